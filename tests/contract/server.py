@@ -78,4 +78,9 @@ class Server:
             body = json.dumps({"username": ADMIN[0], "password": ADMIN[1]}).encode()
             with urllib.request.urlopen(f"{self.api}/auth/login", data=body) as answer:
                 return [f"Authorization: Bearer {json.load(answer)['token']}"]
+        if document >= "2026-11-19":
+            body = json.dumps({"aud": "api.didww.com", "api_version": document, "expires_in": 3600}).encode()
+            request = urllib.request.Request(f"{self.api}/token", data=body, headers={"Api-Key": KEY})
+            with urllib.request.urlopen(request) as answer:
+                return [f"Authorization: Bearer {json.load(answer)['access_token']}"]
         return [f"Api-Key: {KEY}", f"X-DIDWW-API-Version: {document}"]

@@ -15,6 +15,7 @@ mod pools;
 mod process;
 mod reads;
 mod relationships;
+mod tokens;
 mod transport;
 mod updates;
 mod versions;

@@ -12,7 +12,8 @@ use didww_client::{ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt 
 use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
-const VERSIONS: [ApiVersion; 3] = [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16];
+const VERSIONS: [ApiVersion; 4] =
+    [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19];
 
 fn client(server: &TestServer, version: ApiVersion) -> Client {
     Client::builder(server.base_url(), server.api_key()).api_version(version).build().unwrap()

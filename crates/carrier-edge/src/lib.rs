@@ -417,13 +417,14 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Without both tags, later requests could not be matched to the dialog.
+        trace_refusal(inner, &request, 400, inspection::NOT_AN_ADDRESS);
         return request.finish(400, "Bad Request", &[]).await;
     }
-    if let Some(code) = inspection::malformed(&request) {
-        trace_refusal(inner, &request, code, inspection::malformed_because(code));
+    if let Some((code, why)) = inspection::malformed(&request) {
+        trace_refusal(inner, &request, code, why);
         return request.finish(code, reason_phrase(code), &[]).await;
     }
-    if request.max_forwards() == Some(0) {
+    if request.max_forwards() == Ok(Some(0)) {
         trace_refusal(
             inner,
             &request,

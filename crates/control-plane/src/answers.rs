@@ -4,7 +4,7 @@
 use didww_types::{Feature, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
-use trunk_store::account::{self, ApiKey};
+use trunk_store::account::{self, ApiKey, Environment};
 use trunk_store::{Delivery, Owner};
 use uuid::Uuid;
 
@@ -71,12 +71,42 @@ pub(crate) struct Key {
     id: Uuid,
     /// When the key was added.
     created_at: Timestamp,
+    /// The networks from which the key may be used; null is anywhere.
+    allowed_addresses: Option<Vec<String>>,
+    /// `production` or `sandbox`; null for a key from before environments were stored.
+    environment: Option<&'static str>,
 }
 
 impl From<&ApiKey> for Key {
     fn from(key: &ApiKey) -> Self {
+        Self {
+            id: key.id,
+            created_at: key.created_at,
+            allowed_addresses: key.addresses.as_ref().map(|addresses| addresses.texts().to_vec()),
+            environment: key.environment.map(Environment::as_str),
+        }
+    }
+}
+
+/// A key that signs access tokens, without its secret.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TokenKey {
+    /// The id of the key.
+    id: Uuid,
+    /// When the key was made.
+    created_at: Timestamp,
+}
+
+impl From<&trunk_store::TokenKey> for TokenKey {
+    fn from(key: &trunk_store::TokenKey) -> Self {
         Self { id: key.id, created_at: key.created_at }
     }
+}
+
+/// The keys that sign access tokens, oldest first.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TokenKeys {
+    pub(crate) token_keys: Vec<TokenKey>,
 }
 
 /// The API keys of an account, oldest first.

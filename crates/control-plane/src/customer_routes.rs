@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use voipbin_platform::{AccessKey, Agent, Customer, Flow, Number};
+use voipbin_platform::{AccessKey, Agent, CallTry, Customer, Flow, Number};
 
 use crate::answers::Deleted;
 use crate::customers::{CUSTOMER_ADMIN, CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
@@ -71,6 +71,13 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/customers/{id}/flows", "Lists the flows of a customer.", list_flows)
             .answers::<FlowList>(200)
             .errors(&[404]),
+        Route::get(
+            "/customers/{id}/calls/{call}/tries",
+            "Lists what a call tried at carriers, oldest first.",
+            list_tries,
+        )
+        .answers::<TryList>(200)
+        .errors(&[404]),
         Route::post("/providers/probe", "Checks the health of every provider now.", probe)
             .answers::<Probed>(200),
     ]
@@ -113,6 +120,12 @@ struct PhoneNumberList {
 #[derive(Serialize, JsonSchema)]
 struct FlowList {
     flows: Vec<Flow>,
+}
+
+/// What a call tried at carriers, oldest first: at most 20 attempts, the last ones.
+#[derive(Serialize, JsonSchema)]
+struct TryList {
+    tries: Vec<CallTry>,
 }
 
 /// A token.
@@ -319,6 +332,14 @@ async fn list_flows(State(control): State<Control>, Path(id): Path<String>) -> R
     let list = async {
         let flows = control.flows(customer_id(&id)?).await?;
         Ok((StatusCode::OK, json!(FlowList { flows })))
+    };
+    respond(list.await)
+}
+
+async fn list_tries(State(control): State<Control>, Path((id, call)): Path<(String, String)>) -> Response {
+    let list = async {
+        let tries = control.call_tries(customer_id(&id)?, parse_id(&call, "call")?).await?;
+        Ok((StatusCode::OK, json!(TryList { tries })))
     };
     respond(list.await)
 }

@@ -35,16 +35,17 @@ mod records;
 mod respond;
 mod route;
 mod routes;
+mod token_keys;
 mod trunks;
 
 use std::sync::Arc;
 
 use service_base::clock::Clock;
 use service_core::Core;
-use trunk_store::account::Account;
+use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
-pub use accounts::{AccountPatch, NewAccount};
+pub use accounts::{AccountPatch, NewAccount, NewKey};
 pub use auth::ControlAuth;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
@@ -56,6 +57,8 @@ pub use trunks::{OpenTrunk, OpenTrunks};
 #[derive(Debug, Clone)]
 pub struct Control {
     core: Arc<Core>,
+    /// The environment of new keys.
+    environment: Environment,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// `None` if the server does not listen for SIP.
@@ -77,6 +80,7 @@ impl Control {
     ) -> Self {
         Self {
             core,
+            environment: Environment::default(),
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]
@@ -84,6 +88,13 @@ impl Control {
             #[cfg(feature = "sip")]
             messages,
         }
+    }
+
+    /// Sets the environment that the server stands for, and that new keys belong to; by default production.
+    #[must_use]
+    pub fn of_environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// Returns the server's clock, which can be frozen and advanced.

@@ -10,8 +10,8 @@ use didww_types::{ApiVersion, REGISTRY, ResourceSpec};
 use serde_json::{Map, Value, json};
 
 /// The API versions that have a document: those that have outbound trunks.
-pub const VERSIONS: [ApiVersion; 3] =
-    [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16];
+pub const VERSIONS: [ApiVersion; 4] =
+    [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19];
 
 /// Builds the document of a version, whose paths are relative to `/v3`.
 pub fn document(version: ApiVersion) -> Value {
@@ -21,6 +21,11 @@ pub fn document(version: ApiVersion) -> Value {
         paths.extend(paths::of(spec, version));
         schemas.extend(schemas::of(spec, version));
     }
+    let (scheme_name, scheme) = if version.uses_tokens() {
+        ("bearer", json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }))
+    } else {
+        ("apiKey", json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }))
+    };
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -31,10 +36,10 @@ pub fn document(version: ApiVersion) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/v3" }],
-        "security": [{ "apiKey": [] }],
+        "security": [{ (scheme_name): [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "apiKey": { "type": "apiKey", "in": "header", "name": "Api-Key" } },
+            "securitySchemes": { (scheme_name): scheme },
             "schemas": schemas,
         },
     })

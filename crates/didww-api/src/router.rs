@@ -32,7 +32,7 @@ async fn description(Path(document): Path<String>) -> Response {
         Some(version) => plain_json(StatusCode::OK, &openapi::document(version)),
         None => plain_json(
             StatusCode::NOT_FOUND,
-            &json!({ "error": "there are documents of 2021-12-15, 2022-05-10 and 2026-04-16, such as /openapi/2026-04-16.json" }),
+            &json!({ "error": "there are documents of 2021-12-15, 2022-05-10, 2026-04-16 and 2026-11-19, such as /openapi/2026-11-19.json" }),
         ),
     }
 }

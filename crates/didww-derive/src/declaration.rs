@@ -19,6 +19,8 @@ pub(crate) struct Declaration {
     pub(crate) verbs: Vec<Ident>,
     pub(crate) adapter: Option<Path>,
     pub(crate) list_needs: Option<Ident>,
+    /// The feature that every operation needs, and the version from which on.
+    pub(crate) needs: Option<(Ident, TokenStream)>,
     pub(crate) nested_includes: Vec<LitStr>,
     pub(crate) global: bool,
     /// The crate by whose name the output refers to `didww-types`, if it is another one that re-exports it.
@@ -110,6 +112,7 @@ impl Declaration {
             verbs: Vec::new(),
             adapter: None,
             list_needs: None,
+            needs: None,
             nested_includes: Vec::new(),
             global: false,
             exporter: None,
@@ -149,6 +152,12 @@ impl Declaration {
             self.adapter = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("list_needs") {
             self.list_needs = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("needs") {
+            let content;
+            parenthesized!(content in meta.input);
+            let feature = content.parse()?;
+            content.parse::<Token![,]>()?;
+            self.needs = Some((feature, version(&content.parse()?)?));
         } else if meta.path.is_ident("verbs") {
             meta.parse_nested_meta(|verb| {
                 let ident = verb.path.require_ident()?;
@@ -176,7 +185,8 @@ impl Declaration {
                 .collect();
         } else {
             return Err(meta.error(
-                "unknown option; known: name, since, verbs, adapter, list_needs, nested_includes, global, crate",
+                "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
+                 crate",
             ));
         }
         Ok(())
@@ -453,7 +463,7 @@ fn default_value(value: &Expr) -> Result<TokenStream> {
 }
 
 fn version(date: &LitStr) -> Result<TokenStream> {
-    let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16"];
+    let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16", "2026-11-19"];
     if !known.contains(&date.value().as_str()) {
         return Err(Error::new(date.span(), format!("unknown version; known: {}", known.join(", "))));
     }

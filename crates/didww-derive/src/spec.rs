@@ -27,6 +27,10 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let adapter = declaration.adapter.as_ref().map_or(quote!(None), |path| quote!(Some(&#path)));
     let list_needs =
         declaration.list_needs.as_ref().map_or(quote!(None), |f| quote!(Some(::didww_types::Feature::#f)));
+    let needs = declaration
+        .needs
+        .as_ref()
+        .map_or(quote!(None), |(feature, since)| quote!(Some((::didww_types::Feature::#feature, #since))));
     let constant = declaration.named("Declaration");
     quote! {
         impl ::didww_types::Named for #ident {
@@ -48,6 +52,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
                 .global(#global)
                 .has_meta(#has_meta)
                 .list_needs(#list_needs)
+                .needs(#needs)
                 .adapter(#adapter)
         };
     }

@@ -192,7 +192,7 @@ impl Sent {
         if version < spec.since {
             return Err(error("data", format!("the resource exists since {}", spec.since)));
         }
-        if let Some(found) = spec.adapter.and_then(|a| (a.not_representable)(version, &self.attributes)) {
+        if let Some(found) = spec.not_representable(version, &self.attributes) {
             return Err(error(found.attribute, found.reason.to_owned()));
         }
         spec.from_canonical(version, &mut self.attributes);

@@ -375,6 +375,8 @@ pub struct NotRepresentable {
 /// other than members that an older version lacks.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter {
+    /// The last version whose form differs. The functions of the adapter are called for it and older versions only.
+    pub until: ApiVersion,
     /// The attributes that only older versions have.
     pub attributes: &'static [AttributeSpec],
     /// Converts attributes from the canonical form to that of a version. Servers use it for responses,
@@ -414,6 +416,8 @@ pub struct ResourceSpec {
     pub has_meta: bool,
     /// The feature without which an account's list request is refused.
     pub list_needs: Option<Feature>,
+    /// The feature without which every request of an account is refused, and the first version that refuses it.
+    pub needs: Option<(Feature, ApiVersion)>,
     /// The conversions to and from older versions; `None` if they only lack members.
     pub adapter: Option<&'static Adapter>,
 }
@@ -433,6 +437,7 @@ impl ResourceSpec {
             global: false,
             has_meta: false,
             list_needs: None,
+            needs: None,
             adapter: None,
         }
     }
@@ -491,6 +496,13 @@ impl ResourceSpec {
         self
     }
 
+    /// Sets the feature without which every request is refused, and the first version that refuses it.
+    #[must_use]
+    pub const fn needs(mut self, feature: Option<(Feature, ApiVersion)>) -> Self {
+        self.needs = feature;
+        self
+    }
+
     /// Sets the conversions to and from older versions.
     #[must_use]
     pub const fn adapter(mut self, adapter: Option<&'static Adapter>) -> Self {
@@ -501,6 +513,12 @@ impl ResourceSpec {
     /// Whether the resource has an operation.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
+    }
+
+    /// The feature without which an account may not use an operation in a version.
+    pub fn feature_needed(&self, verb: Verb, version: ApiVersion) -> Option<Feature> {
+        let of_all = self.needs.filter(|(_, since)| version >= *since).map(|(feature, _)| feature);
+        of_all.or(self.list_needs.filter(|_| verb == Verb::List))
     }
 
     /// The declaration of an attribute of the canonical form, by name.
@@ -554,19 +572,38 @@ impl ResourceSpec {
 
     /// Whether records in the form of a version must be converted to the canonical form.
     pub fn needs_conversion(&self, version: ApiVersion) -> bool {
-        self.adapter.is_some() && version < ApiVersion::NEWEST
+        self.adapter_at(version).is_some()
+    }
+
+    /// Whether the attributes of a record in a version are those of the canonical form, unconverted and complete.
+    pub fn is_canonical_at(&self, version: ApiVersion) -> bool {
+        let are_complete = || self.attributes.iter().all(|attribute| attribute.exists_in(version));
+        version == ApiVersion::NEWEST || (!self.needs_conversion(version) && are_complete())
+    }
+
+    /// Returns why canonical attributes cannot be expressed in a version; `None` if they can.
+    pub fn not_representable(
+        &self,
+        version: ApiVersion,
+        attributes: &Map<String, Value>,
+    ) -> Option<NotRepresentable> {
+        self.adapter_at(version).and_then(|adapter| (adapter.not_representable)(version, attributes))
+    }
+
+    fn adapter_at(&self, version: ApiVersion) -> Option<&'static Adapter> {
+        self.adapter.filter(|adapter| version <= adapter.until)
     }
 
     /// Converts attributes from the form of a version to the canonical form.
     pub fn to_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
-        if let Some(adapter) = self.adapter {
+        if let Some(adapter) = self.adapter_at(version) {
             (adapter.to_canonical)(version, attributes);
         }
     }
 
     /// Converts attributes from the canonical form to that of a version.
     pub fn from_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
-        if let Some(adapter) = self.adapter {
+        if let Some(adapter) = self.adapter_at(version) {
             (adapter.from_canonical)(version, attributes);
         }
     }

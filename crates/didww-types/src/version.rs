@@ -16,17 +16,25 @@ pub enum ApiVersion {
     /// 2022-05-10. Outbound trunks and DIDs are the same as in 2021-12-15.
     V2022_05_10,
     /// 2026-04-16. It adds `authentication_method`, which replaces those attributes, and emergency settings.
-    /// Its form is the canonical one in this crate.
     V2026_04_16,
+    /// 2026-11-19. Its requests carry tokens, and several filters take one value instead of a list. Its form is the
+    /// canonical one in this crate.
+    V2026_11_19,
 }
 
 impl ApiVersion {
     /// All versions that this crate knows, oldest first.
-    pub const ALL: [Self; 5] =
-        [Self::V2017_09_18, Self::V2021_04_19, Self::V2021_12_15, Self::V2022_05_10, Self::V2026_04_16];
+    pub const ALL: [Self; 6] = [
+        Self::V2017_09_18,
+        Self::V2021_04_19,
+        Self::V2021_12_15,
+        Self::V2022_05_10,
+        Self::V2026_04_16,
+        Self::V2026_11_19,
+    ];
 
     /// The newest version. Its form is the canonical one in this crate.
-    pub const NEWEST: Self = Self::V2026_04_16;
+    pub const NEWEST: Self = Self::V2026_11_19;
 
     /// The date as it is written on the wire, such as `2026-04-16`.
     pub const fn as_str(self) -> &'static str {
@@ -36,7 +44,14 @@ impl ApiVersion {
             Self::V2021_12_15 => "2021-12-15",
             Self::V2022_05_10 => "2022-05-10",
             Self::V2026_04_16 => "2026-04-16",
+            Self::V2026_11_19 => "2026-11-19",
         }
+    }
+
+    /// Whether requests of the version authenticate with an access token, and no longer with an API key.
+    #[must_use]
+    pub fn uses_tokens(self) -> bool {
+        self >= Self::V2026_11_19
     }
 
     /// The version that serves a request. `self` is the version assigned to the account, and `header` the
@@ -65,7 +80,9 @@ impl fmt::Display for ApiVersion {
 
 /// The text is not an API version that this crate knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an API version; known are 2017-09-18, 2021-04-19, 2021-12-15, 2022-05-10, 2026-04-16")]
+#[error(
+    "`{0}` is not an API version; known are 2017-09-18, 2021-04-19, 2021-12-15, 2022-05-10, 2026-04-16, 2026-11-19"
+)]
 pub struct UnknownVersion(String);
 
 impl FromStr for ApiVersion {

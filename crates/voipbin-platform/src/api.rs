@@ -21,6 +21,7 @@ mod request_id;
 mod response;
 mod routes;
 mod texts;
+pub(crate) mod timelines;
 mod variables;
 
 use std::sync::Arc;
@@ -155,6 +156,9 @@ async fn respond(
     let key = idempotency::key(parts)?;
     let identity = idempotency::identity(parts, &caller, body.clone());
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
+    if operation == Operation::CaptureFile {
+        return timelines::capture_file(&request).await;
+    }
     if let Some(key) = key {
         let scope = IdempotencyScope::Customer(caller.customer());
         let request_id = request_id.to_owned();
@@ -244,6 +248,11 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetCall => calls::get(request).await,
         Operation::DeleteCall => calls::delete(request).await,
         Operation::HangUpCall => calls::hang_up(request).await,
+        Operation::ListEvents => timelines::events(request).await,
+        Operation::AnalyseSip => timelines::sip_analysis(request).await,
+        Operation::AggregateEvents => timelines::aggregated_events(request).await,
+        // Answered with a file, not with JSON.
+        Operation::CaptureFile => Err(ApiError::internal()),
         Operation::ListFlows => flows::list(request).await,
         Operation::CreateFlow => flows::create(request).await,
         Operation::GetFlow => flows::get(request).await,

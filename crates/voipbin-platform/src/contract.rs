@@ -19,8 +19,10 @@ use voipbin_types::{
     ProviderSetup, Route, RouteCreate, RouteUpdate, SupportMetadata,
 };
 
+use crate::api::timelines::Events;
 use crate::endpoints::{ENDPOINTS, Endpoint, Needs, Operation};
 use crate::entity::json_text;
+use crate::sip_analysis::SipAnalysis;
 
 /// The statuses with which every operation can refuse: a parameter or a body that is not valid, credentials, permission,
 /// an id that does not exist, too many requests, a failure, and a store that accepts no work.
@@ -54,6 +56,39 @@ struct ProviderQuery {
     page: PageQuery,
     /// Lists only the calls through this provider.
     provider_id: Option<Uuid>,
+}
+
+/// The parameters of lists of events.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "a schema alone: `query` reads the parameters")]
+struct EventQuery {
+    /// The number of events on a page, 1 to 1000. Any other number counts as 100.
+    page_size: Option<i64>,
+    /// The `next_page_token` of the page before: a timestamp. Earlier events are listed.
+    page_token: Option<String>,
+}
+
+/// The parameters of the events of an activeflow: one of the ids.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "a schema alone: `query` reads the parameters")]
+struct ActiveflowQuery {
+    #[schemars(flatten)]
+    page: EventQuery,
+    /// The activeflow.
+    activeflow_id: Option<Uuid>,
+    /// A call that runs the activeflow.
+    call_id: Option<Uuid>,
+}
+
+/// The record of an event.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "a schema alone: `timelines` writes the records")]
+#[schemars(untagged)]
+enum Subject {
+    /// A call.
+    Call(Box<Call>),
+    /// A flow.
+    Flow(Box<Flow>),
 }
 
 /// The text of the document. Requests for it need no credentials, so it is built once.
@@ -168,6 +203,24 @@ fn declare(endpoint: &Endpoint) -> Declared {
             declared("Hangs up a call and deletes its record.").answers::<Call>(200).errors(&[409])
         }
         Operation::HangUpCall => declared("Hangs up a call.").answers::<Call>(200).errors(&[409]),
+        Operation::ListEvents => declared("Lists the events of a call or of a kept flow, newest first.")
+            .text_parameter("resource_type")
+            .query::<EventQuery>()
+            .answers::<Events<'static, Subject>>(200)
+            .errors(&[409]),
+        Operation::AnalyseSip => {
+            declared("Returns the SIP messages of the last attempt of a call, oldest first.")
+                .answers::<SipAnalysis>(200)
+        }
+        Operation::CaptureFile => {
+            declared("Returns the SIP messages of the last attempt of a call as a capture file.")
+                .answers_with(200, "application/vnd.tcpdump.pcap")
+        }
+        Operation::AggregateEvents => {
+            declared("Lists the events of the call that runs an activeflow, newest first.")
+                .query::<ActiveflowQuery>()
+                .answers::<Events<'static, Subject>>(200)
+        }
         Operation::ListFlows => declared("Lists the kept flows of the caller's customer, newest first.")
             .query::<PageQuery>()
             .answers::<Page<Flow>>(200),

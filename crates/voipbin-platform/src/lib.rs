@@ -39,6 +39,7 @@ mod query;
 mod records;
 mod request;
 mod setup;
+mod sip_analysis;
 mod sip_gateway;
 mod timestamps;
 mod token;
@@ -66,6 +67,8 @@ pub use crate::health::probe_all;
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
 pub use crate::records::access_keys::{AccessKey, AccessKeyPrivate, AccessKeyRequest, AccessKeys};
+pub use crate::records::call_tries::CallTry;
+pub use crate::records::calls::{CallPrivate, Calls};
 pub use crate::records::customers::{
     Agent, AgentPrivate, Agents, Customer, CustomerPrivate, CustomerStatus, Customers, WebhookMethod,
 };

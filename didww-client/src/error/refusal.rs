@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use client_core::Answered;
 use didww_types::ErrorObject;
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -27,20 +28,25 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The error objects; empty when the body is not a JSON:API error document, for example that of a proxy.
     pub errors: Vec<ErrorObject>,
+    /// The wait that the response's `Retry-After` header asks for.
+    pub retry_after: Option<Duration>,
+    /// The `WWW-Authenticate` header of the response, such as `Bearer error="insufficient_scope"`.
+    pub challenge: Option<String>,
     body: Bytes,
 }
 
 impl Refusal {
     /// Decodes the error objects one by one, so that a malformed one does not hide the others. One of another shape is
     /// kept as text.
-    pub(crate) fn read(exchange: Exchange, status: StatusCode, body: Bytes) -> Self {
+    pub(crate) fn read(answered: Answered) -> Self {
         #[derive(Deserialize)]
         struct Errors {
             errors: Vec<Value>,
         }
+        let Answered { exchange, status, retry_after, challenge, body, .. } = answered;
         let errors = serde_json::from_slice::<Errors>(&body).map_or_else(|_| Vec::new(), |body| body.errors);
         let errors = errors.into_iter().map(read_error).collect();
-        Self { exchange, status, errors, body }
+        Self { exchange, status, errors, retry_after, challenge, body }
     }
 
     /// The body as received, at most as large as the client's limit for responses. Errors in the shape of OAuth, of
@@ -59,8 +65,23 @@ impl Refusal {
         serde_json::from_slice(&self.body).ok()
     }
 
-    pub(crate) fn into_error(self, retry_after: Option<Duration>) -> Error {
-        let status = self.status;
+    /// Whether the access token was refused because its scope does not permit the request: a read-only one was used to
+    /// write.
+    pub fn is_insufficient_scope(&self) -> bool {
+        self.has_challenge("insufficient_scope")
+    }
+
+    /// Whether the access token itself was refused, such as an expired one.
+    pub fn is_invalid_token(&self) -> bool {
+        self.has_challenge("invalid_token")
+    }
+
+    fn has_challenge(&self, error: &str) -> bool {
+        self.challenge.as_deref().is_some_and(|challenge| challenge.contains(&format!("error=\"{error}\"")))
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        let (status, retry_after) = (self.status, self.retry_after);
         let refusal = Box::new(self);
         match status {
             StatusCode::UNAUTHORIZED => Error::Unauthorized(refusal),
@@ -118,6 +139,8 @@ impl fmt::Debug for Refusal {
             .field("exchange", &self.exchange)
             .field("status", &self.status)
             .field("errors", &self.errors)
+            .field("retry_after", &self.retry_after)
+            .field("challenge", &self.challenge)
             .finish_non_exhaustive()
     }
 }

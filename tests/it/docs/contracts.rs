@@ -241,6 +241,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
         ("GET", "/calls/{call_id}/messages"),
         ("DELETE", "/calls/active/{id}"),
         ("POST", "/records/{type}"),
+        ("GET", "/customers/{id}/calls/{call}/tries"),
     ];
     control.checked.all_succeeded(&unseen);
 }
@@ -387,6 +388,10 @@ async fn the_answers_of_the_platforms_api_match_its_document() {
     call_is(&platform.stage.sa, &call, "progressing").await;
     platform.get(&format!("/calls/{call}")).await;
     platform.post(&format!("/calls/{call}/hangup"), Value::Null).await;
+    for what in ["events", "sip-analysis", "pcap"] {
+        platform.get(&format!("/timelines/calls/{call}/{what}")).await;
+    }
+    platform.get(&format!("/aggregated-events?call_id={call}")).await;
     platform.get("/calls").await;
     platform.get("/providercalls").await;
     let record = format!("/providercalls/{}", id(&placed));
@@ -418,6 +423,7 @@ async fn flows(platform: &mut PlatformApi) {
     platform.get(&flow).await;
     platform.put(&flow, body).await;
     platform.post(&format!("{flow}/direct-hash-regenerate"), Value::Null).await;
+    platform.get(&format!("/timelines{flow}/events")).await;
     platform.delete(&flow).await;
     platform.get(&flow).await;
 }

@@ -59,3 +59,10 @@ fn the_lines_of_the_control_page_can_be_pasted() {
         Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
     paste("docs/control.md", &blocks(&page, "sh"), &binary);
 }
+
+#[test]
+fn the_lines_of_the_page_about_tokens_can_be_pasted() {
+    let binary =
+        Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
+    paste("docs/tokens.md", &blocks(&read("docs/tokens.md"), "sh"), &binary);
+}

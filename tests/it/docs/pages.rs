@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 9] = [
+pub const PAGES: [&str; 10] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
+    "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",
     "docs/retries.md",
     "docs/robustness.md",
+    "docs/tokens.md",
     "docs/voipbin.md",
     "docs/why.md",
 ];

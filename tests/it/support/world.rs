@@ -16,7 +16,7 @@ pub const DIDS: &str = "/dids";
 /// An id that no record has.
 pub const UNKNOWN: &str = "c3947e93-4a3b-4080-b9d3-cbcc633ab808";
 /// Every version that has trunks.
-pub const TRUNK_VERSIONS: [&str; 3] = ["2021-12-15", "2022-05-10", "2026-04-16"];
+pub const TRUNK_VERSIONS: [&str; 4] = ["2021-12-15", "2022-05-10", "2026-04-16", "2026-11-19"];
 
 /// A server, and a client of its account at the newest version.
 pub struct World {

@@ -4,7 +4,7 @@
 //! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the version
 //! and written with the selected members.
 
-use didww_types::{ApiVersion, PageLinks, ResourceSpec};
+use didww_types::{PageLinks, ResourceSpec};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -145,7 +145,7 @@ impl<'a> Document<'a> {
         let RecordWithLinkage { record, spec, .. } = entry;
         self.identity(spec.name, record.id);
         let selected = self.params.selected_fields(spec.name);
-        if selected.is_none() && self.context.version == ApiVersion::NEWEST {
+        if selected.is_none() && spec.is_canonical_at(self.context.version) {
             self.text.push_str(",\"attributes\":");
             self.text.push_str(&record.attributes);
         } else {

@@ -61,7 +61,8 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
     since = "2021-12-15",
     verbs(list, get, create, update, delete),
     adapter = FLAT,
-    list_needs = Outbound
+    list_needs = Outbound,
+    needs(Outbound, "2026-04-16")
 )]
 #[filter(name = "id", id, list, value = Id<VoiceOutTrunk>)]
 #[filter(name = "name_contains", contains = "name", list, blank, value = String)]
@@ -178,6 +179,7 @@ impl VoiceOutTrunk {
 /// The flat form: up to 2022-05-10, credentials and addresses are attributes of the trunk, and
 /// `credentials_and_ip` is the only authentication method.
 static FLAT: Adapter = Adapter {
+    until: ApiVersion::V2022_05_10,
     attributes: &[
         AttributeSpec::of::<IpNetworks>(
             "allowed_sip_ips",
@@ -196,14 +198,7 @@ static FLAT: Adapter = Adapter {
     not_representable,
 };
 
-fn is_flat(version: ApiVersion) -> bool {
-    version <= ApiVersion::V2022_05_10
-}
-
-fn to_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
-    if !is_flat(version) {
-        return;
-    }
+fn to_flat(_version: ApiVersion, attributes: &mut Map<String, Value>) {
     let Some(method) = attributes.remove("authentication_method") else { return };
     let nested = |name: &str| method.get("attributes").and_then(|inner| inner.get(name));
     attributes.insert(
@@ -217,10 +212,7 @@ fn to_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
     }
 }
 
-fn from_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
-    if !is_flat(version) {
-        return;
-    }
+fn from_flat(_version: ApiVersion, attributes: &mut Map<String, Value>) {
     // A response to selected `fields` may contain only some of the three. A trunk without credentials has
     // null.
     let inner: Map<String, Value> = ["allowed_sip_ips", "username", "password"]
@@ -237,9 +229,9 @@ fn from_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
     );
 }
 
-fn not_representable(version: ApiVersion, attributes: &Map<String, Value>) -> Option<NotRepresentable> {
+fn not_representable(_version: ApiVersion, attributes: &Map<String, Value>) -> Option<NotRepresentable> {
     let attribute = "authentication_method";
-    let method = attributes.get(attribute).filter(|_| is_flat(version))?;
+    let method = attributes.get(attribute)?;
     if method.get("type").and_then(Value::as_str) != Some("credentials_and_ip") {
         return Some(NotRepresentable {
             attribute,

@@ -119,8 +119,8 @@ fn a_text_with_escapes_is_read_like_one_without() {
 #[test]
 fn only_versions_with_another_form_are_converted() {
     let converted = |spec: &ResourceSpec| ApiVersion::ALL.map(|version| spec.needs_conversion(version));
-    assert_eq!(converted(VoiceOutTrunk::SPEC), [true, true, true, true, false]);
-    assert_eq!(converted(Did::SPEC), [false; 5]);
+    assert_eq!(converted(VoiceOutTrunk::SPEC), [true, true, true, true, false, false]);
+    assert_eq!(converted(Did::SPEC), [false; 6]);
 }
 
 #[test]

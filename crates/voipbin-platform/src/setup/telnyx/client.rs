@@ -163,8 +163,15 @@ impl Client {
         let body =
             bytes.map(|bytes| Body { media_type: HeaderValue::from_static("application/json"), bytes });
         let repeat = Repeatable::from(&method);
-        let outgoing =
-            Outgoing { method: &method, url: &url, body: body.as_ref(), headers: None, repeat, key: None };
+        let outgoing = Outgoing {
+            method: &method,
+            url: &url,
+            body: body.as_ref(),
+            headers: None,
+            repeat,
+            key: None,
+            authorization: None,
+        };
         Ok(self.channel.send(outgoing).instrument(span).await?)
     }
 
