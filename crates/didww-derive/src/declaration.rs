@@ -5,12 +5,14 @@ use quote::{ToTokens as _, format_ident, quote};
 use syn::meta::ParseNestedMeta;
 use syn::{
     Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, GenericArgument, Lit, LitInt, LitStr,
-    Path, PathArguments, Result, Token, Type, parenthesized,
+    Path, PathArguments, Result, Token, Type, Visibility, parenthesized,
 };
 
 /// The parsed declaration of a resource.
 pub(crate) struct Declaration {
     pub(crate) ident: Ident,
+    /// The struct's visibility, which its companions have too.
+    pub(crate) vis: Visibility,
     pub(crate) doc: String,
     pub(crate) name: String,
     pub(crate) since: TokenStream,
@@ -21,6 +23,8 @@ pub(crate) struct Declaration {
     pub(crate) needs: Option<(Ident, TokenStream)>,
     pub(crate) nested_includes: Vec<LitStr>,
     pub(crate) global: bool,
+    /// The crate by whose name the output refers to `didww-types`, if it is another one that re-exports it.
+    pub(crate) exporter: Option<Ident>,
     pub(crate) attributes: Vec<Attr>,
     pub(crate) relationships: Vec<Rel>,
     pub(crate) filters: Vec<Filter>,
@@ -101,6 +105,7 @@ impl Declaration {
         };
         let mut declaration = Self {
             ident: input.ident.clone(),
+            vis: input.vis.clone(),
             doc: doc(&input.attrs),
             name: String::new(),
             since: quote!(::didww_types::ApiVersion::V2017_09_18),
@@ -110,6 +115,7 @@ impl Declaration {
             needs: None,
             nested_includes: Vec::new(),
             global: false,
+            exporter: None,
             attributes: Vec::new(),
             relationships: Vec::new(),
             filters: Vec::new(),
@@ -168,6 +174,8 @@ impl Declaration {
             })?;
         } else if meta.path.is_ident("global") {
             self.global = true;
+        } else if meta.path.is_ident("crate") {
+            self.exporter = Some(meta.value()?.parse::<LitStr>()?.parse()?);
         } else if meta.path.is_ident("nested_includes") {
             let content;
             parenthesized!(content in meta.input);
@@ -177,7 +185,8 @@ impl Declaration {
                 .collect();
         } else {
             return Err(meta.error(
-                "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global",
+                "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
+                 crate",
             ));
         }
         Ok(())
@@ -314,6 +323,11 @@ impl Declaration {
         }
         self.relationships.push(rel);
         Ok(())
+    }
+
+    /// The attributes of everything that a program may leave unused: it seldom needs all of a resource.
+    pub(crate) fn companion() -> TokenStream {
+        quote!(#[allow(dead_code, reason = "a program may use a part of the generated items")])
     }
 
     pub(crate) fn has(&self, verb: &str) -> bool {

@@ -40,20 +40,20 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         #(#same_targets)*
 
         #[expect(non_upper_case_globals, reason = "the name cannot clash with a hand-written one")]
-        static #constant: ::didww_types::ResourceSpec = ::didww_types::ResourceSpec {
-            name: #name,
-            doc: #doc,
-            since: #since,
-            verbs: &[#(::didww_types::Verb::#verbs),*],
-            attributes: &[#(#attributes),*],
-            relationships: &[#(#relationships),*],
-            filters: &[#(#filters),*],
-            nested_includes: &[#(#nested_includes),*],
-            global: #global,
-            has_meta: #has_meta,
-            list_needs: #list_needs,
-            needs: #needs,
-            adapter: #adapter,
+        static #constant: ::didww_types::ResourceSpec = {
+            const ATTRIBUTES: &[::didww_types::AttributeSpec] = &[#(#attributes),*];
+            const RELATIONSHIPS: &[::didww_types::RelationshipSpec] = &[#(#relationships),*];
+            const FILTERS: &[::didww_types::FilterSpec] = &[#(#filters),*];
+            ::didww_types::ResourceSpec::of(#name, #doc, #since)
+                .verbs(&[#(::didww_types::Verb::#verbs),*])
+                .members(ATTRIBUTES, RELATIONSHIPS)
+                .filters(FILTERS)
+                .nested_includes(&[#(#nested_includes),*])
+                .global(#global)
+                .has_meta(#has_meta)
+                .list_needs(#list_needs)
+                .needs(#needs)
+                .adapter(#adapter)
         };
     }
 }

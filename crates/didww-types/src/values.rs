@@ -12,6 +12,7 @@ mod external_reference;
 mod ip_networks;
 mod list;
 mod money;
+mod name;
 mod tech_prefix;
 mod threshold;
 mod twilio_account_sid;
@@ -26,6 +27,7 @@ pub use external_reference::ExternalReference;
 pub use ip_networks::{IpNetworks, normalised_network};
 pub use list::BoundedList;
 pub use money::Money;
+pub use name::Name;
 pub use tech_prefix::TechPrefix;
 pub use threshold::ThresholdAmount;
 pub use twilio_account_sid::TwilioAccountSid;
@@ -50,9 +52,15 @@ pub struct ValueError {
 macro_rules! checked_text {
     ($(#[$meta:meta])* $name:ident, $what:literal, $right:literal, $kind:expr, $check:expr) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::tolerant::text(deserializer).map(Self)
+            }
+        }
 
         impl $name {
             #[doc = concat!("Validates a text. Valid is: ", $right, ".")]

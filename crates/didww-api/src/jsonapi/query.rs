@@ -8,7 +8,7 @@ use didww_types::{
 };
 
 use super::include::IncludeNode;
-use super::{ApiError, Operation, RequestContext};
+use super::{ApiError, Operation, RequestContext, page};
 use trunk_store::{Condition, IndexValue, Order};
 
 /// The parsed query parameters of a request.
@@ -51,7 +51,10 @@ impl QueryParams {
         if operation.is_paged() {
             params.filters(context, spec, &pairs, &mut errors);
             match params.sort(context, spec, &pairs) {
-                Ok(()) => params.page(&pairs, &mut errors),
+                Ok(()) => match page::read(query, Page::MAX_SIZE) {
+                    Ok(page) => params.page = page,
+                    Err(wrong) => errors.extend(wrong),
+                },
                 Err(error) => errors.push(*error),
             }
             params.in_links = pairs.into_iter().filter(|(name, _)| is_in_links(name)).collect();
@@ -147,33 +150,6 @@ impl QueryParams {
         }
         Ok(())
     }
-
-    fn page(&mut self, pairs: &[(String, String)], errors: &mut Vec<ErrorObject>) {
-        for (name, value) in pairs {
-            let Some(name) = inside(name, "page") else { continue };
-            // The framework behind the API reads a value that is not a number as 0.
-            let number: u64 = value.trim().parse().unwrap_or(0);
-            match name {
-                "number" if number > 0 => self.page.number = number,
-                "size" if number > 0 && number <= Page::MAX_SIZE => self.page.size = number,
-                "size" if number > Page::MAX_SIZE => {
-                    errors.push(page_error(format!("size exceeds maximum page size of {}.", Page::MAX_SIZE)));
-                }
-                "number" | "size" => {
-                    errors
-                        .push(page_error(format!("{value} is not a valid value for {name} page parameter.")));
-                }
-                _ => {
-                    let detail = format!("{name} is not an allowed page parameter.");
-                    errors.push(ErrorObject::new(
-                        ErrorCode::ParamNotAllowed,
-                        "Page parameter not allowed",
-                        detail,
-                    ));
-                }
-            }
-        }
-    }
 }
 
 /// Keeps the last value of a parameter that is sent more than once, as the framework behind the API does.
@@ -189,10 +165,6 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
         }
     }
     kept
-}
-
-fn page_error(detail: String) -> ErrorObject {
-    ErrorObject::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)
 }
 
 fn is_in_links(name: &str) -> bool {

@@ -193,7 +193,7 @@ pub(super) fn kind_schema(kind: &Kind) -> Value {
         Kind::Enumeration(texts) => json!({ "type": "string", "enum": texts }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
         Kind::Date => json!({ "type": "string", "format": "date" }),
-        Kind::Url => json!({ "type": "string", "format": "uri", "maxLength": 255 }),
+        Kind::Url => json!({ "type": "string", "format": "uri", "maxLength": 2048 }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
         Kind::List { of, max } => {
             let mut schema =

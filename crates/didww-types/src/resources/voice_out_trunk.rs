@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{AuthenticationMethod, AuthenticationMethodType, Did, MediaEncryptionMode};
 use crate::enumeration::string_enum;
 use crate::values::{
-    BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, Money, RtpTimeout,
-    ThresholdAmount,
+    BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, Money, Name,
+    RtpTimeout, ThresholdAmount,
 };
 use crate::{
     Access, Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Resource, Timestamp, ToMany,
@@ -91,7 +91,7 @@ pub struct VoiceOutTrunk {
     #[attr(create = required(2), update, filter(list, blank))]
     pub on_cli_mismatch_action: OnCliMismatchAction,
     /// The trunk's name, unique within the account.
-    #[attr(create = required(1), update, unique, sort, filter(list, blank))]
+    #[attr(create = required(1), update, unique, sort, value = Name, filter(list, blank))]
     pub name: String,
     /// The maximum number of simultaneous calls, 0 to 32767. None is no limit.
     #[attr(create, update)]

@@ -3,14 +3,15 @@
 use super::checked_text;
 use crate::{Kind, Violation};
 
-const MAX_CHARACTERS: usize = 255;
+/// DIDWW documents no limit, and its own sample program sends 298 characters. 2,048 is chosen by this project.
+const MAX_CHARACTERS: usize = 2048;
 
 checked_text! {
-    /// An absolute http or https URL with a host, at most 255 characters.
+    /// An absolute http or https URL with a host, at most 2,048 characters.
     ///
     /// The text is kept exactly as given, including its percent-encoding, because the signature of a callback
     /// is computed over it.
-    CallbackUrl, "callback URL", "an absolute http or https URL of at most 255 characters",
+    CallbackUrl, "callback URL", "an absolute http or https URL of at most 2048 characters",
     Kind::Url,
     |text| {
         if text.chars().count() > MAX_CHARACTERS {
