@@ -245,7 +245,7 @@ impl Calls {
         }
     }
 
-    /// Whether the record exists or can be created. A record without an owner gives way to a new one.
+    /// Whether the record exists or can be created. A record without an owner is removed for a new one.
     fn has_room(&mut self, call_id: &str, party: Party) -> bool {
         let Some(records) = self.by_call_id.get(call_id) else { return true };
         if records.len() < MAX_PARTIES || records.iter().any(|record| record.party == party) {

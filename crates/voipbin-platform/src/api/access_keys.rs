@@ -34,7 +34,7 @@ pub(super) async fn list(request: &RequestContext) -> ApiResult {
     page_of::<AccessKeys, _>(&documents, Entity::<AccessKeys>::shown)
 }
 
-/// Creates a key with the permissions of the customer's admin, whoever creates it. Its response alone contains
+/// Creates a key with the permissions of the customer's admin, also when another agent creates it. Its response alone contains
 /// the key.
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let AccessKeyCreate { name, detail, expire } = request.decode_body()?;
