@@ -543,6 +543,20 @@ async fn forged_tokens_are_limited_as_wrong_keys_are_and_a_known_client_is_serve
 }
 
 #[tokio::test]
+async fn a_forged_token_beside_a_key_that_the_version_does_not_take_is_a_guess_too() {
+    let world = World::start().await;
+    world.server.control().clock().freeze(None);
+    let forged = async |guess: u32| {
+        let request = world.api.at(Some(TOKENS)).request(Method::GET, TRUNKS);
+        Answer::of(request.bearer_auth(format!("guess-{guess}")).send().await.unwrap()).await
+    };
+    for guess in 0..60 {
+        is_invalid(&forged(guess).await);
+    }
+    assert_eq!(forged(60).await.status, 429);
+}
+
+#[tokio::test]
 async fn an_operator_can_end_every_token() {
     let world = World::start().await;
     let token = world.api.token(&json!({})).await;
