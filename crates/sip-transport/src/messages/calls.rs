@@ -45,7 +45,9 @@ impl MessageLogLimits {
     /// eighth as much is for messages without an owner, of which an eighth may come from one address.
     pub fn of(bytes: usize) -> Self {
         let bytes = bytes.max(Self::MIN_BYTES);
-        Self { all: bytes, owner: bytes / 4, unowned: bytes / 8, address: bytes / 64, record: 64 << 10 }
+        // An address has room for more than one record.
+        let record = (bytes / 128).min(64 << 10);
+        Self { all: bytes, owner: bytes / 4, unowned: bytes / 8, address: bytes / 64, record }
     }
 }
 
