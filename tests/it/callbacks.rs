@@ -181,6 +181,7 @@ async fn a_manual_block_sends_no_callback_if_it_is_configured_so() {
         source: "37282720000".to_owned(),
         destination: "12025550100".to_owned(),
         price: "12.0".to_owned(),
+        call_id: None,
         attributes: "{}".to_owned(),
     };
     let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta };

@@ -48,6 +48,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0016_callback_secrets.sql"),
     include_str!("migrations/0017_key_digests.sql"),
     include_str!("migrations/0018_rewrite.sql"),
+    include_str!("migrations/0019_call_id_column.sql"),
 ];
 
 /// The schema after which API keys are not in any table any more. Files of this schema and older ones are rewritten.
@@ -306,8 +307,9 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;")?;
     disable_checkpoint_on_close(&connection);
-    // The first read opens the log, so that later reads succeed even if the files are deleted.
-    connection.query_row("SELECT count(*) FROM symbol", [], |row| row.get::<_, i64>(0))?;
+    // The first read opens the log, so that later reads succeed even if the files are deleted. This one needs no schema,
+    // whose parsing takes longer than everything else here; most connections are not used soon after a start.
+    connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
     prepare(&connection);
     Ok(connection)
 }

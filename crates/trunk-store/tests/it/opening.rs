@@ -8,8 +8,8 @@ use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use trunk_store::{
-    Accounts as _, Backlog, Delivery, DocumentKind, DocumentQuery, Documents as _, Due, Engine as _,
-    EventForm, Events as _, NewEvent, OpenError, Owner, Records as _, SqliteStore,
+    Accounts as _, Backlog, CallQuery, Calls as _, Delivery, DocumentKind, DocumentQuery, Documents as _,
+    Due, Engine as _, EventForm, Events as _, NewEvent, OpenError, Owner, Records as _, SqliteStore,
 };
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
@@ -112,7 +112,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of earlier releases, by version.
-const OLDER: [&str; 17] = [
+const OLDER: [&str; 18] = [
     include_str!("../../src/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/sqlite/migrations/0003_webhooks.sql"),
@@ -130,6 +130,7 @@ const OLDER: [&str; 17] = [
     include_str!("../../src/sqlite/migrations/0015_tokens.sql"),
     include_str!("../../src/sqlite/migrations/0016_callback_secrets.sql"),
     include_str!("../../src/sqlite/migrations/0017_key_digests.sql"),
+    include_str!("../../src/sqlite/migrations/0018_rewrite.sql"),
 ];
 
 /// Creates a database as the server with this schema left it.
@@ -168,6 +169,29 @@ async fn the_database_of_every_older_server_is_brought_up_to_date() {
         drop(store);
         assert_eq!(SqliteStore::open(&path).unwrap().list(everything(trunks(1))).await.unwrap().total, 1);
     }
+}
+
+#[tokio::test]
+async fn a_call_of_an_older_server_is_found_by_its_call_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let before = older(&path, 18);
+    for (number, attributes) in
+        [(1, r#"{"call_id":"a@host"}"#), (2, r#"{"call_id":"b@host"}"#), (3, "no JSON")]
+    {
+        before
+            .execute(
+                "INSERT INTO call (id, account, trunk, ended_at, cause, code, source, destination, price, attributes) \
+                 VALUES (?1, 1, ?1, 1000, 200, 200, '1', '2', '0', ?2)",
+                rusqlite::params![id(number).as_bytes(), attributes],
+            )
+            .unwrap();
+    }
+    drop(before);
+    let store = SqliteStore::open(&path).unwrap();
+    let query = CallQuery { call_id: Some("b@host".to_owned()), limit: 9, ..CallQuery::default() };
+    let found = store.calls(query).await.unwrap();
+    assert_eq!(found.iter().map(|call| call.id).collect::<Vec<_>>(), [id(2)]);
 }
 
 #[tokio::test]
@@ -295,7 +319,7 @@ async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
     assert!(matches!(error, OpenError::Newer { schema: 99, known: 18, .. }), "{error}");
-    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 18"), "{error}");
+    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 19"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
