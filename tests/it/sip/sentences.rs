@@ -49,7 +49,7 @@ enum Happens {
 
 /// The shared edge has no rate for some destinations.
 const SHARED: &str = "[[sip.rates]]\nprefix = \"44\"\nper_minute = \"0.05\"\n\
-                      [[sip.rates]]\nprefix = \"999\"\nper_minute = \"0.05\"\n";
+                      [[sip.rates]]\nprefix = \"999\"\nper_minute = \"0.06\"\n";
 
 /// Causes that no decision of the edge has. Their numbers are those of the switch that DIDWW's agree with.
 const UNUSED: [Cause; 6] = [
@@ -165,6 +165,7 @@ fn rows() -> Vec<Row> {
             .happens(Happens::SecondCall),
         Row::after_the_checks(Cause::Unacknowledged)
             .at("[sip]\nunacknowledged_answers = 1\n")
+            .to(ANSWERS_AT_ONCE)
             .happens(Happens::AfterAnUnacknowledgedOne),
         Row::after_the_checks(Cause::RtpTimeout).to(ANSWERS_AT_ONCE).happens(Happens::EndsAfter(30)),
         Row::after_the_checks(Cause::SessionTimeout)
@@ -174,8 +175,8 @@ fn rows() -> Vec<Row> {
             .happens(Happens::EndsAfter(60)),
         Row::after_the_checks(Cause::ThresholdReached)
             .to(ANSWERS_AT_ONCE)
-            .trunk(silent("0.05"))
-            .happens(Happens::EndsAfter(60)),
+            .trunk(silent("0.06"))
+            .happens(Happens::EndsAfter(61)),
     ]
 }
 
