@@ -65,7 +65,7 @@ impl Call<'_> {
         let until = call_state.origin.started.after(wait);
         let expires = expiry(request).map(|wait| call_state.origin.started.after(wait));
         let clock = self.inner.core.clock.clone();
-        let mut next_progress = clock.now().after(PROGRESS_INTERVAL);
+        let mut next_progress = call_state.origin.started.after(PROGRESS_INTERVAL);
         loop {
             let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
             let ending = tokio::select! {
