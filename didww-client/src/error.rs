@@ -40,8 +40,8 @@ pub enum Error {
     /// address. The response may have no body; [`Refusal::challenge`] may have the reason.
     #[error("the API key is not accepted: {0}")]
     Unauthorized(Box<Refusal>),
-    /// 404: the record does not exist or belongs to another account.
-    #[error("not found: {0}")]
+    /// 404: the record does not exist or belongs to another account. The text has a hint if the base URL may be wrong.
+    #[error("not found: {0}{hint}", hint = .0.address_hint())]
     NotFound(Box<Refusal>),
     /// 422: values break rules. [`Error::field`] returns the errors of an attribute or relationship.
     #[error("not valid: {0}")]

@@ -13,7 +13,7 @@ mod differences;
 mod kamailio;
 mod links;
 mod openapi;
-mod pages;
+pub mod pages;
 mod platform;
 mod robustness;
 mod schema;

@@ -279,3 +279,16 @@ async fn what_is_not_declared_is_reached_by_the_escape_hatch() {
     assert_eq!(answer.json().unwrap().pointer("/data/0/attributes/number").unwrap(), "37061498200");
     assert!(matches!(client.raw(Method::GET, "/orders").send().await, Err(Error::NotFound(_))));
 }
+
+#[tokio::test]
+async fn a_base_url_without_the_version_is_named_by_both_clients() {
+    let server = TestServer::start().await;
+    let base = server.base_url();
+    let didww = Client::builder(base.trim_end_matches("/v3"), server.api_key()).build().unwrap();
+    let error = didww.voice_out_trunks().list().await.unwrap_err();
+    assert!(error.to_string().contains("the path has no /v3: the base URL looks like"), "{error}");
+    let base = server.voipbin_url();
+    let voipbin = voipbin_client::Client::builder().base_url(base.trim_end_matches("/v1.0")).token("t");
+    let error = voipbin.build().unwrap().providers().list().await.unwrap_err();
+    assert!(error.to_string().contains("the path has no /v1.0: the base URL looks like"), "{error}");
+}

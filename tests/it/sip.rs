@@ -28,6 +28,7 @@ mod provisional;
 mod records;
 mod refusals;
 mod scenario;
+mod sentences;
 mod session_timers;
 mod settings;
 mod streams;

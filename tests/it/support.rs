@@ -3,5 +3,6 @@
 pub mod api;
 pub mod binary;
 pub mod disk;
+pub mod dump;
 pub mod receiver;
 pub mod world;

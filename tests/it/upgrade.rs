@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::Api;
 use crate::support::binary::Binary;
+use crate::support::dump::{assert_same, dump};
 use crate::support::world::{DIDS, TRUNKS};
 
 /// A copy of the database of release 0.1.0, whose keys are `release-key` and `second-key`.
@@ -28,6 +29,7 @@ async fn texts(api: &Api, path: &str, attribute: &str) -> Vec<String> {
 async fn a_database_of_release_0_1_0_keeps_its_accounts_and_records() {
     let folder = tempfile::tempdir().unwrap();
     let file = copied(&folder);
+    let mut dumps = Vec::new();
     for round in ["upgraded", "opened again"] {
         let server = Binary::start(&["--database", file.to_str().unwrap()]);
         let first = Api::new(&server.base, "release-key");
@@ -40,7 +42,9 @@ async fn a_database_of_release_0_1_0_keeps_its_accounts_and_records() {
         assert_eq!(texts(&second, TRUNKS, "name").await, ["Main"]);
         assert_eq!(texts(&first, DIDS, "number").await.len(), 6);
         assert_eq!(server.terminate(), Some(0));
+        dumps.push(dump(&file));
     }
+    assert_same(&dumps[0], &dumps[1]);
 }
 
 #[tokio::test]

@@ -52,8 +52,8 @@ pub enum Error {
     /// 403: the credentials do not have the permission for this request.
     #[error("not permitted: {0}")]
     Forbidden(Box<Refusal>),
-    /// 404: the record does not exist.
-    #[error("not found: {0}")]
+    /// 404: the record does not exist. The text has a hint if the base URL may be wrong.
+    #[error("not found: {0}{hint}", hint = .0.address_hint())]
     NotFound(Box<Refusal>),
     /// 409: the state of the record does not allow the request, for example because the record is deleted.
     #[error("not possible in the present state: {0}")]

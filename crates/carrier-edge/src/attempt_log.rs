@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use didww_types::Timestamp;
+use didww_types::{Id, Timestamp};
 use service_base::log_limiter::LogLimiter;
-use trunk_rules::carrier::{Challenge, Check, DigestFailure, Refusal};
+use trunk_rules::carrier::{Cause, Challenge, Check, DigestFailure, Refusal};
 
 use super::Inner;
 use super::attempt::Parts;
@@ -17,7 +17,7 @@ use super::attempts::{
     UnansweredChallenge, UnansweredChallenges,
 };
 use super::call_state::CallState;
-use super::record::CallRecord;
+use super::record::{CallRecord, LostRecord};
 use super::stack::Incoming;
 
 /// Log lines that callers can cause. The first ones of a minute are written, the others are summed up.
@@ -110,6 +110,35 @@ pub(crate) fn ended(inner: &Inner, call_state: &CallState, record: &CallRecord) 
             reason: Reason { cause: Some(cause), code: Some(code), check: None },
             explanation: why.clone(),
             no_audio: record.no_audio.clone(),
+        },
+        now,
+    );
+}
+
+/// Traces the end of a call that was active when an earlier server died. Its trunk may have been deleted since.
+pub(crate) fn lost(inner: &Inner, record: &LostRecord) {
+    let Some(source) = record.source() else { return };
+    let text = |name| record.text(name).unwrap_or_default();
+    let (call_id, trunk, why) = (text("call_id"), text("trunk_name"), text("explanation"));
+    let (code, cause, now) = (Cause::ServerLost.code(), Cause::ServerLost.id(), inner.core.clock.now());
+    if inner.log_sums.ended.admits(text("trunk_id"), now) {
+        tracing::info!(%source, call_id, trunk, code, cause, why, "ended");
+    }
+    let transport = match text("source_protocol") {
+        "tcp" => "tcp",
+        "tls" => "tls",
+        _ => "udp",
+    };
+    let terms = inner.trunks.read().index.get(&Id::new(text("trunk_id"))).cloned();
+    inner.attempts.enter(
+        Facts {
+            message: Message { call_id: call_id.into(), source, transport },
+            outcome: AttemptOutcome::Ended,
+            trunk: terms.as_ref(),
+            is_proven: true,
+            reason: Reason { cause: Some(cause), code: Some(code), check: None },
+            explanation: why.to_owned(),
+            no_audio: None,
         },
         now,
     );

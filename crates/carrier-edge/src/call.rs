@@ -20,13 +20,14 @@ use didww_types::Timestamp;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media, Warning, reason_phrase};
+use trunk_rules::carrier::{Admitted, Cause, Channel, Media, Refusal, Warning, reason_phrase};
 
 use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
-use super::ending_sentence::HUNG_UP;
+use super::diagnosis::refuse_unchecked;
+use super::ending_sentence::{HUNG_UP, ending_sentence};
 use super::far_end::Then;
 use super::hung_up_by::HungUpBy;
 use super::media::Endpoint;
@@ -47,6 +48,8 @@ static ACCOUNT_LIMIT_LOG: LogLimiter =
     LogLimiter::new("accounts had calls refused at their limit of active calls");
 
 const CANCELLED: Ending = Ending::new(487, 487, "Request terminated (Cancel)", HungUpBy::Caller);
+
+const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could name its dialog";
 
 /// The ordinary ending of an answered call.
 const fn hung_up(by: HungUpBy) -> Ending {
@@ -75,7 +78,7 @@ pub(crate) async fn run(
 ) -> bool {
     let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {
         drop(channel);
-        request.finish(400, "Bad Request", &[]).await;
+        refuse_unchecked(inner, request, 400, NO_DIALOG).await;
         return false;
     };
     let offered = admitted.media.take().map(Box::new);
@@ -435,12 +438,24 @@ impl Call<'_> {
         Box::new(Unanswered { ending, request })
     }
 
-    /// Sends the final response of a call that ended unanswered.
+    /// Sends the final response of a call that ended unanswered. A caller that a trunk names learns the sentence of the
+    /// call's record.
     async fn respond_with(&self, request: &mut Incoming, ending: Ending) {
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let warning = ending.warning.map(|warning| self.warning(warning));
-        let headers: Vec<(&str, &str)> =
-            header.iter().chain(&warning).map(|(name, value)| (*name, value.as_str())).collect();
+        // What the caller decided itself is no refusal.
+        let is_refusal = ending.by != HungUpBy::Caller;
+        let diagnosis = (is_refusal && self.inner.diagnoses(request)).then(|| {
+            let (cause, trunk) = (Some(ending.cause), Some(self.call_state().trunk.id.as_str()));
+            let value = Refusal::diagnosis_without_check(cause, trunk, &ending_sentence(ending));
+            (Refusal::DIAGNOSIS_HEADER, value)
+        });
+        let headers: Vec<(&str, &str)> = header
+            .iter()
+            .chain(&warning)
+            .chain(&diagnosis)
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         request.respond(ending.code, reason_phrase(ending.code), &headers, "").await;
     }
 

@@ -11,6 +11,7 @@ use trunk_rules::carrier::{
 use super::attempt::Parts;
 use super::billing::{FundsAt, RecordOf};
 use super::call_state::Origin;
+use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
 use super::inspection::Header;
 use super::nonce_counts::CountedNonces;
@@ -34,8 +35,7 @@ enum Step {
 pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     let stopwatch = || inner.core.clock.stopwatch();
     let Some(pending) = inner.merged_requests.begin(&request, stopwatch()) else {
-        attempt_log::refused_unchecked(inner, &request, 482, MERGED);
-        return request.finish(482, "Loop Detected", &[]).await;
+        return refuse_unchecked(inner, request, 482, MERGED).await;
     };
     let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
@@ -56,8 +56,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         Step::Run(admitted, channel) => {
             let Ok(slot) = Arc::clone(&inner.call_slots).try_acquire_owned() else {
                 drop(channel);
-                attempt_log::refused_unchecked(inner, &request, 503, NO_CALL_SLOT);
-                return request.finish(503, "Service Unavailable", &[]).await;
+                return refuse_unchecked(inner, request, 503, NO_CALL_SLOT).await;
             };
             let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
             drop(slot);
@@ -74,15 +73,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         Step::Refuse(refusal, header, record) => {
             Box::pin(refused(inner, request, refusal, header, record)).await;
         }
-        Step::WithoutChannel => {
-            attempt_log::refused_unchecked(
-                inner,
-                &request,
-                500,
-                "the call has no channel, which must not happen",
-            );
-            request.finish(500, "Server Internal Error", &[]).await;
-        }
+        Step::WithoutChannel => refuse_unchecked(inner, request, 500, NO_CHANNEL).await,
         Step::Drop => {}
     }
 }
@@ -90,6 +81,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
 const MERGED: &str =
     "the same INVITE arrived over another path before: a proxy forked it, or it runs in a loop";
 const NO_CALL_SLOT: &str = "the server has as many active calls as it can have, of all accounts together";
+
+const NO_CHANNEL: &str = "the call has no channel, which must not happen";
 
 impl Inner {
     /// Evaluates the rules, and takes the channel of an admitted call in the same step.
@@ -196,11 +189,8 @@ pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<
     let diagnosis = challenge.diagnosis();
     let mut headers: Vec<(&str, &str)> =
         values.iter().map(|value| (settings.challenge_header(), value.as_str())).collect();
-    // The first challenge of a call is ordinary. Only a source that a trunk names learns the flaw of its digest.
-    if challenge.failure != DigestFailure::NoHeader
-        && settings.diagnostic_headers
-        && inner.front.identifies(request.source().ip())
-    {
+    // The first challenge of a call is ordinary.
+    if challenge.failure != DigestFailure::NoHeader && inner.diagnoses(&request) {
         headers.push((Refusal::DIAGNOSIS_HEADER, diagnosis.as_str()));
     }
     request.challenge(challenge.code, challenge.phrase, &headers).await;
@@ -217,8 +207,7 @@ async fn refused(
     let stop_guard = inner.calls.delay_stop();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
     let mut headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    // Only a source that a trunk's subnets identify may learn why the trunk refuses a call.
-    if inner.config.settings.diagnostic_headers && inner.front.identifies(request.source().ip()) {
+    if inner.diagnoses(&request) {
         headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
     }
     // Codes and texts of the standard: they state nothing about the trunk.

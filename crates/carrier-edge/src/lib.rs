@@ -30,6 +30,7 @@ mod call_state;
 mod calls;
 mod changes;
 mod config;
+mod diagnosis;
 mod digest_guesses;
 mod ending_sentence;
 mod explain;
@@ -402,12 +403,15 @@ async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: sta
     }
 }
 
-/// Traces an INVITE that is refused before it becomes an attempt.
-fn trace_refusal(inner: &Inner, request: &Incoming, code: u16, why: &str) {
+/// Refuses a request that cannot be served whatever its sender. An INVITE that would start a call is traced.
+async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
     if request.method() == "INVITE" && request.starts_dialog() {
-        attempt_log::refused_unchecked(inner, request, code, why);
+        return diagnosis::refuse_unchecked(inner, request, code, why).await;
     }
+    request.finish(code, reason_phrase(code), &[]).await;
 }
+
+const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
 
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
@@ -420,21 +424,13 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Without both tags, later requests could not be matched to the dialog.
-        trace_refusal(inner, &request, 400, inspection::NOT_AN_ADDRESS);
-        return request.finish(400, "Bad Request", &[]).await;
+        return refuse(inner, request, 400, inspection::NOT_AN_ADDRESS).await;
     }
     if let Some((code, why)) = inspection::malformed(&request) {
-        trace_refusal(inner, &request, code, why);
-        return request.finish(code, reason_phrase(code), &[]).await;
+        return refuse(inner, request, code, why).await;
     }
     if request.max_forwards() == Ok(Some(0)) {
-        trace_refusal(
-            inner,
-            &request,
-            483,
-            "Max-Forwards is 0: the request passed too many proxies, or runs in a loop",
-        );
-        return request.finish(483, "Too Many Hops", &[]).await;
+        return refuse(inner, request, 483, TOO_MANY_HOPS).await;
     }
     match request.method() {
         "INVITE" if starts_dialog => invite::serve(inner, stack, request).await,

@@ -1,5 +1,6 @@
 //! Call records: the JSON that is stored, published to subscribers and shown by the control API.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use didww_types::Timestamp;
@@ -296,8 +297,15 @@ impl LostRecord {
         serde_json::from_str(attributes).ok().map(Self)
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    /// A member that is a text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
+    }
+
+    /// The address and port that the INVITE came from.
+    pub(crate) fn source(&self) -> Option<SocketAddr> {
+        let port = u16::try_from(self.0.get("source_port")?.as_u64()?).ok()?;
+        Some(SocketAddr::new(self.text("source_ip")?.parse().ok()?, port))
     }
 
     /// The rate of the call; `None` if it is free.

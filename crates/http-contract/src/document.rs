@@ -165,6 +165,10 @@ impl Contract {
         if let Some(description) = operation.description {
             described.insert("description".to_owned(), json!(description));
         }
+        if operation.is_apart {
+            described.insert("servers".to_owned(), json!([{ "url": "/" }]));
+            described.insert("security".to_owned(), json!([]));
+        }
         if let Some(make) = operation.body {
             let schema = schemas.body(make);
             let is_required = schema.get("required").is_some_and(|names| names != &json!([]));
@@ -198,14 +202,16 @@ impl Contract {
     }
 
     fn headers_of(&self, operation: &Operation) -> impl Iterator<Item = &Header> {
-        self.headers.iter().filter(|header| header.method == operation.method)
+        let applies = |header: &&Header| !operation.is_apart && header.method == operation.method;
+        self.headers.iter().filter(applies)
     }
 
     fn responses(&self, operation: &Operation, schemas: &mut Schemas) -> Value {
         let mut responses = Map::new();
         for Answer { status, content } in &operation.answers {
-            let response =
-                responses.entry(status.to_string()).or_insert_with(|| json!({ "description": "Success." }));
+            let response = responses
+                .entry(status.to_string())
+                .or_insert_with(|| json!({ "description": description_of(*status) }));
             let (media_type, schema) = match content {
                 Some(Content::Json(make)) => (JSON, schemas.answer(*make)),
                 Some(Content::Other(media_type)) => (*media_type, json!({ "type": "string" })),
@@ -219,14 +225,22 @@ impl Contract {
             }
         }
         let of_headers = self.headers_of(operation).flat_map(|header| header.errors);
-        for status in operation.errors.iter().chain(self.errors).chain(of_headers) {
-            let code = StatusCode::from_u16(*status).ok();
-            let description = code.and_then(|code| code.canonical_reason()).unwrap_or("Refused");
+        let of_all = if operation.is_apart { &[] } else { self.errors };
+        for status in operation.errors.iter().chain(of_all).chain(of_headers) {
             let content = json!({ JSON: { "schema": schemas.answer(self.error) } });
-            let response = json!({ "description": format!("{description}."), "content": content });
+            let response = json!({ "description": description_of(*status), "content": content });
             responses.insert(status.to_string(), response);
         }
         Value::Object(responses)
+    }
+}
+
+/// A status in words.
+fn description_of(status: u16) -> String {
+    let code = StatusCode::from_u16(status).ok().filter(|code| !code.is_success());
+    match code {
+        Some(code) => format!("{}.", code.canonical_reason().unwrap_or("Refused")),
+        None => "Success.".to_owned(),
     }
 }
 
@@ -415,6 +429,23 @@ mod tests {
         let body = &put["requestBody"]["content"][JSON]["schema"];
         assert_eq!((&body["required"], &body["additionalProperties"]), (&json!(["name"]), &json!(false)));
         assert_eq!(document["security"], json!([{ "bearer": [] }]));
+    }
+
+    #[test]
+    fn an_operation_apart_has_its_own_server_and_statuses_and_no_credentials() {
+        let login = Operation::new(Method::POST, "/login", "Logs in.")
+            .apart()
+            .answers::<String>(200)
+            .answers_empty(400)
+            .errors(&[429]);
+        let contract = Contract::new::<Refused>("things", "/t", "").security(Security::Bearer).errors(&[500]);
+        let document = contract.header(Header::IDEMPOTENCY_KEY).document([&login]);
+        let login = &document["paths"]["/login"]["post"];
+        assert_eq!((&login["servers"], &login["security"]), (&json!([{ "url": "/" }]), &json!([])));
+        assert_eq!(login["parameters"], json!([]));
+        assert_eq!(login["responses"]["400"], json!({ "description": "Bad Request." }));
+        let statuses: Vec<&String> = login["responses"].as_object().unwrap().keys().collect();
+        assert_eq!(statuses, ["200", "400", "429"]);
     }
 
     #[test]

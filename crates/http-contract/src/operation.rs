@@ -27,6 +27,8 @@ pub struct Operation {
     pub(crate) body: Option<MakeSchema>,
     pub(crate) answers: Vec<Answer>,
     pub(crate) errors: Vec<u16>,
+    /// Whether it stands beside the API's base.
+    pub(crate) is_apart: bool,
 }
 
 /// A response of an operation that succeeded.
@@ -59,7 +61,15 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             errors: Vec::new(),
+            is_apart: false,
         }
+    }
+
+    /// Declares that the path is relative to the server instead of the API's base, and that nothing applies which the
+    /// other operations have in common: credentials, headers, and the statuses of refusals.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self { is_apart: true, ..self }
     }
 
     /// The method.

@@ -14,9 +14,9 @@ use serde_json::Value;
 use uuid::Uuid;
 use voipbin_types::{
     AccessKey, AccessKeyCreate, AccessKeyUpdate, Call, CallCreate, CallsCreated, Customer, CustomerBody,
-    ErrorEnvelope, Flow, FlowBody, Number, NumberBody, NumberFlows, OutboundConfig, OutboundConfigCreate,
-    OutboundConfigPatch, Page, Provider, ProviderBody, ProviderCall, ProviderCallCreate, ProviderLogin,
-    ProviderSetup, Route, RouteCreate, RouteUpdate, SupportMetadata,
+    ErrorEnvelope, Flow, FlowBody, Login, LoginBody, Number, NumberBody, NumberFlows, OutboundConfig,
+    OutboundConfigCreate, OutboundConfigPatch, Page, Provider, ProviderBody, ProviderCall,
+    ProviderCallCreate, ProviderLogin, ProviderSetup, Route, RouteCreate, RouteUpdate, SupportMetadata,
 };
 
 use crate::api::timelines::Events;
@@ -94,7 +94,7 @@ enum Subject {
 /// The text of the document. Requests for it need no credentials, so it is built once.
 pub(crate) static OPENAPI_TEXT: LazyLock<String> = LazyLock::new(|| json_text(&openapi()));
 
-/// Builds the `OpenAPI` document of the API below `/v1.0`.
+/// Builds the `OpenAPI` document of the API below `/v1.0`, and of the login.
 pub fn openapi() -> Value {
     let description = "VoIPBIN's outbound side, as trunk-server serves it: compatible with VoIPBIN and not affiliated with \
                        it. Every success is 200. A token is sent as a bearer, an access key as a cookie or in the query.";
@@ -105,8 +105,22 @@ pub fn openapi() -> Value {
         .security(Security::Query("accesskey"))
         .header(Header::IDEMPOTENCY_KEY)
         .errors(COMMON_ERRORS);
-    let declared: Vec<Declared> = ENDPOINTS.iter().map(declare).collect();
+    let declared: Vec<Declared> = ENDPOINTS.iter().map(declare).chain([log_in()]).collect();
     contract.document(&declared)
+}
+
+/// Declares the login, which is the only operation beside the versioned paths.
+fn log_in() -> Declared {
+    Declared::new(Method::POST, "/auth/login", "Returns a token for a username and a password.")
+        .description(
+            "The token is also in the cookie `token`. A wrong username, a wrong password and a body that cannot be read \
+             are refused alike: with 400 and no body.",
+        )
+        .apart()
+        .body::<LoginBody>()
+        .answers::<Login>(200)
+        .answers_empty(400)
+        .errors(&[429, 500, 503])
 }
 
 /// Declares what an endpoint accepts and answers.

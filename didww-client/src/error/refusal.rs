@@ -18,6 +18,12 @@ const TEXT_MEMBERS: [&str; 5] = ["error_description", "message", "detail", "titl
 /// The maximum number of characters of such a text that `Display` prints.
 const MAX_TEXT_CHARACTERS: usize = 200;
 
+/// The segment of every path of the API.
+const VERSION_SEGMENT: &str = "v3";
+/// The title of the error for a record that does not exist.
+const NO_RECORD: &str = "Record not found";
+const ADDRESS_HINT: &str = "; the path has no /v3: the base URL looks like `https://api.didww.com/v3`";
+
 /// A response with a status outside 2xx, with the service's error objects. `Debug` does not print the body.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
@@ -78,6 +84,13 @@ impl Refusal {
 
     fn has_challenge(&self, error: &str) -> bool {
         self.challenge.as_deref().is_some_and(|challenge| challenge.contains(&format!("error=\"{error}\"")))
+    }
+
+    /// What a 404 of another path than the API's suggests; empty for a record that does not exist.
+    pub(crate) fn address_hint(&self) -> &'static str {
+        let is_versioned = self.exchange.path.split('/').any(|segment| segment == VERSION_SEGMENT);
+        let is_of_record = self.errors.iter().any(|error| error.title.as_deref() == Some(NO_RECORD));
+        if is_versioned || is_of_record { "" } else { ADDRESS_HINT }
     }
 
     pub(crate) fn into_error(self) -> Error {

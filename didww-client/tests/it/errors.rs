@@ -1,7 +1,7 @@
 //! Responses with a status outside 2xx.
 
 use didww_client::resources::VoiceOutTrunk;
-use didww_client::{Error, RetryPolicy};
+use didww_client::{Client, Error, RetryPolicy};
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -44,6 +44,28 @@ async fn each_status_has_its_error_variant() {
         assert_eq!(error.request_id(), Some("request-7"));
         assert_eq!(error.errors()[0].detail.as_deref(), Some("no"));
     }
+}
+
+#[tokio::test]
+async fn a_404_below_a_base_url_without_v3_has_a_hint_and_that_of_a_record_has_none() {
+    let server = MockServer::start().await;
+    let text = async |base: String, answer: ResponseTemplate| {
+        server.reset().await;
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let client = Client::builder(base, "key").build().unwrap();
+        client.voice_out_trunks().get(&id(TRUNK)).await.unwrap_err().to_string()
+    };
+    let hint = "404 Not Found; the path has no /v3: the base URL looks like `https://api.didww.com/v3`";
+    let nothing = || ResponseTemplate::new(404);
+    for base in ["", "/", "/didww"] {
+        let said = text(format!("{}{base}", server.uri()), nothing()).await;
+        assert!(said.starts_with("not found: GET ") && said.ends_with(hint), "{said}");
+    }
+    let said = text(format!("{}/v3", server.uri()), nothing()).await;
+    assert!(said.ends_with("404 Not Found"), "{said}");
+    let record = json!({ "errors": [{ "title": "Record not found", "detail": "no such record" }] });
+    let said = text(format!("{}/proxied", server.uri()), response(404, &record)).await;
+    assert!(said.ends_with("404 Not Found: no such record"), "{said}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
 use crate::sip::uac::Call;
 use crate::support::api::{Answer, Api};
 use crate::voipbin::carrier::Carrier;
-use crate::voipbin::stage::{ADMIN, Stage, US, US_TOO, call_is, first_call, tel};
+use crate::voipbin::stage::{ADMIN, BASIC, Stage, US, US_TOO, call_is, first_call, host, tel};
 
 /// An id that nothing has.
 const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
@@ -33,11 +33,14 @@ fn every_endpoint_of_the_platform_is_described_once_and_no_other() {
     let document = voipbin::openapi();
     let described: Vec<(String, String)> =
         operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    // The login stands beside the versioned paths.
     let declared: BTreeSet<(String, String)> = voipbin::ENDPOINTS
         .iter()
-        .map(|endpoint| (endpoint.method.to_owned(), endpoint.path.to_owned()))
+        .map(|endpoint| (endpoint.method, endpoint.path))
+        .chain([("POST", "/auth/login")])
+        .map(|(method, path)| (method.to_owned(), path.to_owned()))
         .collect();
-    assert_eq!(described.len(), voipbin::ENDPOINTS.len());
+    assert_eq!(described.len(), declared.len());
     assert_eq!(described.into_iter().collect::<BTreeSet<_>>(), declared);
 }
 
@@ -282,6 +285,43 @@ async fn what_a_call_leaves_behind_matches_the_document_of_the_control_api() {
     control.get(&records).await;
 }
 
+#[tokio::test]
+async fn what_a_call_tried_matches_the_document_of_the_control_api() {
+    let mut carrier = Carrier::start().await;
+    let stage = Stage::with(|config| {
+        config.control_listen = Some("127.0.0.1:0".to_owned());
+        host(config, &[("p1.example.com", carrier.at), ("p2.example.com", carrier.at)]);
+    })
+    .await;
+    stage.allow().await;
+    stage.number(stage.admin, US_TOO).await;
+    for (name, target, priority) in [("p1.example.com", "+1", 1), ("p2.example.com", "all", 0)] {
+        let provider = stage.provider(name).await;
+        stage.route(BASIC, target, &provider, priority).await;
+    }
+    let api = Api::new(format!("http://{}/control/v1", stage.server.control_address().unwrap()), "");
+    let mut control = ControlApi { api: api.with_key(None), checked: Checked::new(control::openapi()) };
+    let actions = json!([{ "type": "sleep", "option": { "duration": 60_000 } }]);
+    let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)], "actions": actions });
+    let call = first_call(&stage.sa.post("/calls", &body).await.ok());
+    let path = format!("/customers/{}/calls/{call}/tries", stage.admin);
+    carrier.call().await.refuse(503).await;
+    let mut second = carrier.call().await;
+    // In progress, much of an attempt is null.
+    let tried = control.get(&path).await;
+    assert_eq!((tried["tries"].as_array().unwrap().len(), &tried["tries"][1]["outcome"]), (2, &Value::Null));
+    second.respond("180 Ringing").await;
+    second.answer().await;
+    second.hang_up().await;
+    call_is(&stage.sa, &call, "hangup").await;
+    let tried = control.get(&path).await;
+    let answered = &tried["tries"][1];
+    assert!(answered["media"].is_string() && answered["next"].is_string(), "{tried}");
+    control.get(&format!("/customers/{}/calls/{ABSENT}/tries", stage.admin)).await;
+    let described = ("GET".to_owned(), "/customers/{id}/calls/{call}/tries".to_owned());
+    assert!(control.checked.succeeded.contains(&described));
+}
+
 /// Creates a trunk over the public API. Returns its id.
 async fn trunk(server: &TestServer, key: &str) -> String {
     let method =
@@ -358,6 +398,7 @@ async fn the_answers_of_the_platforms_api_match_its_document() {
     assert_eq!(serde_json::from_str::<Value>(&served.text).unwrap(), voipbin::openapi());
     let mut platform = PlatformApi { stage, checked: Checked::new(voipbin::openapi()) };
 
+    login(&mut platform).await;
     platform.get("/outbound_config").await;
     platform.put("/outbound_config", json!({ "destination_whitelist": ["us"], "name": "n" })).await;
     let customer = platform.stage.customer("other").await;
@@ -424,6 +465,23 @@ async fn the_answers_of_the_platforms_api_match_its_document() {
     platform.stage.sa = platform.stage.anonymous();
     platform.get("/providers").await;
     platform.checked.all_succeeded(&[("POST", "/providers/setup"), ("POST", "/outbound_configs")]);
+}
+
+/// The login is described where it is: beside the base of the other paths, without credentials.
+async fn login(platform: &mut PlatformApi) {
+    let described = platform.checked.document["paths"]["/auth/login"]["post"].clone();
+    assert_eq!((&described["servers"], &described["security"]), (&json!([{ "url": "/" }]), &json!([])));
+    let anonymous = platform.stage.anonymous().below("");
+    let right = json!({ "username": "root", "password": "correct horse" });
+    let answer = anonymous.post("/auth/login", &right).await;
+    let content_type = answer.header("content-type").unwrap();
+    platform.checked.check("POST", "/auth/login", (answer.status, content_type, &answer.text));
+    for body in [json!({ "username": "root", "password": "wrong" }), json!({ "username": "root" }), json!(7)]
+    {
+        let refused = anonymous.post("/auth/login", &body).await;
+        assert_eq!((refused.status, refused.text.as_str()), (400, ""), "{body}");
+        assert_eq!(described["responses"]["400"], json!({ "description": "Bad Request." }));
+    }
 }
 
 async fn flows(platform: &mut PlatformApi) {

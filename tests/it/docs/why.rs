@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sip_dialler::Outcome;
-use trunk_rules::carrier::{Cause as DisconnectCause, Check, Settings};
+use trunk_rules::carrier::{Cause as DisconnectCause, Check, DigestFailure, MediaRefusal, Settings};
 use trunk_rules::outbound::{Cause, NextRoute};
 
 use super::pages::{read, section};
@@ -100,6 +100,43 @@ pub fn assert_has_row(sentence: &str) {
     let why = sentence.strip_prefix("no audio, because ").expect("a sentence about missing audio");
     let rows = first_cells(section(&page, "## No audio"));
     assert!(rows.iter().any(|row| fits(row, why)), "docs/why.md has no row for \"{why}\"");
+}
+
+/// Checks that the page has a row for a sentence about a call that was refused or that ended.
+#[track_caller]
+pub fn assert_has_sentence(sentence: &str) {
+    let page = read("docs/why.md");
+    let rows = first_cells(section(&page, "## By sentence"));
+    let plain = sentence.replace('`', "");
+    assert!(rows.iter().any(|row| fits(row, &plain)), "docs/why.md has no row for \"{sentence}\"");
+}
+
+#[test]
+fn every_flaw_of_a_digest_and_of_a_session_description_has_its_row_on_the_page_that_says_why() {
+    let failures = [
+        DigestFailure::NoHeader,
+        DigestFailure::UnsupportedAlgorithm,
+        DigestFailure::UnsupportedQop,
+        DigestFailure::RealmMismatch,
+        DigestFailure::ResponseLength { received: 31, expected: 32 },
+        DigestFailure::UserUnknown,
+        DigestFailure::NonceForeign,
+        DigestFailure::NonceExpired,
+        DigestFailure::NonceCountUnparsable,
+        DigestFailure::NonceCountReplayed,
+        DigestFailure::ResponseMismatch,
+    ];
+    let media = [
+        MediaRefusal::NoAudio,
+        MediaRefusal::Profile("RTP/SAVP".to_owned()),
+        MediaRefusal::NoKey,
+        MediaRefusal::NoFingerprint,
+        MediaRefusal::DtlsNotImplemented,
+    ];
+    let failures = failures.iter().map(ToString::to_string);
+    for sentence in failures.chain(media.iter().map(ToString::to_string)) {
+        assert_has_sentence(&sentence);
+    }
 }
 
 /// Whether a text consists of the parts of a pattern in their order, with any text in place of each `…`.

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::KEY;
 use super::door::{Answered, Door, control, didww, voipbin};
 use super::is_replay;
+use crate::support::api::Api;
 use crate::support::binary::Binary;
+use crate::support::dump::{assert_same, dump};
 
 /// Number of requests that are sent at once before a kill.
 const PER_ROUND: usize = 40;
@@ -69,6 +71,46 @@ async fn a_response_is_replayed_after_a_restart_and_no_secret_of_it_is_in_the_da
     for (first, door) in firsts.iter().zip(&doors) {
         is_replay(first, &door.post(KEY, &door.body).await, door);
     }
+    assert_eq!(binary.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_repeated_request_leaves_the_database_as_it_was_row_by_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("trunks.db");
+    let Started { binary, doors } = started(&database).await;
+    // What happens later by itself is another matter.
+    let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+    assert_eq!(control.post("/clock/freeze", &json!({})).await.status, 200);
+    let empty = dump(&database);
+    let mut firsts = Vec::new();
+    for door in &doors {
+        let before = dump(&database);
+        let first = door.post(KEY, &door.body).await;
+        assert_eq!(first.status, door.created, "{}", first.body);
+        let refused = door.post("\"refused\"", &door.wrong_body).await;
+        assert!((400..500).contains(&refused.status), "{}", refused.body);
+        let made = dump(&database);
+        assert_ne!(made, before, "{}: a dump shows a request", door.name);
+        for _ in 0..3 {
+            is_replay(&first, &door.post(KEY, &door.body).await, door);
+            is_replay(&refused, &door.post("\"refused\"", &door.wrong_body).await, door);
+            door.is_error(&door.post(KEY, &door.other_body).await, 422, "has been used");
+        }
+        assert_same(&made, &dump(&database));
+        firsts.push(first);
+    }
+    assert!(dump(&database).len() > empty.len());
+    assert_eq!(binary.terminate(), Some(0));
+    // The same after a restart, whose own writes come first.
+    let Started { binary, doors } = started(&database).await;
+    let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+    assert_eq!(control.post("/clock/freeze", &json!({})).await.status, 200);
+    let restarted = dump(&database);
+    for (first, door) in firsts.iter().zip(&doors) {
+        is_replay(first, &door.post(KEY, &door.body).await, door);
+    }
+    assert_same(&restarted, &dump(&database));
     assert_eq!(binary.terminate(), Some(0));
 }
 

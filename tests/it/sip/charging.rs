@@ -9,8 +9,10 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use trunk_rules::carrier::{Cause, Check};
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk, acknowledged, scratch, until};
+use super::sentences::is_stated;
 use super::uac::{Call, Uac, unique};
 use crate::support::binary::{self, Binary};
 
@@ -337,8 +339,10 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
     limit(&edge, &sizes.max().unwrap().to_string());
     until("the disk is full", async || (!takes_writes(&edge).await).then_some(())).await;
     for _ in 0..8 {
-        let refusal = Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+        let refusal = call.place(&trunk).await;
         assert_eq!(refusal.code(), 503, "{refusal:?}");
+        is_stated(&edge, &call, (Some(Check::Recording), Cause::NotRecorded), Some(&refusal)).await;
     }
     before.hang_up().await;
     for _ in 0..3 {

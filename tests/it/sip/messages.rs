@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::certificates::Certificates;
 use super::edge::{ANSWERS_AT_ONCE, Edge, RINGS_THEN_ANSWERS, Trunk, credentials, scratch, until};
 use super::uac::{Call, Uac, unique};
+use crate::docs::why::assert_has_row;
 
 /// A `Call-ID` as a segment of a path: every other character is percent-encoded.
 fn segment(call_id: &str) -> String {
@@ -296,6 +297,28 @@ async fn the_command_says_why_a_call_is_refused() {
     let (said, _, code) = command(&strict, &["--to", RINGS_THEN_ANSWERS]);
     assert_eq!(code, Some(1));
     assert!(said.contains("no trunk allows the address"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_prints_why_an_answered_call_has_no_audio() {
+    let edge = Edge::start().await;
+    let trunk = named(&edge, "Deaf", json!({ "allowed_rtp_ips": ["192.0.2.0/24"] })).await;
+    let with = ["--to", RINGS_THEN_ANSWERS, "--trunk", "Deaf", "--api-key", "good"];
+    let (said, complaint, code) = command(&edge, &with);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""), "{said}");
+    let record = edge.record(&trunk, 1).await;
+    let sentence = record["no_audio"].as_str().unwrap();
+    assert!(said.ends_with(&format!("\n200 OK: answered\n  {sentence}\n")), "{said} lacks {sentence}");
+    assert_has_row(sentence);
+
+    let (said, _, _) = command(&edge, &[&with[..], &["--json"]].concat());
+    let outcome: Value = serde_json::from_str(&said).unwrap();
+    let record = edge.record(&trunk, 2).await;
+    assert_eq!((&outcome["no_audio"], &outcome["reason"]), (&record["no_audio"], &Value::Null), "{said}");
+
+    // Without the control API it is not known, and the call was answered all the same.
+    let (said, _, code) = command(&edge, &[&with[..], &["--control-listen", "127.0.0.1:1"]].concat());
+    assert!(code == Some(0) && said.ends_with("\n200 OK: answered\n"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! The media of calls in records, in the list of active calls and in the log, and why a call has no audio.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 
@@ -14,6 +16,18 @@ const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
 /// same sentence with these words, and that the page about failed calls has a row for it. Returns the record.
 async fn states(edge: &Edge, trunk: &Trunk, mut call: Call, packets: &[Vec<u8>], words: &[&str]) -> Value {
     let (at, _) = call.place(trunk).await.media();
+    states_at(edge, trunk, call, at, packets, words).await
+}
+
+/// The same for a call that was placed before, and whose media goes to this address of the edge.
+async fn states_at(
+    edge: &Edge,
+    trunk: &Trunk,
+    mut call: Call,
+    at: SocketAddr,
+    packets: &[Vec<u8>],
+    words: &[&str],
+) -> Value {
     for packet in packets {
         call.media.send_to(packet, at).await.unwrap();
     }
@@ -155,6 +169,120 @@ async fn srtp_that_cannot_be_authenticated_is_named_and_so_is_data_that_is_not_r
     let garbage = [b"hello, are you there?".to_vec()];
     states(&edge, &trunk, new_call(&edge).await, &garbage, &["data that is not RTP arrived (packets: 1)"])
         .await;
+}
+
+#[tokio::test]
+async fn dtls_that_is_signalled_alone_is_named_whether_packets_come_or_not() {
+    let edge = Edge::with_config("[sip]\ndtls_signalling_only = true\n").await;
+    for sent in [0, 3] {
+        let trunk = edge.trunk(json!({ "media_encryption_mode": "srtp_dtls" })).await;
+        let mut call = new_call(&edge).await;
+        call.offer = call.offer.replace("RTP/AVP", "UDP/TLS/RTP/SAVP")
+            + "a=setup:actpass\r\na=fingerprint:sha-256 4A:AD:B9:B1\r\n";
+        let words = ["no audio, because DTLS-SRTP media is not implemented"];
+        let record = states(&edge, &trunk, call, &packets(sent), &words).await;
+        let media = &record["media"];
+        assert_eq!(
+            (&media["profile"], &media["encryption"]),
+            (&json!("UDP/TLS/RTP/SAVP"), &json!("dtls")),
+            "{record}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn encrypted_media_that_is_only_counted_is_named() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "media_encryption_mode": "zrtp" })).await;
+    let call = new_call(&edge).await;
+    let record =
+        states(&edge, &trunk, call, &packets(3), &["is encrypted", "neither decrypted nor echoed"]).await;
+    assert_eq!(record["media"]["encryption"], "zrtp", "{record}");
+}
+
+#[tokio::test]
+async fn media_that_would_go_to_a_socket_of_the_server_is_named() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    // The caller is on the server's own address, so that its packets come from the host that it names.
+    let mut call = Call::over(Uac::udp_from(&edge, Ipv4Addr::LOCALHOST).await, &edge, ANSWERS_AT_ONCE).await;
+    call.offer = offer(edge.sip);
+    let record = states(&edge, &trunk, call, &packets(3), &["a socket of this server"]).await;
+    let media = &record["media"];
+    assert_eq!(
+        (&media["dropped"]["own_socket"], &media["sdp_address"]),
+        (&json!(3), &json!(edge.sip.to_string())),
+        "{record}"
+    );
+}
+
+#[tokio::test]
+async fn packets_beyond_the_limit_of_media_are_named_with_their_number() {
+    let edge = Edge::with_config("[sip]\nmedia_bytes_per_second = 1500\n").await;
+    let trunk = edge.trunk(json!({})).await;
+    // Each is longer than what all calls together may send in a second.
+    let long = packets(3).into_iter().map(|mut packet| {
+        packet.resize(1_600, 0xd5);
+        packet
+    });
+    let words = ["the limit of media was reached: 0 packets exceeded the codec's rate, 3 that of all calls"];
+    let record = states(&edge, &trunk, new_call(&edge).await, &long.collect::<Vec<_>>(), &words).await;
+    assert_eq!(record["media"]["dropped"]["all_calls"], 3, "{record}");
+}
+
+#[tokio::test]
+async fn a_stream_that_the_caller_removed_is_named() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = new_call(&edge).await;
+    let port = call.media.local_addr().unwrap().port();
+    // A stream that had carried audio in both directions would have the reason of that time.
+    let removed = call.offer.replace(&format!("m=audio {port}"), "m=audio 0");
+    call.offer.push_str("a=inactive\r\n");
+    let (at, _) = call.place(&trunk).await.media();
+    let answer = call.request("INVITE", &[], &removed).await;
+    assert!(answer.code() == 200 && answer.body.contains("m=audio 0 "), "{answer:?}");
+    states_at(&edge, &trunk, call, at, &[], &["the caller removed its audio stream (m=audio 0)"]).await;
+}
+
+#[tokio::test]
+async fn an_address_to_which_nothing_is_sent_is_named_with_the_reason() {
+    let edge = Edge::start().await;
+    for (attributes, at, words) in [
+        (
+            json!({}),
+            "224.0.0.1:4000",
+            &["nothing is sent to 224.0.0.1:4000: multicast", "RTP comes from 127."][..],
+        ),
+        (json!({}), "127.0.0.1:53", &["nothing is sent to 127.0.0.1:53: a port below 1024"]),
+        (
+            json!({}),
+            "203.0.113.9:4000",
+            &["the session description names the address 203.0.113.9:4000, RTP comes from 127."],
+        ),
+        (
+            json!({ "allowed_rtp_ips": ["127.0.0.0/8"] }),
+            "203.0.113.9:4000",
+            &["the session description names 203.0.113.9:4000, which allowed_rtp_ips does not contain"],
+        ),
+    ] {
+        let trunk = edge.trunk(attributes).await;
+        let mut call = new_call(&edge).await;
+        call.offer = offer(at.parse().unwrap());
+        states(&edge, &trunk, call, &packets(2), words).await;
+    }
+}
+
+#[tokio::test]
+async fn packets_that_are_too_few_to_learn_an_address_from_are_named() {
+    let edge = Edge::start().await;
+    // Packets of 250 ms would be enough.
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "force_symmetric_rtp": true })).await;
+    let mut call = new_call(&edge).await;
+    call.offer = offer("203.0.113.9:4000".parse().unwrap());
+    let words = ["too few of the 4 RTP packets came from one address"];
+    states(&edge, &trunk, call, &packets(4), &words).await;
 }
 
 #[tokio::test]

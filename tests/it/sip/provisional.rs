@@ -81,3 +81,52 @@ async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(504), &json!("No PRACK")));
     assert!(edge.active().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_call_that_rings_for_long_receives_a_provisional_response_each_minute() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nring = 3600\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+    let first = rings(&mut call, &trunk, 180).await;
+    for _ in 0..3 {
+        edge.advance(59).await;
+        let next = call.uac.options_or_anything().await;
+        assert_eq!(next.method(), "OPTIONS", "it came before a minute had passed: {next:?}");
+        edge.advance(1).await;
+        let again = call.ringing(180).await;
+        assert_eq!((again.header("To"), again.header("RSeq")), (first.header("To"), None), "{again:?}");
+    }
+    call.cancel().await;
+    assert_eq!(call.answer().await.code(), 487);
+}
+
+#[tokio::test]
+async fn a_reliable_response_of_the_next_minute_has_the_next_number_and_no_second_offer() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nring = 200\nearly_media = true\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    for line in ["Require: 100rel", "Supported: 100rel"] {
+        let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+        call.headers.push(line.to_owned());
+        let progress = rings(&mut call, &trunk, 183).await;
+        let number: u32 = progress.header("RSeq").unwrap().parse().unwrap();
+        assert_eq!(confirms(&mut call, &number.to_string(), 1).await, 200);
+        for minute in 1..=3 {
+            edge.advance(60).await;
+            let expected = (number + minute).to_string();
+            let is_it = |message: &Message| message.header("RSeq") == Some(expected.as_str());
+            let again = call.uac.expect("a response with the next number", None, is_it).await;
+            assert_eq!((again.code(), again.body.as_str()), (183, ""), "{again:?}");
+            assert_eq!(confirms(&mut call, &expected, 1 + minute).await, 200);
+        }
+        // Offer and answer are complete, so the call is answered when it has rung long enough.
+        edge.advance(60).await;
+        let answer = call.answer().await;
+        assert_eq!((answer.code(), &answer.body), (200, &progress.body), "what was agreed on stays");
+        call.acknowledge().await;
+        // Requests in the dialog are counted on from the PRACKs.
+        call.sequence += 9;
+        call.hang_up().await;
+    }
+}

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use trunk_rules::carrier::Cause;
 
 use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, acknowledged, until};
+use super::sentences::is_stated;
 use super::uac::Call;
 
 const DAY: u64 = 86_400;
@@ -121,7 +123,7 @@ async fn what_a_trunk_spent_outlives_a_kill() {
         Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
         edge.record(&trunk, count).await;
     }
-    let _unfinished = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    let unfinished = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     acknowledged(&database, 1).await;
     edge.binary.signal("KILL");
     until("the server is gone", async || (!edge.binary.runs()).then_some(())).await;
@@ -134,6 +136,8 @@ async fn what_a_trunk_spent_outlives_a_kill() {
         (&json!("Server lost"), &json!("0.05")),
         "{lost}"
     );
+    let why = is_stated(&edge, &unfinished, (None, Cause::ServerLost), None).await;
+    assert_eq!(lost["explanation"], why, "{lost}");
     until("what was spent before counts", async || {
         (edge.shown(&trunk, "/attributes/threshold_reached").await == true).then_some(())
     })

@@ -3,9 +3,11 @@
 //! library's.
 
 use serde_json::json;
+use trunk_rules::carrier::Cause;
 
 use super::edge::{ANSWERS_AT_ONCE, Edge};
 use super::media::{hears_its_echo, packet};
+use super::sentences::is_stated;
 use super::uac::Call;
 
 #[tokio::test]
@@ -18,8 +20,10 @@ async fn an_answer_that_is_never_acknowledged_is_repeated_and_then_the_call_is_e
     assert_eq!(repeated.code(), 200, "the answer is repeated");
     assert_eq!(edge.active().await.len(), 1);
     call.hung_up().await;
+    let why = is_stated(&edge, &call, (None, Cause::NoAck), None).await;
     let record = edge.record(&trunk, 1).await;
     assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(200), &json!("NoAck")));
+    assert_eq!(record["explanation"], why, "{record}");
     Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
 }
 

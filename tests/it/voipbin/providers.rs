@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::AsyncBufReadExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use trunk_server::config::Database;
 use trunk_server::{Clock, TestServer};
 
+use super::caller::Caller;
 use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
-use crate::sip::edge::{DEADLINE, until};
+use crate::sip::edge::{DEADLINE, scratch, until};
+use crate::sip::message::Message;
+use crate::support::api::Api;
+use crate::support::binary::Binary;
 
 /// A body with every member.
 fn full() -> Value {
@@ -326,6 +332,68 @@ async fn case_59_a_host_that_answers_anything_is_healthy_and_one_that_does_not_i
     ill.options(200);
     stage.control().probe_providers().await.unwrap();
     assert_eq!(shown(&ill_id).await["health_status"], "healthy");
+}
+
+/// Answers every SIP request with 200.
+async fn answer_requests(listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(answer_on(stream));
+    }
+}
+
+async fn answer_on(mut stream: TcpStream) {
+    let mut bytes = Vec::new();
+    while stream.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {
+        while let Some(length) = Message::length(&bytes) {
+            let rest = bytes.split_off(length);
+            let request = Message::parse(&std::mem::replace(&mut bytes, rest));
+            stream.write_all(request.answered("200 OK").as_bytes()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_health_check_writes_a_line_when_the_health_changes_and_no_other() {
+    // Connections are refused until it listens.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = scratch(&format!("health-log-{}.toml", std::process::id()));
+    let at = socket.local_addr().unwrap();
+    let text = format!(
+        "[voipbin]\nsip_bind = \"127.0.0.1\"\nprobe_interval = 0\n[voipbin.hosts]\n\"sip.example.com\" = \"{at}\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let file = config.to_str().unwrap();
+    let binary = Binary::start(&["--ephemeral", "--voipbin-admin", "root:correct horse", "--config", file]);
+    std::fs::remove_file(&config).unwrap();
+    let api = binary.base.trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
+    let caller = Caller::anonymous(api).token(&log_in(api, "root", "correct horse").await);
+    let provider = json!({ "hostname": "sip.example.com;transport=tcp" });
+    let id = caller.post("/providers", &provider).await.ok()["id"].as_str().unwrap().to_owned();
+    let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+    let probed_as = async |status: &str| {
+        for _ in 0..3 {
+            assert_eq!(control.post("/providers/probe", &json!({})).await.at("/probed"), 1);
+            assert_eq!(caller.get(&format!("/providers/{id}")).await.at("/health_status"), status);
+        }
+    };
+    probed_as("unhealthy").await;
+    let carrier = tokio::spawn(answer_requests(socket.listen(8).unwrap()));
+    probed_as("healthy").await;
+    carrier.abort();
+    assert!(carrier.await.unwrap_err().is_cancelled());
+    probed_as("unhealthy").await;
+    // The line of a later request shows that all lines before it were read.
+    assert_eq!(caller.get("/providers/last").await.status, 400);
+    until("the last line", async || binary.log().contains("/v1.0/providers/last").then_some(())).await;
+    let log = binary.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&id)).collect();
+    let expected = ["a provider does not answer", "a provider answers", "a provider does not answer"];
+    assert_eq!(lines.len(), expected.len(), "{log}");
+    for (line, words) in lines.iter().zip(expected) {
+        assert!(line.contains(words) && line.contains("sip.example.com"), "{line}");
+    }
 }
 
 #[tokio::test]

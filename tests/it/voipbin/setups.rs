@@ -425,3 +425,40 @@ async fn the_credentials_answer_telnyxs_challenge_and_are_in_no_log() {
         assert!(lines.is_empty(), "a secret is in the log: {lines:?}");
     }
 }
+
+#[tokio::test]
+async fn the_credentials_at_telnyx_are_replaced_by_hand_and_the_connection_stays_known() {
+    let (telnyx, mut carrier) = (Telnyx::start().await, Carrier::start().await);
+    let stage = Stage::with(|config| {
+        gateway(config);
+        host(config, &[("sip.telnyx.com", carrier.at)]);
+    })
+    .await;
+    stage.allow().await;
+    let made = set_up(&stage, &telnyx).await.ok();
+    let path = format!("/providers/{}", made["id"].as_str().unwrap());
+    let credentials = format!("{path}/credentials");
+    // Telnyx's API was asked once, for the setup: the server does not keep its key.
+    let by_key = json!({ "credentials": { "api_key": KEY, "base_url": telnyx.base() } });
+    stage.sa.put(&credentials, &by_key).await.refused_because("send the username and the password");
+    let login = ("rotated".to_owned(), "a-new-password".to_owned());
+    let replaced =
+        stage.sa.put(&credentials, &json!({ "username": login.0, "password": login.1 })).await.ok();
+    assert_eq!((&replaced["metadata"], &replaced["id"]), (&made["metadata"], &made["id"]));
+    assert_eq!(replaced["metadata"]["sip_credentials"], true);
+
+    let call = json!({ "provider_id": made["id"], "source": tel(US_TOO), "destinations": [tel(US)] });
+    stage.sa.post("/providercalls", &call).await.ok();
+    let mut first = carrier.call().await;
+    let challenge =
+        "Proxy-Authenticate: Digest realm=\"sip.telnyx.com\", nonce=\"n0nce\", algorithm=MD5, qop=\"auth\"";
+    first.respond(&format!("407 Proxy Authentication Required\r\n{challenge}")).await;
+    first.hears("ACK").await;
+    let mut second = carrier.call().await;
+    assert!(answers(&second.invite, &login), "{:?}", second.invite);
+    second.refuse(486).await;
+
+    // Without credentials nothing is claimed of the carrier either.
+    assert_eq!(stage.sa.delete(&credentials).await.ok()["metadata"], json!({}));
+    assert_eq!(stage.sa.get(&path).await.ok()["metadata"], json!({}));
+}

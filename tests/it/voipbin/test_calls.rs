@@ -6,6 +6,7 @@ use trunk_server::control::customers::NewAccessKey;
 
 use super::carrier::Carrier;
 use super::stage::*;
+use crate::docs::why::assert_has_row;
 use crate::support::api::Api;
 use crate::support::binary;
 use crate::support::world::ROTATION;
@@ -68,7 +69,7 @@ async fn the_command_places_a_call_through_a_provider_and_prints_what_it_tried()
             &format!("tried carrier.example.com at {} over udp: the carrier answered the call; ", carrier.at),
             "|-- INVITE sip:",
             "- 200 OK --|",
-            "\n200 OK: answered\n",
+            "\n200 OK: answered\n  no media are sent: 127.0.0.1:9 is ",
         ] {
             assert!(said.contains(part), "no {part} in\n{said}");
         }
@@ -119,6 +120,29 @@ async fn the_reason_of_the_servers_own_edge_is_the_reason_of_the_call() {
     assert!(said.contains("the carrier refused the credentials with 401"), "{said}");
     let why = said.split("why: ").nth(1).unwrap_or_else(|| panic!("{said}"));
     assert!(why.ends_with("; check digest\n"), "{said}");
+}
+
+#[tokio::test]
+async fn the_sentence_of_the_servers_own_edge_states_why_an_answered_call_has_no_audio() {
+    let (stage, _carrier, key) = ready().await;
+    let credentials = json!({ "api_key": "good", "base_url": stage.server.base_url() });
+    let body = json!({ "carrier": "didww", "name": "Own", "credentials": credentials });
+    let provider = stage.sa.post("/providers/setup", &body).await.ok();
+    let trunk = provider["metadata"]["didww_trunk_id"].as_str().unwrap();
+    let deaf = json!({ "data": { "type": "voice_out_trunks", "id": trunk, "attributes": {
+        "allowed_rtp_ips": ["192.0.2.0/24"] } } });
+    let api = Api::new(stage.server.base_url(), "good");
+    assert_eq!(api.patch(&format!("/voice_out_trunks/{trunk}"), &deaf).await.status, 200);
+    let with = ["--to", "442079460018", "--provider", "Own", "--json"];
+    let (said, complaint, code) = command(&stage, &key, &with).await;
+    assert_eq!((code, complaint.as_str()), (Some(0), ""), "{said}");
+    let outcome: Value = serde_json::from_str(&said).unwrap();
+    // To the dialler the media seem to be in order.
+    assert!(outcome["tries"][0]["media"].as_str().unwrap().starts_with("PCMU to 127.0.0.1:"), "{said}");
+    let sentence = outcome["no_audio"].as_str().unwrap();
+    assert!(sentence.starts_with("no audio, because "), "{sentence}");
+    assert!(sentence.contains("allowed_rtp_ips does not contain"), "{sentence}");
+    assert_has_row(sentence);
 }
 
 #[tokio::test]

@@ -239,6 +239,8 @@ struct Report {
     ladder: String,
     /// Why the call was not answered.
     why: Option<String>,
+    /// Why the answered call had no audio.
+    no_audio: Option<String>,
 }
 
 impl PlaceCall {
@@ -298,6 +300,10 @@ impl PlaceCall {
         let response = found.as_ref().and_then(FinalResponse::of);
         let question = reason::Question { local, to: &to, from: &from, username: username.as_deref() };
         let why = reason::find(self, found.as_ref(), response.as_ref(), answered, &question).await;
+        let no_audio = match &found {
+            Some(found) if answered => reason::no_audio(self, &found.call_id).await,
+            _ => None,
+        };
         Ok(Report {
             steps,
             answered,
@@ -307,6 +313,7 @@ impl PlaceCall {
             tries: Vec::new(),
             ladder: found.as_ref().map(CallMessages::ladder).unwrap_or_default(),
             why,
+            no_audio,
         })
     }
 
@@ -397,7 +404,7 @@ impl PlaceCall {
     }
 
     fn render(&self, report: Report) -> String {
-        let Report { steps, answered, end, response, call_id, tries, ladder, why } = report;
+        let Report { steps, answered, end, response, call_id, tries, ladder, why, no_audio } = report;
         let (code, phrase) = response.unzip();
         if self.json {
             let steps: Vec<Value> = steps
@@ -411,6 +418,7 @@ impl PlaceCall {
                 "phrase": phrase,
                 "end": end,
                 "reason": why,
+                "no_audio": no_audio,
                 "steps": steps,
                 "tries": tries,
                 "ladder": ladder,
@@ -436,6 +444,9 @@ impl PlaceCall {
         }
         if let Some(why) = why {
             let _infallible = writeln!(text, "  why: {why}");
+        }
+        if let Some(no_audio) = no_audio {
+            let _infallible = writeln!(text, "  {no_audio}");
         }
         text
     }

@@ -9,6 +9,10 @@ use serde_json::{Map, Value};
 use crate::types::{ErrorReason, ErrorStatus};
 use crate::{Error, Exchange};
 
+/// The segments with which every path of the API begins.
+const VERSION_SEGMENTS: [&str; 2] = ["v1.0", "v1"];
+const ADDRESS_HINT: &str = "; the path has no /v1.0: the base URL looks like `https://api.voipbin.net/v1.0`";
+
 /// A response with a status outside 2xx, with the members of the service's error envelope.
 ///
 /// All of those are absent when the body is not an error envelope, for example that of a proxy.
@@ -47,6 +51,15 @@ impl Refusal {
             message: text("message").map(ToOwned::to_owned),
             details: details.into_iter().flatten().filter_map(Value::as_object).cloned().collect(),
         }
+    }
+
+    /// What a 404 of another path than the API's suggests; empty for a refusal in the words of the API.
+    pub(crate) fn address_hint(&self) -> &'static str {
+        let path = &self.exchange.path;
+        // The login stands beside the versioned paths.
+        let is_right = path.split('/').any(|segment| VERSION_SEGMENTS.contains(&segment))
+            || path.ends_with("/auth/login");
+        if is_right || self.reason.is_some() { "" } else { ADDRESS_HINT }
     }
 
     pub(crate) fn into_error(self, retry_after: Option<Duration>) -> Error {

@@ -1,7 +1,7 @@
 //! Responses with a status outside 2xx.
 
 use voipbin_client::types::{ErrorReason, ErrorStatus};
-use voipbin_client::{Error, StatusCode};
+use voipbin_client::{Client, Error, StatusCode};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -25,6 +25,33 @@ async fn an_error_has_all_members_of_the_services_envelope() {
     assert_eq!(error.request_id(), Some("req_HEADER"));
     assert_eq!(refused(response(404, &body)).await.request_id(), Some("req_BODY"));
     assert!(matches!(error, Error::NotFound(_)));
+}
+
+#[tokio::test]
+async fn a_404_below_a_base_url_without_v1_has_a_hint_and_that_of_a_record_has_none() {
+    let server = MockServer::start().await;
+    let text = async |base: &str, answer: ResponseTemplate| {
+        server.reset().await;
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let client =
+            Client::builder().base_url(format!("{}{base}", server.uri())).token("t").build().unwrap();
+        client.providers().get(ID).await.unwrap_err().to_string()
+    };
+    let hint = "404 Not Found; the path has no /v1.0: the base URL looks like `https://api.voipbin.net/v1.0`";
+    for base in ["", "/voipbin"] {
+        let said = text(base, ResponseTemplate::new(404)).await;
+        assert!(said.starts_with("not found: GET ") && said.ends_with(hint), "{said}");
+    }
+    for base in ["/v1.0", "/v1"] {
+        let said = text(base, ResponseTemplate::new(404)).await;
+        assert!(said.ends_with("404 Not Found"), "{said}");
+    }
+    let record = serde_json::json!({"error": {"reason": "PROVIDER_NOT_FOUND", "message": "none"}});
+    let said = text("/proxied", response(404, &record)).await;
+    assert!(said.ends_with("404 Not Found: PROVIDER_NOT_FOUND: none"), "{said}");
+    let builder = Client::builder().base_url(format!("{}/v1.0", server.uri()));
+    let said = builder.login("a", "b").await.unwrap_err().to_string();
+    assert!(!said.contains("no /v1.0"), "{said}");
 }
 
 #[tokio::test]

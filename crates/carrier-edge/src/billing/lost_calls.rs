@@ -1,5 +1,5 @@
 //! Charges calls that were active when an earlier server died, up to the last time at which they are known to
-//! have been active.
+//! have been active, and traces their end.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use trunk_rules::carrier::{Rate, charge_of_lost};
 use trunk_store::{Change, RunningCall, RunningCalls, StoreError, StoredCall};
 
 use super::{Billing, Inner, TrunkLedger, WaitingRecord};
+use crate::attempt_log;
 use crate::record::LostRecord;
 
 /// Charges the calls that an earlier server left unfinished. They count against thresholds when this returns;
@@ -25,7 +26,7 @@ pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
     for call in calls {
         let id = call.id;
         // Without a written step, the answer is the last thing that is known of the call.
-        let Some((stored, rate)) = record_of(&call, step.unwrap_or(call.answered_at)) else {
+        let Some((stored, rate)) = record_of(inner, &call, step.unwrap_or(call.answered_at)) else {
             tracing::error!(call = %id, "the row of a call that was active cannot be read; the call is not charged");
             continue;
         };
@@ -82,10 +83,11 @@ impl Billing {
     }
 }
 
-/// The record of a lost call, and its rate. `None` if the stored row cannot be read.
-fn record_of(call: &RunningCall, last_seen: Timestamp) -> Option<(StoredCall, Option<Rate>)> {
+/// The record of a lost call, whose end is traced here, and its rate. `None` if the stored row cannot be read.
+fn record_of(inner: &Inner, call: &RunningCall, last_seen: Timestamp) -> Option<(StoredCall, Option<Rate>)> {
     let ended = last_seen.max(call.answered_at);
     let record = LostRecord::read(&call.attributes)?;
+    attempt_log::lost(inner, &record);
     let rate = record.rate();
     let charge = charge_of_lost(rate, call.answered_at, call.acknowledged, ended);
     Some((record.into_stored(call, ended, charge)?, rate))

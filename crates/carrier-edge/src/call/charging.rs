@@ -47,8 +47,9 @@ impl Call<'_> {
             Cause::RejectedByAuthRecord => self.inner.config.settings.blocked_code,
             cause => cause.code(),
         };
-        request.respond(code, reason_phrase(code), &[], "").await;
-        Ending { code, ..ending(cause) }
+        let refused = Ending { code, ..ending(cause) };
+        self.respond_with(request, refused).await;
+        refused
     }
 
     /// Records that the caller acknowledged the answer, or proved in another way that it received it.

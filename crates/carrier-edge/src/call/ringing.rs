@@ -18,6 +18,10 @@ const NO_PRACK: Ending = Ending::new(504, 504, "No PRACK", HungUpBy::Timer);
 /// The call rang for longer than the `Expires` of the INVITE.
 const EXPIRED: Ending = Ending::new(487, 487, "Request expired", HungUpBy::Timer);
 
+/// How often the provisional response is sent anew while the callee does not answer (RFC 3261 §13.3.1.1). A proxy cancels
+/// an INVITE that has none for three minutes.
+const PROGRESS_INTERVAL: Duration = Duration::from_mins(1);
+
 /// A provisional response.
 struct Provisional {
     code: u16,
@@ -36,8 +40,9 @@ impl Provisional {
         if !self.body.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
         }
-        if let Some(reliable) = reliable {
-            headers.extend([("Require", "100rel"), ("RSeq", reliable.number.as_str())]);
+        let number = reliable.map(Reliable::number);
+        if let Some(number) = &number {
+            headers.extend([("Require", "100rel"), ("RSeq", number.as_str())]);
         }
         request.respond(self.code, self.phrase, &headers, &self.body).await;
     }
@@ -53,13 +58,14 @@ impl Call<'_> {
         description: &str,
         plan: &Outcome,
     ) -> Option<Ending> {
-        let provisional = self.provisional(request, offered, description, plan)?;
+        let mut provisional = self.provisional(request, offered, description, plan)?;
         provisional.send(request, self.reliable.as_deref()).await;
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
         let call_state = Arc::clone(&self.registered.call_state);
         let until = call_state.origin.started.after(wait);
         let expires = expiry(request).map(|wait| call_state.origin.started.after(wait));
         let clock = self.inner.core.clock.clone();
+        let mut next_progress = call_state.origin.started.after(PROGRESS_INTERVAL);
         loop {
             let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
             let ending = tokio::select! {
@@ -95,12 +101,30 @@ impl Call<'_> {
                     Some(EXPIRED)
                 }
                 () = clock.sleep_until(until), if !holds_back => return None,
+                () = clock.sleep_until(next_progress) => {
+                    next_progress = clock.now().after(PROGRESS_INTERVAL);
+                    self.send_progress(request, &mut provisional).await;
+                    None
+                }
             };
             if let Some(ending) = ending {
                 self.respond_with(request, ending).await;
                 return Some(ending);
             }
         }
+    }
+
+    /// Sends the provisional response anew, so that no proxy cancels the call. A reliable one gets another number; while it
+    /// is not acknowledged, its own repetitions are enough.
+    async fn send_progress(&mut self, request: &mut Incoming, provisional: &mut Provisional) {
+        if let Some(reliable) = &mut self.reliable {
+            if !reliable.renew() {
+                return;
+            }
+            // The session description was acknowledged with the response that carried it.
+            provisional.body.clear();
+        }
+        provisional.send(request, self.reliable.as_deref()).await;
     }
 
     /// The provisional response of the far end; `None` if it acts at once.

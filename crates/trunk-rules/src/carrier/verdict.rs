@@ -167,6 +167,20 @@ impl Refusal {
         push_quoted(&mut text, "why", &self.explanation, MAX_SENTENCE_CHARS);
         text
     }
+
+    /// Returns the value of a [`DIAGNOSIS_HEADER`](Self::DIAGNOSIS_HEADER) of a call that was refused although no check
+    /// failed: after it was admitted, or before the checks, where neither a cause nor a trunk is known.
+    pub fn diagnosis_without_check(cause: Option<u16>, trunk: Option<&str>, why: &str) -> String {
+        let mut text = String::new();
+        if let Some(cause) = cause {
+            let _ = write!(text, "cause={cause}");
+        }
+        if let Some(trunk) = trunk {
+            push_quoted(&mut text, "trunk", trunk, MAX_VALUE_CHARS);
+        }
+        push_quoted(&mut text, "why", why, MAX_SENTENCE_CHARS);
+        text.trim_start_matches(';').to_owned()
+    }
 }
 
 const MAX_VALUE_CHARS: usize = 120;
@@ -216,6 +230,15 @@ mod tests {
             "check=destination;cause=8001;configured=\"reject_all\";received=\"44\\\"20\";\
              why=\"with reject_all it's refused\""
         );
+    }
+
+    #[test]
+    fn a_refusal_without_a_failed_check_states_what_is_known() {
+        let diagnosis = Refusal::diagnosis_without_check;
+        let admitted = diagnosis(Some(1505), Some("t-1"), "the callee did not answer within ring_timeout");
+        let expected = "cause=1505;trunk=\"t-1\";why=\"the callee did not answer within ring_timeout\"";
+        assert_eq!(admitted, expected);
+        assert_eq!(diagnosis(None, None, "it runs in a \"loop\""), "why=\"it runs in a \\\"loop\\\"\"");
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub(super) async fn read_login(
 ) -> Result<TrunkLogin, CarrierError> {
     let host = ProviderHost::parse(&provider.hostname).map_or("", |read| read.host);
     if canonical_host(host) != EDGE_HOST && !has_host(host) {
-        let sentence =
-            "The provider's hostname is none of DIDWW's, so that it must not receive credentials of DIDWW's.";
+        let sentence = "The provider's hostname is none of DIDWW's, so that it must not receive credentials of DIDWW's; \
+                        send the username and the password that its carrier has for it.";
         return Err(CarrierError::Unfit(sentence.to_owned()));
     }
     let noted = |name: &str| provider.metadata.get(name).and_then(Value::as_str).map(str::to_owned);

@@ -70,12 +70,20 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
         }
         .or_else(|| last.map(|tried| text(tried, "outcome"))),
     };
+    let no_audio = match &call_id {
+        // The carrier may be the server's own edge, which knows more.
+        Some(call_id) if answered => {
+            reason::no_audio(call, call_id).await.or_else(|| last.and_then(no_media))
+        }
+        _ => None,
+    };
     let ladder = match &call_id {
         Some(call_id) => ladder(call, call_id).await.unwrap_or_default(),
         None => String::new(),
     };
     let end = format!("{}, by {}", text(&ended, "hangup_reason"), text(&ended, "hangup_by"));
-    Ok(Report { steps, answered, end, response, call_id, tries: tries.unwrap_or_default(), ladder, why })
+    let tries = tries.unwrap_or_default();
+    Ok(Report { steps, answered, end, response, call_id, tries, ladder, why, no_audio })
 }
 
 /// The platform's API of the running server, with an access key.
@@ -179,6 +187,12 @@ async fn tries(call: &PlaceCall, customer: &str, id: &str) -> Option<Vec<Value>>
     let (status, mut answer) = exchange(&call.control_listen, &path, &headers, None).await.ok()?;
     let tries = answer.get_mut("tries").filter(|_| status.is_success())?.take();
     serde_json::from_value(tries).ok()
+}
+
+/// Why the server sent no media in an attempt that was answered; `None` if it sent some.
+fn no_media(tried: &Value) -> Option<String> {
+    let media = tried.get("media").and_then(Value::as_str)?;
+    media.starts_with("no media").then(|| media.to_owned())
 }
 
 /// The ladder of the SIP messages with a `Call-ID`.

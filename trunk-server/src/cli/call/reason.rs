@@ -1,7 +1,7 @@
 //! The reason of a call's outcome: from the control API if it can be reached, else from the response. The edge's recent
-//! attempts have the sentence of the log, also where no trunk is proven; the call record has it longer.
+//! attempts have the sentence of the log, also where no trunk is proven; the call record has it longer. An answered call
+//! without audio has its reason from the entry of its end.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -92,22 +92,23 @@ pub(super) async fn find(
     }
 }
 
-/// The reason in the edge's recent attempts: the sentence of the newest one with this `Call-ID` and code.
-pub(super) async fn of_attempts(call: &PlaceCall, call_id: &str, code: u16) -> Option<String> {
+/// The edge's recent attempts with a `Call-ID`, newest first; `None` if the control API cannot be asked.
+async fn attempts_of(call: &PlaceCall, call_id: &str) -> Option<Vec<Value>> {
     let path = format!("/control/v1/attempts?call_id={}&limit={MAX_RECORDS}", escaped(call_id));
     let headers = bearer(call.control_token.as_ref());
-    let (status, answer) = exchange(&call.control_listen, &path, &headers, None).await.ok()?;
-    let attempts = answer.get("attempts").filter(|_| status.is_success())?.as_array()?;
-    let is_it = |attempt: &&Value| attempt.get("code").and_then(Value::as_u64) == Some(code.into());
-    let attempt = attempts.iter().find(is_it)?;
-    let text = |name: &str| attempt.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let explanation = text("explanation")?;
-    Some(
-        text("check").map_or_else(|| explanation.to_owned(), |check| format!("{explanation}; check {check}")),
-    )
+    let (status, mut answer) = exchange(&call.control_listen, &path, &headers, None).await.ok()?;
+    let attempts = answer.get_mut("attempts").filter(|_| status.is_success())?.take();
+    serde_json::from_value(attempts).ok()
 }
 
-/// The reason in the record of the call, if there is one.
+/// The reason in the edge's recent attempts: the sentence of the newest one with this `Call-ID` and code.
+pub(super) async fn of_attempts(call: &PlaceCall, call_id: &str, code: u16) -> Option<String> {
+    let attempts = attempts_of(call, call_id).await?;
+    let is_it = |attempt: &&Value| attempt.get("code").and_then(Value::as_u64) == Some(code.into());
+    sentence(attempts.iter().find(is_it)?)
+}
+
+/// The reason in the record of the call, if there is one: an entry of the recent attempts may have been pushed out.
 async fn of_record(call: &PlaceCall, call_id: &str, to: &str) -> Option<String> {
     // The filter finds a part of the dialled text, whose tech prefix may have characters that a query cannot have.
     let digits = to.rsplit(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
@@ -121,25 +122,36 @@ async fn of_record(call: &PlaceCall, call_id: &str, to: &str) -> Option<String> 
         let records = answer.get("calls").and_then(Value::as_array)?;
         let is_it = |record: &&Value| record.get("call_id").and_then(Value::as_str) == Some(call_id);
         if let Some(record) = records.iter().find(is_it) {
-            return Some(sentence(record));
+            return sentence(record);
         }
         tokio::time::sleep(PAUSE).await;
     }
     None
 }
 
-fn sentence(record: &Value) -> String {
+/// The record's explanation, which is the sentence of the recent attempts.
+fn sentence(record: &Value) -> Option<String> {
     let text = |name: &str| record.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let mut sentence = text("disconnect_reason").unwrap_or_default().to_owned();
-    if let Some(check) = text("check") {
-        let _infallible = write!(sentence, "; check {check}");
-    }
-    for name in ["configured", "received"] {
-        if let Some(value) = text(name) {
-            let _infallible = write!(sentence, "; {name} {value}");
+    let explanation = text("explanation")?;
+    Some(with_check(explanation, text("check")))
+}
+
+fn with_check(explanation: &str, check: Option<&str>) -> String {
+    check.map_or_else(|| explanation.to_owned(), |check| format!("{explanation}; check {check}"))
+}
+
+/// Why an answered call had no audio: the sentence in the edge's entry of its end. `None` if it had audio, if this edge
+/// has no entry of the call, or if the control API cannot be asked.
+pub(super) async fn no_audio(call: &PlaceCall, call_id: &str) -> Option<String> {
+    for _ in 0..ATTEMPTS {
+        let attempts = attempts_of(call, call_id).await.filter(|attempts| !attempts.is_empty())?;
+        let has_ended = |attempt: &&Value| attempt.get("outcome").and_then(Value::as_str) == Some("ended");
+        if let Some(ended) = attempts.iter().find(has_ended) {
+            return ended.get("no_audio").and_then(Value::as_str).map(str::to_owned);
         }
+        tokio::time::sleep(PAUSE).await;
     }
-    sentence
+    None
 }
 
 /// The edge's decision on the same call, for a refusal without a record, such as that of an unknown address. It is
@@ -159,6 +171,16 @@ async fn of_decision(call: &PlaceCall, response: &FinalResponse, question: &Ques
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sentence_is_the_explanation_with_its_check() {
+        let entry =
+            json!({ "explanation": "the trunk is blocked", "check": "status", "configured": "active" });
+        assert_eq!(sentence(&entry).as_deref(), Some("the trunk is blocked; check status"));
+        let ended = json!({ "explanation": "the callee answered 486 Busy Here", "check": null });
+        assert_eq!(sentence(&ended).as_deref(), Some("the callee answered 486 Busy Here"));
+        assert_eq!(sentence(&json!({ "explanation": "" })), None);
+    }
 
     #[test]
     fn the_final_response_to_an_invite_is_found_with_its_explanations() {

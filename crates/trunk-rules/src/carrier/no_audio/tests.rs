@@ -149,6 +149,36 @@ fn another_source_than_the_named_address_is_named() {
 }
 
 #[test]
+fn a_name_without_an_address_and_dtls_and_a_socket_of_the_server_and_the_limits_are_named() {
+    let host = MediaHost::Name("media.example.com".into());
+    let unresolved = AgreedMedia { host, address: None, ..agreed("203.0.113.1:4000") };
+    let words = ["the name in c= has no address of the call's family: media.example.com:4000"];
+    assert_states(before(&[], false, &unresolved), &words);
+    assert_states(after(&[], false, &facts(unresolved, 3, Some("203.0.113.1:4000"))), &words);
+    let dtls = AgreedMedia { encryption: Encryption::Dtls, ..agreed("203.0.113.1:4000") };
+    let words = ["no audio, because DTLS-SRTP media is not implemented"];
+    assert_states(before(&[], false, &dtls), &words);
+    for received in [0, 3] {
+        assert_states(after(&[], false, &facts(dtls.clone(), received, Some("203.0.113.1:4000"))), &words);
+    }
+    let mut own = facts(agreed("203.0.113.1:4000"), 3, Some("203.0.113.1:4000"));
+    own.dropped.own_socket = 3;
+    assert_states(after(&[], false, &own), &["a socket of this server"]);
+    let mut limited = facts(agreed("203.0.113.1:4000"), 5, Some("203.0.113.1:4000"));
+    (limited.dropped.rate, limited.dropped.all_calls) = (2, 3);
+    let words = ["2 packets exceeded the codec's rate, 3 that of all calls"];
+    assert_states(after(&[], false, &limited), &words);
+}
+
+#[test]
+fn an_address_that_never_receives_media_is_named_as_the_source_and_as_the_named_one() {
+    let words = ["RTP comes from 203.0.113.1:53, and nothing is sent there: a port below 1024"];
+    assert_states(after(&[], true, &facts(agreed("203.0.113.9:4000"), 9, Some("203.0.113.1:53"))), &words);
+    let words = ["nothing is sent to 224.0.0.1:4000: multicast; RTP comes from 203.0.113.1:7000"];
+    assert_states(after(&[], false, &facts(agreed("224.0.0.1:4000"), 9, Some("203.0.113.1:7000"))), &words);
+}
+
+#[test]
 fn a_call_that_was_echoed_has_no_sentence_and_neither_has_one_without_a_description() {
     let mut facts = facts(agreed("203.0.113.1:4000"), 1, Some("203.0.113.1:4000"));
     facts.sent.packets = 1;

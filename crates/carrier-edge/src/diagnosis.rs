@@ -1,0 +1,25 @@
+//! What a caller learns of the reason for which its call is refused, beside the response code.
+//!
+//! The sentence is that of the log, the recent attempts and the call record. Only a caller at an address that a trunk names
+//! receives it, in a header that other clients ignore.
+
+use trunk_rules::carrier::{Refusal, reason_phrase};
+
+use super::stack::Incoming;
+use super::{Inner, attempt_log};
+
+impl Inner {
+    /// Whether the sender of a request may learn why it is refused: a subnet of a trunk identifies its address, and
+    /// diagnostic headers are enabled.
+    pub(crate) fn diagnoses(&self, request: &Incoming) -> bool {
+        self.config.settings.diagnostic_headers && self.front.identifies(request.source().ip())
+    }
+}
+
+/// Refuses an INVITE for a reason that concerns no trunk, and traces it.
+pub(crate) async fn refuse_unchecked(inner: &Inner, request: Incoming, code: u16, why: &str) {
+    attempt_log::refused_unchecked(inner, &request, code, why);
+    let diagnosis = Refusal::diagnosis_without_check(None, None, why);
+    let header = inner.diagnoses(&request).then_some((Refusal::DIAGNOSIS_HEADER, diagnosis.as_str()));
+    request.finish(code, reason_phrase(code), header.as_slice()).await;
+}
