@@ -45,9 +45,8 @@ pub trait MessageFilter: Send + Sync {
         bytes: &[u8],
         arrival: &Arrival,
         reply: &Reply<'_>,
-        why: FramingError,
+        _why: FramingError,
     ) -> FilterAction {
-        let _not_distinguished = why;
         self.unreadable(bytes, arrival, reply)
     }
 }

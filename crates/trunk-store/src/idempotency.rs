@@ -78,7 +78,7 @@ impl KeyUse {
     }
 }
 
-/// Runs a future whose writes belong to the use of a key: each stores the use, or fails with
+/// Runs a future. The writes that begin in it belong to the use of a key: each stores the use, or fails with
 /// [`Conflict`](crate::StoreError::Conflict) if another request has used the key. Tasks that the future spawns are not
 /// included; [`KeyUse::current`] returns what to pass on to one that writes for the request.
 pub async fn with_key_use<F: Future>(used: Option<KeyUse>, future: F) -> F::Output {

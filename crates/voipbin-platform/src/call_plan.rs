@@ -15,6 +15,7 @@ use voipbin_types::{
     Action, ActionBody, Address, AddressKind, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
 };
 
+use crate::config::EDGE_HOST;
 use crate::entity::Entity;
 use crate::error::ApiError;
 use crate::platform::Platform;
@@ -154,8 +155,14 @@ async fn closed_hosts(platform: &Platform) -> Result<ClosedHosts, ApiError> {
     let providers = Entity::<Providers>::list(&*platform.core.store, all).await?;
     // In the dialler's map, `edge` is replaced by the address of the edge.
     let map = platform.dialler.get().map_or(&platform.config.hosts, |dialler| dialler.hosts());
-    let map = map.iter().map(|(name, host)| (name.as_str(), host.as_str()));
-    Ok(ClosedHosts::new(map, providers.iter().map(|provider| provider.public.hostname.as_str())))
+    let configured = map.iter().filter(|(name, _)| *name != EDGE_HOST);
+    let configured = configured.map(|(name, host)| (name.as_str(), host.as_str()));
+    let providers = providers.iter().map(|provider| provider.public.hostname.as_str());
+    let closed = ClosedHosts::new(configured, providers);
+    Ok(match map.get(EDGE_HOST) {
+        Some(edge) => closed.with_edge(EDGE_HOST, edge),
+        None => closed,
+    })
 }
 
 /// The applicable routes by the target of a destination, so that the destinations of one country need a

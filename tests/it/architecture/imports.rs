@@ -95,6 +95,8 @@ impl<'a> Visit<'a> for Paths {
         }
     }
 
+    fn visit_vis_restricted(&mut self, _who_may_name_it: &'a syn::VisRestricted) {}
+
     fn visit_path(&mut self, path: &'a syn::Path) {
         let parts: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.0.push(parts.join("::"));
@@ -137,7 +139,6 @@ fn a_circle_through_two_files_is_found() {
 
 #[test]
 fn braces_of_an_import_are_written_out() {
-    let code =
-        "use super::{a::{B, C}, d};\npub use e::F;\nfn f() { crate::g::h(); }\nmod tests { use super::i; }";
+    let code = "use super::{a::{B, C}, d};\npub use e::F;\npub(super) fn f() { crate::g::h(); }\nmod tests { use super::i; }";
     assert_eq!(Paths::of(code), ["super::a::B", "super::a::C", "super::d", "crate::g::h"]);
 }

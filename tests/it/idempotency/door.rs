@@ -140,7 +140,7 @@ pub fn voipbin(base: &str, access_key: &str) -> Door {
         created: 200,
         body: json!({ "hostname": "a.test", "name": "A" }),
         other_body: json!({ "hostname": "b.test", "name": "B" }),
-        wrong_body: json!({ "hostname": "a.test", "codecs": "no such codec" }),
+        wrong_body: json!({ "hostname": "a.test", "codecs": "PCMU,,PCMA" }),
         records: "/result",
         error: "/error/message",
     }

@@ -190,7 +190,7 @@ async fn the_command_says_the_verdict_in_words_and_by_its_exit_code() {
 
     let (said, _, code) = command(control, &["--source", "198.51.101.7", "--to", RINGS_THEN_ANSWERS]);
     assert!(said.starts_with("403 Forbidden: refused by the check `source`, cause 110\n"), "{said}");
-    assert!(said.contains("nearest allowed: 198.51.100.0/24"), "{said}");
+    assert!(said.contains("nearest allowed:  198.51.100.0/24"), "{said}");
     assert_eq!(code, Some(3));
 
     let (said, _, code) =

@@ -68,7 +68,8 @@ async fn a_right_digest_from_an_address_that_only_another_trunk_allows_is_refuse
     let trunk = edge.trunk(narrow).await;
     let call = Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call().challenged();
     call.refused_saying(403, "X-Refusal", "check=trunk;cause=110;").passes(&edge).await;
-    assert!(edge.records(&trunk).await.is_empty());
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!((&record["check"], &record["disconnect_cause"]), (&json!("trunk"), &json!(110)), "{record}");
 }
 
 #[tokio::test]

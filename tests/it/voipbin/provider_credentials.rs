@@ -91,7 +91,7 @@ async fn case_167_the_credentials_of_a_provider_are_refreshed_after_their_rotati
     let trunk = format!("/voice_out_trunks/{}", provider["metadata"]["didww_trunk_id"].as_str().unwrap());
     let trunk = api.get(&trunk).await;
     for member in ["username", "password"] {
-        let secret = trunk.at(&format!("/data/attributes/{member}"));
+        let secret = trunk.at(&format!("/data/attributes/authentication_method/attributes/{member}"));
         let secret = secret.as_str().unwrap();
         assert!(!again.text.contains(secret) && !stage.sa.get(&id).await.text.contains(secret));
     }
@@ -103,7 +103,8 @@ async fn credentials_are_set_by_hand_and_forgotten() {
     let made = set_up(&stage).await;
     let trunk = format!("/voice_out_trunks/{}", made["metadata"]["didww_trunk_id"].as_str().unwrap());
     let trunk = api.get(&trunk).await;
-    let secret = |member: &str| trunk.at(&format!("/data/attributes/{member}"));
+    let secret =
+        |member: &str| trunk.at(&format!("/data/attributes/authentication_method/attributes/{member}"));
     let by_hand = stage.sa.post("/providers", &json!({ "hostname": "edge.localhost" })).await.ok();
     assert_eq!(by_hand["metadata"], json!({}));
     assert_eq!(called(&stage, &by_hand).await, "failed");

@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 
 use super::sip_uri::{canonical_host, host_and_port};
 
+/// The port of a URI without one, at a host that is an address.
+const DEFAULT_PORT: u16 = 5060;
+
 /// Hosts that can be reached only through providers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClosedHosts {
@@ -15,6 +18,8 @@ pub struct ClosedHosts {
     map_names: BTreeSet<String>,
     map_hosts: BTreeSet<String>,
     providers: BTreeSet<String>,
+    /// Addresses of which only this port is closed.
+    ports: BTreeSet<(String, u16)>,
 }
 
 /// Why a host is closed.
@@ -23,6 +28,9 @@ pub enum Closed {
     /// The host is in the configuration's host map, as a name or as an address.
     #[error("it is in the host map of the configuration")]
     Mapped,
+    /// The host and port are those of the server's own edge.
+    #[error("it is this server's own edge")]
+    Edge,
     /// The host belongs to a provider.
     #[error("it is the host of a provider")]
     Provider,
@@ -40,12 +48,26 @@ impl ClosedHosts {
             map.into_iter().map(|(name, at)| (canonical_host(name), host(at))).unzip();
         let hostname = |text: &'a str| text.split(';').next().map(host);
         let providers = providers.into_iter().filter_map(hostname).filter(|host| !host.is_empty()).collect();
-        Self { map_names, map_hosts, providers }
+        Self { map_names, map_hosts, providers, ports: BTreeSet::new() }
     }
 
-    /// Returns why a host is closed; `None` if it is not.
-    pub fn closes(&self, host: &str) -> Option<Closed> {
+    /// Closes the server's own edge: its name, and of its address (`host:port`) this port alone, since other programs
+    /// of the same machine may be called.
+    #[must_use]
+    pub fn with_edge(mut self, name: &str, address: &str) -> Self {
+        self.map_names.insert(canonical_host(name));
+        if let Some((host, port)) = host_and_port(address) {
+            self.ports.insert((canonical_host(host), port.unwrap_or(DEFAULT_PORT)));
+        }
+        self
+    }
+
+    /// Returns why a host and port are closed; `None` if they are not.
+    pub fn closes(&self, host: &str, port: Option<u16>) -> Option<Closed> {
         let host = canonical_host(host);
+        if self.ports.contains(&(host.clone(), port.unwrap_or(DEFAULT_PORT))) {
+            return Some(Closed::Edge);
+        }
         let mut names =
             std::iter::successors(Some(host.as_str()), |name| name.split_once('.').map(|(_, parent)| parent));
         if self.map_hosts.contains(&host) || names.any(|name| self.map_names.contains(name)) {
@@ -77,10 +99,10 @@ mod tests {
         for host in
             ["out.didww.com", "nyc.us.OUT.didww.com.", "sbc.example.net", "127.0.0.1", "2001:db8:0::9"]
         {
-            assert_eq!(hosts().closes(host), Some(Closed::Mapped), "{host}");
+            assert_eq!(hosts().closes(host, None), Some(Closed::Mapped), "{host}");
         }
         for host in ["didww.com", "xout.didww.com", "127.0.0.2"] {
-            assert_eq!(hosts().closes(host), None, "{host}");
+            assert_eq!(hosts().closes(host, None), None, "{host}");
         }
     }
 
@@ -93,16 +115,28 @@ mod tests {
             "198.51.100.7",
             "2001:db8::7",
         ] {
-            assert_eq!(hosts().closes(host), Some(Closed::Provider), "{host}");
+            assert_eq!(hosts().closes(host, None), Some(Closed::Provider), "{host}");
         }
         for host in ["sub.carrier.example.com", "example.com", "198.51.100.8", "", "."] {
-            assert_eq!(hosts().closes(host), None, "{host}");
+            assert_eq!(hosts().closes(host, None), None, "{host}");
         }
     }
 
     #[test]
+    fn of_the_edges_address_only_its_port_is_closed() {
+        let hosts = ClosedHosts::default().with_edge("edge.localhost", "127.0.0.1:5070");
+        assert_eq!(hosts.closes("127.0.0.1", Some(5070)), Some(Closed::Edge));
+        assert_eq!(hosts.closes("Edge.localhost.", Some(9)), Some(Closed::Mapped));
+        for (host, port) in [("127.0.0.1", None), ("127.0.0.1", Some(5071)), ("127.0.0.2", Some(5070))] {
+            assert_eq!(hosts.closes(host, port), None, "{host} {port:?}");
+        }
+        let hosts = ClosedHosts::default().with_edge("edge.localhost", "[2001:db8::1]:5060");
+        assert_eq!(hosts.closes("[2001:DB8:0::1]", None), Some(Closed::Edge));
+    }
+
+    #[test]
     fn an_empty_set_closes_nothing() {
-        assert_eq!(ClosedHosts::default().closes("carrier.example.com"), None);
-        assert_eq!(ClosedHosts::new([], [""]).closes("carrier.example.com"), None);
+        assert_eq!(ClosedHosts::default().closes("carrier.example.com", None), None);
+        assert_eq!(ClosedHosts::new([], [""]).closes("carrier.example.com", None), None);
     }
 }

@@ -190,8 +190,8 @@ pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Fa
     if !is_telephone {
         // A text that is not a URI passes this step; it fails when the call is dialled.
         let uri = sip_uri(&destination.target).unwrap_or_default();
-        let host = SipUri::parse(&uri).map(|uri| uri.host).unwrap_or_default();
-        if let Some(why) = snapshot.closed_hosts.closes(host) {
+        let (host, port) = SipUri::parse(&uri).map(|uri| (uri.host, uri.port)).unwrap_or_default();
+        if let Some(why) = snapshot.closed_hosts.closes(host, port) {
             return Err(Failure::Host { host: host.to_owned(), why });
         }
         let codecs = snapshot.config.codecs;

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use trunk_store::{
     Change, IdempotencyKey, IdempotencyScope, KeptResponse, KeyUse, MAX_BYTES_PER_SCOPE, MAX_KEYS_PER_SCOPE,
-    Store, StoreError, UsedKey, with_key_use,
+    Record, Store, StoreError, UsedKey, with_key_use,
 };
 use uuid::Uuid;
 
@@ -43,6 +43,11 @@ fn record(number: u128) -> Vec<Change> {
     vec![insert(trunks(1), id(number), trunk(&number.to_string(), &json!({})))]
 }
 
+/// Stores changes for a request that uses a key. The write must begin inside of the key's scope.
+async fn commit(store: &impl Store, used: KeyUse, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+    with_key_use(Some(used), async { store.commit(changes).await }).await
+}
+
 async fn records(store: &impl Store) -> u64 {
     store.list(everything(trunks(1))).await.unwrap().total
 }
@@ -54,8 +59,8 @@ async fn find(store: &impl Store, number: u64) -> Option<UsedKey> {
 pub async fn a_key_is_used_by_the_first_write_of_its_request_and_the_response_follows(store: &impl Store) {
     assert_eq!(find(store, 1).await, None);
     let first = used(key(SCOPE, 1), 1, 5);
-    with_key_use(Some(first), store.commit(record(1))).await.unwrap();
-    with_key_use(Some(first), store.commit(record(2))).await.unwrap();
+    commit(store, first, record(1)).await.unwrap();
+    commit(store, first, record(2)).await.unwrap();
     let expected = UsedKey { fingerprint: [7; 32], request: first.request, used_at: at(5), response: None };
     assert_eq!(find(store, 1).await, Some(expected.clone()));
     store.keep_response(first, response("made")).await.unwrap();
@@ -64,16 +69,16 @@ pub async fn a_key_is_used_by_the_first_write_of_its_request_and_the_response_fo
 }
 
 pub async fn a_write_with_a_key_that_another_request_used_changes_nothing(store: &impl Store) {
-    with_key_use(Some(used(key(SCOPE, 1), 1, 5)), store.commit(record(1))).await.unwrap();
+    commit(store, used(key(SCOPE, 1), 1, 5), record(1)).await.unwrap();
     let late = used(key(SCOPE, 1), 2, 6);
-    let refused = with_key_use(Some(late), store.commit(record(2))).await;
+    let refused = commit(store, late, record(2)).await;
     assert_eq!(refused, Err(StoreError::Conflict));
     assert_eq!(store.keep_response(late, response("late")).await, Err(StoreError::Conflict));
-    let failed = with_key_use(Some(used(key(SCOPE, 3), 3, 7)), store.commit(record(1))).await;
+    let failed = commit(store, used(key(SCOPE, 3), 3, 7), record(1)).await;
     assert!(failed.is_err(), "the id is taken");
     assert_eq!(find(store, 3).await, None, "a write that failed has not used its key");
     // All of them are one group of the writer, of which one wins.
-    let writes = (10..60).map(|n| with_key_use(Some(used(key(SCOPE, 4), n, 8)), store.commit(record(n))));
+    let writes = (10..60).map(|n| commit(store, used(key(SCOPE, 4), n, 8), record(n)));
     let outcomes = join_all(writes).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert_eq!(records(store).await, 2);
@@ -106,14 +111,14 @@ pub async fn a_key_that_expired_can_be_used_again(store: &impl Store) {
     let early = used(key(SCOPE, 1), 2, DAY + 4);
     assert_eq!(store.keep_response(early, response("early")).await, Err(StoreError::Conflict));
     let later = used(key(SCOPE, 1), 3, DAY + 5);
-    with_key_use(Some(later), store.commit(record(1))).await.unwrap();
+    commit(store, later, record(1)).await.unwrap();
     let found = find(store, 1).await.unwrap();
     assert_eq!((found.request, found.response), (later.request, None));
 }
 
 pub async fn the_oldest_keys_with_a_response_are_forgotten_first(store: &impl Store) {
     // The oldest key has no response: its request was carried out, and a repetition must not be.
-    with_key_use(Some(used(key(SCOPE, 0), 1, 5)), store.commit(record(1))).await.unwrap();
+    commit(store, used(key(SCOPE, 0), 1, 5), record(1)).await.unwrap();
     for from in (1..MAX_KEYS_PER_SCOPE).step_by(1_000) {
         let numbers = from..(from + 1_000).min(MAX_KEYS_PER_SCOPE);
         let keep =
