@@ -11,7 +11,7 @@ mod differences;
 mod kamailio;
 mod links;
 mod openapi;
-mod pages;
+pub mod pages;
 mod platform;
 mod robustness;
 mod shell;

@@ -16,8 +16,10 @@ pub struct Page {
 impl Page {
     /// The page size when the request does not set one.
     pub const DEFAULT_SIZE: u64 = 50;
-    /// The largest page size that a request can set.
+    /// The largest page size that a request for any type can set, and before 2026-04-16 for every type.
     pub const MAX_SIZE: u64 = 1000;
+    /// The largest page size from 2026-04-16 on, but for a few types.
+    pub const USUAL_MAX_SIZE: u64 = 100;
 
     /// The number of records on the pages before this one.
     pub const fn offset(self) -> u64 {

@@ -48,6 +48,12 @@ impl ApiVersion {
         }
     }
 
+    /// Whether the rules hold that DIDWW's document of 2026-04-16 states since it was corrected, among them pages of at most
+    /// 100 records. Older versions keep the rules of their own documents.
+    pub fn has_corrected_rules(self) -> bool {
+        self >= Self::V2026_04_16
+    }
+
     /// The version that serves a request. `self` is the version assigned to the account, and `header` the
     /// value of the [`VERSION_HEADER`](crate::VERSION_HEADER), which can only select a newer version.
     ///

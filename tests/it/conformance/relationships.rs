@@ -198,8 +198,11 @@ async fn case_80_the_default_did_exists_only_with_its_feature() {
         ("A", "2026-04-16", vec!["default_did", "dids", "emergency_dids"]),
         ("B", OLD, vec!["default_did", "dids"]),
     ] {
-        let body = if version == OLD { flat(name) } else { credentials(name) };
-        let body = linking(body, "default_did", identifier("dids", &did));
+        let body = if version == OLD {
+            linking(flat(name), "default_did", identifier("dids", &did))
+        } else {
+            replacing(name, &did)
+        };
         let answer = world.api.at(Some(version)).post(TRUNKS, &body).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         let relationships = answer.at("/data/relationships");
@@ -213,7 +216,9 @@ async fn case_80_the_default_did_exists_only_with_its_feature() {
 async fn the_default_did_is_read_set_and_cleared_at_its_endpoints() {
     let world = World::of(TestServer::builder().feature(Feature::ReplaceCli)).await;
     let did = world.did("37061498222").await;
-    let trunk = world.trunk("A").await;
+    let body = with(flat("A"), json!({ "on_cli_mismatch_action": "replace_cli" }));
+    // An older version needs no default DID.
+    let trunk = world.api.at(Some(OLD)).post(TRUNKS, &body).await.id();
     let one = format!("{TRUNKS}/{trunk}");
     let path = format!("{one}/relationships/default_did");
     let links = format!(
@@ -245,7 +250,9 @@ async fn the_default_did_is_read_set_and_cleared_at_its_endpoints() {
         refused(&world.api.patch(&path, &json!({ "data": data })).await, &[expected]);
     }
     refused(&world.api.send(Method::POST, &path, &set.to_string()).await, &[no_route()]);
-    assert_eq!(world.api.patch(&path, &json!({ "data": null })).await.status, 204);
+    let nothing = json!({ "data": null });
+    refused(&world.api.patch(&path, &nothing).await, &[relationship("default_did", "can't be blank")]);
+    assert_eq!(world.api.at(Some(OLD)).patch(&path, &nothing).await.status, 204);
     assert_eq!(world.api.get(&path).await.at("/data"), Value::Null);
 }
 

@@ -3,7 +3,7 @@
 use didww_types::{Access, RelationshipSpec, ResourceSpec, Verb};
 use serde_json::{Value, json};
 
-use super::demands::{include_exists, includes};
+use super::demands::{include_exists, includes, relationship_at};
 use super::document::Record;
 use super::world::World;
 use crate::support::world::{identifier, no_route, refused};
@@ -17,7 +17,7 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
         };
         let path = format!("/{}/{id}", spec.name);
         let stage = Stage { world, spec, relationship, path, member };
-        if world.version < relationship.since {
+        if !relationship.exists_in(world.version) {
             stage.refused_paths().await;
             continue;
         }
@@ -29,7 +29,7 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
         }
     }
     if spec.has(Verb::Get) {
-        for path in includes(spec) {
+        for path in includes(spec, world.version) {
             include(world, spec, id, &path).await;
         }
     }
@@ -47,17 +47,17 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn linkage_path(&self) -> String {
-        format!("{}/relationships/{}", self.path, self.relationship.name)
+        format!("{}/relationships/{}", self.path, self.relationship.name_at(self.world.version))
     }
 
     fn related_path(&self) -> String {
-        format!("{}/{}", self.path, self.relationship.name)
+        format!("{}/{}", self.path, self.relationship.name_at(self.world.version))
     }
 
     /// The linkage with the member, or without it.
     fn linkage(&self, linked: bool) -> Value {
         let member = self.member.as_ref().filter(|_| linked);
-        let member = member.map(|id| identifier(self.relationship.target, id));
+        let member = member.map(|id| identifier(self.relationship.target_at(self.world.version), id));
         if self.relationship.many { Value::Array(member.into_iter().collect()) } else { json!(member) }
     }
 
@@ -164,7 +164,7 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
     world.check(spec, &document.data, &[name]);
     let linkage = document.data.relationships.as_ref().and_then(|members| members.get(name)).unwrap();
     let linked = identifiers(linkage.data.as_ref().unwrap());
-    let Some(target) = world.readable(spec.relationship(name).unwrap().target) else {
+    let Some(target) = world.readable(relationship_at(spec, name, world.version).unwrap().target) else {
         assert!(document.included.is_empty(), "{world}: {}", answer.text);
         return;
     };
@@ -178,7 +178,7 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
         let Some(second) = second else { continue };
         let linkage = record.relationships.as_ref().and_then(|members| members.get(second)).unwrap();
         let linked = identifiers(linkage.data.as_ref().unwrap());
-        let relationship = target.relationship(second).unwrap();
+        let relationship = relationship_at(target, second, world.version).unwrap();
         if let Some(target) = world.readable(relationship.target) {
             // The fixtures link what a request can link.
             assert!(

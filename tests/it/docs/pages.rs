@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 9] = [
+pub const PAGES: [&str; 10] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
+    "docs/conformance.md",
     "docs/control.md",
     "docs/differences.md",
     "docs/retries.md",

@@ -117,7 +117,7 @@ fn event(
     let Some(url) = url else { return Ok(None) };
     let event = TrunkEvent::new(trunk.clone(), status(state), state.threshold_reached, now);
     let body = serde_json::to_string(&event).map_err(|error| DecodeError::new("event", error))?;
-    Ok(Some(Event { subject: trunk.as_str().to_owned(), url: url.as_str().to_owned(), body }))
+    Ok(Some(Event { subject: trunk.as_str().to_owned(), url: url.with_scheme().into_owned(), body }))
 }
 
 #[cfg(test)]

@@ -112,10 +112,16 @@ impl RecordWriter<'_> {
         if text != before.attributes {
             let old = index_of(scope.spec, &before.attributes()?);
             let new = index_of(scope.spec, attributes);
-            for entry in old.iter().filter(|entry| !new.contains(entry)) {
+            let released: Vec<IndexEntry> =
+                old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
+            let gained: Vec<IndexEntry> = new.into_iter().filter(|entry| !old.contains(entry)).collect();
+            claims::check_free(self.connection, self.symbols, scope, &gained)?;
+            claims::remove(self.connection, self.symbols, scope, before, &released)?;
+            claims::insert(self.connection, self.symbols, scope, before.number, &gained)?;
+            for entry in &released {
                 self.unindex(scope, before.number, entry)?;
             }
-            for entry in new.iter().filter(|entry| !old.contains(entry)) {
+            for entry in &gained {
                 self.index(scope, before.number, entry)?;
             }
         }
