@@ -164,14 +164,7 @@ impl ServerBuilder {
         store_limits.records = store_limits.records.or(config.accounts.max_records());
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
         #[cfg(feature = "sip")]
-        let edge = config.sip.as_ref().map(|sip| Ok::<_, StartError>((sip.to_edge()?, sip.listen.is_some())));
-        #[cfg(feature = "sip")]
-        let edge = edge.transpose()?;
-        #[cfg(feature = "sip")]
-        if let Some((edge, _)) = &edge {
-            callbacks.on_manual_block |= edge.settings.callback_on_manual_block;
-            callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
-        }
+        let edge = edge_config(&config, &mut callbacks)?;
         #[cfg(feature = "voipbin")]
         limit_webhooks(&mut callbacks, &config.voipbin.platform);
         let listener = listen(&config.listen).await?;
@@ -263,6 +256,19 @@ impl ServerBuilder {
             edge,
         })
     }
+}
+
+/// The edge's configuration, if there is to be one, and whether its address was set. Applies its settings of callbacks.
+#[cfg(feature = "sip")]
+fn edge_config(
+    config: &Config,
+    callbacks: &mut callbacks::Settings,
+) -> Result<Option<(carrier_edge::EdgeConfig, bool)>, StartError> {
+    let Some(sip) = &config.sip else { return Ok(None) };
+    let edge = sip.to_edge()?;
+    callbacks.on_manual_block |= edge.settings.callback_on_manual_block;
+    callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
+    Ok(Some((edge, sip.listen.is_some())))
 }
 
 /// Maximum number of open trunks that the start names.

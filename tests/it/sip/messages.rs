@@ -87,7 +87,7 @@ async fn messages_of_refused_and_of_unknown_callers_are_stored_too() {
     let trunk = edge.trunk(json!({ "default_dst_action": "reject_all" })).await;
     let mut refused = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_eq!(refused.place(&trunk).await.code(), 403);
-    let (_, starts) = stored(&edge, &refused.id, 6).await;
+    let (_, starts) = stored(&edge, &refused.id, 8).await;
     assert!(starts.contains(&"SIP/2.0 403 Forbidden".to_owned()), "{starts:?}");
     let (_, ladder) = rendered(&edge, &refused.id, "ladder").await;
     assert!(String::from_utf8(ladder).unwrap().contains("X-Refusal: check=destination"));

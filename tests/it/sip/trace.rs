@@ -33,25 +33,27 @@ fn sentence_of(answer: &Message) -> String {
     why.strip_suffix('"').unwrap().to_owned()
 }
 
-/// The attributes of a call that `check` refuses, and how the call must differ from the default.
-fn refusals() -> Vec<(&'static str, Value, fn(&mut Call))> {
+/// A check, the attributes of a trunk whose call it refuses, and how the call must differ from the default.
+type Refused = (&'static str, Value, fn(&mut Call));
+
+fn refusals() -> Vec<Refused> {
     fn nothing(_: &mut Call) {}
     fn no_contact(call: &mut Call) {
         call.contact.clear();
     }
     fn no_number(call: &mut Call) {
-        call.to = "02079460018".to_owned();
+        "02079460018".clone_into(&mut call.to);
     }
     fn emergency(call: &mut Call) {
-        call.to = "911".to_owned();
+        "911".clone_into(&mut call.to);
     }
     fn unpriced(call: &mut Call) {
-        call.to = "37061498222".to_owned();
+        "37061498222".clone_into(&mut call.to);
     }
     fn only_opus(call: &mut Call) {
-        call.offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-                      m=audio 40000 RTP/AVP 119\r\na=rtpmap:119 \"x\u{7}\\y/16000\r\n"
-            .to_owned();
+        let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                     m=audio 40000 RTP/AVP 119\r\na=rtpmap:119 \"x\u{7}\\y/16000\r\n";
+        offer.clone_into(&mut call.offer);
     }
     vec![
         ("request", json!({}), no_contact),
@@ -108,7 +110,7 @@ async fn the_same_everywhere(edge: &Edge, trunk: &Trunk, call: &Call, check: &st
         ),
     ] {
         let found = attempts(edge, &format!("{filter}&outcome=refused")).await;
-        assert_eq!(found, [entry.clone()], "{filter}");
+        assert_eq!(found, std::slice::from_ref(&entry), "{filter}");
     }
     for filter in [
         format!("call_id={}", call.id),

@@ -40,16 +40,15 @@ pub struct AttemptQuery {
 impl AttemptQuery {
     /// Whether an entry is selected, regardless of the limit.
     pub fn matches(&self, event: &AttemptEvent) -> bool {
-        fn fits<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {
-            wanted.is_none() || wanted == found
-        }
-        fits(self.call_id.as_deref(), Some(event.call_id.as_str()))
-            && fits(self.source.map(|ip| ip.to_canonical()), Some(event.source.ip()))
-            && fits(self.check.map(Check::name), event.check)
-            && fits(self.cause, event.cause)
-            && fits(self.trunk, event.trunk_id.as_ref().and_then(|id| id.parse().ok()))
-            && fits(self.account, event.account)
-            && fits(self.outcome, Some(event.outcome))
+        self.call_id.as_ref().is_none_or(|call_id| event.call_id == *call_id)
+            && self.source.is_none_or(|source| event.source.ip() == source.to_canonical())
+            && self.check.is_none_or(|check| event.check == Some(check.name()))
+            && self.cause.is_none_or(|cause| event.cause == Some(cause))
+            && self
+                .trunk
+                .is_none_or(|trunk| event.trunk_id.as_deref().is_some_and(|id| id.parse() == Ok(trunk)))
+            && self.account.is_none_or(|account| event.account == Some(account))
+            && self.outcome.is_none_or(|outcome| event.outcome == outcome)
             && self.since.is_none_or(|since| event.time >= since)
             && self.until.is_none_or(|until| event.time < until)
     }

@@ -133,16 +133,17 @@ impl Lists<'_> {
         Ok(page)
     }
 
+    /// Whether an index has the order of a list, and so its first page costs the same however long the list is.
+    pub(super) fn have_index(query: &ListQuery) -> bool {
+        query.linked_from.is_none() && query.conditions.is_empty() && query.order.len() <= 1
+    }
+
     /// Finds a page near either end of a list whose order an index has. Returns `None` for every other page.
     fn page_from_index(&self, query: &ListQuery, count: RecordCount) -> Result<Option<Page>, StoreError> {
-        let order = match query.order.as_slice() {
-            [] => None,
-            [one] => Some(one),
-            _ => return Ok(None),
-        };
-        if query.linked_from.is_some() || !query.conditions.is_empty() {
+        if !Self::have_index(query) {
             return Ok(None);
         }
+        let order = query.order.first();
         let total = count.records;
         let rest = total.saturating_sub(query.offset);
         let limit = query.limit.min(rest);

@@ -257,3 +257,59 @@ fn the_owners_of_linked_records_are_found_from_the_linked_records() {
         assert!(!reads_all, "{sql}: {steps:?}");
     }
 }
+
+/// A store in which no long read runs.
+fn without_long_reads() -> SqliteStore {
+    let limits = StoreLimits { running: 0, waiting: 0, waiting_per_asker: 0, ..StoreLimits::default() };
+    SqliteStore::in_memory_with(limits).unwrap()
+}
+
+#[tokio::test]
+async fn a_first_page_of_small_records_waits_for_no_long_read() {
+    let store = without_long_reads();
+    store.commit((0..200).map(|n| insert(1, n)).collect()).await.unwrap();
+    let by_number = || vec![Order { attribute: "number", descending: true }];
+    let page = |offset, limit, order, conditions| {
+        store.list(ListQuery { offset, limit, ..query(order, conditions) })
+    };
+    for (offset, limit) in [(0, 100), (50, 50), (99, 1)] {
+        for order in [Vec::new(), by_number()] {
+            let listing = page(offset, limit, order, Vec::new()).await.unwrap();
+            assert_eq!((listing.records.len() as u64, listing.total), (limit, 200));
+        }
+    }
+    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+    let two = [by_number(), vec![Order { attribute: "blocked", descending: false }]].concat();
+    for (offset, limit, order, conditions) in [
+        (0, 101, Vec::new(), Vec::new()),
+        (51, 50, Vec::new(), Vec::new()),
+        (u64::MAX, 1, Vec::new(), Vec::new()),
+        (0, 1, two, Vec::new()),
+        (0, 1, Vec::new(), vec![blocked]),
+    ] {
+        let refused = page(offset, limit, order, conditions).await.unwrap_err();
+        assert_eq!(refused, StoreError::Crowded, "{offset} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_page_of_large_records_is_a_long_read() {
+    let large = |n| {
+        let Change::Insert { scope, id, created_at, mut attributes, links } = insert(1, n) else {
+            unreachable!("an insert")
+        };
+        attributes.insert("description".to_owned(), json!("x".repeat(100 * 1024)));
+        Change::Insert { scope, id, created_at, attributes, links }
+    };
+    let store = without_long_reads();
+    store.commit((0..3).map(large).collect()).await.unwrap();
+    let first = |limit| ListQuery { limit, ..query(Vec::new(), Vec::new()) };
+    assert_eq!(store.list(first(2)).await.unwrap().records.len(), 2);
+    assert_eq!(store.list(first(3)).await.unwrap_err(), StoreError::Crowded);
+    let ids = |numbers: [u8; 3]| numbers.map(|n| Uuid::from_u128(1 << 64 | u128::from(n))).to_vec();
+    assert_eq!(store.find_all(dids(1), ids([0, 1, 1])).await.unwrap_err(), StoreError::Crowded);
+    assert_eq!(store.find_all(dids(1), ids([0, 1, 9])).await.unwrap().len(), 2);
+    let store = SqliteStore::in_memory().unwrap();
+    store.commit((0..3).map(large).collect()).await.unwrap();
+    assert_eq!(store.list(first(3)).await.unwrap().records.len(), 3);
+}

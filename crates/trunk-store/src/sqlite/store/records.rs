@@ -5,12 +5,38 @@ use std::sync::Arc;
 use didww_types::ResourceSpec;
 use uuid::Uuid;
 
+use super::super::list::Lists;
 use super::super::{all_records, row};
 use super::SqliteStore;
-use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoredRecord};
+use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord};
 
-/// Maximum number of records that are looked up by their ids on the caller's thread. More of them are a long read.
-const MAX_DIRECT_LOOKUPS: usize = 100;
+/// Maximum number of records that are read on the caller's thread. More of them are a long read.
+const MAX_DIRECT_RECORDS: usize = 100;
+/// Maximum number of bytes of these records.
+const MAX_DIRECT_BYTES: usize = 256 * 1024;
+
+impl SqliteStore {
+    /// Runs a read whose second argument is the maximum number of bytes of its records: a short one on the caller's
+    /// thread, which takes about as long as reads by a key do. If its records are too large for that, or if it is not
+    /// short, it is a long read.
+    fn read_page<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        is_short: bool,
+        read: impl Fn(Lists<'_>, usize) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let bytes = self.limits.page_bytes;
+        if is_short {
+            let (symbols, cache) = (&self.symbols, &self.list_cache);
+            let direct = bytes.min(MAX_DIRECT_BYTES);
+            match self.connections.read(|connection| read(Lists { connection, symbols, cache }, direct)) {
+                Err(StoreError::TooLarge(_)) => {}
+                outcome => return Answer::ready(outcome),
+            }
+        }
+        self.read_lists(scope, move |lists| read(lists, bytes))
+    }
+}
 
 impl Records for SqliteStore {
     fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>> {
@@ -18,20 +44,14 @@ impl Records for SqliteStore {
     }
 
     fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>> {
-        if ids.len() > MAX_DIRECT_LOOKUPS {
-            let bytes = self.limits.page_bytes;
-            return self.read_lists(scope, move |lists| lists.find_all(scope, &ids, bytes));
-        }
-        Answer::ready(self.connections.read(|connection| {
-            ids.into_iter()
-                .filter_map(|id| row::find(connection, &self.symbols, scope, id).transpose())
-                .collect()
-        }))
+        let is_short = ids.len() <= MAX_DIRECT_RECORDS;
+        self.read_page(scope, is_short, move |lists, bytes| lists.find_all(scope, &ids, bytes))
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Listing> {
-        let bytes = self.limits.page_bytes;
-        self.read_lists(query.scope, move |lists| lists.list(&query, bytes))
+        let is_short = query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64
+            && Lists::have_index(&query);
+        self.read_page(query.scope, is_short, move |lists, bytes| lists.list(&query, bytes))
     }
 
     fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {

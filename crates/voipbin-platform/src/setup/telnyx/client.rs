@@ -52,10 +52,16 @@ pub(super) enum Failure {
     NoId(Exchange),
     /// The response is missing or incomplete.
     #[error(transparent)]
-    NoAnswer(#[from] TransportError),
+    NoAnswer(Box<TransportError>),
     /// The path does not lead below the base URL.
     #[error("{0} is no path below the base URL")]
     Path(String),
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        Self::NoAnswer(Box::new(error))
+    }
 }
 
 impl Failure {
