@@ -1,7 +1,9 @@
 //! DIDs: the attributes that their owner can change, and those that they cannot.
 
+use didww_types::ApiVersion;
 use http::Method;
 use serde_json::{Value, json};
+use trunk_server::TestServer;
 
 use crate::support::world::*;
 
