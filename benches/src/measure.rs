@@ -12,6 +12,7 @@ mod read;
 mod scale;
 mod sdk;
 mod start;
+mod token;
 
 pub(crate) use read::{first, warm_up};
 
@@ -23,8 +24,9 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 23] = [
+    let measures: [(&'static str, Measure); 24] = [
         ("GET of one trunk / bare axum", read::one),
+        (token::READ, token::read),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
         ("GET of one trunk / Prism", prism::one),

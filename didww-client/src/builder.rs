@@ -4,12 +4,18 @@ use std::num::NonZeroU32;
 
 use client_core::{Service, Settings, SpanFields};
 use didww_types::{API_KEY_HEADER, ApiVersion, MEDIA_TYPE, Secret, VERSION_HEADER};
+use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
+use crate::credentials::{Credentials, Tokens};
 use crate::{Client, Error, Reason, client};
 
 /// The base URL of DIDWW's production environment.
 pub const PRODUCTION: &str = "https://api.didww.com/v3";
+/// The address of the service that mints access tokens for the production environment.
+pub const PRODUCTION_TOKENS: &str = "https://auth.didww.com/token";
+/// The address of the service that mints access tokens for the sandbox.
+pub const SANDBOX_TOKENS: &str = "https://auth-sandbox.didww.com/token";
 /// The base URL of DIDWW's sandbox. API keys of one environment are not valid in the other.
 pub const SANDBOX: &str = "https://sandbox-api.didww.com/v3";
 
@@ -41,6 +47,8 @@ pub struct ClientBuilder {
     base_url: String,
     key: Secret,
     version: ApiVersion,
+    read_only: bool,
+    token_url: Option<String>,
     settings: Settings,
 }
 
@@ -49,7 +57,9 @@ impl ClientBuilder {
         Self {
             base_url: base_url.into(),
             key: key.into(),
-            version: ApiVersion::V2026_04_16,
+            version: ApiVersion::NEWEST,
+            read_only: false,
+            token_url: None,
             settings: Settings::default(),
         }
     }
@@ -69,31 +79,76 @@ impl ClientBuilder {
         self
     }
 
+    /// Makes the client read-only: it refuses requests that would change something before they are sent, with
+    /// [`Reason::ReadOnlyClient`], and its access tokens have the scope `read`.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Sets the URL of the service that mints access tokens, such as [`PRODUCTION_TOKENS`].
+    ///
+    /// By default it is the one of the environment that the base URL names, and for hosts other than DIDWW's the path
+    /// `/token` beside the base URL's `/v3`, as `trunk-server` has it. Versions before 2026-11-19 need no tokens.
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = Some(url.into());
+        self
+    }
+
     /// Builds the client without sending anything.
     ///
     /// # Errors
-    /// Returns [`Error::NotSent`] for an unusable base URL or API key, for a timeout out of range, and when
+    /// Returns [`Error::NotSent`] for an unusable base URL, token URL or API key, for a timeout out of range, and when
     /// the HTTP client cannot be built.
     pub fn build(self) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
-        let headers = headers(&self.key, self.version)?;
-        let channel = self.settings.open(base, headers, &SERVICE)?;
-        Ok(Client::from_parts(client::Parts { channel, version: self.version }))
+        let key = key(&self.key)?;
+        let (version, read_only) = (self.version, self.read_only);
+        let parts = if version.uses_tokens() {
+            let token_url = SERVICE.base_url(&self.token_url.unwrap_or_else(|| default_token_url(&base)))?;
+            // Both channels share connections. If one of the URLs is an https one, the HTTP client must know TLS.
+            let secure = if base.scheme() == "https" { &base } else { &token_url };
+            let settings = self.settings.with_http(secure)?;
+            let minting = settings.clone().open(token_url, headers([key], "application/json"), &SERVICE)?;
+            let credentials = Credentials::Tokens(Box::new(Tokens::new(minting, version, read_only)));
+            let channel = settings.open(base, headers([], MEDIA_TYPE), &SERVICE)?;
+            client::Parts { channel, version, read_only, credentials }
+        } else {
+            let of_version = HeaderValue::from_static(version.as_str());
+            let of_version = (HeaderName::from_static(VERSION_HEADER), of_version);
+            let channel = self.settings.open(base, headers([key, of_version], MEDIA_TYPE), &SERVICE)?;
+            client::Parts { channel, version, read_only, credentials: Credentials::Key }
+        };
+        Ok(Client::from_parts(parts))
     }
 }
 
-fn headers(key: &Secret, version: ApiVersion) -> Result<HeaderMap, Reason> {
+/// The header with the API key.
+fn key(key: &Secret) -> Result<(HeaderName, HeaderValue), Reason> {
     if key.expose().is_empty() {
         return Err(Reason::ApiKey);
     }
     let mut key = HeaderValue::from_str(key.expose()).map_err(|_| Reason::ApiKey)?;
     key.set_sensitive(true);
-    Ok(HeaderMap::from_iter([
-        (HeaderName::from_static(API_KEY_HEADER), key),
-        (HeaderName::from_static(VERSION_HEADER), HeaderValue::from_static(version.as_str())),
-        (ACCEPT, HeaderValue::from_static(MEDIA_TYPE)),
+    Ok((HeaderName::from_static(API_KEY_HEADER), key))
+}
+
+/// The headers of every request of a channel.
+fn headers<const N: usize>(own: [(HeaderName, HeaderValue); N], accept: &'static str) -> HeaderMap {
+    let common = [
+        (ACCEPT, HeaderValue::from_static(accept)),
         (USER_AGENT, HeaderValue::from_static(concat!("didww-rust/", env!("CARGO_PKG_VERSION")))),
-    ]))
+    ];
+    own.into_iter().chain(common).collect()
+}
+
+/// The token service that belongs to a base URL.
+fn default_token_url(base: &Url) -> String {
+    match base.as_str() {
+        PRODUCTION => PRODUCTION_TOKENS.to_owned(),
+        SANDBOX => SANDBOX_TOKENS.to_owned(),
+        base => format!("{}/token", base.strip_suffix("/v3").unwrap_or(base).trim_end_matches('/')),
+    }
 }
 
 #[cfg(all(test, feature = "rustls"))]
@@ -137,11 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn the_token_service_is_that_of_the_environment_or_beside_the_api() {
+        for (base, tokens) in [
+            (PRODUCTION, PRODUCTION_TOKENS),
+            (SANDBOX, SANDBOX_TOKENS),
+            ("https://api.didww.com/v3/", PRODUCTION_TOKENS),
+            ("http://127.0.0.1:8080/v3", "http://127.0.0.1:8080/token"),
+            ("https://trunks.example.com/didww/v3", "https://trunks.example.com/didww/token"),
+            ("https://trunks.example.com", "https://trunks.example.com/token"),
+        ] {
+            assert_eq!(default_token_url(&SERVICE.base_url(base).unwrap()), tokens, "{base}");
+        }
+    }
+
+    #[test]
     fn the_key_is_marked_as_sensitive_and_the_media_type_has_no_parameters() {
-        let headers = headers(&Secret::new("k-1"), ApiVersion::V2022_05_10).unwrap();
+        let headers = headers([key(&Secret::new("k-1")).unwrap()], MEDIA_TYPE);
         assert!(headers[API_KEY_HEADER].is_sensitive());
         assert_eq!(headers[ACCEPT], "application/vnd.api+json");
-        assert_eq!(headers[VERSION_HEADER], "2022-05-10");
         assert!(headers[USER_AGENT].to_str().unwrap().starts_with("didww-rust/"));
     }
 }

@@ -11,14 +11,15 @@ use tracing::Instrument as _;
 
 use crate::api::Api;
 use crate::builder::{ClientBuilder, PRODUCTION, SANDBOX};
+use crate::credentials::{Credentials, Token};
 use crate::raw::RawRequest;
 use crate::request::Request;
 use crate::response::Response;
-use crate::{Error, Refusal};
+use crate::{Error, Reason, Refusal};
 
-/// A client of one account. It is cheap to clone; clones share connections, rate limit and retry budget.
+/// A client of one account. It is cheap to clone; clones share connections, rate limit, retry budget and access token.
 ///
-/// `Debug` does not print the API key.
+/// `Debug` prints neither the API key nor a token.
 #[derive(Clone)]
 pub struct Client {
     parts: Arc<Parts>,
@@ -29,6 +30,8 @@ pub struct Client {
 pub(crate) struct Parts {
     pub(crate) channel: Channel,
     pub(crate) version: ApiVersion,
+    pub(crate) read_only: bool,
+    pub(crate) credentials: Credentials,
 }
 
 /// Defines the method of each declared resource.
@@ -135,33 +138,58 @@ impl Client {
             request.template(),
             request.path,
         );
-        let exchange = async {
-            let url = request.url(self.parts.channel.base())?;
-            let repeat = Repeatable::from(&request.method);
+        self.send(request).instrument(span).await
+    }
+
+    async fn send(&self, request: &Request) -> Result<Response, Error> {
+        let url = request.url(self.parts.channel.base())?;
+        if self.parts.read_only && !matches!(request.method, Method::GET | Method::HEAD) {
+            return Err(request.refused(Reason::ReadOnlyClient));
+        }
+        let credentials = &self.parts.credentials;
+        let send = async |token: Option<&Token>| {
             let outgoing = Outgoing {
                 method: &request.method,
                 url: &url,
                 body: request.body.as_ref(),
-                repeat,
+                repeat: Repeatable::from(&request.method),
                 key: self.key.as_ref(),
+                authorization: token.map(|token| &token.value),
             };
             let response = self.parts.channel.send(outgoing).await;
-            self.conclude(response.map_err(|error| Error::Transport(Box::new(error)))?)
+            response.map_err(|error| Error::Transport(Box::new(error)))
         };
-        exchange.instrument(span).await
+        let started = client_core::now();
+        let token = credentials.token().await?;
+        let mut response = send(token.as_ref()).await?;
+        // A token can end before its time, for example because the service rotated its keys. A request that was refused had
+        // no effect. A token that was minted for this request would be refused again.
+        if response.status == StatusCode::UNAUTHORIZED
+            && let Some(token) = token.filter(|token| !token.is_since(started))
+        {
+            credentials.refused(&token);
+            let (attempts, unclear) = (response.exchange.attempts, response.unclear);
+            response = send(credentials.token().await?.as_ref()).await?;
+            response.exchange.attempts += attempts;
+            response.unclear |= unclear;
+        }
+        self.conclude(response)
     }
 
     fn conclude(&self, response: Answered) -> Result<Response, Error> {
-        let Answered { exchange, status, retry_after, body, unclear } = response;
         let requested = self.parts.version;
-        if status.is_success() {
-            return Ok(Response { exchange, status, body, requested });
-        }
+        let status = response.status;
         // An earlier attempt deleted the record, and its response was lost.
-        if exchange.method == Method::DELETE && unclear && status == StatusCode::NOT_FOUND {
+        let is_deleted =
+            response.exchange.method == Method::DELETE && response.unclear && status == StatusCode::NOT_FOUND;
+        let Answered { exchange, body, .. } = match response {
+            response if status.is_success() || is_deleted => response,
+            refused => return Err(Refusal::read(refused).into_error()),
+        };
+        if is_deleted {
             return Ok(Response { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), requested });
         }
-        Err(Refusal::read(exchange, status, &body).into_error(retry_after))
+        Ok(Response { exchange, status, body, requested })
     }
 }
 

@@ -36,7 +36,8 @@ use crate::{Exchange, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// 401: the API key is missing, wrong, of the other environment, or not allowed from this source address.
+    /// 401: the API key, or the access token, is missing, wrong, of the other environment, or not allowed from this source
+    /// address. The response may have no body; [`Refusal::challenge`] may have the reason.
     #[error("the API key is not accepted: {0}")]
     Unauthorized(Box<Refusal>),
     /// 404: the record does not exist or belongs to another account.
@@ -45,7 +46,7 @@ pub enum Error {
     /// 422: values break rules. [`Error::field`] returns the errors of an attribute or relationship.
     #[error("not valid: {0}")]
     Validation(Box<Refusal>),
-    /// 429: the API key's rate limit is exceeded, and the retry policy allows no further attempt.
+    /// 429: the rate limit of the API key or the account is exceeded, and the retry policy allows no further attempt.
     #[error("the rate limit is exceeded: {refusal}")]
     RateLimited {
         /// The wait that the last response's `Retry-After` header asks for.
@@ -142,7 +143,8 @@ mod tests {
         let mut exchange = Exchange::unsent(&Method::POST, "/v3/dids");
         exchange.request_id = Some("r-1".to_owned());
         exchange.attempts = 2;
-        Refusal { exchange, status: StatusCode::from_u16(status).unwrap(), errors }.into_error(None)
+        let status = StatusCode::from_u16(status).unwrap();
+        Refusal { exchange, status, errors, retry_after: None, challenge: None }.into_error()
     }
 
     #[test]

@@ -25,6 +25,9 @@
 //! # let rotation = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
 //! # Mock::given(wiremock::matchers::path("/v3/voice_out_trunk_regenerate_credentials"))
 //! #     .respond_with(ResponseTemplate::new(201).set_body_json(rotation)).mount(&server).await;
+//! # let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 900});
+//! # Mock::given(wiremock::matchers::path("/token"))
+//! #     .respond_with(ResponseTemplate::new(200).set_body_json(token)).mount(&server).await;
 //! # for verb in ["GET", "POST"] { Mock::given(method(verb)).respond_with(one()).mount(&server).await; }
 //! # Mock::given(method("PATCH")).respond_with(ResponseTemplate::new(422).set_body_json(taken)).mount(&server).await;
 //! let client = Client::sandbox("your API key")?;
@@ -64,12 +67,15 @@
 //!   it cannot have taken effect.
 //! - **Rate limit.** All clones of a client together send at most the ten requests a second that DIDWW
 //!   documents for an API key.
+//! - **Access tokens.** From 2026-11-19 on, requests have an access token instead of the API key. The client mints
+//!   it when it is needed, shares it between its clones, and renews it before it expires, and once if the API
+//!   refuses it. [`ClientBuilder::read_only`] makes a client whose tokens cannot write.
 //! - **API versions.** A body, filter, sort attribute or include path that the client's [`ApiVersion`] does
 //!   not have is an error before anything is sent. A response is decoded in the form of the version that
 //!   served the request.
 //! - **Forward compatibility.** Attributes, enumeration texts and types of authentication methods that this
 //!   crate does not know survive a read-modify-write.
-//! - **Secrets.** API keys and passwords never appear in `Debug` output, errors, logs or spans.
+//! - **Secrets.** API keys, access tokens and passwords never appear in `Debug` output, errors, logs or spans.
 //! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
 //!   number of attempts and the service's request id.
 //!
@@ -87,6 +93,7 @@
 mod api;
 mod builder;
 mod client;
+mod credentials;
 mod error;
 mod page;
 mod raw;
@@ -104,7 +111,7 @@ pub use futures_util::{StreamExt, TryStreamExt};
 pub use reqwest::{Method, StatusCode};
 
 pub use api::{Api, ListRequest, RecordRequest, ToManyApi, ToOneApi};
-pub use builder::{ClientBuilder, PRODUCTION, SANDBOX};
+pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
 pub use client::Client;
 pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal};
 pub use page::Page;

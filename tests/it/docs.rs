@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod configuration;
+mod conformance;
+mod contracts;
 mod control;
 mod differences;
 mod kamailio;
@@ -14,6 +16,8 @@ mod openapi;
 pub mod pages;
 mod platform;
 mod robustness;
+mod schema;
+mod shape;
 mod shell;
 mod support_table;
 mod tour;

@@ -115,8 +115,13 @@ impl Stage {
             record_quota: None,
             created_at: at,
         };
-        let key =
-            ApiKey { id: Uuid::from_u128(2), secret: Secret::from("founding".to_owned()), created_at: at };
+        let key = ApiKey {
+            id: Uuid::from_u128(2),
+            secret: Secret::from("founding".to_owned()),
+            created_at: at,
+            addresses: None,
+            environment: None,
+        };
         let saved = store.create_account(new, key).await.unwrap();
         let changes: Vec<Change> = props.into_iter().map(|prop| prop.change(saved.number)).collect();
         store.commit(changes).await.unwrap();

@@ -33,6 +33,7 @@ mod sip;
 mod smoke;
 mod startup;
 mod support;
+mod tokens;
 mod unread_bodies;
 mod upgrade;
 mod voipbin;

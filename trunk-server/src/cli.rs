@@ -151,7 +151,7 @@ pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<
 pub enum Command {
     /// Ask a running server which check would admit or refuse a call
     Explain(Explain),
-    /// Place a test call through a running server's edge, and print what happened
+    /// Place a test call through a running server's edge or a provider, and print what happened
     Call(PlaceCall),
 }
 
@@ -184,6 +184,7 @@ impl Cli {
             http: None,
             allow_loopback_callbacks: self.allow_loopback_callbacks,
             accounts: None,
+            tokens: None,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,
             #[cfg(feature = "sip")]

@@ -9,6 +9,7 @@ pub(crate) mod log_filter;
 mod port_range;
 #[cfg(feature = "sip")]
 mod sip;
+mod tokens;
 #[cfg(feature = "voipbin")]
 mod voipbin;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
 pub use http::HttpConfig;
+pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Limits of accounts that have none of their own.
     pub accounts: AccountsConfig,
+    /// The service that mints access tokens.
+    pub tokens: TokensConfig,
     /// The carrier edge; `None` disables SIP.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
@@ -145,6 +149,7 @@ impl Default for Config {
             control_token: None,
             http: HttpConfig::default(),
             accounts: AccountsConfig::default(),
+            tokens: TokensConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
             #[cfg(feature = "voipbin")]
@@ -242,6 +247,7 @@ pub(crate) struct Settings {
     pub(crate) http: Option<http::HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
     pub(crate) accounts: Option<AccountsConfig>,
+    pub(crate) tokens: Option<TokensConfig>,
     #[cfg(feature = "sip")]
     pub(crate) sip_listen: Option<String>,
     #[cfg(feature = "sip")]
@@ -329,6 +335,7 @@ impl Settings {
             http: self.http.or(other.http),
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
             accounts: self.accounts.or(other.accounts),
+            tokens: self.tokens.or(other.tokens),
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen.or(other.sip_listen),
             #[cfg(feature = "sip")]
@@ -398,6 +405,8 @@ impl Settings {
         let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
         let accounts = self.accounts.unwrap_or_default();
         accounts.check()?;
+        let tokens = self.tokens.unwrap_or_default();
+        tokens.check(&listen)?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let api_key = check_secret("api-key", self.api_key)?;
         let control_token = check_secret("control-token", self.control_token)?;
@@ -417,6 +426,7 @@ impl Settings {
             control_token,
             http: HttpConfig::new(self.http.unwrap_or_default())?,
             accounts,
+            tokens,
             #[cfg(feature = "sip")]
             sip,
             #[cfg(feature = "voipbin")]
@@ -528,6 +538,9 @@ impl Config {
             text = format!("{text}\n{table}");
         }
         if let Some(table) = self.accounts.to_toml() {
+            text = format!("{text}\n{table}");
+        }
+        if let Some(table) = self.tokens.to_toml() {
             text = format!("{text}\n{table}");
         }
         #[cfg(feature = "sip")]

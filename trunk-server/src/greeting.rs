@@ -24,6 +24,9 @@ pub(crate) fn greet(server: &Server, config: &Config) {
 fn text(server: &Server, config: &Config) -> String {
     let base = server.base_url();
     let mut lines = vec!["trunk-server is ready.".to_owned(), format!("  API:      {base}")];
+    if config.tokens.listen.is_some() {
+        lines.push(format!("  Tokens:   {}", server.token_url()));
+    }
     #[cfg(feature = "voipbin")]
     lines.push(format!("  VoIPBIN:  {}", server.voipbin_url()));
     if let Some(control) = server.control_address() {
@@ -81,6 +84,7 @@ fn members(server: &Server, config: &Config) -> Map<String, Value> {
     let mut insert = |name: &str, value: Value| members.insert(name.to_owned(), value);
     insert("message", json!("trunk-server is ready"));
     insert("api", json!(server.base_url()));
+    insert("tokens", json!(server.token_url()));
     #[cfg(feature = "voipbin")]
     insert("voipbin", json!(server.voipbin_url()));
     insert("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));

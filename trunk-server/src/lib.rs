@@ -40,6 +40,7 @@ pub use service_base::forwarded::{Proxies, ProxyHeader};
 pub use service_base::guessing::GuessLimits;
 pub use service_base::ids::Ids;
 pub use test_server::{TestServer, TestServerBuilder};
+pub use token_service as tokens;
 pub use trunk_store::{self as store, account};
 #[cfg(feature = "voipbin")]
 pub use voipbin_platform as voipbin;

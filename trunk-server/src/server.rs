@@ -18,6 +18,7 @@ use service_core::jobs;
 #[cfg(feature = "voipbin")]
 use service_core::jobs::JobSet;
 use service_core::{Core, Outbox};
+use token_service::{TokenService, token_router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -103,6 +104,7 @@ pub struct Server {
     control: Control,
     address: SocketAddr,
     control_address: Option<SocketAddr>,
+    token_address: SocketAddr,
     new_key: Option<Secret>,
     accounts_before: Option<usize>,
     created_database: bool,
@@ -170,6 +172,7 @@ impl ServerBuilder {
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
+        let token_listener = token_listener(&config).await?;
         let (store, created_database) = open_store(&config.database, store_limits)?;
         let core = Arc::new(Core::new(
             store,
@@ -199,7 +202,8 @@ impl ServerBuilder {
             edge.as_ref().map(carrier_edge::Edge::handle),
             #[cfg(feature = "sip")]
             messages,
-        );
+        )
+        .of_environment(config.tokens.environment());
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
             control.ensure_super_admin(username, password.clone()).await?;
@@ -233,8 +237,24 @@ impl ServerBuilder {
         tasks.push(tokio::spawn(jobs::run(Arc::clone(&core), jobs, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&core), callbacks, stopped.clone())));
         let rates = RateLimits::new(config.accounts.max_rate(address.ip().to_canonical().is_loopback()));
-        let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates);
+        let rates = Arc::new(rates);
+        let token_settings = config.tokens.settings();
+        let tokens =
+            Arc::new(TokenService::new(Arc::clone(&core), token_settings, limits, Arc::clone(&rates)));
+        let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
+        let mut token_address = address;
+        let router = match token_listener {
+            Some((listener, at)) => {
+                token_address = at;
+                let door = door(&core, &config, limits, Share::Api);
+                tasks.push(tokio::spawn(serve(listener, token_router(tokens), door, stopped.clone())));
+                #[cfg(feature = "sip")]
+                own_sockets.push(core.own.enter(at, Use::Other));
+                router
+            }
+            None => router.merge(token_router(tokens)),
+        };
         #[cfg(feature = "voipbin")]
         let router = router.merge(voipbin_platform::router(Arc::clone(&platform)));
         tasks.push(tokio::spawn(serve(listener, router, door(&core, &config, limits, Share::Api), stopped)));
@@ -243,6 +263,7 @@ impl ServerBuilder {
             control,
             address,
             control_address,
+            token_address,
             new_key,
             accounts_before,
             created_database,
@@ -385,6 +406,14 @@ async fn control_listener(config: &Config) -> Result<Option<(TcpListener, Socket
     Ok(Some((listener, at, text.clone())))
 }
 
+/// Listens for requests for tokens if the configuration has a listener of their own. Returns it and its address.
+async fn token_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    let Some(text) = &config.tokens.listen else { return Ok(None) };
+    let listener = listen(text).await?;
+    let at = local(&listener, text)?;
+    Ok(Some((listener, at)))
+}
+
 async fn listen(address: &str) -> Result<TcpListener, StartError> {
     let failed = |error| StartError::Listen(address.to_owned(), error);
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
@@ -459,6 +488,12 @@ impl Server {
     /// Returns the address of the control API, if it is enabled.
     pub fn control_address(&self) -> Option<SocketAddr> {
         self.control_address
+    }
+
+    /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address
+    /// unless it has a listener of its own.
+    pub fn token_url(&self) -> String {
+        format!("http://{}/token", self.token_address)
     }
 
     /// Returns the address of SIP over UDP and TCP, if the edge runs.

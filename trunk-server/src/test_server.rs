@@ -47,6 +47,7 @@ pub struct TestServerBuilder {
     limits: Limits,
     proxies: crate::Proxies,
     store_limits: StoreLimits,
+    tokens: crate::config::TokensConfig,
 }
 
 impl TestServer {
@@ -73,6 +74,11 @@ impl TestServer {
     #[cfg(feature = "voipbin")]
     pub fn voipbin_url(&self) -> String {
         self.server.voipbin_url()
+    }
+
+    /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:49152/token`.
+    pub fn token_url(&self) -> String {
+        self.server.token_url()
     }
 
     /// Returns the API key of the account.
@@ -153,6 +159,14 @@ impl TestServerBuilder {
         self
     }
 
+    /// Sets the environment and the listener of the service that mints access tokens. By default it stands for production,
+    /// at the API's address.
+    #[must_use]
+    pub fn tokens(mut self, config: crate::config::TokensConfig) -> Self {
+        self.tokens = config;
+        self
+    }
+
     /// Enables the control API over HTTP, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -210,6 +224,7 @@ impl TestServerBuilder {
             ..Config::default()
         };
         config.http.proxies = self.proxies;
+        config.tokens = self.tokens;
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {

@@ -177,6 +177,7 @@ pub(crate) async fn send(
             body: request.body.as_ref(),
             repeat: request.repeat,
             key,
+            authorization: None,
         };
         let response = channel.send(outgoing).await.map_err(|error| Error::Transport(Box::new(error)))?;
         if response.status.is_success() {

@@ -1,6 +1,7 @@
 //! The parts of an INVITE that the rules decide on: its headers as received, as far as the library preserves
 //! them.
 
+use sip_transport::as_received;
 use trunk_rules::carrier::{Attempt, Settings};
 
 use super::inspection::{self, NotSupported};
@@ -9,7 +10,7 @@ use super::stack::Incoming;
 /// The parts of an INVITE that an [`Attempt`] is made of.
 pub(crate) struct Parts<'a> {
     request: &'a Incoming,
-    uri: String,
+    uri: &'a str,
     from: &'a str,
     credentials: Vec<&'a [u8]>,
     /// The values of `P-Asserted-Identity` and `P-Preferred-Identity`, which may have several lines.
@@ -26,7 +27,7 @@ impl<'a> Parts<'a> {
         Self {
             request,
             uri: request.request_uri(),
-            from: request.value("From").unwrap_or_default(),
+            from: as_received(request.value("From").unwrap_or_default()),
             credentials: request.values(settings.credentials_header()).map(str::as_bytes).collect(),
             identities: ["P-Asserted-Identity", "P-Preferred-Identity"].map(|name| {
                 let values: Vec<&str> = request.values(name).collect();

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
 use trunk_rules::carrier::Cause;
@@ -18,7 +19,7 @@ use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
 
 /// An active call: being set up, or answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ActiveCall {
     /// The id of the call, which its record will have too.

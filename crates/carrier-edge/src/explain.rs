@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service_core::Core;
 use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit, no_audio_expected};
@@ -10,7 +11,7 @@ use super::Inner;
 use super::billing::FundsAt;
 
 /// A hypothetical call.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Question {
@@ -36,7 +37,7 @@ pub struct Question {
 }
 
 /// The outcome of a hypothetical call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Explanation {
     /// `admitted`, `challenged` or `refused`.

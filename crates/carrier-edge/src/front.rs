@@ -26,7 +26,9 @@ use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
-use sip_transport::{Arrival, FilterAction, FramingError, Head, MessageFilter, Reply, tag_of};
+use sip_transport::{
+    Arrival, FilterAction, FramingError, Head, MessageFilter, NULL_TAG, Reply, Unreadable, tag_of,
+};
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings, sentence};
 
 use super::attempts::{
@@ -35,7 +37,6 @@ use super::attempts::{
 use super::call_state::DialogKey;
 use super::calls::Calls;
 use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
-use super::inspection::malformed_because;
 use super::proofs::Proofs;
 use super::request_slots::{self, IdentifyingSubnet, RequestSlots};
 use super::stack::Incoming;
@@ -320,66 +321,73 @@ impl MessageFilter for Front {
         }
     }
 
-    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction {
-        let why = match reply.code {
-            400 => "the message could not be parsed as SIP",
-            code => malformed_because(code),
-        };
-        self.trace_unreadable(bytes, arrival, AttemptOutcome::Unreadable, Some(reply.code), why);
-        self.answer_unreadable(bytes, arrival, reply)
-    }
-
-    fn unframed(
-        &self,
-        bytes: &[u8],
-        arrival: &Arrival,
-        reply: &Reply<'_>,
-        why: FramingError,
-    ) -> FilterAction {
+    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction {
         let outcome = match why {
-            FramingError::TooLong => AttemptOutcome::Oversized,
+            Unreadable::Framing(FramingError::TooLong) => AttemptOutcome::Oversized,
             _ => AttemptOutcome::Unreadable,
         };
-        self.trace_unreadable(bytes, arrival, outcome, Some(reply.code), &why.to_string());
-        self.answer_unreadable(bytes, arrival, reply)
+        self.reject(bytes, arrival, outcome, why.reply(), &why.to_string())
     }
 }
 
 impl Front {
-    /// Traces a message that could not be read, with the `Call-ID` if one can be found in it.
-    fn trace_unreadable(
+    /// Counts, traces and answers a message that cannot be read, if an answer can be addressed.
+    fn reject(
         &self,
         bytes: &[u8],
         arrival: &Arrival,
         outcome: AttemptOutcome,
-        code: Option<u16>,
+        reply: Reply<'_>,
         why: &str,
-    ) {
-        let head = Head::of(bytes);
+    ) -> FilterAction {
+        self.counts.unreadable();
+        let head = Head::of(bytes).or_else(|| Head::of_cut_off(bytes));
+        // A response and what is no SIP have no answer.
+        let head = head.filter(|head| head.leading_method().is_some());
+        let code = reply.code;
+        let action = match &head {
+            Some(head) if matches!(code, 405 | 501) => {
+                self.answer(head, bytes.len(), arrival, reply.useful("Allow", super::stack::ALLOW))
+            }
+            Some(head) => self.answer(head, bytes.len(), arrival, reply),
+            None => FilterAction::Drop,
+        };
+        let code = matches!(action, FilterAction::Reply(_)).then_some(code);
         let call_id = head.and_then(|head| head.value(["Call-ID", "i"])).unwrap_or_default();
-        let message = message(&call_id, arrival);
-        let (source, now, explanation) = (arrival.source, self.clock.now(), sentence(why));
-        let is_oversized = outcome == AttemptOutcome::Oversized;
-        let reason = Reason { code, ..Reason::default() };
-        let facts = Facts { message, outcome, trunk: None, is_proven: false, reason, explanation };
-        let (call_id, why) = (facts.message.call_id.to_string(), facts.explanation.clone());
-        if self.attempts.enter(facts, now) && self.log_sums.unreadable.admits(source.ip(), now) {
-            let bytes = bytes.len();
-            let what = if is_oversized { "an oversized message" } else { "an unreadable message" };
-            tracing::info!(%source, call_id, code, bytes, why, "{what} was received");
-        }
+        self.trace_unreadable(bytes, message(&call_id, arrival), outcome, code, sentence(why));
+        action
     }
 
-    fn answer_unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction {
-        self.counts.unreadable();
-        let allow = if matches!(reply.code, 405 | 501) { Some(super::stack::ALLOW) } else { None };
-        let mut reply = Reply::new(reply.code, reply.phrase);
-        reply.useful.extend(allow.map(|allow| ("Allow", allow.to_owned())));
-        match Head::of(bytes) {
-            Some(head) => self.answer(&head, bytes.len(), arrival, reply),
-            None => FilterAction::Drop,
+    /// Traces a message that could not be read. `code` is that of its response.
+    fn trace_unreadable(
+        &self,
+        bytes: &[u8],
+        message: Message<'_>,
+        outcome: AttemptOutcome,
+        code: Option<u16>,
+        why: String,
+    ) {
+        let (source, now) = (message.source, self.clock.now());
+        if self.log_sums.unreadable.admits(source.ip(), now) {
+            let Message { call_id, transport, .. } = &message;
+            let (length, begins) = (bytes.len(), beginning_of(bytes));
+            let what = match outcome {
+                AttemptOutcome::Oversized => "an oversized message",
+                _ => "an unreadable message",
+            };
+            tracing::info!(%source, transport, %call_id, code, bytes = length, begins, why, "{what} was received");
         }
+        let reason = Reason { code, ..Reason::default() };
+        let facts = Facts { message, outcome, trunk: None, is_proven: false, reason, explanation: why };
+        self.attempts.enter(facts, now);
     }
+}
+
+/// The beginning of a message's first line for the log, with everything but printable ASCII escaped.
+fn beginning_of(bytes: &[u8]) -> String {
+    const MAX_BYTES: usize = 60;
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    line.get(..MAX_BYTES).unwrap_or(line).escape_ascii().to_string()
 }
 
 /// The reaction to a known source without a free slot. A datagram is dropped, because its source may be
@@ -400,12 +408,12 @@ fn message<'a>(call_id: &'a [u8], arrival: &Arrival) -> Message<'a> {
     }
 }
 
-/// The dialog that a request names; `None` without a `Call-ID` and both tags.
+/// The dialog that a request names; `None` without a `Call-ID`, a `From` and a local tag.
 fn key_of(head: &Head<'_>) -> Option<DialogKey> {
     let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
     Some(DialogKey {
         call_id: text(["Call-ID", "i"])?.into(),
-        remote_tag: tag_of(&text(["From", "f"])?)?.into(),
+        remote_tag: tag_of(&text(["From", "f"])?).unwrap_or(NULL_TAG).into(),
         local_tag: tag_of(&text(["To", "t"])?)?.into(),
     })
 }

@@ -1,10 +1,15 @@
 //! Inspects a request before it is processed (RFC 3261 §8.2).
 //!
-//! A malformed request is refused at once. Unsupported extensions, bodies, contacts and session timers of an
+//! A malformed request is refused at once, in the order of the standard: version, then the headers that each
+//! request must have, then the Request-URI (§8.2.1 and §8.2.2; the method was inspected before, in
+//! `sip_transport`). Unsupported extensions, bodies, contacts and session timers of an
 //! INVITE are refused once its trunk is known, as one check among the others; those of a request inside a
 //! dialog once its sender is known to be the caller.
 
+mod request_uri;
+
 use sip_transport::body::{ACCEPT, BodyRefusal};
+use sip_transport::is_name_addr;
 use sip_transport::session_timer::{Decision, TimerHeaders};
 use trunk_rules::carrier::{Cause, Flaw, reason_phrase};
 
@@ -14,6 +19,10 @@ use super::stack::{ALLOW, Incoming};
 const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// The option tags that `Proxy-Require` may contain; `privacy` is implemented (RFC 3323).
 const EXTENSIONS_OF_PROXIES: [&str; 3] = ["100rel", "timer", "privacy"];
+/// The headers that decide something and stand once (RFC 3261 §7.3.1, §20); `inspection::body` checks those of the
+/// body.
+const ONCE: [&str; 9] =
+    ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Expires", "Session-Expires", "Min-SE", "RAck"];
 /// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).
 const SEQUENCE_LIMIT: u32 = 1 << 31;
 
@@ -55,31 +64,42 @@ impl NotSupported {
     }
 }
 
-/// The response code for a malformed request; `None` if it is well-formed.
-pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
-    if !request.is_of_this_version() {
-        return Some(505);
-    }
-    let is_whole = request.sequence().is_some_and(|(number, method)| {
-        number < SEQUENCE_LIMIT && (method == request.method() || request.method() == "OTHER")
-    });
-    let once = ["From", "To", "Call-ID", "CSeq", "Max-Forwards"];
-    if !is_whole || once.into_iter().any(|name| request.values(name).nth(1).is_some()) {
-        return Some(400);
-    }
-    (!request.has_known_scheme()).then_some(416)
-}
+/// The reason to refuse a request whose `From` or `To` is malformed.
+pub(crate) const NOT_AN_ADDRESS: &str =
+    "From or To is not an address: a quote or bracket is open, or the URI has no scheme";
 
-/// The sentence for the response code of a malformed request.
-pub(crate) const fn malformed_because(code: u16) -> &'static str {
-    match code {
-        505 => "the version is not SIP/2.0",
-        416 => "the Request-URI is not a sip:, sips: or tel: URI",
-        501 => "the method is not known",
-        _ => {
-            "the request is malformed: a header is missing, occurs twice, or contradicts the request, such as CSeq"
-        }
+/// A request that is refused whatever its method: the response code, and the reason.
+pub(crate) type Malformed = (u16, &'static str);
+
+/// Why a request is malformed; `None` if it is well-formed.
+pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
+    if !request.is_of_this_version() {
+        return Some((505, "the version is not SIP/2.0"));
     }
+    let Some((number, method)) = request.sequence() else {
+        return Some((400, "CSeq is not a number and a method"));
+    };
+    let is_address = |name| request.value(name).is_some_and(is_name_addr);
+    let is_unique = |name| request.values(name).nth(1).is_none();
+    if number >= SEQUENCE_LIMIT {
+        return Some((400, "the number in CSeq is 2147483648 or more"));
+    }
+    if method != request.method() && request.method() != "OTHER" {
+        return Some((400, "CSeq has another method than the request"));
+    }
+    if !is_address("From") || !is_address("To") {
+        return Some((
+            400,
+            "From or To is not an address: a quote or bracket is open, or the URI has no scheme",
+        ));
+    }
+    if request.max_forwards().is_err() {
+        return Some((400, "Max-Forwards is not a number"));
+    }
+    if !ONCE.into_iter().all(is_unique) {
+        return Some((400, "a header that must be unique occurs twice"));
+    }
+    request_uri::malformed(request.request_uri())
 }
 
 /// The first unsupported part of a request; `None` if all are supported.

@@ -56,6 +56,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
@@ -353,7 +354,7 @@ fn account_call_limit(core: &Core, config: &EdgeConfig) -> usize {
 }
 
 /// Counters of call attempts and of messages that never became one, since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CallCounts {
     /// Attempts from known sources that were challenged.
@@ -416,13 +417,14 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Without both tags, later requests could not be matched to the dialog.
+        trace_refusal(inner, &request, 400, inspection::NOT_AN_ADDRESS);
         return request.finish(400, "Bad Request", &[]).await;
     }
-    if let Some(code) = inspection::malformed(&request) {
-        trace_refusal(inner, &request, code, inspection::malformed_because(code));
+    if let Some((code, why)) = inspection::malformed(&request) {
+        trace_refusal(inner, &request, code, why);
         return request.finish(code, reason_phrase(code), &[]).await;
     }
-    if request.max_forwards() == Some(0) {
+    if request.max_forwards() == Ok(Some(0)) {
         trace_refusal(
             inner,
             &request,

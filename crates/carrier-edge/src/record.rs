@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
@@ -17,7 +18,7 @@ use super::media::Traffic;
 
 /// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
 /// An unknown value is null, never absent.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CallRecord {
     /// The id of the call and of this record.

@@ -1,10 +1,11 @@
 //! Sends requests: waits for the rate limit, makes the attempts, and records the result in the current span.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
 use crate::idempotency_key::{IDEMPOTENCY_KEY, IdempotencyKey, KeyGenerator};
@@ -49,6 +50,8 @@ pub struct Outgoing<'a> {
     pub repeat: Repeatable,
     /// The key of the request, which replaces a generated one. It is sent with a POST only.
     pub key: Option<&'a IdempotencyKey>,
+    /// The value of the `Authorization` header; `None` where the channel's own headers have the credential.
+    pub authorization: Option<&'a HeaderValue>,
 }
 
 /// A complete response with any status.
@@ -60,6 +63,8 @@ pub struct Answered {
     pub status: StatusCode,
     /// The wait that the response's `Retry-After` header asks for.
     pub retry_after: Option<Duration>,
+    /// The `WWW-Authenticate` header of the response, if it is visible ASCII of at most 512 bytes.
+    pub challenge: Option<String>,
     /// The response body, at most as large as the channel's limit.
     pub body: Bytes,
     /// Whether an attempt before the last may have taken effect on the service.
@@ -97,18 +102,23 @@ impl Channel {
         let span = tracing::Span::current();
         span.record(self.fields.attempts, count);
         match last {
-            Ok(Received { status, request_id, retry_after, body }) => {
+            Ok(Received { status, request_id, retry_after, challenge, body }) => {
                 span.record("http.response.status_code", status.as_u16());
                 if let Some(id) = &request_id {
                     span.record(self.fields.request_id, id.as_str());
                 }
                 exchange.request_id = request_id;
-                Ok(Answered { exchange, status, retry_after, body, unclear })
+                Ok(Answered { exchange, status, retry_after, challenge, body, unclear })
             }
             Err(Failure { kind, source }) => {
                 let host = request.url.host_str().unwrap_or_default();
                 let port = request.url.port_or_known_default().unwrap_or_default();
-                Err(TransportError { exchange, kind, host: format!("{host}:{port}"), source })
+                Err(TransportError {
+                    exchange,
+                    kind,
+                    host: format!("{host}:{port}"),
+                    source: source.map(Arc::new),
+                })
             }
         }
     }
@@ -142,6 +152,9 @@ impl Channel {
         *http_request.headers_mut() = self.headers.clone();
         // Set on the request, so that it also applies to an HTTP client that the user supplied.
         *http_request.timeout_mut() = Some(self.timeout);
+        if let Some(authorization) = request.authorization {
+            http_request.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
         if let Some(body) = request.body {
             http_request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
             *http_request.body_mut() = Some(body.bytes.clone().into());

@@ -1,6 +1,7 @@
 //! The error of a request that did not receive a complete response.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::Exchange;
 
@@ -34,7 +35,7 @@ impl fmt::Display for TransportKind {
 }
 
 /// A request did not receive a complete response.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{exchange}: {kind} ({host}{})", root_cause(.source.as_ref()))]
 #[non_exhaustive]
 pub struct TransportError {
@@ -46,13 +47,13 @@ pub struct TransportError {
     pub host: String,
     /// The error of the HTTP client, without the URL, which may hold secrets.
     #[source]
-    pub source: Option<reqwest::Error>,
+    pub source: Option<Arc<reqwest::Error>>,
 }
 
 /// The innermost cause of an error, such as `Connection refused`, as the continuation of a sentence.
-fn root_cause(error: Option<&reqwest::Error>) -> String {
+fn root_cause(error: Option<&Arc<reqwest::Error>>) -> String {
     let Some(error) = error else { return String::new() };
-    let mut cause: &dyn std::error::Error = error;
+    let mut cause: &dyn std::error::Error = &**error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
 
 use crate::{TransportKind, clock, retry_after};
@@ -16,6 +16,7 @@ pub(crate) struct Received {
     pub(crate) status: StatusCode,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) challenge: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -58,6 +59,7 @@ pub(crate) fn send(
             status: response.status(),
             request_id: request_id(headers),
             retry_after: wait(headers),
+            challenge: challenge(headers),
             body,
         })
     }
@@ -94,6 +96,14 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
     (!id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES).then(|| id.to_owned())
+}
+
+const MAX_CHALLENGE_BYTES: usize = 512;
+
+/// The first `WWW-Authenticate` of the response, if it is visible ASCII of at most 512 bytes.
+fn challenge(headers: &HeaderMap) -> Option<String> {
+    let challenge = headers.get(WWW_AUTHENTICATE)?.to_str().ok()?;
+    (challenge.len() <= MAX_CHALLENGE_BYTES).then(|| challenge.to_owned())
 }
 
 fn wait(headers: &HeaderMap) -> Option<Duration> {

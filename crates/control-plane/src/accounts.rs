@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use didww_types::Features;
+use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use trunk_store::account::{Account, ApiKey, KeyDigest, MAX_RATE_LIMIT};
+use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
 use crate::{Control, ControlError};
@@ -82,6 +83,39 @@ impl NewAccount {
     }
 }
 
+/// A key to add to an account.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct NewKey {
+    /// The key; if `None`, a random one.
+    pub api_key: Option<Secret>,
+    /// The addresses and networks from which the key may be used; if `None`, from anywhere.
+    pub addresses: Option<IpNetworks>,
+    /// The environment that the key belongs to; if `None`, the server's.
+    pub environment: Option<Environment>,
+}
+
+impl NewKey {
+    /// A key with this text.
+    pub fn named(key: impl Into<Secret>) -> Self {
+        Self { api_key: Some(key.into()), ..Self::default() }
+    }
+
+    /// Sets where the key may be used.
+    #[must_use]
+    pub fn addresses(mut self, addresses: IpNetworks) -> Self {
+        self.addresses = Some(addresses);
+        self
+    }
+
+    /// Sets the environment that the key belongs to.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+}
+
 /// Changes to an account. A field that is `None` or kept leaves the value unchanged.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -129,7 +163,13 @@ impl Control {
             record_quota: new.record_quota,
             created_at: now,
         };
-        let first = ApiKey { id: self.core.ids.record(now), secret: key.clone(), created_at: now };
+        let first = ApiKey {
+            id: self.core.ids.record(now),
+            secret: key.clone(),
+            created_at: now,
+            addresses: None,
+            environment: Some(self.environment),
+        };
         let account = self.core.store.create_account(account, first).await?;
         Ok((account, key))
     }
@@ -172,14 +212,48 @@ impl Control {
     /// # Errors
     /// If there is no such account, or the key is taken or not valid.
     pub async fn add_key(&self, account: Uuid, key: Option<Secret>) -> Result<(Uuid, Secret), ControlError> {
+        self.add_key_with(account, NewKey { api_key: key, ..NewKey::default() }).await
+    }
+
+    /// Adds a key to an account, with limits of its use. Returns its id and the key.
+    ///
+    /// # Errors
+    /// If there is no such account, the key is taken or not valid, or the list of addresses is empty.
+    pub async fn add_key_with(&self, account: Uuid, new: NewKey) -> Result<(Uuid, Secret), ControlError> {
         let account = self.account(account).await?;
-        let key = key.unwrap_or_else(|| self.core.ids.api_key());
+        let key = new.api_key.unwrap_or_else(|| self.core.ids.api_key());
         self.check_key(&key).await?;
         let now = self.core.clock.now();
         let id = self.core.ids.record(now);
-        let added = ApiKey { id, secret: key.clone(), created_at: now };
+        let added = ApiKey {
+            id,
+            secret: key.clone(),
+            created_at: now,
+            addresses: new.addresses.map(checked_addresses).transpose()?,
+            environment: Some(new.environment.unwrap_or(self.environment)),
+        };
         self.core.store.add_key(account.number, added).await?;
         Ok((id, key))
+    }
+
+    /// Sets where a key may be used, with effect from the next request; `None` means anywhere. Tokens that were minted with
+    /// the key before keep what it allowed then.
+    ///
+    /// # Errors
+    /// If there is no such account or key, or the list is empty.
+    pub async fn set_key_addresses(
+        &self,
+        account: Uuid,
+        key: Uuid,
+        addresses: Option<IpNetworks>,
+    ) -> Result<(), ControlError> {
+        let number = self.account(account).await?.number;
+        let addresses = addresses.map(checked_addresses).transpose()?;
+        if self.core.store.set_key_addresses(number, key, addresses).await? {
+            Ok(())
+        } else {
+            Err(ControlError::NotFound(format!("key {key}")))
+        }
     }
 
     /// Returns the keys of an account, oldest first.
@@ -225,6 +299,15 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// Refuses an empty list, which would make a key useless: it is rather the mistake of a script.
+fn checked_addresses(addresses: IpNetworks) -> Result<Arc<IpNetworks>, ControlError> {
+    if addresses.texts().is_empty() {
+        let message = "must have at least one address or network; null allows every address";
+        return Err(ControlError::invalid("allowed_addresses", message));
+    }
+    Ok(Arc::new(addresses))
 }
 
 fn check_rate(limit: Option<u32>) -> Result<(), ControlError> {

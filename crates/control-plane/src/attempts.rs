@@ -8,22 +8,22 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use carrier_edge::{AttemptEvent, AttemptOutcome, AttemptQuery};
 use didww_types::Timestamp;
 use futures_util::{Stream, stream};
 use http::{HeaderValue, StatusCode, Uri, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::broadcast;
 use trunk_rules::carrier::Check;
 use uuid::Uuid;
 
 use crate::respond::{parse_query, respond};
+use crate::route::Route;
 use crate::{Control, ControlError};
 
 impl Control {
@@ -47,14 +47,41 @@ impl Control {
     }
 }
 
-/// Builds the routes of recent attempts.
-pub(crate) fn routes() -> Router<Control> {
-    Router::new()
-        .route("/control/v1/attempts", get(list_attempts))
-        .route("/control/v1/attempts/stream", get(stream_attempts))
+/// The routes of recent attempts.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/attempts", "Lists the recent attempts of calls, newest first.", list_attempts)
+            .query::<Filters>()
+            .answers::<Attempts<'_>>(200)
+            .errors(&[404, 422]),
+        Route::get(
+            "/attempts/stream",
+            "Streams each attempt from now on, as a line of JSON.",
+            stream_attempts,
+        )
+        .query::<Filters>()
+        .answers_with("application/x-ndjson")
+        .errors(&[404, 422]),
+    ]
 }
 
-#[derive(Deserialize)]
+/// Attempts, newest first.
+#[derive(Serialize, JsonSchema)]
+struct Attempts<'a> {
+    attempts: Vec<Attempt<'a>>,
+}
+
+/// An attempt with the id of its account.
+#[derive(Serialize, JsonSchema)]
+struct Attempt<'a> {
+    #[serde(flatten)]
+    event: &'a AttemptEvent,
+    /// The account that owns the attempt; null if none does, or it was deleted.
+    account: Option<Uuid>,
+}
+
+/// Selects attempts: those that have all of the values.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Filters {
     call_id: Option<String>,
@@ -99,10 +126,10 @@ async fn list_attempts(State(control): State<Control>, uri: Uri) -> Response {
         let found = control.attempts(&query)?;
         let mut accounts = Accounts::default();
         let mut attempts = Vec::with_capacity(found.len());
-        for event in found {
-            attempts.push(accounts.render(&control, &event).await);
+        for event in &found {
+            attempts.push(accounts.attempt(&control, event).await);
         }
-        Ok((StatusCode::OK, json!({ "attempts": attempts })))
+        Ok((StatusCode::OK, json!(Attempts { attempts })))
     };
     respond(list.await)
 }
@@ -132,7 +159,7 @@ fn lines(
     stream::unfold(state, |(control, query, mut receiver, mut accounts)| async move {
         let line = loop {
             match receiver.recv().await {
-                Ok(event) if query.matches(&event) => break accounts.render(&control, &event).await,
+                Ok(event) if query.matches(&event) => break json!(accounts.attempt(&control, &event).await),
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(missed)) => break json!({ "missed": missed }),
                 Err(broadcast::error::RecvError::Closed) => return None,
@@ -147,17 +174,13 @@ fn lines(
 struct Accounts(HashMap<i64, Uuid>);
 
 impl Accounts {
-    /// The entry as JSON, with the id of its account: null if it has none, or the account was deleted.
-    async fn render(&mut self, control: &Control, event: &AttemptEvent) -> Value {
-        let mut value = json!(event);
+    /// Adds the id of its account to an entry.
+    async fn attempt<'a>(&mut self, control: &Control, event: &'a AttemptEvent) -> Attempt<'a> {
         let account = match event.account {
             Some(number) => self.id(control, number).await,
             None => None,
         };
-        if let Some(object) = value.as_object_mut() {
-            object.insert("account".to_owned(), json!(account));
-        }
-        value
+        Attempt { event, account }
     }
 
     async fn id(&mut self, control: &Control, number: i64) -> Option<Uuid> {

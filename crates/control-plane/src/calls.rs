@@ -7,23 +7,24 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use carrier_edge::{ActiveCall, CallCounts, CallRecord, Explanation, Handle, Inner, Question};
 use didww_types::Timestamp;
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, Uri, header};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use trunk_store::CallQuery;
 use uuid::Uuid;
 
 use crate::attempts::parse_check;
+use crate::messages::{Messages, MessagesQuery, show as show_messages};
 use crate::respond::{Outcome, parse_body, parse_id, parse_query, respond};
+use crate::route::Route;
 use crate::{Control, ControlError};
 
 /// Number of records in a listing if the request has no `limit`.
@@ -91,19 +92,67 @@ impl Control {
     }
 }
 
-/// Builds the routes of calls at the carrier edge.
-pub(crate) fn routes() -> Router<Control> {
-    Router::new()
-        .route("/control/v1/calls", get(list_records))
-        .route("/control/v1/calls/active", get(list_active))
-        .route("/control/v1/calls/active/{id}", delete(end_call))
-        .route("/control/v1/calls/follow", get(follow))
-        .route("/control/v1/calls/counts", get(counts))
-        .route("/control/v1/calls/{call_id}/messages", get(crate::messages::show))
-        .route("/control/v1/explain", post(explain))
+/// The routes of calls at the carrier edge.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(
+            "/calls",
+            "Lists records of ended calls and refused attempts, newest first.",
+            list_records,
+        )
+        .query::<RecordQuery>()
+        .answers::<CallRecords>(200)
+        .errors(&[404, 422]),
+        Route::get("/calls/active", "Lists the active calls, oldest first.", list_active)
+            .answers::<ActiveCalls>(200)
+            .errors(&[404]),
+        Route::delete("/calls/active/{id}", "Ends an active call, as its callee would.", end_call)
+            .answers::<Ended>(200)
+            .errors(&[404]),
+        Route::get("/calls/follow", "Streams each record when its call ends, as a line of JSON.", follow)
+            .answers_with("application/x-ndjson")
+            .errors(&[404]),
+        Route::get("/calls/counts", "Counts the attempts and messages since the start.", counts)
+            .answers::<CallCounts>(200)
+            .errors(&[404]),
+        Route::get(
+            "/calls/{call_id}/messages",
+            "Returns the stored SIP messages of a call: as JSON, text, a ladder diagram or a capture file.",
+            show_messages,
+        )
+        .text_parameter("call_id")
+        .query::<MessagesQuery>()
+        .answers::<Messages<'_>>(200)
+        .answers_with("text/plain")
+        .answers_with("application/x-pcapng")
+        .errors(&[404, 422]),
+        Route::post("/explain", "Returns the decision on a call without placing it.", explain)
+            .body::<Question>()
+            .answers::<Explanation>(200)
+            .errors(&[404, 422]),
+    ]
 }
 
-#[derive(Deserialize)]
+/// Records of ended calls and refused attempts, newest first.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "a schema alone: the store has the records as JSON")]
+struct CallRecords {
+    calls: Vec<CallRecord>,
+}
+
+/// Active calls, oldest first.
+#[derive(Serialize, JsonSchema)]
+struct ActiveCalls {
+    calls: Vec<ActiveCall>,
+}
+
+/// The id of the call that was ended, as in the request.
+#[derive(Serialize, JsonSchema)]
+struct Ended {
+    ended: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RecordQuery {
     account: Option<Uuid>,
@@ -144,13 +193,13 @@ async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
 }
 
 async fn list_active(State(control): State<Control>) -> Response {
-    respond(control.active_calls().map(|calls| (StatusCode::OK, json!({ "calls": calls }))))
+    respond(control.active_calls().map(|calls| (StatusCode::OK, json!(ActiveCalls { calls }))))
 }
 
 async fn end_call(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let end = || -> Outcome {
         control.end_call(parse_id(&id, "call")?)?;
-        Ok((StatusCode::OK, json!({ "ended": id })))
+        Ok((StatusCode::OK, json!(Ended { ended: id })))
     };
     respond(end())
 }

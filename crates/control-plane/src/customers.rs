@@ -2,14 +2,16 @@
 
 use didww_types::Secret;
 use didww_types::values::Money;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use service_core::{AttemptError, Retries};
 use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_platform::{
-    AccessKey, AccessKeyRequest, AccessKeys, Agent, AgentPrivate, Agents, Claims, Customer, CustomerPrivate,
-    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Number, NumberKind, NumberStatus,
-    OutboundConfigs, PhoneNumbers, SupportMetadata, Timestamp, WebhookMethod, empty_config, hash, sign,
+    AccessKey, AccessKeyRequest, AccessKeys, Agent, AgentPrivate, Agents, CallTry, Claims, Customer,
+    CustomerPrivate, CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Number, NumberKind,
+    NumberStatus, OutboundConfigs, PhoneNumbers, SupportMetadata, Timestamp, WebhookMethod, empty_config,
+    hash, sign,
 };
 
 use crate::{Control, ControlError};
@@ -74,7 +76,7 @@ impl NewCustomer {
 }
 
 /// Changes to a customer. A field that is `None` leaves the value unchanged.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CustomerPatch {
@@ -560,6 +562,17 @@ impl Control {
     /// If there is no such customer.
     pub async fn flows(&self, customer: Uuid) -> Result<Vec<Flow>, ControlError> {
         self.list_of::<Flows>(customer).await
+    }
+
+    /// Returns what a call of a customer tried at carriers, oldest first: at most 20 attempts, the last ones. A deleted call
+    /// keeps them for as long as it is kept itself. Those of an active call are the attempts so far.
+    ///
+    /// # Errors
+    /// If the customer has no such call.
+    pub async fn call_tries(&self, customer: Uuid, call: Uuid) -> Result<Vec<CallTry>, ControlError> {
+        let found = self.platform.call_with_tries(call).await?;
+        let found = found.filter(|(found, _)| found.customer == customer);
+        found.map(|(_, tries)| tries).ok_or_else(|| ControlError::NotFound(format!("call {call}")))
     }
 
     /// Probes every provider now and stores the results. Returns the number of providers.

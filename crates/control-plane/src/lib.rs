@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod accounts;
+mod answers;
 #[cfg(feature = "sip")]
 mod attempts;
 mod auth;
@@ -32,28 +33,32 @@ mod idempotency;
 mod messages;
 mod records;
 mod respond;
+mod route;
 mod routes;
+mod token_keys;
 mod trunks;
 
 use std::sync::Arc;
 
 use service_base::clock::Clock;
 use service_core::Core;
-use trunk_store::account::Account;
+use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
-pub use accounts::{AccountPatch, NewAccount};
+pub use accounts::{AccountPatch, NewAccount, NewKey};
 pub use auth::ControlAuth;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use records::RecordMembers;
-pub use routes::control_router;
+pub use routes::{control_router, openapi};
 pub use trunks::{OpenTrunk, OpenTrunks};
 
 /// Controls a running server. Clones control the same server.
 #[derive(Debug, Clone)]
 pub struct Control {
     core: Arc<Core>,
+    /// The environment of new keys.
+    environment: Environment,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// `None` if the server does not listen for SIP.
@@ -75,6 +80,7 @@ impl Control {
     ) -> Self {
         Self {
             core,
+            environment: Environment::default(),
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]
@@ -82,6 +88,13 @@ impl Control {
             #[cfg(feature = "sip")]
             messages,
         }
+    }
+
+    /// Sets the environment that the server stands for, and that new keys belong to; by default production.
+    #[must_use]
+    pub fn of_environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// Returns the server's clock, which can be frozen and advanced.

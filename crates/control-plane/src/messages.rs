@@ -3,12 +3,16 @@
 //! Secrets and dialled digits were masked when the messages were captured. The number of stored messages is bounded
 //! (`sip_transport::MessageLog`), so a response has at most about 1 MiB.
 
+use std::borrow::Cow;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use carrier_edge::CallMessages;
+use didww_types::Timestamp;
 use http::{HeaderValue, StatusCode, Uri, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::respond::{parse_query, respond};
 use crate::{Control, ControlError};
@@ -26,14 +30,16 @@ impl Control {
     }
 }
 
-#[derive(Deserialize)]
+/// Selects the form of the messages.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct MessagesQuery {
+pub(crate) struct MessagesQuery {
+    /// `text` and `ladder` are answered as plain text, `pcap` as a capture file.
     #[serde(default)]
     format: Format,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
     #[default]
@@ -51,7 +57,7 @@ pub(crate) async fn show(State(control): State<Control>, Path(call_id): Path<Str
         Err(error) => return respond(Err(error)),
     };
     match format {
-        Format::Json => respond(Ok((StatusCode::OK, messages_json(&found)))),
+        Format::Json => respond(Ok((StatusCode::OK, json!(Messages::new(&found))))),
         Format::Text => file(found.text().into_bytes(), "text/plain; charset=utf-8", None),
         Format::Ladder => file(found.ladder().into_bytes(), "text/plain; charset=utf-8", None),
         Format::Pcap => {
@@ -72,23 +78,53 @@ fn file(bytes: Vec<u8>, kind: &'static str, disposition: Option<&'static str>) -
     response
 }
 
-fn messages_json(found: &CallMessages) -> Value {
-    let messages: Vec<Value> = found
-        .messages
-        .iter()
-        .map(|message| {
-            json!({
-                "at": message.at,
-                "stack": message.stack,
-                "direction": message.direction.name(),
-                "local": message.local.to_string(),
-                "remote": message.remote.to_string(),
-                "transport": message.transport,
-                "bytes": message.length,
-                "cut": message.is_cut(),
-                "text": String::from_utf8_lossy(&message.bytes),
-            })
-        })
-        .collect();
-    json!({ "call_id": found.call_id, "messages": messages, "omitted": found.omitted })
+/// The stored SIP messages of a call.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Messages<'a> {
+    /// The `Call-ID`.
+    call_id: &'a str,
+    /// The messages, oldest first.
+    messages: Vec<SipMessage<'a>>,
+    /// The number of messages that were dropped because there were too many.
+    omitted: u64,
+}
+
+/// One SIP message.
+#[derive(Serialize, JsonSchema)]
+struct SipMessage<'a> {
+    /// When it was sent or received.
+    at: Timestamp,
+    /// The SIP stack: that of the carrier edge, or of the dialler.
+    stack: &'static str,
+    /// Whether the server sent or received it.
+    direction: &'static str,
+    /// The server's address and port.
+    local: String,
+    /// The peer's address and port.
+    remote: String,
+    /// `udp`, `tcp` or `tls`.
+    transport: &'static str,
+    /// The length of the whole message.
+    bytes: usize,
+    /// Whether only the beginning was stored.
+    cut: bool,
+    /// What was stored, with secrets and dialled digits masked.
+    text: Cow<'a, str>,
+}
+
+impl<'a> Messages<'a> {
+    fn new(found: &'a CallMessages) -> Self {
+        let messages = found.messages.iter().map(|message| SipMessage {
+            at: message.at,
+            stack: message.stack,
+            direction: message.direction.name(),
+            local: message.local.to_string(),
+            remote: message.remote.to_string(),
+            transport: message.transport,
+            bytes: message.length,
+            cut: message.is_cut(),
+            text: String::from_utf8_lossy(&message.bytes),
+        });
+        Self { call_id: &found.call_id, messages: messages.collect(), omitted: found.omitted }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! A body has at most 4 MiB and must arrive within `Limits::body_deadline`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +12,29 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{delete, get, patch, post};
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret, Timestamp};
 use http::{StatusCode, Uri};
 use http_listener::idempotency::Idempotency;
 use http_listener::{BodyError, BodyLimits, Limits, health_router, read_body};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
 use service_base::guessing::GuessLimiter;
 use service_core::Core;
-use trunk_store::account::Account;
-use trunk_store::{Backlog, Delivery, Owner};
+use trunk_store::Backlog;
+use trunk_store::account::Environment;
 use uuid::Uuid;
 
+use crate::answers::{
+    self, Accounts, ClockState, Deleted, Deliveries, DeliveryAttempt, Did, Dids, Keys, NewKey, StoredRecord,
+    Updated, UpdatedTrunk,
+};
 use crate::auth::{Authenticator, ControlAuth, authenticate};
 use crate::idempotency;
 use crate::respond::{Outcome, parse_body, parse_id, parse_query, refused, respond};
+use crate::route::{Route, document, router};
 use crate::trunks::{OPEN_TRUNK, OpenTrunk};
 use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, RecordMembers};
 
@@ -42,28 +48,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         core: Arc::clone(&control.core),
         idempotency: Idempotency::default(),
     };
-    let routes = Router::new()
-        .route("/control/v1/accounts", get(list_accounts).post(create_account))
-        .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
-        .route("/control/v1/accounts/{id}/keys", get(list_keys).post(add_key))
-        .route("/control/v1/accounts/{id}/keys/{key}", delete(remove_key))
-        .route("/control/v1/accounts/{id}/dids", post(add_dids))
-        .route("/control/v1/accounts/{id}/dids/{did}", patch(update_did))
-        .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
-        .route("/control/v1/accounts/{id}/records/{type}", post(put_owned_record))
-        .route("/control/v1/records/{type}", post(put_global_record))
-        .route("/control/v1/trunks/open", get(list_open_trunks))
-        .route("/control/v1/deliveries", get(list_deliveries))
-        .route("/control/v1/reset", post(reset))
-        .route("/control/v1/clock", get(show_clock))
-        .route("/control/v1/clock/freeze", post(freeze_clock))
-        .route("/control/v1/clock/advance", post(advance_clock))
-        .route("/control/v1/clock/resume", post(resume_clock));
-    #[cfg(feature = "sip")]
-    let routes = routes.merge(super::calls::routes()).merge(super::attempts::routes());
-    #[cfg(feature = "voipbin")]
-    let routes = routes.merge(super::customer_routes::routes());
-    let routes = routes.with_state(control);
+    let routes = router(routes()).with_state(control);
     routes
         .merge(health)
         .fallback(async || {
@@ -74,6 +59,128 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         })
         .layer(from_fn_with_state(Arc::new(operations), run_operation))
         .layer(from_fn_with_state(Arc::new(authenticator), authenticate))
+}
+
+/// Every route, in the order of the document.
+fn routes() -> Vec<Route> {
+    let mut routes = account_routes();
+    routes.extend(server_routes().into_iter().chain(super::token_keys::routes()));
+    #[cfg(feature = "sip")]
+    routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));
+    #[cfg(feature = "voipbin")]
+    routes.extend(super::customer_routes::routes());
+    routes
+}
+
+/// The routes of accounts and of what belongs to them.
+fn account_routes() -> Vec<Route> {
+    vec![
+        Route::get("/accounts", "Lists the accounts, oldest first.", list_accounts).answers::<Accounts>(200),
+        Route::post("/accounts", "Creates an account with its first API key.", create_account)
+            .body::<AccountBody>()
+            .answers::<answers::NewAccount>(201)
+            .errors(&[409, 422]),
+        Route::get("/accounts/{id}", "Returns one account.", show_account)
+            .answers::<answers::Account>(200)
+            .errors(&[404]),
+        Route::patch("/accounts/{id}", "Changes an account from the next request on.", update_account)
+            .body::<AccountBody>()
+            .answers::<answers::Account>(200)
+            .errors(&[404, 409, 422]),
+        Route::delete("/accounts/{id}", "Deletes an account with its keys and records.", delete_account)
+            .answers::<Deleted>(200)
+            .errors(&[404]),
+        Route::get("/accounts/{id}/keys", "Lists the API keys of an account.", list_keys)
+            .answers::<Keys>(200)
+            .errors(&[404]),
+        Route::post("/accounts/{id}/keys", "Adds an API key to an account.", add_key)
+            .body::<KeyBody>()
+            .answers::<NewKey>(201)
+            .errors(&[404, 409, 422]),
+        Route::patch(
+            "/accounts/{id}/keys/{key}",
+            "Sets where an API key may be used from the next request on.",
+            update_key,
+        )
+        .body::<KeyChange>()
+        .answers::<answers::Key>(200)
+        .errors(&[404, 422]),
+        Route::delete(
+            "/accounts/{id}/keys/{key}",
+            "Removes an API key from the next request on.",
+            remove_key,
+        )
+        .answers::<Deleted>(200)
+        .errors(&[404]),
+        Route::post("/accounts/{id}/dids", "Adds DIDs to an account, one or all of a list.", add_dids)
+            .body::<DidsBody>()
+            .answers::<Dids>(201)
+            .errors(&[404, 409, 422]),
+        Route::patch("/accounts/{id}/dids/{did}", "Changes what the owner of a DID cannot.", update_did)
+            .body::<DidPatchBody>()
+            .answers::<Updated>(200)
+            .errors(&[404, 409, 422]),
+        Route::post(
+            "/accounts/{id}/trunks/{trunk}/ip_only",
+            "Lets a trunk accept by address alone.",
+            make_ip_only,
+        )
+        .body::<IpOnlyBody>()
+        .answers::<UpdatedTrunk>(200)
+        .errors(&[404, 409, 422]),
+        Route::post("/accounts/{id}/records/{type}", "Stores a record of an account.", put_owned_record)
+            .text_parameter("type")
+            .body::<RecordBody>()
+            .answers::<StoredRecord>(200)
+            .answers::<StoredRecord>(201)
+            .errors(&[404, 409, 422]),
+    ]
+}
+
+/// The routes of records without an account, callbacks, the clock and the document.
+fn server_routes() -> Vec<Route> {
+    vec![
+        Route::get("/openapi.json", "Returns this document.", show_document).answers::<Value>(200),
+        Route::post("/records/{type}", "Stores a record that belongs to no account.", put_global_record)
+            .text_parameter("type")
+            .body::<RecordBody>()
+            .answers::<StoredRecord>(200)
+            .answers::<StoredRecord>(201)
+            .errors(&[404, 409, 422]),
+        Route::get("/trunks/open", "Lists the trunks that take calls from any address.", list_open_trunks)
+            .answers::<answers::OpenTrunks>(200),
+        Route::get(
+            "/deliveries",
+            "Lists attempts to deliver callbacks and webhooks, newest first.",
+            list_deliveries,
+        )
+        .query::<DeliveryQuery>()
+        .answers::<Deliveries>(200)
+        .errors(&[404, 422]),
+        Route::post("/reset", "Deletes every record of one account or of all.", reset)
+            .body::<ResetBody>()
+            .answers::<answers::Reset>(200)
+            .errors(&[404, 409, 422]),
+        Route::get("/clock", "Returns the server's time.", show_clock).answers::<ClockState>(200),
+        Route::post("/clock/freeze", "Stops the clock, at a given time or now.", freeze_clock)
+            .body::<FreezeBody>()
+            .answers::<ClockState>(200)
+            .errors(&[422]),
+        Route::post("/clock/advance", "Moves the clock forward.", advance_clock)
+            .body::<AdvanceBody>()
+            .answers::<ClockState>(200)
+            .errors(&[422]),
+        Route::post("/clock/resume", "Lets the clock run again.", resume_clock).answers::<ClockState>(200),
+    ]
+}
+
+/// Builds the `OpenAPI` document of the control API.
+pub fn openapi() -> Value {
+    document(&routes())
+}
+
+async fn show_document() -> Response {
+    respond(Ok((StatusCode::OK, openapi())))
 }
 
 /// Maximum number of bytes of a body: enough for ten thousand DIDs with descriptions.
@@ -127,18 +234,6 @@ fn unread(error: &BodyError, BodyLimits { max_bytes, deadline }: BodyLimits) -> 
     }
 }
 
-fn account_json(account: &Account) -> Value {
-    json!({
-        "id": account.id.to_string(),
-        "name": account.name,
-        "version": account.version.as_str(),
-        "features": account.features.iter().map(Feature::as_str).collect::<Vec<_>>(),
-        "rate_limit": account.rate_limit,
-        "record_quota": account.record_quota,
-        "created_at": account.created_at,
-    })
-}
-
 fn version(text: &str) -> Result<ApiVersion, ControlError> {
     text.parse()
         .map_err(|error: didww_types::UnknownVersion| ControlError::invalid("version", error.to_string()))
@@ -170,6 +265,20 @@ impl<T> Member<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for Member<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Option::<T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Option::<T>::json_schema(generator)
+    }
+}
+
 impl<T> From<Member<T>> for didww_types::Patch<T> {
     fn from(member: Member<T>) -> Self {
         match member {
@@ -185,7 +294,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AccountBody {
     name: Option<String>,
@@ -201,8 +310,8 @@ struct AccountBody {
 async fn list_accounts(State(control): State<Control>) -> Response {
     let list = async {
         let accounts = control.accounts().await?;
-        let accounts: Vec<Value> = accounts.iter().map(|account| account_json(account)).collect();
-        Ok((StatusCode::OK, json!({ "accounts": accounts })))
+        let accounts = accounts.iter().map(|account| answers::Account::from(&**account)).collect();
+        Ok((StatusCode::OK, json!(Accounts { accounts })))
     };
     respond(list.await)
 }
@@ -223,17 +332,14 @@ async fn new_account(control: &Control, body: AccountBody) -> Outcome {
     new.record_quota = body.record_quota.value();
     new.api_key = body.api_key;
     let (account, key) = control.create_account(new).await?;
-    let mut value = account_json(&account);
-    if let Some(object) = value.as_object_mut() {
-        object.insert("api_key".to_owned(), json!(key.expose()));
-    }
-    Ok((StatusCode::CREATED, value))
+    let created = answers::NewAccount { account: (&*account).into(), api_key: key.expose().to_owned() };
+    Ok((StatusCode::CREATED, json!(created)))
 }
 
 async fn show_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let show = async {
         let account = control.account(parse_id(&id, "account")?).await?;
-        Ok((StatusCode::OK, account_json(&account)))
+        Ok((StatusCode::OK, json!(answers::Account::from(&*account))))
     };
     respond(show.await)
 }
@@ -252,7 +358,7 @@ async fn update_account(State(control): State<Control>, Path(id): Path<String>, 
             record_quota: body.record_quota.into(),
         };
         let account = control.update_account(parse_id(&id, "account")?, patch).await?;
-        Ok((StatusCode::OK, account_json(&account)))
+        Ok((StatusCode::OK, json!(answers::Account::from(&*account))))
     };
     respond(change.await)
 }
@@ -260,7 +366,7 @@ async fn update_account(State(control): State<Control>, Path(id): Path<String>, 
 async fn delete_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let delete = async {
         control.delete_account(parse_id(&id, "account")?).await?;
-        Ok((StatusCode::OK, json!({ "deleted": id })))
+        Ok((StatusCode::OK, json!(Deleted { deleted: id })))
     };
     respond(delete.await)
 }
@@ -268,39 +374,82 @@ async fn delete_account(State(control): State<Control>, Path(id): Path<String>) 
 async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let list = async {
         let keys = control.keys(parse_id(&id, "account")?).await?;
-        let keys: Vec<Value> = keys
-            .iter()
-            .map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at }))
-            .collect();
-        Ok((StatusCode::OK, json!({ "keys": keys })))
+        Ok((StatusCode::OK, json!(Keys { keys: keys.iter().map(Into::into).collect() })))
     };
     respond(list.await)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyBody {
+    /// The key; without it, a random one.
     api_key: Option<Secret>,
+    /// The addresses and networks from which the key may be used, at most 60; without them, from anywhere.
+    allowed_addresses: Option<Vec<String>>,
+    /// `production` or `sandbox`; without it, the server's.
+    environment: Option<String>,
+}
+
+fn environment(name: &str) -> Result<Environment, ControlError> {
+    let unknown = || ControlError::invalid("environment", "must be production or sandbox");
+    Environment::named(name).ok_or_else(unknown)
+}
+
+/// Parses the networks from which a key may be used.
+fn addresses(texts: &[String]) -> Result<IpNetworks, ControlError> {
+    IpNetworks::parse(texts).map_err(|error| ControlError::invalid("allowed_addresses", error.to_string()))
 }
 
 async fn add_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let add = async {
         let body: KeyBody = parse_body(&body)?;
-        let (id, key) = control.add_key(parse_id(&id, "account")?, body.api_key).await?;
-        Ok((StatusCode::CREATED, json!({ "id": id.to_string(), "api_key": key.expose() })))
+        let new = crate::NewKey {
+            api_key: body.api_key,
+            addresses: body.allowed_addresses.as_deref().map(addresses).transpose()?,
+            environment: body.environment.as_deref().map(environment).transpose()?,
+        };
+        let (id, key) = control.add_key_with(parse_id(&id, "account")?, new).await?;
+        Ok((StatusCode::CREATED, json!(NewKey { id, api_key: key.expose().to_owned() })))
     };
     respond(add.await)
+}
+
+/// Changes to an API key. A member that is absent leaves the value unchanged.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct KeyChange {
+    /// The addresses and networks from which the key may be used, at most 60; null is anywhere.
+    #[serde(default)]
+    allowed_addresses: Member<Vec<String>>,
+}
+
+async fn update_key(
+    State(control): State<Control>,
+    Path((id, key)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let update = async {
+        let (account, id) = (parse_id(&id, "account")?, parse_id(&key, "key")?);
+        if let KeyChange { allowed_addresses: Member::Present(texts) } = parse_body(&body)? {
+            let addresses = texts.as_deref().map(addresses).transpose()?;
+            control.set_key_addresses(account, id, addresses).await?;
+        }
+        let key = control.keys(account).await?.into_iter().find(|key| key.id == id);
+        let key = key.ok_or_else(|| ControlError::NotFound(format!("key {id}")))?;
+        Ok((StatusCode::OK, json!(answers::Key::from(&key))))
+    };
+    respond(update.await)
 }
 
 async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {
     let remove = async {
         control.remove_key(parse_id(&id, "account")?, parse_id(&key, "key")?).await?;
-        Ok((StatusCode::OK, json!({ "deleted": key })))
+        Ok((StatusCode::OK, json!(Deleted { deleted: key })))
     };
     respond(remove.await)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DidBody {
     number: String,
@@ -312,6 +461,21 @@ struct DidBody {
     expires_at: Option<Timestamp>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DidList {
+    dids: Vec<DidBody>,
+}
+
+/// The schema of the body of [`add_dids`], which decodes one of the two by the presence of `dids`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "a schema alone")]
+enum DidsBody {
+    One(DidBody),
+    List(DidList),
+}
+
 impl From<DidBody> for NewDid {
     fn from(body: DidBody) -> Self {
         let DidBody { number, description, emergency_enabled, expires_at } = body;
@@ -320,40 +484,32 @@ impl From<DidBody> for NewDid {
 }
 
 async fn add_dids(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct DidsBody {
-        dids: Vec<DidBody>,
-    }
     let add = async {
         let value: Value = parse_body(&body)?;
         let parse = |error: serde_json::Error| ControlError::invalid("body", error.to_string());
         let dids = if value.get("dids").is_some() {
-            serde_json::from_value::<DidsBody>(value).map_err(parse)?.dids
+            serde_json::from_value::<DidList>(value).map_err(parse)?.dids
         } else {
             vec![serde_json::from_value::<DidBody>(value).map_err(parse)?]
         };
         let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
         let ids = control.add_dids(parse_id(&id, "account")?, dids.into_iter().map(NewDid::from)).await?;
-        let dids: Vec<Value> = ids
-            .iter()
-            .zip(numbers)
-            .map(|(id, number)| json!({ "id": id.to_string(), "number": number.trim_start_matches('+') }))
-            .collect();
-        Ok((StatusCode::CREATED, json!({ "dids": dids })))
+        let number = |number: String| number.trim_start_matches('+').to_owned();
+        let dids = ids.into_iter().zip(numbers).map(|(id, text)| Did { id, number: number(text) }).collect();
+        Ok((StatusCode::CREATED, json!(Dids { dids })))
     };
     respond(add.await)
 }
 
 /// The members of a relationship: null, an id, or a list of ids.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum Related {
     One(Option<Uuid>),
     Many(Vec<Uuid>),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RecordBody {
     id: Option<Uuid>,
@@ -390,10 +546,10 @@ async fn put_record(control: &Control, account: Option<Uuid>, kind: &str, body: 
     let members = RecordMembers { attributes, relationships };
     let stored = control.store_record(account, kind, id, members).await?;
     let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, json!({ "type": kind, "id": stored.id.to_string() })))
+    Ok((status, json!(StoredRecord { id: stored.id, kind: kind.to_owned() })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DidPatchBody {
     emergency_enabled: Option<bool>,
@@ -412,9 +568,15 @@ async fn update_did(
             parse_body(&body)?;
         let patch = DidPatch { emergency_enabled, blocked, awaiting_registration, expires_at };
         control.update_did(parse_id(&id, "account")?, parse_id(&did, "DID")?, patch).await?;
-        Ok((StatusCode::OK, json!({ "updated": did })))
+        Ok((StatusCode::OK, json!(Updated { updated: did })))
     };
     respond(change.await)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct IpOnlyBody {
+    allowed_sip_ips: Vec<String>,
 }
 
 async fn make_ip_only(
@@ -422,22 +584,14 @@ async fn make_ip_only(
     Path((id, trunk)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct IpOnlyBody {
-        allowed_sip_ips: Vec<String>,
-    }
     let change = async {
         let body: IpOnlyBody = parse_body(&body)?;
         let networks = IpNetworks::parse(&body.allowed_sip_ips)
             .map_err(|error| ControlError::invalid("allowed_sip_ips", error.to_string()))?;
         control.make_ip_only(parse_id(&id, "account")?, parse_id(&trunk, "trunk")?, &networks).await?;
-        let mut value = json!({ "updated": trunk });
         let is_open = networks.networks().any(|network| network.prefix() == 0);
-        if let Some(object) = value.as_object_mut().filter(|_| is_open) {
-            object.insert("warning".to_owned(), json!(OPEN_TRUNK));
-        }
-        Ok((StatusCode::OK, value))
+        let warning = is_open.then_some(OPEN_TRUNK);
+        Ok((StatusCode::OK, json!(UpdatedTrunk { updated: trunk, warning })))
     };
     respond(change.await)
 }
@@ -448,9 +602,13 @@ const MAX_OPEN_TRUNKS: usize = 1_000;
 async fn list_open_trunks(State(control): State<Control>) -> Response {
     let list = async {
         let open = control.open_trunks(MAX_OPEN_TRUNKS).await?;
-        let trunk = |open: &OpenTrunk| json!({ "account": open.account, "trunk": open.trunk, "warning": open.notice });
-        let trunks: Vec<Value> = open.trunks.iter().map(trunk).collect();
-        Ok((StatusCode::OK, json!({ "open_trunks": trunks, "total": open.total })))
+        let trunk = |open: &OpenTrunk| answers::OpenTrunk {
+            account: open.account,
+            trunk: open.trunk,
+            warning: open.notice,
+        };
+        let open_trunks = open.trunks.iter().map(trunk).collect();
+        Ok((StatusCode::OK, json!(answers::OpenTrunks { open_trunks, total: open.total })))
     };
     respond(list.await)
 }
@@ -459,7 +617,7 @@ async fn list_open_trunks(State(control): State<Control>) -> Response {
 const DEFAULT_DELIVERIES: u64 = 100;
 
 /// Selects the deliveries of one account, of one customer, or all.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeliveryQuery {
     account: Option<Uuid>,
@@ -482,64 +640,48 @@ async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
             }
         };
         let accounts = control.accounts().await?;
-        let deliveries: Vec<Value> =
-            deliveries.iter().map(|delivery| delivery_json(delivery, &accounts)).collect();
+        let id = |number| accounts.iter().find(|account| account.number == number).map(|account| account.id);
+        let deliveries = deliveries.iter().map(|delivery| DeliveryAttempt::new(delivery, id)).collect();
         let Backlog { waiting, dropped } = backlog;
-        Ok((StatusCode::OK, json!({ "deliveries": deliveries, "waiting": waiting, "dropped": dropped })))
+        Ok((StatusCode::OK, json!(Deliveries { deliveries, waiting, dropped })))
     };
     respond(list.await)
 }
 
-/// Renders an attempt. The owner is the member `account` or `customer`, and the subject `trunk` or `call`.
-fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
-    let (owner_name, owner, subject_name) = match delivery.owner {
-        Owner::Account(number) => {
-            let account = accounts.iter().find(|account| account.number == number);
-            ("account", account.map(|account| account.id.to_string()), "trunk")
-        }
-        Owner::Customer(customer) => ("customer", Some(customer.to_string()), "call"),
-    };
-    json!({
-        (owner_name): owner,
-        (subject_name): delivery.subject.to_string(),
-        "url": delivery.url,
-        "events": delivery.events,
-        "attempt": delivery.attempt,
-        "at": delivery.at,
-        "status": delivery.status,
-        "error": delivery.error,
-    })
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ResetBody {
+    account: Option<String>,
 }
 
 async fn reset(State(control): State<Control>, body: Bytes) -> Response {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct ResetBody {
-        account: Option<String>,
-    }
     let reset = async {
         let body: ResetBody = parse_body(&body)?;
         let account = body.account.as_deref().map(|id| parse_id(id, "account")).transpose()?;
         control.reset(account).await?;
-        Ok((StatusCode::OK, json!({ "reset": body.account.unwrap_or_else(|| "all".to_owned()) })))
+        Ok((
+            StatusCode::OK,
+            json!(answers::Reset { reset: body.account.unwrap_or_else(|| "all".to_owned()) }),
+        ))
     };
     respond(reset.await)
 }
 
 fn clock_json(control: &Control) -> Value {
-    json!({ "now": control.clock().now(), "frozen": control.clock().is_frozen() })
+    json!(ClockState { now: control.clock().now(), frozen: control.clock().is_frozen() })
 }
 
 async fn show_clock(State(control): State<Control>) -> Response {
     respond(Ok((StatusCode::OK, clock_json(&control))))
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FreezeBody {
+    at: Option<Timestamp>,
+}
+
 async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct FreezeBody {
-        at: Option<Timestamp>,
-    }
     respond(parse_body::<FreezeBody>(&body).and_then(|body| {
         if body.at.is_some_and(|at| !Clock::can_be_set_to(at)) {
             return Err(ControlError::invalid("at", "must be in the years 1970 to 8999"));
@@ -552,12 +694,15 @@ async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
 /// Maximum number of seconds by which one request advances the clock: 100 years.
 const MAX_ADVANCE_SECONDS: u64 = 100 * 365 * 24 * 3600;
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AdvanceBody {
+    /// At most 100 years.
+    #[schemars(range(max = 3_153_600_000_u64))]
+    seconds: u64,
+}
+
 async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct AdvanceBody {
-        seconds: u64,
-    }
     respond(parse_body::<AdvanceBody>(&body).and_then(|body| {
         if body.seconds > MAX_ADVANCE_SECONDS {
             let message = format!("must be at most {MAX_ADVANCE_SECONDS}, which is 100 years");

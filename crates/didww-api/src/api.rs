@@ -6,19 +6,17 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use didww_types::{API_KEY_HEADER, ErrorCode, ErrorObject, VERSION_HEADER};
+use didww_types::ErrorCode;
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
-use http_listener::{
-    BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, missing_credential, read_body,
-};
+use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, read_body};
 use service_base::forwarded::{Client, origin};
-use service_base::guessing::{AuthRefusal, Source};
 use service_base::log_limiter::LogLimiter;
-use trunk_store::account::{Account, KeyDigest};
+use token_service::Scope;
 use trunk_store::{Asker, IdempotencyScope};
 
+use crate::authentication::{Caller, authenticate};
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
 use crate::state::Api;
@@ -26,9 +24,6 @@ use crate::{headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
 static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
-
-/// Maximum number of characters of a version header that are logged.
-const MAX_LOGGED_VERSION: usize = 32;
 
 /// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
 const REQUEST_IDS: RequestIds =
@@ -64,8 +59,11 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
             }
             let mut response = headers::respond(status, Bytes::from(error.body()), parts, runtime);
-            if let Some(seconds) = error.recovery.and_then(Recovery::retry_after) {
+            if let Some(seconds) = error.retry_after.or(error.recovery.and_then(Recovery::retry_after)) {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            if let Some(challenge) = error.challenge {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
             response
         }
@@ -76,24 +74,13 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
 async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(ApiError::no_route)?;
-    let (key, account) = authenticate(api, parts).await?;
-    check_rate(api, key, &account)?;
-    let requested_version = parts.headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
-    let version = account.version.serving(requested_version);
-    let is_ignored = requested_version.is_some_and(|requested| requested != version.as_str());
-    if is_ignored && api.ignored_versions.is((key, requested_version)) {
-        let requested = requested_version.filter(|text| text.len() <= MAX_LOGGED_VERSION);
-        tracing::info!(
-            account = %account.id, requested, served = version.as_str(),
-            "a version header is ignored: it is older than the account's version, or no version"
-        );
-    }
-    let context =
-        RequestContext { core: &api.core, rules: api.rules, account, version, base: link_base(api, parts) };
-    let outcome = serve_account(api, context, parts, &target, body).await;
-    outcome.map_err(|error| match requested_version {
-        Some(requested) if requested == version.as_str() => error,
-        _ => error.with_version_note(version, requested_version.is_some()),
+    let Caller { key, scope, version, unheeded_version } = authenticate(api, parts).await?;
+    let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
+    let context = RequestContext { core, rules, account: key.account, version, base };
+    let outcome = serve_account(api, context, scope, parts, &target, body).await;
+    outcome.map_err(|error| match unheeded_version {
+        Some(was_sent) => error.with_version_note(version, was_sent),
+        None => error,
     })
 }
 
@@ -101,11 +88,19 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
 async fn serve_account(
     api: &Arc<Api>,
     context: RequestContext<'_>,
+    scope: Scope,
     parts: &http::request::Parts,
     target: &Target,
     body: Body,
 ) -> Result<Reply, ApiError> {
     let operation = Operation::new(&context, &parts.method, target).ok_or_else(ApiError::no_route)?;
+    if operation.writes() && scope != Scope::Full {
+        return Err(ApiError::insufficient_scope());
+    }
+    if operation.feature_needed(context.version).is_some_and(|feature| !context.account.features.has(feature))
+    {
+        return Err(ApiError::forbidden());
+    }
     if operation.requires_media_type() {
         negotiate::content_type(&parts.headers)?;
     }
@@ -156,51 +151,6 @@ async fn perform(
         None
     };
     jsonapi::perform(context, operation, params, body).await
-}
-
-/// Finds the account of the request's API key. A request without a key is not counted as a guess.
-async fn authenticate(
-    api: &Api,
-    parts: &http::request::Parts,
-) -> Result<(KeyDigest, Arc<Account>), ApiError> {
-    // Which of the causes it was is in the log alone.
-    let unauthorized = |cause: String| ApiError {
-        internal: Some(cause),
-        ..ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed")
-    };
-    let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
-        unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
-    })?;
-    let key = key.to_str().map_err(|_| unauthorized("the key is no text".to_owned()))?;
-    let unauthorized = || unauthorized("the key of the header `Api-Key` belongs to no account".to_owned());
-    let digest = KeyDigest::of(key);
-    let account = api.core.store.account_by_key(digest).await?;
-    let source = Source::of(Client::of(&parts.extensions));
-    let mark = api.core.guesses.hash(digest);
-    match api.core.guesses.check(source, mark, account.is_some(), api.core.clock.now()) {
-        Ok(()) => account.map(|account| (digest, account)).ok_or_else(unauthorized),
-        Err(AuthRefusal::Wrong) => Err(unauthorized()),
-        Err(AuthRefusal::TooMany(_)) => Err(ApiError {
-            internal: Some("the address sent too many unknown keys".to_owned()),
-            ..too_many_requests()
-        }),
-    }
-}
-
-fn check_rate(api: &Api, key: KeyDigest, account: &Account) -> Result<(), ApiError> {
-    let is_within_limit = api.rates.admit(key, account.rate_limit, api.core.clock.now());
-    is_within_limit.then_some(()).ok_or_else(|| ApiError {
-        internal: Some(format!("the account {} is above its requests a second", account.id)),
-        ..too_many_requests()
-    })
-}
-
-fn too_many_requests() -> ApiError {
-    ApiError::from_object(ErrorObject {
-        status: Some(StatusCode::TOO_MANY_REQUESTS.as_str().to_owned()),
-        detail: Some("Too Many Requests".to_owned()),
-        ..ErrorObject::default()
-    })
 }
 
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.

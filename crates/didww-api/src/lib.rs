@@ -1,6 +1,7 @@
 //! DIDWW's API v3 as an HTTP service.
 //!
-//! The crate authenticates a request by its API key, applies the rate limit of the key, selects the API version,
+//! The crate authenticates a request by its API key or its access token, which `token-service` checks, applies the rate
+//! limit of the key or the account, selects the API version,
 //! negotiates media types, and renders JSON:API documents with the headers of the real service. Its handlers are
 //! generic over the registry of resources in `didww-types`. Whether a write is valid is decided by `trunk-rules`, and
 //! records are kept by `trunk-store`: this crate names no resource and contains no rule about one.
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod api;
+mod authentication;
 mod headers;
 mod idempotency;
 mod jsonapi;

@@ -21,6 +21,11 @@ pub fn document(version: ApiVersion) -> Value {
         paths.extend(paths::of(spec, version));
         schemas.extend(schemas::of(spec, version));
     }
+    let (scheme_name, scheme) = if version.uses_tokens() {
+        ("bearer", json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }))
+    } else {
+        ("apiKey", json!({ "type": "apiKey", "in": "header", "name": "Api-Key" }))
+    };
     json!({
         "openapi": "3.0.3",
         "info": {
@@ -31,10 +36,10 @@ pub fn document(version: ApiVersion) -> Value {
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/v3" }],
-        "security": [{ "apiKey": [] }],
+        "security": [{ (scheme_name): [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "apiKey": { "type": "apiKey", "in": "header", "name": "Api-Key" } },
+            "securitySchemes": { (scheme_name): scheme },
             "schemas": schemas,
         },
     })

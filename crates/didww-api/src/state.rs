@@ -6,6 +6,7 @@ use http_listener::idempotency::Idempotency;
 use http_listener::{InTurn, Limits, RateLimits};
 use service_base::first_time::FirstTime;
 use service_core::Core;
+use token_service::TokenService;
 use trunk_rules::domain::Rulebook;
 
 /// The state that every request handler of the API receives.
@@ -19,8 +20,10 @@ pub struct Api {
     pub public_url: Option<String>,
     /// Limits on the size and the duration of a request body.
     pub limits: Limits,
-    /// Requests that each API key may still send in the current period.
-    pub rates: RateLimits,
+    /// Requests that each API key or account may still send in the current period. Requests for tokens share it.
+    pub rates: Arc<RateLimits>,
+    /// Checks the access tokens of requests.
+    pub tokens: Arc<TokenService>,
     /// Admits a bounded number of simultaneous writes, in turn by account.
     pub writes: InTurn,
     /// Admits a bounded number of simultaneous list reads, in turn by account.
@@ -33,7 +36,13 @@ pub struct Api {
 
 impl Api {
     /// Creates the state of a server that has not served a request yet.
-    pub fn new(core: Arc<Core>, public_url: Option<String>, limits: Limits, rates: RateLimits) -> Self {
+    pub fn new(
+        core: Arc<Core>,
+        public_url: Option<String>,
+        limits: Limits,
+        rates: Arc<RateLimits>,
+        tokens: Arc<TokenService>,
+    ) -> Self {
         let rules = Rulebook::DIDWW;
         Self {
             core,
@@ -41,6 +50,7 @@ impl Api {
             public_url,
             limits,
             rates,
+            tokens,
             writes: InTurn::writes(),
             lists: InTurn::lists(),
             idempotency: Idempotency::default(),

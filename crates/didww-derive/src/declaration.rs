@@ -17,6 +17,8 @@ pub(crate) struct Declaration {
     pub(crate) verbs: Vec<Ident>,
     pub(crate) adapter: Option<Path>,
     pub(crate) list_needs: Option<Ident>,
+    /// The feature that every operation needs, and the version from which on.
+    pub(crate) needs: Option<(Ident, TokenStream)>,
     pub(crate) nested_includes: Vec<LitStr>,
     pub(crate) global: bool,
     /// The attribute that orders lists without sort criteria, and the first version in which it does.
@@ -141,6 +143,7 @@ impl Declaration {
             verbs: Vec::new(),
             adapter: None,
             list_needs: None,
+            needs: None,
             nested_includes: Vec::new(),
             global: false,
             order: None,
@@ -182,6 +185,12 @@ impl Declaration {
             self.adapter = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("list_needs") {
             self.list_needs = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("needs") {
+            let content;
+            parenthesized!(content in meta.input);
+            let feature = content.parse()?;
+            content.parse::<Token![,]>()?;
+            self.needs = Some((feature, version(&content.parse()?)?));
         } else if meta.path.is_ident("verbs") {
             meta.parse_nested_meta(|verb| {
                 let ident = verb.path.require_ident()?;
@@ -208,8 +217,8 @@ impl Declaration {
             self.nested_includes = texts(meta)?;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, since, verbs, adapter, list_needs, nested_includes, global, order, \
-                 max_page_size, unique_everywhere",
+                "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
+                 order, max_page_size, unique_everywhere",
             ));
         }
         Ok(())

@@ -33,6 +33,10 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let adapter = declaration.adapter.as_ref().map_or(quote!(None), |path| quote!(Some(&#path)));
     let list_needs =
         declaration.list_needs.as_ref().map_or(quote!(None), |f| quote!(Some(::didww_types::Feature::#f)));
+    let needs = declaration
+        .needs
+        .as_ref()
+        .map_or(quote!(None), |(feature, since)| quote!(Some((::didww_types::Feature::#feature, #since))));
     let constant = declaration.named("Declaration");
     quote! {
         impl ::didww_types::Named for #ident {
@@ -57,6 +61,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
             unique_paths: &[#(#unique_paths),*],
             has_meta: #has_meta,
             list_needs: #list_needs,
+            needs: #needs,
             adapter: #adapter,
         };
     }

@@ -62,6 +62,11 @@ impl ErrorObject {
         self
     }
 
+    /// The error's code, if it is one that this crate knows.
+    pub fn known_code(&self) -> Option<ErrorCode> {
+        self.code.as_deref().and_then(ErrorCode::named)
+    }
+
     /// The JSON pointer to the member that caused the error.
     pub fn pointer(&self) -> Option<&str> {
         self.source.as_ref()?.pointer.as_deref()
@@ -89,13 +94,24 @@ impl ErrorObject {
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $text:literal, $status:literal;)+) => {
-        /// The value of an error's `code` member. Codes below 400 are DIDWW's own; the others equal the HTTP
-        /// status.
+        /// The value of an error's `code` member. Codes below 400 are DIDWW's own, and so are names; the others
+        /// equal the HTTP status.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode { $($(#[$meta])* $name,)+ }
 
         impl ErrorCode {
+            /// All codes, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The code that is written so on the wire; `None` for one that this crate does not know.
+            pub fn named(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
+
             /// The code as it is written on the wire, such as `100`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
@@ -166,4 +182,12 @@ error_codes! {
     Internal = "500", 500;
     /// The service is temporarily overloaded.
     Unavailable = "503", 503;
+    /// The account's budget of requests is spent. Since 2026-11-19; older versions send no code.
+    TooManyRequests = "too_many_requests", 429;
+    /// The account has no price plan. Sent by the price services.
+    PricePlanNotAssigned = "price_plan_not_assigned", 404;
+    /// The price plan has no price for the number. Sent by the price services.
+    PriceNotFound = "price_not_found", 404;
+    /// A price file cannot be served now. Sent by the price services.
+    ServingFailure = "serving_failure", 503;
 }

@@ -30,6 +30,8 @@ mod registry;
 mod relationship;
 mod resource;
 pub mod resources;
+#[cfg(feature = "schema")]
+mod schema;
 mod spec;
 mod text;
 mod timestamp;

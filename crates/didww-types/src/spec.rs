@@ -352,6 +352,8 @@ pub struct ResourceSpec {
     pub has_meta: bool,
     /// The feature without which an account's list request is refused.
     pub list_needs: Option<Feature>,
+    /// The feature without which every request of an account is refused, and the first version that refuses it.
+    pub needs: Option<(Feature, ApiVersion)>,
     /// The conversions to and from older versions; `None` if they only lack members.
     pub adapter: Option<&'static Adapter>,
 }
@@ -376,6 +378,12 @@ impl ResourceSpec {
     /// Whether the resource has an operation.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
+    }
+
+    /// The feature without which an account may not use an operation in a version.
+    pub fn feature_needed(&self, verb: Verb, version: ApiVersion) -> Option<Feature> {
+        let of_all = self.needs.filter(|(_, since)| version >= *since).map(|(feature, _)| feature);
+        of_all.or(self.list_needs.filter(|_| verb == Verb::List))
     }
 
     /// The declaration of an attribute of the canonical form, by name.

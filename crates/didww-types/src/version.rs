@@ -50,8 +50,15 @@ impl ApiVersion {
 
     /// Whether the rules hold that DIDWW's document of 2026-04-16 states since it was corrected, among them pages of at most
     /// 100 records. Older versions keep the rules of their own documents.
+    #[must_use]
     pub fn has_corrected_rules(self) -> bool {
         self >= Self::V2026_04_16
+    }
+
+    /// Whether requests of the version authenticate with an access token, and no longer with an API key.
+    #[must_use]
+    pub fn uses_tokens(self) -> bool {
+        self >= Self::V2026_11_19
     }
 
     /// The version that serves a request. `self` is the version assigned to the account, and `header` the

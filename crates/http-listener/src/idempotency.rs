@@ -14,8 +14,8 @@
 //!
 //! The layer knows no API: each names the scope of the key, what identifies a request, and how it renders a refusal.
 //!
-//! Bounds: [`MAX_RUNNING`] requests with a key run at once, [`MAX_RUNNING_OF_SCOPE`] of one scope; a key has at most 255
-//! characters; a body of more than [`MAX_KEPT_BYTES`] is not kept; the store bounds the keys and bytes of a scope.
+//! Bounds: `MAX_RUNNING` requests with a key run at once, `MAX_RUNNING_OF_SCOPE` of one scope; a key has at most 255
+//! characters; a body of more than `MAX_KEPT_BYTES` is not kept; the store bounds the keys and bytes of a scope.
 
 mod header;
 mod running;

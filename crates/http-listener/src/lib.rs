@@ -45,7 +45,7 @@ pub use health::health_router;
 pub use in_turn::{InTurn, Turn};
 pub use json::plain_json;
 pub use limits::Limits;
-pub use rate_limit::RateLimits;
+pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;
 pub use request_id::RequestIds;
 pub use serve::serve;

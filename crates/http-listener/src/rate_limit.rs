@@ -1,34 +1,49 @@
-//! The limit on requests of an API key in a second.
+//! The limit on requests in a second.
 //!
-//! DIDWW counts requests by key, and so does this server. An account's own limit overrides the server's
-//! default.
+//! Until 2026-04-16, DIDWW counts requests by API key, and so does this server; at newer versions it counts those of an
+//! account. An account's own limit overrides the server's default.
 //!
-//! Bounds: those of the [`Limiter`], and as many times of a key as its limit. Unknown keys are refused before
+//! Bounds: those of the [`Limiter`], and as many times of a budget as its limit. Unknown keys are refused before
 //! they reach the limiter.
 
 use didww_types::Timestamp;
 use service_base::limiter::{Limiter, PerSecond, SlidingSecond};
-use trunk_store::account::KeyDigest;
+use uuid::Uuid;
 
-/// The requests of each limited key in the last second. A key without a limit has no entry.
+/// What requests are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Budget {
+    /// The API key with this id.
+    Key(Uuid),
+    /// The account with this number.
+    Account(i64),
+    /// Requests for tokens of the account with this number.
+    Mints(i64),
+}
+
+/// The requests of each limited key and account in the last second. One without a limit has no entry.
 #[derive(Debug, Default)]
 pub struct RateLimits {
     default_limit: u32,
-    keys: Limiter<KeyDigest, SlidingSecond>,
+    budgets: Limiter<Budget, SlidingSecond>,
 }
 
 impl RateLimits {
     /// Creates a limiter with a default for accounts without a limit of their own, in requests per second; 0
     /// means no limit.
     pub fn new(default_limit: u32) -> Self {
-        Self { default_limit, keys: Limiter::default() }
+        Self { default_limit, budgets: Limiter::default() }
     }
 
-    /// Returns whether a request of a key is within the limit. `own` is the limit of the key's account, if it
-    /// has one; 0 means no limit. A refused request is not counted.
-    pub fn admit(&self, key: KeyDigest, own: Option<u32>, now: Timestamp) -> bool {
+    /// Counts a request. `own` is the limit of the account, if it has one; 0 means no limit. A refused request is not
+    /// counted.
+    ///
+    /// # Errors
+    /// The number of whole seconds to wait, at least 1, if the request is above the limit.
+    pub fn admit(&self, budget: Budget, own: Option<u32>, now: Timestamp) -> Result<(), u64> {
         let limit = PerSecond(own.unwrap_or(self.default_limit));
-        self.keys.admit(key, limit, now.as_unix_millis().saturating_mul(1_000)).is_ok()
+        let admitted = self.budgets.admit(budget, limit, now.as_unix_millis().saturating_mul(1_000));
+        admitted.map_err(|seconds| seconds.max(1))
     }
 }
 
@@ -36,8 +51,8 @@ impl RateLimits {
 mod tests {
     use super::*;
 
-    fn key(text: &str) -> KeyDigest {
-        KeyDigest::of(text)
+    fn key(name: &str) -> Budget {
+        Budget::Key(Uuid::from_u128(name.bytes().fold(0, |all, byte| all << 8 | u128::from(byte))))
     }
 
     fn at(millis: i64) -> Timestamp {
@@ -47,7 +62,7 @@ mod tests {
     #[test]
     fn the_request_after_the_last_allowed_one_waits_a_second() {
         let limits = RateLimits::new(0);
-        let admit = |name: &str, millis| limits.admit(key(name), Some(20), at(millis));
+        let admit = |name: &str, millis| limits.admit(key(name), Some(20), at(millis)).is_ok();
         assert!((0..20).all(|n| admit("a", n * 10)));
         assert!(!admit("a", 500));
         assert!(admit("b", 500), "another key has a window of its own");
@@ -60,18 +75,27 @@ mod tests {
     #[test]
     fn an_accounts_limit_overrides_the_servers_default() {
         let limits = RateLimits::new(2);
-        let of = |name: &str, own| (0..5).filter(|_| limits.admit(key(name), own, at(0))).count();
+        let of = |name: &str, own| (0..5).filter(|_| limits.admit(key(name), own, at(0)).is_ok()).count();
         assert_eq!((of("usual", None), of("own", Some(3)), of("free", Some(0))), (2, 3, 5));
     }
 
     #[test]
     fn a_clock_that_is_set_back_costs_a_second_and_not_an_hour() {
         let limits = RateLimits::new(2);
-        let admit = |millis| limits.admit(key("a"), None, at(millis));
+        let admit = |millis| limits.admit(key("a"), None, at(millis)).is_ok();
         assert!(admit(3_600_000) && admit(3_600_000));
         assert!(!admit(0), "the second is not over");
         assert!(!admit(999));
         assert!(admit(1_000) && admit(1_000) && !admit(1_000));
         assert!(admit(i64::MAX) && admit(-1), "no other step does harm");
+    }
+
+    #[test]
+    fn the_wait_is_at_least_a_second_and_budgets_do_not_share() {
+        let limits = RateLimits::new(1);
+        for budget in [Budget::Account(1), Budget::Mints(1), Budget::Account(2), key("a")] {
+            assert_eq!(limits.admit(budget, None, at(0)), Ok(()));
+            assert_eq!(limits.admit(budget, None, at(999)), Err(1));
+        }
     }
 }

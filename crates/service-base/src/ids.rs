@@ -152,6 +152,13 @@ impl Ids {
         key
     }
 
+    /// A key that signs access tokens: 32 bytes.
+    pub fn token_key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        self.fill(&mut key);
+        key
+    }
+
     /// The master key and salt of an SRTP stream: 30 bytes, as 40 characters of base64.
     pub fn media_key(&self) -> String {
         self.text(40, ALPHANUMERIC)

@@ -18,8 +18,10 @@ use crate::hop::Hop;
 use crate::leg::{Invitation, LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::{Origin, custom_headers};
+use crate::outcome::Outcome;
 use crate::shared::Shared;
 use crate::stray_responses::{StrayResponses, handle_stray};
+use crate::tries::{Tries, Try};
 use crate::uri::Target;
 
 /// How many round trips the end of a call may take before it is reported without waiting longer.
@@ -58,6 +60,7 @@ pub(crate) struct Call {
     pub(crate) invite_hop: Option<Hop>,
     /// Until when a final response may be retransmitted, on the clock's stopwatch.
     pub(crate) stray_until: Duration,
+    pub(crate) tries: Tries,
     reported: Reported,
 }
 
@@ -123,10 +126,13 @@ pub(crate) async fn run(
     invitation: Invitation,
     events: Sender<LegEvent>,
     hang_up: CancellationToken,
+    tries: Tries,
 ) {
     let active = ActiveCall::new(&shared.active_calls);
     let Some(target) = Target::parse(&invitation.uri, invitation.egress) else {
         tracing::warn!("a call was not placed: its URI is not a supported SIP URI");
+        tries.begin(Try::default());
+        tries.conclude(&Outcome::NoUri);
         // The owner of the call may have dropped it.
         let _dropped = events.try_send(LegEvent::Ended(LegEnd::NoResponse));
         return;
@@ -151,9 +157,11 @@ pub(crate) async fn run(
         refreshed_nonce: false,
         invite_hop: None,
         stray_until: Duration::ZERO,
+        tries,
         reported: Reported::default(),
     };
     let end = call.run_to_end().await;
+    call.tries.conclude(&Outcome::Stopped);
     call.report(LegEvent::Ended(end));
     call.retire();
     drop(active);

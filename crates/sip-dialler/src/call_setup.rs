@@ -1,5 +1,6 @@
 //! The setup of a call, until it is answered, refused or cancelled.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::Line;
+use crate::outcome::Outcome;
 use crate::responses::finish_in_background;
 use crate::stack::ALLOW;
 use crate::stopwatch::sleep_until;
 use crate::transaction::request_response;
+use crate::tries::{Try, transport_name};
 
 /// Counts calls without a media port, which are logged as a sum.
 static NO_PORT: LogLimiter = LogLimiter::new("calls were not placed: no port for media was free");
@@ -50,36 +53,55 @@ impl Call {
         let network = Arc::clone(&self.origin.network);
         let targets = network.resolver.targets(&self.target, &network.ids);
         let addresses = match self.unless_cancelled(targets).await {
-            Ok(addresses) => addresses,
-            Err(end) => return SetupOutcome::Ended(end),
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(why)) => {
+                self.begin_try(None);
+                self.tries.conclude(&Outcome::NoAddress(why.to_string()));
+                return SetupOutcome::Ended(LegEnd::NoResponse);
+            }
+            Err(end) => {
+                self.begin_try(None);
+                self.conclude_unfinished(end);
+                return SetupOutcome::Ended(end);
+            }
         };
         let mut last = LegEnd::NoResponse;
         let (transport, name) = (self.target.transport, self.target.host.clone());
         for address in addresses {
+            self.begin_try(Some(address));
             let hop = network.connector.hop_to(&network.stack, transport, address, &name);
             let hop = match self.unless_cancelled(hop).await {
                 Ok(Ok(hop)) => hop,
                 Ok(Err(why)) => {
-                    tracing::info!(%address, %why, "a carrier cannot be reached");
+                    self.tries.conclude(&Outcome::Unreachable(why.to_string()));
                     continue;
                 }
-                Err(end) => return SetupOutcome::Ended(end),
+                Err(end) => {
+                    self.conclude_unfinished(end);
+                    return SetupOutcome::Ended(end);
+                }
             };
             if !self.open_media(&hop).await {
                 if NO_PORT.admits((), self.shared.clock.now()) {
                     tracing::warn!("a call was not placed: no port for media is free");
                 }
+                self.tries.conclude(&Outcome::NoMediaPort);
                 return SetupOutcome::Ended(LegEnd::NoResponse);
             }
             loop {
                 match self.attempt(&hop).await {
                     Attempt::Answered(answered) => return SetupOutcome::Answered(answered),
-                    Attempt::Ended(end) => return SetupOutcome::Ended(end),
+                    Attempt::Ended(end) => {
+                        self.conclude_unfinished(end);
+                        return SetupOutcome::Ended(end);
+                    }
                     Attempt::NextAddress(end) => {
+                        self.conclude_unfinished(end);
                         last = end;
                         break;
                     }
                     Attempt::Retry if self.hang_up.is_cancelled() => {
+                        self.conclude_unfinished(LegEnd::Cancelled);
                         return SetupOutcome::Ended(LegEnd::Cancelled);
                     }
                     Attempt::Retry => {}
@@ -87,6 +109,30 @@ impl Call {
             }
         }
         SetupOutcome::Ended(last)
+    }
+
+    /// Begins the record of an attempt at an address.
+    fn begin_try(&self, target: Option<SocketAddr>) {
+        self.tries.begin(Try {
+            host: self.target.host.clone(),
+            target,
+            transport: transport_name(self.target.transport),
+            call_id: self.origin.call_id.clone(),
+            ..Try::default()
+        });
+    }
+
+    /// States the outcome of the current attempt as the end of the call states it, unless a more exact one was stated.
+    fn conclude_unfinished(&self, end: LegEnd) {
+        let seconds = self.shared.config.ring_timeout.as_secs();
+        let outcome = match end {
+            LegEnd::Refused(code) => Outcome::Refused(code),
+            LegEnd::NoResponse => Outcome::Silent,
+            LegEnd::RingTimeout => Outcome::NotAnswered(seconds),
+            LegEnd::Cancelled => Outcome::HungUp,
+            LegEnd::HungUp | LegEnd::HungUpByUs => Outcome::Answered,
+        };
+        self.tries.conclude(&outcome);
     }
 
     /// Waits for a future until the call is hung up or has not been answered in time.
@@ -116,10 +162,12 @@ impl Call {
         let mut invite = match self.invite(hop).await {
             Ok(invite) => invite,
             Err(why) => {
-                tracing::info!(%why, host = self.target.host, "an INVITE was not sent");
+                self.tries.conclude(&Outcome::NotSent(why.to_string()));
                 return Attempt::NextAddress(LegEnd::NoResponse);
             }
         };
+        let sent_at = self.shared.clock.now();
+        self.tries.update(|current| _ = current.sent_at.get_or_insert(sent_at));
         let mut has_responded = false;
         let clock = self.shared.clock.clone();
         loop {
@@ -154,7 +202,7 @@ impl Call {
                     }
                 },
                 () = hop.closed(), if !has_responded => {
-                    tracing::info!(host = self.target.host, "the connection to a carrier was closed before it responded");
+                    self.tries.conclude(&Outcome::ConnectionClosed);
                     return self.unanswered();
                 }
                 () = clock.sleep_until(self.ring_until), if is_wanted => {
@@ -162,6 +210,8 @@ impl Call {
                 }
                 () = sleep_until(&clock, next_timer) => {
                     if Box::pin(invite.on_timer(clock.stopwatch())).await {
+                        let seconds = (self.shared.config.t1 * STRAY_ROUND_TRIPS).as_secs();
+                        self.tries.conclude(&Outcome::NoResponse(seconds));
                         return self.unanswered();
                     }
                 }
@@ -237,6 +287,8 @@ impl Call {
     /// Handles a provisional response.
     async fn provisional(&mut self, response: &Response, invite: &Invite) {
         let code = response.status_code.code();
+        let now = self.shared.clock.now();
+        self.tries.update(|current| _ = current.first_provisional_at.get_or_insert(now));
         if self.cancellation.is_none() {
             match code {
                 180 => self.report(LegEvent::Ringing),
@@ -252,6 +304,7 @@ impl Call {
     /// Acknowledges the answer, and hangs up if the call was cancelled or no media was accepted.
     async fn answered(&mut self, response: &Response, invite: &Invite) -> Attempt {
         self.expect_stray_responses();
+        self.tries.final_response(response, self.shared.clock.now());
         let tag = remote_tag(response);
         let early =
             self.early.iter().position(|early| early.dialog.tag == tag).map(|at| self.early.swap_remove(at));
@@ -271,22 +324,24 @@ impl Call {
             let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
             return Attempt::Ended(end);
         }
-        if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
-            answer = Some(described.to_vec());
+        let mut missing = "the answer has no session description".to_owned();
+        match session_description(&response.headers, &response.body) {
+            Ok(Some(described)) => answer = Some(described.to_vec()),
+            Ok(None) => {}
+            Err(why) => missing = why.to_string(),
         }
-        let fits = match &answer {
+        let applied = match &answer {
             Some(answer) => self.apply_answer(answer).await,
-            None => false,
+            None => Err(missing),
         };
-        if !fits {
-            tracing::info!(
-                host = self.target.host,
-                "a carrier's answer accepts none of the offered media; the call is hung up"
-            );
+        if let Err(why) = applied {
+            self.tries.media(&format!("no media: {why}"));
+            self.tries.conclude(&Outcome::NoMedia(response.status_code.code(), why));
             let bye = dialog.bye(&self.origin);
             let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
             return Attempt::Ended(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
+        self.tries.conclude(&Outcome::Answered);
         let terms = TimerHeaders::of(&response.headers).ok().and_then(|said| said.agreed());
         let session = terms.map(|terms| Session::new(terms, self.shared.clock.now()));
         let supports_update = lists(&response.headers, "Allow", "UPDATE");
@@ -296,6 +351,7 @@ impl Call {
     /// Acknowledges a final response other than 2xx, and decides how to continue.
     async fn refused(&mut self, response: &Response, invite: &Invite) -> Attempt {
         let code = response.status_code.code();
+        self.tries.final_response(response, self.shared.clock.now());
         self.acks.send(invite.sequence, remote_tag(response), &invite.ack(response), &invite.hop).await;
         if !invite.hop.is_reliable() {
             self.expect_stray_responses();
@@ -304,7 +360,10 @@ impl Call {
             return Attempt::Ended(cancellation.end);
         }
         match code {
-            401 | 407 if self.authorize(response) => Attempt::Retry,
+            401 | 407 if self.authorize(response) => {
+                self.tries.update(|current| current.challenges = current.challenges.saturating_add(1));
+                Attempt::Retry
+            }
             // Another address of the host may be available (RFC 3263 §4.3).
             503 => Attempt::NextAddress(LegEnd::Refused(code)),
             _ => Attempt::Ended(LegEnd::Refused(code)),
@@ -314,8 +373,15 @@ impl Call {
     /// Adds the answer to a challenge to the next INVITE. Returns false if that cannot succeed: a refused
     /// password is not sent again, except once if only the nonce was stale.
     fn authorize(&mut self, response: &Response) -> bool {
-        let Some(challenge) = challenge(response) else { return false };
-        let Some(header) = authorization(&self.origin, response, "INVITE", &self.uri) else { return false };
+        let code = response.status_code.code();
+        let Some(challenge) = challenge(response) else {
+            self.tries.conclude(&Outcome::NoDigest(code));
+            return false;
+        };
+        let Some(header) = authorization(&self.origin, response, "INVITE", &self.uri) else {
+            self.tries.conclude(&Outcome::NoCredentials(code));
+            return false;
+        };
         let (proxy, realm) = (response.status_code.code() == 407, challenge.realm());
         let same = |known: &Authorization| known.proxy == proxy && known.realm == realm;
         let tried = self.authorizations.iter().any(same);
@@ -326,7 +392,7 @@ impl Call {
             self.authorizations.push(Authorization { proxy, realm, header });
             return true;
         }
-        tracing::info!(host = self.target.host, "the carrier refused the credentials");
+        self.tries.conclude(&Outcome::WrongCredentials(code));
         false
     }
 

@@ -123,13 +123,13 @@ pub enum DiallerError {
 /// Why a probe did not reach a carrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// The host name contains a port. A probe goes to port 5060, or to the port of the host map.
-    #[error("a host name with a port cannot be probed: omit the port, or set it in the host map")]
-    Port,
-    /// The name is invalid or has no address.
+    /// The hostname cannot be dialled.
+    #[error("the hostname cannot be dialled")]
+    Hostname,
+    /// The host has no address.
     #[error("the host name has no address")]
     Unresolved,
-    /// The datagram could not be sent.
+    /// The request could not be sent, or no connection could be established.
     #[error("the request could not be sent")]
     Unsent,
     /// No response arrived within [`probe_timeout`](DiallerConfig::probe_timeout).

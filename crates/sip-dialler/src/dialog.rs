@@ -95,7 +95,7 @@ impl Dialog {
             return current.clone();
         }
         let find = async {
-            let address = network.resolver.targets(&target, &network.ids).await.into_iter().next()?;
+            let address = network.resolver.targets(&target, &network.ids).await.ok()?.into_iter().next()?;
             network.connector.hop_to(&network.stack, target.transport, address, &target.host).await.ok()
         };
         // Boxed, because it is large and rarely needed: it must not enlarge the state of every call.

@@ -73,7 +73,9 @@ impl Call {
                         }
                     }
                     // An unacceptable answer does not end the call, since the far end requested the offer.
-                    Inbound::Answer(answer) => drop(Box::pin(self.apply_answer(&answer)).await),
+                    Inbound::Answer(answer) => {
+                        log_unacceptable(Box::pin(self.apply_answer(&answer)).await);
+                    }
                 },
                 response = update_response(&mut state.update) => {
                     if !self.refreshed(&mut state, response.as_ref()) {
@@ -191,7 +193,7 @@ impl Call {
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &state.dialog.hop).await;
                 // An unacceptable answer to a refresh leaves the media unchanged.
                 let described = session_description(&response.headers, &response.body).ok().flatten();
-                let _accepted = self.apply_answer(described.unwrap_or_default()).await;
+                log_unacceptable(self.apply_answer(described.unwrap_or_default()).await);
             }
             _ => {
                 let ack = invite.ack(response);
@@ -276,6 +278,13 @@ impl Call {
         if let Some(session) = &mut state.session {
             session.try_again_at(self.shared.clock.now().after(delay));
         }
+    }
+}
+
+/// Logs that an answer within a call is not acceptable.
+fn log_unacceptable(applied: Result<(), String>) {
+    if let Err(why) = applied {
+        tracing::info!(%why, "a carrier's answer within a call is not acceptable; the media remain unchanged");
     }
 }
 

@@ -5,6 +5,7 @@ use service_base::mailbox::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use crate::egress::Egress;
+use crate::tries::{Tries, Try};
 
 /// A username and a password for carriers that require digest authentication.
 #[derive(Debug, Clone)]
@@ -68,12 +69,19 @@ pub enum LegEnd {
 pub struct Leg {
     pub(crate) events: Receiver<LegEvent>,
     pub(crate) hang_up: CancellationToken,
+    pub(crate) tries: Tries,
 }
 
 impl Leg {
     /// The next event; `None` after the end. Cancel-safe.
     pub async fn next(&mut self) -> Option<LegEvent> {
         self.events.recv().await
+    }
+
+    /// The attempts so far, at most 8, in their order. The records are complete when the end was reported; after an
+    /// answer only the statement about media changes.
+    pub fn tries(&self) -> Vec<Try> {
+        self.tries.snapshot()
     }
 
     /// Ends the call with a CANCEL before the answer, with a BYE after it. Further calls of this method have

@@ -16,6 +16,8 @@
 //! | early dialogs and reliable responses of a call | 8 and 32 |
 //! | final responses whose ACK is kept for retransmission | 8 of a call |
 //! | challenges | 4 of a call |
+//! | packets of media | 50,000 a second for up to 8,000 calls: beyond 1,000 calls the packets of all become longer |
+//! | records of attempts | 8 of a call, with bounded texts |
 //! | addresses of a host | 4 are tried |
 //! | host names for media | 4 of a call, and one more after each 15 seconds; 5 seconds for each lookup |
 
@@ -42,6 +44,7 @@ mod media;
 mod negotiation;
 mod network;
 mod origin;
+mod outcome;
 mod prack;
 mod probe;
 mod resolve;
@@ -50,7 +53,9 @@ mod shared;
 mod stack;
 mod stopwatch;
 mod stray_responses;
+mod streams;
 mod transaction;
+mod tries;
 mod uri;
 
 use std::collections::BTreeMap;
@@ -72,10 +77,13 @@ use dialogs::Dialogs;
 pub use egress::Egress;
 pub use leg::{Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use network::Network;
+pub use outcome::Outcome;
 use resolve::Resolver;
 use shared::Shared;
-pub use sip_transport::{CallMessages, MessageLog, MessageLogLimits};
+pub use sip_transport::{CallMessages, Message, MessageLog, MessageLogLimits};
 use stack::Stack;
+use tries::Tries;
+pub use tries::Try;
 
 /// Maximum number of events of a call, so that reporting never waits.
 const MAX_EVENTS: usize = 4;
@@ -122,6 +130,7 @@ impl Dialler {
             clock: clock.clone(),
             dialogs,
             active_calls: watch::Sender::new(0),
+            streams: Arc::default(),
             stop: CancellationToken::new(),
         });
         tokio::spawn(incoming::receive(Arc::downgrade(&shared), requests));
@@ -143,20 +152,27 @@ impl Dialler {
     pub fn call(&self, invitation: Invitation) -> Leg {
         let (events, receiver) = mailbox(MAX_EVENTS);
         let hang_up = self.shared.stop.child_token();
-        let call = call::run(Arc::clone(&self.shared), invitation, events, hang_up.clone());
+        let tries = Tries::default();
+        let call = call::run(Arc::clone(&self.shared), invitation, events, hang_up.clone(), tries.clone());
         // Boxed before it is spawned: the state is large, and is not moved again.
         tokio::spawn(Box::pin(call));
-        Leg { events: receiver, hang_up }
+        Leg { events: receiver, hang_up, tries }
     }
 
-    /// Sends an OPTIONS request to a carrier's host over UDP, and returns the code of the response. Any code
-    /// means that the carrier is reachable.
+    /// Sends an OPTIONS request to a provider's hostname, as calls are sent there but without SRV records, and
+    /// returns the code of the response. Any code means that the carrier is reachable.
     ///
     /// # Errors
     /// [`ProbeError`], if no response arrived within [`DiallerConfig::probe_timeout`] or the request was not
     /// sent.
     pub async fn probe(&self, hostname: &str) -> Result<u16, ProbeError> {
         probe::probe(&self.shared, hostname).await
+    }
+
+    /// The SIP messages with a `Call-ID` that this dialler exchanged, oldest first; `None` if none are stored: there are
+    /// none, later ones displaced them, or [`DiallerConfig::messages`] is not set.
+    pub fn messages(&self, call_id: &str) -> Option<CallMessages> {
+        self.shared.config.messages.as_ref()?.of_stack(call_id, stack::STACK)
     }
 
     /// The number of calls that have not ended.

@@ -1,14 +1,16 @@
 //! The media of a call: silence, so that a far end that expects packets does not hang up.
 //!
 //! Nothing is received: the system drops incoming packets without waking a task, so no peer feeds a loop
-//! here. The silence is suppressed as in RFC 3551 §4.1: a quarter of a second of it opens address
-//! translators, and then one packet a second keeps the stream alive. Fifty packets a second for every call
-//! would be most of the server's work.
+//! here. The silence has no pauses for as long as the call lasts, as a telephone's: far ends measure loss and
+//! jitter, and some end a call whose stream pauses. Packets are most of the work of a call, so that many calls share a
+//! number of them ([`streams`](crate::streams)): all send longer packets then, and none pauses.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
+use service_base::log_limiter::LogLimiter;
 use service_base::net::{Budget, Use, is_own_address};
 use sip_transport::{MediaSocket, Ports, sdp};
 use trunk_rules::carrier::{
@@ -17,17 +19,17 @@ use trunk_rules::carrier::{
 
 use crate::egress::Egress;
 use crate::shared::Shared;
+use crate::streams::{Begun, MAX_PACKET_UNITS, Streams};
 
 /// The codecs that are accepted.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
-/// The duration of the audio in a packet.
+/// The duration of the audio in a packet, unless there are too many streams.
 const PACKET_DURATION: Duration = Duration::from_millis(20);
-/// The number of samples in a packet; each is one byte.
+/// The number of samples of [`PACKET_DURATION`]; each is one byte.
 const SAMPLES_PER_PACKET: usize = 160;
-/// The number of contiguous packets at the beginning.
-const INITIAL_PACKETS: u32 = 13;
-/// The interval of packets after those.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Logs once that packets are longer, and how many streams began since.
+static LONG_PACKETS: LogLimiter =
+    LogLimiter::once("calls began while packets of media were longer than 20 ms: many calls send media");
 
 /// Maximum number of host lookups of a call without a pause.
 const MAX_LOOKUP_BURST: u64 = 4;
@@ -58,6 +60,10 @@ pub(crate) struct Media {
     timestamp: u32,
     /// The number of packets that were sent.
     sent: u32,
+    /// Whether the next packet begins a talkspurt.
+    begins: bool,
+    /// Counts the stream, while there is one.
+    begun: Option<Begun>,
     /// When the next packet is due, on the clock's stopwatch.
     next: Duration,
     /// Limits the lookups of hosts in the far end's descriptions, in milliseconds.
@@ -86,6 +92,8 @@ impl Media {
             sequence: u16::from_be_bytes(sequence),
             timestamp: u32::from_be_bytes(timestamp),
             sent: 0,
+            begins: true,
+            begun: None,
             next: Duration::ZERO,
             lookups: Budget::new(1_000, MAX_LOOKUP_BURST * LOOKUP_COST_MS),
         })
@@ -114,40 +122,75 @@ impl Media {
         sdp::answer(&mut self.identity, offer, self.address, "")
     }
 
-    /// Sends to the address of a description from now on, if that is allowed. `carrier` is the address of the
-    /// carrier that sent it.
+    /// Sends to the address of a description from now on, if that is allowed, and returns where, or why nothing is
+    /// sent. `carrier` is the address of the carrier that sent it.
     pub(crate) async fn apply(
         &mut self,
         shared: &Shared,
         egress: Egress,
         carrier: IpAddr,
         described: &Described,
-    ) {
-        let to = match &described.host {
+    ) -> String {
+        let found = match &described.host {
             // The unspecified address means hold (RFC 2543).
-            MediaHost::Address(address) if address.is_unspecified() => None,
-            MediaHost::Address(address) => {
-                Some(*address).filter(|address| shared.network.resolver.allows(egress, "its media", *address))
+            MediaHost::Address(address) if address.is_unspecified() => {
+                Err("the carrier holds the call".to_owned())
             }
+            MediaHost::Address(address) if shared.network.resolver.allows(egress, "its media", *address) => {
+                Ok(*address)
+            }
+            MediaHost::Address(address) => Err(format!("{address} is not a public address")),
             MediaHost::Name(name) => {
                 let may_resolve = self.lookups.take(shared.clock.stopwatch(), LOOKUP_COST_MS);
                 let found = if may_resolve { shared.network.resolver.host(name, egress).await } else { None };
-                found.map(|(address, _)| address)
+                found
+                    .map(|(address, _)| address)
+                    .ok_or_else(|| format!("the host {name} has no usable address"))
             }
         };
-        let to = to.map(|to| SocketAddr::new(to, described.port)).filter(|to| may_send(shared, carrier, *to));
-        let is_held = matches!(described.direction, Direction::SendOnly | Direction::Inactive);
-        self.stream = to.filter(|_| !is_held).map(|to| Stream {
-            to,
-            payload_type: described.payload_type,
-            silence: if described.codec == Codec::Pcma { 0xd5 } else { 0xff },
+        let to =
+            found.map(|address| SocketAddr::new(address, described.port)).and_then(|to| {
+                match not_allowed(shared, carrier, to) {
+                    Some(why) => Err(format!("{to} is {why}")),
+                    None => Ok(to),
+                }
+            });
+        let to = to.and_then(|to| match described.direction {
+            Direction::SendOnly | Direction::Inactive => Err("the carrier holds the call".to_owned()),
+            _ => Ok(to),
         });
-        self.next = shared.clock.stopwatch();
+        let before = self.stream.take();
+        match to {
+            Ok(to) => {
+                let (codec, silence) =
+                    if described.codec == Codec::Pcma { ("PCMA", 0xd5) } else { ("PCMU", 0xff) };
+                self.stream = Some(Stream { to, payload_type: described.payload_type, silence });
+                if before.is_none() {
+                    self.begin(&shared.streams, shared.clock.stopwatch());
+                    let units = self.begun.as_ref().map_or(1, Begun::packet_units);
+                    if units > 1 && LONG_PACKETS.admits((), shared.clock.now()) {
+                        let milliseconds = PACKET_DURATION.as_millis() * units as u128;
+                        tracing::warn!(milliseconds, "many calls send media: their packets are longer");
+                    }
+                }
+                format!("{codec} to {to}")
+            }
+            Err(why) => {
+                self.begun = None;
+                format!("no media are sent: {why}")
+            }
+        }
+    }
+
+    /// Begins a stream now.
+    fn begin(&mut self, streams: &Arc<Streams>, now: Duration) {
+        self.begun = Some(streams.begin());
+        (self.begins, self.next) = (true, now);
     }
 
     /// Stops sending until the next description.
     pub(crate) fn disable(&mut self) {
-        self.stream = None;
+        (self.stream, self.begun) = (None, None);
     }
 
     /// The description that answers an offer in which every stream is disabled.
@@ -163,12 +206,18 @@ impl Media {
     /// Sends a packet if one is due.
     pub(crate) fn on_timer(&mut self, now: Duration) {
         let Some(stream) = self.stream.filter(|_| self.next <= now) else { return };
-        // A packet after a pause begins a talkspurt and carries the marker bit (RFC 3551 §4.1).
-        let begins = self.sent == 0 || self.sent >= INITIAL_PACKETS;
-        let clock = now.as_millis() * (SAMPLES_PER_PACKET as u128) / PACKET_DURATION.as_millis();
+        // Missed audio is skipped, because it would be sent in a burst. The time stamps go on in whole units.
+        if now >= self.next + PACKET_DURATION * 2 {
+            let missed = now.saturating_sub(self.next).as_millis() / PACKET_DURATION.as_millis();
+            self.next += PACKET_DURATION * u32::try_from(missed).unwrap_or(u32::MAX);
+        }
+        // The first packet begins a talkspurt and carries the marker bit (RFC 3551 §4.1).
+        let begins = std::mem::take(&mut self.begins);
+        let clock = self.next.as_millis() * (SAMPLES_PER_PACKET as u128) / PACKET_DURATION.as_millis();
         #[expect(clippy::cast_possible_truncation, reason = "time stamps wrap around")]
         let stamp = self.timestamp.wrapping_add(clock as u32);
-        let mut packet = [stream.silence; 12 + SAMPLES_PER_PACKET];
+        let units = self.begun.as_ref().map_or(1, Begun::packet_units);
+        let mut packet = [stream.silence; 12 + SAMPLES_PER_PACKET * MAX_PACKET_UNITS];
         let head: [u8; 12] = {
             let [s1, s2] = self.sequence.to_be_bytes();
             let [t1, t2, t3, t4] = stamp.to_be_bytes();
@@ -178,20 +227,19 @@ impl Media {
         for (to, from) in packet.iter_mut().zip(head) {
             *to = from;
         }
+        let packet = packet.get(..12 + SAMPLES_PER_PACKET * units).unwrap_or_default();
         // A failure is treated like a lost packet.
-        let _lost = self.bound.socket.send_to(&packet, stream.to);
+        let _lost = self.bound.socket.send_to(packet, stream.to);
         self.sequence = self.sequence.wrapping_add(1);
         self.sent = self.sent.saturating_add(1);
-        let pause = if self.sent < INITIAL_PACKETS { PACKET_DURATION } else { KEEPALIVE_INTERVAL };
-        // Missed packets are skipped, because they would be sent in a burst.
-        self.next = (self.next + pause).max(now);
+        self.next += PACKET_DURATION * u32::try_from(units).unwrap_or(1);
     }
 }
 
-/// Whether media may be sent to an address from a carrier's description. Special addresses and our own
-/// sockets are refused; private and loopback addresses are allowed only for a carrier in the same range. The
-/// media of a call to our own edge may be sent to its sockets.
-fn may_send(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> bool {
+/// Why media may not be sent to an address from a carrier's description; `None` if they may. Special addresses and our
+/// own sockets are refused; private and loopback addresses are allowed only for a carrier in the same range. The media
+/// of a call to our own edge may be sent to its sockets.
+fn not_allowed(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> Option<&'static str> {
     let special = no_media_to(to, carrier, false);
     let own = match shared.config.own.at(to) {
         None => None,
@@ -202,7 +250,7 @@ fn may_send(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> bool {
     if let Some(why) = why {
         tracing::info!(%to, why, "media are not sent to the address in a carrier's description");
     }
-    why.is_none()
+    why
 }
 
 /// The media of a session description; `None` for an empty text.
@@ -232,46 +280,94 @@ mod tests {
         Media::open(&ports(), local, local, 0x0102_0304_0506_0708).await.unwrap()
     }
 
-    #[tokio::test]
-    async fn silence_begins_with_a_quarter_of_a_second_and_goes_on_once_a_second() {
-        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    /// Sends the packets that are due until a time, and returns when each was due, in milliseconds.
+    fn run(media: &mut Media, until: Duration) -> Vec<u128> {
+        let mut due = Vec::new();
+        while let Some(next) = media.next_packet().filter(|next| *next < until) {
+            // A timer of a busy machine fires a little late.
+            media.on_timer(next + Duration::from_millis(3));
+            due.push(next.as_millis());
+        }
+        due
+    }
+
+    /// The second bytes, the numbers and the time stamps of packets of this length.
+    fn received(receiver: &UdpSocket, count: usize, length: usize) -> Vec<(u8, u16, u32)> {
+        (0..count)
+            .map(|_| {
+                let mut packet = [0; 2_000];
+                let bytes = receiver.recv(&mut packet).unwrap();
+                assert_eq!((bytes, packet[0], packet[length - 1]), (length, 0x80, 0xd5));
+                let number = u16::from_be_bytes([packet[2], packet[3]]);
+                (packet[1], number, u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]))
+            })
+            .collect()
+    }
+
+    /// A stream beside others.
+    async fn begun(receiver: &UdpSocket, others: usize) -> Media {
         let mut media = media().await;
         assert_eq!(media.next_packet(), None, "there is no destination yet");
         let to = receiver.local_addr().unwrap();
         media.stream = Some(Stream { to, payload_type: 8, silence: 0xd5 });
-        media.next = Duration::from_secs(5);
-        let mut due = Vec::new();
-        for _ in 0..15 {
-            let next = media.next_packet().unwrap();
-            media.on_timer(next);
-            due.push(next.as_millis());
-        }
-        assert_eq!((due[0], due[1], due[12], due[13], due[14]), (5000, 5020, 5240, 6240, 7240));
-        let mut packets = Vec::new();
-        for _ in 0..15 {
-            let mut packet = [0; 400];
-            let length = receiver.recv(&mut packet).unwrap();
-            assert_eq!((length, packet[0], packet[171]), (172, 0x80, 0xd5));
-            let number = u16::from_be_bytes([packet[2], packet[3]]);
-            let stamp = u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
-            packets.push((packet[1], number, stamp));
-        }
+        media.begin(&Streams::beside(others), Duration::from_secs(5));
+        media
+    }
+
+    #[tokio::test]
+    async fn silence_is_sent_every_20_milliseconds_for_as_long_as_the_call_lasts() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut media = begun(&receiver, 0).await;
+        let due = run(&mut media, Duration::from_secs(8));
+        let expected: Vec<u128> = (5_000..8_000).step_by(20).collect();
+        assert_eq!(due, expected);
+        let packets = received(&receiver, 150, 172);
         assert_eq!(
-            (packets[0].0, packets[1].0, packets[13].0),
-            (0x88, 8, 0x88),
-            "a pause ends with a marker"
+            (packets[0].0, packets[1].0, packets[149].0),
+            (0x88, 8, 8),
+            "one marker, at the beginning"
         );
-        assert_eq!(packets[14].1 - packets[0].1, 14);
-        assert_eq!((packets[1].2 - packets[0].2, packets[13].2 - packets[12].2), (160, 8000));
+        for (one, next) in packets.iter().zip(packets.iter().skip(1)) {
+            assert_eq!((next.1.wrapping_sub(one.1), next.2.wrapping_sub(one.2)), (1, 160));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_streams_of_many_calls_have_longer_packets_without_pauses() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for (others, units) in [(999, 1), (1_000, 2), (2_500, 3), (7_999, 8), (50_000, 8)] {
+            let mut media = begun(&receiver, others).await;
+            let due = run(&mut media, Duration::from_secs(6));
+            let expected: Vec<u128> = (5_000..6_000).step_by(units * 20).collect();
+            assert_eq!(due, expected);
+            let packets = received(&receiver, due.len(), 12 + units * 160);
+            for (one, next) in packets.iter().zip(packets.iter().skip(1)) {
+                let step = (next.0, next.1.wrapping_sub(one.1), next.2.wrapping_sub(one.2) as usize);
+                assert_eq!(step, (8, 1, units * 160), "{others}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_become_shorter_when_other_streams_end() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut media = begun(&receiver, 0).await;
+        let streams = media.begun.as_ref().unwrap().all();
+        let others: Vec<Begun> = (0..1_500).map(|_| streams.begin()).collect();
+        assert_eq!(run(&mut media, Duration::from_millis(5_080)), [5_000, 5_040]);
+        drop(others);
+        assert_eq!(run(&mut media, Duration::from_millis(5_120)), [5_080, 5_100]);
+        media.disable();
+        assert_eq!(streams.count(), 0);
     }
 
     #[tokio::test]
     async fn missed_packets_are_skipped() {
-        let mut media = media().await;
-        media.stream = Some(Stream { to: media.address, payload_type: 0, silence: 0xff });
-        media.on_timer(Duration::from_secs(9));
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut media = begun(&receiver, 0).await;
+        media.on_timer(Duration::from_millis(9_007));
         assert_eq!(media.sent, 1);
-        assert_eq!(media.next_packet(), Some(Duration::from_secs(9)));
+        assert_eq!(media.next_packet(), Some(Duration::from_millis(9_020)));
     }
 
     #[test]

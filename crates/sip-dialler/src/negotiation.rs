@@ -15,20 +15,21 @@ use crate::responses::{complete, finish_in_background, respond};
 use crate::stack::ALLOW;
 
 impl Call {
-    /// Applies the answer to an offer of ours, and returns whether it is acceptable. Otherwise the media
-    /// remain unchanged.
-    pub(crate) async fn apply_answer(&mut self, answer: &[u8]) -> bool {
+    /// Applies the answer to an offer of ours.
+    ///
+    /// # Errors
+    /// Why the answer is not acceptable; the media remain unchanged then.
+    pub(crate) async fn apply_answer(&mut self, answer: &[u8]) -> Result<(), String> {
         let carrier = self.carrier();
         match (described(answer), self.media.as_mut(), carrier) {
             (Ok(Some(described)), Some(media), Some(carrier)) => {
-                media.apply(&self.shared, self.origin.egress, carrier, &described).await;
-                true
+                let statement = media.apply(&self.shared, self.origin.egress, carrier, &described).await;
+                self.tries.media(&statement);
+                Ok(())
             }
-            (Err(why), _, _) => {
-                tracing::info!(%why, "a carrier's answer does not fit our offer; the media remain unchanged");
-                false
-            }
-            _ => false,
+            (Ok(None), _, _) => Err("the answer has no session description".to_owned()),
+            (Ok(Some(_)), _, _) => Err("there is no media port".to_owned()),
+            (Err(why), _, _) => Err(format!("the answer does not fit the offer: {why}")),
         }
     }
 
@@ -63,13 +64,15 @@ impl Call {
         };
         let (body, offers) = match described(offer) {
             Ok(Some(offer)) => {
-                media.apply(&self.shared, self.origin.egress, carrier, &offer).await;
+                let statement = media.apply(&self.shared, self.origin.egress, carrier, &offer).await;
+                self.tries.media(&statement);
                 (media.answer(&offer), false)
             }
             Ok(None) if is_invite => (media.offer(&self.shared.config.codecs), true),
             Ok(None) => (String::new(), false),
             Err(_) if let Some(lines) = taken_out(offer) => {
                 media.disable();
+                self.tries.media("no media are sent: the carrier disabled the streams");
                 (media.answer_disabled(&lines), false)
             }
             Err(why) => {

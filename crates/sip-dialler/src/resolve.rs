@@ -36,6 +36,17 @@ const MAX_CONCURRENT_LOOKUPS: usize = 32;
 /// Maximum number of addresses that are tried for one request.
 const MAX_ADDRESSES: usize = 4;
 
+/// Why a host cannot be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoAddress {
+    #[error("the host is in the host map, which calls to SIP URIs must not use")]
+    Mapped,
+    #[error("the host has no address")]
+    Unresolved,
+    #[error("the host has an address that is {0}, which calls to SIP URIs must not reach")]
+    NotPublic(&'static str),
+}
+
 /// The host map and the DNS resolver.
 pub(crate) struct Resolver {
     hosts: BTreeMap<String, (String, Option<u16>)>,
@@ -92,16 +103,14 @@ impl Resolver {
         })
     }
 
-    /// The addresses of a URI's host, the preferred one first; empty if it has none or if one of them is not
-    /// allowed.
-    pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Vec<SocketAddr> {
+    /// The addresses of a URI's host, the preferred one first; never empty.
+    ///
+    /// # Errors
+    /// The host has no address, or one of its addresses is not allowed.
+    pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Result<Vec<SocketAddr>, NoAddress> {
         let mapped = self.mapped(&target.host);
         if mapped.is_some() && target.egress == Egress::Public {
-            tracing::info!(
-                host = target.host,
-                "a call to a SIP URI was refused: its host is in the host map"
-            );
-            return Vec::new();
+            return Err(NoAddress::Mapped);
         }
         let (host, port) = mapped.map_or((target.host.as_str(), None), |(host, port)| (host, port));
         let port = port.or(target.port);
@@ -122,14 +131,14 @@ impl Resolver {
         let mut found: Vec<SocketAddr> =
             tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await.unwrap_or_default();
         if found.is_empty() {
-            tracing::info!(host = target.host, "a carrier's host has no address");
+            return Err(NoAddress::Unresolved);
         }
         // A single disallowed address refuses the host: it is presumably an attack.
-        if !found.iter().all(|address| self.allows(target.egress, &target.host, address.ip())) {
-            found.clear();
+        if let Some(why) = found.iter().find_map(|address| self.refused(target.egress, address.ip())) {
+            return Err(NoAddress::NotPublic(why));
         }
         found.truncate(MAX_ADDRESSES);
-        found
+        Ok(found)
     }
 
     /// The first address of a host, and its port in the host map; `None` if it has none or it is not allowed.
@@ -143,12 +152,17 @@ impl Resolver {
 
     /// Whether a call may be sent to an address of a host. A refusal is logged.
     pub(crate) fn allows(&self, egress: Egress, host: &str, address: IpAddr) -> bool {
-        let checked = egress == Egress::Public && !self.allow_private;
-        let why = if checked { not_public_reason(address) } else { None };
+        let why = self.refused(egress, address);
         if let Some(why) = why {
             tracing::info!(host, %address, why, "nothing is sent to a non-public address for a call to a SIP URI");
         }
         why.is_none()
+    }
+
+    /// Why a call may not be sent to an address; `None` if it may.
+    fn refused(&self, egress: Egress, address: IpAddr) -> Option<&'static str> {
+        let checked = egress == Egress::Public && !self.allow_private;
+        if checked { not_public_reason(address) } else { None }
     }
 
     /// The entry of the host map for a name, or for its longest parent domain in the map.

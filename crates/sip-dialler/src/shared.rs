@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::DiallerConfig;
 use crate::dialogs::Dialogs;
 use crate::network::Network;
+use crate::streams::Streams;
 
 /// The state that all calls share.
 pub(crate) struct Shared {
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) _entered: Entered,
     /// The number of calls that have not ended.
     pub(crate) active_calls: watch::Sender<usize>,
+    /// The streams of media of all calls.
+    pub(crate) streams: Arc<Streams>,
     /// Ends all calls.
     pub(crate) stop: CancellationToken,
 }

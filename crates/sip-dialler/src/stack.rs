@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{DiallerConfig, DiallerError};
 
+/// The name of this stack in stored messages.
+pub(crate) const STACK: &str = "dialler";
+
 /// The supported methods: the value of `Allow`.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
 
@@ -44,7 +47,7 @@ impl Stack {
         let layer = TransportLayer::new(token.clone());
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
-        let tap = Tap::new(config.messages.clone(), "dialler");
+        let tap = Tap::new(config.messages.clone(), STACK);
         let (datagrams, tcp, address) = listen::sockets(wanted, &token, &tap).map_err(failed)?;
         let udp = datagrams.anywhere().await.map_err(|error| failed(error.to_string()))?;
         layer.add_transport(udp.clone());

@@ -13,6 +13,7 @@ mod sipp;
 #[path = "../../../tests/support/sipp_carrier.rs"]
 mod sipp_carrier;
 mod transports;
+mod tries;
 mod unanswered;
 
 use std::collections::BTreeMap;

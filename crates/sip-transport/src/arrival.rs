@@ -20,12 +20,24 @@ pub struct Arrival {
 /// The library passes nothing along with a message, so its arrival is stored in a header. No message from the
 /// network can have a header of this name, because a name ends at the first colon.
 const ARRIVAL_HEADER: &str = ":arrived";
+/// The header with the Request-URI as received: the library separates and escapes its parts anew.
+const REQUEST_URI_HEADER: &str = ":request-uri";
 
 impl Arrival {
-    /// Stores the arrival in a header of the request.
-    pub(crate) fn mark(&self, request: &mut Request) {
+    /// Stores the arrival, and the Request-URI as received, in headers of the request.
+    pub(crate) fn mark(&self, request: &mut Request, uri: &[u8]) {
         let value = format!("{} {} {}", self.transport, self.source, self.local);
         request.headers.push(Header::Other(ARRIVAL_HEADER.to_owned(), value));
+        let uri = String::from_utf8_lossy(uri).into_owned();
+        request.headers.push(Header::Other(REQUEST_URI_HEADER.to_owned(), uri));
+    }
+
+    /// The Request-URI as received; `None` for a request that was not received by this crate.
+    pub fn request_uri(request: &Request) -> Option<&str> {
+        request.headers.iter().find_map(|header| match header {
+            Header::Other(name, value) if name == REQUEST_URI_HEADER => Some(value.as_str()),
+            _ => None,
+        })
     }
 
     /// The arrival of a request that was received by this crate; `None` for any other request.
@@ -80,8 +92,9 @@ mod tests {
         {
             let arrival =
                 Arrival { source: source.parse().unwrap(), local: "[::1]:5061".parse().unwrap(), transport };
-            arrival.mark(&mut request);
+            arrival.mark(&mut request, b"sip:1;x@h");
             assert_eq!(Arrival::of(&request), Some(arrival));
+            assert_eq!(Arrival::request_uri(&request), Some("sip:1;x@h"));
         }
     }
 

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::arrival::{Arrival, canonical};
 use crate::intake::{FilterAction, Intake, ReplyPath};
 use crate::messages::Tap;
+use crate::readable::without_null_tag;
 
 /// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200
 /// kilobytes is full after 10 milliseconds of a flood.
@@ -267,7 +268,7 @@ impl LibrarySocket for LibrarySender {
         'bytes: 'future,
         Self: 'future,
     {
-        self.datagrams.send(bytes, self.local.ip(), self.peer.unwrap_or(to));
+        self.datagrams.send(&without_null_tag(bytes), self.local.ip(), self.peer.unwrap_or(to));
         Box::pin(ready(Ok(bytes.len())))
     }
 

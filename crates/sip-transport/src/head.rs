@@ -28,6 +28,26 @@ impl<'a> Head<'a> {
         (!start.is_empty()).then_some(Self { start, lines, rest })
     }
 
+    /// A message whose headers have no empty line after them, as a datagram that was cut off: all of it is its
+    /// head. `None` without a line end.
+    pub fn of_cut_off(bytes: &'a [u8]) -> Option<Self> {
+        let first = find(bytes, b"\r\n")?;
+        let (start, lines) = (bytes.get(..first)?, bytes.get(first + 2..)?);
+        (!start.is_empty()).then_some(Self { start, lines, rest: &[] })
+    }
+
+    /// The start line, without its line end.
+    pub fn start(&self) -> &'a [u8] {
+        self.start
+    }
+
+    /// The first word of a start line that is not that of a response: the method, even if the rest of the line
+    /// is invalid.
+    pub fn leading_method(&self) -> Option<&'a [u8]> {
+        let word = self.start.split(|byte| matches!(byte, b' ' | b'\t')).next()?;
+        is_token(word).then_some(word)
+    }
+
     /// Method, Request-URI and version; `None` if the start line is not that of a request.
     pub fn request(&self) -> Option<[&'a [u8]; 3]> {
         let first = self.start.iter().position(|byte| *byte == b' ')?;
@@ -37,6 +57,15 @@ impl<'a> Head<'a> {
         let version = self.start.get(last + 1..)?;
         let is_version = version.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case(b"SIP/"));
         (is_version && is_token(method)).then_some([method, uri, version])
+    }
+
+    /// Whether the start line is that of a request with one space between its parts, and no other blank
+    /// (RFC 3261 §7.1).
+    pub fn has_valid_request_line(&self) -> bool {
+        self.request().is_some_and(|[method, uri, version]| {
+            let length = method.len() + uri.len() + version.len() + 2;
+            length == self.start.len() && !uri.iter().any(u8::is_ascii_whitespace)
+        })
     }
 
     /// The method; `None` if the message is not a request.
@@ -134,6 +163,25 @@ mod tests {
         assert_eq!(is(b"OPT\0ONS sip:x SIP/2.0\r\n\r\n"), Some(false));
         assert_eq!(is(b"OPTIONS sip:x SIP/2.0\r\nVia: x\r\n"), None);
         assert_eq!(is(b"\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn the_method_of_an_invalid_start_line_is_its_first_word() {
+        let method = |line: &str| {
+            Head::of_cut_off(format!("{line}\r\n").as_bytes())
+                .and_then(|head| head.leading_method().map(<[u8]>::to_vec))
+        };
+        for line in ["BYE sip:x SIP/2.0 ", "BYE sip:x", "BYE\tsip:x SIP/2.0"] {
+            assert_eq!(method(line).as_deref(), Some(&b"BYE"[..]), "{line}");
+            let is_valid =
+                Head::of_cut_off(format!("{line}\r\n").as_bytes()).unwrap().has_valid_request_line();
+            assert!(!is_valid, "{line}");
+        }
+        for line in ["SIP/2.0 200 OK", " BYE sip:x SIP/2.0", "B\0E sip:x SIP/2.0"] {
+            assert_eq!(method(line), None, "{line}");
+        }
+        let cut_off = Head::of_cut_off(b"BYE sip:x SIP/2.0\r\nVia: a\r\nTo: b").unwrap();
+        assert_eq!(cut_off.value(["Via", "v"]).as_deref(), Some(&b"a"[..]));
     }
 
     proptest! {

@@ -12,11 +12,13 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
 use crate::arrival::Arrival;
-use crate::framing::{self, FramingError};
+use crate::framing;
 use crate::head::Head;
 use crate::limits::Limits;
 use crate::messages::Tap;
-use crate::stateless::Reply;
+use crate::readable;
+use crate::unreadable::{Unreadable, is_upper_case};
+use crate::via::is_via;
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,21 +36,9 @@ pub trait MessageFilter: Send + Sync {
     /// Decides on a message from its raw bytes.
     fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction;
 
-    /// Decides on a message that passed the filter but cannot be parsed. `reply` is the response that states
-    /// the error.
-    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction;
-
-    /// Decides on the input of a stream whose messages cannot be told apart, after which the connection is closed.
-    /// `why` is the error of its framing. By default it is treated like any other message that cannot be parsed.
-    fn unframed(
-        &self,
-        bytes: &[u8],
-        arrival: &Arrival,
-        reply: &Reply<'_>,
-        _why: FramingError,
-    ) -> FilterAction {
-        self.unreadable(bytes, arrival, reply)
-    }
+    /// Decides on a message that passed the filter but cannot be read, or on the input of a stream whose messages cannot
+    /// be told apart ([`Unreadable::Framing`]), after which the connection is closed.
+    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction;
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.
@@ -102,38 +92,69 @@ impl Intake {
         }
         match self.pass_on(bytes, arrival, path).await {
             Ok(()) => FilterAction::Pass,
-            Err(reply) => match &self.filter {
-                Some(filter) => filter.unreadable(bytes, arrival, &reply),
+            Err(why) => match &self.filter {
+                Some(filter) => filter.unreadable(bytes, arrival, why),
                 None => FilterAction::Drop,
             },
         }
     }
 
-    /// Parses a message and passes it to the inspector and the endpoint. The error is the response to a
-    /// message that cannot be parsed.
+    /// Passes a message on, rewritten if it is valid and the library cannot read it.
     async fn pass_on<P: ReplyPath>(
         &self,
         bytes: &[u8],
         arrival: &Arrival,
         path: &P,
-    ) -> Result<(), Reply<'static>> {
-        if Head::of(bytes).and_then(|head| head.request()).is_some_and(|[.., version]| !is_supported(version))
-        {
-            return Err(rejection(bytes));
+    ) -> Result<(), Unreadable> {
+        let head = Head::of(bytes);
+        let request = head.and_then(|head| head.request());
+        if request.is_some_and(|[method, _, version]| !is_supported(version) || !is_upper_case(method)) {
+            return Err(Unreadable::of(bytes));
         }
-        let body = if P::IS_DATAGRAM {
-            Some(framing::body_of_datagram(bytes).map_err(|_| BAD_REQUEST)?)
+        // The library would take some lines with other blanks.
+        if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
+            return Err(Unreadable::StartLine);
+        }
+        let via = head.filter(|_| request.is_some()).map(|head| head.value(["Via", "v"]).unwrap_or_default());
+        if via.is_some_and(|via| !is_via(&String::from_utf8_lossy(&via))) {
+            return Err(Unreadable::Via);
+        }
+        let body = if P::IS_DATAGRAM { Some(framing::body_of_datagram(bytes)?) } else { None };
+        let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
+        let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
+        let uri = request.map_or(&[][..], |[_, uri, _]| uri);
+        let refused = if is_text {
+            match self.deliver(bytes, body, uri, arrival, path).await {
+                Err(why) => why,
+                Ok(()) => return Ok(()),
+            }
         } else {
-            None
+            Unreadable::Syntax
         };
-        let message = SipMessage::try_from(bytes).map_err(|_| rejection(bytes))?;
+        match readable::rewritten(bytes).filter(|rewritten| rewritten != bytes) {
+            Some(bytes) => Box::pin(self.deliver(&bytes, body, uri, arrival, path)).await,
+            None => Err(refused),
+        }
+    }
+
+    /// Parses a message and passes it to the inspector and the endpoint. `body` is that of a datagram, and `uri`
+    /// the Request-URI as received.
+    async fn deliver<P: ReplyPath>(
+        &self,
+        bytes: &[u8],
+        body: Option<&[u8]>,
+        uri: &[u8],
+        arrival: &Arrival,
+        path: &P,
+    ) -> Result<(), Unreadable> {
+        let message = SipMessage::try_from(bytes).map_err(|_| Unreadable::of(bytes))?;
         let message = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
-        let message = match (message.map_err(|_| BAD_REQUEST)?, body) {
+        let message = match (message.map_err(|_| Unreadable::Via)?, body) {
             (SipMessage::Request(mut request), body) => {
                 if let Some(body) = body.filter(|body| body.len() != request.body.len()) {
                     request.body = body.to_vec();
                 }
-                arrival.mark(&mut request);
+                arrival.mark(&mut request, uri);
                 SipMessage::Request(request)
             }
             (SipMessage::Response(mut response), body) => {
@@ -148,9 +169,9 @@ impl Intake {
             None => Some(message),
         };
         let Some(message) = rest else { return Ok(()) };
-        let connection = path.connection(arrival).await.map_err(|_| BAD_REQUEST)?;
+        let connection = path.connection(arrival).await.map_err(|_| Unreadable::Syntax)?;
         match Box::pin(self.endpoint.on_received_message(message, connection, &arrival.peer())).await {
-            Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(BAD_REQUEST),
+            Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(Unreadable::Syntax),
             // Other errors come from the network, or from a transaction that has ended meanwhile.
             _ => Ok(()),
         }
@@ -159,43 +180,4 @@ impl Intake {
 
 fn is_supported(version: &[u8]) -> bool {
     version.eq_ignore_ascii_case(b"SIP/2.0")
-}
-
-const BAD_REQUEST: Reply<'static> =
-    Reply { code: 400, phrase: "Bad Request", needed: Vec::new(), useful: Vec::new() };
-
-/// The response to a message that cannot be parsed: 505, 501 or 416 if its start line is the cause, else 400
-/// (RFC 3261 §8.2.1, §8.2.2.1, §21.5.2, §21.5.7).
-fn rejection(bytes: &[u8]) -> Reply<'static> {
-    let Some([method, uri, version]) = Head::of(bytes).and_then(|head| head.request()) else {
-        return BAD_REQUEST;
-    };
-    let is_known =
-        std::str::from_utf8(method).is_ok_and(|method| method.parse::<rsipstack::sip::Method>().is_ok());
-    let scheme = uri.split(|byte| *byte == b':').next().unwrap_or_default();
-    let is_scheme = [&b"sip"[..], b"sips", b"tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    if !is_supported(version) {
-        Reply::new(505, "Version Not Supported")
-    } else if !is_known {
-        Reply::new(501, "Not Implemented")
-    } else if !is_scheme && uri.contains(&b':') {
-        Reply::new(416, "Unsupported URI Scheme")
-    } else {
-        BAD_REQUEST
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unsupported_start_line_determines_the_code() {
-        let code = |line: &str| rejection(format!("{line}\r\nVia: SIP/2.0/UDP a\r\n\r\n").as_bytes()).code;
-        assert_eq!(code("NEWMETHOD sip:x SIP/2.0"), 501);
-        assert_eq!(code("INVITE sip:x SIP/7.0"), 505);
-        assert_eq!(code("INVITE soap.beep://x SIP/2.0"), 416);
-        assert_eq!(code("INVITE sip: SIP/2.0"), 400);
-        assert_eq!(code("INVITE"), 400);
-    }
 }

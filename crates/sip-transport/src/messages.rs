@@ -15,9 +15,11 @@
 
 mod calls;
 mod capture_file;
+mod classic_capture_file;
 mod ladder;
 mod mask;
 mod message;
+mod packet;
 mod summary;
 mod text;
 
@@ -59,6 +61,12 @@ impl MessageLog {
     pub fn of(&self, call_id: &str) -> Option<CallMessages> {
         // Copied under the lock, which shares the bytes; sorted outside of it.
         let (messages, omitted) = self.lock().of(call_id)?;
+        Some(CallMessages::new(call_id.to_owned(), messages, omitted))
+    }
+
+    /// The messages with a `Call-ID` that one stack exchanged, such as `dialler`, oldest first; `None` if none are stored.
+    pub fn of_stack(&self, call_id: &str, stack: &str) -> Option<CallMessages> {
+        let (messages, omitted) = self.lock().of_stack(call_id, stack)?;
         Some(CallMessages::new(call_id.to_owned(), messages, omitted))
     }
 

@@ -22,6 +22,28 @@ pub fn tag_of(value: &str) -> Option<&str> {
     (!tag.is_empty()).then_some(tag)
 }
 
+/// Whether a value is an address: quotes and brackets are closed, and the URI has a scheme. Its other syntax
+/// is not checked, because real peers send many display names that the grammar does not permit.
+pub fn is_name_addr(value: &str) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for character in value.chars() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    let uri = uri_of(value).trim();
+    !quoted && uri.split_once(':').is_some_and(|(scheme, rest)| !rest.is_empty() && is_scheme(scheme))
+}
+
+/// Whether a text is the scheme of a URI (RFC 3986 §3.1).
+fn is_scheme(text: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
+    text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.chars().all(is_part)
+}
+
 /// The URI of a value; empty if its bracket is not closed. Without brackets, parameters belong to the header.
 pub fn uri_of(value: &str) -> &str {
     parts(value).map_or("", |(uri, _)| uri)
@@ -63,6 +85,20 @@ mod tests {
         assert_eq!(tag_of("<sip:a@b>;tag="), None);
         assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
         assert_eq!(tag_of(";tag=x"), None);
+    }
+
+    #[test]
+    fn an_address_has_closed_quotes_and_brackets_and_a_scheme() {
+        for valid in
+            ["sip:a@b", "\"a\\\"\" <sip:a@b>;tag=1", "A. Bell, B < sip:a@b >", "isbn:2983792873", "<tel:+1>"]
+        {
+            assert!(is_name_addr(valid), "{valid}");
+        }
+        for invalid in
+            ["", "\"Mr. J. User <sip:j.user@example.com>", "<sip:a@b", "a@b", "<>", "<sip:>", "<1:2>"]
+        {
+            assert!(!is_name_addr(invalid), "{invalid}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl<'a> Reply<'a> {
     /// The response to a request, of at most `max_bytes` bytes. `None` if the message is not a request or is
     /// an ACK, has no `Via`, or if the response does not fit. `tag` is added to a `To` without a tag.
     pub fn to(&self, head: &Head<'_>, source: SocketAddr, tag: &str, max_bytes: usize) -> Option<Vec<u8>> {
-        if matches!(head.method()?, b"ACK") {
+        if matches!(head.leading_method()?, b"ACK") {
             return None;
         }
         let mut bytes = Vec::with_capacity(max_bytes.min(1_024));

@@ -35,7 +35,7 @@ use crate::arrival::{Arrival, canonical};
 use crate::framing::{self, Frame};
 use crate::intake::{FilterAction, Intake};
 pub use crate::limits::Limits;
-use crate::stateless::Reply;
+use crate::readable::without_null_tag;
 
 pub use outgoing::{Lease, OutgoingStream, SendError};
 use slots::Slot;
@@ -351,10 +351,9 @@ impl StreamConnection {
                     }
                 }
                 Err(malformed) => {
-                    let reply = Reply::new(400, "Bad Request");
                     if let Some(filter) = &self.common.filter
                         && let FilterAction::Reply(response) =
-                            filter.unframed(input, &self.arrival, &reply, malformed)
+                            filter.unreadable(input, &self.arrival, malformed.into())
                     {
                         self.store(&response);
                         output.extend_from_slice(&response);
@@ -379,7 +378,7 @@ async fn next_direct(direct: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Vec<u8> {
 
 fn bytes_of(event: Option<TransportEvent>) -> Vec<u8> {
     match event {
-        Some(TransportEvent::Incoming(message, ..)) => message.to_bytes(),
+        Some(TransportEvent::Incoming(message, ..)) => without_null_tag(&message.to_bytes()).into_owned(),
         _ => Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`decide`] takes the state of the platform at one time ([`Snapshot`]) and one destination of a request,
 //! and returns a [`Plan`] or the step that failed. [`to_carrier`] then returns what each attempt sends,
-//! [`next_attempt`] whether there is another attempt, [`hangup`] what the call record states at the end, and
+//! [`next_route`] whether there is another attempt, [`hangup`] what the call record states at the end, and
 //! [`Flow`] what happens while the call is in progress. Nothing here does HTTP or SIP, or has a store.
 //! What the wire declares (addresses, actions, statuses, reasons) comes from `voipbin_types`.
 //!
@@ -25,6 +25,7 @@ mod flow;
 mod hangup;
 mod headers;
 mod permission;
+mod provider_host;
 mod sip_uri;
 mod source;
 mod whitelist;
@@ -41,9 +42,10 @@ pub use decision::{Customer, Failure, OutboundConfig, Plan, Request, Routing, Sn
 pub use dial::{DialError, Outgoing, Provider, to_carrier, to_sip};
 pub use dialroute::{ALL_TARGETS, Dialroute, Route, SYSTEM_CUSTOMER, forced, is_route_target, merge};
 pub use flow::{Cursor, Effect, Flow, FlowError, MAX_STEPS, Next};
-pub use hangup::{Cause, Ending, Hangup, hangup, next_attempt};
+pub use hangup::{Cause, Ending, Hangup, NextRoute, hangup, next_route};
 pub use headers::{can_be_added, carrier_headers, unsent_headers};
 pub use permission::{Caller, Permission};
+pub use provider_host::{HostnameError, ProviderHost, SipTransport};
 pub use sip_uri::{SipUri, canonical_host, host_and_port};
 pub use source::{NoSource, OwnNumber, Source, choose_source};
 pub use whitelist::{WhitelistError, is_whitelisted, read_whitelist};

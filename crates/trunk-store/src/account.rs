@@ -1,6 +1,10 @@
 //! Accounts, the owners of all records, and their API keys.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use didww_types::Features;
+use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Secret, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -39,6 +43,62 @@ pub struct ApiKey {
     pub secret: Secret,
     /// The time of creation.
     pub created_at: Timestamp,
+    /// The addresses and networks from which the key may be used; `None` means from anywhere. At least one entry.
+    pub addresses: Option<Arc<IpNetworks>>,
+    /// The environment that the key belongs to; `None` for keys from before environments were stored, which belong to
+    /// every one.
+    pub environment: Option<Environment>,
+}
+
+/// An API key as requests use it: its owner, and where it may be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownKey {
+    /// The key's id on the control interface.
+    pub id: Uuid,
+    /// The account that the key belongs to.
+    pub account: Arc<Account>,
+    /// As [`ApiKey::addresses`].
+    pub addresses: Option<Arc<IpNetworks>>,
+    /// As [`ApiKey::environment`].
+    pub environment: Option<Environment>,
+}
+
+impl KnownKey {
+    /// Whether the key may be used from an address.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.addresses.as_ref().is_none_or(|networks| networks.contains(address.to_canonical()))
+    }
+
+    /// Whether the key belongs to an environment.
+    pub fn is_of(&self, environment: Environment) -> bool {
+        self.environment.is_none_or(|own| own == environment)
+    }
+}
+
+/// The service that a server stands for: keys and tokens of one environment are refused in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// The production environment.
+    #[default]
+    Production,
+    /// The sandbox.
+    Sandbox,
+}
+
+impl Environment {
+    /// The name in the configuration, in the database and in tokens, such as `sandbox`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Sandbox => "sandbox",
+        }
+    }
+
+    /// The environment with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Production, Self::Sandbox].into_iter().find(|environment| environment.as_str() == name)
+    }
 }
 
 /// The SHA-256 digest of a key. Keys are looked up by it, so that the timing of a look-up reveals nothing about the

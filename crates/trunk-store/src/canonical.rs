@@ -2,69 +2,90 @@
 //! into a response without parsing it.
 
 use didww_types::ResourceSpec;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Serialises canonical attributes as a JSON object, in the order of the declaration. Attributes that the declaration does
 /// not have, such as those of a later release, come last.
 pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> String {
-    let mut text = String::with_capacity(640);
-    text.push('{');
+    let mut object = ObjectText::with_capacity(1_024);
     let mut declared = 0;
     for attribute in spec.attributes {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push('"');
-        text.push_str(attribute.name);
-        text.push_str("\":");
         let value = attributes.get(attribute.name);
         declared += usize::from(value.is_some());
         match value {
             // Authentication methods have an order of their own.
-            Some(Value::Object(variant)) => push_variant(&mut text, variant),
-            Some(value) => text.push_str(&value.to_string()),
-            None => text.push_str("null"),
+            Some(Value::Object(variant)) => object.variant(attribute.name, variant),
+            Some(value) => object.member(attribute.name, value),
+            None => object.member(attribute.name, &Value::Null),
         }
     }
     // Nearly always all attributes are declared, so that none is looked for.
     if attributes.len() > declared {
         for (name, value) in attributes.iter().filter(|(name, _)| spec.attribute(name).is_none()) {
-            if text.len() > 1 {
-                text.push(',');
-            }
-            text.push_str(&Value::String(name.clone()).to_string());
-            text.push(':');
-            text.push_str(&value.to_string());
+            object.member(name, value);
         }
     }
-    text.push('}');
-    text
+    object.end()
 }
 
-/// Serialises a `{"type", "attributes"}` object with its type first, as in every recorded response.
-fn push_variant(text: &mut String, variant: &Map<String, Value>) {
-    let (Some(kind), Some(Value::Object(inner)), 2) =
-        (variant.get("type"), variant.get("attributes"), variant.len())
-    else {
-        text.push_str(&Value::Object(variant.clone()).to_string());
-        return;
-    };
-    text.push_str("{\"type\":");
-    text.push_str(&kind.to_string());
-    text.push_str(",\"attributes\":{");
-    // In recorded responses the credentials come last, the password after the username; the rest is in alphabetical
-    // order.
-    let last = |name: &str| usize::from(name == "username") + 2 * usize::from(name == "password");
-    let mut names: Vec<&String> = inner.keys().collect();
-    names.sort_by_key(|name| last(name));
-    for (position, name) in names.into_iter().enumerate() {
-        if position > 0 {
-            text.push(',');
-        }
-        let value = inner.get(name).unwrap_or(&Value::Null);
-        text.push_str(&Value::String(name.clone()).to_string());
-        text.push(':');
-        text.push_str(&value.to_string());
+/// The text of a JSON object, to which members are appended.
+struct ObjectText(Vec<u8>);
+
+impl ObjectText {
+    fn with_capacity(bytes: usize) -> Self {
+        let mut text = Vec::with_capacity(bytes);
+        text.push(b'{');
+        Self(text)
     }
-    text.push_str("}}");
+
+    fn name(&mut self, name: &str) {
+        if self.0.last() != Some(&b'{') {
+            self.0.push(b',');
+        }
+        self.value(name);
+        self.0.push(b':');
+    }
+
+    fn value(&mut self, value: &(impl Serialize + ?Sized)) {
+        // It cannot fail: a `Vec` accepts every byte, and the keys of a `Value` are texts.
+        let _infallible = serde_json::to_writer(&mut self.0, value);
+    }
+
+    fn member(&mut self, name: &str, value: &Value) {
+        self.name(name);
+        self.value(value);
+    }
+
+    /// Appends a `{"type", "attributes"}` object with its type first, as in every recorded response.
+    fn variant(&mut self, name: &str, variant: &Map<String, Value>) {
+        self.name(name);
+        let (Some(kind), Some(Value::Object(inner)), 2) =
+            (variant.get("type"), variant.get("attributes"), variant.len())
+        else {
+            return self.value(variant);
+        };
+        self.0.push(b'{');
+        self.member("type", kind);
+        self.name("attributes");
+        self.0.push(b'{');
+        // In recorded responses the credentials come last, the password after the username; the rest is in alphabetical
+        // order.
+        let is_last = |name: &str| matches!(name, "username" | "password");
+        for (name, value) in inner.iter().filter(|(name, _)| !is_last(name)) {
+            self.member(name, value);
+        }
+        for name in ["username", "password"] {
+            if let Some(value) = inner.get(name) {
+                self.member(name, value);
+            }
+        }
+        self.0.extend_from_slice(b"}}");
+    }
+
+    fn end(mut self) -> String {
+        self.0.push(b'}');
+        String::from_utf8(self.0)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
 }

@@ -43,6 +43,7 @@ mod query;
 mod record;
 mod sqlite;
 mod store;
+mod token_key;
 
 pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
@@ -71,5 +72,6 @@ pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys, Jobs, Records,
-    Store, Writes, for_each_record,
+    Store, TokenKeys, Writes, for_each_record,
 };
+pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

@@ -35,6 +35,7 @@ mod scan;
 mod store;
 mod sums;
 mod symbols;
+mod token_keys;
 mod wal;
 mod write;
 mod writer;

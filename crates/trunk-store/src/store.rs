@@ -13,6 +13,7 @@ mod events;
 mod idempotency_keys;
 mod jobs;
 mod records;
+mod token_keys;
 mod writes;
 
 pub use accounts::Accounts;
@@ -24,11 +25,22 @@ pub use events::Events;
 pub use idempotency_keys::IdempotencyKeys;
 pub use jobs::Jobs;
 pub use records::{Records, for_each_record};
+pub use token_keys::TokenKeys;
 pub use writes::Writes;
 
 /// A store with all of its parts. A room that needs only some of them takes those.
 pub trait Store:
-    Records + Documents + Accounts + Events + Calls + Jobs + IdempotencyKeys + Writes + ChangeFeed + Engine
+    Records
+    + Documents
+    + Accounts
+    + TokenKeys
+    + Events
+    + Calls
+    + Jobs
+    + IdempotencyKeys
+    + Writes
+    + ChangeFeed
+    + Engine
 {
 }
 
@@ -36,6 +48,7 @@ impl<T> Store for T where
     T: Records
         + Documents
         + Accounts
+        + TokenKeys
         + Events
         + Calls
         + Jobs

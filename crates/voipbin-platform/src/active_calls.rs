@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use crate::error::ApiResult;
+use crate::records::call_tries::CallTry;
 
 /// A command to the task of an active call.
 pub(crate) enum Command {
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     HangUp(oneshot::Sender<ApiResult>),
     /// Hang up, mark the call as deleted, and reply with it.
     Delete(oneshot::Sender<ApiResult>),
+    /// Reply with the attempts so far.
+    Tries(oneshot::Sender<Vec<CallTry>>),
     /// Hang up without a reply: the server stops, or everything is reset.
     Stop,
 }
@@ -121,6 +124,14 @@ impl ActiveCalls {
         let sender = self.lock().calls.get(&id).cloned()?;
         let (reply, answer) = oneshot::channel();
         sender.try_send(command(reply)).ok()?;
+        answer.await.ok()
+    }
+
+    /// What an active call tried so far, or none if the call has ended.
+    pub(crate) async fn tries(&self, id: Uuid) -> Option<Vec<CallTry>> {
+        let sender = self.lock().calls.get(&id).cloned()?;
+        let (reply, answer) = oneshot::channel();
+        sender.try_send(Command::Tries(reply)).ok()?;
         answer.await.ok()
     }
 

@@ -21,6 +21,7 @@ mod request_id;
 mod response;
 mod routes;
 mod texts;
+pub(crate) mod timelines;
 mod variables;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use self::idempotency::KeyedAnswer;
 use self::request_id::REQUEST_IDS;
 use self::response::{allow_every_origin, error_response, json_response, preflight, redirect_without_slash};
 use crate::caller::Caller;
+use crate::contract;
 use crate::endpoints::{self, Operation};
 use crate::entity::json_text;
 use crate::error::{ApiError, ApiResult, Status};
@@ -53,7 +55,7 @@ use crate::records::customers::CustomerStatus;
 use crate::request::{RequestContext, check_rate};
 
 /// The paths of the platform on the public listener.
-const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping"];
+const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping", "/openapi.json"];
 
 /// The time from the freezing of a customer to its deletion, as the error for a frozen customer announces it.
 /// This server deletes no frozen customer.
@@ -122,6 +124,9 @@ async fn respond(
         "/ping" if parts.method == Method::GET => {
             return Ok(json_response(StatusCode::OK, json_text(&json!({ "message": "pong" }))));
         }
+        "/openapi.json" if parts.method == Method::GET => {
+            return Ok(json_response(StatusCode::OK, contract::OPENAPI_TEXT.clone()));
+        }
         "/auth/login" if parts.method == Method::POST => {
             // A login with a body that cannot be read fails like one with wrong credentials.
             let body = read_body(body, platform.limits.body()).await.unwrap_or_default();
@@ -151,6 +156,9 @@ async fn respond(
     let key = idempotency::key(parts)?;
     let identity = idempotency::identity(parts, &caller, body.clone());
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
+    if operation == Operation::CaptureFile {
+        return timelines::capture_file(&request).await;
+    }
     if let Some(key) = key {
         let scope = IdempotencyScope::Customer(caller.customer());
         let request_id = request_id.to_owned();
@@ -240,6 +248,11 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetCall => calls::get(request).await,
         Operation::DeleteCall => calls::delete(request).await,
         Operation::HangUpCall => calls::hang_up(request).await,
+        Operation::ListEvents => timelines::events(request).await,
+        Operation::AnalyseSip => timelines::sip_analysis(request).await,
+        Operation::AggregateEvents => timelines::aggregated_events(request).await,
+        // Answered with a file, not with JSON.
+        Operation::CaptureFile => Err(ApiError::internal()),
         Operation::ListFlows => flows::list(request).await,
         Operation::CreateFlow => flows::create(request).await,
         Operation::GetFlow => flows::get(request).await,

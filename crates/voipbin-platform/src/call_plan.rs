@@ -13,12 +13,14 @@ use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_types::{
     Action, ActionBody, Address, AddressKind, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
+    Timestamp,
 };
 
 use crate::config::EDGE_HOST;
 use crate::entity::Entity;
 use crate::error::ApiError;
 use crate::platform::Platform;
+use crate::records::call_events::{self, CallEvent};
 use crate::records::calls::{CallPrivate, Calls};
 use crate::records::customers::{CustomerStatus, Customers};
 use crate::records::flows::Flows;
@@ -214,6 +216,13 @@ fn customer(owner: &Entity<Customers>) -> Customer<'_> {
     }
 }
 
+/// The first event of a call.
+fn created_event(at: Timestamp) -> Vec<CallEvent> {
+    let mut events = Vec::with_capacity(1);
+    call_events::add(&mut events, "call_created", at, None);
+    events
+}
+
 fn call(
     platform: &Platform,
     owner: &Entity<Customers>,
@@ -266,7 +275,14 @@ fn call(
         actions: Arc::clone(actions),
         anonymous: hides_caller(&plan.anonymous),
         providers: plan.dialroutes.iter().map(|Dialroute { provider_id, .. }| *provider_id).collect(),
-        current: 0,
+        // A forced provider has no route.
+        routes: plan
+            .dialroutes
+            .iter()
+            .map(|Dialroute { id, provider_id }| if id == provider_id { Uuid::nil() } else { *id })
+            .collect(),
+        events: created_event(at),
+        ..CallPrivate::default()
     };
     Entity::new(id, owner.id, at, public, private)
 }

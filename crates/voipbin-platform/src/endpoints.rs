@@ -8,7 +8,7 @@ use axum::http::Method;
 pub struct Endpoint {
     /// The HTTP method.
     pub method: &'static str,
-    /// The path below the version; `{id}` stands for the id of a record.
+    /// The path below the version; a name in braces stands for an id of a record or for its type.
     pub path: &'static str,
     /// The permission that the caller needs.
     pub needs: Needs,
@@ -59,6 +59,10 @@ pub(crate) enum Operation {
     GetCall,
     DeleteCall,
     HangUpCall,
+    ListEvents,
+    AnalyseSip,
+    CaptureFile,
+    AggregateEvents,
     ListFlows,
     CreateFlow,
     GetFlow,
@@ -128,6 +132,15 @@ pub const ENDPOINTS: &[Endpoint] = {
         endpoint("GET", "/calls/{id}", CustomerAdminOrManager, Op::GetCall),
         endpoint("DELETE", "/calls/{id}", CustomerAdminOrManager, Op::DeleteCall),
         endpoint("POST", "/calls/{id}/hangup", CustomerAdminOrManager, Op::HangUpCall),
+        endpoint(
+            "GET",
+            "/timelines/{resource_type}/{resource_id}/events",
+            CustomerAdminOrManager,
+            Op::ListEvents,
+        ),
+        endpoint("GET", "/timelines/calls/{call_id}/sip-analysis", CustomerAdminOrManager, Op::AnalyseSip),
+        endpoint("GET", "/timelines/calls/{call_id}/pcap", CustomerAdminOrManager, Op::CaptureFile),
+        endpoint("GET", "/aggregated-events", CustomerAdminOrManager, Op::AggregateEvents),
         endpoint("GET", "/flows", CustomerAdminOrManager, Op::ListFlows),
         endpoint("POST", "/flows", CustomerAdminOrManager, Op::CreateFlow),
         endpoint("GET", "/flows/{id}", CustomerAdminOrManager, Op::GetFlow),
@@ -155,14 +168,18 @@ pub const ENDPOINTS: &[Endpoint] = {
     ]
 };
 
-/// The endpoint of a method and a path below the version, and the id in the path.
+/// The endpoint of a method and a path below the version, and the part of the path in place of the names in braces:
+/// the id, or the type of a record, a slash and its id.
 pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Endpoint, &'a str)> {
     let matched = |endpoint: &'static Endpoint| {
-        let Some((before, after)) = endpoint.path.split_once("{id}") else {
+        let pattern = endpoint.path.split_once('{').zip(endpoint.path.rsplit_once('}'));
+        let Some(((before, placeholders), (_, after))) = pattern else {
             return (endpoint.path == path).then_some((endpoint, ""));
         };
         let id = path.strip_prefix(before)?.strip_suffix(after)?;
-        (!id.is_empty() && !id.contains('/')).then_some((endpoint, id))
+        let segments = placeholders.strip_suffix(after)?.split('/').count();
+        (id.split('/').count() == segments && id.split('/').all(|part| !part.is_empty()))
+            .then_some((endpoint, id))
     };
     ENDPOINTS.iter().filter(|endpoint| endpoint.method == method.as_str()).find_map(matched)
 }
@@ -178,8 +195,17 @@ mod tests {
         assert_eq!(found(Method::GET, "/providers/7"), Some((Operation::GetProvider, "7")));
         assert_eq!(found(Method::POST, "/providers/setup"), Some((Operation::SetUpProvider, "")));
         assert_eq!(found(Method::POST, "/calls/7/hangup"), Some((Operation::HangUpCall, "7")));
+        assert_eq!(
+            found(Method::GET, "/timelines/calls/7/events"),
+            Some((Operation::ListEvents, "calls/7")),
+            "a type and an id"
+        );
+        assert_eq!(found(Method::GET, "/timelines/calls/7/pcap"), Some((Operation::CaptureFile, "7")));
         for (method, path) in [
             (Method::PATCH, "/providers"),
+            (Method::GET, "/timelines/7/events"),
+            (Method::GET, "/timelines/calls//events"),
+            (Method::GET, "/timelines/calls/7/8/events"),
             (Method::GET, "/providers/"),
             (Method::GET, "/providers/7/8"),
             (Method::GET, "/calls/7/hangup"),

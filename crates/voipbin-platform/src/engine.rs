@@ -10,7 +10,7 @@ use didww_types::Timestamp;
 use service_base::mailbox::Receiver;
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
-use trunk_rules::outbound::{Ending, hangup, is_before_answer, may_become, next_attempt};
+use trunk_rules::outbound::{Ending, NextRoute, hangup, is_before_answer, may_become, next_route};
 use trunk_store::{Change, DocumentKind, DocumentQuery, KeyUse, StoreError, with_key_use};
 use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
@@ -21,6 +21,8 @@ use crate::error::{ApiError, ApiResult};
 use crate::flow_cursor::{FlowCursor, Step};
 use crate::invite;
 use crate::platform::Platform;
+use crate::records::call_events;
+use crate::records::call_tries::TryCursor;
 use crate::records::calls::{CallPrivate, Calls};
 use crate::webhooks::event;
 
@@ -106,6 +108,7 @@ async fn run(platform: Arc<Platform>, mut call: Box<Entity<Calls>>, commands: Re
         flow,
         deadline,
         forced_ending: None,
+        tries: TryCursor::default(),
         is_removed: false,
         unwritten: Vec::new(),
     };
@@ -123,6 +126,8 @@ struct Running<'a> {
     deadline: Timestamp,
     /// The reason of a hangup by this server that is more specific than [`Ending::OurSide`].
     forced_ending: Option<Ending>,
+    /// Where the record of the call's attempts is.
+    tries: TryCursor,
     /// Whether the call's record was removed from the store by a reset.
     is_removed: bool,
     /// The changes that could not be written yet.
@@ -133,41 +138,60 @@ impl Running<'_> {
     /// Tries the providers in their order until one accepts the call, and follows the call to its end.
     async fn dial(&mut self) -> Ending {
         loop {
+            self.tries.begin(&self.call.private.tries);
             let ending = match (Box::pin(self.invitation()).await, self.platform.dialler.get()) {
-                (Some(invitation), Some(dialler)) => {
+                (Ok(invitation), Some(dialler)) => {
                     let mut leg = dialler.call(invitation);
-                    self.follow(&mut leg).await
+                    let ending = self.follow(&mut leg).await;
+                    self.note_tries(&leg);
+                    ending
                 }
-                _ => Ending::NoResponse,
+                (Err(why), _) => self.undialled(why),
+                (Ok(_), None) => self.undialled("the dialler has not started".to_owned()),
             };
             let CallPrivate { current, providers, .. } = &self.call.private;
-            let Some(next) = next_attempt(&self.call.public.status, ending, *current, providers.len()) else {
-                return ending;
-            };
-            let call = self.call.id;
-            tracing::info!(%call, ?ending, "a provider did not accept a call; trying the next one");
+            let next = next_route(&self.call.public.status, ending, *current, providers.len());
+            self.tries.conclude(&mut self.call.private.tries, &next.to_string());
+            self.tries.log(&self.call.private.tries, self.call.id);
+            let NextRoute::Tried(next) = next else { return ending };
             self.call.private.current = next;
+            self.call.public.tm_update = Some(self.platform.timestamps.next());
             Box::pin(self.save("call_updated")).await;
         }
     }
 
-    /// The INVITE for the current provider, built from the provider's current record. Returns none if the
-    /// provider does not exist or its record makes no valid INVITE.
-    async fn invitation(&self) -> Option<Invitation> {
+    /// Records an attempt that could not be dialled.
+    fn undialled(&mut self, why: String) -> Ending {
+        let attempted = self.call.private.attempted();
+        self.tries.undialled(&mut self.call.private.tries, attempted, why);
+        Ending::NoResponse
+    }
+
+    /// Records what the dialler knows of the attempts at the current provider. The caller writes the call.
+    fn note_tries(&mut self, leg: &Leg) {
+        let attempted = self.call.private.attempted();
+        self.tries.note(&mut self.call.private.tries, attempted, leg.tries());
+    }
+
+    /// The INVITE for the current provider, built from the provider's current record.
+    ///
+    /// # Errors
+    /// The provider does not exist, or its record makes no valid INVITE.
+    async fn invitation(&self) -> Result<Invitation, String> {
         let CallPrivate { providers, current, anonymous, .. } = &self.call.private;
         let (source, destination) = (&self.call.public.source, &self.call.public.destination);
         let made = match providers.get(*current) {
             None => invite::to_uri(source, destination, *anonymous),
             Some(id) => match self.platform.cache.provider(&*self.platform.core.store, *id).await {
                 Ok(Some(provider)) => invite::to_number(&provider, source, destination, *anonymous),
-                Ok(None) => return None,
+                Ok(None) => return Err("the provider does not exist".to_owned()),
                 Err(error) => {
                     tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
-                    return None;
+                    return Err("the provider could not be read".to_owned());
                 }
             },
         };
-        made.inspect_err(|why| tracing::warn!(%why, call = %self.call.id, "a call cannot be dialled")).ok()
+        made.map_err(|why| why.to_string())
     }
 
     /// Follows one attempt to its end.
@@ -184,10 +208,13 @@ impl Running<'_> {
                 biased;
                 event = leg.next() => match event {
                     Some(LegEvent::Ringing) => {
+                        self.note_tries(leg);
                         self.become_status(CallStatus::Ringing).await;
                     }
                     Some(LegEvent::Progress) => {}
                     Some(LegEvent::Answered) => {
+                        self.note_tries(leg);
+                        self.tries.log(&self.call.private.tries, self.call.id);
                         // An answer that crosses a hangup does not start the flow.
                         if self.become_status(CallStatus::Progressing).await {
                             self.flow.begin(clock.now());
@@ -214,6 +241,10 @@ impl Running<'_> {
                             self.acknowledgement()
                         };
                         let _disconnected = reply.send(answer);
+                    }
+                    Some(Command::Tries(reply)) => {
+                        self.note_tries(leg);
+                        let _disconnected = reply.send(self.call.private.tries.clone());
                     }
                     Some(Command::Stop) | None => Box::pin(self.hang_up(leg)).await,
                 },
@@ -305,6 +336,7 @@ impl Running<'_> {
 
     /// Writes the call and its event. Changes that cannot be written now are written with the next ones.
     async fn save(&mut self, kind: &str) {
+        note_event(&mut self.call, kind);
         self.unwritten.push(self.call.put());
         self.unwritten.extend(event(self.platform, &self.call, kind));
         if let Err(error) = self.write().await {
@@ -349,6 +381,14 @@ impl Running<'_> {
     }
 }
 
+/// Adds an event to those of a call, at the time of its last change. The caller writes the call.
+fn note_event(call: &mut Entity<Calls>, kind: &str) {
+    let at = call.public.tm_update.unwrap_or(call.created_at);
+    // The action that began with this change, if one did.
+    let begun = Some(&call.public.action).filter(|action| action.tm_execute == Some(at));
+    call_events::add(&mut call.private.events, kind, at, begun);
+}
+
 /// Records in a call that it ended, and why. The caller writes it.
 fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
     let hangup = hangup(&call.public.status, ending);
@@ -371,6 +411,7 @@ pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, 
     let count = interrupted.len();
     for mut call in interrupted {
         mark_ended(platform, &mut call, Ending::FarEnd);
+        note_event(&mut call, "call_hangup");
         let event = event(platform, &call, "call_hangup");
         platform.core.store.commit(std::iter::once(call.put()).chain(event).collect()).await?;
     }

@@ -22,6 +22,7 @@ mod cache;
 mod call_plan;
 mod caller;
 mod config;
+mod contract;
 mod directory;
 mod endpoints;
 mod engine;
@@ -38,6 +39,7 @@ mod query;
 mod records;
 mod request;
 mod setup;
+mod sip_analysis;
 mod sip_gateway;
 mod timestamps;
 mod token;
@@ -57,6 +59,7 @@ pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata,
 pub use crate::active_calls::ActiveCalls;
 pub use crate::api::router;
 pub use crate::config::{CarrierTimeouts, PlatformConfig};
+pub use crate::contract::openapi;
 pub use crate::directory::Directory;
 pub use crate::endpoints::{ENDPOINTS, Endpoint, Needs};
 pub use crate::entity::{Entity, Kind};
@@ -64,6 +67,8 @@ pub use crate::health::probe_all;
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
 pub use crate::records::access_keys::{AccessKey, AccessKeyPrivate, AccessKeyRequest, AccessKeys};
+pub use crate::records::call_tries::CallTry;
+pub use crate::records::calls::{CallPrivate, Calls};
 pub use crate::records::customers::{
     Agent, AgentPrivate, Agents, Customer, CustomerPrivate, CustomerStatus, Customers, WebhookMethod,
 };

@@ -23,6 +23,8 @@ use crate::config::PlatformConfig;
 use crate::directory::Directory;
 use crate::entity::{Entity, Kind};
 use crate::hashing::HashingPool;
+use crate::records::call_tries::CallTry;
+use crate::records::calls::Calls;
 use crate::timestamps::UniqueTimestamps;
 
 /// Most active calls of one customer, unless the configuration sets another limit.
@@ -135,6 +137,24 @@ impl Platform {
             limits,
             core,
         })
+    }
+
+    /// A call, deleted or not, and what it tried at carriers, oldest first: at most 20 attempts, the last ones. Of an
+    /// active call, the attempts so far.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn call_with_tries(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(Entity<Calls>, Vec<CallTry>)>, StoreError> {
+        // Asked first: the stored record of a call that ends meanwhile is complete.
+        let tries = self.active_calls.tries(id).await;
+        let call = Entity::<Calls>::find(&*self.core.store, id).await?;
+        Ok(call.map(|mut call| {
+            let stored = std::mem::take(&mut call.private.tries);
+            (call, tries.unwrap_or(stored))
+        }))
     }
 
     /// The id and the creation time of a new record. Ids begin with the time, so that an index of them grows

@@ -15,6 +15,11 @@ pub(crate) struct QueryParams(Vec<(String, String)>);
 /// The largest page of a list, and the default `page_size`.
 const MAX_PAGE_SIZE: u64 = 100;
 
+/// The largest page of events.
+const MAX_EVENT_PAGE_SIZE: usize = 1_000;
+/// The number of events in a page without a valid `page_size`.
+const DEFAULT_EVENT_PAGE_SIZE: usize = 100;
+
 impl QueryParams {
     /// Decodes a query string. What has no value has an empty one.
     pub(crate) fn parse(text: &str) -> Self {
@@ -44,6 +49,18 @@ impl QueryParams {
         let Some(text) = self.only(name)? else { return Ok(None) };
         let id = Uuid::try_parse(text).map_err(|_| ApiError::invalid_parameter(name))?;
         Ok(Some(id).filter(|id| !id.is_nil()))
+    }
+
+    /// The time before which the events of a page happened, and their maximum number: `page_token`, and `page_size`
+    /// from 1 to 1000. A size outside of that counts as 100.
+    ///
+    /// # Errors
+    /// As of [`page`](Self::page).
+    pub(crate) fn event_page(&self) -> Result<(Timestamp, usize), ApiError> {
+        let page = self.page(DocumentKind::Call)?;
+        let size = self.only("page_size")?.and_then(|text| text.parse().ok());
+        let size = size.filter(|size| (1..=MAX_EVENT_PAGE_SIZE).contains(size));
+        Ok((Timestamp::from_unix_micros(page.before), size.unwrap_or(DEFAULT_EVENT_PAGE_SIZE)))
     }
 
     /// The page of a list that `page_size` and `page_token` select. A size outside of 1 to 100 counts as 100.

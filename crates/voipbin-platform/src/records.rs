@@ -4,8 +4,11 @@
 //! A record knows no request and no caller: endpoints, permissions and refusals are in `api`.
 
 pub(crate) mod access_keys;
+pub(crate) mod call_events;
+pub(crate) mod call_tries;
 pub(crate) mod calls;
 pub(crate) mod customers;
+pub(crate) mod flow_events;
 pub(crate) mod flows;
 pub(crate) mod numbers;
 pub(crate) mod outbound_configs;

@@ -9,6 +9,7 @@ mod didww;
 mod own_trunk;
 mod telnyx;
 
+use trunk_rules::outbound::ProviderHost;
 use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
 pub(crate) use self::carrier::{CarrierError, CarrierTrunk, TrunkLogin};
@@ -38,6 +39,8 @@ pub(crate) async fn read_login(
 
 /// Whether two hosts belong to one carrier, which accepts the same SIP credentials at both.
 pub(crate) fn are_of_one_carrier(one: &str, other: &str) -> bool {
+    let host = |hostname| ProviderHost::parse(hostname).map_or("", |read| read.host);
+    let (one, other) = (host(one), host(other));
     [didww::has_host, telnyx::has_host].into_iter().any(|has_host| has_host(one) && has_host(other))
 }
 
@@ -49,6 +52,7 @@ mod tests {
     fn hosts_of_one_carrier_are_recognised() {
         assert!(are_of_one_carrier("nyc.us.out.didww.com", "FRA.eu.out.didww.com"));
         assert!(are_of_one_carrier("sip.telnyx.com", "SIP.telnyx.eu"));
+        assert!(are_of_one_carrier("sip.telnyx.com", "sips:sip.telnyx.com:5061;transport=tls"));
         for (one, other) in [
             ("nyc.us.out.didww.com", "sip.telnyx.com"),
             ("sip.telnyx.com", "sip.telnyx.com.example.com"),

@@ -8,6 +8,7 @@ use super::{Secret, Timestamp};
 
 /// An access key of a customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccessKey {
     /// The id of the key, which is not the key itself.
     pub id: Uuid,
@@ -43,6 +44,7 @@ pub struct AccessKey {
 
 /// The body of a request that creates an access key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct AccessKeyCreate {
     /// The key's name, of at most 255 characters.
@@ -59,6 +61,7 @@ pub struct AccessKeyCreate {
 /// The body of a request that replaces the name and the note of an access key. A member that it leaves out
 /// becomes empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct AccessKeyUpdate {
     /// The key's name, of at most 255 characters.

@@ -109,6 +109,7 @@ pub type ActionOption = BTreeMap<String, Value>;
 
 /// An action of a flow, or the present action of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Action {
     /// The action's id; [`BASIC`](super::BASIC) before the first action.
@@ -140,6 +141,7 @@ pub struct Action {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActionBody {
     /// The id by which other actions jump to this one. For [`ZERO`](super::ZERO), and for a text that is not a
     /// UUID, the service assigns an id.

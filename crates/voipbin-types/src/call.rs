@@ -93,6 +93,7 @@ wire_core::string_enum! {
 
 /// A call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Call {
     /// The call's id.
     pub id: Uuid,
@@ -197,6 +198,7 @@ impl Call {
 
 /// The body of a request that places calls through the customer's routes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CallCreate {
     /// The id of the flow to execute when the call is answered; [`ZERO`](super::ZERO) for none.
@@ -279,6 +281,7 @@ impl CallCreate {
 
 /// The response to a request that places calls.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CallsCreated {
     /// The calls that were placed: fewer than the destinations when some of those could not be called.

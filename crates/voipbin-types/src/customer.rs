@@ -38,6 +38,7 @@ wire_core::string_enum! {
 
 /// A customer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Customer {
     /// The customer's id, which other records carry as `customer_id`.
     pub id: Uuid,
@@ -95,6 +96,7 @@ pub struct Customer {
 /// The body of a request that replaces the writable members of the own customer. Members that it leaves out
 /// become empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CustomerBody {
     /// The customer's name, of at most 255 characters.

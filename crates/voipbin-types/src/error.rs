@@ -121,6 +121,14 @@ wire_core::string_enum! {
         FlowStateInvalid = "FLOW_STATE_INVALID",
         /// The state of the record does not allow the request.
         StateInvalid = "STATE_INVALID",
+        /// The idempotency key is malformed.
+        InvalidIdempotencyKey = "INVALID_IDEMPOTENCY_KEY",
+        /// The idempotency key was used by a different request.
+        IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",
+        /// A request with the idempotency key is in progress.
+        IdempotencyKeyInUse = "IDEMPOTENCY_KEY_IN_USE",
+        /// The request with the idempotency key was carried out, and its response was not kept.
+        IdempotencyResponseLost = "IDEMPOTENCY_RESPONSE_LOST",
         /// The rate limit is exceeded.
         RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
         /// The customer has as many records, or active calls, as it may have.
@@ -138,6 +146,7 @@ wire_core::string_enum! {
 
 /// The body of every response with an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorEnvelope {
     /// The error.
     pub error: ErrorBody,
@@ -145,6 +154,7 @@ pub struct ErrorEnvelope {
 
 /// An error of the service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     /// Further facts about the error.
     #[serde(default, deserialize_with = "super::lenient::or_default", skip_serializing_if = "Vec::is_empty")]

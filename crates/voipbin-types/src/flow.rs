@@ -19,6 +19,7 @@ wire_core::string_enum! {
 /// A flow that a client created is kept until it is deleted. For the actions of a request that places calls,
 /// the service creates a temporary flow, which no list contains.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Flow {
     /// The id that calls carry as `flow_id`.
     pub id: Uuid,
@@ -69,6 +70,7 @@ pub struct Flow {
 /// assert_eq!(body.actions.len(), 2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct FlowBody {
     /// The flow's name, of at most 255 characters.

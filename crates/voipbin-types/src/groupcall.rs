@@ -39,6 +39,7 @@ wire_core::string_enum! {
 /// A group of calls. The service creates one for each destination that is an agent or an extension, and rings
 /// the registered phones of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Groupcall {
     /// The group's id.
     pub id: Uuid,

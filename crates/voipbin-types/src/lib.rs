@@ -26,6 +26,8 @@ mod page;
 mod provider;
 mod provider_call;
 mod route;
+#[cfg(feature = "schema")]
+mod schema;
 mod timestamp;
 mod webhook;
 

@@ -6,6 +6,7 @@ use super::Secret;
 
 /// The request body of `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LoginBody {
     /// The name with which the agent logs in.
     pub username: String,
@@ -15,6 +16,7 @@ pub struct LoginBody {
 
 /// The response to `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Login {
     /// The name with which the agent logged in.
     pub username: String,

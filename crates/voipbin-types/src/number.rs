@@ -28,6 +28,7 @@ wire_core::string_enum! {
 
 /// A phone number of a customer. Every member is always present on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Number {
     /// The id of the number's record.
     pub id: Uuid,
@@ -80,6 +81,7 @@ pub struct Number {
 
 /// Settings of a number or a customer for support. As the body of a request it replaces all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SupportMetadata {
     /// Whether the media of calls is to be recorded for support.
@@ -90,6 +92,7 @@ pub struct SupportMetadata {
 /// The body of a request that replaces the writable members of a number. Members that it leaves out become
 /// empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct NumberBody {
     /// The id of the flow that incoming calls execute; [`ZERO`](super::ZERO) for none.
@@ -109,6 +112,7 @@ pub struct NumberBody {
 /// The body of a request that replaces both flows of a number. A member that it leaves out becomes
 /// [`ZERO`](super::ZERO).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct NumberFlows {
     /// The id of the flow that incoming calls execute.

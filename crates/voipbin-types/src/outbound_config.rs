@@ -8,6 +8,7 @@ use super::lenient::or_default;
 
 /// The rules for a customer's outgoing calls. Each customer has at most one outbound config.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OutboundConfig {
     /// The config's id.
     pub id: Uuid,
@@ -77,6 +78,7 @@ impl OutboundConfig {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct OutboundConfigPatch {
     /// The name of the config.
@@ -137,6 +139,7 @@ impl OutboundConfigPatch {
 
 /// The body of a request that creates an [`OutboundConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct OutboundConfigCreate {
     /// The id of the customer; `None` is the credentials' own customer. Not every deployment of VoIPBIN reads

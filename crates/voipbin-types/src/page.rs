@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One page of a list, the newest records first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Page<T> {
     /// The records on the page.
     pub result: Vec<T>,

@@ -45,6 +45,7 @@ wire_core::string_enum! {
 ///
 /// `Debug` prints the names without the values, because a carrier may authenticate its customer by a header.
 #[derive(Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct TechHeaders(BTreeMap<String, String>);
 
@@ -96,6 +97,7 @@ impl From<TechHeaders> for BTreeMap<String, String> {
 
 /// A carrier through which calls are sent. Providers belong to the platform, not to a customer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Provider {
     /// The provider's id.
     pub id: Uuid,
@@ -159,6 +161,7 @@ pub struct Provider {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProviderBody {
     /// The protocol.
@@ -218,6 +221,7 @@ impl From<Provider> for ProviderBody {
 /// The body of a request that makes the service create the resources that it needs at a carrier, and a
 /// provider that refers to them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProviderSetup {
     /// The name of the carrier: `telnyx`, or `didww` where the service supports it.
@@ -236,6 +240,7 @@ pub struct ProviderSetup {
 
 /// The credentials for a carrier's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProviderCredentials {
     /// The API key.
@@ -253,6 +258,7 @@ pub struct ProviderCredentials {
 /// The body of a request that replaces the SIP credentials of a provider, for services that support it: either
 /// those that the carrier's API returns, or a username and a password.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProviderLogin {
     /// The credentials for the carrier's API, which is asked for the SIP credentials of the provider's trunk.

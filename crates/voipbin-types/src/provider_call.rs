@@ -9,6 +9,7 @@ use super::{ActionBody, Address, Anonymous, Timestamp};
 /// The record of calls that were placed through one provider. It is not updated when the calls proceed; read
 /// each call for its status.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProviderCall {
     /// The record's id.
     pub id: Uuid,
@@ -59,6 +60,7 @@ pub struct ProviderCall {
 /// assert_eq!(body.actions.len(), 3);
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProviderCallCreate {
     /// The id of the provider.

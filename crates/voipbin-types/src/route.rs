@@ -8,6 +8,7 @@ use super::{Extra, Timestamp};
 
 /// The assignment of a customer's calls with a calling code to a provider.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Route {
     /// The route's id.
     pub id: Uuid,
@@ -45,6 +46,7 @@ pub struct Route {
 
 /// The body of a request that creates a route.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RouteCreate {
     /// The id of the customer; [`BASIC`](super::BASIC) for every customer.
@@ -58,6 +60,7 @@ pub struct RouteCreate {
 /// The body of a request that replaces all members of a route except its customer. Members that it leaves out
 /// become empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RouteUpdate {
     /// The route's name.

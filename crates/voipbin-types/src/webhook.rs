@@ -40,6 +40,7 @@ wire_core::string_enum! {
 
 /// The body of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Webhook<T> {
     /// The type of the event.
     #[serde(rename = "type")]

@@ -8,6 +8,8 @@ mod enumeration;
 mod extra;
 mod hex;
 pub mod rfc3339;
+#[cfg(feature = "schema")]
+mod schema;
 mod secret;
 mod text;
 mod timestamp;
@@ -23,5 +25,7 @@ pub use timestamp::Precision;
 /// Paths that the output of [`string_enum!`] and [`timestamp!`] refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod macro_support {
+    #[cfg(feature = "schema")]
+    pub use schemars;
     pub use serde;
 }

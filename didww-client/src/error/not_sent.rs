@@ -28,6 +28,9 @@ pub enum Reason {
     /// Only the service sets this relationship.
     #[error("the relationship `{0}` is read-only")]
     ReadOnly(&'static str),
+    /// The client is read-only, and the request would change something.
+    #[error("the client is read-only")]
+    ReadOnlyClient,
     /// The two records passed to [`Api::save`](crate::Api::save) have different ids.
     #[error("the two records have different ids")]
     DifferentRecords,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use client_core::Answered;
 use didww_types::ErrorObject;
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -20,22 +21,42 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The error objects; empty when the body is not a JSON:API error document, for example that of a proxy.
     pub errors: Vec<ErrorObject>,
+    /// The wait that the response's `Retry-After` header asks for.
+    pub retry_after: Option<Duration>,
+    /// The `WWW-Authenticate` header of the response, such as `Bearer error="insufficient_scope"`.
+    pub challenge: Option<String>,
 }
 
 impl Refusal {
     /// Decodes the error objects one by one, so that a malformed one does not hide the others.
-    pub(crate) fn read(exchange: Exchange, status: StatusCode, body: &[u8]) -> Self {
+    pub(crate) fn read(answered: Answered) -> Self {
         #[derive(Deserialize)]
         struct Errors {
             errors: Vec<Value>,
         }
-        let errors = serde_json::from_slice::<Errors>(body).map_or_else(|_| Vec::new(), |body| body.errors);
+        let Answered { exchange, status, retry_after, challenge, body, .. } = answered;
+        let errors = serde_json::from_slice::<Errors>(&body).map_or_else(|_| Vec::new(), |body| body.errors);
         let errors = errors.into_iter().filter_map(|error| serde_json::from_value(error).ok()).collect();
-        Self { exchange, status, errors }
+        Self { exchange, status, errors, retry_after, challenge }
     }
 
-    pub(crate) fn into_error(self, retry_after: Option<Duration>) -> Error {
-        let status = self.status;
+    /// Whether the access token was refused because its scope does not permit the request: a read-only one was used to
+    /// write.
+    pub fn is_insufficient_scope(&self) -> bool {
+        self.has_challenge("insufficient_scope")
+    }
+
+    /// Whether the access token itself was refused, such as an expired one.
+    pub fn is_invalid_token(&self) -> bool {
+        self.has_challenge("invalid_token")
+    }
+
+    fn has_challenge(&self, error: &str) -> bool {
+        self.challenge.as_deref().is_some_and(|challenge| challenge.contains(&format!("error=\"{error}\"")))
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        let (status, retry_after) = (self.status, self.retry_after);
         let refusal = Box::new(self);
         match status {
             StatusCode::UNAUTHORIZED => Error::Unauthorized(refusal),

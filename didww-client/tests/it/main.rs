@@ -16,6 +16,7 @@ mod relationships;
 mod requests;
 mod retry;
 mod support;
+mod tokens;
 #[path = "../../../crates/client-core/tests/support/trace_log.rs"]
 mod trace_log;
 mod versions;

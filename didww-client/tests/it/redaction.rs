@@ -1,9 +1,9 @@
 //! Secrets are printed nowhere.
 
 use didww_client::resources::{VoiceOutTrunk, VoiceOutTrunkInclude};
-use didww_client::{Client, Error, Method};
+use didww_client::{ApiVersion, Client, Error, Method};
 use serde_json::json;
-use wiremock::matchers::{any, method};
+use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::canaries::Canaries;
@@ -12,7 +12,8 @@ use crate::support::{TRUNK, builder, client, document, error, id, response, trun
 use crate::trace_log::Log;
 
 /// Texts that no output may contain.
-const CANARIES: Canaries<4> = Canaries(["canary-api-key", "canary-password", "canary-passkey", "4711471147"]);
+const CANARIES: Canaries<5> =
+    Canaries(["canary-api-key", "canary-password", "canary-passkey", "canary-token", "4711471147"]);
 
 async fn exercise(server: &MockServer, client: &Client) {
     let trunks = client.voice_out_trunks();
@@ -34,6 +35,11 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     // Included records have credentials as well.
     body["included"] = json!([trunk_with(&json!({"name": "other"}))]);
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
+    let token = json!({"access_token": "canary-token", "token_type": "Bearer", "expires_in": 900});
+    Mock::given(path("/token"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(token))
+        .mount(&server)
+        .await;
     Mock::given(method("POST")).respond_with(error(422, "no", None)).mount(&server).await;
     Mock::given(any())
         .respond_with(response(200, &body).insert_header("x-request-id", "request-7"))
@@ -42,7 +48,10 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     let client = client(&server);
     client.voice_out_trunks().get(&id("traced")).await.unwrap();
     exercise(&server, &client).await;
+    let with_tokens = builder(&server.uri()).api_version(ApiVersion::NEWEST).build().unwrap();
+    exercise(&server, &with_tokens).await;
     let text = log.text();
+    assert!(text.contains("url.path=\"/token\""));
     CANARIES.assert_absent_from(&text);
     let closed =
         |line: &&str| line.contains("url.path=\"/voice_out_trunks/traced\"") && line.contains("close");

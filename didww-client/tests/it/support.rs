@@ -5,7 +5,7 @@ mod received;
 
 use std::time::Duration;
 
-use didww_client::{Client, ClientBuilder, Id, RetryPolicy};
+use didww_client::{ApiVersion, Client, ClientBuilder, Id, RetryPolicy};
 use serde_json::{Value, json};
 use wiremock::{MockServer, ResponseTemplate};
 
@@ -15,10 +15,10 @@ pub(crate) const KEY: &str = "canary-api-key";
 pub(crate) const TRUNK: &str = "0a161808-bb05-42b1-8398-7888abdfa9ef";
 pub(crate) const DID: &str = "7de7f718-4042-4d74-9fe9-863fa1777520";
 
-/// A client that retries without waiting.
+/// A client that retries without waiting, at a version that needs no access tokens.
 pub(crate) fn builder(base: &str) -> ClientBuilder {
     let retry = RetryPolicy::default().base_wait(Duration::ZERO);
-    Client::builder(format!("{base}/v3"), KEY).retry(retry)
+    Client::builder(format!("{base}/v3"), KEY).api_version(ApiVersion::V2026_04_16).retry(retry)
 }
 
 pub(crate) fn client(server: &MockServer) -> Client {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::pages::{blocks, path, read};
+use super::shape::operations;
 use super::shell::paste;
 use crate::support::binary::Binary;
 
@@ -17,26 +18,11 @@ fn documented(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The routes in the source, as `METHOD /path`.
+/// The declared routes, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
-    let source = ["routes", "calls", "attempts", "customer_routes"]
-        .map(|file| read(&format!("crates/control-plane/src/{file}.rs")))
-        .concat();
-    let mut routes = BTreeSet::new();
-    for route in source.split(".route(").skip(1) {
-        let mut quoted = route.splitn(3, '"');
-        let (path, handlers) = (quoted.nth(1).unwrap(), quoted.next().unwrap());
-        let handlers = handlers.split([';', '}']).next().unwrap();
-        let before = routes.len();
-        for method in ["get", "post", "put", "patch", "delete"] {
-            let named = |sign: char| handlers.contains(&format!("{sign}{method}("));
-            if named(' ') || named('.') {
-                routes.insert(format!("{} {path}", method.to_uppercase()));
-            }
-        }
-        assert!(routes.len() > before, "no method found of {path}");
-    }
-    routes
+    let document = trunk_server::control::openapi();
+    let routes = operations(&document).into_iter();
+    routes.map(|(method, path, _)| format!("{method} /control/v1{path}")).collect()
 }
 
 #[test]
@@ -55,7 +41,7 @@ fn every_control_endpoint_has_a_line_to_paste_and_a_method_that_exists() {
     for (heading, text) in documented(&read("docs/control.md")) {
         assert!(blocks(&text, "sh").concat().contains("curl -s"), "{heading} has no curl line");
         let mut methods = 0;
-        for (kind, source) in [("Control", &control), ("Clock", &clock)] {
+        for (kind, source) in [("Control", &control), ("control", &control), ("Clock", &clock)] {
             for name in text.split(&format!("`{kind}::")).skip(1) {
                 let name = name.split('`').next().unwrap();
                 assert!(source.contains(&format!("fn {name}(")), "{heading}: there is no {kind}::{name}");
@@ -72,4 +58,11 @@ fn the_lines_of_the_control_page_can_be_pasted() {
     let binary =
         Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
     paste("docs/control.md", &blocks(&page, "sh"), &binary);
+}
+
+#[test]
+fn the_lines_of_the_page_about_tokens_can_be_pasted() {
+    let binary =
+        Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
+    paste("docs/tokens.md", &blocks(&read("docs/tokens.md"), "sh"), &binary);
 }

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 10] = [
+pub const PAGES: [&str; 12] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
     "docs/conformance.md",
+    "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",
     "docs/retries.md",
     "docs/robustness.md",
+    "docs/tokens.md",
     "docs/voipbin.md",
     "docs/why.md",
 ];

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use trunk_rules::carrier::{Cause, Check, Settings};
+use sip_dialler::Outcome;
+use trunk_rules::carrier::{Cause as DisconnectCause, Check, Settings};
+use trunk_rules::outbound::{Cause, NextRoute};
 
 use super::pages::{read, section};
 
@@ -41,8 +43,12 @@ fn every_default_code_has_its_row_on_the_page_that_says_why() {
         settings.codec_reject_code,
         settings.sdp_reject_code,
     ];
-    let codes: BTreeSet<u16> =
-        Cause::ALL.iter().map(|cause| cause.code()).chain(configured).filter(|code| *code >= 300).collect();
+    let codes: BTreeSet<u16> = DisconnectCause::ALL
+        .iter()
+        .map(|cause| cause.code())
+        .chain(configured)
+        .filter(|code| *code >= 300)
+        .collect();
     let page = read("docs/why.md");
     let rows = first_cells(section(&page, "## By response code"));
     for code in codes {
@@ -50,11 +56,38 @@ fn every_default_code_has_its_row_on_the_page_that_says_why() {
     }
 }
 
+/// The first cells of the rows below a heading.
+fn rows_below(heading: &str) -> BTreeSet<String> {
+    first_cells(section(&read("docs/why.md"), heading))
+}
+
+#[test]
+fn every_outcome_of_an_attempt_at_a_carrier_has_its_row_on_the_page_that_says_why() {
+    let rows = rows_below("### By outcome of an attempt");
+    for outcome in Outcome::samples() {
+        let sentence = outcome.to_string();
+        // A row can name another code too.
+        let (before, after) = sentence.split_once(" 401").unwrap_or((&sentence, ""));
+        let has_row = rows.iter().any(|row| row.starts_with(before) && row.contains(after));
+        assert!(has_row, "docs/why.md has no row for the outcome `{sentence}`");
+    }
+}
+
+#[test]
+fn every_reason_for_which_no_other_route_is_tried_has_its_row_on_the_page_that_says_why() {
+    let rows = rows_below("### Why no other provider was tried");
+    let causes = [Cause::BUSY, Cause::NO_ANSWER, Cause::REJECTED, Cause::NORMAL].map(NextRoute::Final);
+    let others = [NextRoute::Tried(1), NextRoute::Answered, NextRoute::HungUp, NextRoute::NoneLeft];
+    for next in causes.into_iter().chain(others) {
+        assert!(rows.contains(&next.to_string()), "docs/why.md has no row for `{next}`");
+    }
+}
+
 #[test]
 fn every_cause_of_an_ended_call_is_named_on_the_page_that_says_why() {
     let page = read("docs/why.md");
     let ends = first_cells(section(&page, "## By cause, for calls that ended"));
-    for cause in Cause::ALL.iter().filter(|cause| cause.code() == 200) {
+    for cause in DisconnectCause::ALL.iter().filter(|cause| cause.code() == 200) {
         let id = cause.id().to_string();
         assert!(ends.contains(&id), "docs/why.md has no row for the cause {id}, {}", cause.text());
     }

@@ -68,7 +68,7 @@ async fn the_number_is_found_in_every_form_of_request_uri() {
         "sip:1%239990200:secret@127.0.0.1",
         "sips:1%239990200@out.didww.com",
         "tel:1%239990200",
-        "tel:1#9990200;phone-context=example.com",
+        "tel:1#9990200;ext=7",
     ] {
         let mut call = Call::new(&edge, "").await;
         call.uri = Some(uri.to_owned());

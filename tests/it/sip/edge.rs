@@ -28,7 +28,7 @@ pub struct Edge {
     pub control: Api,
     /// Its SIP address over UDP and TCP.
     pub sip: SocketAddr,
-    account: String,
+    pub account: String,
     config: Option<PathBuf>,
 }
 
@@ -128,7 +128,7 @@ impl Edge {
     }
 
     /// Sends a request to the control API that must succeed.
-    async fn control_request(&self, path: &str, method: &str, body: &Value) -> Value {
+    pub async fn control_request(&self, path: &str, method: &str, body: &Value) -> Value {
         let answer = self.control.send(method.parse().unwrap(), path, &body.to_string()).await;
         assert!(answer.status < 300, "{path}: {}", answer.text);
         answer.json()

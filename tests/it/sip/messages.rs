@@ -111,7 +111,7 @@ async fn without_room_for_messages_none_are_stored() {
 }
 
 /// The columns that tshark reads from a capture file, one row for each packet.
-fn tshark(file: &[u8], sip: &[u16], fields: &[&str]) -> Vec<Vec<String>> {
+pub fn tshark(file: &[u8], sip: &[u16], fields: &[&str]) -> Vec<Vec<String>> {
     let path = scratch(&format!("capture-{}.pcapng", unique()));
     std::fs::write(&path, file).unwrap();
     let mut command = Command::new("tshark");
@@ -249,6 +249,12 @@ async fn the_command_places_a_call_and_prints_its_steps_and_its_ladder() {
     let record = edge.record(&trunk, 2).await;
     assert_eq!(record["success"], true);
     assert!(record["user_agent"].as_str().unwrap().starts_with("trunk-server-call/"), "{record}");
+    // An account whose version needs access tokens is read with one.
+    let newest = json!({ "version": "2026-11-19" });
+    edge.control_request(&format!("/accounts/{}", edge.account), "PATCH", &newest).await;
+    let with = ["--to", RINGS_THEN_ANSWERS, "--trunk", "PBX", "--api-key", "good"];
+    let (said, complaint, code) = command(&edge, &with);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

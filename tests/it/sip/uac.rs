@@ -254,6 +254,11 @@ impl Call {
         }
     }
 
+    /// Removes the tag of `From`, as callers of RFC 2543 send it.
+    pub fn untagged(&mut self) {
+        self.tag.clear();
+    }
+
     /// The Request-URI of the INVITE.
     pub fn uri(&self) -> String {
         let host = if self.uac.local.is_ipv6() { "[::1]" } else { "127.0.0.1" };
@@ -276,9 +281,10 @@ impl Call {
     ) -> String {
         let Self { from, tag, remote, id, sequence, .. } = self;
         let (transport, local) = (uac.transport, uac.local);
+        let tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
         let mut text = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK-{branch}\r\n\
-             From: {from};tag={tag}\r\nTo: {remote}\r\nCall-ID: {id}\r\nCSeq: {sequence} {method}\r\n\
+             From: {from}{tag}\r\nTo: {remote}\r\nCall-ID: {id}\r\nCSeq: {sequence} {method}\r\n\
              Max-Forwards: 70\r\n"
         );
         let content = if body.is_empty() { &[][..] } else { &self.content };

@@ -1,21 +1,29 @@
 //! HTTP requests without the SDK.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use http::Method;
 use reqwest::{Client, Request, RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A version with nested attributes of trunks.
 pub const NEW: &str = "2026-04-16";
 /// A version with flat attributes of trunks.
 pub const OLD: &str = "2021-12-15";
+/// The version whose requests have access tokens.
+pub const TOKENS: &str = "2026-11-19";
 
-/// A client with an API key and a version.
+/// A client with an API key and a version. At the version with access tokens it mints one for the key, and another one when
+/// the server refuses it.
 #[derive(Clone)]
 pub struct Api {
     http: Client,
     base: String,
     key: Option<String>,
     version: Option<String>,
+    /// The token of each key.
+    tokens: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// A complete answer.
@@ -39,7 +47,13 @@ pub fn http_client() -> Client {
 impl Api {
     /// A client for a base URL such as `http://127.0.0.1:1234/v3`, at the newest version.
     pub fn new(base: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { http: http_client(), base: base.into(), key: Some(key.into()), version: Some(NEW.to_owned()) }
+        Self {
+            http: http_client(),
+            base: base.into(),
+            key: Some(key.into()),
+            version: Some(NEW.to_owned()),
+            tokens: Arc::default(),
+        }
     }
 
     /// The same client at another version; `None` sends no version header.
@@ -73,8 +87,67 @@ impl Api {
         request
     }
 
+    /// Asks the token service for a token.
+    pub async fn mint(&self, body: &Value) -> Answer {
+        let url = format!("{}/token", self.base.trim_end_matches("/v3"));
+        let mut request =
+            self.http.post(url).header("Content-Type", "application/json").body(body.to_string());
+        if let Some(key) = &self.key {
+            request = request.header("Api-Key", key);
+        }
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Mints a token for the API at the version with tokens, with these further members.
+    pub async fn token(&self, members: &Value) -> String {
+        let mut body = json!({ "aud": "api.didww.com", "api_version": TOKENS, "expires_in": 3600 });
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let minted = self.mint(&body).await;
+        assert_eq!(minted.status, 200, "{}", minted.text);
+        minted.at("/access_token").as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request, with a token if the client's or the account's version needs one.
+    async fn answered(&self, mut request: Request) -> Answer {
+        let Some(key) = self.key.clone() else {
+            return Answer::of(self.http.execute(request).await.unwrap()).await;
+        };
+        if self.version.as_deref() != Some(TOKENS) {
+            // A body that is a stream cannot be sent twice.
+            let again = request.try_clone();
+            let answer = Answer::of(self.http.execute(request).await.unwrap()).await;
+            match again {
+                Some(again) if answer.status == 401 && answer.text.is_empty() => request = again,
+                _ => return answer,
+            }
+        }
+        for is_first in [true, false] {
+            let known = self.tokens.lock().unwrap().get(&key).cloned();
+            let token = match known {
+                Some(token) => Some(token),
+                None => {
+                    let body = json!({ "aud": "api.didww.com", "api_version": TOKENS, "expires_in": 3600 });
+                    self.mint(&body).await.at("/access_token").as_str().map(str::to_owned)
+                }
+            };
+            // Without one, the server refuses the key.
+            if let Some(token) = token {
+                request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+                self.tokens.lock().unwrap().insert(key.clone(), token);
+            }
+            let again = request.try_clone();
+            let answer = Answer::of(self.http.execute(request).await.unwrap()).await;
+            match again {
+                Some(again) if is_first && answer.status == 401 => request = again,
+                _ => return answer,
+            }
+            self.tokens.lock().unwrap().remove(&key);
+        }
+        unreachable!()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path).send().await.unwrap()).await
+        self.answered(self.request(Method::GET, path).build().unwrap()).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
@@ -86,17 +159,17 @@ impl Api {
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path).send().await.unwrap()).await
+        self.answered(self.request(Method::DELETE, path).build().unwrap()).await
     }
 
     /// Sends a request that a test has built.
     pub async fn execute(&self, request: Request) -> Answer {
-        Answer::of(self.http.execute(request).await.unwrap()).await
+        self.answered(request).await
     }
 
     /// Sends any method with any text as the body.
     pub async fn send(&self, method: Method, path: &str, body: &str) -> Answer {
-        Answer::of(self.request(method, path).body(body.to_owned()).send().await.unwrap()).await
+        self.answered(self.request(method, path).body(body.to_owned()).build().unwrap()).await
     }
 }
 

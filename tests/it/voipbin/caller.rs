@@ -55,6 +55,20 @@ impl Caller {
         self.query(format!("accesskey={key}"))
     }
 
+    /// The URL of a path, with the query of every request.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{}", self.at, self.target(path))
+    }
+
+    fn target(&self, path: &str) -> String {
+        let mut target = format!("{}{path}", self.base);
+        for part in &self.query {
+            target.push(if target.contains('?') { '&' } else { '?' });
+            target.push_str(part);
+        }
+        target
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, "").await
     }
@@ -79,11 +93,7 @@ impl Caller {
 
     /// `None` if the connection ends without a complete answer.
     async fn attempt(&self, method: &str, path: &str, body: &str) -> Option<Answer> {
-        let mut target = format!("{}{path}", self.base);
-        for part in &self.query {
-            target.push(if target.contains('?') { '&' } else { '?' });
-            target.push_str(part);
-        }
+        let target = self.target(path);
         let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.at);
         for line in &self.headers {
             text.push_str(line);
@@ -115,15 +125,19 @@ pub struct Answer {
 
 impl Answer {
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n")?;
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let (head, body) = (std::str::from_utf8(&bytes[..end]).unwrap(), &bytes[end + 4..]);
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let pair = |line: &str| {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
-        let answer = Self { status, headers: lines.map(pair).collect(), text: body.to_owned() };
+        let answer = Self {
+            status,
+            headers: lines.map(pair).collect(),
+            text: String::from_utf8_lossy(body).into_owned(),
+        };
         assert_eq!(answer.header("transfer-encoding"), None, "the length of a whole body is known");
         let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
         // An answer to HEAD has no body.

@@ -57,6 +57,10 @@ const DOCUMENTED: &[(&str, &str, Family)] = &[
     ("GET", "/calls/{id}", Calls),
     ("DELETE", "/calls/{id}", Calls),
     ("POST", "/calls/{id}/hangup", Calls),
+    ("GET", "/timelines/{resource_type}/{resource_id}/events", Calls),
+    ("GET", "/timelines/calls/{call_id}/sip-analysis", Calls),
+    ("GET", "/timelines/calls/{call_id}/pcap", Calls),
+    ("GET", "/aggregated-events", Calls),
     ("GET", "/flows", Calls),
     ("POST", "/flows", Calls),
     ("GET", "/flows/{id}", Calls),
@@ -86,6 +90,12 @@ fn the_documented_endpoints_are_those_that_are_served() {
         ENDPOINTS.iter().map(|endpoint| (endpoint.method, endpoint.path)).collect();
     assert_eq!(served, documented);
     assert_eq!((served.len(), documented.len()), (ENDPOINTS.len(), DOCUMENTED.len()), "each once");
+}
+
+/// The path of a record with this id.
+fn named(path: &str, id: &str) -> String {
+    let path = path.replace("{resource_type}", "calls");
+    ["{id}", "{resource_id}", "{call_id}"].iter().fold(path, |path, name| path.replace(name, id))
 }
 
 /// A customer, its callers, and all that a request needs to be valid except for the permission.
@@ -122,7 +132,11 @@ impl Fixture {
     /// Creates a record for an endpoint. Returns the path with its id.
     async fn path(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap() {
-            _ if !path.contains("{id}") => String::new(),
+            "aggregated-events" => {
+                let id = first_call(&self.owner.post("/calls", &self.calling()).await.ok());
+                return format!("{path}?call_id={id}");
+            }
+            _ if !path.contains('{') => String::new(),
             "outbound_configs" => {
                 let customer = self.stage.customer("another").await;
                 let list = self.stage.sa.get(&format!("/outbound_configs?customer_id={customer}")).await;
@@ -134,7 +148,7 @@ impl Fixture {
                 let record = self.stage.place(&self.provider, US).await;
                 record["id"].as_str().unwrap().to_owned()
             }
-            "calls" => first_call(&self.owner.post("/calls", &self.calling()).await.ok()),
+            "calls" | "timelines" => first_call(&self.owner.post("/calls", &self.calling()).await.ok()),
             "flows" => self.owner.post("/flows", &json!({ "name": "f" })).await.id(),
             "numbers" => {
                 static NEXT: AtomicU32 = AtomicU32::new(1_000);
@@ -144,7 +158,7 @@ impl Fixture {
             "accesskeys" => self.owner.post("/accesskeys", &self.body("POST", "/accesskeys")).await.id(),
             other => panic!("make a record of {other}, so that this test can ask for it"),
         };
-        path.replace("{id}", &id)
+        named(path, &id)
     }
 
     /// A valid body for an endpoint.
@@ -249,7 +263,7 @@ async fn every_endpoint_requires_authentication() {
         cast.ask(&cast.stage.anonymous(), method, path).await.refused(&authentication_required());
         cast.ask(&bad, method, path).await.refused(&invalid_credentials());
         // Regardless of other errors in the request.
-        let path = path.replace("{id}", "xyz") + "?page_size=x";
+        let path = named(path, "xyz") + "?page_size=x";
         cast.stage.anonymous().send(method, &path, "x").await.refused(&authentication_required());
     }
 }

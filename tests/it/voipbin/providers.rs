@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncBufReadExt as _;
 use trunk_server::config::Database;
 use trunk_server::{Clock, TestServer};
 
 use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
-use crate::sip::edge::until;
+use crate::sip::edge::{DEADLINE, until};
 
 /// A body with every member.
 fn full() -> Value {
@@ -125,6 +126,71 @@ async fn case_26_a_put_replaces_everything_and_keeps_the_health_of_a_host() {
     assert_eq!(moved["metadata"], json!({}));
     assert!(cursor(&moved["tm_update"]) > cursor(&after["tm_update"]));
     assert_eq!(stage.sa.get(&path).await.ok(), moved);
+}
+
+#[tokio::test]
+async fn a_hostname_that_calls_could_not_be_dialled_with_is_refused_at_once() {
+    let stage = Stage::start().await;
+    let id = stage.provider("carrier.example.com").await;
+    let path = format!("/providers/{id}");
+    let before = stage.sa.get(&path).await.text;
+    for (hostname, part) in [
+        ("sip:1@uas.test", "user part"),
+        ("uas.test;lr", "\"lr\""),
+        ("uas.test;transport=ws", "\"ws\""),
+        ("sips:uas.test;transport=udp", "TLS"),
+        ("tel:+15551234", "\"tel:\""),
+        ("uas.test:0", "from 1 to 65535"),
+        ("a b", "neither a host name nor an IP address"),
+        ("[::1", "neither a host name nor an IP address"),
+        ("sip:", "empty"),
+    ] {
+        let body = json!({ "hostname": hostname });
+        for answer in [stage.sa.post("/providers", &body).await, stage.sa.put(&path, &body).await] {
+            let message = answer.refused_somehow("INVALID_ARGUMENT", "INVALID_ARGUMENT");
+            assert!(message.starts_with("hostname ") && message.contains(part), "{hostname}: {message}");
+        }
+    }
+    assert_eq!(stage.sa.get(&path).await.text, before);
+    assert_eq!(stage.sa.get("/providers").await.column("id"), [id]);
+}
+
+#[tokio::test]
+async fn a_hostname_with_a_scheme_a_port_or_a_transport_is_called_and_checked_as_it_states() {
+    let mut carrier = Carrier::start().await;
+    let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;
+    stage.allow().await;
+    for (hostname, authority) in [
+        ("sip:carrier.example.com", "carrier.example.com".to_owned()),
+        (&format!("sip:{};transport=udp", carrier.at), carrier.at.to_string()),
+        (&carrier.at.to_string(), carrier.at.to_string()),
+    ] {
+        let id = stage.provider(hostname).await;
+        assert_eq!(
+            stage.sa.get(&format!("/providers/{id}")).await.at("/hostname"),
+            hostname,
+            "stored as sent"
+        );
+        stage.control().probe_providers().await.unwrap();
+        assert_eq!(stage.sa.get(&format!("/providers/{id}")).await.at("/health_status"), "healthy");
+        let call = first_call(&stage.place(&id, US).await);
+        let mut incoming = carrier.call().await;
+        assert_eq!(incoming.uri(), format!("sip:{US}@{authority};transport=udp"));
+        incoming.refuse(486).await;
+        call_ends(&stage.sa, &call).await;
+        // A SIP destination at this host is closed, however the provider names it.
+        let body = json!({ "source": tel(US_TOO), "destinations": [at(&format!("sip:bob@{authority}"))] });
+        assert_eq!(stage.sa.post("/calls", &body).await.status, 400);
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hostname = format!("{};transport=tcp", listener.local_addr().unwrap());
+    let id = stage.provider(&hostname).await;
+    let _call = stage.place(&id, US).await;
+    let (stream, _) = tokio::time::timeout(DEADLINE, listener.accept()).await.expect("a connection").unwrap();
+    let mut line = String::new();
+    let mut reader = tokio::io::BufReader::new(stream);
+    tokio::time::timeout(DEADLINE, reader.read_line(&mut line)).await.expect("an INVITE").unwrap();
+    assert_eq!(line.trim_end(), format!("INVITE sip:{US}@{hostname} SIP/2.0"));
 }
 
 #[tokio::test]
@@ -344,7 +410,7 @@ async fn case_168_a_setup_needs_a_carrier_that_is_known_and_its_key() {
 
 #[tokio::test]
 async fn a_setup_makes_a_trunk_at_the_carrier_and_a_provider_that_names_it() {
-    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::NEWEST);
+    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
     let carrier = carrier.start().await;
     let stage = Stage::start().await;
     let body = |key: &str| {

@@ -297,7 +297,7 @@ async fn what_does_not_fit_is_refused_before_telnyx_is_asked() {
 
 #[tokio::test]
 async fn what_was_made_for_a_provider_that_cannot_be_written_is_taken_away_again() {
-    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::NEWEST);
+    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
     let carrier = carrier.start().await;
     let telnyx = Telnyx::start().await;
     let file = scratch(&format!("setup-unwritten-{}.db", std::process::id()));

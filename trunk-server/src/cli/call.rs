@@ -1,8 +1,11 @@
-//! `trunk-server call`: places a test call through a running server's edge, and prints what happened.
+//! `trunk-server call`: places a test call through a running server's edge or one of its providers, and prints what
+//! happened.
 //!
-//! The call is a real one, from this process over the network: the dialler's SIP client sends it. Its messages are stored
-//! in this process, so that the ladder does not depend on the control API. That API is only asked for the reason.
+//! A call through the edge is sent from this process over the network, by the dialler's SIP client. Its messages are
+//! stored in this process, so that the ladder does not depend on the control API. That API is only asked for the reason.
+//! A call through a provider is placed by the running server (`provider`).
 
+mod provider;
 mod reason;
 mod trunk;
 
@@ -25,7 +28,8 @@ use trunk_rules::carrier::Codec;
 
 use reason::FinalResponse;
 
-/// Places a test call through a running server's edge, and prints the steps, the SIP messages and the reason.
+/// Places a test call through a running server's edge or one of its providers, and prints the steps, the SIP messages and
+/// the reason.
 ///
 /// The exit code is 0 if the call was answered, 1 if it was not, and 2 if it could not be placed.
 #[derive(Debug, Clone, Args)]
@@ -36,13 +40,22 @@ pub struct PlaceCall {
     #[arg(long, value_name = "NUMBER")]
     pub to: String,
 
-    /// The caller number [default: the first DID of the account with --trunk, else anonymous]
+    /// The caller number [default: the first DID of the account with --trunk, the customer's default number with
+    /// --provider, else anonymous]
     #[arg(long, value_name = "NUMBER")]
     pub from: Option<String>,
 
     /// Use the credentials and the tech prefix of this trunk, which the API returns for --api-key
     #[arg(long, value_name = "NAME|ID", conflicts_with = "username", requires = "api_key")]
     pub trunk: Option<String>,
+
+    /// Place the call through this provider of the platform: the running server dials it
+    #[arg(long, value_name = "NAME|ID", conflicts_with_all = ["trunk", "username"], requires = "access_key")]
+    pub provider: Option<String>,
+
+    /// An access key of the platform with a super admin's permission, for --provider
+    #[arg(long, env = "TRUNK_SERVER_CALL_ACCESS_KEY", value_name = "KEY", hide_env_values = true)]
+    pub access_key: Option<String>,
 
     /// Answer the digest challenge with this username
     #[arg(long, value_name = "USERNAME", requires = "password")]
@@ -85,7 +98,7 @@ pub struct PlaceCall {
     #[arg(long, value_name = "FILE")]
     pub tls_roots: Option<PathBuf>,
 
-    /// The API of the running server, for --trunk
+    /// The API of the running server, for --trunk and --provider
     #[arg(long, env = "TRUNK_SERVER_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
@@ -93,7 +106,7 @@ pub struct PlaceCall {
     #[arg(long, env = "TRUNK_SERVER_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
-    /// The control API of the running server, for the reason of a refusal
+    /// The control API of the running server, for the reason of a refusal, and with --provider for the SIP messages
     #[arg(
         long,
         env = "TRUNK_SERVER_CONTROL_LISTEN",
@@ -110,7 +123,8 @@ pub struct PlaceCall {
 const EXAMPLES: &str = "Examples:
   trunk-server call --to 442079460018 --trunk PBX --api-key test-key
   trunk-server call --to 442079460018 --from 12025550143 --username U --password P --transport tcp
-  trunk-server call --to 9990486 --trunk PBX --api-key test-key --json";
+  trunk-server call --to 9990486 --trunk PBX --api-key test-key --json
+  trunk-server call --to 442079460018 --provider Main --access-key vb_KEY";
 
 /// A codec whose silence the call can send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -176,9 +190,20 @@ pub enum CallError {
         /// Why the request failed.
         why: String,
     },
-    /// The account has no such trunk, or several.
+    /// The platform did not place the call, or could not be asked for it.
+    #[error(
+        "the platform at {at} cannot place the call: {why}; --listen is the address of the running server, and \
+         --access-key a key with the permission of a super admin"
+    )]
+    Platform {
+        /// The address, `HOST:PORT`.
+        at: String,
+        /// Why the request failed.
+        why: String,
+    },
+    /// There is no such trunk or provider, or several.
     #[error("{0}")]
-    Trunk(String),
+    Named(String),
     /// No SIP client could be started.
     #[error(transparent)]
     Dialler(#[from] sip_dialler::DiallerError),
@@ -200,17 +225,44 @@ struct Step {
     event: String,
 }
 
+/// What happened to a call.
+struct Report {
+    steps: Vec<Step>,
+    answered: bool,
+    /// How the call ended.
+    end: String,
+    /// The code and the reason phrase of the final response.
+    response: Option<(u16, String)>,
+    call_id: Option<String>,
+    /// What the running server tried at carriers, oldest first; empty for a call through the edge.
+    tries: Vec<Value>,
+    /// The SIP messages as a diagram.
+    ladder: String,
+    /// Why the call was not answered.
+    why: Option<String>,
+}
+
 impl PlaceCall {
     /// Places the call, and returns when it has ended.
     ///
     /// # Errors
-    /// If the number or the address is not valid, the trunk cannot be found, or no SIP client can be started.
+    /// If the number or the address is not valid, the trunk or the provider cannot be found, the platform places no call,
+    /// or no SIP client can be started.
     pub async fn place(self) -> Result<Placed, CallError> {
+        let report = match (&self.provider, &self.access_key) {
+            (Some(provider), Some(key)) => {
+                check_number(&self.to)?;
+                provider::place(&self, provider, key).await?
+            }
+            _ => self.place_at_edge().await?,
+        };
+        Ok(Placed { answered: report.answered, text: self.render(report) })
+    }
+
+    /// Places the call from this process through the edge.
+    async fn place_at_edge(&self) -> Result<Report, CallError> {
         let (credentials, to, from) = self.parties().await?;
-        let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.*#_".contains(&byte);
-        if to.is_empty() || !to.bytes().all(is_valid) {
-            return Err(CallError::Number(to));
-        }
+        check_number(&to)?;
         let (at, local) = self.far_and_near_address().await?;
         let username = credentials.as_ref().map(|credentials| credentials.username.clone());
         let clock = Clock::system();
@@ -246,8 +298,17 @@ impl PlaceCall {
         let found = call_id.and_then(|call_id| messages.of(&call_id));
         let response = found.as_ref().and_then(FinalResponse::of);
         let question = reason::Question { local, to: &to, from: &from, username: username.as_deref() };
-        let why = reason::find(&self, found.as_ref(), response.as_ref(), answered, &question).await;
-        Ok(Placed { answered, text: self.render(&steps, found.as_ref(), response, (answered, end), why) })
+        let why = reason::find(self, found.as_ref(), response.as_ref(), answered, &question).await;
+        Ok(Report {
+            steps,
+            answered,
+            end: end_text(end),
+            response: response.map(|response| (response.code, response.phrase)),
+            call_id: found.as_ref().map(|found| found.call_id.clone()),
+            tries: Vec::new(),
+            ladder: found.as_ref().map(CallMessages::ladder).unwrap_or_default(),
+            why,
+        })
     }
 
     /// The credentials, the number with its tech prefix, and the caller number.
@@ -336,16 +397,9 @@ impl PlaceCall {
         }
     }
 
-    fn render(
-        &self,
-        steps: &[Step],
-        found: Option<&CallMessages>,
-        response: Option<FinalResponse>,
-        (answered, end): (bool, LegEnd),
-        why: Option<String>,
-    ) -> String {
-        let ladder = found.map(CallMessages::ladder).unwrap_or_default();
-        let (code, phrase) = response.map(|response| (response.code, response.phrase)).unzip();
+    fn render(&self, report: Report) -> String {
+        let Report { steps, answered, end, response, call_id, tries, ladder, why } = report;
+        let (code, phrase) = response.unzip();
         if self.json {
             let steps: Vec<Value> = steps
                 .iter()
@@ -353,12 +407,13 @@ impl PlaceCall {
                 .collect();
             let outcome = json!({
                 "answered": answered,
-                "call_id": found.map(|found| &found.call_id),
+                "call_id": call_id,
                 "code": code,
                 "phrase": phrase,
-                "end": end_text(end),
+                "end": end,
                 "reason": why,
                 "steps": steps,
+                "tries": tries,
                 "ladder": ladder,
             });
             return format!("{outcome}\n");
@@ -367,6 +422,9 @@ impl PlaceCall {
         for Step { at, event } in steps {
             let _infallible = writeln!(text, "{:>8.3}  {event}", at.as_secs_f64());
         }
+        for tried in &tries {
+            let _infallible = writeln!(text, "{}", provider::line(tried));
+        }
         let _infallible = writeln!(text, "\n{ladder}");
         let verdict = if answered { "answered" } else { "not answered" };
         match (code, phrase) {
@@ -374,7 +432,7 @@ impl PlaceCall {
                 let _infallible = writeln!(text, "{code} {phrase}: {verdict}");
             }
             _ => {
-                let _infallible = writeln!(text, "{verdict}: {}", end_text(end));
+                let _infallible = writeln!(text, "{verdict}: {end}");
             }
         }
         if let Some(why) = why {
@@ -382,6 +440,15 @@ impl PlaceCall {
         }
         text
     }
+}
+
+/// Checks a number, which becomes the user part of a SIP URI.
+fn check_number(to: &str) -> Result<(), CallError> {
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.*#_".contains(&byte);
+    if to.is_empty() || !to.bytes().all(is_valid) {
+        return Err(CallError::Number(to.to_owned()));
+    }
+    Ok(())
 }
 
 /// What the end of a call means to its caller.

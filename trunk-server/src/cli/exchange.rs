@@ -25,6 +25,29 @@ pub(super) async fn exchange(
     headers: &[(HeaderName, String)],
     body: Option<&Value>,
 ) -> Result<(StatusCode, Value), String> {
+    let (status, body) = exchange_bytes(at, path, headers, body).await?;
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// Sends a GET to `HOST:PORT` and returns the status and the text of the response.
+///
+/// # Errors
+/// As [`exchange`].
+pub(super) async fn exchange_text(
+    at: &str,
+    path: &str,
+    headers: &[(HeaderName, String)],
+) -> Result<(StatusCode, String), String> {
+    let (status, body) = exchange_bytes(at, path, headers, None).await?;
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
+}
+
+async fn exchange_bytes(
+    at: &str,
+    path: &str,
+    headers: &[(HeaderName, String)],
+    body: Option<&Value>,
+) -> Result<(StatusCode, Bytes), String> {
     let uri = Uri::builder().scheme("http").authority(at).path_and_query(path).build();
     let uri = uri.map_err(|error| error.to_string())?;
     let mut request =
@@ -46,8 +69,13 @@ pub(super) async fn exchange(
     };
     let answer = tokio::time::timeout(REQUEST_TIMEOUT, exchange).await;
     let slow = || format!("no response within {} seconds", REQUEST_TIMEOUT.as_secs());
-    let (status, body) = answer.unwrap_or_else(|_| Err(slow()))?;
-    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    answer.unwrap_or_else(|_| Err(slow()))
+}
+
+/// A text as a part of a path or of a query: every character is percent-encoded that means something there.
+pub(super) fn escaped(text: &str) -> String {
+    // A space becomes a plus sign, which a path would contain as such.
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// The header with a token of the control API, if there is one.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use rsipstack::sip::Transport;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::TrunkTerms;
 
 /// What happened to an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AttemptOutcome {
@@ -32,7 +33,7 @@ pub enum AttemptOutcome {
 
 /// An entry of the rings of recent attempts. An attempt can have several, with the same `call_id`. An unknown value is
 /// null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AttemptEvent {
     /// Counts the entries since the start of the server, from 1.

@@ -8,6 +8,7 @@ use trunk_store::{Record, StoredRecord};
 use uuid::Uuid;
 
 use super::*;
+use crate::attempts::AttemptQuery;
 
 const START: i64 = 1_767_225_600_000;
 const REALM: &str = "out.didww.com";
@@ -142,7 +143,42 @@ fn other_requests_of_an_unknown_source_are_answered_briefly_or_not_at_all() {
         assert_eq!(reply(&front, &request(silent, 1, ""), "8.8.8.8"), None);
     }
     assert_eq!(reply(&front, "SIP/2.0 200 OK\r\nVia: x\r\n\r\n", "8.8.8.8"), None);
+    assert_eq!(front.counts().unreadable, 0, "a response from an unknown source is no unreadable message");
     assert_eq!(reply(&front, "nonsense", "8.8.8.8"), None);
+}
+
+#[test]
+fn what_an_unknown_source_sent_and_cannot_be_read_is_answered_where_an_answer_can_be_addressed() {
+    let front = front();
+    let whole = request("OPTIONS", 1, "");
+    let blank = whole.replacen(" SIP/2.0\r\n", " SIP/2.0 \r\n", 1);
+    let cut_off = whole.split_once("Content-Length").unwrap().0;
+    let without = |name: &str| {
+        let line = whole.split_inclusive("\r\n").find(|line| line.starts_with(name)).unwrap();
+        whole.replace(line, "")
+    };
+    for bad in [blank.as_str(), cut_off, &without("From"), &without("To")] {
+        let answer = reply(&front, bad, "8.8.8.8").unwrap();
+        assert!(answer.starts_with("SIP/2.0 400 Bad Request\r\n"), "{answer}");
+        assert!(
+            answer.contains("branch=z9hG4bK1;received=8.8.8.8") && answer.len() <= 2 * bad.len(),
+            "{answer}"
+        );
+    }
+    assert_eq!(reply(&front, &without("Via"), "8.8.8.8").as_deref().map(|answer| &answer[..11]), None);
+    assert_eq!(front.counts().unreadable, 4);
+    let entries = front.attempts.list(&AttemptQuery::default());
+    let why: Vec<&str> = entries.iter().map(|entry| entry.explanation.as_str()).collect();
+    assert!(why[3].starts_with("the first line") && why[2].contains("no empty line"), "{why:?}");
+    assert!(why[..2].iter().all(|why| why.contains("From")), "{why:?}");
+    assert_eq!((&*entries[3].call_id, entries[3].code), ("1@host", Some(400)));
+}
+
+#[test]
+fn an_unknown_caller_without_a_tag_is_challenged_like_any_other() {
+    let front = front();
+    let untagged = request("INVITE", 1, "").replace(";tag=1", "");
+    assert!(reply(&front, &untagged, "8.8.8.8").unwrap().starts_with("SIP/2.0 401"));
 }
 
 #[test]
@@ -237,7 +273,7 @@ proptest! {
                     FilterAction::Drop => {}
                     FilterAction::Pass => prop_assert!(false, "no source has proved itself"),
                 }
-                let unreadable = front.unreadable(&bytes, &arrival(source), &Reply::new(400, "Bad Request"));
+                let unreadable = front.unreadable(&bytes, &arrival(source), Unreadable::Syntax);
                 if let FilterAction::Reply(answer) = unreadable {
                     *bytes_in += bytes.len();
                     *bytes_out += answer.len();

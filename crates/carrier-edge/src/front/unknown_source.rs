@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use didww_types::Timestamp;
 use sip_transport::body::ACCEPT;
-use sip_transport::{Arrival, FilterAction, Head, Reply, body_of_datagram, tag_of, unfolded};
+use sip_transport::{
+    Arrival, FilterAction, FramingError, Head, MessageFilter as _, Reply, Unreadable, body_of_datagram,
+    tag_of, unfolded,
+};
 use trunk_rules::carrier::{
     Attempt, Challenge, Check, DigestFailure, Identified, Refusal, Snapshot, Verdict, claimed_username,
     identify, reason_phrase,
@@ -14,7 +17,6 @@ use trunk_rules::carrier::{
 use super::{BoundNonces, Front, key_of, message};
 use crate::attempt::TWILIO_HEADER;
 use crate::attempt_log::{enter_challenge, of_refusal};
-use crate::attempts::AttemptOutcome;
 use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
 
@@ -32,14 +34,9 @@ fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a,
 
 impl Front {
     pub(super) fn decide_unknown(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> FilterAction {
-        let head = Head::of(bytes);
-        let Some((head, [method, uri, version])) =
-            head.and_then(|head| head.request().map(|request| (head, request)))
-        else {
-            self.counts.unreadable();
-            let why = "the message could not be parsed as SIP";
-            self.trace_unreadable(bytes, arrival, AttemptOutcome::Unreadable, None, why);
-            return FilterAction::Drop;
+        let request = Head::of(bytes).and_then(|head| head.request().map(|request| (head, request)));
+        let Some((head, [method, uri, version])) = request else {
+            return self.no_request(bytes, arrival);
         };
         if matches!(method, b"ACK" | b"CANCEL") {
             if self.proofs.contains(attempt_of(&head, arrival), now) {
@@ -57,13 +54,14 @@ impl Front {
             _ if head.value(["Max-Forwards", ""]).is_some_and(|hops| &*hops == b"0") => {
                 Reply::new(483, "Too Many Hops")
             }
-            (None | Some(false), _) | (_, None) => Reply::new(400, "Bad Request"),
+            (None, _) | (_, None) => return self.unreadable(bytes, arrival, Unreadable::Syntax),
             // Only a receiver of the edge's responses knows the local tag; a forger of the address does not.
-            (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
+            // A `From` without a tag is valid (RFC 3261 §12.1.1).
+            (Some(_), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
                 return FilterAction::Pass;
             }
-            (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
-            (Some(true), Some(false)) => match method {
+            (Some(_), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
+            (Some(_), Some(false)) => match method {
                 b"INVITE" => return self.attempt(&head, bytes, uri, arrival, now),
                 b"OPTIONS" => Reply::new(200, "OK")
                     .useful("Allow", ALLOW)
@@ -77,6 +75,18 @@ impl Front {
             },
         };
         self.answer(&head, bytes.len(), arrival, reply)
+    }
+
+    /// What an unknown source sent and is no request: a response, which is dropped, or a message that cannot be read.
+    fn no_request(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
+        match Head::of(bytes) {
+            Some(head) if head.start().starts_with(b"SIP/2.0 ") => {
+                self.counts.unanswered();
+                FilterAction::Drop
+            }
+            Some(_) => self.unreadable(bytes, arrival, Unreadable::StartLine),
+            None => self.unreadable(bytes, arrival, FramingError::Headless.into()),
+        }
     }
 
     /// An INVITE outside of a dialog. It passes if it has a valid digest, or if its trunk asks for none and

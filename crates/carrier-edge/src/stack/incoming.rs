@@ -103,14 +103,9 @@ impl Incoming {
         }
     }
 
-    /// The Request-URI, with its user part as received.
-    pub(crate) fn request_uri(&self) -> String {
-        let uri = &self.transaction.original.uri;
-        match (&uri.scheme, &uri.auth) {
-            // The library escapes the user part again when it formats it: `%23` would become `%2523`.
-            (Some(scheme), Some(auth)) => format!("{scheme}:{}@{}", auth.user, uri.host_with_port),
-            _ => uri.to_string(),
-        }
+    /// The Request-URI as received.
+    pub(crate) fn request_uri(&self) -> &str {
+        Arrival::request_uri(&self.transaction.original).unwrap_or_default()
     }
 
     pub(crate) fn body(&self) -> &[u8] {
@@ -129,14 +124,6 @@ impl Incoming {
     /// Returns true if its version is SIP/2.0.
     pub(crate) fn is_of_this_version(&self) -> bool {
         *self.transaction.original.version() == Version::V2
-    }
-
-    /// Returns true if the Request-URI is a `sip:`, `sips:` or `tel:` URI.
-    pub(crate) fn has_known_scheme(&self) -> bool {
-        match &self.transaction.original.uri.scheme {
-            Some(Scheme::Other(scheme)) => scheme.eq_ignore_ascii_case("tel"),
-            _ => true,
-        }
     }
 
     /// The number and the method of `CSeq`.
@@ -194,8 +181,13 @@ impl Incoming {
         tag_of(self.value("To")?)
     }
 
-    pub(crate) fn max_forwards(&self) -> Option<u32> {
-        self.value("Max-Forwards")?.trim().parse().ok()
+    /// The value of `Max-Forwards`; `None` without the header.
+    ///
+    /// # Errors
+    /// Its text, if it is not a number.
+    pub(crate) fn max_forwards(&self) -> Result<Option<u32>, &str> {
+        let value = self.value("Max-Forwards").map(str::trim);
+        value.map(|value| value.parse().map_err(|_| value)).transpose()
     }
 
     /// Returns true if it arrived without a local tag, outside of any dialog.

@@ -75,6 +75,7 @@ mod tests {
         Ok(Received {
             status: StatusCode::from_u16(status).unwrap(),
             request_id: None,
+            challenge: None,
             retry_after: retry_after.map(Duration::from_secs),
             body: bytes::Bytes::new(),
         })

@@ -19,6 +19,12 @@ pub(crate) struct ApiError {
     pub internal: Option<String>,
     /// When a request that received 503, or 409 for its idempotency key, can succeed; `None` with every other error.
     pub recovery: Option<Recovery>,
+    /// The number of seconds in the `Retry-After` header of a response that `recovery` does not concern.
+    pub retry_after: Option<u64>,
+    /// The `WWW-Authenticate` header.
+    pub challenge: Option<&'static str>,
+    /// True for a response without a body.
+    pub is_bare: bool,
 }
 
 impl ApiError {
@@ -29,7 +35,7 @@ impl ApiError {
 
     /// A response with several errors.
     pub(crate) fn from_objects(errors: Vec<ErrorObject>) -> Self {
-        Self { errors, internal: None, recovery: None }
+        Self { errors, internal: None, recovery: None, retry_after: None, challenge: None, is_bare: false }
     }
 
     /// A response with one error of this code, title and detail.
@@ -54,6 +60,52 @@ impl ApiError {
     /// 404: the registry declares no such path in this version, or not with this method.
     pub(crate) fn no_route() -> Self {
         Self::new(ErrorCode::NotFound, "Not Found", "Not Found")
+    }
+
+    /// 401 without a body: the version needs an access token, and the request has none.
+    pub(crate) fn no_token() -> Self {
+        let text = "Unauthorized";
+        Self { is_bare: true, ..Self::new(ErrorCode::Unauthorized, text, text) }
+    }
+
+    /// 401: the access token is refused, for whatever reason.
+    pub(crate) fn invalid_token() -> Self {
+        let text = "Invalid token";
+        let challenge = Some("Bearer error=\"invalid_token\"");
+        Self { challenge, ..Self::new(ErrorCode::Unauthorized, text, text) }
+    }
+
+    /// 403: the scope of the access token does not permit a write.
+    pub(crate) fn insufficient_scope() -> Self {
+        let text = "Insufficient scope";
+        let challenge = Some("Bearer error=\"insufficient_scope\"");
+        Self { challenge, ..Self::new(ErrorCode::Forbidden, text, text) }
+    }
+
+    /// 403: the account lacks a feature.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(ErrorCode::Forbidden, "Forbidden", "Forbidden")
+    }
+
+    /// 429 until 2026-04-16, which has no code and no title.
+    pub(crate) fn too_many_requests() -> Self {
+        Self::from_object(ErrorObject {
+            status: Some(StatusCode::TOO_MANY_REQUESTS.as_str().to_owned()),
+            detail: Some("Too Many Requests".to_owned()),
+            ..ErrorObject::default()
+        })
+    }
+
+    /// 429 since 2026-11-19: the budget of the account is spent, for this number of seconds.
+    pub(crate) fn over_budget(seconds: u64) -> Self {
+        let text = "Too Many Requests";
+        Self { retry_after: Some(seconds.max(1)), ..Self::new(ErrorCode::TooManyRequests, text, text) }
+    }
+
+    /// Sets the cause for the log.
+    #[must_use]
+    pub(crate) fn because(self, cause: impl Into<String>) -> Self {
+        Self { internal: Some(cause.into()), ..self }
     }
 
     /// 500: the server failed. The cause is logged and not sent.
@@ -103,7 +155,11 @@ impl ApiError {
 
     /// Renders the error document.
     pub(crate) fn body(&self) -> String {
-        if self.status() == StatusCode::TOO_MANY_REQUESTS {
+        if self.is_bare {
+            return String::new();
+        }
+        let has_code = self.errors.iter().any(|error| error.code.is_some());
+        if self.status() == StatusCode::TOO_MANY_REQUESTS && !has_code {
             // The only recorded error whose members are in another order.
             return TOO_MANY_REQUESTS.to_owned();
         }

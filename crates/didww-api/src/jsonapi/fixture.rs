@@ -44,7 +44,13 @@ impl Fixture {
             record_quota: None,
             created_at: now,
         };
-        let key = ApiKey { id: Uuid::from_u128(2), secret: Secret::new("key"), created_at: now };
+        let key = ApiKey {
+            id: Uuid::from_u128(2),
+            secret: Secret::new("key"),
+            created_at: now,
+            addresses: None,
+            environment: None,
+        };
         let account = core.store.create_account(account, key).await.unwrap();
         Self { core, rules, account }
     }

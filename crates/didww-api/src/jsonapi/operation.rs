@@ -1,6 +1,6 @@
 //! The operation that a method and a path select.
 
-use didww_types::{RelationshipSpec, ResourceSpec, Verb};
+use didww_types::{ApiVersion, Feature, RelationshipSpec, ResourceSpec, Verb};
 use http::Method;
 
 use super::{Endpoint, RequestContext, Target};
@@ -75,6 +75,19 @@ impl Operation {
             _ => return None,
         };
         spec.has(operation.verb()).then_some(operation)
+    }
+
+    /// Returns the feature without which an account may not use the operation in a version.
+    pub(crate) fn feature_needed(&self, version: ApiVersion) -> Option<Feature> {
+        let (Self::List { spec }
+        | Self::Get { spec, .. }
+        | Self::Create { spec }
+        | Self::Update { spec, .. }
+        | Self::Delete { spec, .. }
+        | Self::Linkage { spec, .. }
+        | Self::Related { spec, .. }
+        | Self::UpdateLinkage { spec, .. }) = self;
+        spec.feature_needed(self.verb(), version)
     }
 
     /// The verb that the resource must declare for this operation.

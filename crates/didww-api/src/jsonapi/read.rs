@@ -1,6 +1,6 @@
 //! GET of lists and of single records.
 
-use didww_types::{ErrorCode, Links, ResourceSpec};
+use didww_types::{Links, ResourceSpec};
 use http::StatusCode;
 use uuid::Uuid;
 
@@ -15,9 +15,6 @@ pub(super) async fn list(
     spec: &'static ResourceSpec,
     params: &QueryParams,
 ) -> Result<Reply, ApiError> {
-    if spec.list_needs.is_some_and(|feature| !context.account.features.has(feature)) {
-        return Err(ApiError::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"));
-    }
     let query = list_query(context, spec, params);
     list_reply(context, spec, params, query, &Links { base: &context.base }.collection(spec.name)).await
 }

@@ -21,7 +21,8 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     }
     if spec.has(Verb::Create) {
         let body = body(&format!("{name}_create"));
-        let parameters = shape_parameters(spec, version);
+        let mut parameters = shape_parameters(spec, version);
+        parameters.push(idempotency_key());
         collection.insert(
             "post".into(),
             operation(spec, Verb::Create, parameters, &[("201", Some(&single))], Some(&body)),
@@ -80,7 +81,8 @@ fn relationship_paths(
         operation.insert("operationId".into(), json!(format!("{kind}_{name}_{what}")));
         operation.insert("tags".into(), json!([kind]));
         operation.insert("summary".into(), json!(relationship.doc));
-        operation.insert("parameters".into(), json!([id]));
+        let parameters = if method == "post" { json!([id, idempotency_key()]) } else { json!([id]) };
+        operation.insert("parameters".into(), parameters);
         if let Some(body) = body {
             operation.insert("requestBody".into(), body.clone());
         }
@@ -210,6 +212,17 @@ fn document(data: &Value, list: bool) -> Value {
     }
     let schema = json!({ "type": "object", "required": ["data", "meta"], "properties": properties });
     json!({ "content": { MEDIA_TYPE: { "schema": schema } } })
+}
+
+/// The header with which a repeated POST has one effect. DIDWW's own API has none.
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "A text of the client's own in double quotes, new for each logical request. A request that is \
+                        repeated with it has one effect and the same answer. DIDWW's own API ignores it.",
+        "schema": { "type": "string", "pattern": r#"^"([ !#-\[\]-~]|\\["\\]){1,255}"$"# },
+    })
 }
 
 fn query(name: &str, description: &str, schema: &Value) -> Value {

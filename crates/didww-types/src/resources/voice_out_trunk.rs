@@ -62,6 +62,7 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
     verbs(list, get, create, update, delete),
     adapter = FLAT,
     list_needs = Outbound,
+    needs(Outbound, "2026-04-16"),
     max_page_size = 1000,
     unique_everywhere("authentication_method.attributes.twilio_account_sid")
 )]

@@ -8,7 +8,12 @@ use crate::{Id, Resource, ToOne};
 /// The response contains only the trunk's id; the new credentials are attributes of the trunk. Only a trunk
 /// with the authentication method `credentials_and_ip` has credentials.
 #[derive(Debug, Clone, PartialEq, Resource)]
-#[resource(name = "voice_out_trunk_regenerate_credentials", since = "2021-12-15", verbs(create))]
+#[resource(
+    name = "voice_out_trunk_regenerate_credentials",
+    since = "2021-12-15",
+    verbs(create),
+    needs(Outbound, "2026-04-16")
+)]
 #[non_exhaustive]
 pub struct VoiceOutTrunkRegenerateCredentials {
     /// The id of the trunk; the request itself has no id.

@@ -91,6 +91,36 @@ async fn a_strict_router_is_the_target_itself() {
 }
 
 #[tokio::test]
+async fn each_early_dialog_of_a_fork_has_its_responses_acknowledged() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    let reliable = |number: u32| format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+    for (tag, number) in [("far", 1), ("other", 900), ("other", 901), ("far", 2)] {
+        carrier.tag = tag.to_owned();
+        carrier.answer(&invite, "183 Session Progress", &reliable(number), &description(4000)).await;
+        let prack = carrier.expect("PRACK").await;
+        assert_eq!(prack.header("RAck"), format!("{number} 1 INVITE"));
+        assert!(prack.header("To").ends_with(&format!(";tag={tag}")), "{prack:?}");
+        let sequence = if matches!(number, 1 | 900) { "2 PRACK" } else { "3 PRACK" };
+        assert_eq!(prack.header("CSeq"), sequence, "each dialog has its own numbers");
+        carrier.answer(&prack, "200 OK", "", "").await;
+    }
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    carrier.tag = "other".to_owned();
+    carrier.answer(&invite, "200 OK", &contact, "").await;
+    let ack = carrier.expect("ACK").await;
+    assert!(ack.header("To").ends_with(";tag=other"), "{ack:?}");
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    assert_eq!(bye.header("CSeq"), "4 BYE");
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
 async fn of_several_answers_the_first_is_kept_and_the_others_are_hung_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
@@ -144,6 +174,29 @@ async fn a_reliable_provisional_response_is_acknowledged_once() {
 }
 
 #[tokio::test]
+async fn the_reliable_provisional_responses_of_each_fork_are_acknowledged_in_its_own_dialog() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut elsewhere = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contacts = [carrier.contact(), elsewhere.contact()];
+    for (number, prack_number) in [(10, "2 PRACK"), (11, "3 PRACK")] {
+        for (tag, contact) in ["one", "two"].iter().zip(&contacts) {
+            carrier.tag = (*tag).to_owned();
+            let reliable = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+            carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+            let at = if *tag == "one" { &mut carrier } else { &mut elsewhere };
+            let prack = at.expect("PRACK").await;
+            assert_eq!(prack.header("RAck"), format!("{number} 1 INVITE"));
+            assert_eq!(prack.header("CSeq"), prack_number);
+            assert!(prack.header("To").ends_with(&format!(";tag={tag}")), "{prack:?}");
+            at.answer(&prack, "200 OK", "", "").await;
+        }
+    }
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+}
+
+#[tokio::test]
 async fn silence_is_sent_to_the_address_of_the_answer() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
@@ -153,11 +206,15 @@ async fn silence_is_sent_to_the_address_of_the_answer() {
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     let mut packet = [0; 400];
-    for _ in 0..15 {
+    let mut stamps = Vec::new();
+    for _ in 0..30 {
         let came = tokio::time::timeout(EVENT_TIMEOUT, receiver.recv_from(&mut packet)).await;
         let (length, from) = came.expect("packets keep coming").unwrap();
         assert_eq!((length, from.port(), packet[1] & 127, packet[171]), (172, invite.media(), 8, 0xd5));
+        stamps.push(u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]));
     }
+    let span = stamps[29].wrapping_sub(stamps[0]);
+    assert!(span < 8_000, "30 packets of 20 ms do not take a second: {span}");
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ async fn the_invite_is_the_one_that_the_platform_sends() {
     assert_eq!(invite.header("Contact"), format!("<sip:{local};transport=udp>"));
     assert_eq!((invite.header("CSeq"), invite.header("Max-Forwards")), ("1 INVITE", "70"));
     assert_eq!((invite.header("Supported"), invite.header("User-Agent")), ("100rel, timer", "trunk-server"));
+    for method in ["INVITE", "ACK", "CANCEL", "BYE", "UPDATE"] {
+        assert!(invite.header("Allow").split(", ").any(|allowed| allowed == method), "{method}: {invite:?}");
+    }
     assert_eq!(invite.header("X-Account"), "a; b=\"c\"");
     assert_eq!(invite.header("P-Asserted-Identity"), "<tel:+37061498222>");
     assert_eq!(invite.all("Call-ID").len(), 1);
@@ -55,7 +58,11 @@ async fn a_caller_that_is_no_number_is_escaped_once() {
 #[tokio::test]
 async fn every_final_response_ends_the_call_with_its_code_and_is_acknowledged() {
     let dialler = dialler().await;
-    for code in [300, 302, 380, 401, 403, 404, 407, 408, 480, 486, 488, 500, 503, 504, 600, 603, 606] {
+    // 399, 499, 599 and 699 are known to no standard.
+    for code in [
+        300, 302, 380, 399, 401, 403, 404, 407, 408, 480, 486, 488, 499, 500, 503, 504, 599, 600, 603, 606,
+        699,
+    ] {
         let mut carrier = Carrier::udp().await;
         let mut leg = dialler.call(invitation(&carrier.uri("1#")));
         let invite = carrier.expect("INVITE").await;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::net::TcpListener;
+
 use super::carrier::Carrier;
 use super::{DiallerConfig, config, mapped, start};
 use crate::ProbeError;
@@ -32,17 +34,44 @@ async fn any_response_to_the_single_datagram_is_a_success() {
 }
 
 #[tokio::test]
-async fn a_probe_fails_for_a_host_that_is_silent_or_unknown_or_has_a_port() {
+async fn a_probe_fails_for_a_host_that_is_silent_or_unknown_or_cannot_be_dialled() {
     let mut carrier = Carrier::udp().await;
     let hosts = [("silent.example.com".to_owned(), carrier.address.to_string())].into();
     let dialler = start(DiallerConfig { hosts, probe_timeout: Duration::from_millis(700), ..config() }).await;
     assert_eq!(dialler.probe("silent.example.com").await, Err(ProbeError::Silent));
     carrier.expect("OPTIONS").await;
     carrier.hears_nothing_for(super::ROUND_TRIP).await;
-    assert_eq!(dialler.probe("silent.example.com:5070").await, Err(ProbeError::Port));
     assert_eq!(dialler.probe("::1").await, Err(ProbeError::Unresolved));
-    for name in ["", "a b", "nowhere.invalid"] {
-        let probed = dialler.probe(name).await;
-        assert!(matches!(probed, Err(ProbeError::Unresolved | ProbeError::Silent)), "{name}: {probed:?}");
+    for name in ["", "a b", "user@silent.example.com", "silent.example.com;transport=ws"] {
+        assert_eq!(dialler.probe(name).await, Err(ProbeError::Hostname), "{name}");
     }
+    let probed = dialler.probe("nowhere.invalid").await;
+    assert!(matches!(probed, Err(ProbeError::Unresolved | ProbeError::Silent)), "{probed:?}");
+}
+
+#[tokio::test]
+async fn a_probe_uses_the_port_and_the_transport_of_the_hostname_as_a_call_does() {
+    let dialler = start(config()).await;
+    let mut carrier = Carrier::udp().await;
+    for hostname in [format!("{}", carrier.address), format!("sip:{};transport=udp", carrier.address)] {
+        let answer = async {
+            let options = carrier.expect("OPTIONS").await;
+            carrier.answer(&options, "200 OK", "", "").await;
+            options
+        };
+        let (probed, options) = tokio::join!(dialler.probe(&hostname), answer);
+        assert_eq!((probed, options.uri().contains("transport")), (Ok(200), false), "{hostname}");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hostname = format!("{};transport=tcp", listener.local_addr().unwrap());
+    let answer = async {
+        let mut carrier = Carrier::accept(&listener).await;
+        let options = carrier.expect("OPTIONS").await;
+        carrier.answer(&options, "200 OK", "", "").await;
+        options
+    };
+    let (probed, options) = tokio::join!(dialler.probe(&hostname), answer);
+    assert_eq!(probed, Ok(200));
+    assert_eq!(options.uri(), format!("sip:healthcheck@{hostname}"));
+    assert!(options.header("Via").starts_with("SIP/2.0/TCP"), "{options:?}");
 }

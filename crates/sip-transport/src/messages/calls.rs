@@ -180,9 +180,12 @@ impl Calls {
 
     /// The messages with a `Call-ID`, and the number of dropped ones.
     pub(super) fn of(&self, call_id: &str) -> Option<(Vec<Message>, u64)> {
-        let records = self.by_call_id.get(call_id)?;
-        let messages = records.iter().flat_map(|record| record.first.iter().chain(&record.last));
-        Some((messages.cloned().collect(), records.iter().map(|record| record.omitted).sum()))
+        messages_of(self.by_call_id.get(call_id)?.iter())
+    }
+
+    /// Those that a stack exchanged.
+    pub(super) fn of_stack(&self, call_id: &str, stack: &str) -> Option<(Vec<Message>, u64)> {
+        messages_of(self.by_call_id.get(call_id)?.iter().filter(|record| record.party.0 == stack))
     }
 
     pub(super) fn call_ids(&self) -> Vec<String> {
@@ -271,6 +274,17 @@ impl Calls {
             Owner::Address(_) => &mut self.unowned,
         }
     }
+}
+
+/// The messages of records, and the number of dropped ones; `None` without a record.
+fn messages_of<'a>(records: impl Iterator<Item = &'a Record>) -> Option<(Vec<Message>, u64)> {
+    let (mut messages, mut omitted, mut has_any) = (Vec::new(), 0, false);
+    for record in records {
+        messages.extend(record.first.iter().chain(&record.last).cloned());
+        omitted += record.omitted;
+        has_any = true;
+    }
+    has_any.then_some((messages, omitted))
 }
 
 impl Record {

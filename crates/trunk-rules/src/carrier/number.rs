@@ -4,6 +4,7 @@
 //! documented nowhere, and are refused rather than guessed.
 
 use super::Digits;
+use super::uri::PHONE_CONTEXT;
 
 /// Why a text is not a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +18,11 @@ pub enum NumberError {
     /// The text has more than 15 digits; contains their count.
     #[error("the number has {0} digits; E.164 allows at most 15")]
     TooLong(usize),
+    /// The number is a local one of a private numbering plan (RFC 3966 §5.1.5).
+    #[error(
+        "the number is valid only in its phone-context, which is not a country code; dial the whole number"
+    )]
+    Local,
     /// The number begins with zero.
     #[error("the number begins with 0; dial the country code, optionally preceded by + or 00")]
     LeadingZero,
@@ -35,6 +41,9 @@ pub(super) fn digits(text: &[u8]) -> Result<Digits, NumberError> {
 
 /// Removes one leading `+` or `00`. The rest must be 1 to 15 digits of which the first is not 0.
 pub fn normalise(text: &[u8]) -> Result<Digits, NumberError> {
+    if text.windows(PHONE_CONTEXT.len()).any(|window| window == PHONE_CONTEXT) {
+        return Err(NumberError::Local);
+    }
     let rest = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"00")).unwrap_or(text);
     let digits = digits(rest)?;
     if rest.starts_with(b"0") { Err(NumberError::LeadingZero) } else { Ok(digits) }
@@ -68,6 +77,11 @@ mod tests {
         assert_eq!(text("44-20"), Err(NumberError::NotADigit(b'-')));
         assert_eq!(text("alice"), Err(NumberError::NotADigit(b'a')));
         assert_eq!(text("++44"), Err(NumberError::NotADigit(b'+')));
+    }
+
+    #[test]
+    fn a_number_of_a_private_plan_is_refused() {
+        assert_eq!(text("0018;phone-context=pbx.example.com"), Err(NumberError::Local));
     }
 
     #[test]

@@ -8,11 +8,17 @@ use std::borrow::Cow;
 /// Returns the user part of a `sip:`, `sips:` or `tel:` URI, percent-decoded, without password and
 /// parameters.
 ///
+/// A local number is returned with its `phone-context` (RFC 3966 §5.1.5): behind the digits of a global one, so
+/// that it is the number which it stands for. The context of a private numbering plan stays behind the number as
+/// a parameter, so that [`normalise`](super::normalise) refuses it. The visual separators of a `tel:` URI are
+/// removed (§5.1.1).
+///
 /// ```
 /// use trunk_rules::carrier::user_part;
 /// let user = user_part(b"sip:123%23+442012345678;npdi@nyc.us.out.didww.com;user=phone");
 /// assert_eq!(user.as_deref(), Some(b"123#+442012345678".as_slice()));
-/// assert_eq!(user_part(b"tel:+442012345678;phone-context=x").as_deref(), Some(b"+442012345678".as_slice()));
+/// let local = user_part(b"tel:20-1234-5678;phone-context=+44");
+/// assert_eq!(local.as_deref(), Some(b"+442012345678".as_slice()));
 /// assert_eq!(user_part(b"sip:out.didww.com"), None);
 /// ```
 pub fn user_part(uri: &[u8]) -> Option<Cow<'_, [u8]>> {
@@ -21,13 +27,56 @@ pub fn user_part(uri: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (scheme, rest) = (uri.get(..colon)?, uri.get(colon + 1..)?);
     let raw = if scheme.eq_ignore_ascii_case(b"sip") || scheme.eq_ignore_ascii_case(b"sips") {
         let at = rest.iter().position(|byte| *byte == b'@')?;
-        rest.get(..at)?.split(|byte| matches!(byte, b';' | b':')).next()?
+        rest.get(..at)?.split(|byte| *byte == b':').next()?
     } else if scheme.eq_ignore_ascii_case(b"tel") {
-        rest.split(|byte| matches!(byte, b';' | b'?' | b'>') || byte.is_ascii_whitespace()).next()?
+        rest.split(|byte| matches!(byte, b'?' | b'>') || byte.is_ascii_whitespace()).next()?
     } else {
         return None;
     };
-    Some(percent_decoded(raw))
+    let mut parts = raw.split(|byte| *byte == b';');
+    let number = percent_decoded(parts.next()?);
+    let number = if scheme.eq_ignore_ascii_case(b"tel") { without_separators(number) } else { number };
+    let name = PHONE_CONTEXT.get(1..PHONE_CONTEXT.len() - 1).unwrap_or_default();
+    let context = parts.find_map(|parameter| {
+        let equals = parameter.iter().position(|byte| *byte == b'=')?;
+        parameter
+            .get(..equals)?
+            .eq_ignore_ascii_case(name)
+            .then_some(percent_decoded(parameter.get(equals + 1..)?))
+    });
+    Some(match context {
+        Some(context) => with_context(number, &context),
+        None => number,
+    })
+}
+
+/// The length of emergency and service numbers. `911` in the context `+1` is not +1911 (RFC 3966 §5.1.5).
+const MAX_SHORT_CODE_LENGTH: usize = 3;
+
+/// The parameter that says where a local number is valid, as it is kept behind a number.
+pub(super) const PHONE_CONTEXT: &[u8] = b";phone-context=";
+
+/// A number with its context. What stands before a `#` is a tech prefix and no part of the number.
+fn with_context<'a>(text: Cow<'a, [u8]>, context: &[u8]) -> Cow<'a, [u8]> {
+    let at = text.iter().rposition(|byte| *byte == b'#').map_or(0, |at| at + 1);
+    let (prefix, number) = text.split_at(at);
+    if number.starts_with(b"+") || number.len() <= MAX_SHORT_CODE_LENGTH {
+        return text;
+    }
+    let digits = context.strip_prefix(b"+").map(|digits| without_separators(Cow::Borrowed(digits)));
+    match digits.filter(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)) {
+        Some(digits) => Cow::Owned([prefix, &b"+"[..], &*digits, number].concat()),
+        None => Cow::Owned([&*text, PHONE_CONTEXT, context].concat()),
+    }
+}
+
+/// A telephone number without the separators that only help to read it (RFC 3966 §3, `visual-separator`).
+fn without_separators(number: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let is_separator = |byte: &u8| b"-.()".contains(byte);
+    if !number.iter().any(is_separator) {
+        return number;
+    }
+    Cow::Owned(number.iter().filter(|byte| !is_separator(byte)).copied().collect())
 }
 
 /// Returns the URI of a `From`-like header value: the part in angle brackets, or the value itself.
@@ -109,6 +158,24 @@ mod tests {
     fn user_parameters_uri_parameters_and_a_password_are_no_part_of_the_number() {
         for uri in ["sip:442;npdi;rn=+1@h", "sip:442@h;user=phone", "SIPS:442:secret@h", "tel:442;isub=1"] {
             assert_eq!(user(uri).as_deref(), Some("442"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_local_number_belongs_to_its_phone_context() {
+        for (uri, number) in [
+            ("tel:2079460018;phone-context=+44", "+442079460018"),
+            ("tel:(20)7946.0018;ext=1;Phone-Context=+4-4", "+442079460018"),
+            ("sip:2079460018;phone-context=%2B44@h;user=phone", "+442079460018"),
+            ("sip:123%232079460018;phone-context=+44@h", "123#+442079460018"),
+            ("tel:+442079460018;phone-context=+1", "+442079460018"),
+            ("tel:0018;phone-context=pbx.example.com", "0018;phone-context=pbx.example.com"),
+            ("tel:0018;phone-context=+", "0018;phone-context=+"),
+            ("tel:0018;phone-context", "0018"),
+            ("tel:911;phone-context=+1", "911"),
+            ("sip:44-20@h", "44-20"),
+        ] {
+            assert_eq!(user(uri).as_deref(), Some(number), "{uri}");
         }
     }
 

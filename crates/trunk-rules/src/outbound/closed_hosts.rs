@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::provider_host::ProviderHost;
 use super::sip_uri::{canonical_host, host_and_port};
 
 /// The port of a URI without one, at a host that is an address.
@@ -38,7 +39,8 @@ pub enum Closed {
 
 impl ClosedHosts {
     /// Builds the set. `map` is the configuration's host map: names and their addresses (`host` or
-    /// `host:port`). `providers` are the host names of provider records, with an optional port and transport.
+    /// `host:port`). `providers` are the hostnames of provider records; one that cannot be dialled closes the text
+    /// before its first semicolon.
     pub fn new<'a>(
         map: impl IntoIterator<Item = (&'a str, &'a str)>,
         providers: impl IntoIterator<Item = &'a str>,
@@ -46,8 +48,11 @@ impl ClosedHosts {
         let host = |text: &str| canonical_host(host_and_port(text).map_or(text, |(host, _)| host));
         let (map_names, map_hosts) =
             map.into_iter().map(|(name, at)| (canonical_host(name), host(at))).unzip();
-        let hostname = |text: &'a str| text.split(';').next().map(host);
-        let providers = providers.into_iter().filter_map(hostname).filter(|host| !host.is_empty()).collect();
+        let hostname = |text: &'a str| match ProviderHost::parse(text) {
+            Ok(read) => canonical_host(read.host),
+            Err(_) => host(text.split(';').next().unwrap_or_default()),
+        };
+        let providers = providers.into_iter().map(hostname).filter(|host| !host.is_empty()).collect();
         Self { map_names, map_hosts, providers, ports: BTreeSet::new() }
     }
 
@@ -90,6 +95,7 @@ mod tests {
                 "198.51.100.7:5060",
                 "",
                 "[2001:DB8::7]",
+                "sips:Secure.example.org:5061",
             ],
         )
     }
@@ -114,6 +120,7 @@ mod tests {
             "other.example.org",
             "198.51.100.7",
             "2001:db8::7",
+            "secure.example.org",
         ] {
             assert_eq!(hosts().closes(host, None), Some(Closed::Provider), "{host}");
         }

@@ -7,12 +7,12 @@ use voipbin_types::{Address, Anonymous};
 
 use super::anonymous::hides_caller;
 use super::headers::carrier_headers;
+use super::provider_host::{HostnameError, ProviderHost};
 
 /// The parts of a provider record that an attempt needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Provider<'a> {
-    /// The carrier's host, with an optional `:port`. As an extension to the platform, `;transport=` with
-    /// `udp`, `tcp` or `tls` may follow; the default transport is UDP.
+    /// The carrier's host, as [`ProviderHost`] reads it.
     pub hostname: &'a str,
     /// The text before the number.
     pub tech_prefix: &'a str,
@@ -37,13 +37,12 @@ pub struct Outgoing {
 }
 
 /// Why an attempt cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
-    /// The hostname is not a host with an optional port and transport.
-    #[error(
-        "the provider's hostname must be a host name or address, optionally with :port and ;transport=udp|tcp|tls"
-    )]
-    Hostname,
+    /// The provider's hostname cannot be dialled. Only a record of an earlier release, or one without a hostname, has
+    /// such a hostname.
+    #[error("the provider's {0}")]
+    Hostname(#[from] HostnameError),
     /// Prefix, number and postfix do not form a valid user part.
     #[error(
         "tech prefix, number or tech postfix contains a character that is not allowed before the @ of a SIP URI"
@@ -68,7 +67,7 @@ pub fn to_carrier(
     if user.is_empty() || !user.bytes().all(|byte| is_uri_character(byte) && byte != b'@') {
         return Err(DialError::User);
     }
-    let uri = format!("sip:{user}@{}", host_and_transport(provider.hostname)?);
+    let uri = ProviderHost::parse(provider.hostname)?.uri(&user);
     let headers = carrier_headers(provider.tech_headers.iter().map(|(name, value)| (name, value)));
     with_caller(uri, headers, source, anonymous)
 }
@@ -94,26 +93,6 @@ pub(super) fn sip_uri(destination: &str) -> Result<String, DialError> {
 /// Whether a byte is printable ASCII that ends neither a URI nor a quoted string.
 fn is_uri_character(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"<>\"\\".contains(&byte)
-}
-
-fn host_and_transport(hostname: &str) -> Result<String, DialError> {
-    let (host, parameter) = match hostname.split_once(';') {
-        Some((host, parameter)) => (host, Some(parameter)),
-        None => (hostname, None),
-    };
-    let well_formed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if host.is_empty() || !host.bytes().all(well_formed) {
-        return Err(DialError::Hostname);
-    }
-    let transport = match parameter {
-        None => "udp",
-        Some(parameter) => {
-            let (name, value) = parameter.split_once('=').ok_or(DialError::Hostname)?;
-            let known = ["udp", "tcp", "tls"].into_iter().find(|known| value.eq_ignore_ascii_case(known));
-            known.filter(|_| name.eq_ignore_ascii_case("transport")).ok_or(DialError::Hostname)?
-        }
-    };
-    Ok(format!("{host};transport={transport}"))
 }
 
 fn with_caller(
@@ -186,21 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn a_hostname_may_carry_a_port_and_a_transport() {
-        for (hostname, end) in [
-            ("a.example:5080", "@a.example:5080;transport=udp"),
-            ("[::1]:5080", "@[::1]:5080;transport=udp"),
-            ("a.example;transport=TLS", "@a.example;transport=tls"),
+    fn a_hostname_may_carry_a_scheme_a_port_and_a_transport() {
+        for (hostname, uri) in [
+            ("a.example:5080", "sip:+15551234@a.example:5080;transport=udp"),
+            ("sip:[::1]:5080", "sip:+15551234@[::1]:5080;transport=udp"),
+            ("a.example;transport=TLS", "sip:+15551234@a.example;transport=tls"),
+            ("sips:a.example", "sips:+15551234@a.example;transport=tcp"),
         ] {
             let sent = dial(&provider(hostname), &Address::default(), &Anonymous::Auto).unwrap();
-            assert!(sent.uri.ends_with(end), "{}", sent.uri);
+            assert_eq!(sent.uri, uri);
         }
-        for hostname in
-            ["", "a b", "a@b", "a;lr", "a;transport=ws", "a;transport=tcp;x=y", "a\r\n", "sip:<a>"]
-        {
-            let sent = dial(&provider(hostname), &Address::default(), &Anonymous::Auto);
-            assert_eq!(sent, Err(DialError::Hostname), "{hostname:?}");
-        }
+        let sent = dial(&provider("a b"), &Address::default(), &Anonymous::Auto);
+        assert_eq!(sent, Err(DialError::Hostname(HostnameError::Host("a b".into()))));
     }
 
     #[test]

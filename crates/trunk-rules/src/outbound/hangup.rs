@@ -144,17 +144,68 @@ fn unanswered(cause: Cause) -> HangupReason {
     }
 }
 
-/// The index, in a call's list of routes, of the next attempt after the one at `current`; `None` if there is
-/// none. `routes` is the length of the list. Only `tel` destinations have routes.
-pub const fn next_attempt(last: &CallStatus, ending: Ending, current: usize, routes: usize) -> Option<usize> {
+/// Whether another route is tried after an attempt, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextRoute {
+    /// The route at this index of the call's list is tried.
+    Tried(usize),
+    /// The attempt was answered.
+    Answered,
+    /// The call was hung up here before an answer.
+    HungUp,
+    /// The attempt ended with a cause after which no other route is tried: the callee's own decision, a refusal of the
+    /// caller, or a redirection.
+    Final(Cause),
+    /// Every route was tried.
+    NoneLeft,
+}
+
+impl std::fmt::Display for NextRoute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tried(_) => f.write_str("the next route was tried"),
+            Self::Answered => f.write_str("no other route was tried: the call was answered"),
+            Self::HungUp => f.write_str("no other route was tried: the call was hung up here"),
+            Self::Final(Cause::BUSY) => f.write_str("no other route was tried: the callee is busy"),
+            Self::Final(Cause::NO_ANSWER) => {
+                f.write_str("no other route was tried: the callee did not answer")
+            }
+            Self::Final(Cause::REJECTED) => f.write_str("no other route was tried: the call was rejected"),
+            Self::Final(Cause::NORMAL) => f.write_str(
+                "no other route was tried: the call was redirected, which is not followed, or cleared",
+            ),
+            Self::Final(Cause(cause)) => write!(f, "no other route was tried: cause {cause} ends the call"),
+            Self::NoneLeft => f.write_str("no route was left"),
+        }
+    }
+}
+
+/// Whether another route is tried after the one at `current` in a call's list of `routes`. `last` is the status that the
+/// call had when the attempt ended. Only `tel` destinations have routes.
+pub const fn next_route(last: &CallStatus, ending: Ending, current: usize, routes: usize) -> NextRoute {
     let next = current.saturating_add(1);
-    if is_before_answer(last) && ending.cause().may_be_retried() && next < routes { Some(next) } else { None }
+    match last {
+        CallStatus::Progressing => NextRoute::Answered,
+        CallStatus::Canceling | CallStatus::Terminating => NextRoute::HungUp,
+        _ if !is_before_answer(last) => NextRoute::Answered,
+        _ if !ending.cause().may_be_retried() => NextRoute::Final(ending.cause()),
+        _ if next < routes => NextRoute::Tried(next),
+        _ => NextRoute::NoneLeft,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// The index of the route that is tried next.
+    fn tried(last: &CallStatus, ending: Ending, current: usize, routes: usize) -> Option<usize> {
+        match next_route(last, ending, current, routes) {
+            NextRoute::Tried(next) => Some(next),
+            _ => None,
+        }
+    }
 
     /// SIP codes, Q.850 cause, reason, and whether the next route is tried.
     const TABLE: &[(&[u16], u16, &str, bool)] = &[
@@ -187,7 +238,7 @@ mod tests {
                 for status in [CallStatus::Dialing, CallStatus::Ringing] {
                     let hangup = hangup(&status, ending);
                     assert_eq!((hangup.reason.as_str(), hangup.by), (*reason, HangupBy::Remote), "{code}");
-                    assert_eq!(next_attempt(&status, ending, 0, 2), again.then_some(1), "{code}");
+                    assert_eq!(tried(&status, ending, 0, 2), again.then_some(1), "{code}");
                 }
             }
         }
@@ -199,7 +250,7 @@ mod tests {
             [(Ending::NoResponse, HangupReason::Failed), (Ending::RingTimeout, HangupReason::Dialout)]
         {
             assert_eq!(hangup(&CallStatus::Ringing, ending).reason, reason);
-            assert_eq!(next_attempt(&CallStatus::Ringing, ending, 1, 3), Some(2));
+            assert_eq!(tried(&CallStatus::Ringing, ending, 1, 3), Some(2));
         }
     }
 
@@ -221,8 +272,24 @@ mod tests {
 
     #[test]
     fn the_last_route_has_no_next_one() {
-        assert_eq!(next_attempt(&CallStatus::Dialing, Ending::NoResponse, 0, 1), None);
-        assert_eq!(next_attempt(&CallStatus::Dialing, Ending::NoResponse, 0, 0), None);
+        assert_eq!(tried(&CallStatus::Dialing, Ending::NoResponse, 0, 1), None);
+        assert_eq!(tried(&CallStatus::Dialing, Ending::NoResponse, 0, 0), None);
+    }
+
+    #[test]
+    fn why_no_other_route_is_tried_is_stated() {
+        for (last, ending, why) in [
+            (CallStatus::Progressing, Ending::FarEnd, "the call was answered"),
+            (CallStatus::Terminating, Ending::OurSide, "the call was hung up here"),
+            (CallStatus::Canceling, Ending::Refused(487), "the call was hung up here"),
+            (CallStatus::Ringing, Ending::Refused(486), "the callee is busy"),
+            (CallStatus::Dialing, Ending::Refused(403), "the call was rejected"),
+            (CallStatus::Dialing, Ending::Refused(302), "redirected"),
+            (CallStatus::Dialing, Ending::Refused(503), "no route was left"),
+        ] {
+            let sentence = next_route(&last, ending, 0, 1).to_string();
+            assert!(sentence.contains(why), "{last} {ending:?}: {sentence}");
+        }
     }
 
     proptest! {
@@ -230,7 +297,7 @@ mod tests {
         fn another_route_is_never_tried_once_a_call_was_answered_or_cancelled(code in 300u16..700, routes in 0usize..5) {
             let statuses = CallStatus::TEXTS.iter().map(|text| CallStatus::from(*text));
             for last in statuses.filter(|status| !is_before_answer(status)) {
-                prop_assert_eq!(next_attempt(&last, Ending::Refused(code), 0, routes), None);
+                prop_assert_eq!(tried(&last, Ending::Refused(code), 0, routes), None);
             }
         }
 
@@ -238,7 +305,7 @@ mod tests {
         fn attempts_come_to_an_end(code in 300u16..700, routes in 0usize..50) {
             let mut current = 0;
             let mut made = 1;
-            while let Some(next) = next_attempt(&CallStatus::Dialing, Ending::Refused(code), current, routes) {
+            while let Some(next) = tried(&CallStatus::Dialing, Ending::Refused(code), current, routes) {
                 prop_assert!(next > current);
                 (current, made) = (next, made + 1);
             }

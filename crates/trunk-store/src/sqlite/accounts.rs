@@ -4,20 +4,41 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::Features;
+use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Secret, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::error::{failed, is_missing_reference, is_taken};
 use super::row::uuid;
-use crate::StoreError;
-use crate::account::{Account, ApiKey, KeyDigest};
+use super::token_keys;
+use crate::account::{Account, ApiKey, Environment, KeyDigest, KnownKey};
+use crate::{StoreError, TokenKey};
 
 /// All accounts and the owners of all keys, in memory.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     accounts: BTreeMap<i64, Arc<Account>>,
-    keys: HashMap<KeyDigest, i64>,
+    keys: HashMap<KeyDigest, DirectoryKey>,
+    /// The digest of the key with each id.
+    ids: HashMap<Uuid, KeyDigest>,
+    token_keys: Arc<[TokenKey]>,
+}
+
+/// A key without its secret.
+#[derive(Debug, Clone)]
+pub(super) struct DirectoryKey {
+    id: Uuid,
+    account: i64,
+    addresses: Option<Arc<IpNetworks>>,
+    environment: Option<Environment>,
+}
+
+impl DirectoryKey {
+    pub(super) fn of(account: i64, key: &ApiKey) -> Self {
+        let ApiKey { id, addresses, environment, .. } = key;
+        Self { id: *id, account, addresses: addresses.clone(), environment: *environment }
+    }
 }
 
 impl Directory {
@@ -30,17 +51,36 @@ impl Directory {
             let account = account?;
             directory.accounts.insert(account.number, Arc::new(account));
         }
-        let mut keys = connection.prepare("SELECT secret, account FROM api_key")?;
-        for key in keys.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
-            let (secret, account) = key?;
-            directory.keys.insert(KeyDigest::of(&secret), account);
+        let mut keys = connection.prepare(&format!("SELECT {KEY_COLUMNS}, account FROM api_key"))?;
+        for key in keys.query_map([], |row| Ok((api_key(row)?, row.get::<_, i64>(5)?)))? {
+            let (key, account) = key?;
+            directory.put_key(KeyDigest::of(key.secret.expose()), DirectoryKey::of(account, &key));
         }
+        directory.token_keys = token_keys::load(connection)?;
         Ok(directory)
     }
 
-    pub(super) fn by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {
-        let (stored, account) = self.keys.get_key_value(&digest)?;
-        if stored.is(&digest) { self.accounts.get(account).cloned() } else { None }
+    pub(super) fn by_key(&self, digest: KeyDigest) -> Option<KnownKey> {
+        let (stored, key) = self.keys.get_key_value(&digest)?;
+        if stored.is(&digest) { self.known(key) } else { None }
+    }
+
+    pub(super) fn key_by_id(&self, id: Uuid) -> Option<KnownKey> {
+        self.known(self.keys.get(self.ids.get(&id)?)?)
+    }
+
+    fn known(&self, key: &DirectoryKey) -> Option<KnownKey> {
+        let DirectoryKey { id, account, addresses, environment } = key;
+        let account = Arc::clone(self.accounts.get(account)?);
+        Some(KnownKey { id: *id, account, addresses: addresses.clone(), environment: *environment })
+    }
+
+    pub(super) fn token_keys(&self) -> Arc<[TokenKey]> {
+        Arc::clone(&self.token_keys)
+    }
+
+    pub(super) fn put_token_keys(&mut self, keys: &Arc<[TokenKey]>) {
+        self.token_keys = Arc::clone(keys);
     }
 
     /// Returns the maximum number of records of a type in an account, from its own quota or else the default one. `None`
@@ -62,18 +102,28 @@ impl Directory {
         self.accounts.insert(account.number, Arc::clone(account));
     }
 
-    pub(super) fn put_key(&mut self, digest: KeyDigest, account: i64) {
-        self.keys.insert(digest, account);
+    pub(super) fn put_key(&mut self, digest: KeyDigest, key: DirectoryKey) {
+        self.ids.insert(key.id, digest);
+        self.keys.insert(digest, key);
     }
 
-    pub(super) fn remove_key(&mut self, digest: KeyDigest) {
-        self.keys.remove(&digest);
+    pub(super) fn set_key_addresses(&mut self, id: Uuid, addresses: Option<Arc<IpNetworks>>) {
+        if let Some(key) = self.ids.get(&id).and_then(|digest| self.keys.get_mut(digest)) {
+            key.addresses = addresses;
+        }
+    }
+
+    pub(super) fn remove_key(&mut self, id: Uuid) {
+        if let Some(digest) = self.ids.remove(&id) {
+            self.keys.remove(&digest);
+        }
     }
 
     /// Removes one account or all accounts, and their keys.
     pub(super) fn remove(&mut self, account: Option<i64>) {
         self.accounts.retain(|number, _| account.is_some_and(|removed| removed != *number));
-        self.keys.retain(|_, number| account.is_some_and(|removed| removed != *number));
+        self.keys.retain(|_, key| account.is_some_and(|removed| removed != key.account));
+        self.ids.retain(|_, digest| self.keys.contains_key(digest));
     }
 }
 
@@ -175,7 +225,8 @@ pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Re
     let secret = key.secret.expose();
     let added = connection
         .prepare_cached(
-            "INSERT INTO api_key (digest, id, account, secret, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO api_key (digest, id, account, secret, created_at, addresses, environment) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .map_err(failed)?
         .execute(params![
@@ -184,6 +235,8 @@ pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Re
             account,
             secret,
             key.created_at.as_unix_millis(),
+            key.addresses.as_deref().map(address_text),
+            key.environment.map(Environment::as_str),
         ]);
     match added {
         Ok(_) => Ok(()),
@@ -194,32 +247,59 @@ pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Re
 }
 
 pub(super) fn keys(connection: &Connection, account: i64) -> Result<Vec<ApiKey>, StoreError> {
-    let key = |row: &Row<'_>| {
-        Ok(ApiKey {
-            id: uuid(row, 0)?,
-            secret: Secret::new(row.get::<_, String>(1)?),
-            created_at: Timestamp::from_unix_millis(row.get(2)?),
-        })
-    };
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT id, secret, created_at FROM api_key WHERE account = ?1 ORDER BY created_at, id",
-        )
-        .map_err(failed)?;
-    let keys = statement.query_map(params![account], key).map_err(failed)?;
+    let sql = format!("SELECT {KEY_COLUMNS} FROM api_key WHERE account = ?1 ORDER BY created_at, id");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    let keys = statement.query_map(params![account], api_key).map_err(failed)?;
     keys.collect::<Result<_, _>>().map_err(failed)
 }
 
-pub(super) fn remove_key(
+/// The columns that [`api_key`] reads.
+const KEY_COLUMNS: &str = "id, secret, created_at, addresses, environment";
+
+fn api_key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
+    let unreadable = |column, what: &str| {
+        let error = format!("the column has no {what}").into();
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error)
+    };
+    // A list that cannot be read must not become one that allows every address.
+    let addresses: Option<String> = row.get(3)?;
+    let addresses = addresses.map(|text| IpNetworks::parse(text.split(','))).transpose();
+    let environment: Option<String> = row.get(4)?;
+    let environment = environment.map(|name| Environment::named(&name).ok_or(name)).transpose();
+    Ok(ApiKey {
+        id: uuid(row, 0)?,
+        secret: Secret::new(row.get::<_, String>(1)?),
+        created_at: Timestamp::from_unix_millis(row.get(2)?),
+        addresses: addresses.map_err(|_| unreadable(3, "list of networks"))?.map(Arc::new),
+        environment: environment.map_err(|_| unreadable(4, "environment"))?,
+    })
+}
+
+fn address_text(addresses: &IpNetworks) -> String {
+    addresses.texts().join(",")
+}
+
+/// Sets where a key may be used. Returns true if the key exists.
+pub(super) fn set_key_addresses(
     connection: &Connection,
     account: i64,
     key: Uuid,
-) -> Result<Option<KeyDigest>, StoreError> {
-    let secret: Option<String> = connection
-        .prepare_cached("DELETE FROM api_key WHERE account = ?1 AND id = ?2 RETURNING secret")
+    addresses: Option<&IpNetworks>,
+) -> Result<bool, StoreError> {
+    let changed = connection
+        .prepare_cached("UPDATE api_key SET addresses = ?3 WHERE account = ?1 AND id = ?2")
         .map_err(failed)?
-        .query_row(params![account, key.as_bytes().as_slice()], |row| row.get(0))
-        .optional()
+        .execute(params![account, key.as_bytes().as_slice(), addresses.map(address_text)])
         .map_err(failed)?;
-    Ok(secret.map(|secret| KeyDigest::of(&secret)))
+    Ok(changed > 0)
+}
+
+/// Removes a key. Returns true if it existed.
+pub(super) fn remove_key(connection: &Connection, account: i64, key: Uuid) -> Result<bool, StoreError> {
+    let removed = connection
+        .prepare_cached("DELETE FROM api_key WHERE account = ?1 AND id = ?2")
+        .map_err(failed)?
+        .execute(params![account, key.as_bytes().as_slice()])
+        .map_err(failed)?;
+    Ok(removed > 0)
 }

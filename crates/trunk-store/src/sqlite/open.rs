@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_jobs.sql"),
     include_str!("migrations/0013_call_ids.sql"),
     include_str!("migrations/0014_idempotency.sql"),
+    include_str!("migrations/0015_tokens.sql"),
 ];
 
 /// Number of connections for reads by a key.

@@ -7,6 +7,7 @@ mod engine;
 mod events;
 mod idempotency_keys;
 mod records;
+mod token_keys;
 mod writes;
 
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use didww_types::values::IpNetworks;
 use uuid::Uuid;
 
-use crate::account::{Account, ApiKey, KeyDigest};
+use crate::account::{Account, ApiKey, KeyDigest, KnownKey};
 use crate::answer::Answer;
 
 /// Reads and writes accounts and keys.
@@ -14,6 +15,13 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Every request asks for it, so an engine answers from memory what it can: it keeps what it has read until its
     /// [change feed](crate::ChangeFeed) names the account. A removed key is refused as soon as the feed's guarantee says.
     fn account_by_key(&self, digest: KeyDigest) -> Answer<'_, Option<Arc<Account>>>;
+
+    /// Returns a key with its owner and the limits of its use, from memory as [`account_by_key`](Self::account_by_key).
+    fn key_by_digest(&self, digest: KeyDigest) -> Answer<'_, Option<KnownKey>>;
+
+    /// Returns the key with this id, as [`key_by_digest`](Self::key_by_digest). Every request with a token asks for the
+    /// key that the token was minted with.
+    fn key_by_id(&self, id: Uuid) -> Answer<'_, Option<KnownKey>>;
 
     /// Returns every account, the oldest first.
     fn accounts(&self) -> Answer<'_, Vec<Arc<Account>>>;
@@ -43,6 +51,14 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
 
     /// Returns the keys of an account, the oldest first.
     fn keys(&self, account: i64) -> Answer<'_, Vec<ApiKey>>;
+
+    /// Sets where a key may be used; `None` means anywhere. Returns true if the key exists.
+    fn set_key_addresses(
+        &self,
+        account: i64,
+        key: Uuid,
+        addresses: Option<Arc<IpNetworks>>,
+    ) -> Answer<'_, bool>;
 
     /// Removes a key. Returns true if it existed.
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool>;

@@ -91,6 +91,8 @@ macro_rules! part {
     } };
     ($factory:ident accounts) => { part! { @ $factory accounts:
         accounts_and_their_keys_are_kept_apart
+        a_key_is_found_by_its_id_with_the_limits_of_its_use
+        keys_of_tokens_rotate_once_for_all_who_ask_and_leave_when_they_are_over
         a_deleted_account_cannot_be_saved_again
         a_write_completes_although_its_caller_stopped_waiting
         a_reset_deletes_only_the_account_that_it_names

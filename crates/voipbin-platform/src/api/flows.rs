@@ -9,6 +9,7 @@ use super::call_flow::checked_actions;
 use super::texts::{LONG, SHORT, check_lengths};
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
+use crate::records::flow_events;
 use crate::records::flows::{self, FlowPrivate, Flows};
 use crate::request::{RequestContext, page};
 
@@ -47,7 +48,13 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
         ..Flow::default()
     };
     replace(request, &mut public, body)?;
-    let flow = Entity::<Flows>::new(id, customer, at, public, FlowPrivate { kept: true });
+    let flow = Entity::<Flows>::new(
+        id,
+        customer,
+        at,
+        public,
+        FlowPrivate { kept: true, events: flow_events::created(at) },
+    );
     platform.core.store.commit(vec![flow.put()]).await?;
     Ok(flow.public_json())
 }
@@ -67,11 +74,12 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
         .run(|| async move {
             let mut flow = own(request, id).await?;
             check_successor(request, body.on_complete_flow_id).await?;
+            let before = flow.public.clone();
             replace(request, &mut flow.public, body.clone())?;
             if !flow.private.kept {
                 return Ok(own(request, id).await?.public_json());
             }
-            flow.public.tm_update = Some(request.platform.timestamps.next());
+            note_update(request, &mut flow, before);
             flow.write(&*request.platform.core.store).await?;
             Ok(flow.public_json())
         })
@@ -116,8 +124,9 @@ pub(super) async fn regenerate_direct_hash(request: &RequestContext) -> ApiResul
         .run(|| async move {
             let mut flow = own(request, id).await?;
             if flow.private.kept {
+                let before = flow.public.clone();
                 flow.public.direct_hash = new_direct_hash(request);
-                flow.public.tm_update = Some(request.platform.timestamps.next());
+                note_update(request, &mut flow, before);
                 flow.write(&*request.platform.core.store).await?;
             }
             Ok(flow.public_json())
@@ -153,6 +162,13 @@ async fn check_successor(request: &RequestContext, id: Uuid) -> Result<(), ApiEr
 /// The address of a flow for callers without credentials. This server takes no calls to it.
 fn new_direct_hash(request: &RequestContext) -> String {
     format!("direct.{}", request.platform.core.ids.address_digits())
+}
+
+/// Records the time and the event of a change. The caller writes the flow.
+fn note_update(request: &RequestContext, flow: &mut Entity<Flows>, before: Flow) {
+    let at = request.platform.timestamps.next();
+    flow.public.tm_update = Some(at);
+    flow_events::updated(&mut flow.private.events, before, at);
 }
 
 fn replace(request: &RequestContext, public: &mut Flow, body: FlowBody) -> Result<(), ApiError> {

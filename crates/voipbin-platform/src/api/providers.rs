@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use service_core::Retries;
-use trunk_rules::outbound::{provider_codecs, unsent_headers};
+use trunk_rules::outbound::{HostnameError, ProviderHost, provider_codecs, unsent_headers};
 use trunk_store::{DocumentKind, KeyUse};
 use uuid::Uuid;
 use voipbin_types::{HealthStatus, Provider, ProviderBody, ProviderKind, ProviderSetup};
@@ -28,6 +28,7 @@ pub(super) async fn list(request: &RequestContext) -> ApiResult {
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let body = decode(request)?;
     request.caller.require_super_admin()?;
+    check_hostname(&body.hostname)?;
     let codecs = codecs(&body)?;
     let (id, at) = request.platform.new_id_and_time();
     let mut public = Provider { id, tm_create: Some(at), ..Provider::default() };
@@ -60,6 +61,10 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
         .run(|| async move {
             let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
             let mut provider = found.ok_or_else(not_found)?;
+            // A record of an earlier release may keep a hostname that is not accepted any more.
+            if provider.public.hostname != body.hostname {
+                check_hostname(&body.hostname)?;
+            }
             let codecs = codecs(body)?;
             if provider.public.hostname != body.hostname {
                 // The SIP credentials must not be sent to another carrier.
@@ -166,20 +171,18 @@ fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
     }
     let body: ProviderBody =
         serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())?;
-    warn_of_bad_hostname(&body.hostname);
     warn_of_unsent_headers(&body);
     Ok(body)
 }
 
-/// Logs a hostname that calls cannot be dialled with. The API accepts every text.
-fn warn_of_bad_hostname(hostname: &str) {
-    let has_scheme = ["sip:", "sips:", "tel:"]
-        .iter()
-        .any(|scheme| hostname.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)));
-    let is_foreign = |character: char| ";@?<>/\"".contains(character) || character.is_whitespace();
-    if has_scheme || hostname.contains(is_foreign) {
-        tracing::warn!(hostname, "a provider's hostname contains more than a host: its calls will fail");
+/// Refuses a hostname that calls could not be dialled with. An empty one is accepted, as on the running platform: the
+/// provider cannot be called until it has one.
+fn check_hostname(hostname: &str) -> Result<(), ApiError> {
+    if hostname.is_empty() {
+        return Ok(());
     }
+    let refused = |why: HostnameError| ApiError::invalid_argument(format!("{why}."));
+    ProviderHost::parse(hostname).map(|_| ()).map_err(refused)
 }
 
 /// Logs headers that no INVITE will contain. The API accepts every text.

@@ -1,6 +1,7 @@
 //! Access keys, which authenticate a customer without a login. The key itself is not stored, only its digest.
 
 use didww_types::Secret;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service_base::ids::Ids;
 use trunk_store::DocumentKind;
@@ -14,7 +15,7 @@ use crate::entity::{Entity, Kind};
 const PREFIX_LENGTH: usize = 11;
 
 /// An access key. This is what the control API shows of one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AccessKey {
     /// The id of the key, which is not the key itself.
     pub id: Uuid,

@@ -5,6 +5,7 @@
 
 use didww_types::Secret;
 use didww_types::values::Money;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trunk_store::DocumentKind;
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use voipbin_types::{IdentityVerification, SupportMetadata, Timestamp};
 use crate::entity::{Entity, Kind};
 
 /// A customer, as the control API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Customer {
     /// The customer's id.
     pub id: Uuid,
@@ -52,7 +53,7 @@ pub struct Customer {
 }
 
 /// Whether a customer may use the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CustomerStatus {
     /// The customer may use the API.
@@ -63,7 +64,7 @@ pub enum CustomerStatus {
 }
 
 /// The HTTP method of a webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum WebhookMethod {
     /// `POST`.
@@ -146,7 +147,7 @@ impl Entity<Customers> {
 }
 
 /// An agent: a user of a customer who logs in with a password. This is what the control API shows of one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     /// The agent's id.
     pub id: Uuid,

@@ -7,16 +7,20 @@ use uuid::Uuid;
 use voipbin_types::Flow;
 
 use crate::entity::{Entity, Kind};
+use crate::records::flow_events::FlowEvent;
 use crate::records::numbers::PhoneNumbers;
 
 /// The [`Kind`] of flows.
 pub struct Flows;
 
 /// The private part of a flow.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct FlowPrivate {
     /// Whether a client created the flow, so that it is kept until a client deletes it.
     pub(crate) kept: bool,
+    /// The events of a kept flow, oldest first. A flow of an earlier release has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) events: Vec<FlowEvent>,
 }
 
 impl Kind for Flows {

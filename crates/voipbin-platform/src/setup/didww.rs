@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
-use didww_client::{ApiVersion, Client, Error, Id};
+use didww_client::{Client, Error, Id};
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
@@ -89,10 +89,7 @@ fn base_url(credentials: &ProviderCredentials) -> &str {
 }
 
 fn client(credentials: &ProviderCredentials, base: &str, timeout: Duration) -> Result<Client, Error> {
-    Client::builder(base, credentials.api_key.expose())
-        .api_version(ApiVersion::V2026_04_16)
-        .timeout(timeout)
-        .build()
+    Client::builder(base, credentials.api_key.expose()).timeout(timeout).build()
 }
 
 fn login(trunk: &VoiceOutTrunk, base: &str) -> TrunkLogin {

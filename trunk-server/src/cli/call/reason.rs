@@ -1,4 +1,5 @@
-//! The reason of a call's outcome: from the control API if it can be reached, else from the response.
+//! The reason of a call's outcome: from the control API if it can be reached, else from the response. The edge's recent
+//! attempts have the sentence of the log, also where no trunk is proven; the call record has it longer.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use sip_dialler::CallMessages;
 
 use super::PlaceCall;
-use crate::cli::exchange::{bearer, exchange};
+use crate::cli::exchange::{bearer, escaped, exchange};
 
 /// How often the record of the call is asked for, which is written after the response.
 const ATTEMPTS: u32 = 10;
@@ -71,8 +72,11 @@ pub(super) async fn find(
     if answered {
         return None;
     }
-    let recorded = match found {
-        Some(found) if response.is_some() => of_record(call, &found.call_id, question.to).await,
+    let recorded = match (found, response) {
+        (Some(found), Some(response)) => match of_attempts(call, &found.call_id, response.code).await {
+            Some(reason) => Some(reason),
+            None => of_record(call, &found.call_id, question.to).await,
+        },
         _ => None,
     };
     let stated = || {
@@ -86,6 +90,21 @@ pub(super) async fn find(
             None => of_decision(call, response?, question).await,
         },
     }
+}
+
+/// The reason in the edge's recent attempts: the sentence of the newest one with this `Call-ID` and code.
+pub(super) async fn of_attempts(call: &PlaceCall, call_id: &str, code: u16) -> Option<String> {
+    let path = format!("/control/v1/attempts?call_id={}&limit={MAX_RECORDS}", escaped(call_id));
+    let headers = bearer(call.control_token.as_ref());
+    let (status, answer) = exchange(&call.control_listen, &path, &headers, None).await.ok()?;
+    let attempts = answer.get("attempts").filter(|_| status.is_success())?.as_array()?;
+    let is_it = |attempt: &&Value| attempt.get("code").and_then(Value::as_u64) == Some(code.into());
+    let attempt = attempts.iter().find(is_it)?;
+    let text = |name: &str| attempt.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let explanation = text("explanation")?;
+    Some(
+        text("check").map_or_else(|| explanation.to_owned(), |check| format!("{explanation}; check {check}")),
+    )
 }
 
 /// The reason in the record of the call, if there is one.

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use didww_types::values::IpNetworks;
 use uuid::Uuid;
 
-use super::super::accounts;
+use super::super::accounts::{self, DirectoryKey};
 use super::SqliteStore;
-use crate::account::{Account, ApiKey, KeyDigest};
+use crate::account::{Account, ApiKey, KeyDigest, KnownKey};
 use crate::feed::Feed;
 use crate::{Accounts, Answer, Committed};
 
@@ -18,7 +19,15 @@ fn publish(feed: &Feed, account: i64) {
 
 impl Accounts for SqliteStore {
     fn account_by_key(&self, digest: KeyDigest) -> Answer<'_, Option<Arc<Account>>> {
+        Answer::ready(Ok(self.directory.read().by_key(digest).map(|key| key.account)))
+    }
+
+    fn key_by_digest(&self, digest: KeyDigest) -> Answer<'_, Option<KnownKey>> {
         Answer::ready(Ok(self.directory.read().by_key(digest)))
+    }
+
+    fn key_by_id(&self, id: Uuid) -> Answer<'_, Option<KnownKey>> {
+        Answer::ready(Ok(self.directory.read().key_by_id(id)))
     }
 
     fn accounts(&self) -> Answer<'_, Vec<Arc<Account>>> {
@@ -31,14 +40,14 @@ impl Accounts for SqliteStore {
 
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        let digest = KeyDigest::of(key.secret.expose());
+        let (digest, stored) = (KeyDigest::of(key.secret.expose()), key.clone());
         Answer::later(self.connections.write_then(
             move |connection| accounts::create(connection, account.clone(), &key).map(Arc::new),
             move |created| {
                 {
                     let mut directory = directory.write();
                     directory.put(created);
-                    directory.put_key(digest, created.number);
+                    directory.put_key(digest, DirectoryKey::of(created.number, &stored));
                 }
                 publish(&feed, created.number);
             },
@@ -59,10 +68,11 @@ impl Accounts for SqliteStore {
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
         let digest = KeyDigest::of(key.secret.expose());
+        let stored = DirectoryKey::of(account, &key);
         Answer::later(self.connections.write_then(
             move |connection| accounts::add_key(connection, account, &key),
             move |()| {
-                directory.write().put_key(digest, account);
+                directory.write().put_key(digest, stored);
                 publish(&feed, account);
             },
         ))
@@ -74,15 +84,33 @@ impl Accounts for SqliteStore {
 
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        let removed = self.connections.write_then(
+        Answer::later(self.connections.write_then(
             move |connection| accounts::remove_key(connection, account, key),
-            move |digest| {
-                if let Some(digest) = digest {
-                    directory.write().remove_key(*digest);
+            move |is_removed| {
+                if *is_removed {
+                    directory.write().remove_key(key);
                     publish(&feed, account);
                 }
             },
-        );
-        Answer::later(async move { Ok(removed.await?.is_some()) })
+        ))
+    }
+
+    fn set_key_addresses(
+        &self,
+        account: i64,
+        key: Uuid,
+        addresses: Option<Arc<IpNetworks>>,
+    ) -> Answer<'_, bool> {
+        let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
+        let stored = addresses.clone();
+        Answer::later(self.connections.write_then(
+            move |connection| accounts::set_key_addresses(connection, account, key, stored.as_deref()),
+            move |is_set| {
+                if *is_set {
+                    directory.write().set_key_addresses(key, addresses);
+                    publish(&feed, account);
+                }
+            },
+        ))
     }
 }

@@ -1,8 +1,12 @@
 //! Accounts, their keys, and resets.
 
+use std::sync::Arc;
+
+use didww_types::Timestamp;
+use didww_types::values::IpNetworks;
 use serde_json::json;
-use trunk_store::account::KeyDigest;
-use trunk_store::{ListQuery, Store, StoreError};
+use trunk_store::account::{ApiKey, Environment, KeyDigest};
+use trunk_store::{ListQuery, MAX_TOKEN_KEYS, Store, StoreError, TokenKey, TokenKeyRotation};
 
 use crate::support::records::{
     account, commit, did, dids, everything, id, insert, key, linked, trunk, trunks,
@@ -47,6 +51,73 @@ pub(super) async fn accounts_and_their_keys_are_kept_apart(store: &impl Store) {
     assert_eq!(store.remove_key(first.number, id(14)).await, Ok(true));
     assert_eq!(store.remove_key(first.number, id(14)).await, Ok(false));
     assert_eq!((by_key("key-1").await, by_key("key-4").await), (Some(first.number), None));
+}
+
+pub(super) async fn a_key_is_found_by_its_id_with_the_limits_of_its_use(store: &impl Store) {
+    let account = store.create_account(account(1, "first"), key(11, "key-1")).await.unwrap();
+    let networks = |text: &str| Some(Arc::new(IpNetworks::parse([text]).unwrap()));
+    let bound = ApiKey {
+        addresses: networks("192.0.2.0/24"),
+        environment: Some(Environment::Sandbox),
+        ..key(12, "key-2")
+    };
+    store.add_key(account.number, bound.clone()).await.unwrap();
+    let by_id = async |number| store.key_by_id(id(number)).await.unwrap();
+    let known = by_id(12).await.unwrap();
+    assert_eq!(Some(&known), store.key_by_digest(KeyDigest::of("key-2")).await.unwrap().as_ref());
+    assert_eq!((known.id, &known.account, &known.addresses), (id(12), &account, &bound.addresses));
+    assert!(known.is_of(Environment::Sandbox) && !known.is_of(Environment::Production));
+    assert!(known.allows("::ffff:192.0.2.7".parse().unwrap()) && !known.allows("192.0.3.7".parse().unwrap()));
+    let free = by_id(11).await.unwrap();
+    assert!(free.is_of(Environment::Production) && free.allows("192.0.3.7".parse().unwrap()));
+    assert_eq!(store.keys(account.number).await.unwrap(), [key(11, "key-1"), bound]);
+
+    let moved = networks("2001:db8::1");
+    assert_eq!(store.set_key_addresses(account.number, id(12), moved.clone()).await, Ok(true));
+    assert_eq!(by_id(12).await.unwrap().addresses, moved);
+    assert_eq!(store.keys(account.number).await.unwrap()[1].addresses, moved);
+    assert_eq!(store.set_key_addresses(account.number, id(12), None).await, Ok(true));
+    assert_eq!(by_id(12).await.unwrap().addresses, None);
+    assert_eq!(store.set_key_addresses(account.number + 1, id(12), moved.clone()).await, Ok(false));
+    assert_eq!(store.set_key_addresses(account.number, id(13), moved).await, Ok(false));
+
+    store.remove_key(account.number, id(12)).await.unwrap();
+    assert_eq!(by_id(12).await, None);
+    store.reset(Some(account.number), true).await.unwrap();
+    assert_eq!(by_id(11).await, None);
+}
+
+pub(super) async fn keys_of_tokens_rotate_once_for_all_who_ask_and_leave_when_they_are_over(
+    store: &impl Store,
+) {
+    let at = |seconds: i64| Timestamp::from_unix_millis(seconds * 1_000);
+    let key = |number: u8, seconds| TokenKey {
+        id: id(number.into()),
+        secret: [number; 32],
+        created_at: at(seconds),
+    };
+    let rotate = async |number, seconds, unless_since, until| {
+        let (unless_since, remove_succeeded_until) = (unless_since, until);
+        let rotation = TokenKeyRotation { new: key(number, seconds), unless_since, remove_succeeded_until };
+        let keys = store.rotate_token_keys(rotation).await.unwrap();
+        assert_eq!(keys, store.token_keys().await.unwrap());
+        keys.iter().map(|key| key.secret[0]).collect::<Vec<u8>>()
+    };
+    assert!(store.token_keys().await.unwrap().is_empty());
+    let never = Some(at(-1));
+    assert_eq!(rotate(1, 0, never, never).await, [1]);
+    assert_eq!(rotate(2, 50, never, never).await, [1], "another node made one meanwhile");
+    assert_eq!(rotate(2, 100, Some(at(0)), never).await, [1, 2]);
+    assert_eq!(rotate(3, 200, Some(at(100)), Some(at(99))).await, [1, 2, 3]);
+    assert_eq!(rotate(4, 300, Some(at(200)), Some(at(100))).await, [2, 3, 4], "2 succeeded 1 at 100");
+    assert_eq!(*store.token_keys().await.unwrap(), [key(2, 100), key(3, 200), key(4, 300)]);
+    for number in 5..20 {
+        let kept = rotate(number, 300 + i64::from(number), None, never).await;
+        assert!(kept.len() <= MAX_TOKEN_KEYS && kept.last() == Some(&number));
+    }
+    assert_eq!(rotate(20, 900, None, None).await, [20]);
+    store.reset(None, true).await.unwrap();
+    assert_eq!(store.token_keys().await.unwrap().len(), 1, "they belong to no account");
 }
 
 pub(super) async fn a_deleted_account_cannot_be_saved_again(store: &impl Store) {

@@ -112,5 +112,11 @@ pub fn account(number: u128, name: &str) -> Account {
 
 /// A key that is not stored yet.
 pub fn key(number: u128, secret: &str) -> ApiKey {
-    ApiKey { id: id(number), secret: Secret::new(secret), created_at: Timestamp::from_unix_millis(0) }
+    ApiKey {
+        id: id(number),
+        secret: Secret::new(secret),
+        created_at: Timestamp::from_unix_millis(0),
+        addresses: None,
+        environment: None,
+    }
 }

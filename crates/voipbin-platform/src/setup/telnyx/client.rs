@@ -162,7 +162,14 @@ impl Client {
         let bytes = body.map(|body| body.to_string().into());
         let body = bytes.map(|bytes| Body { media_type: "application/json", bytes });
         let repeat = Repeatable::from(&method);
-        let outgoing = Outgoing { method: &method, url: &url, body: body.as_ref(), repeat, key: None };
+        let outgoing = Outgoing {
+            method: &method,
+            url: &url,
+            body: body.as_ref(),
+            repeat,
+            key: None,
+            authorization: None,
+        };
         Ok(self.channel.send(outgoing).instrument(span).await?)
     }
 

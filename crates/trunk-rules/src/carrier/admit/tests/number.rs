@@ -18,9 +18,6 @@ fn what_was_dialled_and_is_no_number_is_an_incomplete_address() {
 #[test]
 fn a_tel_uri_is_accepted_by_its_number() {
     let edge = TestEdge::open(json!({}));
-    let call = Invite {
-        modify: |attempt| attempt.request_uri = b"tel:+442012345678;phone-context=x",
-        ..invite_to("")
-    };
+    let call = Invite { modify: |attempt| attempt.request_uri = b"tel:+442012345678;ext=1", ..invite_to("") };
     assert_eq!(edge.admitted(&call).destination.to_string(), "442012345678");
 }

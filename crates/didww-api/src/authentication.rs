@@ -1,0 +1,173 @@
+//! Who sends a request: an API key, or an access token that was minted with one.
+//!
+//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions take a key as ever; a token
+//! states its version itself, which can be an older one. Which version refuses a request without a token is what its version
+//! header or its key's account names, since nothing else is known about it.
+
+use didww_types::{API_KEY_HEADER, ApiVersion, ErrorCode, VERSION_HEADER};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use http_listener::{Budget, missing_credential};
+use service_base::forwarded::Client;
+use service_base::guessing::{AuthRefusal, Source};
+use token_service::{API_AUDIENCE, Admitted, Scope};
+use trunk_store::account::{KeyDigest, KnownKey};
+
+use crate::jsonapi::ApiError;
+use crate::state::Api;
+
+/// Maximum number of characters of a version header that are logged.
+const MAX_LOGGED_VERSION: usize = 32;
+
+/// A request whose sender is known, and within its budget of requests.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// The API key, or the one that the token was minted with.
+    pub key: KnownKey,
+    /// What the sender may do.
+    pub scope: Scope,
+    /// The version that serves the request.
+    pub version: ApiVersion,
+    /// Whether the request has a version header, if it was not obeyed; `None` if it was, or if there is a token.
+    pub unheeded_version: Option<bool>,
+}
+
+/// Finds the sender of a request, and counts the request.
+pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
+    let caller = match bearer_token(&parts.headers) {
+        Some(token) => by_token(api, parts, token).await?,
+        None => by_key(api, parts).await?,
+    };
+    check_rate(api, &caller)?;
+    Ok(caller)
+}
+
+/// Returns the token of the `Authorization` header; an empty text if it is not readable. `None` if the header is missing or
+/// has another scheme. The name of the scheme has no case.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer".len())?;
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        return None;
+    }
+    match token {
+        [] => Some(""),
+        [b' ', token @ ..] => Some(std::str::from_utf8(token).map_or("", str::trim)),
+        _ => None,
+    }
+}
+
+async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiError> {
+    let client = Client::of(&parts.extensions);
+    let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
+    if checked.as_ref().err().is_some_and(|refusal| refusal.is_guess())
+        && parts.headers.contains_key(API_KEY_HEADER)
+    {
+        // Programs for older versions have a key, and what a gateway adds to their requests is not for the API.
+        let by_key = by_key(api, parts).await;
+        return by_key.map_err(|error| if error.is_bare { ApiError::invalid_token() } else { error });
+    }
+    let is_guess = checked.as_ref().err().is_some_and(|refusal| refusal.is_guess());
+    if is_guess || checked.is_ok() {
+        // A source is known by the key of its tokens, which outlives each of them.
+        let mark = match &checked {
+            Ok(admitted) => api.core.guesses.hash(admitted.key.id),
+            Err(_) => api.core.guesses.hash(token),
+        };
+        let now = api.core.clock.now();
+        if let Err(AuthRefusal::TooMany(seconds)) =
+            api.core.guesses.check(Source::of(client), mark, checked.is_ok(), now)
+        {
+            return Err(ApiError::over_budget(seconds).because("the address sent too many unknown tokens"));
+        }
+    }
+    let Admitted { key, scope, version } =
+        checked.map_err(|refusal| ApiError::invalid_token().because(refusal.cause()))?;
+    Ok(Caller { key, scope, version, unheeded_version: None })
+}
+
+async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
+    let requested = parts.headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
+    let is_new = |version: ApiVersion| version.uses_tokens();
+    if requested.and_then(|text| text.parse().ok()).is_some_and(is_new) {
+        let expected = missing_credential(&parts.headers, "access token", &[]);
+        return Err(ApiError::no_token().because(expected));
+    }
+    let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
+        unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
+    })?;
+    let key = key.to_str().map_err(|_| unauthorized("the key is no text"))?;
+    let (digest, client) = (KeyDigest::of(key), Client::of(&parts.extensions));
+    let key = api.core.store.key_by_digest(digest).await?;
+    let mark = api.core.guesses.hash(digest);
+    match api.core.guesses.check(Source::of(client), mark, key.is_some(), api.core.clock.now()) {
+        Ok(()) | Err(AuthRefusal::Wrong) => {}
+        Err(AuthRefusal::TooMany(_)) => {
+            return Err(ApiError::too_many_requests().because("the address sent too many unknown keys"));
+        }
+    }
+    let key = key.ok_or_else(|| unauthorized("the key of the header `Api-Key` belongs to no account"))?;
+    if !key.is_of(api.tokens.environment()) {
+        return Err(unauthorized("the key belongs to another environment"));
+    }
+    if !key.allows(client) {
+        return Err(unauthorized("the key does not allow the client's address"));
+    }
+    let version = key.account.version.serving(requested);
+    if version.uses_tokens() {
+        return Err(
+            ApiError::no_token().because("the account's version takes tokens, and the request has a key")
+        );
+    }
+    let is_ignored = requested.is_some_and(|requested| requested != version.as_str());
+    if is_ignored && api.ignored_versions.is((digest, requested)) {
+        let requested = requested.filter(|text| text.len() <= MAX_LOGGED_VERSION);
+        tracing::info!(
+            account = %key.account.id, requested, served = version.as_str(),
+            "a version header is ignored: it is older than the account's version, or no version"
+        );
+    }
+    let unheeded_version = (requested != Some(version.as_str())).then_some(requested.is_some());
+    Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
+}
+
+/// 401. Which of the causes it was is in the log alone.
+fn unauthorized(cause: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed").because(cause)
+}
+
+fn check_rate(api: &Api, caller: &Caller) -> Result<(), ApiError> {
+    let account = &caller.key.account;
+    let of_account = caller.version.uses_tokens();
+    let budget = if of_account { Budget::Account(account.number) } else { Budget::Key(caller.key.id) };
+    api.rates.admit(budget, account.rate_limit, api.core.clock.now()).map_err(|seconds| {
+        let error = if of_account { ApiError::over_budget(seconds) } else { ApiError::too_many_requests() };
+        error.because(format!("the account {} is above its requests a second", account.id))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        let token = |value: &'static [u8]| {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+            bearer_token(&headers).map(str::to_owned)
+        };
+        for value in [b"Bearer a.b.c" as &[u8], b"bearer a.b.c", b"BEARER  a.b.c "] {
+            assert_eq!(token(value).as_deref(), Some("a.b.c"));
+        }
+        for unreadable in [b"Bearer" as &[u8], b"Bearer ", b"Bearer \xff"] {
+            assert_eq!(token(unreadable).as_deref(), Some(""));
+        }
+        for other in [b"Basic YTpi" as &[u8], b"Bearera", b"Bear", b""] {
+            assert_eq!(token(other), None);
+        }
+        assert_eq!(bearer_token(&HeaderMap::new()), None);
+    }
+}

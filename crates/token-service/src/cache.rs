@@ -1,0 +1,75 @@
+//! The tokens whose signatures were verified, so that a token is verified once and not with every request.
+//!
+//! The table has a fixed number of slots, and a token enters the one that a keyed hash of its digest selects, in the place
+//! of the token that was there. Only a token with a valid signature enters, so a client can displace others' tokens only
+//! with tokens of its own, and each costs the other one verification. Tokens themselves are not kept.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ring::digest::{SHA256, digest};
+use uuid::Uuid;
+
+use crate::claims::Claims;
+
+/// The number of slots.
+const SLOTS: usize = 4_096;
+
+/// The SHA-256 digest of a token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    pub(crate) fn of(token: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(bytes)
+    }
+}
+
+/// A token whose signature is valid.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// The id of the key that signed it.
+    pub(crate) signed_by: Uuid,
+    pub(crate) claims: Claims,
+}
+
+/// A slot: a digest, and what the token with it contains.
+type Slot = Mutex<Option<(TokenDigest, Arc<Verified>)>>;
+
+/// The verified tokens.
+pub(crate) struct Cache {
+    hasher: RandomState,
+    slots: Box<[Slot]>,
+}
+
+impl Cache {
+    pub(crate) fn get(&self, token: TokenDigest) -> Option<Arc<Verified>> {
+        let slot = self.slot(token)?.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.as_ref().filter(|(stored, _)| *stored == token).map(|(_, verified)| Arc::clone(verified))
+    }
+
+    pub(crate) fn insert(&self, token: TokenDigest, verified: Arc<Verified>) {
+        if let Some(slot) = self.slot(token) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((token, verified));
+        }
+    }
+
+    fn slot(&self, token: TokenDigest) -> Option<&Slot> {
+        let index = self.hasher.hash_one(token) % SLOTS as u64;
+        self.slots.get(usize::try_from(index).unwrap_or_default())
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), slots: (0..SLOTS).map(|_| Slot::default()).collect() }
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cache(hidden)")
+    }
+}

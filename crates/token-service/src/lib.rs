@@ -1,0 +1,31 @@
+//! The token service of DIDWW's API: mints access tokens for API keys, and checks the tokens of requests.
+//!
+//! A token is a JSON Web Token, signed with HMAC-SHA256 under a key of the database, so every node of the database accepts
+//! what another one minted. Its claims are copied from the API key when it is minted: the account, the scope, the
+//! audiences, the version, the environment and the addresses from which it may be used. DIDWW publishes neither the
+//! algorithm nor most claims, so a client must treat a token as opaque.
+//!
+//! The crate decides whether a token is valid, and not what it may be used for: the API that receives it decides this by
+//! its scope. It never logs a token, a key or a secret.
+//!
+//! What clients can cause is bounded:
+//!
+//! - a request for a token: `Limits::body_bytes` within `Limits::body_deadline`, and the rate limit of the account;
+//! - wrong keys and forged tokens: `Limits::guesses`, which the API shares;
+//! - a token that is checked: 8,192 bytes;
+//! - tokens that are remembered as verified: 4,096, in a table that a new one enters in the place of an old one;
+//! - keys that sign tokens: [`trunk_store::MAX_TOKEN_KEYS`].
+
+mod cache;
+mod claims;
+mod jwt;
+mod key_ring;
+mod mint_error;
+mod mint_request;
+mod router;
+mod service;
+
+pub use claims::{API_AUDIENCE, AUDIENCES, Scope};
+pub use key_ring::{OldKeys, rotate};
+pub use router::token_router;
+pub use service::{Admitted, TokenRefusal, TokenService, TokenSettings};

@@ -1,0 +1,143 @@
+//! How requests authenticate: with the API key, or with access tokens that the client mints for it.
+//!
+//! The token service counts its requests apart from those of the API, so it has a channel of its own, over the same HTTP
+//! client. A token is for the API alone, and its scope is `read` for a read-only client. No token is printed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client_core::{Answered, Body, Channel, Credential, Outgoing, Renewal, Repeatable, Unreadable};
+use didww_types::{ApiVersion, DecodeError, ErrorObject};
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde_json::{Value, json};
+use tracing::Instrument as _;
+
+use crate::{Error, Refusal, TransportError};
+
+/// The audience of the API: its production host name, in the sandbox too.
+const AUDIENCE: &str = "api.didww.com";
+/// The life of a token whose response does not state it, as documented.
+const DEFAULT_LIFE: Duration = Duration::from_mins(15);
+
+/// How the requests of a client authenticate.
+pub(crate) enum Credentials {
+    /// With the API key, which is one of the channel's headers.
+    Key,
+    /// With access tokens.
+    Tokens(Box<Tokens>),
+}
+
+/// A token as the value of the `Authorization` header.
+pub(crate) type Token = Arc<Credential<HeaderValue>>;
+
+/// Mints access tokens. The clones of a client share one token at a time.
+pub(crate) struct Tokens {
+    /// Its base URL is the endpoint, and its headers contain the API key.
+    channel: Channel,
+    body: Body,
+    current: Renewal<HeaderValue, MintFailure>,
+}
+
+/// Why no token was minted, for all requests that waited for it.
+#[derive(Clone)]
+enum MintFailure {
+    Transport(TransportError),
+    Refused(Refusal),
+    Unreadable(Unreadable),
+}
+
+impl From<MintFailure> for Error {
+    fn from(failure: MintFailure) -> Self {
+        match failure {
+            MintFailure::Transport(error) => Self::Transport(Box::new(error)),
+            MintFailure::Refused(refusal) => refusal.into_error(),
+            MintFailure::Unreadable(error) => Self::Decode(Box::new(error)),
+        }
+    }
+}
+
+impl Credentials {
+    /// Returns the token for a request; `None` if requests have the API key.
+    pub(crate) async fn token(&self) -> Result<Option<Token>, Error> {
+        match self {
+            Self::Key => Ok(None),
+            Self::Tokens(tokens) => Ok(Some(tokens.current.get(|| tokens.mint()).await?)),
+        }
+    }
+
+    /// Forgets a token that the API refused.
+    pub(crate) fn refused(&self, token: &Token) {
+        if let Self::Tokens(tokens) = self {
+            tokens.current.refused(token);
+        }
+    }
+}
+
+impl Tokens {
+    /// A source of tokens for a version. The channel's base URL is the endpoint.
+    pub(crate) fn new(channel: Channel, version: ApiVersion, read_only: bool) -> Self {
+        let scope = if read_only { "read" } else { "full" };
+        let body = json!({ "aud": AUDIENCE, "scope": scope, "api_version": version.as_str() });
+        let body = Body { media_type: "application/json", bytes: body.to_string().into() };
+        Self { channel, body, current: Renewal::default() }
+    }
+
+    async fn mint(&self) -> Result<(HeaderValue, Duration), MintFailure> {
+        let url = self.channel.base();
+        let span = client_core::request_span!(
+            "didww",
+            "didww.attempts",
+            "didww.request_id",
+            Method::POST,
+            url.path(),
+            url.path(),
+        );
+        let outgoing = Outgoing {
+            method: &Method::POST,
+            url,
+            body: Some(&self.body),
+            // A token that is never used does no harm.
+            repeat: Repeatable::Harmless,
+            key: None,
+            authorization: None,
+        };
+        let answered = self.channel.send(outgoing).instrument(span).await.map_err(MintFailure::Transport)?;
+        if answered.status.is_success() {
+            read(&answered)
+                .map_err(|error| MintFailure::Unreadable(Unreadable::new(answered.exchange, error)))
+        } else {
+            Err(MintFailure::Refused(refusal(answered)))
+        }
+    }
+}
+
+/// Reads the token and its life. Errors do not quote the response.
+fn read(answered: &Answered) -> Result<(HeaderValue, Duration), DecodeError> {
+    let body: Value =
+        serde_json::from_slice(&answered.body).map_err(|_| DecodeError::new(".", "expected JSON"))?;
+    let token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    let header = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+    let mut header = header.ok_or_else(|| DecodeError::new("access_token", "expected a token"))?;
+    header.set_sensitive(true);
+    let life = body.get("expires_in").and_then(Value::as_u64).map_or(DEFAULT_LIFE, Duration::from_secs);
+    Ok((header, life))
+}
+
+/// Reads the error of the token service, which has the form of OAuth 2.0, as an error object: the error is its code and its
+/// title, and the description its detail.
+fn refusal(answered: Answered) -> Refusal {
+    let body: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut refusal = Refusal::read(answered);
+    if let Some(code) = text("error") {
+        refusal.errors = vec![ErrorObject {
+            title: Some(code.clone()),
+            detail: text("error_description").or_else(|| Some(code.clone())),
+            code: Some(code),
+            status: Some(refusal.status.as_u16().to_string()),
+            ..ErrorObject::default()
+        }];
+    }
+    refusal
+}

@@ -1,0 +1,90 @@
+"""The command line: sends the requests of each document, prints a line for each, and exits with 1 if one fails."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .server import Server
+
+WORKSPACE = Path(__file__).resolve().parents[2]
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+# Streams do not end, and these lead outside of the machine: to a carrier's API, and to hosts of providers.
+LEFT_OUT = {"control": ["/attempts/stream", "/calls/follow", "/providers/probe"], "voipbin": ["/providers/setup"]}
+# The phase `coverage` sends every boundary of every schema, which takes most of the time.
+FORMS = {
+    "short": ("examples,fuzzing", 3),
+    "normal": ("examples,coverage,fuzzing", 100),
+    "long": ("examples,coverage,fuzzing", 1000),
+}
+# A deadline for a hung server: an answer takes milliseconds.
+SECONDS_PER_ANSWER = 30
+
+
+def main():
+    options = arguments()
+    documents = sorted(path for path in (WORKSPACE / "trunk-server/openapi").glob("*.json") if options.only in path.stem)
+    if not documents:
+        sys.exit(f"no document's name holds {options.only!r}")
+    passed = failed = cases = 0
+    # Two at once, because most of the short form is the start of schemathesis, which uses one core.
+    with tempfile.TemporaryDirectory(prefix="contract-") as folder, ThreadPoolExecutor(2) as beside:
+        for document, report in zip(documents, beside.map(lambda one: run(one, Path(folder), options), documents)):
+            operations = report["operations"] or {"selected": 0, "tested": 0, "errored": 0}
+            wrong = {name for failure in report["failures"] for name in failure["operations"]}
+            # An operation that was selected and not tested shows nothing, so it counts as failed.
+            bad = min(operations["selected"], len(wrong) + operations["selected"] - operations["tested"])
+            if report["exit_code"] != 0 and bad == 0:
+                bad = 1
+            made = report["test_cases"]["generated"]
+            passed, failed, cases = passed + operations["selected"] - bad, failed + bad, cases + made
+            print(f"{document.stem:<12} {operations['selected']:>4} operations, {bad} failed, {made:>6} requests, "
+                  f"{report['running_time']:.1f} s", flush=True)
+    print(f"operations: {passed} hold, {failed} failed; requests: {cases}")
+    sys.exit(failed > 0)
+
+
+def run(document, folder, options):
+    """Runs schemathesis against a server of its own, so that no document meets what another one left."""
+    name = document.stem
+    report = folder / f"{name}.json"
+    phases, examples = FORMS[options.form]
+    with Server(options.binary, folder, name) as server:
+        command = [sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", server.url(name)]
+        for header in server.credentials(name):
+            command += ["--header", header]
+        for path in LEFT_OUT.get(name, []):
+            command += ["--exclude-path", path]
+        command += [
+            "--checks", CHECKS, "--phases", phases, "--mode", "all",
+            "--max-examples", str(examples), "--seed", str(options.seed), "--continue-on-failure",
+            "--request-timeout", str(SECONDS_PER_ANSWER), "--suppress-health-check", "all", "--workers", "1",
+            "--generation-database", "none", "--no-color", "--warnings", "off",
+            "--report", "json", "--report-json-path", str(report),
+        ]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        if ended.returncode != 0:
+            print(ended.stdout, ended.stderr, file=sys.stderr)
+        if not server.is_up():
+            sys.exit(f"the server ended:\n{server.log.read_text()}")
+    if not report.exists():
+        sys.exit(f"schemathesis ended with {ended.returncode} without a report")
+    return json.loads(report.read_text())
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/contract", description=__doc__)
+    parser.add_argument("--binary", type=Path, required=True)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--short", dest="form", action="store_const", const="short", default="normal")
+    form.add_argument("--long", dest="form", action="store_const", const="long")
+    parser.add_argument("--only", default="", metavar="NAME")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,451 @@
+//! The `OpenAPI` documents of the control API and of `/v1.0`: the files match the declarations, and the answers of a
+//! running server match the schemas.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+use trunk_server::{TestServer, control, voipbin};
+
+use super::pages::{hold, path, read};
+use super::schema;
+use super::shape::{check_document, operations};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
+use crate::sip::uac::Call;
+use crate::support::api::{Answer, Api};
+use crate::voipbin::carrier::Carrier;
+use crate::voipbin::stage::{ADMIN, Stage, US, US_TOO, call_is, first_call, tel};
+
+/// An id that nothing has.
+const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
+
+#[test]
+fn the_files_are_the_documents_of_the_declarations() {
+    for (file, document) in [("control", control::openapi()), ("voipbin", voipbin::openapi())] {
+        check_document(&document, file);
+        let text = serde_json::to_string_pretty(&document).unwrap();
+        hold(&format!("trunk-server/openapi/{file}.json"), &format!("{text}\n"));
+    }
+}
+
+#[test]
+fn every_endpoint_of_the_platform_is_described_once_and_no_other() {
+    let document = voipbin::openapi();
+    let described: Vec<(String, String)> =
+        operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    let declared: BTreeSet<(String, String)> = voipbin::ENDPOINTS
+        .iter()
+        .map(|endpoint| (endpoint.method.to_owned(), endpoint.path.to_owned()))
+        .collect();
+    assert_eq!(described.len(), voipbin::ENDPOINTS.len());
+    assert_eq!(described.into_iter().collect::<BTreeSet<_>>(), declared);
+}
+
+#[test]
+fn no_handler_is_routed_beside_the_declarations() {
+    for (folder, router) in [("control-plane", "route.rs"), ("voipbin-platform", "api.rs")] {
+        let files = std::fs::read_dir(path(&format!("crates/{folder}/src"))).unwrap();
+        let routing: Vec<String> = files
+            .map(|file| file.unwrap().path())
+            .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+            .filter(|file| std::fs::read_to_string(file).unwrap().contains(".route("))
+            .map(|file| file.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(routing, [router], "files of {folder} that build routes");
+        let source = read(&format!("crates/{folder}/src/{router}"));
+        assert_eq!(source.matches(".route(").count(), 1, "{router} routes its declarations alone");
+    }
+}
+
+/// Requests whose answers are checked against a document, and which operations have succeeded.
+struct Checked {
+    document: Value,
+    base: &'static str,
+    succeeded: BTreeSet<(String, String)>,
+}
+
+impl Checked {
+    fn new(document: Value) -> Self {
+        let base = if document["servers"][0]["url"] == "/v1.0" { "/v1.0" } else { "/control/v1" };
+        Self { document, base, succeeded: BTreeSet::new() }
+    }
+
+    /// The template of a path, the most literal one that matches.
+    fn template(&self, method: &str, path: &str) -> String {
+        let path = path.split('?').next().unwrap();
+        let matches = |template: &str| {
+            let (given, named) = (path.split('/'), template.split('/'));
+            given.clone().count() == named.clone().count()
+                && given.zip(named).all(|(given, named)| named.starts_with('{') || given == named)
+        };
+        let mut found: Vec<String> = operations(&self.document)
+            .into_iter()
+            .filter(|(described, template, _)| described == method && matches(template))
+            .map(|(_, template, _)| template)
+            .collect();
+        found.sort_by_key(|template| template.matches('{').count());
+        found.into_iter().next().unwrap_or_else(|| panic!("{method} {path} is not described"))
+    }
+
+    /// Checks an answer against the schema of its operation, status and media type. Returns its JSON; null for another
+    /// media type.
+    fn check(&mut self, method: &str, path: &str, (status, content_type, text): (u16, &str, &str)) -> Value {
+        let media_type = content_type.split(';').next().unwrap();
+        let template = self.template(method, path);
+        let operation = &self.document["paths"][&template][method.to_lowercase()];
+        let response = &operation["responses"][status.to_string()];
+        assert!(response.is_object(), "{method} {path}: {status} is not described: {text}");
+        let described = &response["content"][media_type]["schema"];
+        assert!(described.is_object(), "{method} {path}: {media_type} is not described");
+        if status < 300 {
+            self.succeeded.insert((method.to_owned(), template));
+        }
+        if media_type != "application/json" {
+            return Value::Null;
+        }
+        let body =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{method} {path}: {error}: {text}"));
+        if let Err(wrong) = schema::check(&self.document, described, &body) {
+            panic!("{method} {path} {status}: {wrong}\nin {text}");
+        }
+        body
+    }
+
+    /// Fails if an operation has not succeeded, except for these.
+    fn all_succeeded(&self, except: &[(&str, &str)]) {
+        let missing: Vec<(String, String)> = operations(&self.document)
+            .into_iter()
+            .map(|(method, path, _)| (method, path))
+            .filter(|operation| !self.succeeded.contains(operation))
+            .filter(|(method, path)| !except.contains(&(method.as_str(), path.as_str())))
+            .collect();
+        assert_eq!(missing, [], "operations of {} without a checked answer", self.base);
+    }
+}
+
+/// The control API of a running server.
+struct ControlApi {
+    api: Api,
+    checked: Checked,
+}
+
+impl ControlApi {
+    async fn send(&mut self, method: Method, path: &str, body: Value) -> Value {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let answer: Answer = self.api.send(method.clone(), path, &text).await;
+        let content_type = answer.headers["content-type"].to_str().unwrap();
+        self.checked.check(method.as_str(), path, (answer.status, content_type, &answer.text))
+    }
+
+    async fn get(&mut self, path: &str) -> Value {
+        self.send(Method::GET, path, Value::Null).await
+    }
+
+    async fn post(&mut self, path: &str, body: Value) -> Value {
+        self.send(Method::POST, path, body).await
+    }
+
+    async fn patch(&mut self, path: &str, body: Value) -> Value {
+        self.send(Method::PATCH, path, body).await
+    }
+
+    async fn delete(&mut self, path: &str) -> Value {
+        self.send(Method::DELETE, path, Value::Null).await
+    }
+}
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}")).to_owned()
+}
+
+#[tokio::test]
+async fn the_answers_of_the_control_api_match_its_document() {
+    let server = TestServer::builder().control_listener().sip().start().await;
+    let address = server.server().control_address().unwrap();
+    let api = Api::new(format!("http://{address}/control/v1"), "").with_key(None);
+    let mut control = ControlApi { api, checked: Checked::new(control::openapi()) };
+    assert_eq!(control.get("/openapi.json").await, control::openapi());
+
+    let made =
+        control.post("/accounts", json!({ "name": "Acme", "rate_limit": 5, "record_quota": null })).await;
+    let account = format!("/accounts/{}", id(&made));
+    control.get("/accounts").await;
+    control.get(&account).await;
+    control.patch(&account, json!({ "name": "Acme Inc.", "features": ["outbound"] })).await;
+    let key = id(&control.post(&format!("{account}/keys"), Value::Null).await);
+    control.get(&format!("{account}/keys")).await;
+    control.delete(&format!("{account}/keys/{key}")).await;
+    let dids = json!({ "dids": [{ "number": "12025550144" }, { "number": "+12025550145" }] });
+    let did = id(&control.post(&format!("{account}/dids"), dids).await["dids"][0]);
+    control
+        .post(&format!("{account}/dids"), json!({ "number": "12025550146", "emergency_enabled": true }))
+        .await;
+    control.patch(&format!("{account}/dids/{did}"), json!({ "blocked": true })).await;
+    let trunk = trunk(&server, made["api_key"].as_str().unwrap()).await;
+    let networks = json!({ "allowed_sip_ips": ["203.0.113.0/24"] });
+    control.post(&format!("{account}/trunks/{trunk}/ip_only"), networks).await;
+    let pool = json!({ "id": ABSENT, "attributes": { "name": "Standard" } });
+    control.post(&format!("{account}/records/capacity_pools"), pool.clone()).await;
+    control.post(&format!("{account}/records/capacity_pools"), pool).await;
+    control.post("/records/capacity_pools", json!({})).await;
+    control
+        .post(&format!("{account}/trunks/{trunk}/ip_only"), json!({ "allowed_sip_ips": ["0.0.0.0/0"] }))
+        .await;
+    control.get("/trunks/open").await;
+    control.get("/deliveries?limit=10").await;
+    control.get(&format!("/deliveries?account={}", id(&made))).await;
+
+    control.get("/calls?limit=10").await;
+    control.get("/calls/active").await;
+    control.get("/calls/counts").await;
+    control.get("/attempts?limit=10&outcome=refused").await;
+    control.get("/calls/none/messages").await;
+    control.delete(&format!("/calls/active/{ABSENT}")).await;
+    control.post("/explain", json!({ "source": "198.51.100.9", "from": US, "to": "442079460018" })).await;
+    control.post("/explain", json!({ "source": "203.0.113.7", "to": "442079460018" })).await;
+
+    let customer = control.post("/customers", json!({ "name": "Acme", "webhook_secret": "s" })).await;
+    let customer = format!("/customers/{}", id(&customer));
+    control.get("/customers").await;
+    control.get(&customer).await;
+    control.patch(&customer, json!({ "balance": "25.5", "status": "frozen" })).await;
+    control.post(&format!("{customer}/agents"), json!({ "username": "ann", "password": "a long one" })).await;
+    control.get(&format!("{customer}/agents")).await;
+    let key = id(&control.post(&format!("{customer}/accesskeys"), json!({ "name": "scripts" })).await);
+    control.get(&format!("{customer}/accesskeys")).await;
+    control.delete(&format!("{customer}/accesskeys/{key}")).await;
+    let number = id(&control.post(&format!("{customer}/numbers"), json!({ "number": US })).await);
+    control.get(&format!("{customer}/numbers")).await;
+    control.delete(&format!("{customer}/numbers/{number}")).await;
+    control.post(&format!("{customer}/tokens"), json!({ "type": "delegate" })).await;
+    control.get(&format!("{customer}/flows")).await;
+    control.get(&format!("/deliveries?customer={}", customer.rsplit('/').next().unwrap())).await;
+    control.post("/providers/probe", Value::Null).await;
+    control.delete(&customer).await;
+
+    control.get("/clock").await;
+    control.post("/clock/freeze", json!({ "at": "2026-04-08T06:57:33.304Z" })).await;
+    control.post("/clock/advance", json!({ "seconds": 86400 })).await;
+    control.post("/clock/resume", Value::Null).await;
+    control.post("/reset", json!({ "account": id(&made) })).await;
+    control.delete(&account).await;
+    // Refusals of every kind are described too.
+    control.get(&account).await;
+    control.get("/calls?cause=x").await;
+    control.post("/accounts", json!({ "colour": "red" })).await;
+    control.post("/clock/advance", json!({ "seconds": u64::MAX })).await;
+    // A stream has no end. Calls have a test of their own, and no type has records without an account.
+    let unseen = [
+        ("GET", "/calls/follow"),
+        ("GET", "/attempts/stream"),
+        ("GET", "/calls/{call_id}/messages"),
+        ("DELETE", "/calls/active/{id}"),
+        ("POST", "/records/{type}"),
+        ("GET", "/customers/{id}/calls/{call}/tries"),
+    ];
+    control.checked.all_succeeded(&unseen);
+}
+
+#[tokio::test]
+async fn what_a_call_leaves_behind_matches_the_document_of_the_control_api() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    let mut control = ControlApi { api: edge.control.clone(), checked: Checked::new(control::openapi()) };
+    let messages = format!("/calls/{}/messages", call.id);
+    let stored = control.get(&messages).await;
+    assert!(stored["messages"].as_array().unwrap().len() >= 4, "{stored}");
+    for format in ["text", "ladder", "pcap"] {
+        assert_eq!(control.get(&format!("{messages}?format={format}")).await, Value::Null);
+    }
+    let attempts = control.get(&format!("/attempts?call_id={}", call.id)).await;
+    assert_eq!(attempts["attempts"].as_array().unwrap().len(), 2, "{attempts}");
+    let active = control.get("/calls/active").await["calls"][0].clone();
+    control.delete(&format!("/calls/active/{}", id(&active))).await;
+    let records = format!("/calls?call_id={}", call.id);
+    until("the record of the call", async || {
+        let found = edge.control.get(&records).await;
+        found.at("/calls/0").is_object().then_some(())
+    })
+    .await;
+    control.get(&records).await;
+}
+
+/// Creates a trunk over the public API. Returns its id.
+async fn trunk(server: &TestServer, key: &str) -> String {
+    let method =
+        json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["203.0.113.7"] } });
+    let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
+        "name": "Main", "on_cli_mismatch_action": "reject_call", "authentication_method": method } } });
+    Api::new(server.base_url(), key).post("/voice_out_trunks", &body).await.id()
+}
+
+#[tokio::test]
+async fn a_body_of_the_control_api_may_hold_the_members_of_its_schema_and_no_others() {
+    let server = TestServer::builder().control_listener().sip().start().await;
+    let address = server.server().control_address().unwrap();
+    let api = Api::new(format!("http://{address}/control/v1"), "").with_key(None);
+    let document = control::openapi();
+    let mut bodies = 0;
+    for (method, path, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let alternatives = schema["anyOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        for properties in alternatives.iter().filter_map(|schema| schema["properties"].as_object()) {
+            bodies += 1;
+            let path = path.replace("{type}", "dids").replace("{id}", ABSENT).replace("{did}", ABSENT);
+            let path = path.replace("{trunk}", ABSENT);
+            for name in properties.keys().map(String::as_str).chain(["bogus"]) {
+                // A list has this member and no other, so the body is wrong by its value and not by its name.
+                let body = json!({ name: { "wrong": true } }).to_string();
+                let verb = Method::from_bytes(method.as_bytes()).unwrap();
+                let answer = api.send(verb, &path, &body).await;
+                let error = answer.at("/error").as_str().unwrap_or_default().to_owned();
+                let unknown = error.contains(&format!("unknown field `{name}`"));
+                assert_eq!(unknown, name == "bogus", "{method} {path} {name}: {error}");
+            }
+        }
+    }
+    assert!(bodies > 15, "{bodies}");
+}
+
+/// The platform's API of a running server, as its super admin.
+struct PlatformApi {
+    stage: Stage,
+    checked: Checked,
+}
+
+impl PlatformApi {
+    async fn send(&mut self, method: &str, path: &str, body: Value) -> Value {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.stage.sa.send(method, path, &text).await;
+        let content_type = answer.header("content-type").unwrap();
+        self.checked.check(method, path, (answer.status, content_type, &answer.text))
+    }
+
+    async fn get(&mut self, path: &str) -> Value {
+        self.send("GET", path, Value::Null).await
+    }
+
+    async fn post(&mut self, path: &str, body: Value) -> Value {
+        self.send("POST", path, body).await
+    }
+
+    async fn put(&mut self, path: &str, body: Value) -> Value {
+        self.send("PUT", path, body).await
+    }
+
+    async fn delete(&mut self, path: &str) -> Value {
+        self.send("DELETE", path, Value::Null).await
+    }
+}
+
+#[tokio::test]
+async fn the_answers_of_the_platforms_api_match_its_document() {
+    let mut carrier = Carrier::start().await;
+    let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;
+    let served = stage.anonymous().below("").get("/openapi.json").await;
+    assert_eq!(serde_json::from_str::<Value>(&served.text).unwrap(), voipbin::openapi());
+    let mut platform = PlatformApi { stage, checked: Checked::new(voipbin::openapi()) };
+
+    platform.get("/outbound_config").await;
+    platform.put("/outbound_config", json!({ "destination_whitelist": ["us"], "name": "n" })).await;
+    let customer = platform.stage.customer("other").await;
+    let configs = platform.get("/outbound_configs?page_size=1").await;
+    platform.get(&format!("/outbound_configs?customer_id={customer}")).await;
+    let config = format!("/outbound_configs/{}", id(&configs["result"][0]));
+    platform.get(&config).await;
+    platform.put(&config, json!({ "codecs": "PCMU" })).await;
+    platform.post("/outbound_configs", json!({ "customer_id": customer })).await;
+
+    let body = json!({ "type": "sip", "hostname": "carrier.example.com", "tech_headers": { "X-A": "1" } });
+    let provider = id(&platform.post("/providers", body.clone()).await);
+    platform.get("/providers").await;
+    platform.get(&format!("/providers/{provider}")).await;
+    platform.put(&format!("/providers/{provider}"), body).await;
+    platform.post("/providers/setup", json!({ "carrier": "acme" })).await;
+    let login = json!({ "username": "u", "password": "p" });
+    platform.put(&format!("/providers/{provider}/credentials"), login).await;
+    platform.delete(&format!("/providers/{provider}/credentials")).await;
+    let admin = platform.stage.admin;
+    let body = json!({ "customer_id": admin, "provider_id": provider, "target": "all", "priority": 1 });
+    let route = format!("/routes/{}", id(&platform.post("/routes", body.clone()).await));
+    platform.get("/routes").await;
+    platform.get(&route).await;
+    platform.put(&route, body).await;
+
+    flows(&mut platform).await;
+    numbers(&mut platform).await;
+    customer_and_keys(&mut platform).await;
+
+    let sent = json!({ "provider_id": provider, "source": tel(US_TOO), "destinations": [tel(US)],
+        "actions": [{ "type": "sleep", "option": { "duration": 60_000 } }] });
+    let placed = platform.post("/providercalls", sent).await;
+    let mut incoming = carrier.call().await;
+    incoming.respond("180 Ringing").await;
+    incoming.answer().await;
+    let call = first_call(&placed);
+    call_is(&platform.stage.sa, &call, "progressing").await;
+    platform.get(&format!("/calls/{call}")).await;
+    platform.post(&format!("/calls/{call}/hangup"), Value::Null).await;
+    for what in ["events", "sip-analysis", "pcap"] {
+        platform.get(&format!("/timelines/calls/{call}/{what}")).await;
+    }
+    platform.get(&format!("/aggregated-events?call_id={call}")).await;
+    platform.get("/calls").await;
+    platform.get("/providercalls").await;
+    let record = format!("/providercalls/{}", id(&placed));
+    platform.get(&record).await;
+    platform.delete(&record).await;
+    let made = platform.post("/calls", json!({ "source": tel(US_TOO), "destinations": [tel(US)] })).await;
+    platform.delete(&format!("/calls/{}", first_call(&made))).await;
+
+    platform.delete(&route).await;
+    platform.delete(&format!("/providers/{provider}")).await;
+    platform.delete(&config).await;
+    // Refusals of every kind are described too.
+    platform.get("/providers/x").await;
+    platform.get(&format!("/providers/{ABSENT}")).await;
+    platform.get("/calls?page_size=x").await;
+    platform.post("/providers", json!({ "name": 5 })).await;
+    platform.post("/calls", json!({ "destinations": [] })).await;
+    platform.stage.sa = platform.stage.agent(customer, ADMIN).await;
+    platform.get("/providers").await;
+    platform.stage.sa = platform.stage.anonymous();
+    platform.get("/providers").await;
+    platform.checked.all_succeeded(&[("POST", "/providers/setup"), ("POST", "/outbound_configs")]);
+}
+
+async fn flows(platform: &mut PlatformApi) {
+    let body = json!({ "name": "n", "actions": [{ "type": "answer" }] });
+    let flow = format!("/flows/{}", id(&platform.post("/flows", body.clone()).await));
+    platform.get("/flows").await;
+    platform.get(&flow).await;
+    platform.put(&flow, body).await;
+    platform.post(&format!("{flow}/direct-hash-regenerate"), Value::Null).await;
+    platform.get(&format!("/timelines{flow}/events")).await;
+    platform.delete(&flow).await;
+    platform.get(&flow).await;
+}
+
+async fn numbers(platform: &mut PlatformApi) {
+    platform.stage.number(platform.stage.admin, US_TOO).await;
+    let number = format!("/numbers/{}", id(&platform.get("/numbers").await["result"][0]));
+    platform.get(&number).await;
+    platform.put(&number, json!({ "name": "n" })).await;
+    platform.put(&format!("{number}/flow_ids"), json!({})).await;
+    platform.put(&format!("{number}/metadata"), json!({ "rtp_debug": true })).await;
+}
+
+async fn customer_and_keys(platform: &mut PlatformApi) {
+    platform.get("/customer").await;
+    platform.put("/customer", json!({ "name": "n", "webhook_uri": "https://example.com/" })).await;
+    platform.put("/customer/metadata", json!({ "rtp_debug": true })).await;
+    let body = json!({ "name": "n", "expire": 86_400 });
+    let key = format!("/accesskeys/{}", id(&platform.post("/accesskeys", body).await));
+    platform.get("/accesskeys").await;
+    platform.get(&key).await;
+    platform.put(&key, json!({ "detail": "d" })).await;
+    platform.delete(&key).await;
+    platform.get(&key).await;
+}

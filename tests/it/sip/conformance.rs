@@ -1,0 +1,223 @@
+//! Requirements of the standards that no test of a feature shows; `docs/conformance-sip.md` names them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, Trunk};
+use super::media::hears_its_echo;
+use super::message::Message;
+use super::uac::{Call, Uac, unique};
+
+/// The destination that rings until the call is cancelled.
+const RINGS: &str = "9990180";
+/// Longer than the interval between the first two retransmissions over UDP.
+const RETRANSMISSION_WAIT: Duration = Duration::from_millis(1_800);
+
+async fn open() -> (Edge, Trunk) {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    (edge, trunk)
+}
+
+/// The next final response to the last INVITE. Nothing is acknowledged, and nothing sent again.
+async fn next_final(call: &mut Call) -> Option<Message> {
+    loop {
+        let message = call.uac.receive(RETRANSMISSION_WAIT).await?;
+        if message.code() >= 200 && message.method() == "INVITE" {
+            return Some(message);
+        }
+    }
+}
+
+/// A request of the same transaction as the last INVITE, without a body.
+fn beside_the_invite(call: &Call, method: &str, further: &str) -> String {
+    let text = call.sent.replace("INVITE sip", &format!("{method} sip"));
+    let text = text.replace(" INVITE\r\n", &format!(" {method}\r\n"));
+    format!("{}{further}Content-Length: 0\r\n\r\n", text.split_once("Content-Type").unwrap().0)
+}
+
+#[tokio::test]
+async fn responses_that_make_a_dialog_have_one_tag_a_contact_and_the_recorded_routes() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, "9990183").await;
+    let routes = ["<sip:127.0.0.1:5999;lr>, <sip:127.0.0.2:5999;lr>", "<sip:127.0.0.3:5999;lr>"];
+    call.headers = routes.iter().map(|route| format!("Record-Route: {route}")).collect();
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    let progress = call.provisional.iter().find(|message| message.code() == 183).unwrap();
+    for response in [progress, &answer] {
+        assert_eq!(response.header("To"), answer.header("To"));
+        assert!(response.header("To").unwrap().contains(";tag="), "{response:?}");
+        assert!(response.header("Contact").is_some(), "{response:?}");
+        assert_eq!(response.headers("Record-Route").collect::<Vec<_>>(), routes, "{response:?}");
+    }
+    call.acknowledge().await;
+}
+
+#[tokio::test]
+async fn a_repeated_invite_receives_the_last_response_again() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, RINGS).await;
+    call.invite(&[]).await;
+    let first = call.ringing(180).await;
+    assert!(call.uac.receive(RETRANSMISSION_WAIT).await.is_none(), "it is not repeated by itself");
+    let text = call.sent.clone();
+    call.uac.send(&text).await;
+    assert_eq!(format!("{:?}", call.ringing(180).await), format!("{first:?}"));
+    assert_eq!(edge.active().await.len(), 1);
+    call.cancel().await;
+    assert_eq!(call.answer().await.code(), 487);
+}
+
+#[tokio::test]
+async fn a_refusal_is_repeated_over_udp_until_its_ack_and_not_over_tcp() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, "9990404").await;
+    call.invite(&[]).await;
+    let first = next_final(&mut call).await.unwrap();
+    let again = next_final(&mut call).await.expect("it is repeated");
+    assert_eq!((first.code(), format!("{again:?}")), (404, format!("{first:?}")));
+    call.answer().await;
+    while next_final(&mut call).await.is_some() {
+        assert_eq!(edge.counts().await[2], 1, "it was on its way before the ACK");
+    }
+    let mut call = Call::over(Uac::tcp(&edge).await, &edge, "9990404").await;
+    call.invite(&[]).await;
+    assert_eq!(next_final(&mut call).await.unwrap().code(), 404);
+    assert!(next_final(&mut call).await.is_none(), "a stream loses nothing");
+}
+
+#[tokio::test]
+async fn require_in_an_ack_and_a_cancel_is_ignored() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, RINGS).await;
+    call.invite(&[]).await;
+    call.ringing(180).await;
+    let cancel = beside_the_invite(&call, "CANCEL", "Require: x\r\nProxy-Require: y\r\n");
+    call.uac.send(&cancel).await;
+    let is_of_cancel = |message: &Message| message.method() == "CANCEL";
+    assert_eq!(call.uac.expect("an answer", Some(&cancel), is_of_cancel).await.code(), 200);
+    assert_eq!(call.answer().await.code(), 487);
+
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.attempt().await.code(), 200);
+    let plain = call.contact.clone();
+    call.contact.push("Require: x\r\nProxy-Require: y".to_owned());
+    call.acknowledge().await;
+    call.contact = plain;
+    while next_final(&mut call).await.is_some() {
+        assert_eq!(edge.active().await.len(), 1, "it was on its way before the ACK");
+    }
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn the_scheme_of_the_uri_in_to_is_not_inspected() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    let text = call.text("INVITE");
+    let line = text.lines().find(|line| line.starts_with("To: ")).unwrap().to_owned();
+    call.sent = text.replace(&line, "To: <isbn:2983792873>");
+    let text = call.sent.clone();
+    call.uac.send(&text).await;
+    assert_eq!(call.answer().await.code(), 200);
+    call.acknowledge().await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn options_is_answered_with_what_is_allowed_accepted_and_supported() {
+    let edge = Edge::start().await;
+    for is_known in [false, true] {
+        if is_known {
+            edge.trunk(json!({})).await;
+        }
+        let answer = Uac::udp(&edge).await.options().await;
+        let allow = answer.header("Allow").unwrap();
+        for method in ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "PRACK"] {
+            assert!(allow.split(", ").any(|allowed| allowed == method), "{method}: {answer:?}");
+        }
+        assert_eq!(answer.header("Accept"), Some("application/sdp, multipart/mixed"));
+        assert_eq!(answer.header("Supported"), Some("timer, 100rel"));
+    }
+}
+
+#[tokio::test]
+async fn a_via_in_an_answer_names_the_source_of_its_request() {
+    let (edge, _trunk) = open().await;
+    let mut uac = Uac::udp(&edge).await;
+    let (local, call) = (uac.local, unique());
+    uac.send(format!(
+        "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP pbx.example.com:9;rport;branch=z9hG4bK-{call}\r\n\
+         From: <sip:probe@{local}>;tag={call}\r\nTo: <sip:127.0.0.1>\r\nCall-ID: {call}\r\nCSeq: 1 OPTIONS\r\n\
+         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    ))
+    .await;
+    let answer = uac.receive(DEADLINE).await.unwrap();
+    let via = answer.header("Via").unwrap();
+    assert!(via.starts_with("SIP/2.0/UDP pbx.example.com:9;"), "{via}");
+    let parameters: Vec<&str> = via.split(';').skip(1).collect();
+    for wanted in [format!("received={}", local.ip()), format!("rport={}", local.port())] {
+        assert!(parameters.contains(&wanted.as_str()), "{wanted} in {via}");
+    }
+}
+
+#[tokio::test]
+async fn a_bye_before_the_answer_ends_the_invite_with_487() {
+    let (edge, trunk) = open().await;
+    let mut call = Call::new(&edge, RINGS).await;
+    call.invite(&[]).await;
+    call.ringing(180).await;
+    let invite = call.sequence;
+    assert_eq!(call.request("BYE", &[], "").await.code(), 200);
+    call.sequence = invite;
+    assert_eq!(call.answer().await.code(), 487);
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_code"], 487);
+}
+
+#[tokio::test]
+async fn an_update_with_an_offer_that_does_not_fit_is_answered_488_and_changes_nothing() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    let (at, _) = call.attempt().await.media();
+    call.acknowledge().await;
+    for (from, to) in [("RTP/AVP 8 0 101", "RTP/AVP 31"), ("RTP/AVP", "RTP/SAVP")] {
+        let offer = call.offer.replace(from, to);
+        assert_eq!(call.request("UPDATE", &[], &offer).await.code(), 488, "{to}");
+    }
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn an_answer_has_a_line_for_each_stream_and_port_zero_for_those_that_are_refused() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    let video = "m=video 5000 RTP/AVP 31\r\n";
+    call.offer = call.offer.replace("m=audio", &format!("{video}m=audio")) + "m=audio 5002 RTP/AVP 0\r\n";
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    let lines: Vec<&str> = answer.body.lines().filter(|line| line.starts_with("m=")).collect();
+    let [first, second, third] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!([*first, *third], ["m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 0"]);
+    assert!(second.starts_with("m=audio ") && second.ends_with(" RTP/AVP 8 101"), "{lines:?}");
+    assert!(!second.contains(" 0 RTP"), "{lines:?}");
+    call.acknowledge().await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn keys_in_an_offer_are_left_out_of_the_answer_where_the_trunk_has_no_encryption() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.offer += "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    let (at, audio) = answer.media();
+    assert!(audio.ends_with(" RTP/AVP 8 101") && !answer.body.contains("crypto"), "{answer:?}");
+    call.acknowledge().await;
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
