@@ -112,7 +112,9 @@ impl Client {
         Api::new(self.clone())
     }
 
-    /// Creates a request for a resource that this crate does not declare. `path` is relative to the base URL,
+    /// Creates a request for a resource that this crate does not declare. A program can also declare such a resource
+    /// itself: see [`derive@didww_types::Resource`].
+    /// `path` is relative to the base URL,
     /// begins with a slash and is percent-encoded, such as `/pops`.
     pub fn raw(&self, method: Method, path: &str) -> RawRequest {
         RawRequest::new(self.clone(), method, path)
@@ -152,6 +154,7 @@ impl Client {
                 method: &request.method,
                 url: &url,
                 body: request.body.as_ref(),
+                headers: (!request.headers.is_empty()).then_some(&request.headers),
                 repeat: Repeatable::from(&request.method),
                 key: self.key.as_ref(),
                 authorization: token.map(|token| &token.value),

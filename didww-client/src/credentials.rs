@@ -79,7 +79,8 @@ impl Tokens {
     pub(crate) fn new(channel: Channel, version: ApiVersion, read_only: bool) -> Self {
         let scope = if read_only { "read" } else { "full" };
         let body = json!({ "aud": AUDIENCE, "scope": scope, "api_version": version.as_str() });
-        let body = Body { media_type: "application/json", bytes: body.to_string().into() };
+        let body =
+            Body { media_type: HeaderValue::from_static("application/json"), bytes: body.to_string().into() };
         Self { channel, body, current: Renewal::default() }
     }
 
@@ -98,6 +99,7 @@ impl Tokens {
             url,
             body: Some(&self.body),
             // A token that is never used does no harm.
+            headers: None,
             repeat: Repeatable::Harmless,
             key: None,
             authorization: None,

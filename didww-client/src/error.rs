@@ -143,8 +143,16 @@ mod tests {
         let mut exchange = Exchange::unsent(&Method::POST, "/v3/dids");
         exchange.request_id = Some("r-1".to_owned());
         exchange.attempts = 2;
-        let status = StatusCode::from_u16(status).unwrap();
-        Refusal { exchange, status, errors, retry_after: None, challenge: None }.into_error()
+        let body = serde_json::to_vec(&didww_types::ErrorDocument { errors }).unwrap();
+        let answered = client_core::Answered {
+            exchange,
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            challenge: None,
+            body: body.into(),
+            unclear: false,
+        };
+        Refusal::read(answered).into_error()
     }
 
     #[test]

@@ -79,8 +79,40 @@
 //! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
 //!   number of attempts and the service's request id.
 //!
-//! The module [`callback`] verifies the callbacks that DIDWW sends. [`Client::raw`] sends requests for
-//! resources that this crate does not declare.
+//! The module [`callback`] verifies the callbacks that DIDWW sends.
+//!
+//! # Resources that this crate does not declare
+//!
+//! [`Client::raw`] sends any request: with JSON, bytes or a form ([`Multipart`]) as the body, and with headers of one's
+//! own. Its answers are streams of pages or of records, documents whose unknown members are kept, or bytes. A refusal
+//! in another shape than DIDWW's is readable as well: [`Refusal::body`].
+//!
+//! A program that uses such a resource often declares it, as this crate declares its own, and has typed requests for it:
+//!
+//! ```
+//! use didww_client::{Extra, Id, Resource};
+//!
+//! /// A point of presence.
+//! #[derive(Debug, Clone, PartialEq, Resource)]
+//! #[resource(name = "pops", since = "2017-09-18", verbs(list), crate = "didww_client")]
+//! pub struct Pop {
+//!     /// The id.
+//!     pub id: Id<Pop>,
+//!     /// The name, such as `DE, FRA`.
+//!     #[attr]
+//!     pub name: String,
+//!     /// Attributes that are not declared here.
+//!     #[extra]
+//!     pub extra: Extra,
+//! }
+//!
+//! # async fn f(client: didww_client::Client) -> Result<(), didww_client::Error> {
+//! for pop in client.api::<Pop>().list().await? {
+//!     println!("{}", pop.name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Features
 //!
@@ -95,6 +127,7 @@ mod builder;
 mod client;
 mod credentials;
 mod error;
+mod multipart;
 mod page;
 mod raw;
 mod request;
@@ -114,6 +147,7 @@ pub use api::{Api, ListRequest, RecordRequest, ToManyApi, ToOneApi};
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
 pub use client::Client;
 pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal};
+pub use multipart::Multipart;
 pub use page::Page;
 pub use raw::{RawAnswer, RawRequest};
 pub use single::Single;

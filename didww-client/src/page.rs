@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use didww_types::{ApiVersion, Included, PageLinks, QueryPairs};
+use didww_types::{ApiVersion, CollectionMeta, Included, PageLinks, QueryPairs};
 
 use crate::EndlessReason;
 
@@ -20,6 +20,8 @@ pub struct Page<T> {
     pub included: Included,
     /// The URLs of the other pages; all absent when the service does not divide the list into pages.
     pub links: PageLinks,
+    /// The document's `meta` member, with members that this crate does not know.
+    pub meta: CollectionMeta,
     /// The API version that served the request.
     pub version: ApiVersion,
 }
@@ -86,13 +88,17 @@ impl Progress {
                 next
             }
             // A list with a total and no links at all can still have further pages.
-            None if *links == PageLinks::default() && total.is_some() && all.is_none() && records > 0 => {
+            None if !has_links(links) && total.is_some() && all.is_none() && records > 0 => {
                 self.number.saturating_add(1)
             }
             None => return Ok(None),
         };
         Ok(Some(Self { number, seen, total }))
     }
+}
+
+fn has_links(links: &PageLinks) -> bool {
+    [&links.first, &links.prev, &links.next, &links.last].into_iter().any(Option::is_some)
 }
 
 fn number_of(link: &str) -> Option<u64> {

@@ -1,49 +1,85 @@
 //! Requests for resources that this crate does not declare, with the API key, retries, limits and errors of
 //! the client.
 
+mod answer;
+mod pages;
+
 use std::fmt;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use didww_types::{DecodeError, Document, encode_component};
-use reqwest::{Method, StatusCode};
-use serde::de::DeserializeOwned;
+use client_core::Body;
+use didww_types::{Document, ResourceObject, encode_component};
+use futures_core::Stream;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::iter;
+use reqwest::Method;
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use serde_json::Value;
 
 use crate::request::Request;
-use crate::response::Response;
-use crate::{Client, Error, Exchange};
+use crate::{Client, Error, Multipart, Reason};
+
+pub use answer::RawAnswer;
+
+/// The headers that the HTTP client sets itself. Another value would break the connection.
+const OWN_HEADERS: [HeaderName; 4] = [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
 
 /// A request with a path of the caller's choice. Await it, or call [`send`](Self::send).
 ///
 /// ```
 /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
-/// use didww_client::Method;
+/// use didww_client::{Method, Multipart, TryStreamExt as _};
 ///
 /// let pops = client.raw(Method::GET, "/pops").query("sort", "name").await?.json()?;
 /// println!("{}", pops["data"][0]["attributes"]["name"]);
+///
+/// let mut cities = client.raw(Method::GET, "/cities").query("page[size]", "1000").records();
+/// while let Some(city) = cities.try_next().await? {
+///     println!("{}", city.attributes["name"]);
+/// }
+///
+/// let form = Multipart::new()
+///     .text("encrypted_files[encryption_fingerprint]", "a-fingerprint")
+///     .file("encrypted_files[items][][file]", "id.pdf.enc", "application/octet-stream", vec![1, 2, 3]);
+/// let upload = client.raw(Method::POST, "/encrypted_files").header("Accept", "application/json");
+/// println!("{}", upload.multipart(&form).await?.json()?["ids"]);
 /// # Ok(())
 /// # }
 /// ```
 #[must_use = "nothing is sent until it is awaited"]
+#[derive(Clone)]
 pub struct RawRequest {
     client: Client,
     request: Request,
+    /// The query parameters, in the order in which they were added.
+    query: Vec<(String, String)>,
+    /// The name of a header that is not valid.
+    invalid_header: Option<String>,
 }
 
 impl RawRequest {
     pub(crate) fn new(client: Client, method: Method, path: &str) -> Self {
-        Self { client, request: Request::raw(method, path) }
+        Self { client, request: Request::raw(method, path), query: Vec::new(), invalid_header: None }
     }
 
     /// Adds a query parameter. Name and value are percent-encoded by this method.
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        if !self.request.query.is_empty() {
-            self.request.query.push('&');
+        self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets a header of this request, in place of the one that the client would send. A second call with the same name
+    /// replaces the first.
+    ///
+    /// A name or value that HTTP does not allow is an error when the request is sent: [`Reason::Header`].
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(value)) if !OWN_HEADERS.contains(&name) => {
+                self.request.headers.insert(name, value);
+            }
+            _ => self.invalid_header = Some(name.to_owned()),
         }
-        self.request.query.push_str(&encode_component(name));
-        self.request.query.push('=');
-        self.request.query.push_str(&encode_component(value));
         self
     }
 
@@ -53,13 +89,70 @@ impl RawRequest {
         self
     }
 
+    /// Sets a body of any media type.
+    ///
+    /// A media type that HTTP does not allow is an error when the request is sent: [`Reason::Header`].
+    pub fn bytes(mut self, media_type: &str, body: impl Into<Bytes>) -> Self {
+        match HeaderValue::from_str(media_type) {
+            Ok(media_type) => self.request.body = Some(Body { media_type, bytes: body.into() }),
+            Err(_) => self.invalid_header = Some("Content-Type".to_owned()),
+        }
+        self
+    }
+
+    /// Sets the body to a form of several parts, as `POST /encrypted_files` takes one.
+    pub fn multipart(self, form: &Multipart) -> Self {
+        match form.encode() {
+            Some((media_type, body)) => self.bytes(&media_type, body),
+            None => Self { invalid_header: Some("Content-Type".to_owned()), ..self },
+        }
+    }
+
     /// Sends the request. As with declared resources, a POST is retried only when it cannot have taken
     /// effect.
     ///
     /// # Errors
     /// Returns an error for a status outside 2xx.
     pub async fn send(self) -> Result<RawAnswer, Error> {
-        Ok(RawAnswer(self.client.execute(&self.request).await?))
+        let request = self.prepared()?;
+        Ok(RawAnswer(self.client.execute(&request).await?))
+    }
+
+    /// Streams the documents of a list, page by page, from the first page or from that of a `page[number]` in the query.
+    /// A page is requested when the stream is polled for it. A list without pages is one document.
+    ///
+    /// When the service's pages would never end, the stream yields the pages so far and then [`Error::Endless`].
+    pub fn pages(
+        self,
+    ) -> impl Stream<Item = Result<Document<Vec<ResourceObject>>, Error>> + Send + Unpin + use<> {
+        pages::stream(self)
+    }
+
+    /// Streams the records of all pages; see [`pages`](Self::pages).
+    pub fn records(self) -> impl Stream<Item = Result<ResourceObject, Error>> + Send + Unpin + use<> {
+        self.pages().map_ok(|page| iter(page.data.into_iter().map(Ok))).try_flatten()
+    }
+
+    /// Returns the request as it is sent.
+    fn prepared(&self) -> Result<Request, Error> {
+        if let Some(name) = &self.invalid_header {
+            return Err(self.request.refused(Reason::Header(name.clone())));
+        }
+        let mut request = self.request.clone();
+        let pairs = self.query.iter();
+        let encoded = pairs.map(|(name, value)| [encode_component(name), encode_component(value)].join("="));
+        request.query = encoded.collect::<Vec<_>>().join("&");
+        Ok(request)
+    }
+
+    /// Sets a query parameter in place of all values that it had.
+    fn set_query(&mut self, name: &str, value: String) {
+        self.query.retain(|(known, _)| known != name);
+        self.query.push((name.to_owned(), value));
+    }
+
+    fn query_value(&self, name: &str) -> Option<&str> {
+        self.query.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -77,53 +170,6 @@ impl fmt::Debug for RawRequest {
         f.debug_struct("RawRequest")
             .field("method", &self.request.method)
             .field("path", &self.request.path)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A response with a 2xx status. `Debug` does not print the body.
-pub struct RawAnswer(Response);
-
-impl RawAnswer {
-    /// The HTTP status of the response.
-    pub fn status(&self) -> StatusCode {
-        self.0.status
-    }
-
-    /// The request, with its id and the number of attempts.
-    pub fn exchange(&self) -> &Exchange {
-        &self.0.exchange
-    }
-
-    /// The body as received.
-    pub fn bytes(&self) -> &Bytes {
-        &self.0.body
-    }
-
-    /// Decodes the body as JSON.
-    ///
-    /// # Errors
-    /// Returns [`Error::Decode`] when the body is not JSON.
-    pub fn json(&self) -> Result<Value, Error> {
-        serde_json::from_slice(&self.0.body)
-            .map_err(|error| Error::decode(&self.0.exchange, DecodeError::new(".", error)))
-    }
-
-    /// Decodes the body as a JSON:API document whose primary data is `T`, such as a
-    /// [`ResourceObject`](didww_types::ResourceObject) or a list of them.
-    ///
-    /// # Errors
-    /// Returns [`Error::Decode`] with the path when the body does not have this shape.
-    pub fn document<T: DeserializeOwned>(&self) -> Result<Document<T>, Error> {
-        self.0.document()
-    }
-}
-
-impl fmt::Debug for RawAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawAnswer")
-            .field("exchange", &self.0.exchange)
-            .field("status", &self.0.status)
             .finish_non_exhaustive()
     }
 }

@@ -4,10 +4,13 @@ use std::ops::Range;
 
 use client_core::{Body, url_below};
 use didww_types::{MEDIA_TYPE, Parameters, ResourceIdentifier, Sent, encode_component};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 
 use crate::{Error, Exchange, NotSent, Reason};
+
+const JSON_API: HeaderValue = HeaderValue::from_static(MEDIA_TYPE);
 
 /// A request, relative to the client's base URL.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub(crate) struct Request {
     id: Range<usize>,
     pub(crate) query: String,
     pub(crate) body: Option<Body>,
+    /// Headers of this request alone.
+    pub(crate) headers: HeaderMap,
 }
 
 impl Request {
@@ -28,7 +33,7 @@ impl Request {
     }
 
     fn new(method: Method, path: String) -> Self {
-        Self { method, path, id: 0..0, query: String::new(), body: None }
+        Self { method, path, id: 0..0, query: String::new(), body: None, headers: HeaderMap::new() }
     }
 
     /// A request for the collection of a type.
@@ -76,7 +81,7 @@ impl Request {
 
     /// Sets the body.
     pub(crate) fn with_body(mut self, body: &Value) -> Self {
-        self.body = Some(Body { media_type: MEDIA_TYPE, bytes: body.to_string().into() });
+        self.body = Some(Body { media_type: JSON_API, bytes: body.to_string().into() });
         self
     }
 

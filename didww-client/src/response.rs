@@ -43,10 +43,10 @@ impl Response {
         decode: Decode<T>,
     ) -> Result<Single<T>, Error> {
         if let Some((document, version)) = self.direct::<R, T>() {
-            return Ok(single(document.data, document.included, version));
+            return Ok(single(document.data, document.included, document.meta, version));
         }
         let Document { data, included, meta, .. } = self.document::<ResourceObject>()?;
-        self.record::<R, T>(data, included, &meta, decode)
+        self.record::<R, T>(data, included, meta, decode)
     }
 
     /// Decodes a document with one record or none.
@@ -55,30 +55,30 @@ impl Response {
         decode: Decode<T>,
     ) -> Result<Option<Single<T>>, Error> {
         if let Some((document, version)) = self.direct::<R, Option<T>>() {
-            return Ok(document.data.map(|data| single(data, document.included, version)));
+            return Ok(document.data.map(|data| single(data, document.included, document.meta, version)));
         }
         let Document { data, included, meta, .. } = self.document::<Option<ResourceObject>>()?;
-        data.map(|data| self.record::<R, T>(data, included, &meta, decode)).transpose()
+        data.map(|data| self.record::<R, T>(data, included, meta, decode)).transpose()
     }
 
     fn record<R: Resource, T>(
         &self,
         data: ResourceObject,
         included: Vec<ResourceObject>,
-        meta: &CollectionMeta,
+        meta: CollectionMeta,
         decode: Decode<T>,
     ) -> Result<Single<T>, Error> {
-        let version = served_version(self.requested, meta);
+        let version = served_version(self.requested, &meta);
         let value = decode_record::<R, T>(version, data, decode)
             .map_err(|error| Error::decode(&self.exchange, error.under("data")))?;
-        Ok(single(value, included, version))
+        Ok(single(value, included, meta, version))
     }
 
     /// Decodes a document with a page of records.
     pub(crate) fn page<R: Resource, T: DeserializeOwned>(&self, decode: Decode<T>) -> Result<Page<T>, Error> {
         if let Some((Document { data, included, meta, links }, version)) = self.direct::<R, Vec<T>>() {
             let included = Included::new(version, included);
-            return Ok(Page { items: data, total: meta.total_records, included, links, version });
+            return Ok(Page { items: data, total: meta.total_records, included, links, meta, version });
         }
         let Document { data, included, meta, links } = self.document::<Vec<ResourceObject>>()?;
         let version = served_version(self.requested, &meta);
@@ -88,12 +88,17 @@ impl Response {
         };
         let items = data.into_iter().enumerate().map(decode_at).collect::<Result<Vec<T>, Error>>()?;
         let included = Included::new(version, included);
-        Ok(Page { items, total: meta.total_records, included, links, version })
+        Ok(Page { items, total: meta.total_records, included, links, meta, version })
     }
 }
 
-fn single<T>(value: T, included: Vec<ResourceObject>, version: ApiVersion) -> Single<T> {
-    Single { value, included: Included::new(version, included), version }
+fn single<T>(
+    value: T,
+    included: Vec<ResourceObject>,
+    meta: CollectionMeta,
+    version: ApiVersion,
+) -> Single<T> {
+    Single { value, included: Included::new(version, included), document_meta: meta, version }
 }
 
 fn decode_record<R: Resource, T>(

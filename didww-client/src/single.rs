@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use didww_types::{ApiVersion, Included};
+use didww_types::{ApiVersion, CollectionMeta, Included};
 
 /// One record, with the related records that its document includes.
 ///
@@ -28,6 +28,8 @@ pub struct Single<T> {
     pub(crate) value: T,
     /// The related records that the request included.
     pub included: Included,
+    /// The document's `meta` member, with members that this crate does not know. The record's own is `meta`.
+    pub document_meta: CollectionMeta,
     /// The API version that served the request.
     pub version: ApiVersion,
 }
@@ -59,6 +61,6 @@ impl<T: fmt::Debug> fmt::Debug for Single<T> {
             .field("value", &self.value)
             .field("included", &self.included.len())
             .field("version", &self.version)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

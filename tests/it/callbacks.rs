@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod secrets;
 mod webhooks;
 
 use std::future::Future;
@@ -21,6 +22,7 @@ use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use serde_json::{Value, json};
 use trunk_server::callbacks::Settings;
 use trunk_server::config::{Config, Database};
+use trunk_server::control::NewCallbackSecret;
 use trunk_server::store::{
     Accounts as _, Change, Delivery, Engine as _, EventForm, NewEvent, Records as _, Scope, SqliteStore,
     StoredCall, Writes as _,
@@ -32,20 +34,27 @@ use crate::support::api::Api;
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
+/// The callback secret of the account.
+const SECRET: &str = "cbsec-0123456789abcdef";
 /// 2026-04-16T00:00:00Z, in milliseconds.
 const START: i64 = 1_776_297_600_000;
 
-/// Loopback is allowed, and a manual block sends a callback, which is the shortest way to an event.
+/// Loopback is allowed. A manual block sends a callback, which is the shortest way to an event.
 fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.allow_loopback = true;
-    settings.on_manual_block = true;
     settings
 }
 
 /// Starts a server in memory with a frozen clock.
 async fn start(settings: Settings) -> (TestServer, Api) {
-    let server = TestServer::builder().api_key(KEY).callbacks(settings).clock(frozen()).start().await;
+    let server = TestServer::builder()
+        .api_key(KEY)
+        .callback_secret(SECRET)
+        .callbacks(settings)
+        .clock(frozen())
+        .start()
+        .await;
     let api = Api::new(server.base_url(), KEY);
     (server, api)
 }
@@ -109,16 +118,17 @@ async fn deliveries(control: &Control, count: usize) -> Vec<Delivery> {
 }
 
 #[tokio::test]
-async fn a_change_sends_one_callback_signed_with_the_oldest_key() {
+async fn a_change_sends_one_callback_signed_with_the_enabled_secret() {
     let mut receiver = Receiver::start(Answer::Status(204)).await;
     let (server, api) = start(settings()).await;
     server.control().clock().advance(Duration::from_millis(1));
-    server.control().add_key(server.account(), None).await.unwrap();
+    let second = NewCallbackSecret::of("another").disabled();
+    server.control().add_callback_secret(server.account(), second).await.unwrap();
     let url = receiver.url("/didww_callbacks?opaque=123#top");
     let id = trunk(&api, "Told", &url).await;
     set(&api, &id, "blocked").await;
     let callback = receiver.next().await;
-    let events = callback.verified(&url, KEY);
+    let events = callback.verified(&url, SECRET);
     assert_eq!(states(&events), [(Blocked, false)]);
     assert_eq!((events[0].id.as_str(), events[0].created_at.as_unix_millis()), (id.as_str(), START + 1));
     assert_eq!(callback.path, "/didww_callbacks?opaque=123");
@@ -129,14 +139,14 @@ async fn a_change_sends_one_callback_signed_with_the_oldest_key() {
         (1, 1, Some(204), &None)
     );
     set(&api, &id, "active").await;
-    assert_eq!(states(&receiver.next().await.verified(&url, KEY)), [(Active, false)]);
+    assert_eq!(states(&receiver.next().await.verified(&url, SECRET)), [(Active, false)]);
 }
 
 #[tokio::test]
-async fn a_manual_block_sends_no_callback_by_default() {
+async fn a_manual_block_sends_no_callback_if_it_is_configured_so() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
-    let mut usual = Settings::default();
-    usual.allow_loopback = true;
+    let mut usual = settings();
+    usual.on_manual_block = false;
     let database = File::new();
     let server = database.start(usual, frozen()).await;
     let api = Api::new(server.base_url(), KEY);
@@ -178,8 +188,8 @@ async fn a_manual_block_sends_no_callback_by_default() {
     store.close().await.unwrap();
     drop(store);
 
-    let mut usual = Settings::default();
-    usual.allow_loopback = true;
+    let mut usual = settings();
+    usual.on_manual_block = false;
     let server = database.start(usual, frozen()).await;
     let api = Api::new(server.base_url(), KEY);
     let url = receiver.url("/spent");
@@ -193,7 +203,7 @@ async fn a_manual_block_sends_no_callback_by_default() {
         assert_eq!(patch(&api, &spent, attributes.clone()).await, 200, "{attributes}");
         let callback = receiver.next().await;
         assert_eq!(callback.path, "/spent", "the manual block sent a callback");
-        assert_eq!(states(&callback.verified(&url, KEY)), [state], "{attributes}");
+        assert_eq!(states(&callback.verified(&url, SECRET)), [state], "{attributes}");
     }
     assert_eq!(receiver.untaken(), 0);
 }
@@ -264,7 +274,7 @@ async fn failed_attempts_are_repeated_exactly_when_documented_and_given_up_after
     control.clock().advance(Duration::from_hours(24 * 365));
     receiver.answers(Answer::Status(200));
     set(&api, &id, "active").await;
-    assert_eq!(states(&receiver.next().await.verified(&receiver.url("/"), KEY)), [(Active, false)]);
+    assert_eq!(states(&receiver.next().await.verified(&receiver.url("/"), SECRET)), [(Active, false)]);
 }
 
 #[tokio::test]
@@ -283,7 +293,7 @@ async fn events_behind_a_failed_one_wait_and_go_with_it_in_their_order() {
     }
     receiver.answers(Answer::Status(200));
     control.clock().advance(Duration::from_mins(1));
-    let events = receiver.next().await.verified(&url, KEY);
+    let events = receiver.next().await.verified(&url, SECRET);
     assert_eq!(states(&events), [(Blocked, false), (Active, false), (Blocked, false), (Active, false)]);
     assert!(events.is_sorted_by_key(|event| event.created_at.as_unix_millis()));
     let delivered = deliveries(&control, 2).await;
@@ -302,8 +312,8 @@ async fn another_url_does_not_let_a_later_event_overtake() {
     assert_eq!(patch(&api, &id, json!({ "status": "active", "callback_url": second.url("/") })).await, 200);
     first.answers(Answer::Status(200));
     server.control().clock().advance(Duration::from_mins(1));
-    assert_eq!(states(&first.next().await.verified(&first.url("/"), KEY)), [(Blocked, false)]);
-    assert_eq!(states(&second.next().await.verified(&second.url("/"), KEY)), [(Active, false)]);
+    assert_eq!(states(&first.next().await.verified(&first.url("/"), SECRET)), [(Blocked, false)]);
+    assert_eq!(states(&second.next().await.verified(&second.url("/"), SECRET)), [(Active, false)]);
     let delivered = deliveries(&server.control(), 3).await;
     assert!(delivered[1].url == first.url("/") && delivered[2].url == second.url("/"));
 }
@@ -338,7 +348,8 @@ async fn hanging_receivers_of_one_account_take_only_its_own_share() {
     }
     hanging.next().await;
     let new = trunk_server::control::NewAccount::named("Other").api_key("otherkey");
-    server.control().create_account(new).await.unwrap();
+    let (other, _) = server.control().create_account(new).await.unwrap();
+    server.control().add_callback_secret(other.id, NewCallbackSecret::default()).await.unwrap();
     let other = api.with_key(Some("otherkey"));
     let id = trunk(&other, "Quick", &quick.url("/")).await;
     set(&other, &id, "blocked").await;
@@ -388,7 +399,7 @@ async fn a_receiver_that_was_down_is_notified_when_it_is_back() {
     assert!(failed[0].status.is_none() && error.starts_with("no connection"), "{error}");
     let mut receiver = Receiver::at(address, Answer::Status(200)).await;
     server.control().clock().advance(Duration::from_mins(1));
-    assert_eq!(states(&receiver.next().await.verified(&url, KEY)), [(Blocked, false)]);
+    assert_eq!(states(&receiver.next().await.verified(&url, SECRET)), [(Blocked, false)]);
 }
 
 #[tokio::test]
@@ -405,16 +416,14 @@ async fn a_change_that_was_rolled_back_or_refused_sends_no_callback() {
     assert_eq!(receiver.next().await.path, "/second");
     set(&api, &id, "blocked").await;
     let url = receiver.url("/first");
-    assert_eq!(states(&receiver.next().await.verified(&url, KEY)), [(Blocked, false)]);
+    assert_eq!(states(&receiver.next().await.verified(&url, SECRET)), [(Blocked, false)]);
     assert_eq!(receiver.untaken(), 0);
 }
 
 #[tokio::test]
 async fn loopback_is_refused_without_the_flag() {
     let receiver = Receiver::start(Answer::Status(200)).await;
-    let mut closed = Settings::default();
-    closed.on_manual_block = true;
-    let (server, api) = start(closed).await;
+    let (server, api) = start(Settings::default()).await;
     let id = trunk(&api, "Inside", &receiver.url("/")).await;
     set(&api, &id, "blocked").await;
     let failed = deliveries(&server.control(), 1).await;
@@ -425,13 +434,19 @@ async fn loopback_is_refused_without_the_flag() {
 #[tokio::test]
 async fn attempts_are_listed_on_the_control_api_without_passwords() {
     let mut receiver = Receiver::start(Answer::Status(418)).await;
-    let server = TestServer::builder().api_key(KEY).callbacks(settings()).control_listener().start().await;
+    let server = TestServer::builder()
+        .api_key(KEY)
+        .callback_secret(SECRET)
+        .callbacks(settings())
+        .control_listener()
+        .start()
+        .await;
     let api = Api::new(server.base_url(), KEY);
     let url = format!("http://user:hunter2@{}/", receiver.address());
     let id = trunk(&api, "Listed", &url).await;
     set(&api, &id, "blocked").await;
     let callback = receiver.next().await;
-    assert_eq!(states(&callback.verified(&url, KEY)), [(Blocked, false)]);
+    assert_eq!(states(&callback.verified(&url, SECRET)), [(Blocked, false)]);
     assert_eq!(callback.header("authorization").as_deref(), Some("Basic dXNlcjpodW50ZXIy"));
     deliveries(&server.control(), 1).await;
     let control = format!("http://{}/control/v1", server.server().control_address().unwrap());
@@ -463,6 +478,7 @@ impl File {
         config.control_listen = None;
         config.database = Database::File(self.0.clone());
         config.api_key = Some(KEY.into());
+        config.callback_secret = Some(SECRET.into());
         config
     }
 
@@ -502,11 +518,11 @@ async fn what_waits_and_what_was_under_way_survive_a_restart() {
     let server = database.start(settings(), clock.clone()).await;
     // The interrupted attempt was not recorded, so it is repeated at once; the failed one waits for its
     // minute.
-    assert_eq!(states(&hanging.next().await.verified(&hanging.url("/"), KEY)), [(Blocked, false)]);
+    assert_eq!(states(&hanging.next().await.verified(&hanging.url("/"), SECRET)), [(Blocked, false)]);
     deliveries(&server.control(), 2).await;
     assert_eq!(failing.untaken(), 0);
     clock.advance(Duration::from_mins(1));
-    assert_eq!(states(&failing.next().await.verified(&failing.url("/"), KEY)), [(Blocked, false)]);
+    assert_eq!(states(&failing.next().await.verified(&failing.url("/"), SECRET)), [(Blocked, false)]);
     let delivered = deliveries(&server.control(), 3).await;
     assert_eq!(delivered.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2]);
     server.stop().await.unwrap();
@@ -535,7 +551,7 @@ async fn an_event_whose_server_died_right_after_the_commit_is_sent_after_the_res
     store.close().await.unwrap();
     drop(store);
     let server = database.start(settings(), frozen()).await;
-    let events = receiver.next().await.verified(&url, KEY);
+    let events = receiver.next().await.verified(&url, SECRET);
     assert_eq!(states(&events), [(Blocked, true), (Active, false)]);
     deliveries(&server.control(), 1).await;
     server.stop().await.unwrap();

@@ -21,4 +21,4 @@ mod shape;
 mod shell;
 mod support_table;
 mod tour;
-mod why;
+pub mod why;

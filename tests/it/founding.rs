@@ -8,11 +8,11 @@ use std::path::Path;
 
 use didww_types::Features;
 use didww_types::resources::{Did, VoiceOutTrunk};
-use didww_types::{ApiVersion, DefaultValue, Feature, Resource, ResourceSpec, Secret, Timestamp};
+use didww_types::{ApiVersion, DefaultValue, Feature, Resource, ResourceSpec, Timestamp};
 use http::Method;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use trunk_server::account::{Account, ApiKey};
+use trunk_server::account::{Account, ApiKey, KeyDigest};
 use trunk_server::config::{Config, Database};
 use trunk_server::store::{Accounts as _, Change, Engine as _, Scope, SqliteStore, Writes as _};
 use trunk_server::{Clock, Control, Server};
@@ -117,7 +117,7 @@ impl Stage {
         };
         let key = ApiKey {
             id: Uuid::from_u128(2),
-            secret: Secret::from("founding".to_owned()),
+            digest: KeyDigest::of("founding"),
             created_at: at,
             addresses: None,
             environment: None,

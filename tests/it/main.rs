@@ -26,6 +26,7 @@ mod lints;
 mod load;
 mod outbound;
 mod peers;
+mod programs;
 mod properties;
 mod refused;
 mod sdk;

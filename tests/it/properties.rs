@@ -51,7 +51,7 @@ fn distinct(of: impl Strategy<Value = String>, least: usize) -> impl Strategy<Va
 /// Valid values of an attribute, in the form that answers show.
 fn right(name: &str) -> BoxedStrategy<Value> {
     match name {
-        "name" => json_of("[^\\s]{1,20}"),
+        "name" => json_of("[^\\s\\p{Cc}]{1,20}"),
         "on_cli_mismatch_action" => json_of(select(vec!["send_original_cli", "reject_call"])),
         "status" => json_of(select(vec!["active", "blocked"])),
         "media_encryption_mode" => json_of(select(vec!["disabled", "srtp_sdes", "srtp_dtls", "zrtp"])),
@@ -64,7 +64,7 @@ fn right(name: &str) -> BoxedStrategy<Value> {
         "allowed_sip_ips" => json_of(networks(0)),
         "dst_prefixes" => json_of(distinct("[0-9]{1,15}".prop_map(|text| text), 0)),
         "callback_url" => json_of(option::of("https?://[a-z]{1,8}\\.example/[a-z0-9?=&%#]{0,12}")),
-        "external_reference_id" => json_of(option::of(".{0,40}")),
+        "external_reference_id" => json_of(option::of("[^\\p{Cc}]{0,40}")),
         "rtp_timeout" => json_of(30..=600_i64),
         _ => json_of(any::<bool>()),
     }

@@ -69,3 +69,60 @@ async fn numbers_that_several_dids_have_stay_and_are_named_and_new_ones_are_refu
     assert!(add("14155550199").await.status < 300);
     assert!((400..500).contains(&add("14155550199").await.status));
 }
+
+/// The bytes of the database and of its log of writes.
+fn bytes(file: &std::path::Path) -> Vec<u8> {
+    let log = file.with_file_name("trunks.db-wal");
+    [std::fs::read(file).unwrap(), std::fs::read(log).unwrap_or_default()].concat()
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[tokio::test]
+async fn no_api_key_is_in_the_database_file_also_after_an_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = copied(&folder);
+    assert!(contains(&bytes(&file), "release-key"), "the release stored keys in clear text");
+    let server = Binary::start(&["--database", file.to_str().unwrap(), "--api-key", "a-key-of-this-release"]);
+    let control = Api::new(server.control.clone().unwrap(), "").with_key(None);
+    let account = control.get("/accounts").await.at("/accounts/0/id").as_str().unwrap().to_owned();
+    let made = control.post(&format!("/accounts/{account}/keys"), &json!({})).await;
+    let made = made.at("/api_key").as_str().unwrap().to_owned();
+    assert_eq!(texts(&Api::new(&server.base, &made), TRUNKS, "name").await.len(), 2);
+    let keys = ["release-key", "second-key", "a-key-of-this-release", made.as_str()];
+    for key in keys {
+        assert!(!contains(&bytes(&file), key), "{key} is in the file of the running server");
+    }
+    assert_eq!(server.terminate(), Some(0));
+    for key in keys {
+        assert!(!contains(&bytes(&file), key), "{key} is in the file");
+    }
+    assert!(contains(&bytes(&file), "Sales, North"), "what is stored is found in this way");
+}
+
+#[tokio::test]
+async fn an_account_that_had_callbacks_is_named_at_the_start_with_the_command_that_makes_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = copied(&folder);
+    let server = Binary::start(&["--database", file.to_str().unwrap()]);
+    let control = Api::new(server.control.clone().unwrap(), "").with_key(None);
+    let accounts = control.get("/accounts").await;
+    // The second account has no trunk with a callback URL.
+    let [first, second] = [0, 1].map(|index| {
+        let id = accounts.at(&format!("/accounts/{index}/id"));
+        id.as_str().unwrap().to_owned()
+    });
+    let path = format!("/accounts/{first}/callback_secrets");
+    let command = format!("curl -s -X POST {}{path}", control.base());
+    assert!(server.greeting.contains(&command), "{}", server.greeting);
+    let log = server.log();
+    let warning = log.lines().find(|line| line.contains("no enabled callback secret")).unwrap();
+    assert!(warning.contains(&first) && warning.contains("/callback_secrets makes one"), "{warning}");
+    assert!(!server.greeting.contains(&second) && !warning.contains(&second), "{warning}");
+    assert_eq!(control.post(&path, &json!({})).await.status, 201);
+    assert_eq!(server.terminate(), Some(0));
+    let server = Binary::start(&["--database", file.to_str().unwrap()]);
+    assert!(!server.greeting.contains("callback_secrets") && !server.log().contains("callback secret"));
+}

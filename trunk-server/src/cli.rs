@@ -55,7 +55,11 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
-    /// Add six DIDs to a new database, one of them with emergency calling
+    /// Sign the callbacks of the account with the API key, or of the only account, with this secret
+    #[arg(long, env = "TRUNK_SERVER_CALLBACK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub callback_secret: Option<String>,
+
+    /// Add six DIDs, one with emergency calling, and a callback secret to a new database
     #[arg(long, env = "TRUNK_SERVER_DEMO", value_name = "BOOL", value_parser = BoolishValueParser::new(),
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub demo: Option<bool>,
@@ -178,6 +182,7 @@ impl Cli {
             database: self.database,
             ephemeral: self.ephemeral,
             api_key: self.api_key.map(Secret::from),
+            callback_secret: self.callback_secret.map(Secret::from),
             demo: self.demo,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),

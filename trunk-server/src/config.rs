@@ -36,7 +36,9 @@ pub struct Config {
     pub database: Database,
     /// An API key; the start creates an account with it if there is none.
     pub api_key: Option<Secret>,
-    /// Whether a new database receives six DIDs.
+    /// The secret that signs the callbacks of the account with the API key, or of the only account.
+    pub callback_secret: Option<Secret>,
+    /// Whether a new database receives six DIDs and a callback secret.
     pub demo: bool,
     /// Scheme and host of the links in responses; if `None`, links use the `Host` header of the request.
     pub public_url: Option<String>,
@@ -144,6 +146,7 @@ impl Default for Config {
             control_listen: Some("127.0.0.1:8081".to_owned()),
             database: Database::File(PathBuf::from("trunk-server.db")),
             api_key: None,
+            callback_secret: None,
             demo: false,
             public_url: None,
             control_token: None,
@@ -219,11 +222,12 @@ impl ConfigError {
 }
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "listen",
     "control-listen",
     "database",
     "api-key",
+    "callback-secret",
     "public-url",
     "control-token",
     "sip-listen",
@@ -241,6 +245,7 @@ pub(crate) struct Settings {
     pub(crate) database: Option<PathBuf>,
     pub(crate) ephemeral: Option<bool>,
     pub(crate) api_key: Option<Secret>,
+    pub(crate) callback_secret: Option<Secret>,
     pub(crate) demo: Option<bool>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
@@ -289,6 +294,7 @@ impl Settings {
             "control-listen" => self.control_listen.is_some(),
             "database" => self.database.is_some() || self.ephemeral.is_some(),
             "api-key" => self.api_key.is_some(),
+            "callback-secret" => self.callback_secret.is_some(),
             "public-url" => self.public_url.is_some(),
             "control-token" => self.control_token.is_some(),
             #[cfg(feature = "sip")]
@@ -329,6 +335,7 @@ impl Settings {
             database,
             ephemeral,
             api_key: self.api_key.or(other.api_key),
+            callback_secret: self.callback_secret.or(other.callback_secret),
             demo: self.demo.or(other.demo),
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
@@ -409,6 +416,7 @@ impl Settings {
         tokens.check(&listen)?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let api_key = check_secret("api-key", self.api_key)?;
+        let callback_secret = check_callback_secret(self.callback_secret)?;
         let control_token = check_secret("control-token", self.control_token)?;
         let log = self.log.unwrap_or(defaults.log);
         if !log_filter::is_log_filter(&log) {
@@ -421,6 +429,7 @@ impl Settings {
             control_listen,
             database,
             api_key,
+            callback_secret,
             demo: self.demo.unwrap_or(false),
             public_url,
             control_token,
@@ -479,6 +488,20 @@ fn check_url(text: &str) -> Result<String, ConfigError> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// Refuses a secret that the control API would refuse, before an account is created.
+fn check_callback_secret(secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    let is_valid =
+        |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match secret {
+        Some(secret) if !is_valid(secret.expose()) => Err(ConfigError::Value {
+            name: "callback-secret",
+            given: String::new(),
+            expected: "give 1 to 255 visible ASCII characters without spaces, or leave the setting out",
+        }),
+        secret => Ok(secret),
+    }
+}
+
 /// Refuses a blank secret, which would protect nothing.
 fn check_secret(name: &'static str, secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
     match secret {
@@ -506,6 +529,7 @@ impl Config {
         });
         lines.extend([
             ("api_key", hidden(&self.api_key)),
+            ("callback_secret", hidden(&self.callback_secret)),
             ("demo", Some(self.demo.to_string())),
             ("public_url", self.public_url.as_deref().map(quoted)),
             ("control_token", hidden(&self.control_token)),

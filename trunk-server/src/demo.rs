@@ -1,8 +1,9 @@
-//! The demo data of a new database.
+//! The demo data of a new database: DIDs, and a callback secret.
 
 use uuid::Uuid;
 
-use control_plane::{Control, ControlError, NewDid};
+use control_plane::{Control, ControlError, NewCallbackSecret, NewDid};
+use didww_types::Secret;
 
 /// Numbers and notes. Where a country reserves number ranges for fiction, the numbers are from these.
 const DIDS: [(&str, &str); 6] = [
@@ -14,11 +15,18 @@ const DIDS: [(&str, &str); 6] = [
     ("37061498222", "Vilnius"),
 ];
 
-/// Adds six DIDs to an account, of which the first has emergency calling. Returns their number.
-pub(crate) async fn fill(control: &Control, account: Uuid) -> Result<usize, ControlError> {
+/// Adds six DIDs to an account, of which the first has emergency calling, and a callback secret: the configured one or a
+/// random one. Returns the secret.
+pub(crate) async fn fill(
+    control: &Control,
+    account: Uuid,
+    secret: Option<Secret>,
+) -> Result<Secret, ControlError> {
     let did = |(index, (number, description)): (usize, &(&str, &str))| {
         let did = NewDid::new(*number).description(*description);
         if index == 0 { did.emergency() } else { did }
     };
-    Ok(control.add_dids(account, DIDS.iter().enumerate().map(did)).await?.len())
+    control.add_dids(account, DIDS.iter().enumerate().map(did)).await?;
+    let new = secret.map_or_else(NewCallbackSecret::default, NewCallbackSecret::of);
+    Ok(control.add_callback_secret(account, new).await?.1)
 }

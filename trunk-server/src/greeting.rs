@@ -41,6 +41,16 @@ fn text(server: &Server, config: &Config) -> String {
     lines.push(format!("  Database: {}", database(server, config)));
     let (description, key) = api_key(server, config);
     lines.push(format!("  API key:  {description}"));
+    if let Some(secret) = server.new_callback_secret() {
+        lines.push(format!("  Callback secret: {}  (made now, not shown again)", secret.expose()));
+    }
+    if !server.unsigned_accounts().is_empty() {
+        lines.push(
+            "\nNo callback is sent for these accounts, because they have no callback secret. To make one:\n"
+                .to_owned(),
+        );
+        lines.extend(secret_commands(server, config));
+    }
     let get =
         format!("curl -s {base}/voice_out_trunks -H 'Api-Key: {key}' -H 'X-DIDWW-API-Version: 2026-04-16'");
     lines.push(format!("\nTry it:\n\n  {get}\n\n"));
@@ -66,6 +76,27 @@ fn api_key<'a>(server: &'a Server, config: &Config) -> (String, &'a str) {
             (format!("the ones made before{more}"), "YOUR_KEY")
         }
     }
+}
+
+/// Maximum number of accounts without a callback secret that the greeting names.
+const MAX_NAMED_ACCOUNTS: usize = 10;
+
+/// Returns the commands that make a callback secret for each account that needs one.
+fn secret_commands(server: &Server, config: &Config) -> Vec<String> {
+    let Some(control) = server.control_address() else {
+        return vec![
+            "  start with --control-listen, and POST /control/v1/accounts/ID/callback_secrets".to_owned(),
+        ];
+    };
+    let token = if config.control_token.is_some() { " -H 'Authorization: Bearer TOKEN'" } else { "" };
+    let accounts = server.unsigned_accounts();
+    let command =
+        |id| format!("  curl -s -X POST http://{control}/control/v1/accounts/{id}/callback_secrets{token}");
+    let mut commands: Vec<String> = accounts.iter().take(MAX_NAMED_ACCOUNTS).map(command).collect();
+    if let Some(more) = accounts.len().checked_sub(MAX_NAMED_ACCOUNTS).filter(|more| *more > 0) {
+        commands.push(format!("  … and {more} more accounts"));
+    }
+    commands
 }
 
 fn database(server: &Server, config: &Config) -> String {
@@ -95,5 +126,7 @@ fn members(server: &Server, config: &Config) -> Map<String, Value> {
     }
     insert("database", json!(database(server, config)));
     insert("api_key", json!(api_key(server, config).0));
+    insert("callback_secret", json!(server.new_callback_secret().map(|secret| secret.expose())));
+    insert("accounts_without_callback_secret", json!(server.unsigned_accounts()));
     members
 }

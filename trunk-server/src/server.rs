@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trunk_store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
+use uuid::Uuid;
 #[cfg(feature = "voipbin")]
 use voipbin_platform::Platform;
 
@@ -105,8 +106,7 @@ pub struct Server {
     address: SocketAddr,
     control_address: Option<SocketAddr>,
     token_address: SocketAddr,
-    new_key: Option<Secret>,
-    accounts_before: Option<usize>,
+    accounts: AccountsAtStart,
     created_database: bool,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -213,7 +213,7 @@ impl ServerBuilder {
             log_open_trunks(&control).await?;
         }
         // Nothing after this can fail: the key of the first account is printed only once.
-        let FirstAccount { new_key, accounts_before } = first_account(&control, &config).await?;
+        let accounts = prepare_accounts(&control, &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -263,9 +263,8 @@ impl ServerBuilder {
             control,
             address,
             control_address,
+            accounts,
             token_address,
-            new_key,
-            accounts_before,
             created_database,
             stop,
             tasks,
@@ -287,7 +286,7 @@ fn edge_config(
 ) -> Result<Option<(carrier_edge::EdgeConfig, bool)>, StartError> {
     let Some(sip) = &config.sip else { return Ok(None) };
     let edge = sip.to_edge()?;
-    callbacks.on_manual_block |= edge.settings.callback_on_manual_block;
+    callbacks.on_manual_block &= edge.settings.callback_on_manual_block;
     callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
     Ok(Some((edge, sip.listen.is_some())))
 }
@@ -430,24 +429,34 @@ fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
 }
 
-/// The result of [`first_account`].
+/// What the start found about accounts, and made.
 #[derive(Debug, Default)]
-struct FirstAccount {
+struct AccountsAtStart {
     /// The generated key, if there was no account and no configured key.
     new_key: Option<Secret>,
+    /// The generated callback secret of the demo.
+    new_callback_secret: Option<Secret>,
     /// The number of accounts before, if an account was created.
     accounts_before: Option<usize>,
+    /// The accounts whose callbacks are not sent.
+    unsigned_accounts: Vec<Uuid>,
+}
+
+/// Creates the first account if there is none, and enables the configured callback secret.
+async fn prepare_accounts(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
+    let accounts = first_account(control, config).await?;
+    Ok(AccountsAtStart { unsigned_accounts: sign_callbacks(control, config).await?, ..accounts })
 }
 
 /// Creates an account if there is none, or none with the configured API key.
-async fn first_account(control: &Control, config: &Config) -> Result<FirstAccount, ControlError> {
+async fn first_account(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
     let existing = control.accounts().await?;
     let key_exists = match &config.api_key {
         Some(key) => control.account_of_key(key).await?.is_some(),
         None => false,
     };
     if key_exists || (config.api_key.is_none() && !existing.is_empty()) {
-        return Ok(FirstAccount::default());
+        return Ok(AccountsAtStart::default());
     }
     let name = if existing.is_empty() { "default" } else { "" };
     let mut new = NewAccount::named(name);
@@ -460,11 +469,59 @@ async fn first_account(control: &Control, config: &Config) -> Result<FirstAccoun
             "no account had the configured API key: a new, empty account was made for it"
         );
     }
+    let mut new_callback_secret = None;
     if config.demo && existing.is_empty() {
-        demo::fill(control, account.id).await?;
+        let secret = demo::fill(control, account.id, config.callback_secret.clone()).await?;
+        new_callback_secret = config.callback_secret.is_none().then_some(secret);
     }
     let new_key = config.api_key.is_none().then_some(key);
-    Ok(FirstAccount { new_key, accounts_before: Some(existing.len()) })
+    Ok(AccountsAtStart {
+        new_key,
+        new_callback_secret,
+        accounts_before: Some(existing.len()),
+        unsigned_accounts: Vec::new(),
+    })
+}
+
+/// Enables the configured callback secret: in the account with the configured API key, or in the only account. Returns the
+/// accounts whose callbacks are not sent, and logs them.
+async fn sign_callbacks(control: &Control, config: &Config) -> Result<Vec<Uuid>, ControlError> {
+    if let Some(secret) = &config.callback_secret {
+        let account = match &config.api_key {
+            Some(key) => control.account_of_key(key).await?,
+            None => match control.accounts().await?.as_slice() {
+                [only] => Some(Arc::clone(only)),
+                _ => None,
+            },
+        };
+        if let Some(account) = account {
+            control.ensure_callback_secret(account.id, secret.clone()).await?;
+        } else {
+            tracing::warn!(
+                "`callback_secret` is ignored: there are several accounts, and `api_key` names none"
+            );
+        }
+    }
+    let unsigned = control.accounts_without_callback_secret().await?;
+    log_unsigned_accounts(&unsigned);
+    Ok(unsigned)
+}
+
+/// Maximum number of accounts without a callback secret that the start names.
+const MAX_NAMED_ACCOUNTS: usize = 10;
+
+/// Logs the accounts whose callbacks are not sent.
+fn log_unsigned_accounts(accounts: &[Uuid]) {
+    if accounts.is_empty() {
+        return;
+    }
+    let named: Vec<String> = accounts.iter().take(MAX_NAMED_ACCOUNTS).map(ToString::to_string).collect();
+    tracing::warn!(
+        total = accounts.len(),
+        accounts = named.join(", "),
+        "accounts have trunks with a callback URL and no enabled callback secret, so no callback of theirs is sent; \
+         POST /control/v1/accounts/ID/callback_secrets makes one"
+    );
 }
 
 impl Server {
@@ -522,12 +579,23 @@ impl Server {
     /// Returns the API key that this start generated because there was no account. It cannot be read after this process
     /// ends.
     pub fn new_key(&self) -> Option<&Secret> {
-        self.new_key.as_ref()
+        self.accounts.new_key.as_ref()
+    }
+
+    /// Returns the callback secret that this start generated for the demo.
+    pub fn new_callback_secret(&self) -> Option<&Secret> {
+        self.accounts.new_callback_secret.as_ref()
+    }
+
+    /// Returns the accounts that had trunks with a callback URL and no enabled callback secret at the start: no callback of
+    /// theirs is sent.
+    pub fn unsigned_accounts(&self) -> &[Uuid] {
+        &self.accounts.unsigned_accounts
     }
 
     /// Returns the number of accounts before this start created one; `None` if it created none.
     pub fn accounts_before(&self) -> Option<usize> {
-        self.accounts_before
+        self.accounts.accounts_before
     }
 
     /// Returns true if this start created the database.

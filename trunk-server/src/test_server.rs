@@ -40,6 +40,7 @@ pub struct TestServerBuilder {
     ids: Option<Ids>,
     control_listen: Option<String>,
     callbacks: Option<callbacks::Settings>,
+    callback_secret: Option<Secret>,
     #[cfg(feature = "sip")]
     sip: Option<crate::config::SipConfig>,
     #[cfg(feature = "voipbin")]
@@ -174,6 +175,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Adds a callback secret to the account, which signs its callbacks. Without one, no callback is sent.
+    #[must_use]
+    pub fn callback_secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.callback_secret = Some(secret.into());
+        self
+    }
+
     /// Sets how callbacks are sent. By default they can go to loopback, where a test's receiver is.
     #[must_use]
     pub fn callbacks(mut self, settings: callbacks::Settings) -> Self {
@@ -219,6 +227,7 @@ impl TestServerBuilder {
             control_listen: self.control_listen,
             database: Database::Ephemeral,
             api_key: Some(api_key.clone()),
+            callback_secret: self.callback_secret,
             #[cfg(feature = "sip")]
             sip: self.sip,
             ..Config::default()

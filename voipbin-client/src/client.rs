@@ -175,6 +175,7 @@ pub(crate) async fn send(
             method: &request.method,
             url: &url,
             body: request.body.as_ref(),
+            headers: None,
             repeat: request.repeat,
             key,
             authorization: None,

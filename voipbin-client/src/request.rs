@@ -1,6 +1,7 @@
 //! Construction of requests, without I/O.
 
 use client_core::{Body, Repeatable, url_below};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use crate::error::{NotSent, Reason};
 use crate::{Error, Exchange};
 
-const JSON: &str = "application/json";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A request, relative to the client's base URL.
 #[derive(Clone)]

@@ -77,7 +77,7 @@ impl Batch {
     }
 
     /// The records of an attempt that started at `at`. After a failure, events that had their last attempt
-    /// are abandoned. The others wait as long as the oldest of them, so that none overtakes it.
+    /// are abandoned, and all of them if the outcome is final. The others wait as long as the oldest of them, so that none overtakes it.
     pub(crate) fn records(
         &self,
         outcome: &Outcome,
@@ -108,7 +108,7 @@ impl Batch {
             return record(&self.events.iter().collect::<Vec<_>>(), None).into_iter().collect();
         }
         let (repeated, abandoned): (Vec<_>, Vec<_>) =
-            self.events.iter().partition(|event| delay(event).is_some());
+            self.events.iter().partition(|event| !outcome.is_final && delay(event).is_some());
         let again_at = repeated.first().and_then(|first| delay(first)).map(|delay| now.after(delay));
         [record(&abandoned, None), record(&repeated, again_at)].into_iter().flatten().collect()
     }
@@ -193,10 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn events_that_cannot_be_signed_are_dropped_at_the_first_attempt() {
+        let at = Timestamp::from_unix_millis(1_000);
+        let due = vec![pending(1, 7, "http://a/", 0), pending(2, 7, "http://a/", 0)];
+        let records = batches(due)[0].records(&Outcome::dropped("no secret"), at, at, Decimal::ONE);
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].numbers.len(), records[0].again_at), (2, None));
+        assert_eq!(records[0].delivery.error.as_deref(), Some("no secret"));
+    }
+
+    #[test]
     fn a_success_is_one_record_for_all_events() {
         let due = vec![pending(1, 7, "http://a/", 9), pending(2, 7, "http://a/", 0)];
         let at = Timestamp::from_unix_millis(0);
-        let outcome = Outcome { status: Some(204), error: None };
+        let outcome = Outcome::answered(204, None);
         let records = batches(due)[0].records(&outcome, at, at, Decimal::ONE);
         assert_eq!(records.len(), 1);
         assert_eq!((records[0].numbers.len(), records[0].again_at), (2, None));

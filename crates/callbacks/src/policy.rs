@@ -23,7 +23,7 @@ pub(crate) struct Policy {
     pub timeout: fn(&Settings) -> Duration,
 }
 
-/// The callbacks of trunks, as documented by DIDWW. That redirects are not followed is inferred.
+/// The callbacks of trunks, as documented by DIDWW: 200 to 298 is a success. That redirects are not followed is inferred.
 static TRUNK: Policy = Policy {
     batched: true,
     retry_delays: &[
@@ -37,7 +37,7 @@ static TRUNK: Policy = Policy {
         Duration::from_hours(24),
         Duration::from_hours(48),
     ],
-    is_delivered: |status| status.is_success(),
+    is_delivered: |status| matches!(status.as_u16(), 200..=298),
     redirects: None,
     timeout: |settings| settings.timeout,
 };
@@ -65,13 +65,16 @@ mod tests {
 
     fn delivered(policy: &Policy) -> Vec<u16> {
         let is_delivered = |status: &u16| (policy.is_delivered)(StatusCode::from_u16(*status).unwrap());
-        [200, 204, 299, 304, 400, 404, 429, 499, 500, 503, 599].into_iter().filter(is_delivered).collect()
+        [200, 204, 298, 299, 304, 400, 404, 429, 499, 500, 503, 599]
+            .into_iter()
+            .filter(is_delivered)
+            .collect()
     }
 
     #[test]
     fn a_trunks_callback_needs_success_and_a_webhook_anything_but_a_servers_error() {
-        assert_eq!(delivered(&TRUNK), [200, 204, 299]);
-        assert_eq!(delivered(&WEBHOOK), [200, 204, 299, 304, 400, 404, 429, 499]);
+        assert_eq!(delivered(&TRUNK), [200, 204, 298]);
+        assert_eq!(delivered(&WEBHOOK), [200, 204, 298, 299, 304, 400, 404, 429, 499]);
     }
 
     #[test]

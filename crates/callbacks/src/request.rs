@@ -23,15 +23,15 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A trunk's callback: a JSON array of events, signed with an API key.
+    /// A trunk's callback: a JSON array of events, signed with a callback secret.
     ///
     /// # Errors
     /// If the body is not a JSON array of objects.
-    pub(crate) fn callback(key: &Secret, url: &str, body: String) -> Result<Self, String> {
+    pub(crate) fn callback(secret: &Secret, url: &str, body: String) -> Result<Self, String> {
         let payload = Payload::from_json(body.as_bytes())
             .map_err(|_| "the stored event is not a JSON object".to_owned())?;
         // The signature covers the URL as configured, not as the parser normalises it.
-        let signature = Some((SIGNATURE_HEADER, sign(key, url, &payload)));
+        let signature = Some((SIGNATURE_HEADER, sign(secret, url, &payload)));
         Ok(Self { method: Method::POST, url: url.to_owned(), body: Some(body.into()), signature })
     }
 

@@ -39,12 +39,24 @@ pub(crate) struct Outcome {
     /// Why the attempt failed; `None` if it succeeded. It never contains the URL, which may contain a
     /// password.
     pub error: Option<String>,
+    /// True if the events are dropped after this failure, instead of after the last attempt.
+    pub is_final: bool,
 }
 
 impl Outcome {
     /// The outcome of an attempt without a response.
     pub(crate) fn failed(error: impl Into<String>) -> Self {
-        Self { status: None, error: Some(error.into()) }
+        Self { error: Some(error.into()), ..Self::default() }
+    }
+
+    /// The outcome for events that are dropped without a request.
+    pub(crate) fn dropped(error: impl Into<String>) -> Self {
+        Self { is_final: true, ..Self::failed(error) }
+    }
+
+    /// The outcome of an attempt that had a response with this status.
+    pub(crate) fn answered(status: u16, error: Option<String>) -> Self {
+        Self { status: Some(status), error, is_final: false }
     }
 }
 
@@ -72,13 +84,13 @@ impl Sender {
         let status = response.status();
         if !(policy.is_delivered)(status) {
             let error = Some(format!("answered {}", status.as_u16()));
-            return Outcome { status: Some(status.as_u16()), error };
+            return Outcome::answered(status.as_u16(), error);
         }
         tokio::select! {
             () = discard_body(response) => {}
             () = deadline => {}
         }
-        Outcome { status: Some(status.as_u16()), error: None }
+        Outcome::answered(status.as_u16(), None)
     }
 
     /// Sends a request and follows up to `redirects` redirects. The target of each is checked like the first

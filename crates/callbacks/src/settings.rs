@@ -15,8 +15,7 @@ pub struct Settings {
     /// Whether callbacks to 127.0.0.0/8 and `::1` are allowed, on every port. Only for tests and development:
     /// it lets every client with an API key reach all services of this machine.
     pub allow_loopback: bool,
-    /// Whether manually blocking and unblocking a trunk also sends a callback. DIDWW only documents callbacks
-    /// for the spending threshold. False by default.
+    /// Whether manually blocking and unblocking a trunk also sends a callback, as DIDWW documents it. True by default.
     pub on_manual_block: bool,
     /// The longest time of a trunk's callback, from the look-up of the host to the response's status. DIDWW
     /// documents 60 seconds.
@@ -45,7 +44,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             allow_loopback: false,
-            on_manual_block: false,
+            on_manual_block: true,
             timeout: Duration::from_mins(1),
             webhook_timeout: Duration::from_secs(30),
             retry_clock_factor: Decimal::ONE,

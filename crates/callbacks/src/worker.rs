@@ -211,7 +211,7 @@ impl Worker {
 async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: Batch, at: Timestamp) {
     let outcome = match request(&core, &batch).await {
         Ok(request) => sender.send(batch.policy(), request).await,
-        Err(error) => Outcome::failed(error),
+        Err(outcome) => outcome,
     };
     let subject = batch.subject;
     let (events, status) = (batch.len(), outcome.status);
@@ -222,26 +222,31 @@ async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: B
     for attempted in batch.records(&outcome, at, core.clock.now(), factor) {
         if attempted.again_at.is_none() && outcome.error.is_some() {
             let events = attempted.numbers.len();
-            tracing::warn!(%subject, events, "events were abandoned after the last attempt");
+            let last = if outcome.is_final { "without a further attempt" } else { "after the last attempt" };
+            tracing::warn!(%subject, events, "events were abandoned {last}");
         }
         record(&core, attempted).await;
     }
 }
 
-/// Makes the request for a batch. Fails if a trunk's account has no API key, or the key cannot be read.
-async fn request(core: &Core, batch: &Batch) -> Result<Request, String> {
+/// Makes the request for a batch, or the outcome of an attempt without one: the events are dropped if the trunk's account
+/// has no enabled callback secret any more.
+async fn request(core: &Core, batch: &Batch) -> Result<Request, Outcome> {
     match &batch.form {
         EventForm::Trunk { account } => {
-            let keys = core.store.keys(*account).await;
-            let keys = keys.map_err(|error| format!("the account's API key could not be read: {error}"))?;
-            // An account can have several keys. Callbacks are signed with the oldest.
-            let key = keys.first().ok_or_else(|| "the account has no API key to sign with".to_owned())?;
-            Request::callback(&key.secret, &batch.url, batch.body())
+            let secret = core.store.enabled_callback_secret(*account).await;
+            let secret = secret.map_err(|error| {
+                Outcome::failed(format!("the account's callback secret could not be read: {error}"))
+            })?;
+            let secret = secret
+                .ok_or_else(|| Outcome::dropped("the account has no enabled callback secret to sign with"))?;
+            Request::callback(&secret, &batch.url, batch.body())
         }
         EventForm::Webhook { method, signature, .. } => {
             Request::webhook(method, &batch.url, signature.as_deref(), batch.body())
         }
     }
+    .map_err(Outcome::failed)
 }
 
 /// Stores the record of an attempt, and repeats this until it succeeds. Until then the subject's next attempt

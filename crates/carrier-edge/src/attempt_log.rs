@@ -85,6 +85,7 @@ pub(crate) fn admitted(inner: &Inner, call_state: &CallState, explanation: Strin
             is_proven: true,
             reason: Reason { code: Some(200), ..Reason::default() },
             explanation,
+            no_audio: None,
         },
         now,
     );
@@ -97,8 +98,8 @@ pub(crate) fn ended(inner: &Inner, call_state: &CallState, record: &CallRecord) 
     let (code, cause, why) = (record.disconnect_code, record.disconnect_cause, &record.explanation);
     if inner.log_sums.ended.admits(trunk.id.as_str(), now) {
         let (source, call_id, trunk): (_, &str, &str) = (origin.source, &key.call_id, &trunk.name);
-        let seconds = record.duration;
-        tracing::info!(%source, call_id, trunk, code, cause, seconds, why, "ended");
+        let (seconds, no_audio) = (record.duration, record.no_audio.as_deref());
+        tracing::info!(%source, call_id, trunk, code, cause, seconds, why, no_audio, "ended");
     }
     inner.attempts.enter(
         Facts {
@@ -108,6 +109,7 @@ pub(crate) fn ended(inner: &Inner, call_state: &CallState, record: &CallRecord) 
             is_proven: true,
             reason: Reason { cause: Some(cause), code: Some(code), check: None },
             explanation: why.clone(),
+            no_audio: record.no_audio.clone(),
         },
         now,
     );
@@ -155,6 +157,7 @@ pub(crate) fn enter_challenge(
             code: Some(code),
         },
         explanation: challenge.explanation(),
+        no_audio: None,
     };
     let was_entered = attempts.enter(facts, now);
     if was_entered && (challenge.failure == DigestFailure::NoHeader || challenge.stale) {
@@ -184,9 +187,10 @@ pub(crate) fn unanswered_challenges(inner: &Inner) {
         };
         let message = Message { call_id: (&*call_id).into(), source, transport };
         let outcome = AttemptOutcome::ChallengeUnanswered;
-        inner
-            .attempts
-            .enter(Facts { message, outcome, trunk: None, is_proven: false, reason, explanation }, now);
+        inner.attempts.enter(
+            Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
+            now,
+        );
     }
 }
 
@@ -212,6 +216,7 @@ pub(crate) fn of_refusal<'a>(message: Message<'a>, refusal: &'a Refusal) -> Fact
             code: Some(refusal.code),
         },
         explanation: refusal.explanation.clone(),
+        no_audio: None,
     }
 }
 
@@ -251,7 +256,10 @@ pub(crate) fn refused_unchecked(inner: &Inner, request: &Incoming, code: u16, wh
     }
     let reason = Reason { code: Some(code), ..Reason::default() };
     let (outcome, explanation) = (AttemptOutcome::Refused, why.to_owned());
-    inner.attempts.enter(Facts { message, outcome, trunk: None, is_proven: false, reason, explanation }, now);
+    inner.attempts.enter(
+        Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
+        now,
+    );
 }
 
 /// Reports the challenges that are not answered, until the edge stops.

@@ -150,6 +150,7 @@ mod tests {
             is_proven: false,
             reason: Reason::default(),
             explanation: "no trunk allows the address".to_owned(),
+            no_audio: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! ACK, and boxes large futures that live briefly.
 
 mod charging;
+mod info;
 mod negotiation;
 mod pending_refresh;
 mod refresh;
@@ -19,14 +20,15 @@ use didww_types::Timestamp;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
+use trunk_rules::carrier::{Admitted, Cause, Channel, Media, Warning, reason_phrase};
 
 use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
-use super::ending_sentence::ending_sentence;
+use super::ending_sentence::HUNG_UP;
 use super::far_end::Then;
+use super::hung_up_by::HungUpBy;
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
@@ -44,12 +46,20 @@ const MAX_CALL_DURATION: Duration = Duration::from_hours(24);
 static ACCOUNT_LIMIT_LOG: LogLimiter =
     LogLimiter::new("accounts had calls refused at their limit of active calls");
 
-const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
-const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
+const CANCELLED: Ending = Ending::new(487, 487, "Request terminated (Cancel)", HungUpBy::Caller);
 
-/// The ending with the number, code and text of a cause.
+/// The ordinary ending of an answered call.
+const fn hung_up(by: HungUpBy) -> Ending {
+    Ending::new(200, 200, HUNG_UP, by)
+}
+
+/// The ending with the number, code and text of a cause: a time limit, or a decision of the edge.
 const fn ending(cause: Cause) -> Ending {
-    Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
+    let by = match cause {
+        Cause::RtpTimeout | Cause::NoAck | Cause::SessionTimeout | Cause::RingingTimeout => HungUpBy::Timer,
+        _ => HungUpBy::Server,
+    };
+    Ending::new(cause.id(), cause.code(), cause.text(), by)
 }
 
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
@@ -74,6 +84,7 @@ pub(crate) async fn run(
         Origin::of(inner.core.ids.record(started), &request, started),
         sequence,
         *admitted,
+        inner.config.dtmf_digits,
     );
     let registered = inner.calls.register(call_state);
     let plan = inner.config.far_end.outcome(registered.call_state.destination);
@@ -96,7 +107,6 @@ pub(crate) async fn run(
         byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
-    let explanation = ending_sentence(ending, !call.byes.is_empty());
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
@@ -109,8 +119,7 @@ pub(crate) async fn run(
     let now = inner.core.clock.now();
     let ended = call.paid_until.map_or(now, |until| until.min(now));
     let charge = inner.billing.ended(call.call_state(), ended);
-    let explained = (ending, explanation);
-    let record = record_of(inner, call.call_state(), explained, (ended, charge), call.media.as_ref());
+    let record = record_of(inner, call.call_state(), ending, (ended, charge));
     attempt_log::ended(inner, call.call_state(), &record);
     call.media = None;
     if charge.as_ref().is_none_or(|charge| charge.survives) {
@@ -137,15 +146,15 @@ pub(crate) async fn run(
 fn record_of(
     inner: &Inner,
     call_state: &CallState,
-    explained: (Ending, String),
+    ending: Ending,
     end: (Timestamp, Option<FinalCharge>),
-    media: Option<&Endpoint>,
 ) -> Box<CallRecord> {
-    let traffic = media.map(Endpoint::traffic).unwrap_or_default();
+    let record =
+        CallRecord::of_call(&inner.config.server_name, call_state, ending, end).with_media(call_state);
     let (trunk, call_id): (&str, &str) = (&call_state.trunk.name, &call_state.key.call_id);
     let admits = |what: &str| inner.log_sums.media.admits((trunk, what), inner.core.clock.now());
-    if traffic.dropped > 0 && admits("dropped") {
-        let (dropped, from) = (traffic.dropped, traffic.dropped_from);
+    if record.rtp_dropped > 0 && admits("dropped") {
+        let (dropped, from) = (record.rtp_dropped, &record.rtp_dropped_from);
         tracing::warn!(
             trunk,
             call_id,
@@ -154,11 +163,12 @@ fn record_of(
             "RTP was dropped: the sources are not in allowed_rtp_ips"
         );
     }
-    if let Some(why) = traffic.why_silent.filter(|why| admits(why)) {
-        let received = traffic.received;
+    // Without a packet it may be a program that only signals: the line of the call's end states it.
+    let received = record.rtp_received;
+    if let Some(why) = record.no_audio.as_deref().filter(|_| received > 0 && admits("no audio")) {
         tracing::warn!(trunk, call_id, received, why, "RTP came and none was sent");
     }
-    Box::new(CallRecord::of_call(&inner.config.server_name, call_state, explained, end, &traffic))
+    Box::new(record)
 }
 
 /// A call in progress, with what its phases share.
@@ -335,11 +345,11 @@ impl Call<'_> {
                         self.byes.push(bye);
                         // The BYE carries the tag of the answer, so the caller has received the answer.
                         self.acknowledged(answered);
-                        return AnswerOutcome::Ended(HUNG_UP, false);
+                        return AnswerOutcome::Ended(hung_up(HungUpBy::Caller), false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
                     CallEvent::OfferAcknowledged(_) => {}
-                    CallEvent::End => return AnswerOutcome::Ended(HUNG_UP, true),
+                    CallEvent::End(by) => return AnswerOutcome::Ended(hung_up(by), true),
                     CallEvent::EndFor(cause) => return AnswerOutcome::Ended(ending(cause), true),
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
@@ -381,20 +391,20 @@ impl Call<'_> {
                 biased;
                 // Before the mailbox: a caller that sends a request after its response expects the response to count.
                 last = pending_refresh::response(self.pending_refresh.as_mut()) => {
-                    if !Box::pin(self.refreshed(last)).await {
-                        return (ending(Cause::SessionTimeout), true);
+                    if let Err(ending) = Box::pin(self.refreshed(last)).await {
+                        return (ending, true);
                     }
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
                         self.byes.push(bye);
-                        return (HUNG_UP, false);
+                        return (hung_up(HungUpBy::Caller), false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
                     CallEvent::OfferAcknowledged(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
                         return (ending, true);
                     },
-                    CallEvent::End => return (HUNG_UP, true),
+                    CallEvent::End(by) => return (hung_up(by), true),
                     CallEvent::EndFor(cause) => return (ending(cause), true),
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
@@ -403,7 +413,7 @@ impl Call<'_> {
                     let silence_ends = self.media.as_ref().and_then(Endpoint::silent_until);
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
                     if reached(hang_up_at) {
-                        return (HUNG_UP, true);
+                        return (hung_up(HungUpBy::FarEnd), true);
                     } else if reached(self.paid_until) {
                         return (ending(Cause::ThresholdReached), true);
                     } else if reached(silence_ends) {
@@ -421,10 +431,22 @@ impl Call<'_> {
 
     /// Refuses an admitted call.
     async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
-        let header = inspection::header_of(ending.code, self.inner.core.ids.word());
-        let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        request.respond(ending.code, reason_phrase(ending.code), &headers, "").await;
+        self.respond_with(&mut request, ending).await;
         Box::new(Unanswered { ending, request })
+    }
+
+    /// Sends the final response of a call that ended unanswered.
+    async fn respond_with(&self, request: &mut Incoming, ending: Ending) {
+        let header = inspection::header_of(ending.code, self.inner.core.ids.word());
+        let warning = ending.warning.map(|warning| self.warning(warning));
+        let headers: Vec<(&str, &str)> =
+            header.iter().chain(&warning).map(|(name, value)| (*name, value.as_str())).collect();
+        request.respond(ending.code, reason_phrase(ending.code), &headers, "").await;
+    }
+
+    /// The header of a response that refuses media.
+    fn warning(&self, warning: Warning) -> inspection::Header {
+        ("Warning", warning.header(&self.inner.config.server_name))
     }
 }
 
@@ -432,7 +454,7 @@ impl Call<'_> {
 fn refused_by_far_end(code: u16) -> Ending {
     let known =
         [Cause::Forbidden, Cause::BusyHere, Cause::Decline].into_iter().find(|cause| cause.code() == code);
-    Ending { cause: known.map_or(code, Cause::id), code, reason: reason_phrase(code) }
+    Ending::new(known.map_or(code, Cause::id), code, reason_phrase(code), HungUpBy::FarEnd)
 }
 
 async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {

@@ -6,6 +6,7 @@ use didww_types::Timestamp;
 use tokio::sync::oneshot;
 use trunk_rules::carrier::Cause;
 
+use super::hung_up_by::HungUpBy;
 use super::stack::{Acknowledgement, Incoming};
 
 /// An event for an active call.
@@ -18,7 +19,7 @@ pub(crate) enum CallEvent {
     /// arrived.
     OfferAcknowledged(Option<Acknowledgement>),
     /// The edge ends the call: the operator asked for it, or the server stops.
-    End,
+    End(HungUpBy),
     /// The edge ends the call with this cause.
     EndFor(Cause),
     /// The call must end at this time, up to which its trunk's threshold allowed it to be charged. `None`

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use didww_types::Timestamp;
 use service_base::mailbox::Mailbox;
-use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, Rate, TrunkTerms};
+use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, MediaFacts, Rate, TrunkTerms, no_audio};
 use uuid::Uuid;
 
 use super::call_event::{self, CallEvent};
+use super::media_report::SharedFacts;
 use super::stack::Incoming;
 
 /// The identifiers of a dialog (RFC 3261 §12): the `Call-ID`, the caller's tag and the edge's tag.
@@ -72,6 +73,8 @@ pub(crate) struct CallState {
     /// True if the caller has proved that it receives at its source address: by a digest over a nonce of the
     /// edge, or by a stream transport.
     pub(crate) has_proved_address: bool,
+    /// What is known of the call's media.
+    pub(crate) media: Arc<SharedFacts>,
     /// The queue of the call's events.
     pub(crate) mailbox: Mailbox<CallEvent>,
     /// When the call was answered, in Unix milliseconds; `NEVER` before.
@@ -83,7 +86,14 @@ pub(crate) struct CallState {
 const NEVER: i64 = i64::MIN;
 
 impl CallState {
-    pub(crate) fn new(key: DialogKey, origin: Origin, sequence: u32, admitted: Admitted) -> Self {
+    /// `keeps_digits` is whether the DTMF digits of the call are kept.
+    pub(crate) fn new(
+        key: DialogKey,
+        origin: Origin,
+        sequence: u32,
+        admitted: Admitted,
+        keeps_digits: bool,
+    ) -> Self {
         let Admitted { trunk, identified, dialled, destination, cli, emergency, rate, .. } = admitted;
         let has_proved_address = origin.protocol != "udp" || matches!(identified, Identified::Digest { .. });
         Self {
@@ -96,6 +106,7 @@ impl CallState {
             is_emergency: emergency.is_some(),
             rate,
             has_proved_address,
+            media: Arc::new(SharedFacts::new(keeps_digits)),
             mailbox: Mailbox::new(call_event::MAX_QUEUED_EVENTS),
             connected: AtomicI64::new(NEVER),
             sequence: AtomicU32::new(sequence),
@@ -117,6 +128,13 @@ impl CallState {
     pub(crate) fn connected(&self) -> Option<Timestamp> {
         let at = self.connected.load(Ordering::Relaxed);
         (at != NEVER).then(|| Timestamp::from_unix_millis(at))
+    }
+
+    /// Why the call has no audio by the facts of its media, as far as it is certain; `None` if it has audio, or was not
+    /// answered.
+    pub(crate) fn no_audio(&self, facts: &MediaFacts) -> Option<String> {
+        self.connected()?;
+        no_audio(&self.trunk.rtp, self.origin.source.ip(), facts)
     }
 
     /// The trunk's id as the store has it.

@@ -17,9 +17,11 @@ use uuid::Uuid;
 
 use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
+use super::hung_up_by::HungUpBy;
+use super::media_report::MediaReport;
 
 /// An active call: being set up, or answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ActiveCall {
     /// The id of the call, which its record will have too.
@@ -43,11 +45,17 @@ pub struct ActiveCall {
     pub time_start: Timestamp,
     /// When the call was answered; null before.
     pub time_connect: Option<Timestamp>,
+    /// The call's media so far.
+    pub media: MediaReport,
+    /// Why the call has had no audio so far: a sentence that begins with `no audio, because`; null if it had
+    /// audio, or is not answered yet.
+    pub no_audio: Option<String>,
 }
 
 impl ActiveCall {
     fn of(call_state: &CallState) -> Self {
         let CallState { key, origin, trunk, dialled, cli, .. } = call_state;
+        let facts = call_state.media.lock();
         Self {
             id: origin.id,
             trunk_id: trunk.id.to_string(),
@@ -59,6 +67,8 @@ impl ActiveCall {
             call_id: key.call_id.to_string(),
             time_start: origin.started,
             time_connect: call_state.connected(),
+            media: MediaReport::of(&facts),
+            no_audio: call_state.no_audio(&facts),
         }
     }
 }
@@ -165,7 +175,9 @@ impl Calls {
     pub(crate) fn end(&self, id: Uuid) -> bool {
         let state = self.lock();
         let found = state.iter().find(|Entry(call_state)| call_state.origin.id == id);
-        found.is_some_and(|Entry(call_state)| call_state.mailbox.put(CallEvent::End).is_ok())
+        found.is_some_and(|Entry(call_state)| {
+            call_state.mailbox.put(CallEvent::End(HungUpBy::Operator)).is_ok()
+        })
     }
 
     /// Ends the calls that match `test`, with `cause`. Returns how many received the event.
@@ -179,7 +191,7 @@ impl Calls {
         for Entry(call_state) in self.lock().iter() {
             // A call with a full queue is either ending, or flooded by its peer; the latter is dropped at the
             // deadline.
-            let _full = call_state.mailbox.put(CallEvent::End);
+            let _full = call_state.mailbox.put(CallEvent::End(HungUpBy::Server));
         }
     }
 

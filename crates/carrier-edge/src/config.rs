@@ -60,6 +60,9 @@ pub struct EdgeConfig {
     pub unacknowledged_answers: u32,
     /// Limit of recorded refusals per trunk and minute. Default: 1,000.
     pub refusals_recorded: u32,
+    /// Whether call records contain the DTMF digits of the caller, which can be PINs or card numbers; their
+    /// number is always recorded. Default: false.
+    pub dtmf_digits: bool,
     /// The bytes of SIP messages that the server stores of recent calls, see `MessageLogLimits::of`; 0 for none.
     /// Default: 32 MiB.
     pub message_bytes: usize,
@@ -99,6 +102,7 @@ impl EdgeConfig {
             unrecorded_grace: Duration::from_mins(5),
             unacknowledged_answers: 16,
             refusals_recorded: 1_000,
+            dtmf_digits: false,
             message_bytes: 32 << 20,
             messages: None,
         }

@@ -2,16 +2,22 @@
 
 use trunk_rules::carrier::{Cause, reason_phrase, sentence};
 
+use super::hung_up_by::HungUpBy;
 use super::record::Ending;
 
-/// The sentence of an ending. `by_caller` is whether the caller's BYE ended the call.
-pub(crate) fn ending_sentence(ending: Ending, by_caller: bool) -> String {
+/// The reason of the ordinary ending of an answered call.
+pub(crate) const HUNG_UP: &str = "Bye";
+
+/// The sentence of an ending.
+pub(crate) fn ending_sentence(ending: Ending) -> String {
     let known = Cause::ALL.iter().find(|cause| cause.id() == ending.cause && cause.text() == ending.reason);
     let text = match known {
-        _ if ending.reason == "Bye" && by_caller => "the caller hung up",
-        _ if ending.reason == "Bye" => {
-            "this side hung up: the callee ended the call, an operator did, or the server stopped"
-        }
+        _ if ending.reason == HUNG_UP => match ending.by {
+            HungUpBy::Caller => "the caller hung up",
+            HungUpBy::FarEnd => "the callee hung up",
+            HungUpBy::Operator => "an operator ended the call",
+            HungUpBy::Server | HungUpBy::Timer => "the server stopped, which ended the call",
+        },
         Some(Cause::RtpTimeout) => {
             "no accepted RTP arrived for the trunk's rtp_timeout; see the record's rtp_received and rtp_dropped"
         }
@@ -43,9 +49,8 @@ pub(crate) fn ending_sentence(ending: Ending, by_caller: bool) -> String {
                 "the caller acknowledged no reliable provisional response (PRACK) within 32 seconds"
             }
             "Request expired" => "the call rang for longer than the Expires of its INVITE",
-            "Ended by the operator" => {
-                "an operator ended the call, or the server stopped, before it was answered"
-            }
+            "Ended by the operator" => "an operator ended the call before it was answered",
+            "Server stopped" => "the server stopped before the call was answered",
             _ => {
                 return sentence(&format!(
                     "the callee answered {} {}",
@@ -62,19 +67,39 @@ pub(crate) fn ending_sentence(ending: Ending, by_caller: bool) -> String {
 mod tests {
     use super::*;
 
-    fn of(cause: Cause) -> Ending {
-        Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
+    fn said(cause: u16, code: u16, reason: &'static str, by: HungUpBy) -> String {
+        ending_sentence(Ending::new(cause, code, reason, by))
     }
 
     #[test]
     fn an_ending_is_stated_in_words_by_its_cause_or_its_code() {
-        let bye = Ending { cause: 200, code: 200, reason: "Bye" };
-        assert_eq!(ending_sentence(bye, true), "the caller hung up");
-        assert!(ending_sentence(bye, false).starts_with("this side hung up"));
-        assert!(ending_sentence(of(Cause::RtpTimeout), false).contains("rtp_timeout"));
-        let busy = Ending { cause: Cause::BusyHere.id(), code: 486, reason: reason_phrase(486) };
-        assert_eq!(ending_sentence(busy, false), "the callee answered 486 Busy Here");
-        let own = Ending { cause: 480, code: 480, reason: reason_phrase(480) };
-        assert_eq!(ending_sentence(own, false), "the callee answered 480 Temporarily Unavailable");
+        let silent = Cause::RtpTimeout;
+        let silent = said(silent.id(), silent.code(), silent.text(), HungUpBy::Timer);
+        assert!(silent.contains("rtp_timeout"), "{silent}");
+        let busy = said(Cause::BusyHere.id(), 486, reason_phrase(486), HungUpBy::FarEnd);
+        assert_eq!(busy, "the callee answered 486 Busy Here");
+        let own = said(480, 480, reason_phrase(480), HungUpBy::FarEnd);
+        assert_eq!(own, "the callee answered 480 Temporarily Unavailable");
+    }
+
+    #[test]
+    fn an_ordinary_ending_states_who_hung_up() {
+        let sentences: Vec<String> =
+            [HungUpBy::Caller, HungUpBy::FarEnd, HungUpBy::Operator, HungUpBy::Server]
+                .map(|by| said(200, 200, HUNG_UP, by))
+                .into();
+        assert_eq!(
+            sentences,
+            [
+                "the caller hung up",
+                "the callee hung up",
+                "an operator ended the call",
+                "the server stopped, which ended the call"
+            ]
+        );
+        assert_eq!(
+            said(503, 503, "Server stopped", HungUpBy::Server),
+            "the server stopped before the call was answered"
+        );
     }
 }

@@ -1,11 +1,13 @@
 //! Evaluates a hypothetical call against the rules, without placing it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service_core::Core;
-use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit, no_audio_expected};
+use trunk_rules::carrier::{
+    Admitted, AgreedMedia, Attempt, Authentication, MediaHost, Snapshot, Verdict, admit, no_audio_with,
+};
 
 use super::Inner;
 use super::billing::FundsAt;
@@ -68,10 +70,11 @@ pub struct Explanation {
     pub cli: Option<String>,
     /// What the simulated callee of an admitted call will do.
     pub far_end: Option<String>,
-    /// Why the caller of an admitted call will hear nothing, if the offer shows it.
-    pub no_audio_because: Option<String>,
     /// If no trunk allows the source address: the allowed subnet that shares the most leading bits with it.
     pub nearest_allowed: Option<String>,
+    /// Why the call cannot have audio with the session description of the question: a sentence that begins with
+    /// `no audio, because`. Null if it can, if the question has none, or if the call is not admitted.
+    pub no_audio: Option<String>,
 }
 
 const PLAIN_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
@@ -132,15 +135,23 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
         let plan = inner.config.far_end.outcome(admitted.destination);
         explanation.explanation = plan.admitted_sentence();
         explanation.far_end = Some(plan.sentence());
-        let media = admitted.media.as_ref();
-        explanation.no_audio_because =
-            media.and_then(|media| no_audio_expected(media, question.source, &admitted.trunk.rtp));
+        if question.sdp.is_some() {
+            explanation.no_audio = no_audio(admitted, question.source);
+        }
     }
     if explanation.check == Some("source") {
         let nearest = trunks.index.nearest_network(question.source);
         explanation.nearest_allowed = nearest.map(|network| network.to_string());
     }
     explanation
+}
+
+/// Why an admitted call cannot have audio with its session description. A name in it is not looked up.
+fn no_audio(admitted: &Admitted, source: IpAddr) -> Option<String> {
+    let media = admitted.media.as_ref()?;
+    let MediaHost::Address(address) = media.host else { return None };
+    let address = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
+    no_audio_with(&admitted.trunk.rtp, source, &AgreedMedia::of(media, address))
 }
 
 impl Explanation {
@@ -160,8 +171,8 @@ impl Explanation {
             destination: None,
             cli: None,
             far_end: None,
-            no_audio_because: None,
             nearest_allowed: None,
+            no_audio: None,
         };
         match verdict {
             Verdict::Admitted(admitted) => Self {

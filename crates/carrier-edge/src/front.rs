@@ -378,7 +378,15 @@ impl Front {
             tracing::info!(%source, transport, %call_id, code, bytes = length, begins, why, "{what} was received");
         }
         let reason = Reason { code, ..Reason::default() };
-        let facts = Facts { message, outcome, trunk: None, is_proven: false, reason, explanation: why };
+        let facts = Facts {
+            message,
+            outcome,
+            trunk: None,
+            is_proven: false,
+            reason,
+            explanation: why,
+            no_audio: None,
+        };
         self.attempts.enter(facts, now);
     }
 }

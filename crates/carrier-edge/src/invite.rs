@@ -221,6 +221,9 @@ async fn refused(
     if inner.config.settings.diagnostic_headers && inner.front.identifies(request.source().ip()) {
         headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
     }
+    // Codes and texts of the standard: they state nothing about the trunk.
+    let warning = refusal.warning.map(|warning| warning.header(&inner.config.server_name));
+    headers.extend(warning.iter().map(|warning| ("Warning", warning.as_str())));
     request.respond(refusal.code, refusal.phrase, &headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
         inner.billing.record(inner, trunk, record, RecordOf::Unanswered).await;

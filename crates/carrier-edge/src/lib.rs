@@ -35,10 +35,12 @@ mod ending_sentence;
 mod explain;
 mod far_end;
 mod front;
+mod hung_up_by;
 mod in_dialog;
 mod inspection;
 mod invite;
 mod media;
+mod media_report;
 mod merged_requests;
 mod nonce_counts;
 mod proofs;
@@ -84,6 +86,7 @@ pub use config::{EdgeConfig, EdgeError, Tls};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
+pub use media_report::{DroppedReport, DtmfReport, MediaReport};
 pub use record::CallRecord;
 pub use sip_transport::{CallMessages, Connections, MessageLog, MessageLogLimits};
 
@@ -435,7 +438,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     match request.method() {
         "INVITE" if starts_dialog => invite::serve(inner, stack, request).await,
-        "INVITE" | "UPDATE" | "BYE" | "PRACK" => in_dialog::serve(inner, request).await,
+        "INVITE" | "UPDATE" | "BYE" | "PRACK" | "INFO" => in_dialog::serve(inner, request).await,
         "OPTIONS" => {
             if let Some(why) = inspection::not_supported(&request) {
                 return why.refuse(request).await;

@@ -23,7 +23,6 @@ use host_lookups::CallLookups;
 use stream::Stream;
 
 pub(crate) use host_lookups::HostLookups;
-pub(crate) use stream::Traffic;
 
 /// Limit of packets that a call reads per second. A call usually receives 50.
 const READ_PACKETS_PER_SECOND: u64 = 2_000;
@@ -55,7 +54,10 @@ impl Endpoint {
         let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
         let signalling = call_state.origin.source.ip();
         let own = inner.core.own.clone();
-        let stream = Stream::new(signalling, Arc::clone(&call_state.trunk), own, inner.core.ids.word(), now);
+        call_state.media.lock().local = Some(address);
+        let facts = (Arc::clone(&call_state.media), now);
+        let stream =
+            Stream::new(signalling, Arc::clone(&call_state.trunk), own, inner.core.ids.word(), facts);
         let mut endpoint = Self {
             socket,
             _held: held,
@@ -133,11 +135,6 @@ impl Endpoint {
     /// When the RTP timeout ends the call, unless another packet arrives.
     pub(crate) fn silent_until(&self) -> Option<Timestamp> {
         self.stream.silent_until()
-    }
-
-    /// The packet counters.
-    pub(crate) fn traffic(&self) -> Traffic<'_> {
-        self.stream.traffic()
     }
 }
 

@@ -7,14 +7,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
-use trunk_rules::carrier::{Cause, Charge, Rate, Refusal, TrunkTerms};
+use trunk_rules::carrier::{Cause, Charge, Rate, Refusal, TrunkTerms, Warning};
 use trunk_store::{RunningCall, StoredCall};
 use uuid::Uuid;
 
 use super::attempt::Parts;
 use super::call_state::{CallState, Origin};
 use super::ending_sentence::ending_sentence;
-use super::media::Traffic;
+use super::hung_up_by::HungUpBy;
+use super::media_report::MediaReport;
 
 /// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
 /// An unknown value is null, never absent.
@@ -75,6 +76,8 @@ pub struct CallRecord {
     pub disconnect_reason: String,
     /// The number of the disconnect cause, as in [`Cause::id`].
     pub disconnect_cause: u16,
+    /// Who ended the call: `caller`, `far_end`, `server`, `operator` or `timer`; null for a refused attempt.
+    pub hung_up_by: Option<&'static str>,
     /// The check that refused the attempt; null for an admitted call.
     pub check: Option<&'static str>,
     /// What the trunk's configuration requires in that check.
@@ -95,6 +98,11 @@ pub struct CallRecord {
     /// RTP packets from allowed sources that were dropped because they exceeded the codec's packet rate or
     /// the limit of media that all calls together send.
     pub rtp_excess: u64,
+    /// The media of the call; null for a refused attempt, and for a call whose server died.
+    pub media: Option<MediaReport>,
+    /// Why the call had no audio: a sentence that begins with `no audio, because`; null if it had audio, or
+    /// was not answered.
+    pub no_audio: Option<String>,
 }
 
 /// What an answered call cost when it ended.
@@ -116,6 +124,16 @@ pub(crate) struct Ending {
     pub(crate) code: u16,
     /// The text of the disconnect cause.
     pub(crate) reason: &'static str,
+    /// Who ended the call.
+    pub(crate) by: HungUpBy,
+    /// The warning of a response that refuses media.
+    pub(crate) warning: Option<Warning>,
+}
+
+impl Ending {
+    pub(crate) const fn new(cause: u16, code: u16, reason: &'static str, by: HungUpBy) -> Self {
+        Self { cause, code, reason, by, warning: None }
+    }
 }
 
 impl CallRecord {
@@ -148,6 +166,7 @@ impl CallRecord {
             disconnect_code: 0,
             disconnect_reason: String::new(),
             disconnect_cause: 0,
+            hung_up_by: None,
             check: None,
             configured: None,
             received: None,
@@ -157,6 +176,8 @@ impl CallRecord {
             rtp_received: 0,
             rtp_sent: 0,
             rtp_excess: 0,
+            media: None,
+            no_audio: None,
         }
     }
 
@@ -188,9 +209,8 @@ impl CallRecord {
     pub(crate) fn of_call(
         pop: &str,
         call_state: &CallState,
-        (ending, explanation): (Ending, String),
+        ending: Ending,
         (ended, over): (Timestamp, Option<FinalCharge>),
-        traffic: &Traffic<'_>,
     ) -> Self {
         let call_type = if call_state.is_emergency { "emergency" } else { "outbound" };
         // Without an acknowledged answer the call was never connected.
@@ -212,13 +232,25 @@ impl CallRecord {
             disconnect_code: ending.code,
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
-            explanation,
-            rtp_dropped: traffic.dropped,
-            rtp_received: traffic.received,
-            rtp_sent: traffic.sent,
-            rtp_excess: traffic.excess,
-            rtp_dropped_from: traffic.dropped_from.iter().map(ToString::to_string).collect(),
+            hung_up_by: Some(ending.by.name()),
+            explanation: ending_sentence(ending),
             ..Self::base(pop, call_state.origin.clone(), &call_state.key.call_id, &call_state.trunk, ended)
+        }
+    }
+
+    /// Adds what is known of the call's media.
+    pub(crate) fn with_media(self, call_state: &CallState) -> Self {
+        let facts = call_state.media.lock();
+        let (media, dropped) = (MediaReport::of(&facts), facts.dropped);
+        Self {
+            rtp_dropped: dropped.source,
+            rtp_dropped_from: facts.dropped_from.iter().map(ToString::to_string).collect(),
+            rtp_received: media.packets_received,
+            rtp_sent: media.packets_sent,
+            rtp_excess: dropped.rate.saturating_add(dropped.all_calls),
+            media: Some(media),
+            no_audio: call_state.no_audio(&facts),
+            ..self
         }
     }
 
@@ -226,9 +258,8 @@ impl CallRecord {
     /// call's row.
     pub(crate) fn of_running(pop: &str, call_state: &CallState) -> Self {
         let lost = Cause::ServerLost;
-        let ending = Ending { cause: lost.id(), code: lost.code(), reason: lost.text() };
-        let explained = (ending, ending_sentence(ending, false));
-        Self::of_call(pop, call_state, explained, (call_state.origin.started, None), &Traffic::default())
+        let ending = Ending::new(lost.id(), lost.code(), lost.text(), HungUpBy::Server);
+        Self::of_call(pop, call_state, ending, (call_state.origin.started, None))
     }
 
     pub(crate) fn to_json(&self) -> Option<String> {

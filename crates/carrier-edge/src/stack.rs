@@ -31,7 +31,7 @@ pub(crate) use dialog::{Dialog, FinalResponse};
 pub(crate) use incoming::{Acknowledgement, Incoming, InviteEvent};
 
 /// The value of `Allow`: the methods that the edge serves.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";
 
 /// The value of `Supported`: the SIP extensions that the edge implements.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";

@@ -33,7 +33,7 @@ pub struct Channel {
 #[derive(Clone)]
 pub struct Body {
     /// The value of the `Content-Type` header.
-    pub media_type: &'static str,
+    pub media_type: HeaderValue,
     /// The encoded body.
     pub bytes: Bytes,
 }
@@ -46,6 +46,8 @@ pub struct Outgoing<'a> {
     pub url: &'a Url,
     /// The body; without one, no `Content-Type` is sent.
     pub body: Option<&'a Body>,
+    /// Headers of this request alone. They replace those of the channel and of the body; `None` is none.
+    pub headers: Option<&'a HeaderMap>,
     /// Whether the request can be retried after it may have taken effect.
     pub repeat: Repeatable,
     /// The key of the request, which replaces a generated one. It is sent with a POST only.
@@ -156,8 +158,12 @@ impl Channel {
             http_request.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
         if let Some(body) = request.body {
-            http_request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
+            http_request.headers_mut().insert(CONTENT_TYPE, body.media_type.clone());
             *http_request.body_mut() = Some(body.bytes.clone().into());
+        }
+        if let Some(headers) = request.headers {
+            // Replaces all values of each name, and keeps several values that the request has of one.
+            http_request.headers_mut().extend(headers.clone());
         }
         http_request
     }

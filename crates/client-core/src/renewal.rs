@@ -176,7 +176,7 @@ mod tests {
         fails: Cell<bool>,
     }
 
-    const LIFE: Duration = Duration::from_secs(900);
+    const LIFE: Duration = Duration::from_mins(15);
 
     impl Service {
         async fn obtain(&self) -> Result<(u32, Duration), &'static str> {
@@ -208,7 +208,7 @@ mod tests {
         let start = clock::now();
         assert!(client.thousand().await.into_iter().all(|credential| credential == Ok(1)));
         assert_eq!((start.elapsed().as_secs(), client.service.asked.get()), (1, 1));
-        advance(LIFE - Duration::from_secs(62)).await;
+        advance(Duration::from_secs(838)).await;
         assert_eq!(client.get().await, Ok(1), "it is not time yet");
         assert_eq!(client.service.asked.get(), 1);
     }
@@ -217,7 +217,7 @@ mod tests {
     async fn one_request_renews_it_before_it_expires_and_the_others_do_not_wait() {
         let client = Client::default();
         assert_eq!(client.get().await, Ok(1));
-        advance(LIFE - Duration::from_secs(60)).await;
+        advance(Duration::from_mins(14)).await;
         let of_all = client.thousand().await;
         assert_eq!(of_all.iter().filter(|credential| **credential == Ok(1)).count(), 999);
         assert_eq!(of_all.iter().filter(|credential| **credential == Ok(2)).count(), 1);
@@ -228,7 +228,7 @@ mod tests {
     async fn a_renewal_that_fails_leaves_the_old_one_until_it_has_expired() {
         let client = Client::default();
         assert_eq!(client.get().await, Ok(1));
-        advance(LIFE - Duration::from_secs(60)).await;
+        advance(Duration::from_mins(14)).await;
         client.service.fails.set(true);
         for _ in 0..100 {
             assert_eq!(client.get().await, Ok(1));
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(client.service.asked.get(), 2, "it is not tried again at once");
         advance(RETRY_INTERVAL).await;
         assert_eq!((client.get().await, client.service.asked.get()), (Ok(1), 3));
-        advance(Duration::from_secs(60)).await;
+        advance(Duration::from_mins(1)).await;
         assert_eq!(client.get().await, Err("failed"));
         client.service.fails.set(false);
         assert_eq!(client.get().await, Ok(5));
@@ -275,7 +275,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_short_life_has_a_short_margin() {
-        let life = Duration::from_secs(60);
+        let life = Duration::from_mins(1);
         let start = clock::now();
         let credential = Credential::new((), start, life);
         assert_eq!((credential.renew_at - start).as_secs(), 48);

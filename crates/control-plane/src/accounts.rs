@@ -165,7 +165,7 @@ impl Control {
         };
         let first = ApiKey {
             id: self.core.ids.record(now),
-            secret: key.clone(),
+            digest: KeyDigest::of(key.expose()),
             created_at: now,
             addresses: None,
             environment: Some(self.environment),
@@ -227,7 +227,7 @@ impl Control {
         let id = self.core.ids.record(now);
         let added = ApiKey {
             id,
-            secret: key.clone(),
+            digest: KeyDigest::of(key.expose()),
             created_at: now,
             addresses: new.addresses.map(checked_addresses).transpose()?,
             environment: Some(new.environment.unwrap_or(self.environment)),

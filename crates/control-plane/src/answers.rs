@@ -246,6 +246,7 @@ impl DeliveryAttempt {
 
 /// Attempts to deliver events, newest first.
 #[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the members of the answer have these names")]
 pub(crate) struct Deliveries {
     pub(crate) deliveries: Vec<DeliveryAttempt>,
     /// Number of events that wait for delivery.

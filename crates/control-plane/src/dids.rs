@@ -21,7 +21,8 @@ const DEFAULT_PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewDid {
-    /// The number in E.164, 1 to 15 digits; a leading plus is removed.
+    /// The number, 1 to 20 digits; a leading plus is removed. E.164 has at most 15: longer ones exist in DIDWW's sandbox,
+    /// and no call can have one as its caller number.
     pub number: String,
     /// A note of the account's owner.
     pub description: Option<String>,
@@ -141,8 +142,7 @@ impl Control {
 fn attributes(did: NewDid, now: Timestamp) -> Result<Map<String, Value>, ControlError> {
     let NewDid { number, description, emergency_enabled, expires_at } = did;
     let digits = DidNumber::new(number.strip_prefix('+').unwrap_or(&number)).map_err(|_| {
-        let message =
-            format!("`{number}` is not a number; give 1 to 15 digits in E.164, such as 37061498222");
+        let message = format!("`{number}` is not a number; give 1 to 20 digits, such as 37061498222");
         ControlError::invalid("number", message)
     })?;
     let mut new = DidPartial::empty();

@@ -19,6 +19,7 @@ mod answers;
 #[cfg(feature = "sip")]
 mod attempts;
 mod auth;
+mod callback_secrets;
 #[cfg(feature = "sip")]
 mod calls;
 #[cfg(feature = "voipbin")]
@@ -47,6 +48,7 @@ use uuid::Uuid;
 
 pub use accounts::{AccountPatch, NewAccount, NewKey};
 pub use auth::ControlAuth;
+pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use records::RecordMembers;

@@ -80,6 +80,7 @@ fn file(bytes: Vec<u8>, kind: &'static str, disposition: Option<&'static str>) -
 
 /// The stored SIP messages of a call.
 #[derive(Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "the members of the answer have these names")]
 pub(crate) struct Messages<'a> {
     /// The `Call-ID`.
     call_id: &'a str,

@@ -64,6 +64,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
 /// Every route, in the order of the document.
 fn routes() -> Vec<Route> {
     let mut routes = account_routes();
+    routes.extend(super::callback_secrets::routes());
     routes.extend(server_routes().into_iter().chain(super::token_keys::routes()));
     #[cfg(feature = "sip")]
     routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));

@@ -20,7 +20,7 @@ use crate::authentication::{Caller, authenticate};
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
 use crate::state::Api;
-use crate::{headers, negotiate};
+use crate::{cors, headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
 static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
@@ -32,11 +32,14 @@ const REQUEST_IDS: RequestIds =
 /// Serves a request and logs its outcome. A path outside `/v3/` receives 404.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
-    let outcome = exchange.run(serve(&api, &exchange.parts, body)).await;
+    let outcome = match cors::preflight(&exchange.parts) {
+        Some(reply) => Ok(reply),
+        None => exchange.run(serve(&api, &exchange.parts, body)).await,
+    };
     let runtime = exchange.runtime(&api.core);
     let Exchange { parts, request_id, .. } = &exchange;
     let (method, path) = (&parts.method, parts.uri.path());
-    let response = match outcome {
+    let mut response = match outcome {
         Ok(Reply { status, body, replayed }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, replayed, "request");
             let mut response = headers::respond(status, body, parts, runtime);
@@ -68,12 +71,12 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
             response
         }
     };
+    cors::allow_origin(parts, &mut response);
     exchange.finish(response)
 }
 
 async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
-    let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
-    let target = Target::parse(path).ok_or_else(ApiError::no_route)?;
+    let target = Target::parse(parts.uri.path()).ok_or_else(ApiError::no_route)?;
     let Caller { key, scope, version, unheeded_version } = authenticate(api, parts).await?;
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     let context = RequestContext { core, rules, account: key.account, version, base };

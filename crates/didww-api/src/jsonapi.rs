@@ -10,6 +10,7 @@ mod delete;
 mod error;
 mod include;
 mod operation;
+mod page;
 mod query;
 mod read;
 mod relationships;

@@ -22,6 +22,7 @@
 
 mod api;
 mod authentication;
+mod cors;
 mod headers;
 mod idempotency;
 mod jsonapi;

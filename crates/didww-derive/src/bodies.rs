@@ -119,6 +119,16 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// The arm that calls the setter of a relationship by its name; none for an attribute.
+    fn link(&self) -> Option<TokenStream> {
+        let (ident, name) = (self.ident, self.name);
+        match self.shape {
+            Shape::Plain(_) | Shape::Nullable(_) => None,
+            Shape::One(_) => Some(quote! { #name => Some(self.#ident(*ids.first()?)), }),
+            Shape::Many(_) => Some(quote! { #name => Some(self.#ident(ids.iter().copied())), }),
+        }
+    }
+
     fn send(&self) -> TokenStream {
         let (ident, name) = (self.ident, self.name);
         match (self.required.is_some(), &self.shape) {
@@ -145,8 +155,30 @@ impl<'a> Member<'a> {
     }
 }
 
+/// Implements `Linkable` with the setters of the relationships.
+fn linkable<'a>(body: &Ident, members: impl Iterator<Item = &'a Member<'a>>) -> TokenStream {
+    let arms: Vec<TokenStream> = members.filter_map(Member::link).collect();
+    let link = if arms.is_empty() {
+        quote! {
+            fn link(self, _: &str, _: &[&str]) -> Option<Self> {
+                None
+            }
+        }
+    } else {
+        quote! {
+            fn link(self, name: &str, ids: &[&str]) -> Option<Self> {
+                match name {
+                    #(#arms)*
+                    _ => None,
+                }
+            }
+        }
+    };
+    quote! { impl ::didww_types::derive_support::Linkable for #body { #link } }
+}
+
 fn create(declaration: &Declaration) -> TokenStream {
-    let ident = &declaration.ident;
+    let (ident, vis, companion) = (&declaration.ident, &declaration.vis, Declaration::companion());
     let body = declaration.named("Create");
     let required =
         |access: Access| if let Access::Required(position) = access { Some(position) } else { None };
@@ -165,6 +197,7 @@ fn create(declaration: &Declaration) -> TokenStream {
     let optional: Vec<&Member<'_>> = members.iter().filter(|member| member.required.is_none()).collect();
     let optional_names = optional.iter().map(|member| member.ident);
 
+    let linkable = linkable(&body, optional.iter().copied());
     let fields = members.iter().map(Member::declaration);
     let setters = optional.iter().map(|member| member.setters());
     let sends = members.iter().map(Member::send);
@@ -173,11 +206,13 @@ fn create(declaration: &Declaration) -> TokenStream {
                    member that is not set.";
     let create_doc = format!("Creates a [`{body}`] with the required members.");
     quote! {
+        #companion
         #[doc = #doc]
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
-        pub struct #body { #(#fields,)* }
+        #vis struct #body { #(#fields,)* }
 
+        #companion
         impl #body {
             #[doc = #new_doc]
             pub fn new(#(#names: impl Into<#types>),*) -> Self {
@@ -190,6 +225,7 @@ fn create(declaration: &Declaration) -> TokenStream {
             #(#setters)*
         }
 
+        #companion
         impl #ident {
             #[doc = #create_doc]
             pub fn create(#(#names: impl Into<#types>),*) -> #body {
@@ -206,6 +242,8 @@ fn create(declaration: &Declaration) -> TokenStream {
             }
         }
 
+        #linkable
+
         impl ::didww_types::Creatable for #ident {
             type Create = #body;
         }
@@ -213,7 +251,7 @@ fn create(declaration: &Declaration) -> TokenStream {
 }
 
 fn patch(declaration: &Declaration) -> TokenStream {
-    let ident = &declaration.ident;
+    let (ident, vis, companion) = (&declaration.ident, &declaration.vis, Declaration::companion());
     let body = declaration.named("Patch");
     let attributes: Vec<&Attr> = declaration.attributes.iter().filter(|attr| attr.update).collect();
     let members: Vec<Member<'_>> = attributes
@@ -227,6 +265,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
                 .map(|rel| Member::relationship(rel, None)),
         )
         .collect();
+    let linkable = linkable(&body, members.iter());
     let fields = members.iter().map(Member::declaration);
     let setters = members.iter().map(Member::setters);
     let sends = members.iter().map(Member::send);
@@ -249,11 +288,13 @@ fn patch(declaration: &Declaration) -> TokenStream {
     let changes_doc = "Returns a body with the attributes that differ from `before`. Relationships are not \
                        compared; set them on the returned body.";
     quote! {
+        #companion
         #[doc = #doc]
         #[derive(Debug, Clone, PartialEq, Default)]
         #[non_exhaustive]
-        pub struct #body { #(#fields,)* }
+        #vis struct #body { #(#fields,)* }
 
+        #companion
         impl #body {
             #[doc = "Creates an empty body, which changes nothing."]
             pub fn new() -> Self {
@@ -263,6 +304,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
             #(#setters)*
         }
 
+        #companion
         impl #ident {
             #[doc = "Creates an empty update body, which changes nothing."]
             pub fn patch() -> #body {
@@ -289,6 +331,8 @@ fn patch(declaration: &Declaration) -> TokenStream {
                 *self == Self::default()
             }
         }
+
+        #linkable
 
         impl ::didww_types::Updatable for #ident {
             type Patch = #body;

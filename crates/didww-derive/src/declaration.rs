@@ -5,12 +5,14 @@ use quote::{ToTokens as _, format_ident, quote};
 use syn::meta::ParseNestedMeta;
 use syn::{
     Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, GenericArgument, Lit, LitInt, LitStr,
-    Path, PathArguments, Result, Token, Type, parenthesized,
+    Path, PathArguments, Result, Token, Type, Visibility, parenthesized,
 };
 
 /// The parsed declaration of a resource.
 pub(crate) struct Declaration {
     pub(crate) ident: Ident,
+    /// The struct's visibility, which its companions have too.
+    pub(crate) vis: Visibility,
     pub(crate) doc: String,
     pub(crate) name: String,
     pub(crate) since: TokenStream,
@@ -26,6 +28,8 @@ pub(crate) struct Declaration {
     pub(crate) max_page_size: Option<LitInt>,
     /// Dotted paths whose values are unique among the records of all accounts.
     pub(crate) unique_paths: Vec<LitStr>,
+    /// The crate by whose name the output refers to `didww-types`, if it is another one that re-exports it.
+    pub(crate) exporter: Option<Ident>,
     pub(crate) attributes: Vec<Attr>,
     pub(crate) relationships: Vec<Rel>,
     pub(crate) filters: Vec<Filter>,
@@ -137,6 +141,7 @@ impl Declaration {
         };
         let mut declaration = Self {
             ident: input.ident.clone(),
+            vis: input.vis.clone(),
             doc: doc(&input.attrs),
             name: String::new(),
             since: quote!(::didww_types::ApiVersion::V2017_09_18),
@@ -149,6 +154,7 @@ impl Declaration {
             order: None,
             max_page_size: None,
             unique_paths: Vec::new(),
+            exporter: None,
             attributes: Vec::new(),
             relationships: Vec::new(),
             filters: Vec::new(),
@@ -213,12 +219,14 @@ impl Declaration {
             self.max_page_size = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("unique_everywhere") {
             self.unique_paths = texts(meta)?;
+        } else if meta.path.is_ident("crate") {
+            self.exporter = Some(meta.value()?.parse::<LitStr>()?.parse()?);
         } else if meta.path.is_ident("nested_includes") {
             self.nested_includes = texts(meta)?;
         } else {
             return Err(meta.error(
                 "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
-                 order, max_page_size, unique_everywhere",
+                 crate, order, max_page_size, unique_everywhere",
             ));
         }
         Ok(())
@@ -371,6 +379,11 @@ impl Declaration {
         }
         self.relationships.push(rel);
         Ok(())
+    }
+
+    /// The attributes of everything that a program may leave unused: it seldom needs all of a resource.
+    pub(crate) fn companion() -> TokenStream {
+        quote!(#[allow(dead_code, reason = "a program may use a part of the generated items")])
     }
 
     pub(crate) fn has(&self, verb: &str) -> bool {

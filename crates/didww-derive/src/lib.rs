@@ -3,9 +3,13 @@
 //! It generates the code that would otherwise be repeated for each resource: the declaration as data,
 //! decoding and encoding, the bodies of create and update requests, and the typed filters, sorts, includes
 //! and fields. It knows no particular resource.
+//!
+//! The output refers to `didww-types` by its name. A program that only depends on a crate that re-exports it, such as
+//! `didww-client`, names that one: `#[resource(crate = "didww_client")]`.
 
 mod bodies;
 mod declaration;
+mod exporter;
 mod query;
 mod record;
 mod spec;
@@ -29,5 +33,9 @@ pub fn resource(input: TokenStream) -> TokenStream {
     let record = record::write(&declaration);
     let bodies = bodies::write(&declaration);
     let query = query::write(&declaration);
-    quote! { #spec #record #bodies #query }.into()
+    let output = quote! { #spec #record #bodies #query };
+    match &declaration.exporter {
+        Some(exporter) => exporter::rename(output, exporter).into(),
+        None => output.into(),
+    }
 }

@@ -23,31 +23,36 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         .collect();
     let filters = filters(declaration);
     let sorts = names(
-        &declaration.named("Sort"),
+        declaration,
+        "Sort",
         &format!("The attributes by which a list of [`{ident}`] can be sorted."),
         &sorts,
     );
     let includes = names(
-        &declaration.named("Include"),
+        declaration,
+        "Include",
         &format!("The relationship paths that can be included with a [`{ident}`]."),
         &includes,
     );
     let fields = names(
-        &declaration.named("Field"),
+        declaration,
+        "Field",
         &format!("The attributes and relationships of a [`{ident}`] that a request can select."),
         &fields,
     );
     quote! { #filters #sorts #includes #fields }
 }
 
-fn names(name: &Ident, doc: &str, texts: &[String]) -> TokenStream {
+fn names(declaration: &Declaration, suffix: &str, doc: &str, texts: &[String]) -> TokenStream {
+    let (name, vis, companion) = (declaration.named(suffix), &declaration.vis, Declaration::companion());
     let variants: Vec<Ident> = texts.iter().map(|text| variant_name(text)).collect();
     let docs = texts.iter().map(|text| format!("`{text}` on the wire."));
     quote! {
+        #companion
         #[doc = #doc]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum #name { #(#[doc = #docs] #variants,)* }
+        #vis enum #name { #(#[doc = #docs] #variants,)* }
 
         impl From<#name> for &'static str {
             fn from(name: #name) -> Self {
@@ -58,18 +63,20 @@ fn names(name: &Ident, doc: &str, texts: &[String]) -> TokenStream {
 }
 
 fn filters(declaration: &Declaration) -> TokenStream {
-    let ident = &declaration.ident;
+    let (ident, vis, companion) = (&declaration.ident, &declaration.vis, Declaration::companion());
     let name = declaration.named("Filter");
     let doc = format!("A filter for a list of [`{ident}`], with its value.");
     let constructors = declaration.filters.iter().filter(|filter| !filter.legacy).map(constructor);
     quote! {
+        #companion
         #[doc = #doc]
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct #name {
+        #vis struct #name {
             name: &'static str,
             values: Vec<String>,
         }
 
+        #companion
         impl #name { #(#constructors)* }
 
         impl ::didww_types::Filter for #name {

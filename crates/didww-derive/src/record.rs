@@ -15,6 +15,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
 
 fn names(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
+    let companion = Declaration::companion();
     let names = declaration.relationships.iter().map(|rel| {
         let (record, name, doc) = (&rel.record, &rel.name, &rel.doc);
         let constant = format_ident!("{}", rel.name.to_ascii_uppercase());
@@ -25,6 +26,7 @@ fn names(declaration: &Declaration) -> TokenStream {
         }
     });
     quote! {
+        #companion
         #[doc = "The names of the relationships, as arguments of the client's relationship requests."]
         impl #ident { #(#names)* }
     }
@@ -105,7 +107,7 @@ fn record(declaration: &Declaration) -> TokenStream {
 
 /// The partial record. Both ways of decoding use it: from a tree, and field by field.
 fn partial(declaration: &Declaration) -> TokenStream {
-    let ident = &declaration.ident;
+    let (ident, vis, companion) = (&declaration.ident, &declaration.vis, Declaration::companion());
     let partial = declaration.named("Partial");
     let partial_doc =
         format!("A [`{ident}`] with only the fields that the request selected; the others are `None`.");
@@ -153,10 +155,11 @@ fn partial(declaration: &Declaration) -> TokenStream {
         .map(|ident| quote! { #ident: std::mem::take(&mut object.attributes).into() });
 
     quote! {
+        #companion
         #[doc = #partial_doc]
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
-        pub struct #partial {
+        #vis struct #partial {
             #[doc = "The record's id, a UUID."]
             pub id: ::didww_types::Id<#ident>,
             #(#attributes,)*
@@ -246,7 +249,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
             ) -> Result<(), A::Error> {
                 use ::didww_types::derive_support as support;
                 match &*name {
-                    #(#attribute_names => self.#attributes = Some(members.next_value()?),)*
+                    #(#attribute_names => self.#attributes = Some(support::next_value(members)?),)*
                     _ => #unknown,
                 }
                 Ok(())

@@ -9,10 +9,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let Declaration { ident, doc, name, since, verbs, nested_includes, global, unique_paths, .. } =
         declaration;
     let order = declaration.order.as_ref().map_or(quote!(None), |(by, since)| quote!(Some((#by, #since))));
-    let max_page_size = declaration
-        .max_page_size
-        .as_ref()
-        .map_or(quote!(::didww_types::Page::USUAL_MAX_SIZE), |size| quote!(#size));
+    let max_page_size = declaration.max_page_size.as_ref().map(|size| quote!(.max_page_size(#size)));
     let attributes = declaration.attributes.iter().map(attribute);
     let relationships = declaration.relationships.iter().map(relationship);
     let same_targets = declaration.relationships.iter().map(|rel| {
@@ -46,23 +43,23 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         #(#same_targets)*
 
         #[expect(non_upper_case_globals, reason = "the name cannot clash with a hand-written one")]
-        static #constant: ::didww_types::ResourceSpec = ::didww_types::ResourceSpec {
-            name: #name,
-            doc: #doc,
-            since: #since,
-            verbs: &[#(::didww_types::Verb::#verbs),*],
-            attributes: &[#(#attributes),*],
-            relationships: &[#(#relationships),*],
-            filters: &[#(#filters),*],
-            nested_includes: &[#(#nested_includes),*],
-            global: #global,
-            order: #order,
-            max_page_size: #max_page_size,
-            unique_paths: &[#(#unique_paths),*],
-            has_meta: #has_meta,
-            list_needs: #list_needs,
-            needs: #needs,
-            adapter: #adapter,
+        static #constant: ::didww_types::ResourceSpec = {
+            const ATTRIBUTES: &[::didww_types::AttributeSpec] = &[#(#attributes),*];
+            const RELATIONSHIPS: &[::didww_types::RelationshipSpec] = &[#(#relationships),*];
+            const FILTERS: &[::didww_types::FilterSpec] = &[#(#filters),*];
+            ::didww_types::ResourceSpec::of(#name, #doc, #since)
+                .verbs(&[#(::didww_types::Verb::#verbs),*])
+                .members(ATTRIBUTES, RELATIONSHIPS)
+                .filters(FILTERS)
+                .nested_includes(&[#(#nested_includes),*])
+                .global(#global)
+                .has_meta(#has_meta)
+                .list_needs(#list_needs)
+                .needs(#needs)
+                .adapter(#adapter)
+                .order(#order)
+                #max_page_size
+                .unique_paths(&[#(#unique_paths),*])
         };
     }
 }

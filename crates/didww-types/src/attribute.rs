@@ -1,8 +1,9 @@
 //! The trait of attribute types, and its implementations for types of the standard library.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use crate::tolerant::{self, Tolerant};
 use crate::{Flaw, Id, Timestamp, Violation};
 
 /// The kind of an attribute's value, with its limits. Descriptions of the API are generated from it.
@@ -75,6 +76,15 @@ pub trait Attribute: Serialize + DeserializeOwned + Clone + PartialEq {
         None
     }
 
+    /// Deserialises a value of a record that a service returned. Plain values are also accepted in another JSON type
+    /// that means the same, such as `"100"` for a number.
+    ///
+    /// # Errors
+    /// Returns an error for a value of another shape.
+    fn deserialize_tolerant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+
     /// The JSON to send in a request. Types with parts that only the service sets leave those parts out.
     ///
     /// # Errors
@@ -94,6 +104,10 @@ impl<T: Attribute> Attribute for Option<T> {
 
     fn when_missing() -> Option<Self> {
         Some(None)
+    }
+
+    fn deserialize_tolerant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<Tolerant<T>>::deserialize(deserializer).map(|value| value.map(|Tolerant(value)| value))
     }
 
     fn to_sent(&self) -> Result<Value, serde_json::Error> {
@@ -116,6 +130,10 @@ impl Attribute for bool {
             _ => Err(Violation::NotIncluded.into()),
         }
     }
+
+    fn deserialize_tolerant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        tolerant::boolean(deserializer)
+    }
 }
 
 impl Attribute for String {
@@ -126,23 +144,37 @@ impl Attribute for String {
             Value::String(text) if text.chars().count() > MAX_TEXT_CHARACTERS => {
                 Err(Violation::TooLong(MAX_TEXT_CHARACTERS).into())
             }
+            Value::String(text) if text.chars().any(is_unprintable) => Err(Violation::Invalid.into()),
             Value::String(_) => Ok(sent.clone()),
             Value::Number(number) => Ok(Value::String(number.to_string())),
             Value::Null => Err(Violation::Blank.into()),
             _ => Err(Violation::Invalid.into()),
         }
     }
+
+    fn deserialize_tolerant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        tolerant::text(deserializer)
+    }
+}
+
+/// Returns true for the control characters other than those of lines and tabs. PostgreSQL cannot store all of them.
+fn is_unprintable(letter: char) -> bool {
+    letter.is_control() && !matches!(letter, '\t' | '\n' | '\r')
 }
 
 /// The maximum number of characters of a text for which no source states a limit. 255 is the default width of
 /// a string column in the framework behind the API; it is inferred, not documented.
-const MAX_TEXT_CHARACTERS: usize = 255;
+pub(crate) const MAX_TEXT_CHARACTERS: usize = 255;
 
 impl Attribute for i64 {
     const KIND: Kind = Kind::Integer { min: i32::MIN as i64, max: i32::MAX as i64 };
 
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         crate::values::validate_integer(sent, i32::MIN.into(), i32::MAX.into())
+    }
+
+    fn deserialize_tolerant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        tolerant::integer(deserializer)
     }
 }
 

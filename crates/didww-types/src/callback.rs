@@ -1,6 +1,6 @@
 //! Callbacks: their signature, and the events in a trunk's callback.
 //!
-//! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's API key, of the normalised
+//! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's enabled callback secret, of the normalised
 //! URL followed by the normalised payload. A URL is normalised by writing its port even where it is the
 //! default port of the scheme; nothing else changes. A payload is normalised by sorting its keys and writing
 //! each key followed by its value, without separators. For an array, this is done for each object in turn.
@@ -83,15 +83,17 @@ fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
     mac
 }
 
-/// Computes the signature of a callback, the value of its `X-DIDWW-Signature` header: 40 lower-case
+/// Computes the signature of a callback with an account's callback secret: the value of its `X-DIDWW-Signature` header: 40 lower-case
 /// hexadecimal digits.
-pub fn sign(key: &Secret, url: &str, payload: &Payload) -> String {
-    wire_core::to_hex(&mac(key, url, payload).finalize().into_bytes())
+pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
+    wire_core::to_hex(&mac(secret, url, payload).finalize().into_bytes())
 }
 
 /// Checks the signature of a callback. The comparison takes constant time.
 ///
-/// `url` is the callback URL exactly as it was configured, including its query. A signature that is not 40
+/// `secret` is the account's callback secret that was enabled when the callback was sent. A receiver that must not miss a
+/// callback while the secret is rotated tries the new one and then the old one. `url` is the callback URL exactly as it was
+/// configured, including its query. A signature that is not 40
 /// lower-case hexadecimal digits is wrong.
 ///
 /// ```
@@ -101,14 +103,14 @@ pub fn sign(key: &Secret, url: &str, payload: &Payload) -> String {
 ///         .map(|(name, value)| (name.to_owned(), value.to_owned()))
 ///         .into(),
 /// );
-/// let key = Secret::new("SOMEAPIKEY");
+/// let secret = Secret::new("SOMEAPIKEY");
 /// let url = "http://example.com/callbacks";
-/// assert!(verify(&key, url, &payload, "fe99e416c3547f2f59002403ec856ea386d05b2f"));
-/// assert!(!verify(&key, url, &payload, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"));
+/// assert!(verify(&secret, url, &payload, "fe99e416c3547f2f59002403ec856ea386d05b2f"));
+/// assert!(!verify(&secret, url, &payload, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"));
 /// ```
-pub fn verify(key: &Secret, url: &str, payload: &Payload, signature: &str) -> bool {
+pub fn verify(secret: &Secret, url: &str, payload: &Payload, signature: &str) -> bool {
     let Some(bytes) = wire_core::from_hex::<20>(signature) else { return false };
-    mac(key, url, payload).verify_slice(&bytes).is_ok()
+    mac(secret, url, payload).verify_slice(&bytes).is_ok()
 }
 
 /// Inserts the default port of the scheme into a URL without a port.
@@ -161,7 +163,7 @@ impl TrunkEvent {
 #[non_exhaustive]
 pub enum CallbackError {
     /// The signature is malformed or does not match, or the body is not JSON of the form that is signed.
-    #[error("the callback's signature does not match its URL, its body and the API key")]
+    #[error("the callback's signature does not match its URL, its body and the callback secret")]
     Signature,
     /// The signature is right, but the body does not contain trunk events.
     #[error("the callback's body cannot be decoded: {0}")]
@@ -170,20 +172,20 @@ pub enum CallbackError {
 
 /// Verifies the signature of a trunk's callback and decodes its events.
 ///
-/// `url` is the callback URL exactly as it was configured, `body` the request body as received, and
+/// `secret` and `url` are those of [`verify`], `body` is the request body as received, and
 /// `signature` the value of the [`SIGNATURE_HEADER`](crate::SIGNATURE_HEADER).
 ///
 /// # Errors
 /// Returns [`CallbackError::Signature`] unless the signature matches, and [`CallbackError::Body`] with the
 /// path when a signed body is not an array of events.
 pub fn trunk_events(
-    key: &Secret,
+    secret: &Secret,
     url: &str,
     body: &[u8],
     signature: &str,
 ) -> Result<Vec<TrunkEvent>, CallbackError> {
     let payload = Payload::from_json(body).map_err(|_| CallbackError::Signature)?;
-    if !verify(key, url, &payload, signature) {
+    if !verify(secret, url, &payload, signature) {
         return Err(CallbackError::Signature);
     }
     let Payload::Events(events) = payload else { return Err(CallbackError::Signature) };

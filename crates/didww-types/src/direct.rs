@@ -15,7 +15,8 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::resource::Named;
 use crate::text::CowStr;
-use crate::{DecodeError, Id};
+use crate::tolerant::Tolerant;
+use crate::{Attribute, DecodeError, Id};
 
 /// A value that is filled from the members of a JSON object, one at a time.
 pub(crate) trait MemberSink {
@@ -126,6 +127,11 @@ fn read_meta<F: Fields>(fields: &mut F, text: &str) -> serde_json::Result<()> {
     let mut members = MapDeserializer::new(std::iter::once(("meta", meta)));
     let _name: Option<IgnoredAny> = members.next_key()?;
     fields.meta(&mut members)
+}
+
+/// Reads the value of an attribute.
+pub fn next_value<'de, T: Attribute, A: MapAccess<'de>>(members: &mut A) -> Result<T, A::Error> {
+    members.next_value().map(|Tolerant(value)| value)
 }
 
 /// Skips the value of a member.

@@ -9,7 +9,8 @@ use wire_core::{DecodeError, Names, parse_json};
 
 use crate::relationship::RelationshipLinks;
 use crate::resource::Resource;
-use crate::{ApiVersion, PageLinks, ResourceIdentifier};
+use crate::tolerant::Tolerant;
+use crate::{AnyRecord, ApiVersion, Id, PageLinks, ResourceIdentifier};
 
 /// A JSON:API resource object: a record in the form of any API version.
 ///
@@ -31,6 +32,9 @@ pub struct ResourceObject {
     /// The record's `meta` member, with facts that are not attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Map<String, Value>>,
+    /// The record's own links. DIDWW's records have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Map<String, Value>>,
 }
 
 impl fmt::Debug for ResourceObject {
@@ -41,6 +45,7 @@ impl fmt::Debug for ResourceObject {
             .field("attributes", &Names(&self.attributes))
             .field("relationships", &self.relationships)
             .field("meta", &self.meta.as_ref().map(Names))
+            .field("links", &self.links.as_ref().map(Names))
             .finish()
     }
 }
@@ -54,6 +59,9 @@ pub struct RelationshipObject {
     /// The ids of the related records; `None` unless the request included the relationship.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub data: Option<Linkage>,
+    /// The relationship's `meta` member. DIDWW's relationships have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Map<String, Value>>,
 }
 
 // Distinguishes `"data": null`, a to-one relationship without a member, from an absent `data`.
@@ -104,11 +112,19 @@ pub struct Document<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CollectionMeta {
     /// The number of records on all pages of the list; only in the document of a list.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     pub total_records: Option<u64>,
     /// The API version that served the request, such as `2026-04-16`.
     #[serde(default)]
     pub api_version: Option<String>,
+    /// Members that this crate does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let count = Option::<Tolerant<i64>>::deserialize(deserializer)?;
+    Ok(count.and_then(|Tolerant(count)| u64::try_from(count).ok()))
 }
 
 impl<T: DeserializeOwned> Document<T> {
@@ -126,21 +142,25 @@ impl<T: DeserializeOwned> Document<T> {
     }
 }
 
-/// The included records of a document, indexed by type and id.
+/// The included records of a document, in their order, and indexed by type and id.
+///
+/// A relationship decodes its own members from them: [`ToOne::included`](crate::ToOne::included),
+/// [`ToMany::included`](crate::ToMany::included), also those of a record that was itself included.
 #[derive(Debug, Clone, Default)]
 pub struct Included {
     version: Option<ApiVersion>,
-    records: HashMap<ResourceIdentifier, ResourceObject>,
+    records: Vec<ResourceObject>,
+    positions: HashMap<ResourceIdentifier, usize>,
 }
 
 impl Included {
     /// Indexes the included records of a document. `version` is the API version of the document.
     pub fn new(version: ApiVersion, records: Vec<ResourceObject>) -> Self {
-        let records = records
-            .into_iter()
-            .map(|record| (ResourceIdentifier { kind: record.kind.clone(), id: record.id.clone() }, record))
-            .collect();
-        Self { version: Some(version), records }
+        let identifier =
+            |record: &ResourceObject| ResourceIdentifier { kind: record.kind.clone(), id: record.id.clone() };
+        let positions =
+            records.iter().enumerate().map(|(position, record)| (identifier(record), position)).collect();
+        Self { version: Some(version), records, positions }
     }
 
     /// The number of included records.
@@ -155,18 +175,61 @@ impl Included {
 
     /// Looks up a record, in the form of the document's API version.
     pub fn raw(&self, identifier: &ResourceIdentifier) -> Option<&ResourceObject> {
-        self.records.get(identifier)
+        self.records.get(*self.positions.get(identifier)?)
+    }
+
+    /// The records as they were received, in the form of the document's API version.
+    pub fn objects(&self) -> &[ResourceObject] {
+        &self.records
+    }
+
+    /// Decodes the record of the type `R` with an id; `None` if it is not included.
+    ///
+    /// # Errors
+    /// Returns an error with the path when the record cannot be decoded.
+    pub fn get<R: Resource>(&self, id: &Id<R>) -> Result<Option<R>, DecodeError> {
+        self.find(&id.identifier()).transpose()
+    }
+
+    /// Decodes every record of the type `R`, in their order.
+    ///
+    /// # Errors
+    /// Returns an error with the path when one of them cannot be decoded.
+    pub fn all<R: Resource>(&self) -> Result<Vec<R>, DecodeError> {
+        self.records
+            .iter()
+            .filter(|record| record.kind == R::TYPE)
+            .map(|record| self.decode(record))
+            .collect()
+    }
+
+    /// Decodes every record: those of declared types as typed values, the others as resource objects.
+    ///
+    /// # Errors
+    /// Returns an error with the path when a record of a declared type cannot be decoded.
+    pub fn records(&self) -> Result<Vec<AnyRecord>, DecodeError> {
+        let decode = |record: &ResourceObject| {
+            AnyRecord::decode_at(self.version(), record.clone()).map_err(|error| under(record, error))
+        };
+        self.records.iter().map(decode).collect()
     }
 
     pub(crate) fn find<R: Resource>(
         &self,
         identifier: &ResourceIdentifier,
     ) -> Option<Result<R, DecodeError>> {
-        let record = self.records.get(identifier).filter(|record| record.kind == R::TYPE)?.clone();
-        let version = self.version.unwrap_or(ApiVersion::NEWEST);
-        Some(
-            R::decode_at(version, record)
-                .map_err(|error| error.under(format_args!("included[{}]", identifier.id))),
-        )
+        self.raw(identifier).filter(|record| record.kind == R::TYPE).map(|record| self.decode(record))
     }
+
+    fn decode<R: Resource>(&self, record: &ResourceObject) -> Result<R, DecodeError> {
+        R::decode_at(self.version(), record.clone()).map_err(|error| under(record, error))
+    }
+
+    fn version(&self) -> ApiVersion {
+        self.version.unwrap_or(ApiVersion::NEWEST)
+    }
+}
+
+fn under(record: &ResourceObject, error: DecodeError) -> DecodeError {
+    error.under(format_args!("included[{}]", record.id))
 }

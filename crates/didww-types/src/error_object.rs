@@ -3,24 +3,26 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::tolerant;
+
 /// A JSON:API error object. Every member is optional: the error of an exceeded rate limit has no title and no
 /// code.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ErrorObject {
     /// A short description, such as `is invalid`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "tolerant::optional_text", skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The description with the name of the member, such as `name - is invalid`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "tolerant::optional_text", skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// DIDWW's error code; see [`ErrorCode`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "tolerant::optional_text", skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The member of the request body that caused the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ErrorSource>,
     /// The HTTP status code as a text, such as `422`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "tolerant::optional_text", skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// Further facts about the error, such as the balance when it is too low.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -35,6 +35,7 @@ mod schema;
 mod spec;
 mod text;
 mod timestamp;
+mod tolerant;
 pub mod values;
 mod version;
 mod violation;
@@ -50,7 +51,7 @@ pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;
 pub use path::{Step, follow, related_attribute};
 pub use query::{OneOf, Parameters, QueryPairs, encode_component};
-pub use registry::{REGISTRY, find};
+pub use registry::{AnyRecord, REGISTRY, find};
 pub use relationship::{RelationshipLinks, ToMany, ToManyName, ToOne, ToOneName};
 pub use resource::{
     Creatable, Create, Deletable, Filter, Gettable, Listable, Named, Partial, Resource, Sent, Updatable,
@@ -68,9 +69,9 @@ pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
 /// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod derive_support {
-    pub use crate::direct::{Fields, ignore, read_partial, read_record, read_texts};
-    pub use crate::resource::same_name;
+    pub use crate::direct::{Fields, ignore, next_value, read_partial, read_record, read_texts};
     pub use crate::resource::support::*;
+    pub use crate::resource::{Linkable, same_name};
     pub use serde::de::MapAccess;
     pub use serde::{Deserialize, Deserializer};
     pub use serde_json::{Map, Value};

@@ -1,6 +1,9 @@
 //! The pages of a list, and the URLs in responses.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
 
 use crate::encode_component;
 
@@ -54,6 +57,7 @@ impl Page {
             prev: (self.number > 1).then(|| link(self.number - 1)),
             next: (self.number < last).then(|| link(self.number + 1)),
             last: Some(link(last)),
+            extra: Map::new(),
         }
     }
 }
@@ -68,17 +72,20 @@ impl Default for Page {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PageLinks {
     /// The URL of the first page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "link", skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
     /// The URL of the previous page; absent on the first one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "link", skip_serializing_if = "Option::is_none")]
     pub prev: Option<String>,
     /// The URL of the next page; absent on the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "link", skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// The URL of the last page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "link", skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
+    /// Links that this crate does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// Builds the URLs in responses from one base URL.
@@ -105,6 +112,37 @@ impl Links<'_> {
     }
 }
 
+/// Reads a link: a URL, or JSON:API's object with the URL as `href`. Null is no link.
+pub(crate) fn link<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a URL, or an object with the URL as `href`")
+        }
+        fn visit_str<E: de::Error>(self, url: &str) -> Result<Self::Value, E> {
+            Ok(Some(url.to_owned()))
+        }
+        fn visit_string<E: de::Error>(self, url: String) -> Result<Self::Value, E> {
+            Ok(Some(url))
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+            #[derive(Deserialize)]
+            struct Object {
+                href: String,
+            }
+            Object::deserialize(de::value::MapAccessDeserializer::new(members)).map(|link| Some(link.href))
+        }
+    }
+
+    deserializer.deserialize_any(Visitor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +161,10 @@ mod tests {
                 "{URL}?include=trunk_group%2Cpop&page%5Bnumber%5D={number}&page%5Bsize%5D=4&sort=-created_at"
             ))
         };
-        assert_eq!(links, PageLinks { first: page(1), prev: page(1), next: page(3), last: page(3) });
+        assert_eq!(
+            links,
+            PageLinks { first: page(1), prev: page(1), next: page(3), last: page(3), ..PageLinks::default() }
+        );
     }
 
     #[test]

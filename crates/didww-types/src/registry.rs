@@ -1,13 +1,57 @@
-//! The list of all declared resources.
+//! The list of all declared resources, and a record of any of them.
 
 use crate::resource::Resource as _;
-use crate::{ResourceSpec, resources};
+use crate::{ApiVersion, DecodeError, Named as _, ResourceObject, ResourceSpec, resources};
 
 /// Defines [`REGISTRY`], and a macro that passes the list to another one.
 macro_rules! registry {
     ($d:tt $($name:ident: $resource:ident,)+) => {
         /// The declarations of all resources, ordered by type name.
         pub const REGISTRY: &[&ResourceSpec] = &[$(resources::$resource::SPEC),+];
+
+        /// A record of any type: a typed value where the type is declared, else the resource object.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum AnyRecord {
+            $(
+                #[doc = concat!("A record of the type `", stringify!($name), "`.")]
+                $resource(Box<resources::$resource>),
+            )+
+            /// A record of a type that this crate does not declare.
+            Undeclared(Box<ResourceObject>),
+        }
+
+        impl AnyRecord {
+            /// Decodes a record in the form of an API version.
+            ///
+            /// # Errors
+            /// Returns an error with the path when a record of a declared type does not have its shape.
+            pub fn decode_at(version: ApiVersion, object: ResourceObject) -> Result<Self, DecodeError> {
+                match object.kind.as_str() {
+                    $(
+                        resources::$resource::TYPE => resources::$resource::decode_at(version, object)
+                            .map(|record| Self::$resource(Box::new(record))),
+                    )+
+                    _ => Ok(Self::Undeclared(Box::new(object))),
+                }
+            }
+
+            /// The plural type name, such as `dids`.
+            pub fn kind(&self) -> &str {
+                match self {
+                    $(Self::$resource(_) => resources::$resource::TYPE,)+
+                    Self::Undeclared(object) => &object.kind,
+                }
+            }
+
+            /// The record's id.
+            pub fn id(&self) -> &str {
+                match self {
+                    $(Self::$resource(record) => record.id.as_str(),)+
+                    Self::Undeclared(object) => &object.id,
+                }
+            }
+        }
 
         /// Calls a macro with the type name and the Rust type of each declared resource: `dids: Did, ...`.
         #[macro_export]

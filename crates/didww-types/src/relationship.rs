@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer};
 
 use crate::document::present;
+use crate::links::link;
 use crate::resource::Resource;
 use crate::{DecodeError, Id, Included, Linkage, RelationshipObject, ResourceIdentifier};
 
@@ -68,10 +69,10 @@ impl<R, T> ToOneName<R, T> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct RelationshipLinks {
     /// The URL at which the linkage is read and written; `self` on the wire.
-    #[serde(rename = "self", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "self", default, deserialize_with = "link", skip_serializing_if = "Option::is_none")]
     pub own: Option<String>,
     /// The URL at which the related records are read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "link", skip_serializing_if = "Option::is_none")]
     pub related: Option<String>,
 }
 
@@ -134,7 +135,11 @@ impl<R> ToMany<R> {
 
     #[doc(hidden)]
     pub fn to_object(&self) -> RelationshipObject {
-        RelationshipObject { links: self.links.clone(), data: self.members.clone().map(Linkage::Many) }
+        RelationshipObject {
+            links: self.links.clone(),
+            data: self.members.clone().map(Linkage::Many),
+            meta: None,
+        }
     }
 }
 
@@ -204,7 +209,11 @@ impl<R> ToOne<R> {
 
     #[doc(hidden)]
     pub fn to_object(&self) -> RelationshipObject {
-        RelationshipObject { links: self.links.clone(), data: self.member.clone().map(Linkage::One) }
+        RelationshipObject {
+            links: self.links.clone(),
+            data: self.member.clone().map(Linkage::One),
+            meta: None,
+        }
     }
 }
 

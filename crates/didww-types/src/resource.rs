@@ -240,6 +240,14 @@ pub trait Update: Clone + Send + Sync + Default {
     fn is_empty(&self) -> bool;
 }
 
+/// A request body whose relationships can be set by their names, through the typed setters. The derive implements it, so
+/// that a test can prove every setter of every declared type.
+pub trait Linkable: Sized {
+    /// Calls the setter of a relationship. Returns `None` if the body has no such setter, or if a to-one relationship
+    /// has no id.
+    fn link(self, name: &str, ids: &[&str]) -> Option<Self>;
+}
+
 /// Functions that the derive's output calls, which keep that output small.
 #[expect(unreachable_pub, reason = "re-exported under `derive_support`")]
 pub mod support {
@@ -249,6 +257,7 @@ pub mod support {
 
     use super::{Id, Linkage, Map, Named, Sent, Serialize, Value};
     use crate::relationship::{ToMany, ToOne};
+    use crate::tolerant::Tolerant;
     use crate::{Attribute, DefaultValue, Extra, Patch, RelationshipObject, ResourceObject};
     use wire_core::DecodeError;
 
@@ -281,10 +290,11 @@ pub mod support {
 
     fn read<T: Attribute>(value: Value, name: &'static str) -> Result<T, DecodeError> {
         // Tracking the path costs more than decoding, and only an error needs it.
-        if let Ok(read) = T::deserialize(&value) {
+        if let Ok(read) = T::deserialize_tolerant(&value) {
             return Ok(read);
         }
         serde_path_to_error::deserialize(value)
+            .map(|Tolerant(value)| value)
             .map_err(|error| DecodeError::below(format_args!("attributes.{name}"), &error))
     }
 

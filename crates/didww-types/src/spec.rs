@@ -375,6 +375,117 @@ impl ResourceSpec {
             || self.attribute(path).is_some_and(|attribute| attribute.unique_everywhere)
     }
 
+    /// Declares a resource of which nothing but its name is known. The derive adds the rest.
+    pub const fn of(name: &'static str, doc: &'static str, since: ApiVersion) -> Self {
+        Self {
+            name,
+            doc,
+            since,
+            verbs: &[],
+            attributes: &[],
+            relationships: &[],
+            filters: &[],
+            nested_includes: &[],
+            global: false,
+            has_meta: false,
+            list_needs: None,
+            needs: None,
+            adapter: None,
+            order: None,
+            max_page_size: Page::USUAL_MAX_SIZE,
+            unique_paths: &[],
+        }
+    }
+
+    /// Sets the operations.
+    #[must_use]
+    pub const fn verbs(mut self, verbs: &'static [Verb]) -> Self {
+        self.verbs = verbs;
+        self
+    }
+
+    /// Sets the attributes and relationships, in the order of the canonical form.
+    #[must_use]
+    pub const fn members(
+        mut self,
+        attributes: &'static [AttributeSpec],
+        relationships: &'static [RelationshipSpec],
+    ) -> Self {
+        self.attributes = attributes;
+        self.relationships = relationships;
+        self
+    }
+
+    /// Sets the filters, sorted by name.
+    #[must_use]
+    pub const fn filters(mut self, filters: &'static [FilterSpec]) -> Self {
+        self.filters = filters;
+        self
+    }
+
+    /// Sets the documented include paths through more than one relationship.
+    #[must_use]
+    pub const fn nested_includes(mut self, paths: &'static [&'static str]) -> Self {
+        self.nested_includes = paths;
+        self
+    }
+
+    /// Sets whether the records belong to no account.
+    #[must_use]
+    pub const fn global(mut self, global: bool) -> Self {
+        self.global = global;
+        self
+    }
+
+    /// Sets whether each record has a `meta` member.
+    #[must_use]
+    pub const fn has_meta(mut self, has_meta: bool) -> Self {
+        self.has_meta = has_meta;
+        self
+    }
+
+    /// Sets the feature without which a list request is refused.
+    #[must_use]
+    pub const fn list_needs(mut self, feature: Option<Feature>) -> Self {
+        self.list_needs = feature;
+        self
+    }
+
+    /// Sets the feature without which every request is refused, and the first version that refuses it.
+    #[must_use]
+    pub const fn needs(mut self, feature: Option<(Feature, ApiVersion)>) -> Self {
+        self.needs = feature;
+        self
+    }
+
+    /// Sets the attribute that orders lists without sort criteria, and the first version in which it does.
+    #[must_use]
+    pub const fn order(mut self, order: Option<(&'static str, ApiVersion)>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Sets the largest page that a request can ask for, where the corrected rules hold.
+    #[must_use]
+    pub const fn max_page_size(mut self, size: u64) -> Self {
+        self.max_page_size = size;
+        self
+    }
+
+    /// Sets the paths whose values must be unique among the records of all accounts.
+    #[must_use]
+    pub const fn unique_paths(mut self, paths: &'static [&'static str]) -> Self {
+        self.unique_paths = paths;
+        self
+    }
+
+    /// Sets the conversions to and from older versions.
+    #[must_use]
+    pub const fn adapter(mut self, adapter: Option<&'static Adapter>) -> Self {
+        self.adapter = adapter;
+        self
+    }
+
     /// Whether the resource has an operation.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)

@@ -12,6 +12,7 @@ mod external_reference;
 mod ip_networks;
 mod list;
 mod money;
+mod name;
 mod rtp_networks;
 mod tech_prefix;
 mod threshold;
@@ -29,6 +30,7 @@ pub(crate) use ip_networks::distinct_networks;
 pub use ip_networks::{IpNetworks, normalised_network};
 pub use list::BoundedList;
 pub use money::Money;
+pub use name::Name;
 pub use rtp_networks::RtpNetworks;
 pub use tech_prefix::TechPrefix;
 pub use threshold::ThresholdAmount;
@@ -55,9 +57,15 @@ pub struct ValueError {
 macro_rules! checked_text {
     ($(#[$meta:meta])* $name:ident, $what:literal, $right:literal, $kind:expr, $check:expr) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::tolerant::text(deserializer).map(Self)
+            }
+        }
 
         impl $name {
             #[doc = concat!("Validates a text. Valid is: ", $right, ".")]

@@ -70,25 +70,29 @@ pub(crate) async fn serve_connection(
                 // The connection was chosen to make room, and its task is being aborted.
                 return std::future::pending().await;
             }
-            if let Some(refusal) = unread.refusal(origin(client)) {
-                state.end_request(clock.stopwatch());
-                return Ok(refusal);
-            }
             progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request);
             let began = clock.stopwatch();
-            let response = router.oneshot(request).await;
+            let response = match unread.refusal(origin(client)) {
+                Some(refusal) => {
+                    // The request's body is followed from here on.
+                    drop(request);
+                    Ok(refusal)
+                }
+                None => router.oneshot(request).await,
+            };
             // A client that has had its whole time for the body is not waited for again.
             let is_late = clock.stopwatch().saturating_sub(began) >= limits.body_deadline;
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());
-            response.map(|mut response| {
+            response.map(|response| {
+                let mut response = unread.count(response, origin(client), &backlog);
                 if !is_at_end {
                     // A client with a pool of connections must not send its next request on this one.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                unread.count(response, origin(client), &backlog)
+                response
             })
         }
     });

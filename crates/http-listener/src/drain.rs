@@ -7,7 +7,8 @@
 //!
 //! Bounds: 1 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
 //! them the connection is closed, and so it is if the client waits for `100 Continue` before it sends a body that no
-//! handler asked for (RFC 9110 §10.1.1): it must not be invited to send what was refused.
+//! handler asked for (RFC 9110 §10.1.1): it must not be invited to send what was refused. It is also closed after a body
+//! that breaks the rules of HTTP, because nothing shows where the next request begins.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,8 @@ struct Left<B> {
     body: B,
     /// True if the client sends nothing of it before it is asked to.
     is_withheld: bool,
+    /// True once reading it failed. What follows it cannot be read either.
+    is_broken: bool,
 }
 
 /// What a handler may leave unread of a request's body. `None` for a request without a body.
@@ -60,22 +63,26 @@ where
         let slot = Slot::default();
         let returned = Arc::clone(&slot);
         let is_withheld = request.headers().contains_key(EXPECT);
-        let followed = |body| FollowedBody { left: Some(Left { body, is_withheld }), slot };
+        let followed = |body| FollowedBody { left: Some(Left { body, is_withheld, is_broken: false }), slot };
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
     }
 
     /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
     /// is left alone, and so is one whose deadline has passed (`is_late`). Returns false if the client may have more to
-    /// send: the connection cannot be used again.
+    /// send, or if the body is broken: the connection cannot be used again.
     pub(crate) async fn drain(self, is_late: bool) -> bool {
         let returned = self.0.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(Left { mut body, is_withheld }) = returned else { return true };
+        let Some(Left { mut body, is_withheld, is_broken }) = returned else { return true };
+        if is_broken {
+            return false;
+        }
         if is_withheld || is_late {
             return body.is_end_stream();
         }
         let drain = async {
             let mut left = MAX_BYTES;
-            while let Some(Ok(frame)) = body.frame().await {
+            while let Some(frame) = body.frame().await {
+                let Ok(frame) = frame else { return false };
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 let Some(rest) = left.checked_sub(length) else { return false };
                 left = rest;
@@ -97,7 +104,9 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
         let Some(left) = self.left.as_mut() else { return Poll::Ready(None) };
         // Polling a body asks the client for it.
         left.is_withheld = false;
-        Pin::new(&mut left.body).poll_frame(context)
+        let polled = Pin::new(&mut left.body).poll_frame(context);
+        left.is_broken |= matches!(polled, Poll::Ready(Some(Err(_))));
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -152,5 +161,22 @@ mod tests {
 
         let (_, unread) = UnreadBody::follow(Request::new(Full::new(Bytes::new())));
         assert!(unread.0.is_none(), "a request without a body costs nothing");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_after_a_broken_body() {
+        use futures_util::stream;
+        use http_body_util::StreamBody;
+        let broken = || {
+            let frames = [Ok(Frame::data(Bytes::from_static(b"so"))), Err(std::io::Error::other("broken"))];
+            StreamBody::new(stream::iter(frames))
+        };
+        let (request, unread) = UnreadBody::follow(Request::new(broken()));
+        drop(request);
+        assert!(!unread.drain(false).await, "it breaks while it is discarded");
+
+        let (request, unread) = UnreadBody::follow(Request::new(broken()));
+        assert!(request.into_body().collect().await.is_err());
+        assert!(!unread.drain(false).await, "it broke while it was read");
     }
 }

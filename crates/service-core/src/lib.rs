@@ -99,8 +99,7 @@ impl Core {
 #[derive(Debug, Default)]
 pub struct Outbox {
     stored: Notify,
-    /// Whether manually blocking or unblocking a trunk also creates an event. DIDWW only documents events for
-    /// the spending threshold.
+    /// Whether manually blocking or unblocking a trunk also creates an event.
     pub on_manual_block: bool,
 }
 

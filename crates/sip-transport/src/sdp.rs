@@ -49,9 +49,15 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
             let profile = words.nth(2).unwrap_or("RTP/AVP");
             let event = media.telephone_event.map(|payload| format!(" {payload}")).unwrap_or_default();
             let _ = write!(text, "m=audio {} {profile} {}{event}\r\n", at.port(), media.payload_type);
-            let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", media.payload_type, media.codec.name());
+            let _ = write!(text, "a=rtpmap:{} {}\r\n", media.payload_type, media.codec.encoding());
+            // What arrives is echoed, so the offerer's parameters hold for both directions.
+            if let Some(parameters) = &media.format_parameters {
+                let _ = write!(text, "a=fmtp:{} {parameters}\r\n", media.payload_type);
+            }
             if let Some(payload) = media.telephone_event {
-                let _ = write!(text, "a=rtpmap:{payload} telephone-event/8000\r\na=fmtp:{payload} 0-15\r\n");
+                let rate = media.telephone_event_rate;
+                let _ =
+                    write!(text, "a=rtpmap:{payload} telephone-event/{rate}\r\na=fmtp:{payload} 0-15\r\n");
             }
             match &media.protection {
                 Protection::Sdes { tag, suite, .. } => {
@@ -100,11 +106,11 @@ pub fn offer(
 ) -> String {
     let mut text = format!("t=0 0\r\nm=audio {} {}", at.port(), profile.name());
     for codec in codecs {
-        let _ = write!(text, " {}", codec.static_payload_type());
+        let _ = write!(text, " {}", codec.offered_payload_type());
     }
     text.push_str(" 101\r\n");
     for codec in codecs {
-        let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", codec.static_payload_type(), codec.name());
+        let _ = write!(text, "a=rtpmap:{} {}\r\n", codec.offered_payload_type(), codec.encoding());
     }
     text.push_str("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n");
     match profile {

@@ -136,7 +136,7 @@ mod tests {
     fn a_request_has_defaults_for_all_but_the_audience() {
         let request = parse(&json!({"aud": "api.didww.com", "unknown": 1, "scope": null})).unwrap();
         let audiences = Audiences::One("api.didww.com".to_owned());
-        let lifetime = Duration::from_secs(900);
+        let lifetime = Duration::from_mins(15);
         assert_eq!(request, MintRequest { audiences, scope: Scope::Full, version: None, lifetime });
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use didww_types::Features;
 use didww_types::values::IpNetworks;
-use didww_types::{ApiVersion, Secret, Timestamp};
+use didww_types::{ApiVersion, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
@@ -34,13 +34,13 @@ pub struct Account {
     pub created_at: Timestamp,
 }
 
-/// An API key of an account. It is stored in recoverable form, because callbacks are signed with it.
+/// An API key of an account. The key itself is not stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiKey {
     /// The id on the control interface.
     pub id: Uuid,
-    /// The key.
-    pub secret: Secret,
+    /// The digest of the key.
+    pub digest: KeyDigest,
     /// The time of creation.
     pub created_at: Timestamp,
     /// The addresses and networks from which the key may be used; `None` means from anywhere. At least one entry.
@@ -101,8 +101,8 @@ impl Environment {
     }
 }
 
-/// The SHA-256 digest of a key. Keys are looked up by it, so that the timing of a look-up reveals nothing about the
-/// key's bytes.
+/// The SHA-256 digest of a key. Keys are stored as their digests, and looked up by them, so that neither the database nor
+/// the timing of a look-up reveals a key. A generated key has 165 bits, so its digest needs no salt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
 
@@ -110,6 +110,11 @@ impl KeyDigest {
     /// Computes the digest of a key.
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key.as_bytes()).into())
+    }
+
+    /// A digest that was stored.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// Returns the bytes of the digest.

@@ -26,6 +26,7 @@
 pub mod account;
 mod answer;
 mod call;
+mod callback_secret;
 mod canonical;
 mod change;
 mod document;
@@ -47,6 +48,7 @@ mod token_key;
 
 pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
+pub use callback_secret::{CallbackSecret, MAX_CALLBACK_SECRETS};
 pub use change::Change;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use error::StoreError;
@@ -71,7 +73,7 @@ pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
-    Accounts, CHANGE_DELAY, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys, Jobs, Records,
-    Store, TokenKeys, Writes, for_each_record,
+    Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
+    Jobs, Records, Store, TokenKeys, Writes, for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

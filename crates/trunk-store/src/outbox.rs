@@ -16,7 +16,7 @@ pub enum Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventForm {
     /// As a callback of a trunk: together with other events of the trunk, in an array that is signed with the account's
-    /// key when it is sent.
+    /// enabled callback secret when it is sent. If the account has none, the event is not stored.
     Trunk {
         /// The account's number.
         account: i64,

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod all_records;
+mod callback_secrets;
 mod calls;
 mod claims;
 mod commits;

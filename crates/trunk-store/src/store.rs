@@ -5,6 +5,7 @@
 //! [`ChangeFeed`].
 
 mod accounts;
+mod callback_secrets;
 mod calls;
 mod change_feed;
 mod documents;
@@ -17,6 +18,7 @@ mod token_keys;
 mod writes;
 
 pub use accounts::Accounts;
+pub use callback_secrets::CallbackSecrets;
 pub use calls::Calls;
 pub use change_feed::{CHANGE_DELAY, ChangeFeed};
 pub use documents::Documents;
@@ -33,6 +35,7 @@ pub trait Store:
     Records
     + Documents
     + Accounts
+    + CallbackSecrets
     + TokenKeys
     + Events
     + Calls
@@ -48,6 +51,7 @@ impl<T> Store for T where
     T: Records
         + Documents
         + Accounts
+        + CallbackSecrets
         + TokenKeys
         + Events
         + Calls

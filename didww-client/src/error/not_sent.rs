@@ -22,6 +22,10 @@ pub enum Reason {
     /// The client's API version does not have the resource, a member of the body, or a name in the query.
     #[error(transparent)]
     Version(#[from] VersionError),
+    /// The name or the value of a header is not valid in HTTP, or it is one that the HTTP client sets itself, such as
+    /// `Content-Length`. Contains the name.
+    #[error("the header `{0}` is not valid, or is set by the HTTP client itself")]
+    Header(String),
     /// The body could not be encoded.
     #[error("the body cannot be encoded {0}")]
     Body(#[from] DecodeError),

@@ -1,8 +1,10 @@
 //! A response with a status outside 2xx.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use client_core::Answered;
 use didww_types::ErrorObject;
 use reqwest::StatusCode;
@@ -11,8 +13,13 @@ use serde_json::Value;
 
 use crate::{Error, Exchange};
 
-/// A response with a status outside 2xx, with the service's error objects.
-#[derive(Debug, Clone, PartialEq)]
+/// The members in which other services than DIDWW put the text of an error, the most telling one first.
+const TEXT_MEMBERS: [&str; 5] = ["error_description", "message", "detail", "title", "error"];
+/// The maximum number of characters of such a text that `Display` prints.
+const MAX_TEXT_CHARACTERS: usize = 200;
+
+/// A response with a status outside 2xx, with the service's error objects. `Debug` does not print the body.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Refusal {
     /// The request that was refused.
@@ -25,10 +32,12 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The `WWW-Authenticate` header of the response, such as `Bearer error="insufficient_scope"`.
     pub challenge: Option<String>,
+    body: Bytes,
 }
 
 impl Refusal {
-    /// Decodes the error objects one by one, so that a malformed one does not hide the others.
+    /// Decodes the error objects one by one, so that a malformed one does not hide the others. One of another shape is
+    /// kept as text.
     pub(crate) fn read(answered: Answered) -> Self {
         #[derive(Deserialize)]
         struct Errors {
@@ -36,8 +45,24 @@ impl Refusal {
         }
         let Answered { exchange, status, retry_after, challenge, body, .. } = answered;
         let errors = serde_json::from_slice::<Errors>(&body).map_or_else(|_| Vec::new(), |body| body.errors);
-        let errors = errors.into_iter().filter_map(|error| serde_json::from_value(error).ok()).collect();
-        Self { exchange, status, errors, retry_after, challenge }
+        let errors = errors.into_iter().map(read_error).collect();
+        Self { exchange, status, errors, retry_after, challenge, body }
+    }
+
+    /// The body as received, at most as large as the client's limit for responses. Errors in the shape of OAuth, of
+    /// Rails or of a proxy are readable here.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as text. Bytes that are not UTF-8 become replacement characters.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body as JSON; `None` if it is none.
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
     }
 
     /// Whether the access token was refused because its scope does not permit the request: a read-only one was used to
@@ -68,9 +93,35 @@ impl Refusal {
     }
 }
 
+fn read_error(value: Value) -> ErrorObject {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    serde_json::from_value(value)
+        .unwrap_or_else(|_| ErrorObject { detail: Some(text), ..ErrorObject::default() })
+}
+
+/// Returns the text of an error in another shape than DIDWW's, on one line and cut.
+fn foreign_text(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let text = TEXT_MEMBERS.iter().find_map(|member| match body.get(member)? {
+        Value::String(text) => Some(text),
+        Value::Object(inner) => match inner.get("message")? {
+            Value::String(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    })?;
+    let line = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    Some(line.take(MAX_TEXT_CHARACTERS).collect())
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.exchange, self.status)?;
+        if self.errors.is_empty()
+            && let Some(text) = foreign_text(&self.body)
+        {
+            return write!(f, ": {text}");
+        }
         let mut separator = ": ";
         for error in &self.errors {
             let text =
@@ -79,5 +130,17 @@ impl fmt::Display for Refusal {
             separator = "; ";
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("exchange", &self.exchange)
+            .field("status", &self.status)
+            .field("errors", &self.errors)
+            .field("retry_after", &self.retry_after)
+            .field("challenge", &self.challenge)
+            .finish_non_exhaustive()
     }
 }

@@ -57,10 +57,10 @@ async fn a_refusal_without_a_json_api_document_keeps_its_status() {
 
 #[tokio::test]
 async fn a_malformed_error_object_does_not_hide_the_others() {
-    let body = json!({"errors": [{"code": 7}, {"detail": "Insufficient balance", "meta": {"available_balance": "1.9"}}]});
+    let body = json!({"errors": [{"code": [7]}, {"detail": "Insufficient balance", "meta": {"available_balance": "1.9"}}]});
     let error = refused(response(400, &body)).await;
-    assert_eq!(error.errors().len(), 1);
-    assert_eq!(error.errors()[0].meta.as_ref().unwrap()["available_balance"], "1.9");
+    assert_eq!(error.errors()[0].detail.as_deref(), Some(r#"{"code":[7]}"#), "it is kept as text");
+    assert_eq!(error.errors()[1].meta.as_ref().unwrap()["available_balance"], "1.9");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod canaries;
 mod errors;
 mod misbehaving;
 mod pages;
+mod raw;
 #[path = "../../../crates/client-core/tests/support/raw_server.rs"]
 mod raw_server;
 mod redaction;

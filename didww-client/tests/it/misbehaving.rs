@@ -40,7 +40,7 @@ async fn the_error_of_a_value_of_the_wrong_type_has_its_path() {
     let cases = [
         (json!({"created_at": 7}), "data.attributes.created_at"),
         (json!({"name": null}), "data.attributes.name"),
-        (json!({"dst_prefixes": ["1", 2]}), "data.attributes.dst_prefixes[1]"),
+        (json!({"dst_prefixes": ["1", {}]}), "data.attributes.dst_prefixes[1]"),
     ];
     for (attributes, path) in cases {
         assert_eq!(unreadable(&document(&trunk_with(&attributes))).await.path(), path);

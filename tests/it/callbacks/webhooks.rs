@@ -292,7 +292,7 @@ async fn a_customer_whose_receiver_hangs_delays_neither_customers_nor_accounts()
     let api = Api::new(server.base_url(), KEY);
     let id = trunk(&api, "Quick", &quick_url).await;
     set(&api, &id, "blocked").await;
-    assert_eq!(states(&quick.next().await.verified(&quick_url, KEY)), [(Blocked, false)]);
+    assert_eq!(states(&quick.next().await.verified(&quick_url, SECRET)), [(Blocked, false)]);
     // Events of other customers do not repeat a delivery in progress either.
     assert_eq!(hanging.untaken(), 0);
 }
@@ -325,7 +325,7 @@ async fn webhooks_and_trunks_callbacks_go_each_in_their_own_form() {
     for _ in 0..4 {
         let callback = receiver.next().await;
         if callback.header("x-didww-signature").is_some() {
-            batches.push(states(&callback.verified(&url, KEY)));
+            batches.push(states(&callback.verified(&url, SECRET)));
         } else {
             kinds.push(kind(&callback));
         }

@@ -121,10 +121,10 @@ async fn case_14_a_larger_page_is_refused() {
 #[tokio::test]
 async fn case_15_a_page_below_one_is_refused() {
     let world = World::start().await;
-    for value in ["0", "-1", "two", "1.5", ""] {
+    for (value, read) in [("0", 0), ("-1", -1), ("two", 0), ("0.5", 0), ("", 0)] {
         for name in ["number", "size"] {
             let answer = world.api.get(&format!("{TRUNKS}?page[{name}]={value}")).await;
-            let detail = format!("{value} is not a valid value for {name} page parameter.");
+            let detail = format!("{read} is not a valid value for {name} page parameter.");
             refused(&answer, &[page_value(&detail)]);
         }
     }

@@ -200,7 +200,11 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
         ),
         ("dids", RecordMembers::default().attribute("number", "abc"), "`number` is invalid"),
         ("dids", RecordMembers::default().attribute("number", ""), "`number` is invalid"),
-        ("dids", RecordMembers::default().attribute("number", "1234567890123456"), "`number` is invalid"),
+        (
+            "dids",
+            RecordMembers::default().attribute("number", "123456789012345678901"),
+            "`number` is invalid",
+        ),
         ("voice_out_trunks", named(), "`type` voice_out_trunks are created with POST /v3/voice_out_trunks"),
     ];
     for (kind, members, message) in wrong {

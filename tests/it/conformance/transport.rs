@@ -146,7 +146,6 @@ async fn what_is_not_served_is_not_found() {
         (Method::GET, format!("{one}/relationships/bogus")),
         (Method::GET, format!("{one}/bogus")),
         (Method::GET, format!("{one}/dids/1")),
-        (Method::GET, format!("{TRUNKS}//{id}")),
         (Method::PATCH, TRUNKS.to_owned()),
         (Method::PUT, TRUNKS.to_owned()),
         (Method::DELETE, TRUNKS.to_owned()),

@@ -175,6 +175,12 @@ async fn the_answers_of_the_control_api_match_its_document() {
     let key = id(&control.post(&format!("{account}/keys"), Value::Null).await);
     control.get(&format!("{account}/keys")).await;
     control.delete(&format!("{account}/keys/{key}")).await;
+    let secrets = format!("{account}/callback_secrets");
+    let secret = id(&control.post(&secrets, Value::Null).await);
+    control.get(&secrets).await;
+    control.patch(&format!("{secrets}/{secret}"), json!({ "enabled": false })).await;
+    control.post(&format!("{secrets}/{secret}/rotate"), Value::Null).await;
+    control.delete(&format!("{secrets}/{secret}")).await;
     let dids = json!({ "dids": [{ "number": "12025550144" }, { "number": "+12025550145" }] });
     let did = id(&control.post(&format!("{account}/dids"), dids).await["dids"][0]);
     control
@@ -294,7 +300,7 @@ async fn a_body_of_the_control_api_may_hold_the_members_of_its_schema_and_no_oth
         for properties in alternatives.iter().filter_map(|schema| schema["properties"].as_object()) {
             bodies += 1;
             let path = path.replace("{type}", "dids").replace("{id}", ABSENT).replace("{did}", ABSENT);
-            let path = path.replace("{trunk}", ABSENT);
+            let path = path.replace("{trunk}", ABSENT).replace("{secret}", ABSENT);
             for name in properties.keys().map(String::as_str).chain(["bogus"]) {
                 // A list has this member and no other, so the body is wrong by its value and not by its name.
                 let body = json!({ name: { "wrong": true } }).to_string();

@@ -92,3 +92,33 @@ fn every_cause_of_an_ended_call_is_named_on_the_page_that_says_why() {
         assert!(ends.contains(&id), "docs/why.md has no row for the cause {id}, {}", cause.text());
     }
 }
+
+/// Checks that the page has a row for a sentence about missing audio. In its rows `…` stands for any text.
+#[track_caller]
+pub fn assert_has_row(sentence: &str) {
+    let page = read("docs/why.md");
+    let why = sentence.strip_prefix("no audio, because ").expect("a sentence about missing audio");
+    let rows = first_cells(section(&page, "## No audio"));
+    assert!(rows.iter().any(|row| fits(row, why)), "docs/why.md has no row for \"{why}\"");
+}
+
+/// Whether a text consists of the parts of a pattern in their order, with any text in place of each `…`.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let first = parts.next().unwrap();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn a_row_fits_the_sentences_that_it_stands_for_and_no_others() {
+    assert!(fits("all … packets from …", "all 5 packets from 192.0.2.1") && fits("a", "a"));
+    assert!(!fits("all … packets from …", "5 packets from 192.0.2.1") && !fits("a", "ab"));
+    assert!(!fits("… is off", "x is off and on"));
+}

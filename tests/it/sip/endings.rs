@@ -24,22 +24,23 @@ async fn every_ending_is_seen_by_the_peer_and_recorded_over_udp_and_tcp() {
     let trunk = edge.trunk(json!({})).await;
     for tcp in [false, true] {
         let call = |number: &str| Scenario::to(number).for_trunk(&trunk).call().challenged();
-        for (scenario, code, reason, success) in [
-            (call(RINGS_THEN_ANSWERS).progress(180).answered().hang_up(), 200, "Bye", true),
-            (call(ANSWERS_AT_ONCE).answered().hang_up(), 200, "Bye", true),
-            (call("9990201").answered().hung_up(), 200, "Bye", true),
-            (call("9990183").progress(183).answered().hang_up(), 200, "Bye", true),
-            (call("9990486").refused(486), 486, "Busy Here", false),
-            (call("9990603").refused(603), 603, "Decline", false),
-            (call("9990404").refused(404), 404, "Not Found", false),
-            (call("9990480").refused(480), 480, "Temporarily Unavailable", false),
-            (call("9990503").refused(503), 503, "Service Unavailable", false),
-            (call("9990180").progress(180).cancel(), 487, "Request terminated (Cancel)", false),
+        for (scenario, code, reason, success, by) in [
+            (call(RINGS_THEN_ANSWERS).progress(180).answered().hang_up(), 200, "Bye", true, "caller"),
+            (call(ANSWERS_AT_ONCE).answered().hang_up(), 200, "Bye", true, "caller"),
+            (call("9990201").answered().hung_up(), 200, "Bye", true, "far_end"),
+            (call("9990183").progress(183).answered().hang_up(), 200, "Bye", true, "caller"),
+            (call("9990486").refused(486), 486, "Busy Here", false, "far_end"),
+            (call("9990603").refused(603), 603, "Decline", false, "far_end"),
+            (call("9990404").refused(404), 404, "Not Found", false, "far_end"),
+            (call("9990480").refused(480), 480, "Temporarily Unavailable", false, "far_end"),
+            (call("9990503").refused(503), 503, "Service Unavailable", false, "far_end"),
+            (call("9990180").progress(180).cancel(), 487, "Request terminated (Cancel)", false, "caller"),
         ] {
             let record = ends(&edge, &trunk, scenario, tcp).await;
             assert_eq!(record["disconnect_code"], code, "{record}");
             assert_eq!(record["disconnect_reason"], reason, "{record}");
             assert_eq!(record["success"], success, "{record}");
+            assert_eq!(record["hung_up_by"], by, "{record}");
             assert_eq!(record["time_connect"].is_null(), !success, "{record}");
             assert_eq!(record["price"] != "0", success, "{record}");
         }
@@ -127,6 +128,7 @@ async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
     assert!(bye.header("Reason").is_some_and(|reason| reason.contains("cause=200")), "{bye:?}");
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
     assert_eq!(edge.record(&trunk, 1).await["id"], id.as_str());
+    assert_eq!(edge.record(&trunk, 1).await["hung_up_by"], "operator");
     assert_eq!(edge.control.delete(&format!("/calls/active/{id}")).await.status, 404);
 
     let mut call = Call::new(&edge, "9990180").await;
@@ -137,7 +139,11 @@ async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
     };
     let (answer, ()) = tokio::join!(call.attempt_as(&trunk, |_| {}), ends);
     assert_eq!(answer.code(), 503);
-    assert_eq!(edge.record(&trunk, 2).await["disconnect_reason"], "Ended by the operator");
+    let record = edge.record(&trunk, 2).await;
+    assert_eq!(
+        (&record["disconnect_reason"], &record["hung_up_by"]),
+        (&json!("Ended by the operator"), &json!("operator"))
+    );
 }
 
 #[tokio::test]

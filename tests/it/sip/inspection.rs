@@ -127,7 +127,9 @@ async fn what_is_no_request_of_this_version_is_refused() {
         let answer = changed(&edge, method, |text| text.replacen(from, to, 1)).await;
         assert_eq!(answer.code(), code, "{to}: {answer:?}");
     }
-    for method in ["INFO", "MESSAGE", "REFER"] {
+    let info = changed(&edge, "INFO", |text| text).await;
+    assert_eq!(info.code(), 481, "it belongs to a call: {info:?}");
+    for method in ["MESSAGE", "REFER"] {
         let answer = changed(&edge, method, |text| text).await;
         assert_eq!((answer.code(), answer.header("Allow").is_some()), (405, true), "{answer:?}");
     }

@@ -111,7 +111,30 @@ async fn a_refusal_of_a_refresh_is_heeded() {
     // It may be retried until the session is ended, 32 seconds before its expiry.
     edge.advance(118).await;
     call.hung_up().await;
-    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Session Timeout");
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(
+        (&record["disconnect_reason"], &record["hung_up_by"]),
+        (&json!("Session Timeout"), &json!("timer"))
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_answered_with_another_codec_than_offered_ends_the_call_with_that_reason() {
+    let (edge, trunk) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE"];
+    let (mut call, _) = up(&edge, &timer).await;
+    edge.advance(45).await;
+    let answer = call.offer.replace("RTP/AVP 8 0 101", "RTP/AVP 18");
+    let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:x@127.0.0.1>"];
+    call.asked("INVITE", "200 OK", &headers, &answer).await;
+    let bye = call.hung_up().await;
+    assert!(bye.header("Reason").is_some_and(|reason| reason.contains("Codecs not matched")), "{bye:?}");
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(
+        (&record["disconnect_reason"], &record["disconnect_code"], &record["hung_up_by"]),
+        (&json!("Codecs not matched"), &json!(488), &json!("server")),
+        "{record}"
+    );
 }
 
 #[tokio::test]

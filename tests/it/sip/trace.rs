@@ -365,25 +365,3 @@ async fn a_wrong_filter_is_named_and_an_unknown_check_is_answered_with_the_known
     let answer = edge.control.get("/calls?check=nonsense").await;
     assert_eq!(answer.status, 422, "{}", answer.text);
 }
-
-#[tokio::test]
-async fn an_explanation_states_why_the_caller_will_hear_nothing_if_its_offer_shows_it() {
-    let edge = Edge::start().await;
-    let trunk = edge.trunk(json!({ "authentication_method": credentials(&["198.51.100.0/24"], None) })).await;
-    let explain = async |sdp: &str| {
-        let question = json!({
-            "source": "198.51.100.9", "to": "9990180", "from": FOREIGN_NUMBER, "username": trunk.username, "sdp": sdp,
-        });
-        edge.explain(&question).await
-    };
-    let offer = |line: &str| format!("v=0\r\nc=IN {line}\r\nm=audio 4000 RTP/AVP 8\r\n");
-    let plain = explain(&offer("IP4 198.51.100.9")).await;
-    assert_eq!(plain["no_audio_because"], Value::Null, "{plain}");
-    assert!(plain["far_end"].as_str().unwrap().contains("does not answer"), "{plain}");
-    for (line, named) in
-        [("IP4 10.0.0.5", "10.0.0.5"), ("IP6 2001:db8::1", "IPv6"), ("IP4 0.0.0.0", "receive")]
-    {
-        let why = explain(&offer(line)).await["no_audio_because"].clone();
-        assert!(why.as_str().unwrap().contains(named), "{why}");
-    }
-}

@@ -193,7 +193,7 @@ fn format_explanation(explanation: &Value) -> String {
         ("trunk", &trunk),
         ("destination", text(explanation, "destination").unwrap_or("")),
         ("caller shown", text(explanation, "cli").unwrap_or("")),
-        ("no audio because", text(explanation, "no_audio_because").unwrap_or("")),
+        ("media", text(explanation, "no_audio").unwrap_or("")),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         let _infallible = writeln!(lines, "  {:<18}{value}", format!("{name}:"));

@@ -59,6 +59,7 @@ pub(crate) struct SipTable {
     emergency_bypass: Option<bool>,
     callback_on_manual_block: Option<bool>,
     dtls_signalling_only: Option<bool>,
+    dtmf_digits: Option<bool>,
     retry_clock_factor: Option<Money>,
     far_end: Option<Vec<FarEndEntry>>,
     rates: Option<Vec<RateEntry>>,
@@ -150,6 +151,7 @@ impl SipTable {
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
         edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
+        edge.dtmf_digits = self.dtmf_digits.unwrap_or(edge.dtmf_digits);
         if let Some(bytes) = self.message_bytes {
             if bytes != 0 && bytes < MessageLogLimits::MIN_BYTES {
                 let given = bytes.to_string();

@@ -276,7 +276,7 @@ async fn a_refused_request_names_its_error_and_changes_nothing() {
         (Method::POST, &keys, r#"{"key":"x"}"#, 422, &["key", "api_key"]),
         (Method::POST, &keys, r#"{"api_key":"key"}"#, 422, &["api_key", "taken"]),
         (Method::POST, &dids, r#"{"number":"12ab"}"#, 422, &["12ab", "37061498222"]),
-        (Method::POST, &dids, r#"{"number":"1234567890123456"}"#, 422, &["15 digits"]),
+        (Method::POST, &dids, r#"{"number":"123456789012345678901"}"#, 422, &["20 digits"]),
         (Method::POST, &dids, r#"{"dids":[{"number":"1"},{"number":""}]}"#, 422, &["number"]),
         (Method::POST, &dids, r#"{"dids":[{"number":"1","color":"red"}]}"#, 422, &["color", "description"]),
         (Method::POST, &dids, r#"{"number":"1","dids":[]}"#, 422, &["number", "dids"]),

@@ -134,7 +134,7 @@ async fn what_the_sender_puts_on_the_wire_has_the_signatures_of_the_official_vec
         let text = body.to_string();
         let (outcome, request) =
             tokio::join!(send_callback(&sender, &vector.key, &vector.url, &text), serve(&listener, DONE));
-        assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{}", vector.url);
+        assert_eq!(outcome, Outcome::answered(204, None), "{}", vector.url);
         let (head, payload) = request.split_once("\r\n\r\n").unwrap();
         let signature = format!("x-didww-signature: {}", vector.signature);
         assert!(head.lines().any(|line| line.eq_ignore_ascii_case(&signature)), "{}: {head}", vector.url);
@@ -293,7 +293,7 @@ async fn a_name_is_checked_again_at_each_attempt() {
     let (key, url) = (Secret::new("k"), "http://rebinding.example/");
     let failing = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let (outcome, _) = tokio::join!(send_callback(&sender, &key, url, "[]"), serve(&listener, failing));
-    assert_eq!(outcome, Outcome { status: Some(500), error: Some("answered 500".to_owned()) });
+    assert_eq!(outcome, Outcome::answered(500, Some("answered 500".to_owned())));
     let outcome = send_callback(&sender, &key, url, "[]").await;
     assert_eq!(outcome, Outcome::failed("10.0.0.1 is not allowed: it is private"));
 }
@@ -336,7 +336,7 @@ async fn a_webhook_is_sent_as_the_customer_set_it() {
             send_webhook(&sender, method, "http://u:p@example.com/a?b=c#d"),
             serve(&listener, DONE)
         );
-        assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{method}");
+        assert_eq!(outcome, Outcome::answered(204, None), "{method}");
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with(&format!("{method} /a?b=c HTTP/1.1\r\n")), "{head}");
         for line in ["content-type: application/json", "x-voipbin-signature: sha256=00"] {
@@ -353,10 +353,8 @@ async fn three_redirects_of_a_webhook_are_followed_and_a_fourth_is_a_failure() {
     let resolver = ScriptedResolver::new([vec![address]]);
     let sender = sender(&resolver, true);
     let fourth = redirect(308, "/hop/4");
-    let cases = [
-        (DONE, Outcome { status: Some(204), error: None }),
-        (&fourth, Outcome::failed("redirected more than 3 times")),
-    ];
+    let cases =
+        [(DONE, Outcome::answered(204, None)), (&fourth, Outcome::failed("redirected more than 3 times"))];
     for (last, expected) in cases {
         let serving = async {
             for hop in 0..3 {
@@ -386,7 +384,7 @@ async fn a_redirect_takes_the_body_and_its_signature_along_or_neither() {
             serve(&first, &elsewhere),
             serve(&second, DONE)
         );
-        assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{status}");
+        assert_eq!(outcome, Outcome::answered(204, None), "{status}");
         let method = if repeated { "PUT" } else { "GET" };
         assert!(request.starts_with(&format!("{method} /x?y HTTP/1.1\r\n")), "{status}: {request}");
         assert_eq!(request.contains("x-voipbin-signature: "), repeated, "{status}");
@@ -464,7 +462,7 @@ async fn an_endless_response_is_read_to_a_limit_only() {
     };
     let key = Secret::new("k");
     let (outcome, written) = tokio::join!(send_callback(&sender, &key, "http://example.com/", "[]"), endless);
-    assert_eq!(outcome, Outcome { status: Some(200), error: None });
+    assert_eq!(outcome, Outcome::answered(200, None));
     // The sockets' buffers hold some more than the limit.
     assert!(written < 64 << 20, "{written} bytes were taken");
 }

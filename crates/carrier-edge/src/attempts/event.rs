@@ -63,6 +63,8 @@ pub struct AttemptEvent {
     pub code: Option<u16>,
     /// The reason in words, the same as in the log, the call record, `X-Refusal` and `explain`.
     pub explanation: String,
+    /// Of a call that ended: why it had no audio, the same as in its record.
+    pub no_audio: Option<String>,
 }
 
 /// The limit of characters of a `Call-ID` in an entry.
@@ -73,8 +75,9 @@ const FIXED_BYTES: usize = 256;
 impl AttemptEvent {
     /// The approximate size in memory.
     pub(super) fn bytes(&self) -> usize {
-        let trunk = [&self.trunk_id, &self.trunk_name].into_iter().flatten().map(String::len);
-        FIXED_BYTES + self.call_id.len() + self.explanation.len() + trunk.sum::<usize>()
+        let optional = [&self.trunk_id, &self.trunk_name, &self.no_audio];
+        let optional: usize = optional.into_iter().flatten().map(String::len).sum();
+        FIXED_BYTES + self.call_id.len() + self.explanation.len() + optional
     }
 }
 
@@ -104,6 +107,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) is_proven: bool,
     pub(crate) reason: Reason,
     pub(crate) explanation: String,
+    pub(crate) no_audio: Option<String>,
 }
 
 impl Facts<'_> {
@@ -114,7 +118,7 @@ impl Facts<'_> {
 
     pub(super) fn into_event(self, number: u64, time: Timestamp) -> AttemptEvent {
         let account = self.owner();
-        let Self { message, outcome, trunk, reason, explanation, .. } = self;
+        let Self { message, outcome, trunk, reason, explanation, no_audio, .. } = self;
         let plain = |character: char| if character.is_control() { '?' } else { character };
         AttemptEvent {
             number,
@@ -130,6 +134,7 @@ impl Facts<'_> {
             cause: reason.cause,
             code: reason.code,
             explanation,
+            no_audio,
         }
     }
 }

@@ -103,6 +103,7 @@ mod tests {
             cause: None,
             code: None,
             explanation: String::new(),
+            no_audio: None,
         })
     }
 

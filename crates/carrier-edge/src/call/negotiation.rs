@@ -5,6 +5,7 @@ use trunk_rules::carrier::{Media, MediaRefusal, Protection, negotiate, own_offer
 
 use super::Call;
 use super::sdp_state::SdpState;
+use crate::hung_up_by::HungUpBy;
 use crate::record::Ending;
 use crate::stack::Acknowledgement;
 
@@ -22,7 +23,9 @@ impl Call<'_> {
             let (why, call_id) = (why.to_string(), &**call_id);
             tracing::warn!(why, call_id, "the answer does not match the offer; the call is ended");
         }
-        Ending { cause: why.cause().id(), code: 488, reason: why.cause().text() }
+        let cause = why.cause();
+        let ended = Ending::new(cause.id(), 488, cause.text(), HungUpBy::Server);
+        Ending { warning: Some(why.warning()), ..ended }
     }
 
     /// The edge's session description: the answer to an offer, or an offer of its own without one.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use sip_transport::session_timer::{Session, TimerHeaders};
 use tokio::sync::oneshot;
+use trunk_rules::carrier::Cause;
 
-use super::Call;
 use super::pending_refresh::PendingRefresh;
+use super::{Call, ending};
+use crate::record::Ending;
 use crate::stack::FinalResponse;
 
 /// The delay before a failed refresh is repeated.
@@ -54,12 +56,17 @@ impl Call<'_> {
         }
     }
 
-    /// Handles the final response to a refresh. Returns false if the call must end: there was no response
-    /// (408), the caller does not know the dialog (481), or the answer to the offer does not match. After
-    /// other failures the refresh is repeated until the session expires.
-    pub(super) async fn refreshed(&mut self, response: Option<FinalResponse>) -> bool {
+    /// Handles the final response to a refresh. After failures other than those below, the refresh is repeated
+    /// until the session expires.
+    ///
+    /// # Errors
+    /// The ending of a call that must end: there was no response (408), the caller does not know the dialog
+    /// (481), or the answer to the offer does not match.
+    pub(super) async fn refreshed(&mut self, response: Option<FinalResponse>) -> Result<(), Ending> {
         let offered = self.pending_refresh.take().is_some_and(|pending| pending.has_offer);
-        let Some(FinalResponse { code, headers, description }) = response else { return false };
+        let Some(FinalResponse { code, headers, description }) = response else {
+            return Err(ending(Cause::SessionTimeout));
+        };
         if offered && !(200..300).contains(&code) {
             self.sdp_state.awaits_answer = false;
         }
@@ -68,9 +75,11 @@ impl Call<'_> {
             200..300 => {
                 let now = self.inner.core.clock.now();
                 self.session = said.agreed().map(|terms| Session::new(terms, now));
-                return !offered || self.answered_offer(description.as_deref()).await.is_ok();
+                if offered {
+                    self.answered_offer(description.as_deref()).await?;
+                }
             }
-            408 | 481 => return false,
+            408 | 481 => return Err(ending(Cause::SessionTimeout)),
             422 => match (said.min_se, self.session.as_mut()) {
                 (Some(least), Some(session)) if least > session.terms.interval => {
                     session.terms.interval = least;
@@ -91,6 +100,6 @@ impl Call<'_> {
             }
             _ => self.refresh_after(REFRESH_RETRY_DELAY),
         }
-        true
+        Ok(())
     }
 }

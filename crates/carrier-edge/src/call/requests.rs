@@ -1,4 +1,4 @@
-//! Handles requests in the dialog of a call, other than BYE: new offers, session refreshes and PRACK.
+//! Handles requests in the dialog of a call, other than BYE and INFO: new offers, session refreshes and PRACK.
 
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ impl Call<'_> {
         if request.method() == "PRACK" {
             // It crossed the answer, so its outcome no longer matters.
             let _no_media = Box::pin(self.handle_prack(*request)).await;
+        } else if request.method() == "INFO" {
+            self.handle_info(*request);
         } else {
             Box::pin(self.handle_offer_or_update(*request)).await;
         }
@@ -29,7 +31,7 @@ impl Call<'_> {
         let refreshes = self.pending_refresh.as_ref().is_some_and(|pending| pending.has_offer);
         if (invites || offer.is_some()) && (self.sdp_state.awaits_answer || refreshes) {
             // An offer of the edge is pending (RFC 3261 §14.2, RFC 3311 §5.2).
-            return respond_in_background(request, 491);
+            return respond_in_background(request, 491, None);
         }
         if let Some(offer) = offer {
             return self.respond_to_offer(request, &offer).await;
@@ -48,7 +50,8 @@ impl Call<'_> {
                     let call_id = request.call_id();
                     tracing::warn!(%why, call_id, "a new offer was refused; the call continues unchanged");
                 }
-                respond_in_background(request, why.code(&self.inner.config.settings));
+                let warning = self.warning(why.warning());
+                respond_in_background(request, why.code(&self.inner.config.settings), Some(warning));
             }
         }
     }
@@ -100,7 +103,10 @@ impl Call<'_> {
 }
 
 /// Answers a request in the background, because its call does not wait for the transaction.
-pub(super) fn respond_in_background(request: Incoming, code: u16) {
+pub(super) fn respond_in_background(request: Incoming, code: u16, header: Option<inspection::Header>) {
     let phrase = if code == 200 { "OK" } else { reason_phrase(code) };
-    tokio::spawn(async move { request.finish(code, phrase, &[]).await });
+    tokio::spawn(async move {
+        let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        request.finish(code, phrase, &headers).await;
+    });
 }

@@ -3,21 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use trunk_rules::carrier::reason_phrase;
-
 use super::reliable::{self, Due, Reliable};
 use super::requests::respond_in_background;
 use super::{CANCELLED, Call, ending};
 use crate::call_event::CallEvent;
 use crate::far_end::{Outcome, Then};
+use crate::hung_up_by::HungUpBy;
 use crate::record::Ending;
 use crate::stack::{Incoming, InviteEvent};
 
 /// The caller never sent the PRACK for a reliable provisional response.
-const NO_PRACK: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
+const NO_PRACK: Ending = Ending::new(504, 504, "No PRACK", HungUpBy::Timer);
 
 /// The call rang for longer than the `Expires` of the INVITE.
-const EXPIRED: Ending = Ending { cause: 487, code: 487, reason: "Request expired" };
+const EXPIRED: Ending = Ending::new(487, 487, "Request expired", HungUpBy::Timer);
 
 /// A provisional response.
 struct Provisional {
@@ -77,7 +76,11 @@ impl Call<'_> {
                         Some(CANCELLED)
                     }
                     CallEvent::Request(in_dialog) => Box::pin(self.handle_early_request(*in_dialog)).await,
-                    CallEvent::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
+                    CallEvent::End(by) => {
+                        let is_operator = by == HungUpBy::Operator;
+                        let reason = if is_operator { "Ended by the operator" } else { "Server stopped" };
+                        Some(Ending::new(503, 503, reason, by))
+                    }
                     CallEvent::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
                     CallEvent::OfferAcknowledged(_) | CallEvent::PaidUntil(_) => None,
                 },
@@ -94,7 +97,7 @@ impl Call<'_> {
                 () = clock.sleep_until(until), if !holds_back => return None,
             };
             if let Some(ending) = ending {
-                request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+                self.respond_with(request, ending).await;
                 return Some(ending);
             }
         }
@@ -133,6 +136,7 @@ impl Call<'_> {
         let has_agreed = self.reliable.as_ref().is_some_and(|reliable| reliable.has_agreed());
         match request.method() {
             "PRACK" => return self.handle_prack(request).await.err(),
+            "INFO" => self.handle_info(request),
             "UPDATE" if has_agreed || !has_description => self.handle_offer_or_update(request).await,
             // The offer of the INVITE is not answered yet (RFC 3261 §14.2, RFC 3311 §5.2).
             _ => self.refuse_for_now(request),
@@ -155,7 +159,7 @@ impl Call<'_> {
     /// The ending of a call for which no media could be agreed on.
     pub(super) async fn handle_prack(&mut self, prack: Incoming) -> Result<(), Ending> {
         let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
-            respond_in_background(prack, 481);
+            respond_in_background(prack, 481, None);
             return Ok(());
         };
         let agreed_before = reliable.acknowledge();
@@ -163,17 +167,18 @@ impl Call<'_> {
         if self.sdp_state.awaits_answer && agreed_before {
             return match self.answered_offer(description.as_deref()).await {
                 Ok(()) => {
-                    respond_in_background(prack, 200);
+                    respond_in_background(prack, 200, None);
                     Ok(())
                 }
                 Err(ending) => {
-                    respond_in_background(prack, ending.code);
+                    let warning = ending.warning.map(|warning| self.warning(warning));
+                    respond_in_background(prack, ending.code, warning);
                     Err(ending)
                 }
             };
         }
         match description {
-            None => respond_in_background(prack, 200),
+            None => respond_in_background(prack, 200, None),
             Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
             Some(_) => self.refuse_for_now(prack),
         }

@@ -128,7 +128,7 @@ fn other_requests_of_an_unknown_source_are_answered_briefly_or_not_at_all() {
     for (method, code) in [
         ("OPTIONS", "200 OK"),
         ("REGISTER", "405 Method Not Allowed"),
-        ("INFO", "405 Method Not Allowed"),
+        ("INFO", "481 Call/Transaction Does Not Exist"),
         ("BYE", "481 Call/Transaction Does Not Exist"),
         ("NEW", "501 Not Implemented"),
     ] {

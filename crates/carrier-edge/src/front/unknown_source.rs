@@ -21,10 +21,9 @@ use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
 
 /// Known methods that the edge does not serve outside of a dialog; they are answered with 405.
-const NOT_ALLOWED: [&[u8]; 7] =
-    [b"REGISTER", b"SUBSCRIBE", b"PUBLISH", b"MESSAGE", b"REFER", b"INFO", b"NOTIFY"];
+const NOT_ALLOWED: [&[u8]; 6] = [b"REGISTER", b"SUBSCRIBE", b"PUBLISH", b"MESSAGE", b"REFER", b"NOTIFY"];
 /// Methods that need a dialog; outside of one they are answered with 481.
-const IN_DIALOG: [&[u8]; 3] = [b"BYE", b"UPDATE", b"PRACK"];
+const IN_DIALOG: [&[u8]; 4] = [b"BYE", b"UPDATE", b"PRACK", b"INFO"];
 
 /// The key under which a passed INVITE is remembered, so that its ACK and CANCEL pass too: source address and
 /// `Call-ID`.

@@ -1,8 +1,8 @@
 //! One RTP stream between a caller and the edge: which packets are accepted, and what is sent back.
 //!
-//! It builds packets and determines their destination. It holds no socket, so that a test sees everything
-//! that would be sent. Echoed packets carry the edge's own SSRC and sequence numbers: with the caller's, a
-//! mixer or recorder would take them for its own packets in a loop (RFC 3550 §8.2).
+//! It builds packets and determines their destination, and records what arrived. It holds no socket, so that a
+//! test sees everything that would be sent. Echoed packets carry the edge's own SSRC and sequence numbers: with
+//! the caller's, a mixer or recorder would take them for its own packets in a loop (RFC 3550 §8.2).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,10 +10,18 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use service_base::net::{Budget, OwnSockets};
-use trunk_rules::carrier::{Codec, Direction, Heard, Media, Protection, RtpPath, TrunkTerms, ping_packet};
+use trunk_rules::carrier::{
+    AgreedMedia, Codec, Direction, Heard, Media, MediaFacts, Protection, RtpPath, SrtpAuthentication,
+    TrunkTerms, ping_packet,
+};
+
+use crate::media_report::SharedFacts;
 
 /// Limit of sources of dropped packets that a record names.
 const MAX_NAMED_SOURCES: usize = 8;
+/// The static payload type of comfort noise (RFC 3389), which clients send without negotiating it.
+const COMFORT_NOISE: u8 = 13;
+const DEFAULT_PAYLOAD_TYPE: u8 = 8;
 
 /// The state of one RTP stream.
 pub(super) struct Stream {
@@ -25,33 +33,27 @@ pub(super) struct Stream {
     /// True if packets are echoed; encrypted packets are only counted.
     echo: bool,
     payload_type: u8,
+    /// The payload types in which the caller may send audio; empty before a description was agreed on.
+    audio_types: Box<[u8]>,
+    telephone_event: Option<u8>,
     codec: Codec,
     /// Limits the packets to the rate of the codec.
     packets: Budget,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
-    received: u64,
-    sent: u64,
-    excess: u64,
-    dropped_from: Vec<IpAddr>,
+    /// The check of encrypted packets, and the key that it is made of. Most calls have none.
+    authentication: Option<Box<(Protection, SrtpAuthentication)>>,
+    facts: Arc<SharedFacts>,
 }
 
-/// The RTP packet counters of a call.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Traffic<'a> {
-    /// Packets received from allowed sources.
-    pub(crate) received: u64,
-    /// Packets echoed to the caller.
-    pub(crate) sent: u64,
-    /// Packets received from other sources.
-    pub(crate) dropped: u64,
-    /// Some of these sources.
-    pub(crate) dropped_from: &'a [IpAddr],
-    /// Packets from allowed sources beyond the rate of the codec or of all calls.
-    pub(crate) excess: u64,
-    /// Why no packet was echoed although some were received.
-    pub(crate) why_silent: Option<&'static str>,
+/// The parts of an RTP header that the stream reads.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    payload_type: u8,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
 }
 
 impl Stream {
@@ -60,7 +62,7 @@ impl Stream {
         trunk: Arc<TrunkTerms>,
         own: OwnSockets,
         random: u64,
-        now: Timestamp,
+        (facts, now): (Arc<SharedFacts>, Timestamp),
     ) -> Self {
         let [s1, s2, s3, s4, n1, n2, t1, t2] = random.to_be_bytes();
         let codec = Codec::Pcma;
@@ -70,16 +72,16 @@ impl Stream {
             own,
             nearness: None,
             echo: true,
-            payload_type: codec.static_payload_type(),
+            payload_type: DEFAULT_PAYLOAD_TYPE,
+            audio_types: Box::default(),
+            telephone_event: None,
             codec,
             packets: budget(codec),
             ssrc: u32::from_be_bytes([s1, s2, s3, s4]),
             sequence: u16::from_be_bytes([n1, n2]),
             timestamp: u32::from_be_bytes([t1, t2, n2, n1]),
-            received: 0,
-            sent: 0,
-            excess: 0,
-            dropped_from: Vec::new(),
+            authentication: None,
+            facts,
         }
     }
 
@@ -88,15 +90,24 @@ impl Stream {
         self.path.negotiated(offered, media.direction, now);
         self.echo = media.protection == Protection::Plain;
         self.payload_type = media.payload_type;
+        self.audio_types = media.payload_types.as_slice().into();
+        self.telephone_event = media.telephone_event;
         if media.codec != self.codec {
             self.codec = media.codec;
             self.packets = budget(media.codec);
         }
+        let known = self.authentication.as_ref().is_some_and(|known| known.0 == media.protection);
+        if !known {
+            let check = SrtpAuthentication::of(&media.protection);
+            self.authentication = check.map(|check| Box::new((media.protection.clone(), check)));
+        }
+        self.facts.lock().agree(AgreedMedia::of(media, offered));
     }
 
     /// Stops to send and to expect packets until media is negotiated again.
     pub(super) fn remove_stream(&mut self, now: Timestamp) {
         self.path.negotiated(None, Direction::Inactive, now);
+        self.facts.lock().remove_stream();
     }
 
     /// Restarts the RTP timeout.
@@ -124,39 +135,79 @@ impl Stream {
         stopwatch: Duration,
         all_calls: &Budget,
     ) -> Option<SocketAddr> {
-        let is_rtp = is_rtp(packet);
-        if !is_rtp && self.trunk.rtp.accepts(from.ip()) {
+        let facts = Arc::clone(&self.facts);
+        let mut facts = facts.lock();
+        let header = header(packet);
+        if header.is_none() && self.trunk.rtp.accepts(from.ip()) {
+            // RTCP is no fault.
+            facts.dropped.not_rtp += u64::from(!is_rtcp(packet));
             return None;
         }
         let target = match self.path.receive(&self.trunk.rtp, from, now) {
             Heard::Dropped => {
-                if self.dropped_from.len() < MAX_NAMED_SOURCES && !self.dropped_from.contains(&from.ip()) {
-                    self.dropped_from.push(from.ip());
+                facts.dropped.source += 1;
+                let sources = &mut facts.dropped_from;
+                if sources.len() < MAX_NAMED_SOURCES && !sources.contains(&from.ip()) {
+                    sources.push(from.ip());
                 }
                 return None;
             }
             Heard::Taken => None,
             Heard::ToEcho(target) => Some(target),
         };
-        self.received += 1;
+        let header = header?;
+        facts.received.count(packet.len());
+        facts.first_source.get_or_insert(from);
         if !self.packets.take(stopwatch, 1) {
-            self.excess += 1;
+            facts.dropped.rate += 1;
             return None;
         }
-        let target = target.filter(|target| self.echo && !self.is_own(*target))?;
+        if !self.is_agreed(header, packet, stopwatch, &mut facts) {
+            return None;
+        }
+        let target = target.filter(|_| self.echo)?;
+        if self.is_own(target) {
+            facts.dropped.own_socket += 1;
+            return None;
+        }
         let length = u64::try_from(packet.len()).unwrap_or(u64::MAX);
         if !all_calls.take(stopwatch, length) {
-            self.excess += 1;
+            facts.dropped.all_calls += 1;
             return None;
         }
-        let begins = self.sent == 0;
+        let begins = facts.sent.packets == 0;
         let sequence = self.next_sequence();
-        self.sent += 1;
+        facts.sent.count(packet.len());
         let [_, payload, n1, n2, _, _, _, _, s1, s2, s3, s4, ..] = packet else { return None };
         *payload |= u8::from(begins) << 7;
         [*n1, *n2] = sequence.to_be_bytes();
         [*s1, *s2, *s3, *s4] = self.ssrc.to_be_bytes();
         Some(target)
+    }
+
+    /// Returns true if the packet has an agreed payload type, and records what it carries. Other types are
+    /// ignored (RFC 3550 §5.1). Before a description was agreed on, every type is accepted.
+    fn is_agreed(
+        &mut self,
+        header: Header,
+        packet: &[u8],
+        arrival: Duration,
+        facts: &mut MediaFacts,
+    ) -> bool {
+        let Header { payload_type, sequence, timestamp, ssrc } = header;
+        if let Some(authentication) = &mut self.authentication {
+            authentication.1.count(packet, facts);
+        }
+        if self.audio_types.contains(&payload_type) {
+            facts.reception.count(ssrc, sequence, timestamp, arrival, self.codec.clock_rate());
+        } else if self.telephone_event == Some(payload_type) {
+            facts.dtmf.event(ssrc, timestamp, payload(packet).filter(|_| self.echo));
+        } else if payload_type != COMFORT_NOISE && !self.audio_types.is_empty() {
+            facts.dropped.payload_type += 1;
+            facts.other_payload_type.get_or_insert(payload_type);
+            return false;
+        }
+        true
     }
 
     fn next_sequence(&mut self) -> u16 {
@@ -182,19 +233,6 @@ impl Stream {
     pub(super) fn silent_until(&self) -> Option<Timestamp> {
         self.path.silent_until(&self.trunk.rtp)
     }
-
-    pub(super) fn traffic(&self) -> Traffic<'_> {
-        let silent = self.sent == 0 && self.received > 0;
-        let why = || if self.echo { self.path.why_silent(&self.trunk.rtp) } else { None };
-        Traffic {
-            received: self.received,
-            sent: self.sent,
-            dropped: self.path.dropped(),
-            dropped_from: &self.dropped_from,
-            excess: self.excess,
-            why_silent: if silent { why() } else { None },
-        }
-    }
 }
 
 /// The packet rate of a codec; the packets of one second may arrive at once.
@@ -203,10 +241,33 @@ fn budget(codec: Codec) -> Budget {
     Budget::new(packets, packets)
 }
 
-/// Returns true for an RTP packet. RTCP on the same port is recognized by its packet types, which RTP does
-/// not use (RFC 5761 §4).
-fn is_rtp(packet: &[u8]) -> bool {
-    matches!(packet, [first, second, ..] if packet.len() >= 12 && first >> 6 == 2 && !(192..=223).contains(second))
+/// The header of an RTP packet; `None` for other data.
+fn header(packet: &[u8]) -> Option<Header> {
+    let &[first, second, n1, n2, t1, t2, t3, t4, s1, s2, s3, s4, ..] = packet else { return None };
+    (first >> 6 == 2 && !is_rtcp(packet)).then(|| Header {
+        payload_type: second & 0x7f,
+        sequence: u16::from_be_bytes([n1, n2]),
+        timestamp: u32::from_be_bytes([t1, t2, t3, t4]),
+        ssrc: u32::from_be_bytes([s1, s2, s3, s4]),
+    })
+}
+
+/// Returns true for an RTCP packet on the same port. It is recognized by its packet types, which RTP does not
+/// use (RFC 5761 §4).
+fn is_rtcp(packet: &[u8]) -> bool {
+    matches!(packet, [first, 192..=223, ..] if packet.len() >= 4 && first >> 6 == 2)
+}
+
+/// The payload of an RTP packet, after the contributing sources and the extension of its header.
+fn payload(packet: &[u8]) -> Option<&[u8]> {
+    let first = *packet.first()?;
+    let sources = usize::from(first & 0x0f);
+    let rest = packet.get(12 + 4 * sources..)?;
+    if first & 0x10 == 0 {
+        return Some(rest);
+    }
+    let &[_, _, l1, l2, ..] = rest else { return None };
+    rest.get(4 + 4 * usize::from(u16::from_be_bytes([l1, l2]))..)
 }
 
 #[cfg(test)]

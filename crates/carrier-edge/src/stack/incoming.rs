@@ -99,6 +99,7 @@ impl Incoming {
             Method::Register => "REGISTER",
             Method::Update => "UPDATE",
             Method::PRack => "PRACK",
+            Method::Info => "INFO",
             _ => "OTHER",
         }
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -116,12 +116,32 @@ fn check_depth(body: &[u8]) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Parses a body as an object. A body of nothing but white space has no members: the framework behind the API parses
+/// none.
+fn document(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Map::new());
+    }
+    check_depth(body)?;
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(document)) => Ok(document),
+        Ok(_) => Err(bad_request("Request must be a hash")),
+        Err(error) => Err(bad_request(error.to_string())),
+    }
+}
+
+/// Parses the value of `attributes` or `relationships`. An empty list has no members: PHP writes an empty object so.
+fn members<T: DeserializeOwned>(raw: &RawValue) -> Result<OrderedMembers<T>, ApiError> {
+    if serde_json::from_str::<[T; 0]>(raw.get()).is_ok() {
+        return Ok(OrderedMembers(Vec::new()));
+    }
+    serde_json::from_str(raw.get()).map_err(|_| not_a_hash())
+}
+
 /// Returns the `data` member of a body. Null, false, blank text and empty collections count as missing, as in the
 /// framework behind the API.
 fn data(body: &[u8]) -> Result<Value, ApiError> {
-    check_depth(body)?;
-    let document: Value = serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
-    let Value::Object(mut document) = document else { return Err(bad_request("Request must be a hash")) };
+    let mut document = document(body)?;
     let data = document.remove("data").unwrap_or(Value::Null);
     let blank = match &data {
         Value::Null | Value::Bool(false) => true,
@@ -160,9 +180,7 @@ impl Body {
                 "type" => {}
                 "id" if matches!(purpose, Purpose::Update(_)) => {}
                 "attributes" => {
-                    let members: OrderedMembers<Value> =
-                        serde_json::from_str(raw.get()).map_err(|_| not_a_hash())?;
-                    for (name, value) in members.0 {
+                    for (name, value) in members::<Value>(raw)?.0 {
                         if !may_write_attribute(&declared, purpose, &name) {
                             return Err(ApiError::param_not_allowed(&name));
                         }
@@ -170,7 +188,7 @@ impl Body {
                     }
                 }
                 "relationships" => {
-                    links = serde_json::from_str(raw.get()).map_err(|_| not_a_hash())?;
+                    links = members(raw)?;
                     for (name, _) in &links.0 {
                         if !context
                             .relationship(spec, name)
@@ -198,9 +216,7 @@ pub(super) fn parse_linkage(
     relationship: &'static RelationshipSpec,
     body: &[u8],
 ) -> Result<Vec<String>, ApiError> {
-    check_depth(body)?;
-    let document: Value = serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
-    let Value::Object(document) = document else { return Err(bad_request("Request must be a hash")) };
+    let document = document(body)?;
     // Here an empty list and null are valid: they clear the relationship.
     linkage(context, relationship, document.get("data").ok_or_else(|| missing("data"))?)
 }

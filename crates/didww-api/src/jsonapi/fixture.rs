@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use didww_types::{ApiVersion, Features, ResourceSpec, Secret};
+use didww_types::{ApiVersion, Features, ResourceSpec};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
 use service_core::{Core, Outbox};
 use trunk_rules::domain::{Rulebook, default_attributes};
-use trunk_store::account::{Account, ApiKey};
+use trunk_store::account::{Account, ApiKey, KeyDigest};
 use trunk_store::{Change, Record, Scope, SqliteStore};
 use uuid::Uuid;
 
@@ -46,7 +46,7 @@ impl Fixture {
         };
         let key = ApiKey {
             id: Uuid::from_u128(2),
-            secret: Secret::new("key"),
+            digest: KeyDigest::of("key"),
             created_at: now,
             addresses: None,
             environment: None,

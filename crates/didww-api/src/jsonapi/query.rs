@@ -10,7 +10,7 @@ use didww_types::{
 
 use super::include::IncludeNode;
 use super::read::parse_id;
-use super::{ApiError, Operation, RequestContext};
+use super::{ApiError, Operation, RequestContext, page};
 use trunk_store::{Condition, IndexValue, Order};
 
 /// The parsed query parameters of a request.
@@ -65,7 +65,10 @@ impl QueryParams {
         if operation.is_paged() {
             params.filters(context, spec, &pairs, &mut errors);
             match params.sort(context, spec, &pairs) {
-                Ok(()) => params.page(spec.max_page_size_at(context.version), &pairs, &mut errors),
+                Ok(()) => match page::read(query, spec.max_page_size_at(context.version)) {
+                    Ok(page) => params.page = page,
+                    Err(wrong) => errors.extend(wrong),
+                },
                 Err(error) => errors.push(*error),
             }
             params.in_links = pairs.into_iter().filter(|(name, _)| is_in_links(name)).collect();
@@ -185,33 +188,6 @@ impl QueryParams {
         }
         Ok(())
     }
-
-    fn page(&mut self, max_size: u64, pairs: &[(String, String)], errors: &mut Vec<ErrorObject>) {
-        for (name, value) in pairs {
-            let Some(name) = inside(name, "page") else { continue };
-            // The framework behind the API reads a value that is not a number as 0.
-            let number: u64 = value.trim().parse().unwrap_or(0);
-            match name {
-                "number" if number > 0 => self.page.number = number,
-                "size" if number > 0 && number <= max_size => self.page.size = number,
-                "size" if number > max_size => {
-                    errors.push(page_error(format!("size exceeds maximum page size of {max_size}.")));
-                }
-                "number" | "size" => {
-                    errors
-                        .push(page_error(format!("{value} is not a valid value for {name} page parameter.")));
-                }
-                _ => {
-                    let detail = format!("{name} is not an allowed page parameter.");
-                    errors.push(ErrorObject::new(
-                        ErrorCode::ParamNotAllowed,
-                        "Page parameter not allowed",
-                        detail,
-                    ));
-                }
-            }
-        }
-    }
 }
 
 /// Keeps the last value of a parameter that is sent more than once, as the framework behind the API does.
@@ -232,10 +208,6 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
 fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {
     let detail = format!("{value} is not a valid value for {name}.");
     ErrorObject::new(ErrorCode::InvalidFilterValue, "Invalid filter value", detail)
-}
-
-fn page_error(detail: String) -> ErrorObject {
-    ErrorObject::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)
 }
 
 fn is_in_links(name: &str) -> bool {

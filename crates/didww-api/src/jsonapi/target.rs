@@ -1,4 +1,10 @@
 //! Paths below `/v3`: the declared resource, and the endpoint of it.
+//!
+//! Paths are compared as URLs are (RFC 3986 §6.2.2), and as in front of DIDWW: percent-encoding of what needs none, dot
+//! segments and repeated slashes make no difference. A slash that is encoded is part of its segment, and letter case
+//! counts.
+
+use std::borrow::Cow;
 
 use didww_types::{ResourceSpec, find};
 use percent_encoding::percent_decode_str;
@@ -26,23 +32,21 @@ pub(crate) enum Endpoint {
 }
 
 impl Target {
-    /// Parses the part of a path after `/v3/`. Returns `None` if its first segment is no declared resource, if an id or a
-    /// name is empty or not valid percent-encoded UTF-8, or if it has too many segments.
+    /// Parses a path. Returns `None` if it is not below `/v3`, if the segment after that is no declared resource, if a
+    /// segment is not valid percent-encoded UTF-8, or if there are too many.
     pub(crate) fn parse(path: &str) -> Option<Self> {
-        let decode = |segment: &str| -> Option<String> {
-            let text = percent_decode(segment)?;
-            if text.is_empty() { None } else { Some(text) }
-        };
-        let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
+        let segments = segments(path)?;
+        let mut segments = segments.iter().map(AsRef::as_ref);
+        segments.next().filter(|version| *version == "v3")?;
         let spec = find(segments.next()?)?;
         let endpoint = match (segments.next(), segments.next(), segments.next(), segments.next()) {
             (None, ..) => Endpoint::Collection,
-            (Some(id), None, ..) => Endpoint::Record(decode(id)?),
+            (Some(id), None, ..) => Endpoint::Record(id.to_owned()),
             (Some(id), Some("relationships"), Some(name), None) => {
-                Endpoint::Relationship(decode(id)?, decode(name)?)
+                Endpoint::Relationship(id.to_owned(), name.to_owned())
             }
             (Some(id), Some(name), None, _) if name != "relationships" => {
-                Endpoint::Related(decode(id)?, decode(name)?)
+                Endpoint::Related(id.to_owned(), name.to_owned())
             }
             _ => return None,
         };
@@ -50,12 +54,25 @@ impl Target {
     }
 }
 
+/// Returns the decoded segments of a path, without empty and dot segments.
+fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
+    let mut segments = Vec::with_capacity(5);
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        let segment = percent_decode(segment)?;
+        match &*segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    Some(segments)
+}
+
 /// Decodes a segment; `None` if it is not valid. The decoder itself would leave a `%` without two digits as it is.
-fn percent_decode(segment: &str) -> Option<String> {
+fn percent_decode(segment: &str) -> Option<Cow<'_, str>> {
     let begins_with_digits = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let is_valid = segment.split('%').skip(1).all(begins_with_digits);
-    let text = is_valid.then(|| percent_decode_str(segment).decode_utf8())?.ok()?;
-    Some(text.into_owned())
+    is_valid.then(|| percent_decode_str(segment).decode_utf8())?.ok()
 }
 
 #[cfg(test)]
@@ -64,7 +81,7 @@ mod tests {
 
     #[test]
     fn every_form_of_path_is_parsed() {
-        let endpoint = |path: &str| Target::parse(path).map(|target| target.endpoint);
+        let endpoint = |path: &str| Target::parse(&format!("/v3/{path}")).map(|target| target.endpoint);
         assert_eq!(endpoint("dids"), Some(Endpoint::Collection));
         assert_eq!(endpoint("dids/"), Some(Endpoint::Collection));
         assert_eq!(endpoint("dids/1"), Some(Endpoint::Record("1".into())));
@@ -77,7 +94,7 @@ mod tests {
         for path in [
             "",
             "nothing",
-            "dids//",
+            "Dids",
             "dids/1/relationships",
             "dids/1/a/b",
             "dids/1/relationships/a/b",
@@ -86,6 +103,36 @@ mod tests {
             "dids/1%",
             "dids/%ff",
         ] {
+            assert_eq!(endpoint(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_are_compared_as_urls_are() {
+        let endpoint = |path: &str| Target::parse(path).map(|target| target.endpoint);
+        for path in [
+            "/v3/dids",
+            "//v3/dids",
+            "/v3//dids",
+            "/v3/dids//",
+            "/v3/%64ids",
+            "/%76%33/dids/",
+            "/v3/./dids",
+            "/v3/pops/../dids",
+            "/x/../v3/dids/.",
+            "/v3/dids/1/..",
+            "/v3/%2e/dids",
+            "/../v3/dids",
+        ] {
+            assert_eq!(endpoint(path), Some(Endpoint::Collection), "{path}");
+        }
+        let related = Some(Endpoint::Related("1".into(), "order".into()));
+        for path in ["/v3/dids//1/order", "/v3/dids/%31/./order/", "//v3//dids/1//order//"] {
+            assert_eq!(endpoint(path), related, "{path}");
+        }
+        assert_eq!(endpoint("/v3/dids/a%2Fb"), Some(Endpoint::Record("a/b".into())));
+        assert_eq!(endpoint("/v3/dids/%252e"), Some(Endpoint::Record("%2e".into())));
+        for path in ["/dids", "/v3", "/v3/..", "/v3/../dids", "/v3%2Fdids", "/V3/dids", "/v3dids", "v3/../"] {
             assert_eq!(endpoint(path), None, "{path}");
         }
     }

@@ -319,9 +319,14 @@ impl Attribute for AuthenticationMethod {
         let Some(method) = sent.as_object() else {
             return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
         };
-        let (Some(kind), Some(Value::Object(attributes))) =
-            (method.get("type").and_then(Value::as_str), method.get("attributes"))
-        else {
+        let none = Map::new();
+        let attributes = match method.get("attributes") {
+            Some(Value::Object(attributes)) => attributes,
+            // PHP writes an empty object so.
+            Some(Value::Array(items)) if items.is_empty() => &none,
+            _ => return Err(Violation::Invalid.into()),
+        };
+        let Some(kind) = method.get("type").and_then(Value::as_str) else {
             return Err(Violation::Invalid.into());
         };
         let validated = match kind {

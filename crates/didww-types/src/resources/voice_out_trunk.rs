@@ -7,7 +7,7 @@ use super::{AuthenticationMethod, AuthenticationMethodType, Did, MediaEncryption
 use crate::enumeration::string_enum;
 use crate::values::{
     AbsoluteCallbackUrl, BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks,
-    Money, PositiveCapacity, RtpNetworks, RtpTimeout, ThresholdAmount, WithoutNull,
+    Money, Name, PositiveCapacity, RtpNetworks, RtpTimeout, ThresholdAmount, WithoutNull,
 };
 use crate::{
     Access, Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Resource, Timestamp, ToMany,
@@ -106,7 +106,14 @@ pub struct VoiceOutTrunk {
     )]
     pub on_cli_mismatch_action: OnCliMismatchAction,
     /// The trunk's name, unique within the account.
-    #[attr(create = required(1), update, unique, sort, filter(list(until = "2026-04-16"), blank))]
+    #[attr(
+        create = required(1),
+        update,
+        unique,
+        sort,
+        value = Name,
+        filter(list(until = "2026-04-16"), blank)
+    )]
     pub name: String,
     /// The maximum number of simultaneous calls, 1 to 32767, and before 2026-04-16 from 0. None is no limit.
     #[attr(create, update, revised(since = "2026-04-16", value = Option<PositiveCapacity>))]

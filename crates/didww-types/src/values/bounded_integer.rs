@@ -57,9 +57,15 @@ fn check(number: i64, min: i64, max: i64) -> Option<Violation> {
 macro_rules! bounded_integer {
     ($(#[$meta:meta])* $name:ident($input:ty), $min:literal..=$max:literal, $what:literal, $right:literal) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(i64);
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::tolerant::integer(deserializer).map(Self)
+            }
+        }
 
         impl $name {
             /// The smallest valid value.

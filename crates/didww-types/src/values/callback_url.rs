@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::checked_text;
 use crate::{Kind, Violation};
 
-/// DIDWW states no limit; its own sample program sends 298 characters. Browsers and proxies take 2,048.
-const MAX_CHARACTERS: usize = 2_048;
+/// DIDWW documents no limit, and its own sample program sends 298 characters. 2,048 is chosen by this project.
+const MAX_CHARACTERS: usize = 2048;
 
 checked_text! {
     /// An http or https URL with a host, at most 2,048 characters. From 2026-04-16 on the scheme can be left out and is then

@@ -3,7 +3,9 @@
 
 use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk, VoiceOutTrunkPartial};
 use didww_types::values::CapacityLimit;
-use didww_types::{ApiVersion, Attribute as _, Partial as _, Resource as _, Update as _};
+use didww_types::{
+    ApiVersion, Attribute as _, Document, Partial as _, Resource as _, ResourceObject, Update as _,
+};
 use serde_json::{Value, json};
 
 use crate::fixtures::{CREDENTIALS, object, object_with, trunk};
@@ -95,6 +97,53 @@ fn a_value_outside_its_documented_range_is_read_and_written_back() {
     }
 }
 
+/// A plain value in another JSON type must not make a whole record unreadable, neither from a tree nor from text.
+#[test]
+fn a_plain_value_in_another_json_type_is_read_as_what_it_means() {
+    for (attribute, value, expected) in [
+        ("capacity_limit", json!("100"), json!(100)),
+        ("capacity_limit", json!(100.0), json!(100)),
+        ("capacity_limit", json!("100.0"), json!(100)),
+        ("rtp_timeout", json!(" 45 "), json!(45)),
+        ("allow_any_did_as_cli", json!("true"), json!(true)),
+        ("rtp_ping", json!(0), json!(false)),
+        ("name", json!(7), json!("7")),
+        ("external_reference_id", json!(18_446_744_073_709_551_615_u64), json!("18446744073709551615")),
+        ("dst_prefixes", json!([44, "1"]), json!(["44", "1"])),
+    ] {
+        let object = object_with(attribute, value.clone());
+        let text = serde_json::to_string(&object).unwrap();
+        let trunk = VoiceOutTrunk::decode(object).unwrap();
+        assert_eq!(encoded(&trunk, attribute), expected, "{attribute} {value}");
+        assert_eq!(serde_json::from_str::<VoiceOutTrunk>(&text).unwrap(), trunk, "{attribute} {value}");
+    }
+    let mut object = object("2026-04-16/dids.update_unassign_emergency.response.json");
+    object.attributes.insert("channels_included_count".to_owned(), json!("2"));
+    object.attributes.insert("billing_cycles_count".to_owned(), json!("12"));
+    let did = Did::decode(object).unwrap();
+    assert_eq!((did.channels_included_count, did.billing_cycles_count.unwrap().get()), (2, 12));
+}
+
+#[test]
+fn unknown_members_of_meta_and_links_are_kept() {
+    let text = json!({
+        "data": [{"id": "1", "type": "pops", "attributes": {}, "links": {"self": "https://x/1"}, "relationships": {
+            "cities": {"links": {"self": {"href": "https://x/1/cities", "meta": {}}, "related": null}, "meta": {"count": 3}},
+        }}],
+        "meta": {"total_records": "12", "api_version": "2026-04-16", "available_count": 3},
+        "links": {"first": "https://x/1", "next": {"href": "https://x/2"}, "prev": null, "describedby": "https://x/d"},
+    });
+    let document = Document::<Vec<ResourceObject>>::parse(text.to_string().as_bytes()).unwrap();
+    assert_eq!((document.meta.total_records, &document.meta.extra["available_count"]), (Some(12), &json!(3)));
+    assert_eq!((document.links.next.as_deref(), document.links.prev), (Some("https://x/2"), None));
+    assert_eq!(document.links.extra["describedby"], "https://x/d");
+    let record = &document.data[0];
+    assert_eq!(record.links.as_ref().unwrap()["self"], "https://x/1");
+    let cities = &record.relationships["cities"];
+    assert_eq!(cities.links.as_ref().unwrap().own.as_deref(), Some("https://x/1/cities"));
+    assert_eq!(cities.meta.as_ref().unwrap()["count"], 3);
+}
+
 #[test]
 fn an_address_that_cannot_be_parsed_allows_no_address() {
     let trunk = with("allowed_rtp_ips", json!(["localhost", "10.0.0.77/8"]));
@@ -144,10 +193,12 @@ fn the_error_of_a_missing_attribute_names_it() {
 #[test]
 fn a_value_of_the_wrong_form_is_refused_with_its_path() {
     for (attribute, value, path) in [
-        ("name", json!(1), "attributes.name"),
+        ("name", json!(["x"]), "attributes.name"),
+        ("capacity_limit", json!("many"), "attributes.capacity_limit"),
+        ("capacity_limit", json!(1.5), "attributes.capacity_limit"),
         ("rtp_ping", json!("yes"), "attributes.rtp_ping"),
         ("created_at", json!("yesterday"), "attributes.created_at"),
-        ("dst_prefixes", json!(["1", 2]), "attributes.dst_prefixes[1]"),
+        ("dst_prefixes", json!(["1", {}]), "attributes.dst_prefixes[1]"),
         ("threshold_amount", json!("much"), "attributes.threshold_amount"),
         ("authentication_method", json!({"attributes": {}}), "attributes.authentication_method"),
         ("authentication_method", json!(null), "attributes.authentication_method"),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
+use didww_types::Features;
 use didww_types::values::IpNetworks;
-use didww_types::{Features, Secret};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
@@ -50,7 +50,7 @@ pub(crate) async fn service(addresses: Option<&str>) -> TokenService {
     };
     let key = ApiKey {
         id: Uuid::from_u128(2),
-        secret: Secret::new(KEY),
+        digest: trunk_store::account::KeyDigest::of(KEY),
         created_at: tokens.core.clock.now(),
         addresses: addresses.map(|text| Arc::new(IpNetworks::parse([text]).unwrap())),
         environment: Some(Environment::Production),

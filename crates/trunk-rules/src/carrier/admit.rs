@@ -134,6 +134,7 @@ impl Call<'_> {
             configured: details.configured.into_owned(),
             received: details.received,
             explanation: sentence(&details.explanation),
+            warning: None,
             dialled: lossy_text(self.dialled),
             passed: self.passed,
         }))
@@ -373,7 +374,11 @@ impl Call<'_> {
                 received: offer_summary(&refusal, self.attempt.sdp),
                 explanation: explanation.into(),
             };
-            self.refuse(Check::Media, refusal.cause(), refusal.code(settings), details)
+            let mut verdict = self.refuse(Check::Media, refusal.cause(), refusal.code(settings), details);
+            if let Verdict::Refused(refused) = &mut verdict {
+                refused.warning = Some(refusal.warning());
+            }
+            verdict
         })?;
         self.passed.add(Check::Media);
         Ok(media)

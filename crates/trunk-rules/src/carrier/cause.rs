@@ -128,6 +128,7 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         420 => "Bad Extension",
         422 => "Session Interval Too Small",
         433 => "Anonymity Disallowed",
+        469 => "Bad Info Package",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",

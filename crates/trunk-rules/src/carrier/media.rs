@@ -6,7 +6,7 @@ use didww_types::Secret;
 use didww_types::resources::MediaEncryptionMode;
 
 use super::sdp::{self, Stream};
-use super::{Cause, Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
+use super::{Cause, Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup, Warning};
 
 const SRTP_SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];
 /// The SRTP suite of an offer that the edge makes, under the tag 1.
@@ -29,6 +29,9 @@ pub enum Protection {
         suite: &'static str,
         /// Key and salt in base64.
         key: Secret,
+        /// Whether packets end with the authentication tag alone: the line has neither a master key
+        /// identifier nor session parameters, which change the packets.
+        is_plain: bool,
     },
     /// SRTP with keys negotiated by DTLS.
     Dtls {
@@ -65,8 +68,15 @@ pub struct Media {
     pub codec: Codec,
     /// The codec's payload type.
     pub payload_type: u8,
+    /// The payload types that the offerer may send audio in: that of the selected codec, and in an answer to
+    /// an offer of the edge those of all codecs of the answer.
+    pub payload_types: Vec<u8>,
+    /// The value of the codec's `a=fmtp`, which the answer repeats.
+    pub format_parameters: Option<String>,
     /// The payload type of telephone events, if offered.
     pub telephone_event: Option<u8>,
+    /// The clock rate of telephone events in Hz; without meaning if there are none.
+    pub telephone_event_rate: u32,
     /// The packet time that the offerer asks for, in milliseconds.
     pub packet_time: Option<u16>,
     /// The value of `t=`, which the answer repeats.
@@ -118,6 +128,20 @@ impl MediaRefusal {
         }
     }
 
+    /// The warning of the response that refuses the offer (RFC 3261 §20.43).
+    pub fn warning(&self) -> Warning {
+        match self {
+            Self::Unparsable(SdpError::Line(line)) if line.starts_with("c=") => {
+                Warning::NETWORK_ADDRESS_FORMAT
+            }
+            Self::Profile(_) | Self::DtlsNotImplemented => Warning::TRANSPORT_PROTOCOL,
+            Self::NoAudio | Self::StreamRefused => Warning::MEDIA_TYPE,
+            Self::NoCodec(_) => Warning::MEDIA_FORMAT,
+            Self::NoKey | Self::NoFingerprint => Warning::ATTRIBUTE,
+            Self::Unparsable(_) | Self::NoAnswer => Warning::MISCELLANEOUS,
+        }
+    }
+
     /// The response code for the refused offer.
     pub const fn code(&self, settings: &Settings) -> u16 {
         match self {
@@ -162,7 +186,11 @@ pub fn take_answer(
     match media.protection {
         // An SDES answer names the offered line by its tag.
         Protection::Sdes { tag, suite, .. } if (tag, suite) != (1, OFFERED_SUITE) => Err(MediaRefusal::NoKey),
-        _ => Ok(Media { lines: streams.iter().map(|stream| stream.line.to_owned()).collect(), ..media }),
+        _ => Ok(Media {
+            lines: streams.iter().map(|stream| stream.line.to_owned()).collect(),
+            payload_types: stream.payload_types_of(&codecs),
+            ..media
+        }),
     }
 }
 
@@ -237,6 +265,7 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
     let (payload_type, codec) =
         stream.codec(codecs).ok_or_else(|| MediaRefusal::NoCodec(stream.encodings()))?;
     let host = stream.host.clone().ok_or(SdpError::NoConnection)?;
+    let telephone_event = stream.telephone_event(codec.clock_rate());
     Ok(Media {
         stream: 0,
         lines: Vec::new(),
@@ -248,7 +277,10 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         rtcp_mux: stream.rtcp_mux,
         codec,
         payload_type,
-        telephone_event: stream.telephone_event(),
+        payload_types: vec![payload_type],
+        format_parameters: stream.format_parameters_of(payload_type).map(str::to_owned),
+        telephone_event: telephone_event.map(|(number, _)| number),
+        telephone_event_rate: telephone_event.map_or(codec.clock_rate(), |(_, rate)| rate),
         packet_time: stream.packet_time,
         time: stream.time.unwrap_or("0 0").to_owned(),
         protection,
@@ -262,10 +294,12 @@ fn sdes(stream: &Stream<'_>) -> Option<Protection> {
         let named = words.next()?;
         let suite = SRTP_SUITES.into_iter().find(|suite| named.eq_ignore_ascii_case(suite))?;
         // Lifetime and master key identifier may follow a `|`, further keys a `;`.
-        let key = words.next()?.strip_prefix("inline:")?.split(['|', ';']).next()?;
+        let inline = words.next()?.strip_prefix("inline:")?;
+        let key = inline.split(['|', ';']).next()?;
+        let is_plain = words.next().is_none() && !inline.contains([':', ';']);
         let is_complete = key.len() == KEY_BASE64_LENGTH
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-        is_complete.then(|| Protection::Sdes { tag, suite, key: Secret::new(key) })
+        is_complete.then(|| Protection::Sdes { tag, suite, key: Secret::new(key), is_plain })
     })
 }
 
@@ -324,6 +358,57 @@ mod tests {
         assert_eq!((media.port, media.rtcp_port, media.packet_time), (40_000, 40_009, Some(20)));
         assert_eq!(media.host, MediaHost::Address("192.0.2.1".parse().unwrap()));
         assert_eq!((media.direction, media.protection), (Direction::SendOnly, Protection::Plain));
+    }
+
+    #[test]
+    fn codecs_that_didww_does_not_document_come_after_the_others_in_the_order_of_the_offer() {
+        let opus = ["rtpmap:96 opus/48000/2", "fmtp:96 useinbandfec=1", "rtpmap:97 iLBC/8000"];
+        let chosen = |payloads: &str, attributes: &[&str]| {
+            let media =
+                check(&MediaEncryptionMode::Disabled, &offer("RTP/AVP", payloads, attributes)).unwrap();
+            (media.codec, media.payload_type)
+        };
+        assert_eq!(chosen("96 97 9 3", &opus), (Codec::Gsm, 3));
+        assert_eq!(chosen("97 96 9", &opus), (Codec::Ilbc, 97));
+        assert_eq!(chosen("9 96", &opus), (Codec::G722, 9));
+        assert_eq!(
+            refused(&MediaEncryptionMode::Disabled, &offer("RTP/AVP", "96", &["rtpmap:96 opus/8000"])),
+            MediaRefusal::NoCodec("opus/8000".to_owned()),
+            "that is another clock rate"
+        );
+        let sdp = offer(
+            "RTP/AVP",
+            "96 101 102",
+            &[opus[0], opus[1], "rtpmap:101 telephone-event/8000", "rtpmap:102 telephone-event/48000"],
+        );
+        let media = check(&MediaEncryptionMode::Disabled, &sdp).unwrap();
+        assert_eq!(media.format_parameters.as_deref(), Some("useinbandfec=1"));
+        assert_eq!((media.telephone_event, media.telephone_event_rate), (Some(102), 48_000));
+    }
+
+    #[test]
+    fn the_payload_types_that_may_arrive_are_the_selected_one_or_those_of_an_answer() {
+        let sdp = offer("RTP/AVP", "0 8 101", &["rtpmap:101 telephone-event/8000"]);
+        assert_eq!(check(&MediaEncryptionMode::Disabled, &sdp).unwrap().payload_types, [0]);
+        let answer = take_answer(&MediaEncryptionMode::Disabled, &Settings::default(), Some(sdp.as_bytes()));
+        assert_eq!(answer.unwrap().payload_types, [0, 8]);
+    }
+
+    #[test]
+    fn each_refusal_has_its_warning() {
+        let mode = MediaEncryptionMode::Disabled;
+        let plain = offer("RTP/AVP", "8", &[]);
+        for (sdp, code) in [
+            (offer("RTP/SAVP", "8", &[]), 302),
+            (offer("RTP/AVP", "99", &[]), 305),
+            (plain.replace("m=audio", "m=video"), 304),
+            (plain.replace("c=IN IP4", "c=ATM NSAP"), 301),
+            (plain.replace("m=audio 40000", "m=audio x"), 399),
+        ] {
+            assert_eq!(refused(&mode, &sdp).warning().code, code, "{sdp}");
+        }
+        let savp = offer("RTP/SAVP", "8", &[]);
+        assert_eq!(refused(&MediaEncryptionMode::SrtpSdes, &savp).warning().code, 306);
     }
 
     #[test]
@@ -446,7 +531,7 @@ mod tests {
             "8",
             &["crypto:1 AES_256_CM_HMAC_SHA1_80 inline:x", &line(SRTP_SUITES[1], KEY)],
         );
-        let expected = Protection::Sdes { tag: 2, suite: SRTP_SUITES[1], key: KEY.into() };
+        let expected = Protection::Sdes { tag: 2, suite: SRTP_SUITES[1], key: KEY.into(), is_plain: false };
         assert_eq!(check(&mode, &good).unwrap().protection, expected);
         assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[])), MediaRefusal::NoKey);
         assert_eq!(
@@ -461,7 +546,7 @@ mod tests {
     fn encryption_that_is_offered_as_optional_is_taken() {
         let line = format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[0]);
         let sdp = offer("RTP/AVP", "8", &[&line]);
-        let expected = Protection::Sdes { tag: 1, suite: SRTP_SUITES[0], key: KEY.into() };
+        let expected = Protection::Sdes { tag: 1, suite: SRTP_SUITES[0], key: KEY.into(), is_plain: true };
         assert_eq!(check(&MediaEncryptionMode::SrtpSdes, &sdp).unwrap().protection, expected);
         assert_eq!(check(&MediaEncryptionMode::Disabled, &sdp).unwrap().protection, Protection::Plain);
     }
@@ -531,8 +616,11 @@ mod tests {
     #[test]
     fn an_offer_without_a_common_codec_is_refused_by_name() {
         let mode = MediaEncryptionMode::Disabled;
-        let sdp = offer("RTP/AVP", "96 101", &["rtpmap:96 opus/48000/2", "rtpmap:101 telephone-event/8000"]);
-        assert_eq!(refused(&mode, &sdp), MediaRefusal::NoCodec("opus/48000 telephone-event/8000".to_owned()));
+        let sdp = offer("RTP/AVP", "96 101", &["rtpmap:96 speex/16000", "rtpmap:101 telephone-event/8000"]);
+        assert_eq!(
+            refused(&mode, &sdp),
+            MediaRefusal::NoCodec("speex/16000 telephone-event/8000".to_owned())
+        );
         // An `a=rtpmap` overrides a static payload type.
         let mapped = offer("RTP/AVP", "8", &["rtpmap:8 PCMA/16000"]);
         assert!(matches!(refused(&mode, &mapped), MediaRefusal::NoCodec(_)));

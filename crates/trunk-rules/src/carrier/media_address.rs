@@ -69,6 +69,11 @@ pub fn no_media_to(address: SocketAddr, signalling: IpAddr, is_listed: bool) -> 
     })
 }
 
+/// Whether an address is in a private network, behind a carrier-grade NAT, or loopback.
+pub(super) fn is_private(address: IpAddr) -> bool {
+    scope(address.to_canonical()) > Scope::Public
+}
+
 fn scope(address: IpAddr) -> Scope {
     let is_private = match address {
         _ if address.is_loopback() => return Scope::Loopback,

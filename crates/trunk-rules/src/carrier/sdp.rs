@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-/// A codec that the edge supports.
+/// A codec that the edge accepts. It transcodes nothing: what arrives in a codec is sent back in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 A-law.
@@ -18,13 +18,25 @@ pub enum Codec {
     G723,
     /// GSM full rate.
     Gsm,
+    /// Opus (RFC 7587).
+    Opus,
+    /// G.722, 64 kbit/s.
+    G722,
+    /// iLBC (RFC 3952).
+    Ilbc,
 }
 
 impl Codec {
-    /// All codecs that the edge supports.
-    pub const ALL: [Self; 5] = [Self::Pcma, Self::Pcmu, Self::G729, Self::G723, Self::Gsm];
+    /// All codecs that the edge accepts.
+    pub const ALL: [Self; 8] =
+        [Self::Pcma, Self::Pcmu, Self::G729, Self::G723, Self::Gsm, Self::Opus, Self::G722, Self::Ilbc];
 
-    /// The encoding name in `a=rtpmap`. The clock rate of every codec is 8000 Hz.
+    /// Whether DIDWW documents the codec. The others are chosen only from offers that have none of these.
+    pub const fn is_documented(self) -> bool {
+        !matches!(self, Self::Opus | Self::G722 | Self::Ilbc)
+    }
+
+    /// The encoding name in `a=rtpmap`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pcma => "PCMA",
@@ -32,17 +44,57 @@ impl Codec {
             Self::G729 => "G729",
             Self::G723 => "G723",
             Self::Gsm => "GSM",
+            Self::Opus => "opus",
+            Self::G722 => "G722",
+            Self::Ilbc => "iLBC",
         }
     }
 
-    /// The static payload type, which needs no `a=rtpmap` (RFC 3551).
-    pub const fn static_payload_type(self) -> u8 {
+    /// The rate of the RTP timestamps in Hz. That of G.722 is 8000 although it samples at 16000 (RFC 3551
+    /// §4.5.2), and that of Opus is always 48000 (RFC 7587 §4.1).
+    pub const fn clock_rate(self) -> u32 {
         match self {
-            Self::Pcmu => 0,
-            Self::Gsm => 3,
-            Self::G723 => 4,
-            Self::Pcma => 8,
-            Self::G729 => 18,
+            Self::Opus => 48_000,
+            _ => 8_000,
+        }
+    }
+
+    /// The value of `a=rtpmap` after the payload type: `PCMA/8000`, `opus/48000/2`.
+    pub const fn encoding(self) -> &'static str {
+        match self {
+            Self::Pcma => "PCMA/8000",
+            Self::Pcmu => "PCMU/8000",
+            Self::G729 => "G729/8000",
+            Self::G723 => "G723/8000",
+            Self::Gsm => "GSM/8000",
+            Self::Opus => "opus/48000/2",
+            Self::G722 => "G722/8000",
+            Self::Ilbc => "iLBC/8000",
+        }
+    }
+
+    /// The static payload type, which needs no `a=rtpmap` (RFC 3551); `None` for a codec that has none.
+    pub const fn static_payload_type(self) -> Option<u8> {
+        match self {
+            Self::Pcmu => Some(0),
+            Self::Gsm => Some(3),
+            Self::G723 => Some(4),
+            Self::Pcma => Some(8),
+            Self::G722 => Some(9),
+            Self::G729 => Some(18),
+            Self::Opus | Self::Ilbc => None,
+        }
+    }
+
+    /// The payload type in offers of the edge: the static one, or a dynamic one.
+    pub const fn offered_payload_type(self) -> u8 {
+        match self {
+            Self::Opus => 96,
+            Self::Ilbc => 97,
+            _ => match self.static_payload_type() {
+                Some(number) => number,
+                None => 98,
+            },
         }
     }
 }
@@ -95,6 +147,16 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The attribute's name in a session description.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SendRecv => "sendrecv",
+            Self::SendOnly => "sendonly",
+            Self::RecvOnly => "recvonly",
+            Self::Inactive => "inactive",
+        }
+    }
+
     fn named(text: &str) -> Option<Self> {
         Some(match text {
             "sendrecv" => Self::SendRecv,
@@ -144,6 +206,9 @@ pub enum SdpError {
 /// time.
 const MAX_PAYLOAD_TYPES: usize = 64;
 
+/// The longest `a=fmtp` value that an answer repeats.
+const MAX_FORMAT_PARAMETERS_BYTES: usize = 200;
+
 /// A media stream of an SDP body.
 #[derive(Default)]
 pub(super) struct Stream<'a> {
@@ -154,6 +219,7 @@ pub(super) struct Stream<'a> {
     pub(super) profile_text: &'a str,
     pub(super) payload_types: Vec<u8>,
     pub(super) rtpmaps: Vec<(u8, &'a str)>,
+    pub(super) format_parameters: Vec<(u8, &'a str)>,
     pub(super) cryptos: Vec<&'a str>,
     pub(super) host: Option<MediaHost>,
     pub(super) direction: Option<Direction>,
@@ -245,6 +311,13 @@ fn attribute<'a>(section: &mut Stream<'a>, text: &'a str) {
                 section.rtpmaps.push((number, encoding.trim()));
             }
         }
+        "fmtp" => {
+            if let Some((number, parameters)) = value.split_once(' ')
+                && let Ok(number) = number.parse()
+            {
+                section.format_parameters.push((number, parameters.trim()));
+            }
+        }
         "crypto" => section.cryptos.push(value),
         "fingerprint" => section.fingerprint = Some(value),
         "setup" => {
@@ -269,26 +342,58 @@ impl Stream<'_> {
             let mut parts = encoding.split('/');
             return Some((parts.next()?, parts.next()?));
         }
-        let codec = Codec::ALL.into_iter().find(|codec| codec.static_payload_type() == number)?;
+        let codec = Codec::ALL.into_iter().find(|codec| codec.static_payload_type() == Some(number))?;
         Some((codec.name(), "8000"))
     }
 
-    /// The first offered codec that is accepted, with its payload type.
-    pub(super) fn codec(&self, accepted: &[Codec]) -> Option<(u8, Codec)> {
-        self.payload_types.iter().find_map(|number| {
-            let (name, rate) = self.encoding(*number).filter(|(_, rate)| *rate == "8000")?;
-            let codec =
-                accepted.iter().find(|codec| name.eq_ignore_ascii_case(codec.name()) && rate == "8000")?;
-            Some((*number, *codec))
-        })
+    /// The codec of a payload type, if it is one of these.
+    fn codec_of(&self, number: u8, accepted: &[Codec]) -> Option<Codec> {
+        let (name, rate) = self.encoding(number)?;
+        let fits = |codec: &&Codec| {
+            name.eq_ignore_ascii_case(codec.name()) && rate.parse() == Ok(codec.clock_rate())
+        };
+        accepted.iter().find(fits).copied()
     }
 
-    /// The payload type of telephone events, if offered.
-    pub(super) fn telephone_event(&self) -> Option<u8> {
-        self.payload_types.iter().copied().find(|number| {
-            self.encoding(*number)
-                .is_some_and(|(name, rate)| name.eq_ignore_ascii_case("telephone-event") && rate == "8000")
-        })
+    /// The first offered codec that is accepted, with its payload type. A codec that DIDWW documents comes
+    /// before every other one.
+    pub(super) fn codec(&self, accepted: &[Codec]) -> Option<(u8, Codec)> {
+        let first = |is_documented: bool| {
+            self.payload_types.iter().find_map(|number| {
+                let codec = self.codec_of(*number, accepted)?;
+                (codec.is_documented() == is_documented).then_some((*number, codec))
+            })
+        };
+        first(true).or_else(|| first(false))
+    }
+
+    /// The payload types of all accepted codecs.
+    pub(super) fn payload_types_of(&self, accepted: &[Codec]) -> Vec<u8> {
+        let is_accepted = |number: &u8| self.codec_of(*number, accepted).is_some();
+        self.payload_types.iter().copied().filter(is_accepted).collect()
+    }
+
+    /// The value of `a=fmtp` of a payload type, if an answer can repeat it.
+    pub(super) fn format_parameters_of(&self, number: u8) -> Option<&str> {
+        let (_, parameters) = self.format_parameters.iter().find(|(mapped, _)| *mapped == number)?;
+        let is_repeatable = parameters.len() <= MAX_FORMAT_PARAMETERS_BYTES
+            && parameters.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        is_repeatable.then_some(*parameters)
+    }
+
+    /// The payload type and the clock rate of telephone events, if offered: those with the clock rate of the
+    /// codec, otherwise those with 8000 Hz.
+    pub(super) fn telephone_event(&self, clock_rate: u32) -> Option<(u8, u32)> {
+        let with = |clock_rate: u32| {
+            let fits = |number: &u8| {
+                let encoding = self.encoding(*number);
+                encoding.is_some_and(|(name, rate)| {
+                    name.eq_ignore_ascii_case("telephone-event") && rate.parse() == Ok(clock_rate)
+                })
+            };
+            Some((self.payload_types.iter().copied().find(fits)?, clock_rate))
+        };
+        with(clock_rate).or_else(|| with(8_000))
     }
 
     /// The offered encodings as text, for error messages.

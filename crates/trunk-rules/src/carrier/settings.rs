@@ -106,7 +106,7 @@ impl Default for Settings {
             emergency: EmergencyNumbers::default(),
             codecs: Codec::ALL.to_vec(),
             dtls_signalling_only: false,
-            callback_on_manual_block: false,
+            callback_on_manual_block: true,
             retry_clock_factor: Decimal::ONE,
         }
     }

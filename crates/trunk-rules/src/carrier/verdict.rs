@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Media, Rate, Settings, TrunkTerms,
-    sentence,
+    Warning, sentence,
 };
 
 /// The decision on a call.
@@ -132,6 +132,8 @@ pub struct Refusal {
     /// Why the call was refused, and how to correct it. Made by [`sentence`], so that it is the
     /// same in a header, a log line and a record.
     pub explanation: String,
+    /// The warning of a response that refuses media; `None` for every other check.
+    pub warning: Option<Warning>,
     /// The dialled text, including the tech prefix.
     pub dialled: String,
     /// The checks that the call passed before.
@@ -199,6 +201,7 @@ mod tests {
             configured: "reject_all".to_owned(),
             received: received.to_owned(),
             explanation: "with reject_all it's refused".to_owned(),
+            warning: None,
             dialled: String::new(),
             passed: Checks::default(),
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::Features;
 use didww_types::values::IpNetworks;
-use didww_types::{ApiVersion, Secret, Timestamp};
+use didww_types::{ApiVersion, Timestamp};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ impl Directory {
         let mut keys = connection.prepare(&format!("SELECT {KEY_COLUMNS}, account FROM api_key"))?;
         for key in keys.query_map([], |row| Ok((api_key(row)?, row.get::<_, i64>(5)?)))? {
             let (key, account) = key?;
-            directory.put_key(KeyDigest::of(key.secret.expose()), DirectoryKey::of(account, &key));
+            directory.put_key(key.digest, DirectoryKey::of(account, &key));
         }
         directory.token_keys = token_keys::load(connection)?;
         Ok(directory)
@@ -222,18 +222,16 @@ fn name_taken(error: rusqlite::Error) -> StoreError {
 }
 
 pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Result<(), StoreError> {
-    let secret = key.secret.expose();
     let added = connection
         .prepare_cached(
-            "INSERT INTO api_key (digest, id, account, secret, created_at, addresses, environment) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO api_key (digest, id, account, created_at, addresses, environment) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )
         .map_err(failed)?
         .execute(params![
-            KeyDigest::of(secret).as_bytes().as_slice(),
+            key.digest.as_bytes().as_slice(),
             key.id.as_bytes().as_slice(),
             account,
-            secret,
             key.created_at.as_unix_millis(),
             key.addresses.as_deref().map(address_text),
             key.environment.map(Environment::as_str),
@@ -254,7 +252,7 @@ pub(super) fn keys(connection: &Connection, account: i64) -> Result<Vec<ApiKey>,
 }
 
 /// The columns that [`api_key`] reads.
-const KEY_COLUMNS: &str = "id, secret, created_at, addresses, environment";
+const KEY_COLUMNS: &str = "id, digest, created_at, addresses, environment";
 
 fn api_key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
     let unreadable = |column, what: &str| {
@@ -268,7 +266,7 @@ fn api_key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
     let environment = environment.map(|name| Environment::named(&name).ok_or(name)).transpose();
     Ok(ApiKey {
         id: uuid(row, 0)?,
-        secret: Secret::new(row.get::<_, String>(1)?),
+        digest: KeyDigest::from_bytes(row.get(1)?),
         created_at: Timestamp::from_unix_millis(row.get(2)?),
         addresses: addresses.map_err(|_| unreadable(3, "list of networks"))?.map(Arc::new),
         environment: environment.map_err(|_| unreadable(4, "environment"))?,

@@ -45,7 +45,13 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_call_ids.sql"),
     include_str!("migrations/0014_idempotency.sql"),
     include_str!("migrations/0015_tokens.sql"),
+    include_str!("migrations/0016_callback_secrets.sql"),
+    include_str!("migrations/0017_key_digests.sql"),
+    include_str!("migrations/0018_rewrite.sql"),
 ];
+
+/// The schema after which API keys are not in any table any more. Files of this schema and older ones are rewritten.
+const WITHOUT_KEYS: usize = 17;
 
 /// Number of connections for reads by a key.
 const READER_CONNECTIONS: usize = 4;
@@ -252,18 +258,38 @@ fn intern(
     Ok(symbols)
 }
 
-/// Brings the schema up to date, in one transaction: a migration that fails leaves the database as it was, and a new database
-/// costs one flush to the disk.
+/// Brings the schema up to date. Migrations are applied in one transaction: one that fails leaves the database as it was, and
+/// a new database costs one flush to the disk. A file of a server that stored API keys in clear text is rewritten once, which
+/// needs as much free space as the file has: deleted text remains in a file's free pages until they are used again. If the
+/// rewriting is interrupted, the next start repeats it.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let mut pending = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > schema).peekable();
+    let schema = schema(connection)?;
+    if (1..=WITHOUT_KEYS).contains(&schema) {
+        apply(connection, schema, WITHOUT_KEYS)?;
+        tracing::info!("the database is rewritten once, so that no API key remains in it");
+        connection.execute_batch("VACUUM")?;
+        // The log of writes has pages with keys too.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        return apply(connection, WITHOUT_KEYS, MIGRATIONS.len());
+    }
+    apply(connection, schema, MIGRATIONS.len())
+}
+
+fn schema(connection: &Connection) -> rusqlite::Result<usize> {
+    let schema = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    Ok(usize::try_from(schema).unwrap_or(usize::MAX))
+}
+
+/// Applies the migrations from one schema to another, in one transaction.
+fn apply(connection: &mut Connection, from: usize, to: usize) -> rusqlite::Result<()> {
+    let mut pending = (1..=to).zip(MIGRATIONS).skip(from).peekable();
     if pending.peek().is_none() {
         return Ok(());
     }
     let transaction = connection.transaction()?;
     for (number, migration) in pending {
         transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", number)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(number).unwrap_or(i64::MAX))?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()

@@ -10,6 +10,7 @@ use didww_types::Timestamp;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
+use super::callback_secrets;
 use super::error::failed;
 use super::row::uuid;
 use crate::{Attempted, Backlog, Delivery, EventForm, NewEvent, Owner, StoreError};
@@ -25,6 +26,12 @@ const INSERT: &str = "INSERT INTO outbox \
 
 pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
     let owner = event.form.owner();
+    if let EventForm::Trunk { account } = event.form
+        && !callback_secrets::has_enabled(connection, account)?
+    {
+        tracing::info!(trunk = %event.subject, "an event was dropped: its account has no enabled callback secret");
+        return update_backlog(connection, owner, 0, 1);
+    }
     let (account, customer) = columns(owner);
     let (method, signature) = match &event.form {
         EventForm::Trunk { .. } => ("POST", None),

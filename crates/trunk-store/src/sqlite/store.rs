@@ -1,6 +1,7 @@
 //! The store of the embedded engine: each part of the trait, and where its methods run.
 
 mod accounts;
+mod callback_secrets;
 mod calls;
 mod documents;
 mod engine;

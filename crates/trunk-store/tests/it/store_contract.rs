@@ -3,6 +3,7 @@
 
 mod accounts;
 mod batches;
+mod callback_secrets;
 mod calls;
 mod documents;
 mod events;
@@ -116,6 +117,12 @@ macro_rules! part {
         a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredth_at_least
         an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it
         a_clock_that_is_set_back_makes_nothing_wait_longer
+        an_event_of_an_account_without_an_enabled_secret_is_dropped
+    } };
+    ($factory:ident callback_secrets) => { part! { @ $factory callback_secrets:
+        an_account_has_at_most_one_enabled_secret
+        a_secret_is_replaced_and_removed_in_its_own_account_only
+        the_secrets_of_an_account_are_bounded_and_deleted_with_it
     } };
     ($factory:ident calls) => { part! { @ $factory calls:
         a_call_that_was_answered_is_kept_until_its_record_takes_its_place
@@ -168,6 +175,7 @@ macro_rules! engine {
             part! { $factory accounts }
             part! { $factory documents }
             part! { $factory events }
+            part! { $factory callback_secrets }
             part! { $factory calls }
             part! { $factory jobs }
             part! { $factory idempotency }

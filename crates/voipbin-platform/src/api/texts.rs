@@ -1,4 +1,5 @@
-//! The length limits of texts that clients store. VoIPBIN documents none; these are those of its database.
+//! The limits of texts that clients store. VoIPBIN documents none; the lengths are those of its database. A NUL is refused,
+//! because PostgreSQL cannot store it.
 
 use crate::error::ApiError;
 
@@ -16,12 +17,15 @@ pub(super) const LONG: MaxBytes = MaxBytes(65_535);
 /// Checks texts: the name of each member, its text and its limit.
 ///
 /// # Errors
-/// The first member that is too long.
+/// The first member that is too long or contains a NUL.
 pub(super) fn check_lengths(texts: &[(&str, &str, MaxBytes)]) -> Result<(), ApiError> {
-    let too_long = texts.iter().find(|(_, text, MaxBytes(most))| text.len() > *most);
-    too_long.map_or(Ok(()), |(name, _, MaxBytes(most))| {
-        Err(ApiError::invalid_data_because(format!("{name} has more than {most} bytes")))
-    })
+    let flaw = texts.iter().find_map(|(name, text, MaxBytes(most))| {
+        if text.len() > *most {
+            return Some(format!("{name} has more than {most} bytes"));
+        }
+        text.contains('\0').then(|| format!("{name} contains a NUL character"))
+    });
+    flaw.map_or(Ok(()), |flaw| Err(ApiError::invalid_data_because(flaw)))
 }
 
 #[cfg(test)]
@@ -34,5 +38,12 @@ mod tests {
         assert_eq!(check(255), Ok(()));
         let message = check(256).unwrap_err().message;
         assert_eq!(message, "The request contains invalid data: name has more than 255 bytes.");
+    }
+
+    #[test]
+    fn a_text_has_no_nul() {
+        let message = check_lengths(&[("name", "a\0b", SHORT)]).unwrap_err().message;
+        assert_eq!(message, "The request contains invalid data: name contains a NUL character.");
+        assert_eq!(check_lengths(&[("detail", "two\nlines", LONG)]), Ok(()));
     }
 }

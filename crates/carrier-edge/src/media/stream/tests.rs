@@ -2,7 +2,7 @@ use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use serde_json::{Value, json};
 use service_base::net::Use;
-use trunk_rules::carrier::{AccountDids, Settings, TrunkLinks, negotiate};
+use trunk_rules::carrier::{AccountDids, MediaHost, Settings, TrunkLinks, negotiate};
 
 use super::*;
 
@@ -45,6 +45,7 @@ fn media(payload_type: u8) -> Media {
 
 struct Stage {
     stream: Stream,
+    facts: Arc<SharedFacts>,
     own: OwnSockets,
     all_calls: Budget,
 }
@@ -54,9 +55,13 @@ impl Stage {
     fn of(offered: &str, further: &Value) -> Self {
         let own = OwnSockets::default();
         let signalling = at(CALLER).ip();
-        let mut stream = Stream::new(signalling, trunk(further), own.clone(), 0x0102_0304_0506_0708, now());
-        stream.apply(&media(8), Some(at(offered)), now());
-        Self { stream, own, all_calls: Budget::new(1_000_000, 1_000_000) }
+        let facts = Arc::new(SharedFacts::new(true));
+        let parts = (Arc::clone(&facts), now());
+        let mut stream = Stream::new(signalling, trunk(further), own.clone(), 0x0102_0304_0506_0708, parts);
+        let named =
+            Media { host: MediaHost::Address(at(offered).ip()), port: at(offered).port(), ..media(8) };
+        stream.apply(&named, Some(at(offered)), now());
+        Self { stream, facts, own, all_calls: Budget::new(1_000_000, 1_000_000) }
     }
 
     /// The echo of a packet, and its destination.
@@ -68,6 +73,11 @@ impl Stage {
     ) -> Option<(Vec<u8>, SocketAddr)> {
         let target = self.stream.receive(&mut packet, at(from), now(), stopwatch, &self.all_calls)?;
         Some((packet, target))
+    }
+
+    /// The sentence about missing audio.
+    fn no_audio(&self) -> Option<String> {
+        trunk_rules::carrier::no_audio(&self.stream.trunk.rtp, at(CALLER).ip(), &self.facts.lock())
     }
 
     fn echoes(&mut self, from: &str) -> Option<SocketAddr> {
@@ -109,8 +119,8 @@ fn nothing_is_sent_to_special_addresses_whatever_an_sdp_names_and_whatever_comes
             for _ in 0..20 {
                 assert_eq!(stage.echoes(special), None, "{special}");
             }
-            assert_eq!(stage.stream.traffic().sent, 0);
-            assert!(stage.stream.traffic().why_silent.is_some());
+            assert_eq!(stage.facts.lock().sent.packets, 0);
+            assert!(stage.no_audio().is_some());
         }
     }
 }
@@ -138,10 +148,8 @@ fn a_third_party_that_an_sdp_names_gets_nothing_but_a_ping_if_it_is_listed() {
     for _ in 0..100 {
         assert_eq!(stage.echoes(CALLER), None);
     }
-    assert_eq!(
-        stage.stream.traffic().why_silent,
-        Some("the SDP names another address than RTP comes from, and force_symmetric_rtp is off")
-    );
+    let sentence = stage.no_audio().unwrap();
+    assert!(sentence.contains(victim) && sentence.contains("force_symmetric_rtp is off"), "{sentence}");
     let mut listed = Stage::of(victim, &json!({ "allowed_rtp_ips": ["203.0.113.0/24"] }));
     assert_eq!(listed.stream.ping().map(|(_, target)| target), Some(at(victim)));
 }
@@ -154,7 +162,8 @@ fn what_is_no_rtp_is_neither_counted_nor_echoed() {
     for other in [Vec::new(), vec![0x80], vec![0; 200], vec![0xff; 200], vec![0x80; 11], report] {
         assert_eq!(stage.hears(other, CALLER, Duration::ZERO), None);
     }
-    assert_eq!(stage.stream.traffic().received, 0);
+    assert_eq!(stage.facts.lock().received.packets, 0);
+    assert_eq!(stage.facts.lock().dropped.not_rtp, 5, "RTCP is no fault");
 }
 
 #[test]
@@ -162,18 +171,20 @@ fn more_packets_than_the_codec_has_reason_to_send_are_dropped_and_counted() {
     for (payload_type, most) in [(8, 200), (3, 100), (4, 67)] {
         let mut stage = Stage::of(CALLER, &json!({}));
         stage.stream.apply(&media(payload_type), Some(at(CALLER)), now());
-        let sent = (0..1_000).filter(|_| stage.echoes(CALLER).is_some()).count();
-        assert_eq!(sent, most);
-        let traffic = stage.stream.traffic();
+        let mut packet = packet(1);
+        packet[1] = payload_type;
+        let echoed = |stage: &mut Stage, stopwatch| {
+            (0..1_000).filter(|_| stage.hears(packet.clone(), CALLER, stopwatch).is_some()).count()
+        };
+        assert_eq!(echoed(&mut stage, Duration::ZERO), most);
+        let facts = stage.facts.lock().clone();
         assert_eq!(
-            (traffic.received, traffic.sent, traffic.excess),
+            (facts.received.packets, facts.sent.packets, facts.dropped.rate),
             (1_000, most as u64, 1_000 - most as u64)
         );
         stage.stream.apply(&media(payload_type), Some(at(CALLER)), now());
-        assert_eq!(stage.echoes(CALLER), None, "an offer that changes nothing refills nothing");
-        let later = Duration::from_secs(1);
-        let sent = (0..1_000).filter(|_| stage.hears(packet(1), CALLER, later).is_some()).count();
-        assert_eq!(sent, most);
+        assert_eq!(echoed(&mut stage, Duration::ZERO), 0, "an offer that changes nothing refills nothing");
+        assert_eq!(echoed(&mut stage, Duration::from_secs(1)), most);
     }
 }
 
@@ -183,7 +194,7 @@ fn all_calls_together_send_no_more_than_the_node_may() {
     stage.all_calls = Budget::new(1_720, 1_720);
     let sent = (0..100).filter(|_| stage.echoes(CALLER).is_some()).count();
     assert_eq!(sent, 10, "of 172 bytes each");
-    assert_eq!(stage.stream.traffic().excess, 90);
+    assert_eq!(stage.facts.lock().dropped.all_calls, 90);
 }
 
 #[test]
@@ -195,4 +206,52 @@ fn a_stream_that_was_taken_out_is_silent_and_may_be_until_it_comes_back() {
     stage.stream.apply(&media(8), Some(at(CALLER)), now());
     assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
     assert!(stage.stream.silent_until().is_some());
+}
+
+#[test]
+fn packets_of_a_type_that_was_not_agreed_on_are_dropped_and_comfort_noise_is_not() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    let of_type = |stage: &mut Stage, payload_type: u8| {
+        let mut packet = packet(1);
+        packet[1] = payload_type;
+        stage.hears(packet, CALLER, Duration::ZERO).is_some()
+    };
+    assert!(!of_type(&mut stage, 18) && !of_type(&mut stage, 0));
+    assert!(stage.no_audio().unwrap().contains("such as 18"));
+    assert!(of_type(&mut stage, 13) && of_type(&mut stage, 8) && of_type(&mut stage, 0x80 | 8));
+    let facts = stage.facts.lock();
+    assert_eq!((facts.dropped.payload_type, facts.sent.packets), (2, 3));
+}
+
+#[test]
+fn packets_and_bytes_are_counted_in_both_directions_with_their_first_source_and_losses() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    for sequence in [1, 2, 5] {
+        stage.hears(packet(sequence), CALLER, Duration::from_millis(20));
+    }
+    let facts = stage.facts.lock();
+    assert_eq!((facts.received.packets, facts.received.bytes), (3, 3 * 172));
+    assert_eq!(facts.sent, facts.received);
+    assert_eq!((facts.first_source, facts.reception.lost()), (Some(at(CALLER)), 2));
+}
+
+#[test]
+fn telephone_events_are_counted_as_keys_and_echoed() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    let sdp =
+        "v=0\r\nc=IN IP4 127.0.0.9\r\nm=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+    let mode = trunk(&json!({})).media_encryption_mode.clone();
+    let media = negotiate(&mode, &Settings::default(), Some(sdp.as_bytes())).unwrap().unwrap();
+    stage.stream.apply(&media, Some(at(CALLER)), now());
+    for (timestamp, event) in [(1, 5), (1, 5), (2, 11)] {
+        let mut packet = vec![0x80, 101, 0, 1, 0, 0, 0, timestamp, 0, 0, 0, 7];
+        packet.extend([event, 0x0a, 0, 160]);
+        assert!(stage.hears(packet, CALLER, Duration::ZERO).is_some());
+    }
+    // A header extension comes before the event.
+    let mut packet = vec![0x91, 101, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 1, 1, 1, 1, 0xbe, 0xde, 0, 1, 2, 2, 2, 2];
+    packet.extend([12, 0x0a, 0, 160]);
+    assert!(stage.hears(packet, CALLER, Duration::ZERO).is_some());
+    let facts = stage.facts.lock();
+    assert_eq!((facts.dtmf.telephone_events, facts.dtmf.digits.as_deref()), (3, Some("5#A")));
 }

@@ -109,6 +109,7 @@ fn refuse(
         configured,
         received,
         explanation: sentence(&explanation),
+        warning: None,
         dialled: lossy_text(dialled),
         passed: Checks::of(passed.iter().copied()),
     }))

@@ -40,7 +40,7 @@ impl Accounts for SqliteStore {
 
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        let (digest, stored) = (KeyDigest::of(key.secret.expose()), key.clone());
+        let (digest, stored) = (key.digest, key.clone());
         Answer::later(self.connections.write_then(
             move |connection| accounts::create(connection, account.clone(), &key).map(Arc::new),
             move |created| {
@@ -67,7 +67,7 @@ impl Accounts for SqliteStore {
 
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        let digest = KeyDigest::of(key.secret.expose());
+        let digest = key.digest;
         let stored = DirectoryKey::of(account, &key);
         Answer::later(self.connections.write_then(
             move |connection| accounts::add_key(connection, account, &key),

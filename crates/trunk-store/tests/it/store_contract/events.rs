@@ -7,13 +7,24 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use trunk_store::{
     Attempted, Backlog, Bounds, Change, Delivery, Dropped, Due, EventForm, Events, NewEvent, Owner,
-    PendingEvent, Surplus, Writes,
+    PendingEvent, Store, Surplus,
 };
 
-use crate::support::records::id;
+use crate::support::records::{account as account_named, callback_secret, id, key};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
+}
+
+/// Creates accounts 1 and 2, each with an enabled callback secret: without one, events of trunks are not stored.
+async fn callbacks_are_signed(store: &impl Store) {
+    for number in 1_u8..=2 {
+        let name = format!("account {number}");
+        let key = key(u128::from(number) + 90, &name);
+        let created = store.create_account(account_named(number.into(), &name), key).await.unwrap();
+        assert_eq!(created.number, i64::from(number));
+        store.add_callback_secret(created.number, callback_secret(number.into(), "s", true)).await.unwrap();
+    }
 }
 
 /// An event of an account's trunk.
@@ -88,7 +99,8 @@ async fn pending(store: &impl Events, now: i64, label: u32) -> PendingEvent {
     due_at(store, now).await.into_iter().find(|pending| pending.event.body == wanted).unwrap()
 }
 
-pub(super) async fn an_event_behind_a_waiting_one_of_its_subject_is_not_due(store: &(impl Events + Writes)) {
+pub(super) async fn an_event_behind_a_waiting_one_of_its_subject_is_not_due(store: &impl Store) {
+    callbacks_are_signed(store).await;
     store.commit(vec![emit(1, 7, 1), emit(1, 7, 2), emit(1, 8, 3)]).await.unwrap();
     assert!(due(store, 999).await.is_empty());
     assert_eq!(due(store, 1_000).await, [1, 2, 3]);
@@ -104,9 +116,8 @@ pub(super) async fn an_event_behind_a_waiting_one_of_its_subject_is_not_due(stor
     assert_eq!(due(store, 5_000).await, [2, 3]);
 }
 
-pub(super) async fn a_long_queue_hides_neither_another_subject_nor_another_account(
-    store: &(impl Events + Writes),
-) {
+pub(super) async fn a_long_queue_hides_neither_another_subject_nor_another_account(store: &impl Store) {
+    callbacks_are_signed(store).await;
     let mut changes: Vec<Change> = (1..=150).map(|label| emit(1, 7, label)).collect();
     changes.extend([emit(1, 8, 151), emit(2, 9, 152)]);
     store.commit(changes).await.unwrap();
@@ -117,8 +128,9 @@ pub(super) async fn a_long_queue_hides_neither_another_subject_nor_another_accou
 }
 
 pub(super) async fn an_attempt_at_an_event_that_a_reset_deleted_does_not_change_its_successor(
-    store: &(impl Events + Writes),
+    store: &impl Store,
 ) {
+    callbacks_are_signed(store).await;
     store.commit(vec![emit(1, 7, 1)]).await.unwrap();
     let deleted = pending(store, 1_000, 1).await;
     store.reset(Some(1), false).await.unwrap();
@@ -128,7 +140,8 @@ pub(super) async fn an_attempt_at_an_event_that_a_reset_deleted_does_not_change_
     assert_eq!(due(store, 1_000).await, [2]);
 }
 
-pub(super) async fn a_webhook_is_stored_with_its_method_and_signature(store: &(impl Events + Writes)) {
+pub(super) async fn a_webhook_is_stored_with_its_method_and_signature(store: &impl Store) {
+    callbacks_are_signed(store).await;
     let changes = [webhook(5, 7, 1), emit(1, 8, 2)];
     store.commit(changes.to_vec()).await.unwrap();
     let stored: Vec<NewEvent> = due_at(store, 1_000).await.into_iter().map(|pending| pending.event).collect();
@@ -139,15 +152,17 @@ pub(super) async fn a_webhook_is_stored_with_its_method_and_signature(store: &(i
     assert_eq!(stored, emitted);
 }
 
-pub(super) async fn customers_take_turns_with_each_other_and_with_accounts(store: &(impl Events + Writes)) {
+pub(super) async fn customers_take_turns_with_each_other_and_with_accounts(store: &impl Store) {
+    callbacks_are_signed(store).await;
     let queue = (1..=50).map(|label| webhook(5, u128::from(label) + 10, label));
     store.commit(queue.chain([webhook(6, 7, 51), emit(1, 8, 52)]).collect()).await.unwrap();
     assert_eq!(due_of(store, 4, 4).await, [1, 51, 52, 2]);
 }
 
 pub(super) async fn a_reset_of_an_account_leaves_customers_alone_and_one_of_everything_does_not(
-    store: &(impl Events + Writes),
+    store: &impl Store,
 ) {
+    callbacks_are_signed(store).await;
     store.commit(vec![emit(1, 7, 1), webhook(5, 8, 2)]).await.unwrap();
     store.attempted(failed(&pending(store, 1_000, 1).await, Some(5_000))).await.unwrap();
     store.attempted(failed(&pending(store, 1_000, 2).await, Some(1_000))).await.unwrap();
@@ -166,7 +181,7 @@ pub(super) async fn a_reset_of_an_account_leaves_customers_alone_and_one_of_ever
 }
 
 pub(super) async fn of_a_customers_call_the_first_event_is_due_and_the_others_take_their_turns(
-    store: &(impl Events + Writes),
+    store: &impl Store,
 ) {
     store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2), webhook(5, 8, 3), webhook(5, 7, 4)]).await.unwrap();
     assert_eq!(due(store, 1_000).await, [1, 3]);
@@ -184,7 +199,7 @@ pub(super) async fn of_a_customers_call_the_first_event_is_due_and_the_others_ta
     assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 2, dropped: 0 });
 }
 
-pub(super) async fn of_one_owner_no_more_subjects_are_due_than_are_asked_for(store: &(impl Events + Writes)) {
+pub(super) async fn of_one_owner_no_more_subjects_are_due_than_are_asked_for(store: &impl Store) {
     let queue = |owner: u128, from: u32| {
         (from..from + 9).map(move |label| webhook(owner, owner * 100 + u128::from(label), label))
     };
@@ -203,8 +218,9 @@ fn dropped(customer: u128, events: u64, why: Surplus) -> Dropped {
 }
 
 pub(super) async fn an_event_over_the_bound_drops_the_oldest_one_of_the_same_customer_only(
-    store: &(impl Events + Writes),
+    store: &impl Store,
 ) {
+    callbacks_are_signed(store).await;
     store.commit((1..=9).map(|label| emit(1, 8, label)).collect()).await.unwrap();
     let queue = vec![webhook(5, 7, 10), webhook(6, 9, 11), webhook(5, 7, 12), webhook(5, 10, 13)];
     store.commit(queue).await.unwrap();
@@ -229,9 +245,8 @@ pub(super) async fn an_event_over_the_bound_drops_the_oldest_one_of_the_same_cus
     assert_eq!(backlog(None).await, Backlog::default());
 }
 
-pub(super) async fn events_that_waited_too_long_are_dropped_and_younger_ones_are_not(
-    store: &(impl Events + Writes),
-) {
+pub(super) async fn events_that_waited_too_long_are_dropped_and_younger_ones_are_not(store: &impl Store) {
+    callbacks_are_signed(store).await;
     let mut young = webhook(5, 7, 3);
     if let Change::Emit(event) = &mut young {
         event.created_at = at(2_000);
@@ -245,7 +260,7 @@ pub(super) async fn events_that_waited_too_long_are_dropped_and_younger_ones_are
 }
 
 pub(super) async fn a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredth_at_least(
-    store: &(impl Events + Writes),
+    store: &impl Store,
 ) {
     store.commit((0..1_001).map(|label| webhook(5, label.into(), label)).collect()).await.unwrap();
     for left in [997, 993] {
@@ -257,9 +272,7 @@ pub(super) async fn a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredt
     assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 984, dropped: 17 });
 }
 
-pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it(
-    store: &(impl Events + Writes),
-) {
+pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it(store: &impl Store) {
     store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2)]).await.unwrap();
     let first = pending(store, 1_000, 1).await;
     store.drop_surplus(bounds(1, 0), 9).await.unwrap();
@@ -270,7 +283,8 @@ pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_c
     }
 }
 
-pub(super) async fn a_clock_that_is_set_back_makes_nothing_wait_longer(store: &(impl Events + Writes)) {
+pub(super) async fn a_clock_that_is_set_back_makes_nothing_wait_longer(store: &impl Store) {
+    callbacks_are_signed(store).await;
     store.commit(vec![emit(1, 7, 1), emit(1, 7, 2), emit(2, 8, 3), webhook(5, 9, 4)]).await.unwrap();
     store.attempted(failed(&pending(store, 1_000, 1).await, Some(61_000))).await.unwrap();
     // From 1,000 to 400: events that were due stay due, and an event that had 60 seconds to wait still has 60 seconds.
@@ -278,4 +292,18 @@ pub(super) async fn a_clock_that_is_set_back_makes_nothing_wait_longer(store: &(
     assert_eq!(due(store, 400).await, [3, 4]);
     assert_eq!(store.next_due(at(400)).await.unwrap(), Some(at(60_400)));
     assert_eq!(due(store, 60_400).await.len(), 4);
+}
+
+pub(super) async fn an_event_of_an_account_without_an_enabled_secret_is_dropped(store: &impl Store) {
+    callbacks_are_signed(store).await;
+    store.enable_callback_secret(1, id(1), false).await.unwrap();
+    store.commit(vec![emit(1, 7, 1), emit(2, 8, 2), webhook(5, 9, 3)]).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [2, 3]);
+    store.enable_callback_secret(1, id(1), true).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [2, 3], "nothing is sent later");
+    let backlog = async |owner| store.backlog(Some(owner)).await.unwrap();
+    assert_eq!(backlog(account(1)).await, Backlog { waiting: 0, dropped: 1 });
+    assert_eq!(backlog(account(2)).await, Backlog { waiting: 1, dropped: 0 });
+    store.commit(vec![emit(1, 7, 4)]).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [2, 3, 4]);
 }

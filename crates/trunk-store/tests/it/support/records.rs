@@ -4,8 +4,8 @@ use didww_types::Features;
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{ApiVersion, Feature, Resource as _, ResourceSpec, Secret, Timestamp};
 use serde_json::{Map, Value, json};
-use trunk_store::account::{Account, ApiKey};
-use trunk_store::{Change, ListQuery, Record, Records, Scope, Writes};
+use trunk_store::account::{Account, ApiKey, KeyDigest};
+use trunk_store::{CallbackSecret, Change, ListQuery, Record, Records, Scope, Writes};
 use uuid::Uuid;
 
 /// The trunks of an account.
@@ -114,9 +114,15 @@ pub fn account(number: u128, name: &str) -> Account {
 pub fn key(number: u128, secret: &str) -> ApiKey {
     ApiKey {
         id: id(number),
-        secret: Secret::new(secret),
+        digest: KeyDigest::of(secret),
         created_at: Timestamp::from_unix_millis(0),
         addresses: None,
         environment: None,
     }
+}
+
+/// A callback secret.
+pub fn callback_secret(number: u128, secret: &str, is_enabled: bool) -> CallbackSecret {
+    let created_at = Timestamp::from_unix_millis(i64::try_from(number).unwrap());
+    CallbackSecret { id: id(number), secret: Secret::new(secret), is_enabled, created_at }
 }

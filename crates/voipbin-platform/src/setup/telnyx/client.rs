@@ -160,12 +160,14 @@ impl Client {
             url.path(),
         );
         let bytes = body.map(|body| body.to_string().into());
-        let body = bytes.map(|bytes| Body { media_type: "application/json", bytes });
+        let body =
+            bytes.map(|bytes| Body { media_type: HeaderValue::from_static("application/json"), bytes });
         let repeat = Repeatable::from(&method);
         let outgoing = Outgoing {
             method: &method,
             url: &url,
             body: body.as_ref(),
+            headers: None,
             repeat,
             key: None,
             authorization: None,

@@ -1,0 +1,143 @@
+//! The media of a call as records and the list of active calls show it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use trunk_rules::carrier::{AgreedMedia, Dtmf, MediaFacts};
+
+/// The facts of a call's media, which the call updates with each packet, and the control API reads.
+#[derive(Debug)]
+pub(crate) struct SharedFacts(Mutex<MediaFacts>);
+
+impl SharedFacts {
+    /// `keeps_digits` is whether the DTMF digits themselves are kept.
+    pub(crate) fn new(keeps_digits: bool) -> Self {
+        Self(Mutex::new(MediaFacts { dtmf: Dtmf::new(keeps_digits), ..MediaFacts::default() }))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, MediaFacts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The media of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct MediaReport {
+    /// The selected codec, such as `PCMA`; null before a session description was agreed on.
+    pub codec: Option<&'static str>,
+    /// The codec's payload type.
+    pub payload_type: Option<u8>,
+    /// The transport profile, such as `RTP/AVP` or `RTP/SAVP`.
+    pub profile: Option<&'static str>,
+    /// `none`, `sdes`, `dtls` or `zrtp`.
+    pub encryption: Option<&'static str>,
+    /// `sendrecv`, `sendonly`, `recvonly` or `inactive`, from the caller's point of view.
+    pub direction: Option<&'static str>,
+    /// The edge's address and port.
+    pub local: Option<String>,
+    /// The caller's host and port in its session description.
+    pub sdp_address: Option<String>,
+    /// The address and port that the first packet came from.
+    pub first_source: Option<String>,
+    /// RTP packets from allowed sources.
+    pub packets_received: u64,
+    /// Their bytes, with the RTP headers.
+    pub bytes_received: u64,
+    /// Echoed packets.
+    pub packets_sent: u64,
+    /// Their bytes, with the RTP headers.
+    pub bytes_sent: u64,
+    /// Audio packets that are missing in the sequence numbers.
+    pub packets_lost: u64,
+    /// The interarrival jitter of the received audio in milliseconds; null without audio.
+    pub jitter_ms: Option<f64>,
+    /// Dropped packets, by reason.
+    pub dropped: DroppedReport,
+    /// SRTP packets whose authentication tag does not match the caller's key.
+    pub unauthenticated: u64,
+    /// The received DTMF.
+    pub dtmf: DtmfReport,
+}
+
+/// Packets that were dropped, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct DroppedReport {
+    /// The source is not in `allowed_rtp_ips`.
+    pub source: u64,
+    /// The data was not RTP.
+    pub not_rtp: u64,
+    /// The payload type was not agreed on.
+    pub payload_type: u64,
+    /// The codec's packet rate was exceeded.
+    pub rate: u64,
+    /// The limit of media of all calls together was exceeded.
+    pub all_calls: u64,
+    /// The echo would have been sent to a socket of this server.
+    pub own_socket: u64,
+}
+
+/// Received DTMF. The digits can be PINs or card numbers, so they are not printed for debugging.
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct DtmfReport {
+    /// Keys in telephone events (RFC 4733).
+    pub telephone_events: u32,
+    /// Keys in INFO requests.
+    pub info: u32,
+    /// The first 64 keys; null unless `dtmf_digits` is set.
+    pub digits: Option<String>,
+}
+
+impl fmt::Debug for DtmfReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DtmfReport")
+            .field("telephone_events", &self.telephone_events)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MediaReport {
+    pub(crate) fn of(facts: &MediaFacts) -> Self {
+        let agreed = facts.agreed.as_ref();
+        let dropped = facts.dropped;
+        Self {
+            codec: agreed.map(|agreed| agreed.codec.name()),
+            payload_type: agreed.map(|agreed| agreed.payload_type),
+            profile: agreed.map(|agreed| agreed.profile.name()),
+            encryption: agreed.map(|agreed| agreed.encryption.name()),
+            direction: agreed.map(|agreed| agreed.direction.name()),
+            local: facts.local.map(|local| local.to_string()),
+            sdp_address: agreed.map(AgreedMedia::named_address),
+            first_source: facts
+                .first_source
+                .map(|source| SocketAddr::new(source.ip().to_canonical(), source.port()).to_string()),
+            packets_received: facts.received.packets,
+            bytes_received: facts.received.bytes,
+            packets_sent: facts.sent.packets,
+            bytes_sent: facts.sent.bytes,
+            packets_lost: facts.reception.lost(),
+            // A thousandth of a millisecond is finer than the clock of any codec.
+            jitter_ms: facts.reception.jitter_millis().map(|jitter| (jitter * 1_000.0).round() / 1_000.0),
+            dropped: DroppedReport {
+                source: dropped.source,
+                not_rtp: dropped.not_rtp,
+                payload_type: dropped.payload_type,
+                rate: dropped.rate,
+                all_calls: dropped.all_calls,
+                own_socket: dropped.own_socket,
+            },
+            unauthenticated: facts.unauthenticated,
+            dtmf: DtmfReport {
+                telephone_events: facts.dtmf.telephone_events,
+                info: facts.dtmf.info,
+                digits: facts.dtmf.digits.clone(),
+            },
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Every setter of every relationship sends the type that its declaration states.
+
+use std::collections::BTreeSet;
+
+use didww_types::derive_support::Linkable;
+use didww_types::resources::{
+    AuthenticationMethod, CapacityPool, Did, OnCliMismatchAction, VoiceOutTrunk,
+    VoiceOutTrunkRegenerateCredentials,
+};
+use didww_types::values::IpNetworks;
+use didww_types::{Access, Create, REGISTRY, Resource, Sent, Updatable, Update as _};
+use serde_json::{Value, json};
+
+use crate::fixtures::json as document;
+
+const IDS: [&str; 2] = ["0a161808-bb05-42b1-8398-7888abdfa9ef", "7de7f718-4042-4d74-9fe9-863fa1777520"];
+
+/// A setter: the resource's type, `create` or `update`, and the relationship.
+type Setter = (&'static str, &'static str, &'static str);
+
+/// Checks the linkage that a body sends, and notes its setter.
+fn prove(proven: &mut BTreeSet<Setter>, setter: Setter, many: bool, target: &str, sent: &Sent) {
+    let member = |id| json!({ "type": target, "id": id });
+    let expected = if many { IDS.iter().map(member).collect() } else { member(&IDS[0]) };
+    assert_eq!(sent.relationships[setter.2]["data"], expected, "{setter:?}");
+    proven.insert(setter);
+}
+
+fn updates<R: Updatable>(proven: &mut BTreeSet<Setter>)
+where
+    R::Patch: Linkable,
+{
+    for relationship in R::SPEC.relationships.iter().filter(|relationship| relationship.update) {
+        let setter = (R::TYPE, "update", relationship.name);
+        let patch = R::Patch::default().link(relationship.name, &IDS).unwrap_or_else(|| panic!("{setter:?}"));
+        prove(proven, setter, relationship.many, relationship.target, &patch.to_sent().unwrap());
+    }
+    assert!(R::Patch::default().link("bogus", &IDS).is_none());
+}
+
+/// Proves the setters of a create body. A required relationship is a parameter of its constructor, which received the
+/// first id.
+fn creates<R: Resource, C: Create + Linkable>(proven: &mut BTreeSet<Setter>, body: &C) {
+    for relationship in R::SPEC.relationships.iter().filter(|relationship| relationship.create.allowed()) {
+        let setter = (R::TYPE, "create", relationship.name);
+        let linked = body.clone().link(relationship.name, &IDS);
+        assert_eq!(linked.is_none(), relationship.create == Access::Required, "{setter:?}");
+        let sent = linked.unwrap_or_else(|| body.clone()).to_sent().unwrap();
+        prove(proven, setter, relationship.many, relationship.target, &sent);
+    }
+}
+
+#[test]
+fn every_setter_of_every_relationship_sends_the_declared_type() {
+    let mut proven = BTreeSet::new();
+    updates::<CapacityPool>(&mut proven);
+    updates::<Did>(&mut proven);
+    updates::<VoiceOutTrunk>(&mut proven);
+    let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.0.2.1"]).unwrap());
+    let trunk = VoiceOutTrunk::create("A", OnCliMismatchAction::RejectCall, method);
+    creates::<VoiceOutTrunk, _>(&mut proven, &trunk);
+    let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
+    creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
+
+    let declared: BTreeSet<Setter> = REGISTRY
+        .iter()
+        .flat_map(|spec| spec.relationships.iter().map(move |relationship| (spec.name, relationship)))
+        .flat_map(|(name, relationship)| {
+            let update = relationship.update.then_some((name, "update", relationship.name));
+            let create = relationship.create.allowed().then_some((name, "create", relationship.name));
+            update.into_iter().chain(create)
+        })
+        .collect();
+    let missing: Vec<_> = declared.difference(&proven).collect();
+    assert!(missing.is_empty(), "a new type needs a line above: {missing:?}");
+}
+
+fn linkage(sent: &Sent, relationship: &str) -> Value {
+    json!({ relationship: sent.relationships[relationship] })
+}
+
+#[test]
+fn recorded_linkage_is_reproduced() {
+    let recorded = document("2017-09-18/dids.update.request.json");
+    let relationships = &recorded["data"]["relationships"];
+    let group = relationships["shared_capacity_group"]["data"]["id"].as_str().unwrap();
+    let sent = Did::patch().shared_capacity_group(group).to_sent().unwrap();
+    assert_eq!(&linkage(&sent, "shared_capacity_group"), relationships);
+
+    let recorded = document("2026-04-16/voice_out_trunks.update_emergency_dids.request.json");
+    let members = recorded["data"]["relationships"]["emergency_dids"]["data"].as_array().unwrap();
+    let ids: Vec<&str> = members.iter().map(|member| member["id"].as_str().unwrap()).collect();
+    let sent = VoiceOutTrunk::patch().emergency_dids(ids).to_sent().unwrap();
+    assert_eq!(linkage(&sent, "emergency_dids"), recorded["data"]["relationships"]);
+
+    let recorded = document("2021-12-15/voice_out_trunk_regenerate_credentials.create.request.json");
+    let relationships = &recorded["data"]["relationships"];
+    let trunk = relationships["voice_out_trunk"]["data"]["id"].as_str().unwrap();
+    let sent = VoiceOutTrunkRegenerateCredentials::create(trunk).to_sent().unwrap();
+    assert_eq!(&linkage(&sent, "voice_out_trunk"), relationships);
+}

@@ -1,0 +1,168 @@
+//! What is known of a call's media: what the session description agreed on, and what arrived and was sent.
+//!
+//! The values are collected where packets are handled; this module only names them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Codec, Direction, Dtmf, Media, MediaHost, Profile, Protection, Reception};
+
+/// The kind of encryption that a session description agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Unencrypted RTP.
+    None,
+    /// SRTP with keys in the session description.
+    Sdes,
+    /// SRTP with keys negotiated by DTLS.
+    Dtls,
+    /// ZRTP.
+    Zrtp,
+}
+
+impl Encryption {
+    /// The name in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sdes => "sdes",
+            Self::Dtls => "dtls",
+            Self::Zrtp => "zrtp",
+        }
+    }
+}
+
+/// The media that the last session description of the caller agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreedMedia {
+    /// The host of the `c=` line.
+    pub host: MediaHost,
+    /// The port of the `m=` line.
+    pub port: u16,
+    /// The host's address and the port; `None` if the name has no address, or puts the call on hold.
+    pub address: Option<SocketAddr>,
+    /// The direction, from the caller's point of view.
+    pub direction: Direction,
+    /// The selected codec.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// The transport profile.
+    pub profile: Profile,
+    /// The kind of encryption.
+    pub encryption: Encryption,
+    /// Whether the caller removed the stream from the call (`m=audio 0`).
+    pub is_removed: bool,
+}
+
+impl AgreedMedia {
+    /// Describes an accepted description; `address` is what its host and port resolve to.
+    pub fn of(media: &Media, address: Option<SocketAddr>) -> Self {
+        Self {
+            host: media.host.clone(),
+            port: media.port,
+            address,
+            direction: media.direction,
+            codec: media.codec,
+            payload_type: media.payload_type,
+            profile: media.profile,
+            encryption: match media.protection {
+                Protection::Plain => Encryption::None,
+                Protection::Sdes { .. } => Encryption::Sdes,
+                Protection::Dtls { .. } => Encryption::Dtls,
+                Protection::Zrtp => Encryption::Zrtp,
+            },
+            is_removed: false,
+        }
+    }
+
+    /// Host and port as the description names them: `192.0.2.1:4000`, `[2001:db8::1]:4000`,
+    /// `media.example.com:4000`.
+    pub fn named_address(&self) -> String {
+        match &self.host {
+            MediaHost::Address(address) => SocketAddr::new(*address, self.port).to_string(),
+            MediaHost::Name(name) => format!("{name}:{}", self.port),
+        }
+    }
+}
+
+/// Packets, and their bytes without the headers of IP and UDP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flow {
+    /// The number of packets.
+    pub packets: u64,
+    /// The sum of their lengths.
+    pub bytes: u64,
+}
+
+impl Flow {
+    /// Counts a packet.
+    pub fn count(&mut self, length: usize) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    }
+}
+
+/// Packets that were neither processed nor echoed, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// The source is not in `allowed_rtp_ips`.
+    pub source: u64,
+    /// The data was not RTP.
+    pub not_rtp: u64,
+    /// The payload type was not agreed on (RFC 3550 §5.1: unknown types are ignored).
+    pub payload_type: u64,
+    /// The packets exceeded the rate of the codec.
+    pub rate: u64,
+    /// All calls together exceeded the limit of media.
+    pub all_calls: u64,
+    /// They would have been sent to a socket of this server.
+    pub own_socket: u64,
+}
+
+/// What is known of a call's media.
+#[derive(Debug, Clone, Default)]
+pub struct MediaFacts {
+    /// The edge's media address, as its session descriptions name it.
+    pub local: Option<SocketAddr>,
+    /// What was agreed on last; `None` before the first answer.
+    pub agreed: Option<AgreedMedia>,
+    /// What was agreed on last that carries audio in both directions: during hold, what was agreed on before it.
+    pub two_way: Option<AgreedMedia>,
+    /// RTP packets from allowed sources.
+    pub received: Flow,
+    /// Echoed packets.
+    pub sent: Flow,
+    /// The source of the first RTP packet from an allowed source.
+    pub first_source: Option<SocketAddr>,
+    /// Dropped packets.
+    pub dropped: Dropped,
+    /// Some of the sources that are not allowed.
+    pub dropped_from: Vec<IpAddr>,
+    /// The first payload type that was not agreed on.
+    pub other_payload_type: Option<u8>,
+    /// SRTP packets whose authentication tag was checked.
+    pub checked: u64,
+    /// SRTP packets whose authentication tag does not match the caller's key.
+    pub unauthenticated: u64,
+    /// Loss and jitter of the received audio.
+    pub reception: Reception,
+    /// The received DTMF.
+    pub dtmf: Dtmf,
+}
+
+impl MediaFacts {
+    /// Records an accepted description.
+    pub fn agree(&mut self, agreed: AgreedMedia) {
+        if agreed.direction == Direction::SendRecv {
+            self.two_way = Some(agreed.clone());
+        }
+        self.agreed = Some(agreed);
+    }
+
+    /// Records that the caller removed its stream.
+    pub fn remove_stream(&mut self) {
+        if let Some(agreed) = &mut self.agreed {
+            (agreed.direction, agreed.is_removed) = (Direction::Inactive, true);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+-- Before this migration an older file is rewritten (VACUUM), so that no copy of an API key remains in its free pages.

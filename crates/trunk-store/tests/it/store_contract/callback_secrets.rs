@@ -1,0 +1,71 @@
+//! The secrets that sign callbacks.
+
+use didww_types::Secret;
+use trunk_store::{MAX_CALLBACK_SECRETS, Store, StoreError};
+use uuid::Uuid;
+
+use crate::support::records::{account, callback_secret, id, key};
+
+async fn created(store: &impl Store, number: u128, name: &str) -> i64 {
+    store.create_account(account(number, name), key(number + 10, name)).await.unwrap().number
+}
+
+/// The ids of the secrets of an account, and of those that are enabled.
+async fn ids(store: &impl Store, account: i64) -> (Vec<Uuid>, Vec<Uuid>) {
+    let secrets = store.callback_secrets(account).await.unwrap();
+    let enabled = secrets.iter().filter(|secret| secret.is_enabled).map(|secret| secret.id).collect();
+    (secrets.iter().map(|secret| secret.id).collect(), enabled)
+}
+
+async fn enabled(store: &impl Store, account: i64) -> Option<String> {
+    let secret = store.enabled_callback_secret(account).await.unwrap();
+    secret.map(|secret| secret.expose().to_owned())
+}
+
+pub(super) async fn an_account_has_at_most_one_enabled_secret(store: &impl Store) {
+    let (one, two) = (created(store, 1, "one").await, created(store, 2, "two").await);
+    store.add_callback_secret(two, callback_secret(20, "other", true)).await.unwrap();
+    assert_eq!(enabled(store, one).await, None);
+    store.add_callback_secret(one, callback_secret(1, "first", true)).await.unwrap();
+    store.add_callback_secret(one, callback_secret(2, "second", false)).await.unwrap();
+    assert_eq!(enabled(store, one).await.as_deref(), Some("first"));
+    assert_eq!(store.enable_callback_secret(one, id(2), true).await, Ok(true));
+    assert_eq!(ids(store, one).await, (vec![id(1), id(2)], vec![id(2)]));
+    store.add_callback_secret(one, callback_secret(3, "third", true)).await.unwrap();
+    assert_eq!(ids(store, one).await, (vec![id(1), id(2), id(3)], vec![id(3)]));
+    assert_eq!(store.enable_callback_secret(one, id(3), false).await, Ok(true));
+    assert_eq!((enabled(store, one).await, enabled(store, two).await.as_deref()), (None, Some("other")));
+}
+
+pub(super) async fn a_secret_is_replaced_and_removed_in_its_own_account_only(store: &impl Store) {
+    let (one, two) = (created(store, 1, "one").await, created(store, 2, "two").await);
+    store.add_callback_secret(one, callback_secret(1, "first", true)).await.unwrap();
+    let replaced = async |account, number| {
+        store.replace_callback_secret(account, id(number), Secret::new("rotated")).await.unwrap()
+    };
+    assert_eq!((replaced(two, 1).await, replaced(one, 2).await), (false, false));
+    assert_eq!(store.enable_callback_secret(two, id(1), false).await, Ok(false));
+    assert_eq!(store.remove_callback_secret(two, id(1)).await, Ok(false));
+    assert_eq!(enabled(store, one).await.as_deref(), Some("first"));
+    assert!(replaced(one, 1).await);
+    assert_eq!(enabled(store, one).await.as_deref(), Some("rotated"));
+    assert_eq!(store.remove_callback_secret(one, id(1)).await, Ok(true));
+    assert_eq!(store.remove_callback_secret(one, id(1)).await, Ok(false));
+    assert_eq!(enabled(store, one).await, None);
+}
+
+pub(super) async fn the_secrets_of_an_account_are_bounded_and_deleted_with_it(store: &impl Store) {
+    let one = created(store, 1, "one").await;
+    for number in 1..=u128::from(MAX_CALLBACK_SECRETS) {
+        store.add_callback_secret(one, callback_secret(number, "s", true)).await.unwrap();
+    }
+    let refused = store.add_callback_secret(one, callback_secret(99, "s", true)).await;
+    assert_eq!(refused, Err(StoreError::Quota { kind: "callback_secrets", most: MAX_CALLBACK_SECRETS }));
+    assert_eq!(ids(store, one).await.1, [id(u128::from(MAX_CALLBACK_SECRETS))], "nothing changed");
+    store.reset(Some(one), false).await.unwrap();
+    assert!(enabled(store, one).await.is_some(), "a reset deletes records alone");
+    store.reset(Some(one), true).await.unwrap();
+    assert!(store.callback_secrets(one).await.unwrap().is_empty());
+    let refused = store.add_callback_secret(one, callback_secret(1, "s", true)).await;
+    assert_eq!(refused, Err(StoreError::Conflict));
+}
