@@ -182,7 +182,7 @@ def test_a_name_is_given_once(create, trunks, refused_by_rule):
     ("attribute", "value", "message"),
     [
         ("capacity_limit", 32768, "must be less than or equal to 32767"),
-        ("capacity_limit", -1, "must be greater than or equal to 0"),
+        ("capacity_limit", -1, "must be greater than or equal to 1"),
         ("threshold_amount", "100000.1", "must be less than or equal to 100000"),
         ("rtp_timeout", 29, "must be greater than or equal to 30"),
         ("rtp_timeout", 601, "must be less than or equal to 600"),
