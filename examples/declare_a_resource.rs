@@ -36,7 +36,9 @@ async fn main() -> Outcome {
     let service = Service::from_environment().await?;
     match lithuanian(&service.client).await {
         Ok(countries) => {
-            countries.iter().for_each(|country| println!("{} +{}", country.name, country.prefix))
+            for country in countries {
+                println!("{} +{}", country.name, country.prefix);
+            }
         }
         Err(error @ Error::NotFound(_)) => println!("this service has no countries: {error}"),
         Err(error) => return Err(error.into()),

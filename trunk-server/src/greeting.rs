@@ -126,7 +126,7 @@ fn members(server: &Server, config: &Config) -> Map<String, Value> {
     }
     insert("database", json!(database(server, config)));
     insert("api_key", json!(api_key(server, config).0));
-    insert("callback_secret", json!(server.new_callback_secret().map(|secret| secret.expose())));
+    insert("callback_secret", json!(server.new_callback_secret().map(didww_types::Secret::expose)));
     insert("accounts_without_callback_secret", json!(server.unsigned_accounts()));
     members
 }

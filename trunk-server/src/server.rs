@@ -7,16 +7,15 @@ use std::sync::Arc;
 use control_plane::{Control, ControlAuth, ControlError, NewAccount, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{Limits, ListenerContext, RateLimits, health_router, idempotency, serve};
+use http_listener::{Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve};
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
+use service_base::forwarded::Proxies;
 use service_base::ids::Ids;
 use service_base::net;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
-use service_core::jobs;
-#[cfg(feature = "voipbin")]
-use service_core::jobs::JobSet;
+use service_core::jobs::{self, JobSet};
 use service_core::{Core, Outbox};
 use token_service::{TokenService, token_router};
 use tokio::net::TcpListener;
@@ -216,26 +215,20 @@ impl ServerBuilder {
         let accounts = prepare_accounts(&control, &config).await?;
 
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = Vec::new();
-        #[cfg(feature = "sip")]
-        let mut own_sockets = vec![core.own.enter(address, Use::Other)];
+        let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
             let auth = ControlAuth { token: config.control_token.clone(), host };
             let router = control_router(control.clone(), auth, limits);
-            let door = door(&core, &config, control_limits, Share::Control);
-            tasks.push(tokio::spawn(serve(listener, router, door, stopped.clone())));
-            #[cfg(feature = "sip")]
-            own_sockets.push(core.own.enter(at, Use::Other));
+            running.serve((listener, at), router, control_limits, Share::Control);
         }
         let jobs = idempotency::jobs(&core.clock);
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]
         let jobs = jobs.and(platform_jobs);
-        tasks.push(tokio::spawn(jobs::run(Arc::clone(&core), jobs, stopped.clone())));
-        tasks.push(tokio::spawn(callbacks::run(Arc::clone(&core), callbacks, stopped.clone())));
+        running.run_jobs(jobs, callbacks);
         let rates = RateLimits::new(config.accounts.max_rate(address.ip().to_canonical().is_loopback()));
         let rates = Arc::new(rates);
         let token_settings = config.tokens.settings();
@@ -243,21 +236,11 @@ impl ServerBuilder {
             Arc::new(TokenService::new(Arc::clone(&core), token_settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
-        let mut token_address = address;
-        let router = match token_listener {
-            Some((listener, at)) => {
-                token_address = at;
-                let door = door(&core, &config, limits, Share::Api);
-                tasks.push(tokio::spawn(serve(listener, token_router(tokens), door, stopped.clone())));
-                #[cfg(feature = "sip")]
-                own_sockets.push(core.own.enter(at, Use::Other));
-                router
-            }
-            None => router.merge(token_router(tokens)),
-        };
+        let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
+        let router = running.serve_tokens(token_listener, token_router(tokens), router, limits);
         #[cfg(feature = "voipbin")]
         let router = router.merge(voipbin_platform::router(Arc::clone(&platform)));
-        tasks.push(tokio::spawn(serve(listener, router, door(&core, &config, limits, Share::Api), stopped)));
+        running.serve((listener, address), router, limits, Share::Api);
         Ok(Server {
             core,
             control,
@@ -267,11 +250,11 @@ impl ServerBuilder {
             token_address,
             created_database,
             stop,
-            tasks,
+            tasks: running.tasks,
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]
-            _own_sockets: own_sockets,
+            _own_sockets: running.own_sockets,
             #[cfg(feature = "sip")]
             edge,
         })
@@ -321,10 +304,65 @@ fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store
     })
 }
 
-/// Builds the limits and shared resources of an HTTP listener.
-fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerContext {
-    let (proxies, descriptors) = (config.http.proxies.clone(), core.descriptors.clone());
-    ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
+/// The tasks of a server, and its own sockets, while it starts.
+struct Running {
+    core: Arc<Core>,
+    proxies: Proxies,
+    stopped: watch::Receiver<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    #[cfg(feature = "sip")]
+    own_sockets: Vec<Entered>,
+}
+
+impl Running {
+    fn new(core: Arc<Core>, proxies: Proxies, stopped: watch::Receiver<bool>) -> Self {
+        Self {
+            core,
+            proxies,
+            stopped,
+            tasks: Vec::new(),
+            #[cfg(feature = "sip")]
+            own_sockets: Vec::new(),
+        }
+    }
+
+    fn serve(
+        &mut self,
+        (listener, at): (TcpListener, SocketAddr),
+        router: Router,
+        limits: Limits,
+        share: Share,
+    ) {
+        let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
+        let clock = self.core.clock.clone();
+        let context = ListenerContext { limits, proxies, descriptors, share, clock };
+        self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
+        #[cfg(feature = "sip")]
+        self.own_sockets.push(self.core.own.enter(at, Use::Other));
+        #[cfg(not(feature = "sip"))]
+        let _needed_by_the_edge_alone = at;
+    }
+
+    /// Serves requests for tokens at a listener of their own, if there is one, and else with the API's `router`, which is
+    /// returned.
+    fn serve_tokens(
+        &mut self,
+        own: Option<(TcpListener, SocketAddr)>,
+        tokens: Router,
+        router: Router,
+        limits: Limits,
+    ) -> Router {
+        let Some(listener) = own else { return router.merge(tokens) };
+        self.serve(listener, tokens, limits, Share::Api);
+        router
+    }
+
+    fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {
+        let stopped = || self.stopped.clone();
+        let jobs = tokio::spawn(jobs::run(Arc::clone(&self.core), jobs, stopped()));
+        let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
+        self.tasks.extend([jobs, callbacks]);
+    }
 }
 
 /// Applies the platform's limits on webhooks.

@@ -37,6 +37,7 @@ mod request_id;
 mod serve;
 mod unread_responses;
 
+pub use axum::Router;
 pub use body::{BodyError, BodyLimits, read_body};
 pub use context::ListenerContext;
 pub use credential_headers::missing_credential;

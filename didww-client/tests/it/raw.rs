@@ -114,8 +114,9 @@ async fn the_pages_of_a_list_are_a_stream() {
     let pages: Vec<_> = list().pages().try_collect().await.unwrap();
     assert_eq!((pages.len(), &pages[0].meta.extra["regions"]), (2, &json!(1)));
     assert_eq!(pages[0].links.extra["help"], "https://x");
-    let last: Vec<_> = list().query("page[number]", "2").records().try_collect::<Vec<_>>().await.unwrap();
-    assert_eq!(last.len(), 1);
+    let of_second: Vec<ResourceObject> =
+        list().query("page[number]", "2").records().try_collect().await.unwrap();
+    assert_eq!(of_second.len(), 1);
 }
 
 #[tokio::test]

@@ -174,7 +174,11 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.patch(&account, json!({ "name": "Acme Inc.", "features": ["outbound"] })).await;
     let key = id(&control.post(&format!("{account}/keys"), Value::Null).await);
     control.get(&format!("{account}/keys")).await;
+    let addresses = json!({ "allowed_addresses": ["203.0.113.0/24"] });
+    control.patch(&format!("{account}/keys/{key}"), addresses).await;
     control.delete(&format!("{account}/keys/{key}")).await;
+    control.get("/token-keys").await;
+    control.post("/token-keys/rotate", json!({})).await;
     let secrets = format!("{account}/callback_secrets");
     let secret = id(&control.post(&secrets, Value::Null).await);
     control.get(&secrets).await;
@@ -300,7 +304,7 @@ async fn a_body_of_the_control_api_may_hold_the_members_of_its_schema_and_no_oth
         for properties in alternatives.iter().filter_map(|schema| schema["properties"].as_object()) {
             bodies += 1;
             let path = path.replace("{type}", "dids").replace("{id}", ABSENT).replace("{did}", ABSENT);
-            let path = path.replace("{trunk}", ABSENT).replace("{secret}", ABSENT);
+            let path = path.replace("{trunk}", ABSENT).replace("{secret}", ABSENT).replace("{key}", ABSENT);
             for name in properties.keys().map(String::as_str).chain(["bogus"]) {
                 // A list has this member and no other, so the body is wrong by its value and not by its name.
                 let body = json!({ name: { "wrong": true } }).to_string();

@@ -123,12 +123,11 @@ impl Api {
         }
         for is_first in [true, false] {
             let known = self.tokens.lock().unwrap().get(&key).cloned();
-            let token = match known {
-                Some(token) => Some(token),
-                None => {
-                    let body = json!({ "aud": "api.didww.com", "api_version": TOKENS, "expires_in": 3600 });
-                    self.mint(&body).await.at("/access_token").as_str().map(str::to_owned)
-                }
+            let token = if known.is_some() {
+                known
+            } else {
+                let body = json!({ "aud": "api.didww.com", "api_version": TOKENS, "expires_in": 3600 });
+                self.mint(&body).await.at("/access_token").as_str().map(str::to_owned)
             };
             // Without one, the server refuses the key.
             if let Some(token) = token {

@@ -39,7 +39,7 @@ fn records_of_declared_types_are_typed_and_the_others_are_kept() {
 fn records_are_found_by_their_type_and_id() {
     let included = included();
     let did = Did::decode(object(DID)).unwrap();
-    assert_eq!(included.all::<Did>().unwrap(), [did.clone()]);
+    assert_eq!(included.all::<Did>().unwrap(), std::slice::from_ref(&did));
     assert_eq!(included.get(&did.id).unwrap(), Some(did));
     assert_eq!(included.get::<Did>(&"1".into()).unwrap(), None);
     assert_eq!((included.len(), included.objects().len()), (3, 3));
