@@ -69,8 +69,8 @@ impl ClientBuilder {
         /// an API key, and no limit for other hosts.
     }
 
-    /// Sets the API version that requests ask for, 2026-04-16 by default: the newest one at which DIDWW accepts API
-    /// keys.
+    /// Sets the API version that requests ask for, 2026-11-19 by default. From it on requests have access tokens; up to
+    /// 2026-04-16 they have the API key.
     ///
     /// DIDWW serves an account that is assigned a newer version with that one. Each response states its
     /// version, and is decoded accordingly.

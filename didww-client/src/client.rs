@@ -149,6 +149,11 @@ impl Client {
             return Err(request.refused(Reason::ReadOnlyClient));
         }
         let credentials = &self.parts.credentials;
+        let generated = match &self.key {
+            Some(_) => None,
+            None => self.parts.channel.generated_key(&request.method),
+        };
+        let key = self.key.as_ref().or(generated.as_ref());
         let send = async |token: Option<&Token>| {
             let outgoing = Outgoing {
                 method: &request.method,
@@ -156,7 +161,7 @@ impl Client {
                 body: request.body.as_ref(),
                 headers: (!request.headers.is_empty()).then_some(&request.headers),
                 repeat: Repeatable::from(&request.method),
-                key: self.key.as_ref(),
+                key,
                 authorization: token.map(|token| &token.value),
             };
             let response = self.parts.channel.send(outgoing).await;
@@ -166,9 +171,9 @@ impl Client {
         let token = credentials.token().await?;
         let mut response = send(token.as_ref()).await?;
         // A token can end before its time, for example because the service rotated its keys. A request that was refused had
-        // no effect. A token that was minted for this request would be refused again.
+        // no effect. A token that was minted for this request would be refused again, unless it ended while the request waited.
         if response.status == StatusCode::UNAUTHORIZED
-            && let Some(token) = token.filter(|token| !token.is_since(started))
+            && let Some(token) = token.filter(|token| token.has_ended() || !token.is_since(started))
         {
             credentials.refused(&token);
             let (attempts, unclear) = (response.exchange.attempts, response.unclear);

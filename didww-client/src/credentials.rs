@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use client_core::{Answered, Body, Channel, Credential, Outgoing, Renewal, Repeatable, Unreadable};
 use didww_types::{ApiVersion, DecodeError, ErrorObject};
-use reqwest::Method;
 use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
@@ -51,7 +51,13 @@ impl From<MintFailure> for Error {
     fn from(failure: MintFailure) -> Self {
         match failure {
             MintFailure::Transport(error) => Self::Transport(Box::new(error)),
-            MintFailure::Refused(refusal) => refusal.into_error(),
+            MintFailure::Refused(refusal) => match refusal.status {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+                    refusal.into_error()
+                }
+                // A 404 or 422 of the token service says nothing about the record of the request.
+                _ => Self::Api(Box::new(refusal)),
+            },
             MintFailure::Unreadable(error) => Self::Decode(Box::new(error)),
         }
     }

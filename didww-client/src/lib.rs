@@ -64,7 +64,7 @@
 //!   compile.
 //! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
 //! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A POST is retried only when
-//!   it cannot have taken effect.
+//!   it cannot have taken effect, or when it has an idempotency key.
 //! - **Rate limit.** All clones of a client together send at most the ten requests a second that DIDWW
 //!   documents for an API key.
 //! - **Access tokens.** From 2026-11-19 on, requests have an access token instead of the API key. The client mints

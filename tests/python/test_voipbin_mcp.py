@@ -71,16 +71,17 @@ class Tools:
     def __init__(self, session):
         self.session = session
 
-    async def text(self, name, **arguments):
+    # Tools have an argument `name`.
+    async def text(self, tool, /, **arguments):
         """Runs a tool. Returns whether it failed, and its text."""
-        result = await self.session.call_tool(name, arguments)
+        result = await self.session.call_tool(tool, arguments)
         [content] = result.content
         return result.isError, content.text
 
-    async def json(self, name, **arguments):
+    async def json(self, tool, /, **arguments):
         """Runs a tool that must succeed. Returns the server's answer."""
-        failed, text = await self.text(name, **arguments)
-        assert not failed, f"{name}: {text}"
+        failed, text = await self.text(tool, **arguments)
+        assert not failed, f"{tool}: {text}"
         return json.loads(text)
 
 

@@ -414,6 +414,12 @@ impl Settings {
         accounts.check()?;
         let tokens = self.tokens.unwrap_or_default();
         tokens.check(&listen)?;
+        if let (Some(own), Some(control)) = (&tokens.listen, &control_listen)
+            && is_same_port(own, control)
+        {
+            let expected = "give another port than that of `control_listen`";
+            return Err(ConfigError::value("tokens.listen", own, expected));
+        }
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let api_key = check_secret("api-key", self.api_key)?;
         let callback_secret = check_callback_secret(self.callback_secret)?;

@@ -28,5 +28,5 @@ pub(crate) async fn fill(
     };
     control.add_dids(account, DIDS.iter().enumerate().map(did)).await?;
     let new = secret.map_or_else(NewCallbackSecret::default, NewCallbackSecret::of);
-    Ok(control.add_callback_secret(account, new).await?.1)
+    Ok(control.add_callback_secret(account, new).await?.secret)
 }

@@ -13,8 +13,8 @@ use trunk_rules::carrier::{Challenge, Check, DigestFailure, Refusal};
 use super::Inner;
 use super::attempt::Parts;
 use super::attempts::{
-    AttemptOutcome, Attempts, CHALLENGE_ANSWER_TIME, Facts, Message, Reason, UnansweredChallenge,
-    UnansweredChallenges,
+    AttemptOutcome, Attempts, CHALLENGE_ANSWER_TIME, Facts, MAX_CALL_ID_BYTES, Message, Reason,
+    UnansweredChallenge, UnansweredChallenges,
 };
 use super::call_state::CallState;
 use super::record::CallRecord;
@@ -160,7 +160,9 @@ pub(crate) fn enter_challenge(
         no_audio: None,
     };
     let was_entered = attempts.enter(facts, now);
-    if was_entered && (challenge.failure == DigestFailure::NoHeader || challenge.stale) {
+    // One that was cut is not that of the request that answers the challenge.
+    let is_whole = call_id.len() < MAX_CALL_ID_BYTES;
+    if was_entered && is_whole && (challenge.failure == DigestFailure::NoHeader || challenge.stale) {
         unanswered.sent(UnansweredChallenge { call_id, source, transport, code }, is_known, now);
     }
 }

@@ -30,7 +30,9 @@ pub use event::{AttemptEvent, AttemptOutcome};
 pub use query::AttemptQuery;
 
 pub(crate) use event::{Facts, Message, Reason, transport_name};
-pub(crate) use unanswered_challenges::{CHALLENGE_ANSWER_TIME, UnansweredChallenge, UnansweredChallenges};
+pub(crate) use unanswered_challenges::{
+    CHALLENGE_ANSWER_TIME, MAX_CALL_ID_BYTES, UnansweredChallenge, UnansweredChallenges,
+};
 
 /// Limits of the ring of attempts whose trunk is proven.
 const OWNED_LIMITS: RingLimits = RingLimits { entries: 10_000, bytes: 8 << 20 };

@@ -165,8 +165,10 @@ impl Calls {
 
     /// All active calls, oldest first.
     pub(crate) fn list(&self) -> Vec<ActiveCall> {
-        let mut calls: Vec<ActiveCall> =
-            self.lock().iter().map(|Entry(call_state)| ActiveCall::of(call_state)).collect();
+        // Described outside of the lock, which every request in a dialog needs.
+        let states: Vec<Arc<CallState>> =
+            self.lock().iter().map(|Entry(call_state)| Arc::clone(call_state)).collect();
+        let mut calls: Vec<ActiveCall> = states.iter().map(|call_state| ActiveCall::of(call_state)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
         calls
     }

@@ -27,12 +27,14 @@ use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
 use sip_transport::{
-    Arrival, FilterAction, FramingError, Head, MessageFilter, NULL_TAG, Reply, Unreadable, tag_of,
+    Arrival, FilterAction, FramingError, Head, MessageFilter, NULL_TAG, Reply, Unreadable, masked_line,
+    tag_of,
 };
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings, sentence};
 
 use super::attempts::{
-    AttemptOutcome, Attempts, Facts, Message, Reason, UnansweredChallenges, prefix, transport_name,
+    AttemptOutcome, Attempts, Facts, MAX_CALL_ID_BYTES, Message, Reason, UnansweredChallenges, prefix,
+    transport_name,
 };
 use super::call_state::DialogKey;
 use super::calls::Calls;
@@ -391,11 +393,13 @@ impl Front {
     }
 }
 
-/// The beginning of a message's first line for the log, with everything but printable ASCII escaped.
+/// The beginning of a message's first line for the log, with everything but printable ASCII escaped, and secrets masked:
+/// after wrong framing it may be a line of a body.
 fn beginning_of(bytes: &[u8]) -> String {
     const MAX_BYTES: usize = 60;
     let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    line.get(..MAX_BYTES).unwrap_or(line).escape_ascii().to_string()
+    let line = masked_line(line);
+    line.get(..MAX_BYTES).unwrap_or(&line).escape_ascii().to_string()
 }
 
 /// The reaction to a known source without a free slot. A datagram is dropped, because its source may be
@@ -410,7 +414,7 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
 /// What the trace needs of a message that has no transaction.
 fn message<'a>(call_id: &'a [u8], arrival: &Arrival) -> Message<'a> {
     Message {
-        call_id: String::from_utf8_lossy(call_id),
+        call_id: String::from_utf8_lossy(call_id.get(..MAX_CALL_ID_BYTES).unwrap_or(call_id)),
         source: arrival.source,
         transport: transport_name(arrival.transport),
     }

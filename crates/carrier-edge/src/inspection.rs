@@ -88,10 +88,7 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
         return Some((400, "CSeq has another method than the request"));
     }
     if !is_address("From") || !is_address("To") {
-        return Some((
-            400,
-            "From or To is not an address: a quote or bracket is open, or the URI has no scheme",
-        ));
+        return Some((400, NOT_AN_ADDRESS));
     }
     if request.max_forwards().is_err() {
         return Some((400, "Max-Forwards is not a number"));

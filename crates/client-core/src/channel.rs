@@ -125,12 +125,21 @@ impl Channel {
         }
     }
 
+    /// Generates the key of a request; `None` if it is no POST, or if the channel sends no keys. A request that is sent
+    /// again with another credential keeps its key.
+    pub fn generated_key(&self, method: &Method) -> Option<IdempotencyKey> {
+        self.keys.as_ref().filter(|_| *method == Method::POST).and_then(KeyGenerator::next)
+    }
+
+    /// The key that is sent in addition to the headers of the request, which may have one.
     fn key_of(&self, request: &Outgoing<'_>) -> Option<IdempotencyKey> {
-        let generated = || {
-            let creates = request.repeat == Repeatable::Creates;
-            self.keys.as_ref().filter(|_| creates).and_then(KeyGenerator::next)
-        };
-        if *request.method == Method::POST { request.key.cloned().or_else(generated) } else { None }
+        let has_own = request.headers.is_some_and(|headers| headers.contains_key(IDEMPOTENCY_KEY));
+        if *request.method != Method::POST || has_own {
+            return None;
+        }
+        let creates = request.repeat == Repeatable::Creates;
+        let generated = || self.generated_key(request.method).filter(|_| creates);
+        request.key.cloned().or_else(generated)
     }
 
     async fn attempt(

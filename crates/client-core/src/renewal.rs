@@ -53,6 +53,11 @@ impl<T> Credential<T> {
         Self { value, obtained_at: clock::now(), renew_at, ends_at }
     }
 
+    /// Whether its time has passed.
+    pub fn has_ended(&self) -> bool {
+        clock::now() >= self.ends_at
+    }
+
     /// Whether it was obtained at this time or later.
     pub fn is_since(&self, time: Instant) -> bool {
         self.obtained_at >= time

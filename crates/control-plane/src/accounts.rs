@@ -133,6 +133,15 @@ pub struct AccountPatch {
     pub record_quota: Patch<u64>,
 }
 
+/// Checks that a secret that a request names is 1 to 255 visible ASCII characters.
+pub(crate) fn check_text(field: &'static str, secret: &Secret) -> Result<(), ControlError> {
+    let text = secret.expose();
+    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(ControlError::invalid(field, "must be 1 to 255 visible ASCII characters without spaces"))
+}
+
 impl Control {
     /// Returns all accounts, oldest first.
     ///
@@ -287,13 +296,7 @@ impl Control {
 
     /// Checks that a new key fits into a header and that no account has it.
     async fn check_key(&self, key: &Secret) -> Result<(), ControlError> {
-        let text = key.expose();
-        if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(ControlError::invalid(
-                "api_key",
-                "must be 1 to 255 visible ASCII characters without spaces",
-            ));
-        }
+        check_text("api_key", key)?;
         if self.account_of_key(key).await?.is_some() {
             return Err(ControlError::invalid("api_key", "has already been taken"));
         }

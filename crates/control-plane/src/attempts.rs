@@ -171,7 +171,7 @@ fn lines(
 
 /// The ids of accounts by their numbers, read from the store when an entry names a new one.
 #[derive(Default)]
-struct Accounts(HashMap<i64, Uuid>);
+struct Accounts(HashMap<i64, Option<Uuid>>);
 
 impl Accounts {
     /// Adds the id of its account to an entry.
@@ -187,8 +187,10 @@ impl Accounts {
         if !self.0.contains_key(&number)
             && let Ok(accounts) = control.accounts().await
         {
-            self.0 = accounts.iter().map(|account| (account.number, account.id)).collect();
+            self.0.extend(accounts.iter().map(|account| (account.number, Some(account.id))));
+            // An account that was deleted: its number is not given to another one.
+            self.0.entry(number).or_insert(None);
         }
-        self.0.get(&number).copied()
+        self.0.get(&number).copied().flatten()
     }
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 use trunk_store::{CallbackSecret, for_each_record};
 use uuid::Uuid;
 
+use crate::accounts::check_text;
 use crate::answers::Deleted;
 use crate::respond::{parse_body, parse_id, respond};
 use crate::route::Route;
@@ -53,7 +54,7 @@ impl NewCallbackSecret {
 }
 
 impl Control {
-    /// Adds a callback secret to an account. Returns its id and the secret.
+    /// Adds a callback secret to an account. Returns it.
     ///
     /// # Errors
     /// If there is no such account, it has 20 secrets, or the secret is not valid.
@@ -61,16 +62,15 @@ impl Control {
         &self,
         account: Uuid,
         new: NewCallbackSecret,
-    ) -> Result<(Uuid, Secret), ControlError> {
+    ) -> Result<CallbackSecret, ControlError> {
         let account = self.account(account).await?.number;
         let secret = new.secret.unwrap_or_else(|| self.core.ids.token());
-        check_secret(&secret)?;
+        check_text("secret", &secret)?;
         let now = self.core.clock.now();
         let id = self.core.ids.record(now);
-        let added =
-            CallbackSecret { id, secret: secret.clone(), is_enabled: new.is_enabled, created_at: now };
-        self.core.store.add_callback_secret(account, added).await?;
-        Ok((id, secret))
+        let added = CallbackSecret { id, secret, is_enabled: new.is_enabled, created_at: now };
+        self.core.store.add_callback_secret(account, added.clone()).await?;
+        Ok(added)
     }
 
     /// Returns the callback secrets of an account, oldest first.
@@ -109,7 +109,7 @@ impl Control {
     ) -> Result<Secret, ControlError> {
         let account = self.account(account).await?.number;
         let secret = secret.unwrap_or_else(|| self.core.ids.token());
-        check_secret(&secret)?;
+        check_text("secret", &secret)?;
         exists(self.core.store.replace_callback_secret(account, id, secret.clone()).await?, id)?;
         Ok(secret)
     }
@@ -175,14 +175,6 @@ fn has_callback_url(attributes: &str) -> bool {
         callback_url: Option<IgnoredAny>,
     }
     serde_json::from_str::<Url>(attributes).is_ok_and(|trunk| trunk.callback_url.is_some())
-}
-
-fn check_secret(secret: &Secret) -> Result<(), ControlError> {
-    let text = secret.expose();
-    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
-    }
-    Err(ControlError::invalid("secret", "must be 1 to 255 visible ASCII characters without spaces"))
 }
 
 /// The routes of callback secrets.
@@ -291,9 +283,9 @@ async fn add(State(control): State<Control>, Path(id): Path<String>, body: Bytes
         let SecretBody { secret, enabled } = parse_body(&body)?;
         let account = parse_id(&id, "account")?;
         let new = NewCallbackSecret { secret, is_enabled: enabled };
-        let (id, secret) = control.add_callback_secret(account, new).await?;
-        let shown = shown(&control, account, id).await?;
-        Ok((StatusCode::CREATED, json!(NewSecret { shown, secret: secret.expose().to_owned() })))
+        let added = control.add_callback_secret(account, new).await?;
+        let secret = added.secret.expose().to_owned();
+        Ok((StatusCode::CREATED, json!(NewSecret { shown: (&added).into(), secret })))
     };
     respond(add.await)
 }
@@ -322,8 +314,9 @@ async fn rotate(
     let rotate = async {
         let RotateBody { secret: text } = parse_body(&body)?;
         let (account, id) = (parse_id(&id, "account")?, parse_id(&secret, "callback secret")?);
-        let text = control.rotate_callback_secret(account, id, text).await?;
+        // Before the write: the response has the only copy of a random text, and must not fail after it.
         let shown = shown(&control, account, id).await?;
+        let text = control.rotate_callback_secret(account, id, text).await?;
         Ok((StatusCode::OK, json!(NewSecret { shown, secret: text.expose().to_owned() })))
     };
     respond(rotate.await)

@@ -198,20 +198,22 @@ struct Operations {
 
 /// Reads the body within its limits, then runs the handler with it.
 async fn run_operation(State(operations): State<Arc<Operations>>, request: Request, next: Next) -> Response {
-    let Operations { limits, core, idempotency } = &*operations;
+    let limits = operations.limits;
     let (parts, body) = request.into_parts();
-    let bytes = match read_body(body, *limits).await {
+    let bytes = match read_body(body, limits).await {
         Ok(bytes) => bytes,
-        Err(error) => return unread(&error, *limits),
+        Err(error) => return unread(&error, limits),
     };
-    match idempotency::key(&parts) {
-        Ok(None) => {}
-        Ok(Some(key)) => return idempotency::run(idempotency, core, &key, parts, bytes, next).await,
+    let key = match idempotency::key(&parts) {
+        Ok(key) => key,
         Err(refusal) => return idempotency::refuse(&refusal),
-    }
+    };
     // The handler runs in a task of its own: a client that disconnects must not cancel an operation between its write
     // and what follows the write.
-    let operation = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
+    let operation = tokio::spawn(async move {
+        let Some(key) = key else { return next.run(Request::from_parts(parts, Body::from(bytes))).await };
+        idempotency::run(&operations.idempotency, &operations.core, &key, parts, bytes, next).await
+    });
     operation.await.unwrap_or_else(|_| {
         refused(StatusCode::INTERNAL_SERVER_ERROR, "the operation failed; the log contains the cause")
     })

@@ -60,14 +60,15 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiError> {
     let client = Client::of(&parts.extensions);
     let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
-    if checked.as_ref().err().is_some_and(|refusal| refusal.is_guess())
-        && parts.headers.contains_key(API_KEY_HEADER)
-    {
-        // Programs for older versions have a key, and what a gateway adds to their requests is not for the API.
-        let by_key = by_key(api, parts).await;
-        return by_key.map_err(|error| if error.is_bare { ApiError::invalid_token() } else { error });
-    }
     let is_guess = checked.as_ref().err().is_some_and(|refusal| refusal.is_guess());
+    if is_guess && parts.headers.contains_key(API_KEY_HEADER) {
+        // Programs for older versions have a key, and what a gateway adds to their requests is not for the API.
+        match by_key(api, parts).await {
+            // The version takes no key, so that only the token counts.
+            Err(error) if error.is_bare => {}
+            outcome => return outcome,
+        }
+    }
     if is_guess || checked.is_ok() {
         // A source is known by the key of its tokens, which outlives each of them.
         let mark = match &checked {

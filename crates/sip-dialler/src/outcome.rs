@@ -74,11 +74,13 @@ impl fmt::Display for Outcome {
 
 impl Outcome {
     /// One of each kind, with the default limits and typical codes, for documents and their tests. Reasons are `…`.
-    pub fn samples() -> [Self; 17] {
+    pub fn samples() -> [Self; 19] {
         let why = || "…".to_owned();
         [
             Self::NoUri,
             Self::NoAddress(crate::resolve::NoAddress::Unresolved.to_string()),
+            Self::NoAddress(crate::resolve::NoAddress::Mapped.to_string()),
+            Self::NoAddress(crate::resolve::NoAddress::NotPublic("…").to_string()),
             Self::Unreachable(why()),
             Self::NoMediaPort,
             Self::NotSent(why()),

@@ -18,6 +18,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use rsipstack::sip::Transport;
 use service_base::ids::Ids;
+use service_base::net::OwnSockets;
 use tokio::sync::Semaphore;
 use trunk_rules::outbound::{canonical_host, host_and_port};
 
@@ -51,6 +52,7 @@ pub(crate) enum NoAddress {
 pub(crate) struct Resolver {
     hosts: BTreeMap<String, (String, Option<u16>)>,
     allow_private: bool,
+    own: OwnSockets,
     /// `None` if the system has no name servers: then the resolver of the system is used, without SRV.
     names: Option<TokioResolver>,
     of_family: fn(&IpAddr) -> bool,
@@ -97,6 +99,7 @@ impl Resolver {
         Ok(Self {
             hosts,
             allow_private: config.allow_private,
+            own: config.own.clone(),
             names,
             of_family,
             lookup_permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
@@ -161,8 +164,11 @@ impl Resolver {
 
     /// Why a call may not be sent to an address; `None` if it may.
     fn refused(&self, egress: Egress, address: IpAddr) -> Option<&'static str> {
-        let checked = egress == Egress::Public && !self.allow_private;
-        if checked { not_public_reason(address) } else { None }
+        if egress != Egress::Public || self.allow_private {
+            return None;
+        }
+        // Behind NAT the advertised address may lead back to this machine.
+        not_public_reason(address).or_else(|| self.own.is_near(address).then_some("one of this machine"))
     }
 
     /// The entry of the host map for a name, or for its longest parent domain in the map.

@@ -115,7 +115,7 @@ pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The first line and its continuation lines, including the line ends.
-fn logical_line(bytes: &[u8]) -> &[u8] {
+pub(crate) fn logical_line(bytes: &[u8]) -> &[u8] {
     let mut end = 0;
     loop {
         let rest = bytes.get(end..).unwrap_or_default();

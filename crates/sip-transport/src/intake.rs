@@ -37,7 +37,7 @@ pub trait MessageFilter: Send + Sync {
     fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction;
 
     /// Decides on a message that passed the filter but cannot be read, or on the input of a stream whose messages cannot
-    /// be told apart ([`Unreadable::Framing`]), after which the connection is closed.
+    /// be separated ([`Unreadable::Framing`]), after which the connection is closed.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction;
 }
 

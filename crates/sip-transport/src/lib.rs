@@ -42,7 +42,7 @@ pub use datagrams::Datagrams;
 pub use framing::{FramingError, body_of_datagram};
 pub use head::{Head, unfolded};
 pub use intake::{FilterAction, Intake, MessageFilter};
-pub use messages::{CallMessages, Direction, Message, MessageLog, MessageLogLimits, Tap};
+pub use messages::{CallMessages, Direction, Message, MessageLog, MessageLogLimits, Tap, masked_line};
 pub use name_addr::{is_name_addr, tag_of, uri_of};
 pub use ports::{MediaSocket, Ports, SocketAccounting, SocketGuard};
 pub use readable::{NULL_TAG, as_received};

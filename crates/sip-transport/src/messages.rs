@@ -37,6 +37,7 @@ use crate::head::Head;
 use calls::Calls;
 
 pub use calls::MessageLogLimits;
+pub use mask::masked_line;
 pub use message::{CallMessages, Direction, Message};
 
 /// Maximum number of bytes that are stored of a message.
@@ -121,9 +122,12 @@ impl Tap {
         Some(Moment { at: clock.now(), elapsed: clock.stopwatch() })
     }
 
-    /// Stores a received message. One that the filter dropped is stored only beside others of its call: a
-    /// flood costs nothing more, and the ACK of a challenge is kept.
+    /// Stores a received message. Of those that the filter dropped only an ACK is stored, and only beside others of
+    /// its call: that of a challenge. So a flood costs nothing more.
     pub(crate) fn received(&self, bytes: &[u8], arrival: &Arrival, was_dropped: bool) {
+        if was_dropped && !bytes.starts_with(b"ACK ") {
+            return;
+        }
         let Some(moment) = self.moment() else { return };
         let ends = [arrival.local, arrival.source];
         self.store(bytes, Direction::Received, ends, arrival.transport, moment, was_dropped);

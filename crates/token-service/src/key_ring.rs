@@ -50,13 +50,15 @@ pub(crate) async fn signing_key(
     rotating: &tokio::sync::Mutex<()>,
 ) -> Result<TokenKey, StoreError> {
     let now = core.clock.now();
-    let keys = core.store.token_keys().await?;
-    let is_current = keys.last().is_some_and(|newest| age(newest, now) < millis(ROTATION_INTERVAL));
-    if is_current && let Some(key) = settled(&keys, now) {
+    if let Some(key) = current(&core.store.token_keys().await?, now) {
         return Ok(key);
     }
     // One rotation for all mints that find the key too old. The others find the new one.
     let _rotating = rotating.lock().await;
+    let keys = core.store.token_keys().await?;
+    if let Some(key) = current(&keys, now) {
+        return Ok(key);
+    }
     let rotation = TokenKeyRotation {
         new: new_key(core, now),
         unless_since: Some(before(now, ROTATION_INTERVAL)),
@@ -72,6 +74,12 @@ pub(crate) async fn signing_key(
         Err(error) => return Err(error),
     };
     settled(&keys, now).ok_or_else(|| StoreError::Failed("no key signs tokens".to_owned()))
+}
+
+/// Returns the key that signs, if no new one is due.
+fn current(keys: &[TokenKey], now: Timestamp) -> Option<TokenKey> {
+    let newest = keys.last()?;
+    if age(newest, now) < millis(ROTATION_INTERVAL) { settled(keys, now) } else { None }
 }
 
 /// Returns the newest key that every node knows; the oldest if they are all too new.

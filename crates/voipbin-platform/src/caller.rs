@@ -116,6 +116,11 @@ impl Caller {
         matches!(self, Self::Member { permission, .. } if permission.has_any(Permission::PROJECT_SUPER_ADMIN))
     }
 
+    /// Whether the caller sent a delegate's token.
+    pub(crate) fn is_delegate(&self) -> bool {
+        matches!(self, Self::Delegate { .. })
+    }
+
     /// Whether the caller sent a direct token.
     pub(crate) fn is_direct(&self) -> bool {
         matches!(self, Self::Direct { .. })

@@ -9,7 +9,7 @@ mod didww;
 mod own_trunk;
 mod telnyx;
 
-use trunk_rules::outbound::ProviderHost;
+use trunk_rules::outbound::{ProviderHost, canonical_host};
 use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
 pub(crate) use self::carrier::{CarrierError, CarrierTrunk, TrunkLogin};
@@ -41,7 +41,9 @@ pub(crate) async fn read_login(
 pub(crate) fn are_of_one_carrier(one: &str, other: &str) -> bool {
     let host = |hostname| ProviderHost::parse(hostname).map_or("", |read| read.host);
     let (one, other) = (host(one), host(other));
-    [didww::has_host, telnyx::has_host].into_iter().any(|has_host| has_host(one) && has_host(other))
+    let is_same = !one.is_empty() && canonical_host(one) == canonical_host(other);
+    is_same
+        || [didww::has_host, telnyx::has_host].into_iter().any(|has_host| has_host(one) && has_host(other))
 }
 
 #[cfg(test)]
@@ -53,12 +55,14 @@ mod tests {
         assert!(are_of_one_carrier("nyc.us.out.didww.com", "FRA.eu.out.didww.com"));
         assert!(are_of_one_carrier("sip.telnyx.com", "SIP.telnyx.eu"));
         assert!(are_of_one_carrier("sip.telnyx.com", "sips:sip.telnyx.com:5061;transport=tls"));
+        assert!(are_of_one_carrier("sbc.example.com", "SBC.example.com.:5080;transport=tcp"));
         for (one, other) in [
             ("nyc.us.out.didww.com", "sip.telnyx.com"),
             ("sip.telnyx.com", "sip.telnyx.com.example.com"),
             ("sip.telnyx.com", "mysip.telnyx.com"),
             ("nyc.us.out.didww.com", "out.didww.com.example.com"),
-            ("example.com", "example.com"),
+            ("example.com", "sbc.example.com"),
+            ("", ""),
         ] {
             assert!(!are_of_one_carrier(one, other), "{one} {other}");
         }

@@ -259,3 +259,43 @@ async fn no_token_and_no_key_is_in_a_debug_text_or_an_error() {
         CANARIES.assert_absent_from_error(&error);
     }
 }
+
+#[tokio::test]
+async fn a_post_that_is_sent_again_with_another_token_keeps_its_idempotency_key() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).and(path("/token")).respond_with(Mint::default()).mount(&server).await;
+    let trunks = || Mock::given(method("POST")).and(path("/v3/voice_out_trunks"));
+    // The first attempt may have taken effect, and the second one has a token that ended.
+    trunks().respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
+    let expired =
+        ResponseTemplate::new(401).insert_header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
+    trunks().respond_with(expired).up_to_n_times(1).mount(&server).await;
+    trunks().respond_with(response(201, &document(&trunk()))).mount(&server).await;
+    let client = builder(&server).idempotency_keys().build().unwrap();
+    // A token from before the request.
+    client.voice_out_trunks().get(&id(TRUNK)).await.unwrap_err();
+    let method = didww_client::resources::AuthenticationMethod::credentials_and_ip(
+        didww_client::values::IpNetworks::parse(["203.0.113.5"]).unwrap(),
+    );
+    let action = didww_client::resources::OnCliMismatchAction::RejectCall;
+    client.voice_out_trunks().create(VoiceOutTrunk::create("Once", action, method)).await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let keys: Vec<&str> = requests
+        .iter()
+        .filter(|request| request.url.path() == "/v3/voice_out_trunks")
+        .map(|request| request.headers["idempotency-key"].to_str().unwrap())
+        .collect();
+    assert_eq!(keys.len(), 3);
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_404_of_the_token_service_is_not_that_of_the_record() {
+    let server = MockServer::start().await;
+    for status in [404, 422] {
+        server.reset().await;
+        Mock::given(path("/token")).respond_with(ResponseTemplate::new(status)).mount(&server).await;
+        let error = client(&server).voice_out_trunks().get(&id(TRUNK)).await.unwrap_err();
+        assert!(matches!(&error, Error::Api(refusal) if refusal.status == status), "{error:?}");
+    }
+}

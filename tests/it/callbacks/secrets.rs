@@ -20,7 +20,7 @@ async fn without_an_enabled_secret_nothing_is_sent_and_nothing_is_sent_later() {
     let id = trunk(&api, "Quiet", &url).await;
     set(&api, &id, "blocked").await;
     let new = NewCallbackSecret::of(SECRET).disabled();
-    let (secret, _) = control.add_callback_secret(server.account(), new).await.unwrap();
+    let secret = control.add_callback_secret(server.account(), new).await.unwrap().id;
     set(&api, &id, "active").await;
     assert_eq!(control.backlog(Some(server.account())).await.unwrap().dropped, 2);
     control.enable_callback_secret(server.account(), secret, true).await.unwrap();

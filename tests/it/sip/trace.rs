@@ -253,8 +253,12 @@ async fn an_admission_and_an_end_are_traced_with_their_sentences() {
         let entry = attempt(&edge, &query, "ended").await;
         assert_eq!((&entry["explanation"], &entry["code"]), (&json!(ended), &json!(code)), "{entry}");
         edge.logs(&[" ended ", &call.id, &format!("why=\"{ended}\"")]).await;
-        let listed = edge.control.get(&format!("/calls?{query}")).await;
-        assert_eq!(listed.at("/calls/0/explanation"), ended, "{}", listed.text);
+        let record = until("the record", async || {
+            let listed = edge.control.get(&format!("/calls?{query}")).await;
+            Some(listed.at("/calls/0")).filter(Value::is_object)
+        });
+        let record = record.await;
+        assert_eq!(record["explanation"], ended, "{record}");
     }
 }
 
@@ -298,7 +302,7 @@ async fn no_peer_can_forge_a_line_of_the_log_or_an_entry() {
     let edge = Edge::start().await;
     let trunk = edge
         .trunk(json!({
-            "name": "Trunk\n2026-01-01T00:00:00Z  INFO forged: by the name\u{1b}[2J",
+            "name": "Trunk\u{2028}2026-01-01T00:00:00Z  INFO forged: by the name\u{202e}[2J",
             "on_cli_mismatch_action": "reject_call",
         }))
         .await;

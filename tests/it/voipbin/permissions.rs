@@ -235,7 +235,9 @@ async fn each_permission_against_each_endpoint() {
     for (who, caller, families) in &callers {
         for (method, path, family) in DOCUMENTED {
             let answer = cast.ask(caller, method, path).await;
-            if !families.contains(family) {
+            // A key would outlive the token of a delegate.
+            let outlives = *who == "delegate" && (*method, *path) == ("POST", "/accesskeys");
+            if !families.contains(family) || outlives {
                 assert_eq!(answer.status, 403, "{who}: {method} {path}: {}", answer.text);
                 answer.refused(&permission_denied());
                 continue;

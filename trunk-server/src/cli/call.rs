@@ -40,8 +40,7 @@ pub struct PlaceCall {
     #[arg(long, value_name = "NUMBER")]
     pub to: String,
 
-    /// The caller number [default: the first DID of the account with --trunk, the customer's default number with
-    /// --provider, else anonymous]
+    /// The caller number [default: the first DID of the account with --trunk, none with --provider, else anonymous]
     #[arg(long, value_name = "NUMBER")]
     pub from: Option<String>,
 

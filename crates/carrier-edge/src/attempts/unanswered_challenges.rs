@@ -17,7 +17,7 @@ pub(crate) const CHALLENGE_ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Limit of challenges that wait for an answer, of known and of unknown sources each.
 const MAX_WAITING: usize = 4_096;
 /// The limit of bytes of a `Call-ID` that is kept.
-const MAX_CALL_ID_BYTES: usize = 256;
+pub(crate) const MAX_CALL_ID_BYTES: usize = 256;
 
 /// Challenges that wait for an answer.
 #[derive(Debug, Default)]

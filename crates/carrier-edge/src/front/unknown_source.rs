@@ -25,6 +25,10 @@ const NOT_ALLOWED: [&[u8]; 6] = [b"REGISTER", b"SUBSCRIBE", b"PUBLISH", b"MESSAG
 /// Methods that need a dialog; outside of one they are answered with 481.
 const IN_DIALOG: [&[u8]; 4] = [b"BYE", b"UPDATE", b"PRACK", b"INFO"];
 
+fn is_reply(action: &FilterAction) -> bool {
+    matches!(action, FilterAction::Reply(_))
+}
+
 /// The key under which a passed INVITE is remembered, so that its ACK and CANCEL pass too: source address and
 /// `Call-ID`.
 fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a, [u8]>>) {
@@ -133,12 +137,12 @@ impl Front {
             };
             identify(&snapshot, &attempt)
         };
-        let reply = match identified {
+        match identified {
             Ok(Identified::Digest { .. }) => {
                 if let Some(digest) = digest {
                     self.record_valid(digest);
                 }
-                return FilterAction::Pass;
+                FilterAction::Pass
             }
             // The trunk identifies its callers by address alone. The address may be forged, so the INVITE is
             // limited like an answer.
@@ -148,30 +152,35 @@ impl Front {
                     return FilterAction::Pass;
                 }
                 self.counts.unanswered();
-                return FilterAction::Drop;
+                FilterAction::Drop
             }
             Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => {
                 self.proofs.insert(attempt_of(head, arrival), now);
-                return FilterAction::Pass;
+                FilterAction::Pass
             }
             Err(Verdict::Refused(refusal)) => {
-                self.refused(head, arrival, &refusal, now);
-                Reply::new(refusal.code, reason_phrase(refusal.code))
+                let reply = Reply::new(refusal.code, reason_phrase(refusal.code));
+                let action = self.answer(head, bytes.len(), arrival, reply);
+                self.refused(&call_id, arrival, &refusal, is_reply(&action), now);
+                action
             }
             Err(Verdict::Challenged(challenge)) => {
                 if challenge.failure.is_guess() && digest.is_some_and(|digest| !self.count_wrong(digest)) {
                     return FilterAction::Drop;
                 }
-                self.challenged(&call_id, arrival, &challenge, now);
                 let nonce = self.nonce(source, now);
                 let values = challenge.headers(settings, &nonce);
                 let mut reply = Reply::new(challenge.code, challenge.phrase);
                 reply.needed.extend(values.into_iter().map(|value| (settings.challenge_header(), value)));
-                reply
+                let action = self.answer(head, bytes.len(), arrival, reply);
+                // A caller cannot answer a challenge that was not sent.
+                if is_reply(&action) {
+                    self.challenged(&call_id, arrival, &challenge, now);
+                }
+                action
             }
-            Err(Verdict::Admitted(_)) => return FilterAction::Drop,
-        };
-        self.answer(head, bytes.len(), arrival, reply)
+            Err(Verdict::Admitted(_)) => FilterAction::Drop,
+        }
     }
 
     /// Traces a challenge: its first one is ordinary and not logged.
@@ -186,15 +195,18 @@ impl Front {
         enter_challenge(&self.attempts, &self.unanswered_challenges, message, challenge, false, now);
     }
 
-    fn refused(&self, head: &Head<'_>, arrival: &Arrival, refusal: &Refusal, now: Timestamp) {
-        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
-        let message = message(&call_id, arrival);
+    /// Traces a refusal, with its code if it was sent.
+    fn refused(&self, call_id: &[u8], arrival: &Arrival, refusal: &Refusal, was_sent: bool, now: Timestamp) {
+        let message = message(call_id, arrival);
         let call_id = message.call_id.clone();
-        self.attempts.enter(of_refusal(message, refusal), now);
+        let code = was_sent.then_some(refusal.code);
+        let mut facts = of_refusal(message, refusal);
+        facts.reason.code = code;
+        self.attempts.enter(facts, now);
         if !self.log_sums.refused.admits(arrival.source.ip(), now) {
             return;
         }
-        let (source, code, why) = (arrival.source, refusal.code, &refusal.explanation);
+        let (source, why) = (arrival.source, &refusal.explanation);
         let (call_id, check) = (&*call_id, refusal.check);
         let nearest = self.trunks.read().index.nearest_network(source.ip());
         let nearest = nearest.map_or_else(|| "none".to_owned(), |network| network.to_string());

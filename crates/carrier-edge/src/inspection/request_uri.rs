@@ -25,8 +25,8 @@ pub(super) fn malformed(uri: &str) -> Option<Malformed> {
     (!is_host_with_port(host)).then_some((400, "the Request-URI has no valid host and port"))
 }
 
-/// Whether a text is a host with or without a port. An IPv6 address needs brackets, without which its end cannot
-/// be told from a port (RFC 5118 §4.2). Names are not checked.
+/// Whether a text is a host with or without a port. An IPv6 address needs brackets, without which its end could
+/// be a port (RFC 5118 §4.2). Names are not checked.
 fn is_host_with_port(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {

@@ -40,7 +40,8 @@ pub(super) fn read(query: &str, max_size: u64) -> Result<Page, Vec<ErrorObject>>
 impl Sent {
     fn parse(query: &str) -> Result<Self, Box<ErrorObject>> {
         let mut sent = Self::Nothing;
-        for pair in query.split('&') {
+        // Only these can have a name that begins with `page`. The other parameters have been decoded before.
+        for pair in query.split('&').filter(|pair| pair.starts_with(['p', '%'])) {
             let Some((name, value)) = QueryPairs::parse(pair).0.pop() else { continue };
             let Some(rest) = name.strip_prefix("page") else { continue };
             let value = pair.contains('=').then_some(value);

@@ -72,7 +72,7 @@ fn a_record_of_another_type_is_refused() {
 #[test]
 fn an_error_has_a_path_when_a_document_is_decoded_from_text() {
     let mut body = document(CREDENTIALS);
-    body["data"]["attributes"]["dst_prefixes"] = json!(["1", 2]);
+    body["data"]["attributes"]["dst_prefixes"] = json!(["1", {}]);
     let error = Document::<VoiceOutTrunk>::parse(body.to_string().as_bytes()).unwrap_err();
     assert_eq!(error.path(), "data.attributes.dst_prefixes[1]");
 }

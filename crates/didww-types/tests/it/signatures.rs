@@ -66,7 +66,7 @@ fn signing_reproduces_the_signature_of_every_valid_vector() {
 #[test]
 fn the_vectors_cover_both_forms_and_both_verdicts() {
     let cases = cases();
-    assert_eq!(cases.iter().filter(|case| case.events.is_some()).count(), 3);
+    assert_eq!(cases.iter().filter(|case| case.events.is_some()).count(), 6);
     assert_eq!(cases.iter().filter(|case| !case.valid).count(), 2);
     assert_eq!(cases.iter().filter(|case| case.source == "sdk" && case.valid).count(), 24);
 }

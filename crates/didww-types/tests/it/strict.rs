@@ -242,7 +242,8 @@ fn an_external_reference_has_at_most_100_characters_not_bytes() {
         refused(
             ExternalReference::new(more.as_str()),
             &format!(
-                "external reference `{more}` is too long (maximum is 100 characters); at most 100 characters"
+                "external reference `{more}` is too long (maximum is 100 characters); at most 100 characters, \
+                 none of them a control character"
             ),
         );
         assert_eq!(flaw::<ExternalReference>(json!(more)), "is too long (maximum is 100 characters)");

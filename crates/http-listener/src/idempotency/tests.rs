@@ -63,6 +63,16 @@ async fn send(core: &Arc<Core>, layer: &Idempotency, body: &str, reply: Reply) -
     layer.run(core, SCOPE, &sent("k"), &[body.as_bytes()], async { reply }).await
 }
 
+/// A handler that replies once it is released.
+fn waiting() -> (oneshot::Sender<()>, impl Future<Output = Reply> + Send + 'static) {
+    let (release, released) = oneshot::channel::<()>();
+    let handler = async move {
+        released.await.unwrap();
+        reply(201, "first")
+    };
+    (release, handler)
+}
+
 #[tokio::test]
 async fn what_a_handler_decided_is_replayed_and_what_the_server_could_not_do_is_not() {
     for (status, is_replayed) in [
@@ -88,11 +98,7 @@ async fn what_a_handler_decided_is_replayed_and_what_the_server_could_not_do_is_
 #[tokio::test]
 async fn a_request_that_is_repeated_while_the_first_is_in_progress_is_refused() {
     let (core, layer) = (core(), Idempotency::default());
-    let (release, released) = oneshot::channel::<()>();
-    let handler = async move {
-        released.await.unwrap();
-        reply(201, "first")
-    };
+    let (release, handler) = waiting();
     let key = sent("k");
     let mut first = Box::pin(layer.run(&core, SCOPE, &key, &[b"body"], handler));
     assert!((&mut first).now_or_never().is_none());
@@ -106,11 +112,7 @@ async fn a_request_that_is_repeated_while_the_first_is_in_progress_is_refused() 
 #[tokio::test]
 async fn a_client_that_disconnects_finds_the_response_when_it_repeats_the_request() {
     let (core, layer) = (core(), Idempotency::default());
-    let (release, released) = oneshot::channel::<()>();
-    let handler = async move {
-        released.await.unwrap();
-        reply(201, "first")
-    };
+    let (release, handler) = waiting();
     let key = sent("k");
     let mut first = Box::pin(layer.run(&core, SCOPE, &key, &[b"body"], handler));
     assert!((&mut first).now_or_never().is_none());

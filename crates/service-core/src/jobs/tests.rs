@@ -91,7 +91,7 @@ async fn due_at(core: &Core, subject: &str) -> Option<Timestamp> {
 /// An effect that can be counted: an event.
 fn effect() -> Change {
     Change::Emit(Box::new(NewEvent {
-        form: EventForm::Trunk { account: 1 },
+        form: EventForm::Webhook { customer: Uuid::nil(), method: "POST".to_owned(), signature: None },
         subject: Uuid::nil(),
         url: String::new(),
         body: "{}".to_owned(),

@@ -45,7 +45,9 @@ impl MessageLogLimits {
     /// eighth as much is for messages without an owner, of which an eighth may come from one address.
     pub fn of(bytes: usize) -> Self {
         let bytes = bytes.max(Self::MIN_BYTES);
-        Self { all: bytes, owner: bytes / 4, unowned: bytes / 8, address: bytes / 64, record: 64 << 10 }
+        // An address has room for more than one record.
+        let record = (bytes / 128).min(64 << 10);
+        Self { all: bytes, owner: bytes / 4, unowned: bytes / 8, address: bytes / 64, record }
     }
 }
 
@@ -245,7 +247,7 @@ impl Calls {
         }
     }
 
-    /// Whether the record exists or can be created. A record without an owner gives way to a new one.
+    /// Whether the record exists or can be created. A record without an owner is removed for a new one.
     fn has_room(&mut self, call_id: &str, party: Party) -> bool {
         let Some(records) = self.by_call_id.get(call_id) else { return true };
         if records.len() < MAX_PARTIES || records.iter().any(|record| record.party == party) {

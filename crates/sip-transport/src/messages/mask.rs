@@ -10,7 +10,7 @@
 //!
 //! Lines are recognised in head and body alike, because a body may contain another message.
 
-use crate::head::Head;
+use crate::head::{Head, logical_line};
 
 /// What hides a secret.
 const MASK: u8 = b'0';
@@ -52,8 +52,10 @@ pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
     }
     let mut rest = kept.as_mut_slice();
     while !rest.is_empty() {
-        let (line, others) = rest.split_at_mut(logical_line(rest));
+        let (line, others) = rest.split_at_mut(logical_line(rest).len());
         mask_line(line);
+        // A body has no continuation lines: what looks like one is a line of its own to those who read it.
+        line.split_inclusive_mut(|byte| *byte == b'\n').skip(1).for_each(mask_line);
         rest = others;
     }
     kept
@@ -63,7 +65,8 @@ pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
 fn carries_digits(bytes: &[u8]) -> bool {
     let Some(head) = Head::of(bytes) else { return false };
     let mut kinds = head.values(["Content-Type", "c"]).map(<[u8]>::to_ascii_lowercase);
-    let is_info = head.method().is_some_and(|method| method.eq_ignore_ascii_case(b"INFO"));
+    // Also of a start line that is not valid otherwise.
+    let is_info = head.leading_method().is_some_and(|method| method.eq_ignore_ascii_case(b"INFO"));
     let names = |kind: &[u8], word: &[u8]| kind.windows(word.len()).any(|window| window == word);
     if is_info {
         return kinds.next().is_none_or(|kind| !kind.starts_with(b"application/media_control+xml"));
@@ -73,20 +76,21 @@ fn carries_digits(bytes: &[u8]) -> bool {
     })
 }
 
-/// The length of the first line with its continuation lines.
-fn logical_line(bytes: &[u8]) -> usize {
-    let mut end = 0;
-    loop {
-        let rest = bytes.get(end..).unwrap_or_default();
-        end += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-        if !matches!(bytes.get(end), Some(b' ' | b'\t')) {
-            return end;
-        }
+/// A line for a log, with its secrets masked.
+pub fn masked_line(line: &[u8]) -> Vec<u8> {
+    let mut line = line.to_vec();
+    if line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"signal")) {
+        line.fill(DIGIT_MASK);
+    } else {
+        mask_line(&mut line);
     }
+    line
 }
 
 fn mask_line(line: &mut [u8]) {
-    match line.first().map(u8::to_ascii_lowercase) {
+    // Readers of a line trim it too.
+    let start = line.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or_default();
+    match line.get(start).map(u8::to_ascii_lowercase) {
         Some(b'a' | b'p') => {
             let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
             let name = line.get(..colon).unwrap_or_default().trim_ascii();
@@ -101,7 +105,9 @@ fn mask_line(line: &mut [u8]) {
                 hide(line.get_mut(colon..).and_then(|rest| rest.get_mut(1..)).unwrap_or_default());
             }
         }
-        Some(b'k') if line.get(1) == Some(&b'=') => hide(line.get_mut(2..).unwrap_or_default()),
+        Some(b'k') if line.get(start + 1) == Some(&b'=') => {
+            hide(line.get_mut(start + 2..).unwrap_or_default());
+        }
         _ => {}
     }
     mask_passwords(line);
@@ -295,6 +301,9 @@ mod tests {
             ("k=base64:abc", "k=0000000000"),
             ("a=ice-pwd:abc", "a=ice-pwd:000"),
             ("a=rtpmap:8 PCMA/8000", "a=rtpmap:8 PCMA/8000"),
+            ("m=audio 1\r\n a=crypto:1 AES inline:abc|1", "m=audio 1\r\n a=crypto:1 AES inline:000|1"),
+            ("m=audio 1\r\n\tk=base64:abc", "m=audio 1\r\n\tk=0000000000"),
+            ("\rAuthorization: Digest response=\"abc\"", "\rAuthorization: Digest response=\"000\""),
         ] {
             assert_eq!(line(text), expected);
         }
@@ -308,9 +317,24 @@ mod tests {
         };
         assert_eq!(info("application/dtmf-relay"), "xxxxxxxx\r\nx");
         assert_eq!(info("text/plain"), "xxxxxxxx\r\nx");
+        for start in ["INFO sip:a SIP/2.0 ", "INFO\tsip:a", "INFO  sip:a SIP/2.0"] {
+            let text = of(&format!("{start}\r\nContent-Type: text/plain\r\n\r\nSignal=5"));
+            assert!(text.ends_with("\r\n\r\nxxxxxxxx"), "{text}");
+        }
         assert_eq!(info("application/media_control+xml"), "Signal=5\r\nx");
         let notify = "NOTIFY sip:a SIP/2.0\r\nc: application/kpml-response+xml\r\n\r\ndigits=\"1\"";
         assert!(of(notify).ends_with("\r\n\r\nxxxxxxxxxx"), "{}", of(notify));
+    }
+
+    #[test]
+    fn a_line_for_a_log_has_no_secret() {
+        for (text, expected) in [
+            ("INVITE  sip:alice:secret@h SIP/2.0", "INVITE  sip:alice:000000@h SIP/2.0"),
+            ("a=crypto:1 AES inline:abcdef", "a=crypto:1 AES inline:000000"),
+            ("Signal=5", "xxxxxxxx"),
+        ] {
+            assert_eq!(masked_line(text.as_bytes()), expected.as_bytes());
+        }
     }
 
     #[test]

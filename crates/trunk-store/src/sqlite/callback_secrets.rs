@@ -78,10 +78,7 @@ pub(super) fn enabled(connection: &Connection, account: i64) -> Result<Option<Se
 
 /// Returns true if an account has an enabled secret.
 pub(super) fn has_enabled(connection: &Connection, account: i64) -> Result<bool, StoreError> {
-    connection
-        .prepare_cached("SELECT 1 FROM callback_secret WHERE account = ?1 AND enabled = 1")
-        .and_then(|mut find| find.exists([account]))
-        .map_err(failed)
+    Ok(enabled(connection, account)?.is_some())
 }
 
 /// Enables or disables a secret. Returns true if it exists.

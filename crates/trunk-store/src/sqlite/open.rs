@@ -260,16 +260,22 @@ fn intern(
 
 /// Brings the schema up to date. Migrations are applied in one transaction: one that fails leaves the database as it was, and
 /// a new database costs one flush to the disk. A file of a server that stored API keys in clear text is rewritten once, which
-/// needs as much free space as the file has: deleted text remains in a file's free pages until they are used again. If the
+/// needs as much free space as the file has, beside it and in the folder for temporary files: deleted text remains in a file's free pages until they are used again. If the
 /// rewriting is interrupted, the next start repeats it.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let schema = schema(connection)?;
     if (1..=WITHOUT_KEYS).contains(&schema) {
         apply(connection, schema, WITHOUT_KEYS)?;
         tracing::info!("the database is rewritten once, so that no API key remains in it");
-        connection.execute_batch("VACUUM")?;
+        // The copy that it makes may not fit in memory, unlike what the temporary store holds otherwise.
+        connection.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")?;
         // The log of writes has pages with keys too.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy {
+            let why = "another program reads the database, so that its log cannot be emptied; stop it and start again";
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(code, Some(why.to_owned())));
+        }
         return apply(connection, WITHOUT_KEYS, MIGRATIONS.len());
     }
     apply(connection, schema, MIGRATIONS.len())

@@ -112,7 +112,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of earlier releases, by version.
-const OLDER: [&str; 12] = [
+const OLDER: [&str; 17] = [
     include_str!("../../src/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/sqlite/migrations/0003_webhooks.sql"),
@@ -125,6 +125,11 @@ const OLDER: [&str; 12] = [
     include_str!("../../src/sqlite/migrations/0010_quotas.sql"),
     include_str!("../../src/sqlite/migrations/0011_indexed.sql"),
     include_str!("../../src/sqlite/migrations/0012_jobs.sql"),
+    include_str!("../../src/sqlite/migrations/0013_call_ids.sql"),
+    include_str!("../../src/sqlite/migrations/0014_idempotency.sql"),
+    include_str!("../../src/sqlite/migrations/0015_tokens.sql"),
+    include_str!("../../src/sqlite/migrations/0016_callback_secrets.sql"),
+    include_str!("../../src/sqlite/migrations/0017_key_digests.sql"),
 ];
 
 /// Creates a database as the server with this schema left it.
@@ -135,6 +140,19 @@ fn older(path: &Path, schema: usize) -> Connection {
     connection.pragma_update(None, "application_id", 0x5452_4e4b).unwrap();
     connection.pragma_update(None, "user_version", version).unwrap();
     connection
+}
+
+#[tokio::test]
+async fn a_file_with_keys_is_rewritten_only_when_nothing_else_reads_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let reader = older(&path, 12);
+    reader.execute_batch("PRAGMA journal_mode = WAL; BEGIN; SELECT count(*) FROM record;").unwrap();
+    let error = refusal(&path);
+    assert!(error.to_string().contains("another program reads the database"), "{error}");
+    reader.execute_batch("COMMIT").unwrap();
+    drop(reader);
+    SqliteStore::open(&path).unwrap().close().await.unwrap();
 }
 
 #[tokio::test]

@@ -34,12 +34,16 @@ pub(super) async fn list(request: &RequestContext) -> ApiResult {
     page_of::<AccessKeys, _>(&documents, Entity::<AccessKeys>::shown)
 }
 
-/// Creates a key with the permissions of the customer's admin, whoever creates it. Its response alone contains
+/// Creates a key with the permissions of the customer's admin, also when another agent creates it. Its response alone contains
 /// the key.
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let AccessKeyCreate { name, detail, expire } = request.decode_body()?;
     let customer = request.caller.customer();
     request.caller.require(Permission::CUSTOMER_ADMIN, customer)?;
+    // A key would outlive the token of a delegate.
+    if request.caller.is_delegate() {
+        return Err(ApiError::permission_denied());
+    }
     let life = expire.filter(|seconds| *seconds >= MIN_LIFE_SECONDS).ok_or_else(ApiError::invalid_request)?;
     check_lengths(&[("name", &name, SHORT), ("detail", &detail, LONG)])?;
     let platform = &request.platform;

@@ -6,6 +6,7 @@ use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOu
 use didww_client::{Client, Error, Id};
 use futures_util::FutureExt as _;
 use serde_json::Value;
+use trunk_rules::outbound::{ProviderHost, canonical_host};
 use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
 use super::carrier::{CarrierError, CarrierTrunk, TrunkLogin, TrunkNotes, metadata};
@@ -63,7 +64,8 @@ pub(super) async fn read_login(
     credentials: &ProviderCredentials,
     config: &PlatformConfig,
 ) -> Result<TrunkLogin, CarrierError> {
-    if provider.hostname != EDGE_HOST && !has_host(&provider.hostname) {
+    let host = ProviderHost::parse(&provider.hostname).map_or("", |read| read.host);
+    if canonical_host(host) != EDGE_HOST && !has_host(host) {
         let sentence =
             "The provider's hostname is none of DIDWW's, so that it must not receive credentials of DIDWW's.";
         return Err(CarrierError::Unfit(sentence.to_owned()));

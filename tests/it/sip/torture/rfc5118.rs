@@ -9,7 +9,7 @@ async fn ipv6_good() {
 
 #[tokio::test]
 async fn ipv6_bad() {
-    // Without brackets, the address of the Request-URI cannot be told from a port.
+    // Without brackets, the last group of the address could be a port.
     answered("ipv6-bad", 400).await;
 }
 

@@ -14,6 +14,7 @@ use crate::cli::exchange::{bearer, escaped, exchange, exchange_text};
 const MAX_PAGES: usize = 100;
 /// The pause between two reads of the call.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Maximum time from the request until the call has ended, beside the duration of the answered call.
 const MAX_SETUP: Duration = Duration::from_mins(5);
 
@@ -43,7 +44,7 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
     });
     let clock = Clock::system();
     let start = clock.stopwatch();
-    let caller = from.unwrap_or_else(|| "the customer's own number".to_owned());
+    let caller = from.unwrap_or_else(|| "no number (set --from)".to_owned());
     let event = format!("calling {to} through {name} ({hostname}) as {caller}");
     let mut steps = vec![Step { at: Duration::ZERO, event }];
     let placed = platform.exchange("/v1.0/providercalls", Some(&body)).await?;
@@ -138,8 +139,17 @@ impl PlatformClient<'_> {
         let max = MAX_SETUP + Duration::from_secs(self.call.duration.into());
         let mut status = "dialing".to_owned();
         loop {
-            let call = self.exchange(&format!("/v1.0/calls/{id}"), None).await?;
+            let read = self.exchange(&format!("/v1.0/calls/{id}"), None).await;
             let elapsed = clock.stopwatch().saturating_sub(start);
+            let call = match read {
+                Ok(call) => call,
+                Err(error) if elapsed >= max => return Err(error),
+                // The call goes on, though one reading failed: for example because of the rate limit.
+                Err(_) => {
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                    continue;
+                }
+            };
             let text = |member| call.get(member).and_then(Value::as_str).unwrap_or_default();
             if text("status") != status {
                 text("status").clone_into(&mut status);
