@@ -65,6 +65,9 @@ pub(super) fn filter(
     if let Some(last) = filter.until.filter(|last| version > *last) {
         return Err(refuse(format!("it exists until {last}")));
     }
+    if values.is_empty() && !filter.blank.contain(version) {
+        return Err(refuse("it takes no empty value".to_owned()));
+    }
     filter.text(version, values).ok_or_else(|| refuse("it takes one value".to_owned()))
 }
 

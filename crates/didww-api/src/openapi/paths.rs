@@ -1,6 +1,8 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
-use didww_types::{ApiVersion, FilterSpec, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find};
+use didww_types::{
+    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find,
+};
 use serde_json::{Map, Value, json};
 
 use super::schemas::kind_schema;
@@ -240,12 +242,15 @@ fn comma_list(name: &str, description: &str, item: &Value) -> Value {
 }
 
 fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
-    let (is_list, takes_blank) = (filter.list.at(version), filter.blank.at(version));
+    let (is_list, takes_blank) = (filter.list.contain(version), filter.blank.contain(version));
     let name = format!("filter[{}]", filter.name);
     let value = kind_schema(&filter.kind);
-    let mut words =
-        if is_list { "The attribute has one of these values." } else { "The attribute has this value." }
-            .to_owned();
+    let words = match (is_list, filter.test_at(version)) {
+        (true, _) => "The attribute has one of these values.",
+        (false, FilterTest::Contains(_)) => "The attribute contains this value.",
+        (false, _) => "The attribute has this value.",
+    };
+    let mut words = words.to_owned();
     if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");
     }
