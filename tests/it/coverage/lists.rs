@@ -66,6 +66,11 @@ async fn filtered(
         None => {}
     }
     if let Some(other) = other(filter.kind, value.as_deref()) {
+        if filter.owned && world.version.has_corrected_rules() {
+            let answer = world.get_with(&format!("/{}", spec.name), name, &other).await;
+            world.expect_refusal(&answer, 400, "107");
+            return;
+        }
         assert!(!finds(list(world, spec, name, &other).await), "{world}: it has {value:?}, not {other}");
     }
 }
