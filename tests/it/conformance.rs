@@ -5,12 +5,14 @@
 
 mod access;
 mod bodies;
+mod corrected;
 mod creates;
 mod decisions;
 mod ends;
 mod lists;
 mod numbers;
 mod order;
+mod page;
 mod pools;
 mod process;
 mod reads;

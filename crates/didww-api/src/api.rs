@@ -109,7 +109,7 @@ async fn serve_account(
         negotiate::content_type(&parts.headers)?;
     }
     negotiate::accept(&parts.headers)?;
-    let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default())?;
+    let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default()).await?;
     let body = if operation.has_body() {
         let limits = api.limits.body();
         read_body(body, limits).await.map_err(|error| unread(error, limits))?

@@ -17,18 +17,14 @@ pub(super) fn relationship(
     spec.relationship(name).map_or(Ok(()), |found| since(spec, version, name, found.since))
 }
 
-/// Checks that the version has every filter, include path, sort attribute and field of a query.
+/// Checks that the version has every include path, sort attribute and field of a query. Returns the query with the names
+/// of the version.
 pub(super) fn parameters(
     spec: &'static ResourceSpec,
     version: ApiVersion,
     parameters: &Parameters,
-) -> Result<(), VersionError> {
+) -> Result<Parameters, VersionError> {
     resource(spec, version)?;
-    for (name, _) in &parameters.filters {
-        if let Some(filter) = spec.filters.iter().find(|filter| filter.name == name) {
-            since(spec, version, &format!("filter[{name}]"), filter.since)?;
-        }
-    }
     for path in &parameters.include {
         let name = path.split('.').next().unwrap_or(path);
         relationship(spec, version, name)?;
@@ -41,7 +37,38 @@ pub(super) fn parameters(
             since(spec, version, name, attribute.since)?;
         }
     }
-    Ok(())
+    let mut named = parameters.clone();
+    for path in &mut named.include {
+        *path = spec.path_at(version, path);
+    }
+    for (_, names) in named.fields.iter_mut().filter(|(kind, _)| kind == spec.name) {
+        for name in names {
+            *name = spec.path_at(version, name);
+        }
+    }
+    Ok(named)
+}
+
+/// Returns the text of a filter with these values in the version.
+pub(super) fn filter(
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    name: &'static str,
+    values: &[String],
+) -> Result<String, VersionError> {
+    let member = format!("filter[{name}]");
+    let Some(filter) = spec.filters.iter().find(|filter| filter.name == name) else {
+        return Ok(values.join(","));
+    };
+    since(spec, version, &member, filter.since)?;
+    let refuse = |reason| VersionError { resource: spec.name, member: member.clone(), version, reason };
+    if let Some(last) = filter.until.filter(|last| version > *last) {
+        return Err(refuse(format!("it exists until {last}")));
+    }
+    if values.is_empty() && !filter.blank.contain(version) {
+        return Err(refuse("it takes no empty value".to_owned()));
+    }
+    filter.text(version, values).ok_or_else(|| refuse("it takes one value".to_owned()))
 }
 
 fn since(

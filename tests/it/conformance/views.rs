@@ -73,8 +73,7 @@ async fn a_record_that_two_paths_reach_has_what_either_of_them_includes() {
             linking(update("dids", did, json!({})), "capacity_pool", identifier("capacity_pools", &pool));
         assert_eq!(world.api.patch(&format!("{DIDS}/{did}"), &body).await.status, 200);
     }
-    let body = linking(credentials("B"), "dids", dids(&[one, two]));
-    let trunk = world.created(&linking(body, "default_did", identifier("dids", one))).await.id();
+    let trunk = world.created(&linking(replacing("B", one), "dids", dids(&[one, two]))).await.id();
     // In either order of the parameter, and with the same record below both relationships.
     for include in [
         "default_did,dids.capacity_pool",
@@ -183,8 +182,7 @@ async fn the_default_did_is_included_first_as_recorded() {
     let feature = didww_types::Feature::ReplaceCli;
     let world = World::of(TestServer::builder().feature(feature)).await;
     let [one, two] = [world.did("46812111133").await, world.did("37061498222").await];
-    let body = linking(credentials("A"), "dids", dids(&[&one, &two]));
-    let trunk = world.created(&linking(body, "default_did", identifier("dids", &two))).await.id();
+    let trunk = world.created(&linking(replacing("A", &two), "dids", dids(&[&one, &two]))).await.id();
     let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids,default_did")).await;
     assert_eq!(included(&answer), [two.clone(), one.clone()]);
     assert_eq!(answer.at("/data/relationships/default_did/data"), identifier("dids", &two));

@@ -28,6 +28,8 @@ undeclared! {
     Order = "orders",
     QtyBasedPricing = "qty_based_pricings",
     SharedCapacityGroup = "shared_capacity_groups",
+    SmsTrunk = "sms_trunks",
+    SmsTrunkGroup = "sms_trunk_groups",
     VoiceInTrunk = "voice_in_trunks",
     VoiceInTrunkGroup = "voice_in_trunk_groups",
 }

@@ -110,8 +110,14 @@ impl RecordWriter<'_> {
         if text != before.attributes {
             let old = index_of(scope.spec, &before.attributes()?);
             let new = index_of(scope.spec, attributes);
-            self.unindex(scope, before.number, old.iter().filter(|entry| !new.contains(entry)))?;
-            self.index(scope, before.number, new.iter().filter(|entry| !old.contains(entry)))?;
+            let released: Vec<IndexEntry> =
+                old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
+            let gained: Vec<IndexEntry> = new.into_iter().filter(|entry| !old.contains(entry)).collect();
+            claims::check_free(self.connection, self.symbols, scope, &gained)?;
+            claims::remove(self.connection, self.symbols, scope, before, &released)?;
+            claims::insert(self.connection, self.symbols, scope, before.number, &gained)?;
+            self.unindex(scope, before.number, released.iter())?;
+            self.index(scope, before.number, gained.iter())?;
         }
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);

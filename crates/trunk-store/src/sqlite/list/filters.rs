@@ -155,6 +155,9 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 table(spec, path)
             )
         }
+        FilterTest::Zero(name) => {
+            sql.one_of(&format!("coalesce(r.attributes ->> '{name}' = 0, 0)"), &condition.values)
+        }
         FilterTest::Exceeds(greater, less) => sql.one_of(
             &format!("(r.attributes ->> '{greater}' > r.attributes ->> '{less}')"),
             &condition.values,
