@@ -72,6 +72,7 @@ pub(crate) struct Rel {
     pub(crate) create: Access,
     pub(crate) update: bool,
     pub(crate) since: Option<TokenStream>,
+    pub(crate) until: Option<TokenStream>,
     pub(crate) feature: Option<Ident>,
     /// Name, type and last version of an older name.
     pub(crate) former: Option<(String, String, TokenStream)>,
@@ -93,6 +94,8 @@ pub(crate) struct Filter {
 #[derive(Default)]
 pub(crate) struct FilterOptions {
     pub(crate) list: Lasting,
+    /// The version from which on a record must match every value of a list.
+    pub(crate) every: Option<TokenStream>,
     pub(crate) blank: Lasting,
 }
 
@@ -348,6 +351,7 @@ impl Declaration {
             create: Access::Never,
             update: false,
             since: None,
+            until: None,
             feature: None,
             former: None,
         };
@@ -363,14 +367,16 @@ impl Declaration {
                 rel.update = true;
             } else if meta.path.is_ident("since") {
                 rel.since = Some(version(&meta.value()?.parse()?)?);
+            } else if meta.path.is_ident("until") {
+                rel.until = Some(version(&meta.value()?.parse()?)?);
             } else if meta.path.is_ident("feature") {
                 rel.feature = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("formerly") {
                 rel.former = Some(former(&meta)?);
             } else {
-                return Err(
-                    meta.error("unknown option; known: one, many, create, update, since, feature, formerly")
-                );
+                return Err(meta.error(
+                    "unknown option; known: one, many, create, update, since, until, feature, formerly",
+                ));
             }
             Ok(())
         })?;
@@ -421,6 +427,12 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         } else if meta.path.is_ident("zero") {
             let path: LitStr = meta.value()?.parse()?;
             test = Some(quote!(::didww_types::FilterTest::Zero(#path)));
+        } else if meta.path.is_ident("meta") {
+            let name: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Meta(#name)));
+        } else if meta.path.is_ident("meta_at_least") {
+            let name: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::MetaAtLeast(#name)));
         } else if meta.path.is_ident("exceeds") {
             let comparison: LitStr = meta.value()?.parse()?;
             let names = comparison.value();
@@ -436,6 +448,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             until = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("list") {
             options.list = lasting(&meta)?;
+        } else if meta.path.is_ident("every") {
+            options.every = Some(first_version(&meta)?);
         } else if meta.path.is_ident("blank") {
             options.blank = lasting(&meta)?;
         } else if meta.path.is_ident("legacy") {
@@ -444,8 +458,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             owned = true;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, zero, exceeds, value, since, \
-                 until, list, blank, legacy, owned",
+                "unknown option; known: name, id, equals, contains, linked, related, zero, exceeds, meta, meta_at_least, \
+                 value, since, until, list, every, blank, legacy, owned",
             ));
         }
         Ok(())
@@ -456,7 +470,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         }
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter needs a name, a test (id, equals, contains, linked, related, zero or exceeds) and a value",
+            "a filter needs a name, a test (id, equals, contains, linked, related, zero, exceeds, meta or \
+             meta_at_least) and a value",
         )),
     }
 }
@@ -526,6 +541,19 @@ fn lasting(meta: &ParseNestedMeta<'_>) -> Result<Lasting> {
         })?;
     }
     Ok(lasting)
+}
+
+/// `every(since = "...")`.
+fn first_version(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
+    let mut first = None;
+    meta.parse_nested_meta(|option| {
+        if !option.path.is_ident("since") {
+            return Err(option.error("unknown option; known: since"));
+        }
+        first = Some(version(&option.value()?.parse()?)?);
+        Ok(())
+    })?;
+    first.ok_or_else(|| meta.error("expected `every(since = \"...\")`"))
 }
 
 /// `revised(since = "...", value = TYPE)`.

@@ -92,23 +92,25 @@ fn relationship(rel: &Rel) -> TokenStream {
     let update = rel.update.then(|| quote!(.update()));
     let since = rel.since.as_ref().map(|version| quote!(.since(#version)));
     let feature = rel.feature.as_ref().map(|feature| quote!(.feature(::didww_types::Feature::#feature)));
+    let until = rel.until.as_ref().map(|version| quote!(.until(#version)));
     let former = rel.former.as_ref().map(|(name, target, until)| {
         quote!(.formerly(::didww_types::FormerName { name: #name, target: #target, until: #until }))
     });
-    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #feature #former }
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #until #feature #former }
 }
 
 fn filter(filter: &Filter) -> TokenStream {
     let Filter { name, test, value, .. } = filter;
     let list = lasting(&filter.options.list);
     let blank = lasting(&filter.options.blank);
+    let every = filter.options.every.as_ref().map(|version| quote!(.every(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #legacy #owned #since #until
+            .list(#list).blank(#blank) #every #legacy #owned #since #until
     }
 }
 

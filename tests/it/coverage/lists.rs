@@ -65,7 +65,12 @@ async fn filtered(
         }
         None => {}
     }
-    if let Some(other) = other(filter.kind, value.as_deref()) {
+    let other = match filter.test {
+        // A smaller number than the record's finds it too.
+        FilterTest::MetaAtLeast(_) => Some(i64::MAX.to_string()),
+        _ => other(filter.kind, value.as_deref()),
+    };
+    if let Some(other) = other {
         assert!(!finds(list(world, spec, name, &other).await), "{world}: it has {value:?}, not {other}");
     }
 }
@@ -101,6 +106,7 @@ async fn value(
             let number = |name: &str| record.attributes.as_ref()?.get(name)?.as_i64();
             Some((number(greater)? > number(smaller)?).to_string())
         }
+        FilterTest::Meta(name) | FilterTest::MetaAtLeast(name) => text(record.meta.as_ref()?.get(name)?),
         _ => None,
     }
 }

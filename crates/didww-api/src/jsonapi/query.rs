@@ -128,7 +128,12 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
-                    self.conditions.push(Condition { test: filter.test, values });
+                    if filter.needs_every_value(context.version) {
+                        let one = |value| Condition { test: filter.test, values: vec![value] };
+                        self.conditions.extend(values.into_iter().map(one));
+                    } else {
+                        self.conditions.push(Condition { test: filter.test, values });
+                    }
                 }
                 Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),
             }

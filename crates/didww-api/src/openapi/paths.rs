@@ -1,6 +1,8 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
-use didww_types::{ApiVersion, FilterSpec, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find};
+use didww_types::{
+    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find,
+};
 use serde_json::{Map, Value, json};
 
 use super::schemas::kind_schema;
@@ -243,9 +245,13 @@ fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
     let (is_list, takes_blank) = (filter.list.at(version), filter.blank.at(version));
     let name = format!("filter[{}]", filter.name);
     let value = kind_schema(&filter.kind);
-    let mut words =
-        if is_list { "The attribute has one of these values." } else { "The attribute has this value." }
-            .to_owned();
+    let mut words = match filter.test {
+        FilterTest::MetaAtLeast(_) => "The attribute has this value or a greater one.",
+        _ if is_list && filter.needs_every_value(version) => "The attribute has every one of these values.",
+        _ if is_list => "The attribute has one of these values.",
+        _ => "The attribute has this value.",
+    }
+    .to_owned();
     if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");
     }

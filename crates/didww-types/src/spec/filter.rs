@@ -25,6 +25,10 @@ pub enum FilterTest {
     Zero(&'static str),
     /// Whether the first attribute is greater than the second one equals the value.
     Exceeds(&'static str, &'static str),
+    /// The member of this name of the record's `meta` equals the value. An absent one is false, or 0.
+    Meta(&'static str),
+    /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
+    MetaAtLeast(&'static str),
 }
 
 /// The declaration of a filter of a resource's list.
@@ -37,8 +41,11 @@ pub struct FilterSpec {
     pub test: FilterTest,
     /// The kind of the filter's values.
     pub kind: Kind,
-    /// Whether the filter accepts several values, separated by commas, of which one must match.
+    /// Whether the filter accepts several values, separated by commas, of which one must match, or every one: see `every`.
     pub list: Lasting,
+    /// The first version in which a record must match every one of several values, and no longer any of them; `None` if
+    /// no version does so.
+    pub every: Option<ApiVersion>,
     /// Whether an empty value matches null and empty values.
     pub blank: Lasting,
     /// The first version that has the filter.
@@ -60,6 +67,7 @@ impl FilterSpec {
             test,
             kind,
             list: Lasting::Never,
+            every: None,
             blank: Lasting::Never,
             since: ApiVersion::V2017_09_18,
             until: None,
@@ -73,6 +81,18 @@ impl FilterSpec {
     pub const fn list(mut self, lasting: Lasting) -> Self {
         self.list = lasting;
         self
+    }
+
+    /// Requires a record to match every one of several values, from a version on.
+    #[must_use]
+    pub const fn every(mut self, since: ApiVersion) -> Self {
+        self.every = Some(since);
+        self
+    }
+
+    /// Whether a record must match every one of several values in a version, and not just one of them.
+    pub fn needs_every_value(&self, version: ApiVersion) -> bool {
+        self.every.is_some_and(|since| version >= since)
     }
 
     /// Makes an empty value match null and empty values.

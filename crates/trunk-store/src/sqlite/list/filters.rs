@@ -163,6 +163,13 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             &condition.values,
         ),
         FilterTest::Contains(name) => contains(sql, &format!("r.attributes ->> '{name}'"), &condition.values),
+        FilterTest::Meta(name) => sql.one_of(&format!("coalesce(r.meta ->> '{name}', 0)"), &condition.values),
+        FilterTest::MetaAtLeast(name) => {
+            let column = format!("coalesce(r.meta ->> '{name}', 0)");
+            let tests: Vec<String> =
+                condition.values.iter().map(|value| format!("{column} >= {}", sql.value(value))).collect();
+            any_of(&tests)
+        }
         FilterTest::Linked(path) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);
