@@ -58,7 +58,9 @@ pub(crate) async fn prepare(
             return Err(ControlError::invalid("did_group", message).into());
         };
         let mut attributes = default_attributes(DidGroup::SPEC, now);
-        attributes.extend(group(features).and_then(|group| group.attributes()).map_err(unreadable)?);
+        attributes.extend(
+            group(features).and_then(|group| group.attributes()).map_err(|error| unreadable(&error))?,
+        );
         changes.push(Change::Insert {
             scope,
             id,
@@ -95,7 +97,8 @@ fn id_of(features: &[DidFeature]) -> Uuid {
 
 /// Refuses a group whose features were changed since it was stored: the DID would have others than it is added with.
 fn check_features(record: &Record, features: &[DidFeature]) -> Result<(), ControlError> {
-    let stored = DidGroupPartial::from_attributes(&record.attributes).map_err(unreadable)?.features;
+    let stored =
+        DidGroupPartial::from_attributes(&record.attributes).map_err(|error| unreadable(&error))?.features;
     if stored.is_some_and(|stored| stored.as_slice() == features) {
         return Ok(());
     }
@@ -113,7 +116,7 @@ fn group(features: Vec<DidFeature>) -> Result<DidGroupPartial, DecodeError> {
     Ok(group)
 }
 
-fn unreadable(error: DecodeError) -> ControlError {
+fn unreadable(error: &DecodeError) -> ControlError {
     ControlError::invalid("did_group", error.to_string())
 }
 
