@@ -55,6 +55,8 @@ impl Lists<'_> {
         let mut numbers: Vec<i64> = numbers.collect::<Result<_, _>>().map_err(failed)?;
         // For a single index value they are in this order already.
         numbers.sort_unstable();
+        // A record has an index entry for each item of a list, of which several can match.
+        numbers.dedup();
         Ok(numbers)
     }
 }
