@@ -30,7 +30,7 @@ use trunk_server::store::{
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
-use crate::support::api::{Api, NEW};
+use crate::support::api::{Api, NEW, TOKENS};
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
@@ -126,7 +126,7 @@ async fn a_change_sends_one_callback_signed_with_the_enabled_secret() {
     server.control().add_callback_secret(server.account(), second).await.unwrap();
     let url = receiver.url("/didww_callbacks?opaque=123#top");
     let id = trunk(&api, "Told", &url).await;
-    set(&api, &id, "blocked").await;
+    set(&api.at(Some(NEW)), &id, "blocked").await;
     let callback = receiver.next().await;
     let events = callback.verified(&url, SECRET);
     assert_eq!(states(&events), [(Blocked, false)]);
@@ -138,8 +138,23 @@ async fn a_change_sends_one_callback_signed_with_the_enabled_secret() {
         (delivered.len(), delivered[0].attempt, delivered[0].status, &delivered[0].error),
         (1, 1, Some(204), &None)
     );
-    set(&api, &id, "active").await;
+    set(&api.at(Some(TOKENS)), &id, "active").await;
     assert_eq!(states(&receiver.next().await.verified(&url, SECRET)), [(Active, false)]);
+}
+
+#[tokio::test]
+async fn n50_a_url_without_a_scheme_is_called_and_signed_with_http() {
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let (_server, api) = start(settings()).await;
+    let url = receiver.url("/cb?x=1");
+    for version in [NEW, TOKENS] {
+        let api = api.at(Some(version));
+        let id = trunk(&api, version, url.strip_prefix("http://").unwrap()).await;
+        set(&api, &id, "blocked").await;
+        let callback = receiver.next().await;
+        assert_eq!(callback.path, "/cb?x=1");
+        assert_eq!(states(&callback.verified(&url, SECRET)), [(Blocked, false)], "{version}");
+    }
 }
 
 #[tokio::test]
@@ -290,9 +305,9 @@ async fn events_behind_a_failed_one_wait_and_go_with_it_in_their_order() {
     set(&api, &id, "blocked").await;
     receiver.next().await;
     deliveries(&control, 1).await;
-    for status in ["active", "blocked", "active"] {
+    for (status, version) in [("active", NEW), ("blocked", TOKENS), ("active", TOKENS)] {
         control.clock().advance(Duration::from_secs(1));
-        set(&api, &id, status).await;
+        set(&api.at(Some(version)), &id, status).await;
     }
     receiver.answers(Answer::Status(200));
     control.clock().advance(Duration::from_mins(1));

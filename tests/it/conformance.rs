@@ -13,6 +13,7 @@ mod ends;
 mod lists;
 mod numbers;
 mod order;
+mod page;
 mod pools;
 mod process;
 mod reads;
@@ -23,7 +24,7 @@ mod updates;
 mod versions;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The numbers of the specification's cases.
@@ -42,15 +43,6 @@ const ELSEWHERE: [(u8, &str, &str); 1] = [(
     include_str!("../../crates/didww-types/tests/it/signatures.rs"),
     "every_vector_is_verified_or_refused_as_recorded",
 )];
-
-/// Files of other crates with tests of numbered cases of 2026-11-19.
-const ELSEWHERE_NEWEST: [&str; 2] = [
-    include_str!("../../crates/didww-types/tests/it/strict.rs"),
-    include_str!("../../crates/didww-types/tests/it/registry.rs"),
-];
-
-/// What cases of 2026-11-19 wait for beside types.
-const WAITED_FOR: [&str; 3] = ["the end of live calls", "callback secrets", "price services"];
 
 /// The tests of this module, as the harness lists them: paths below `conformance`.
 fn listed() -> Vec<String> {
@@ -81,47 +73,4 @@ fn every_numbered_case_is_tested_here_or_elsewhere_or_waits() {
     assert!(missing.is_empty(), "no test has the numbers {missing:?}");
     assert_eq!(found.len(), all.len(), "a case is tested, or it waits, once");
     assert!(all.iter().all(|number| CASES.contains(number)));
-}
-
-/// The cases of 2026-11-19 in a test's name, such as 38 in `n38_and_n39_...`.
-fn newest_numbers(name: &str) -> impl Iterator<Item = u8> + '_ {
-    name.split('_').filter_map(|word| word.strip_prefix('n')?.parse().ok())
-}
-
-/// The rows of `docs/conformance.md`: the number of a case, and what it waits for.
-fn newest_cases() -> BTreeMap<u8, Option<String>> {
-    let page = crate::docs::pages::read("docs/conformance.md");
-    let row = |line: &str| {
-        let mut cells = line.strip_prefix("| N")?.strip_suffix(" |")?.split(" | ");
-        let (number, standing) = (cells.next()?.parse().ok()?, cells.last()?);
-        let waits = standing.strip_prefix("waits for ").map(str::to_owned);
-        assert!(waits.is_some() || standing == "tested", "{line}");
-        Some((number, waits))
-    };
-    page.lines().filter_map(row).collect()
-}
-
-#[test]
-fn every_case_of_2026_11_19_is_tested_or_waits_for_what_is_not_served() {
-    let cases = newest_cases();
-    assert!(cases.keys().copied().eq(1..=99), "the page has every case once: {:?}", cases.keys());
-    let here = listed();
-    let elsewhere = ELSEWHERE_NEWEST.iter().flat_map(|file| file.split("fn ").skip(1));
-    let names = here
-        .iter()
-        .filter_map(|path| path.rsplit("::").next())
-        .chain(elsewhere.filter_map(|rest| rest.split('(').next()));
-    let tested: BTreeSet<u8> = names.flat_map(newest_numbers).collect();
-    for (number, waits) in cases {
-        match waits {
-            None => assert!(tested.contains(&number), "no test has the number N{number}"),
-            Some(waits) => {
-                assert!(!tested.contains(&number), "N{number} is tested: the page says that it waits");
-                let kind = waits.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
-                let is_absent = kind
-                    .map_or(WAITED_FOR.contains(&waits.as_str()), |kind| didww_types::find(kind).is_none());
-                assert!(is_absent, "N{number} waits for {waits}, which is served: write its test");
-            }
-        }
-    }
 }

@@ -38,12 +38,12 @@ where
     strategy.prop_map(Into::into).boxed()
 }
 
-/// At least so many addresses, each once.
+/// From `least` to three different addresses.
 fn networks(least: usize) -> impl Strategy<Value = Vec<String>> {
     distinct(any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}/32")), least)
 }
 
-/// A list of at least so many texts and at most three, each once.
+/// From `least` to three different texts.
 fn distinct(of: impl Strategy<Value = String>, least: usize) -> impl Strategy<Value = Vec<String>> {
     btree_set(of, least..4).prop_map(|set| set.into_iter().collect())
 }

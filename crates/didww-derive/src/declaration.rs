@@ -90,28 +90,33 @@ pub(crate) struct Filter {
     pub(crate) until: Option<TokenStream>,
 }
 
-/// The versions in which a filter takes a list, and in which an empty value matches null.
+/// The options of a filter that differ between versions.
 #[derive(Default)]
 pub(crate) struct FilterOptions {
-    pub(crate) list: Lasting,
-    /// The version from which on a record must match every value of a list.
-    pub(crate) every: Option<TokenStream>,
-    pub(crate) blank: Lasting,
+    /// The versions in which the filter takes a list.
+    pub(crate) list: Versions,
+    /// The versions in which a record must match every value of a list.
+    pub(crate) every: Versions,
+    /// The versions in which an empty value matches null and empty values.
+    pub(crate) blank: Versions,
+    /// The first version in which the filter of an attribute searches in its text.
+    pub(crate) contains_since: Option<TokenStream>,
 }
 
-/// The versions in which a filter has an option.
+/// The versions that have an option of a filter.
 #[derive(Default)]
-pub(crate) enum Lasting {
+pub(crate) enum Versions {
     #[default]
-    Never,
-    Always,
+    None,
+    All,
     Until(TokenStream),
+    Since(TokenStream),
 }
 
-impl Lasting {
+impl Versions {
     /// Whether any version has the option.
-    pub(crate) fn ever(&self) -> bool {
-        !matches!(self, Self::Never)
+    pub(crate) fn any(&self) -> bool {
+        !matches!(self, Self::None)
     }
 }
 
@@ -447,11 +452,11 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         } else if meta.path.is_ident("until") {
             until = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("list") {
-            options.list = lasting(&meta)?;
+            options.list = versions(&meta)?;
         } else if meta.path.is_ident("every") {
-            options.every = Some(first_version(&meta)?);
+            options.every = versions(&meta)?;
         } else if meta.path.is_ident("blank") {
-            options.blank = lasting(&meta)?;
+            options.blank = versions(&meta)?;
         } else if meta.path.is_ident("legacy") {
             legacy = true;
         } else if meta.path.is_ident("owned") {
@@ -510,17 +515,19 @@ fn sums(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
     texts(meta)?.into_iter().map(part).collect()
 }
 
-/// The options `list` and `blank` of `filter(...)` in an `#[attr]`.
+/// The options of `filter(...)` in an `#[attr]`.
 fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<FilterOptions> {
     let mut options = FilterOptions::default();
     if meta.input.peek(syn::token::Paren) {
         meta.parse_nested_meta(|option| {
             if option.path.is_ident("list") {
-                options.list = lasting(&option)?;
+                options.list = versions(&option)?;
             } else if option.path.is_ident("blank") {
-                options.blank = lasting(&option)?;
+                options.blank = versions(&option)?;
+            } else if option.path.is_ident("contains") {
+                options.contains_since = Some(since(&option)?);
             } else {
-                return Err(option.error("unknown option; known: list, blank"));
+                return Err(option.error("unknown option; known: list, blank, contains"));
             }
             Ok(())
         })?;
@@ -528,32 +535,34 @@ fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<FilterOptions> {
     Ok(options)
 }
 
-/// `list` or `list(until = "...")`.
-fn lasting(meta: &ParseNestedMeta<'_>) -> Result<Lasting> {
-    let mut lasting = Lasting::Always;
+/// `list`, `list(until = "...")` or `list(since = "...")`.
+fn versions(meta: &ParseNestedMeta<'_>) -> Result<Versions> {
+    let mut versions = Versions::All;
     if meta.input.peek(syn::token::Paren) {
         meta.parse_nested_meta(|option| {
-            if !option.path.is_ident("until") {
-                return Err(option.error("unknown option; known: until"));
+            let is_last = option.path.is_ident("until");
+            if !is_last && !option.path.is_ident("since") {
+                return Err(option.error("unknown option; known: since, until"));
             }
-            lasting = Lasting::Until(version(&option.value()?.parse()?)?);
+            let limit = version(&option.value()?.parse()?)?;
+            versions = if is_last { Versions::Until(limit) } else { Versions::Since(limit) };
             Ok(())
         })?;
     }
-    Ok(lasting)
+    Ok(versions)
 }
 
-/// `every(since = "...")`.
-fn first_version(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
-    let mut first = None;
+/// `contains(since = "...")`.
+fn since(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
+    let mut since = None;
     meta.parse_nested_meta(|option| {
         if !option.path.is_ident("since") {
             return Err(option.error("unknown option; known: since"));
         }
-        first = Some(version(&option.value()?.parse()?)?);
+        since = Some(version(&option.value()?.parse()?)?);
         Ok(())
     })?;
-    first.ok_or_else(|| meta.error("expected `every(since = \"...\")`"))
+    since.ok_or_else(|| meta.error("expected `contains(since = \"...\")`"))
 }
 
 /// `revised(since = "...", value = TYPE)`.

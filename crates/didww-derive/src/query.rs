@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::declaration::{Declaration, Filter, Lasting, function_name, variant_name};
+use crate::declaration::{Declaration, Filter, Versions, function_name, variant_name};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
@@ -94,7 +94,7 @@ fn filters(declaration: &Declaration) -> TokenStream {
 fn constructor(filter: &Filter) -> TokenStream {
     let Filter { name, value, .. } = filter;
     let function = function_name(name);
-    let blank = filter.options.blank.ever().then(|| {
+    let blank = filter.options.blank.any().then(|| {
         let function = format_ident!("{function}_blank");
         let doc = format!(
             "Matches records whose `{name}` is null or empty (`filter[{name}]` with an empty value)."
@@ -106,12 +106,13 @@ fn constructor(filter: &Filter) -> TokenStream {
             }
         }
     });
-    let one = if filter.options.list.ever() {
+    let one = if filter.options.list.any() {
         let single = match &filter.options.list {
-            Lasting::Until(_) => " Newer versions of the API take one value only.",
-            _ => "",
+            Versions::Until(_) => " Newer versions of the API take one value only.",
+            Versions::Since(_) => " Older versions of the API take one value only.",
+            Versions::None | Versions::All => "",
         };
-        let several = if filter.options.every.is_some() {
+        let several = if filter.options.every.any() {
             "any of several values, of which newer versions of the API require every one"
         } else {
             "any of several values"

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::declaration::{Attr, Declaration, Filter, Lasting, Rel};
+use crate::declaration::{Attr, Declaration, Filter, Rel, Versions};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let Declaration { ident, doc, name, since, verbs, nested_includes, global, unique_paths, .. } =
@@ -101,23 +101,28 @@ fn relationship(rel: &Rel) -> TokenStream {
 
 fn filter(filter: &Filter) -> TokenStream {
     let Filter { name, test, value, .. } = filter;
-    let list = lasting(&filter.options.list);
-    let blank = lasting(&filter.options.blank);
-    let every = filter.options.every.as_ref().map(|version| quote!(.every(#version)));
+    let list = versions(&filter.options.list);
+    let blank = versions(&filter.options.blank);
+    let every = filter.options.every.any().then(|| {
+        let every = versions(&filter.options.every);
+        quote!(.every(#every))
+    });
+    let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #legacy #owned #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #since #until
     }
 }
 
-fn lasting(lasting: &Lasting) -> TokenStream {
-    match lasting {
-        Lasting::Never => quote!(::didww_types::Lasting::Never),
-        Lasting::Always => quote!(::didww_types::Lasting::Always),
-        Lasting::Until(version) => quote!(::didww_types::Lasting::Until(#version)),
+fn versions(versions: &Versions) -> TokenStream {
+    match versions {
+        Versions::None => quote!(::didww_types::Versions::None),
+        Versions::All => quote!(::didww_types::Versions::All),
+        Versions::Until(version) => quote!(::didww_types::Versions::Until(#version)),
+        Versions::Since(version) => quote!(::didww_types::Versions::Since(#version)),
     }
 }

@@ -114,7 +114,7 @@ pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
 pub trait Filter: Clone + Send + Sync {
     /// The text inside `filter[...]`.
     fn name(&self) -> &'static str;
-    /// The values, of which a record has one; none for null or an empty value.
+    /// The values, of which one must match. Empty for a filter that matches null and empty values.
     fn values(&self) -> &[String];
 }
 

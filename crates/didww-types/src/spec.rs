@@ -5,7 +5,7 @@ mod relationship;
 
 use serde_json::{Map, Value};
 
-pub use filter::{FilterSpec, FilterTest, Lasting};
+pub use filter::{FilterSpec, FilterTest, Versions};
 pub use relationship::{FormerName, RelationshipSpec};
 
 use crate::path::{follow, related_attribute};
@@ -341,8 +341,8 @@ pub struct ResourceSpec {
     pub nested_includes: &'static [&'static str],
     /// Whether the records belong to no account: every account reads the same ones, and none can write them.
     pub global: bool,
-    /// The attribute that orders a list without sort criteria, and the first version in which it does. Else the order is
-    /// that of creation.
+    /// The attribute that orders a list without sort criteria, and the first version in which it does. In other versions,
+    /// and if it is `None`, the order is that of creation.
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
     pub max_page_size: u64,
@@ -570,7 +570,7 @@ impl ResourceSpec {
         self.relationships.iter().any(|relationship| relationship.former_at(version).is_some())
     }
 
-    /// Gives the relationships of a request body the names and types of a version.
+    /// Renames the relationships of a request body, and their types, to those of a version.
     pub(crate) fn rename_relationships(&self, version: ApiVersion, relationships: &mut Map<String, Value>) {
         for relationship in self.relationships {
             let Some(former) = relationship.former_at(version) else { continue };
@@ -587,7 +587,7 @@ impl ResourceSpec {
         }
     }
 
-    /// The names on the wire of a version of an include path in canonical names. A part that is not declared is kept.
+    /// Translates an include path from canonical names to those of a version. A part that is not declared is kept.
     pub fn path_at(&self, version: ApiVersion, path: &str) -> String {
         let mut owner = Some(self);
         let name_at = |name: &str| {

@@ -71,8 +71,12 @@ pub(super) fn filter(
         return Ok(values.join(","));
     };
     within(spec, version, &member, (filter.since, filter.until))?;
-    let reason = "it takes one value".to_owned();
-    filter.text(version, values).ok_or(VersionError { resource: spec.name, member, version, reason })
+    let refuse =
+        |reason: &str| VersionError { resource: spec.name, member, version, reason: reason.to_owned() };
+    if values.is_empty() && !filter.blank.contain(version) {
+        return Err(refuse("it takes no empty value"));
+    }
+    filter.text(version, values).ok_or_else(|| refuse("it takes one value"))
 }
 
 /// Checks that a version is not before the first and not after the last one that has a member.

@@ -352,6 +352,12 @@ async fn n63_a_default_did_that_the_account_does_not_own_is_refused() {
         refused(&api.get(&filter).await, &[wrong_value(UNKNOWN, "default_did.id")]);
         refused(&api.get(&filter.replace(UNKNOWN, "x")).await, &[wrong_value("x", "default_did.id")]);
     }
+    refused(&apis[1].get(&filter.replace(UNKNOWN, "")).await, &[wrong_value("", "default_did.id")]);
+    assert_eq!(
+        names(&apis[0].get(&filter.replace(UNKNOWN, "")).await).len(),
+        0,
+        "no trunk lacks one: there is none"
+    );
     assert_eq!(names(&world.api.at(Some(OLD)).get(&filter).await).len(), 0);
 }
 
@@ -414,6 +420,43 @@ async fn dids_are_listed_by_number_from_2026_04_16_on() {
         assert_eq!(numbers(&api.get(&format!("{DIDS}?sort=created_at")).await), sent);
     }
     assert_eq!(numbers(&world.api.at(Some(OLD)).get(DIDS).await), sent);
+}
+
+#[tokio::test]
+async fn the_filters_of_dids_follow_the_version() {
+    let world = World::start().await;
+    for (number, note) in
+        [("37061498222", json!("North, desk")), ("12025550143", json!("South")), ("46812111133", json!(null))]
+    {
+        let did = world.did(number).await;
+        let body = update("dids", &did, json!({ "description": note, "billing_cycles_count": 2 }));
+        assert_eq!(world.api.patch(&format!("{DIDS}/{did}"), &body).await.status, 200);
+    }
+    let found = async |version: &str, query: &str| -> Vec<String> {
+        let answer = world.api.at(Some(version)).get(&format!("{DIDS}?filter{query}&sort=number")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let data = answer.at("/data");
+        let number = |did: &Value| did["attributes"]["number"].as_str().unwrap()[..2].to_owned();
+        data.as_array().unwrap().iter().map(number).collect()
+    };
+    for version in CORRECTED {
+        assert_eq!(found(version, "[description]=orth").await, ["37"]);
+        assert_eq!(found(version, "[description]=h,%20d").await, ["37"]);
+        assert_eq!(found(version, "[description]=").await, ["46"]);
+    }
+    assert_eq!(found(OLD, "[description]=orth").await.len(), 0);
+    assert_eq!(found(OLD, "[description]=South,x").await, ["12"]);
+    let before = "2026-04-16";
+    assert_eq!(found(before, "[capacity_pool.id]=").await.len(), 3, "none has a pool");
+    assert_eq!(found(NEWEST, "[capacity_pool.id]=").await.len(), 0);
+    assert_eq!(found(NEWEST, "[country.id]=").await.len(), 3);
+    assert_eq!(found(NEWEST, "[billing_cycles_count]=1,2").await.len(), 3);
+    assert_eq!(found(NEWEST, "[billing_cycles_count]=").await.len(), 0);
+    for value in ["1,2", ""] {
+        let answer =
+            world.api.at(Some(before)).get(&format!("{DIDS}?filter[billing_cycles_count]={value}")).await;
+        refused(&answer, &[wrong_value(value, "billing_cycles_count")]);
+    }
 }
 
 #[tokio::test]

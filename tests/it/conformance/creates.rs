@@ -4,7 +4,7 @@ use didww_types::Feature;
 use serde_json::{Value, json};
 use trunk_server::TestServer;
 
-use crate::support::api::OLD;
+use crate::support::api::{NEW, OLD, TOKENS};
 use crate::support::world::*;
 
 /// Posts a body, compares the errors of the refusal, and checks that it changed nothing.
@@ -216,6 +216,16 @@ async fn case_52_n39_and_n40_the_capacity_limit_is_1_to_32767() {
         let body = with(credentials(&place.to_string()), json!({ "capacity_limit": limit }));
         let shown = world.created(&body).await.at("/data/attributes/capacity_limit");
         assert_eq!(shown, if limit == "7" { json!(7) } else { limit });
+    }
+    for version in [NEW, TOKENS] {
+        let api = world.api.at(Some(version));
+        let body = with(credentials("A"), json!({ "capacity_limit": 0 }));
+        let expected = attribute("capacity_limit", "must be greater than or equal to 1");
+        refused(&api.post(TRUNKS, &body).await, &[expected]);
+        for limit in [json!(1), json!(32767), json!(null)] {
+            let body = with(credentials(&format!("{version} {limit}")), json!({ "capacity_limit": limit }));
+            assert_eq!(api.post(TRUNKS, &body).await.at("/data/attributes/capacity_limit"), limit);
+        }
     }
 }
 

@@ -170,7 +170,7 @@ async fn n70_the_type_of_a_group_is_a_relationship_until_2026_04_16() {
         }
         for (path, include) in paths {
             let answer = api.get(&format!("{path}?include={include}")).await;
-            if version == ApiVersion::V2026_11_19 {
+            if version > ApiVersion::V2026_04_16 {
                 let detail = "did_group_type is not a valid relationship of did_groups";
                 refused(&answer, &[error(400, "112", "Invalid field", detail)]);
             } else {

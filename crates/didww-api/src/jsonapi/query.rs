@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use didww_types::{
-    ErrorCode, ErrorObject, FilterSpec, FilterTest, Kind, Page, QueryPairs, REGISTRY, ResourceSpec, find,
-    follow,
+    AttributeSpec, ErrorCode, ErrorObject, FilterSpec, FilterTest, Kind, Page, QueryPairs, REGISTRY,
+    ResourceSpec, find, follow,
 };
 
 use super::include::IncludeNode;
@@ -23,7 +23,7 @@ pub(crate) struct QueryParams {
     pub include: Vec<IncludeNode>,
     /// `filter[NAME]`: the conditions that a listed record meets.
     pub conditions: Vec<Condition>,
-    /// The filters whose values must be ids of records of the account, with the type that is listed.
+    /// The filters whose values must be ids of records of the account, each with the listed type and the values.
     owned: Vec<(&'static ResourceSpec, &'static FilterSpec, Vec<IndexValue>)>,
     /// `sort`: the sort criteria, the primary one first.
     pub order: Vec<Order>,
@@ -128,11 +128,12 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
-                    if filter.needs_every_value(context.version) {
-                        let one = |value| Condition { test: filter.test, values: vec![value] };
+                    let test = filter.test_at(context.version);
+                    if filter.every.contain(context.version) {
+                        let one = |value| Condition { test, values: vec![value] };
                         self.conditions.extend(values.into_iter().map(one));
                     } else {
-                        self.conditions.push(Condition { test: filter.test, values });
+                        self.conditions.push(Condition { test, values });
                     }
                 }
                 Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),
@@ -273,18 +274,22 @@ fn values(
     text: &str,
 ) -> Result<Vec<IndexValue>, String> {
     if text.is_empty() {
-        let closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
-        let is_valid = filter.blank.at(context.version) || !closed;
-        return if is_valid { Ok(vec![IndexValue::Null]) } else { Err(String::new()) };
+        if filter.blank.contain(context.version) {
+            return Ok(vec![IndexValue::Null]);
+        }
+        let is_closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
+        // Otherwise it is a value that no record has.
+        return if is_closed { Err(String::new()) } else { Ok(vec![IndexValue::Text(String::new())]) };
     }
     let mut values = filter.values(context.version, text);
     if let (FilterTest::Equals(path), true) = (filter.test, context.version.has_corrected_rules()) {
-        let needs_more = |value: &str| {
-            let attribute = spec.attribute(path);
-            attribute
-                .is_some_and(|attribute| attribute.missing_feature(value, context.account.features).is_some())
-        };
-        if let Some(value) = values.iter().find(|value| needs_more(value)) {
+        let features = context.account.features;
+        let needs_more =
+            |attribute: &AttributeSpec, value: &str| attribute.missing_feature(value, features).is_some();
+        let refused = spec
+            .attribute(path)
+            .and_then(|attribute| values.iter().find(|value| needs_more(attribute, value)));
+        if let Some(value) = refused {
             return Err(value.clone().into_owned());
         }
     }

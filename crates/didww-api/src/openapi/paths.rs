@@ -242,16 +242,17 @@ fn comma_list(name: &str, description: &str, item: &Value) -> Value {
 }
 
 fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
-    let (is_list, takes_blank) = (filter.list.at(version), filter.blank.at(version));
+    let (is_list, takes_blank) = (filter.list.contain(version), filter.blank.contain(version));
     let name = format!("filter[{}]", filter.name);
     let value = kind_schema(&filter.kind);
-    let mut words = match filter.test {
-        FilterTest::MetaAtLeast(_) => "The attribute has this value or a greater one.",
-        _ if is_list && filter.needs_every_value(version) => "The attribute has every one of these values.",
-        _ if is_list => "The attribute has one of these values.",
-        _ => "The attribute has this value.",
-    }
-    .to_owned();
+    let words = match (is_list, filter.test_at(version)) {
+        (true, _) if filter.every.contain(version) => "The attribute has every one of these values.",
+        (true, _) => "The attribute has one of these values.",
+        (false, FilterTest::MetaAtLeast(_)) => "The attribute has this value or a greater one.",
+        (false, FilterTest::Contains(_)) => "The attribute contains this value.",
+        (false, _) => "The attribute has this value.",
+    };
+    let mut words = words.to_owned();
     if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");
     }

@@ -29,24 +29,24 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
     )
 )]
 #[filter(name = "address_verification.id", linked = "address_verification", list, value = String)]
-#[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank, value = String)]
-#[filter(name = "city.id", linked = "did_group.city", list, blank, value = String)]
+#[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank(until = "2026-04-16"), value = String)]
+#[filter(name = "city.id", linked = "did_group.city", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "country.id", linked = "did_group.country", list, blank, value = String)]
 #[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-11-19"), value = DidFeature)]
-#[filter(name = "did_group.id", linked = "did_group", list, blank, value = String)]
+#[filter(name = "did_group.id", linked = "did_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]
-#[filter(name = "order.id", linked = "order", list, blank, value = String)]
+#[filter(name = "order.id", linked = "order", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "order.reference", related = "order.reference", list, value = String)]
 #[filter(name = "pending_removal", zero = "billing_cycles_count", until = "2026-04-16", value = bool, legacy)]
-#[filter(name = "region.id", linked = "did_group.region", list, blank, value = String)]
-#[filter(name = "shared_capacity_group.id", linked = "shared_capacity_group", list, blank, value = String)]
+#[filter(name = "region.id", linked = "did_group.region", list, blank(until = "2026-04-16"), value = String)]
+#[filter(name = "shared_capacity_group.id", linked = "shared_capacity_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "sms_trunk.id", linked = "sms_trunk", list, since = "2026-11-19", value = String)]
 #[filter(name = "sms_trunk_group.id", linked = "sms_trunk_group", list, since = "2026-11-19", value = String)]
-#[filter(name = "trunk.id", linked = "voice_in_trunk", list, blank, value = String, legacy)]
-#[filter(name = "trunk_group.id", linked = "voice_in_trunk_group", list, blank, value = String, legacy)]
-#[filter(name = "voice_in_trunk.id", linked = "voice_in_trunk", list, blank, since = "2021-12-15", value = String)]
-#[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank, since = "2021-12-15", value = String)]
+#[filter(name = "trunk.id", linked = "voice_in_trunk", list, blank(until = "2026-04-16"), value = String, legacy)]
+#[filter(name = "trunk_group.id", linked = "voice_in_trunk_group", list, blank(until = "2026-04-16"), value = String, legacy)]
+#[filter(name = "voice_in_trunk.id", linked = "voice_in_trunk", list, blank(until = "2026-04-16"), since = "2021-12-15", value = String)]
+#[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank(until = "2026-04-16"), since = "2021-12-15", value = String)]
 #[non_exhaustive]
 pub struct Did {
     /// The DID's id.
@@ -58,7 +58,7 @@ pub struct Did {
     #[attr(update, sort, revised(since = "2026-04-16", value = Option<PositiveCapacity>))]
     pub capacity_limit: Option<CapacityLimit>,
     /// The customer's note about the DID.
-    #[attr(update, sort, filter(list, blank))]
+    #[attr(update, sort, filter(list(until = "2022-05-10"), blank, contains(since = "2026-04-16")))]
     pub description: Option<String>,
     /// Whether the DID is cancelled at the end of the paid period. Setting it to false restores the DID.
     #[attr(update, sort, filter, default = false)]
@@ -70,10 +70,15 @@ pub struct Did {
     #[attr(sort)]
     pub created_at: Timestamp,
     /// The number of renewals left, 0 to 999. None renews the DID without end.
-    #[attr(update, since = "2021-04-19", sort, filter)]
+    #[attr(
+        update,
+        since = "2021-04-19",
+        sort,
+        filter(list(since = "2026-11-19"), blank(since = "2026-11-19"))
+    )]
     pub billing_cycles_count: Option<BillingCycles>,
     /// The telephone number in E.164 form without the plus sign.
-    #[attr(unique_everywhere, sort, value = DidNumber, filter(list, blank))]
+    #[attr(unique_everywhere, sort, value = DidNumber, filter(list, blank(until = "2026-04-16")))]
     pub number: String,
     /// The end of the paid period.
     #[attr(sort)]

@@ -37,23 +37,25 @@ pub enum FilterTest {
 pub struct FilterSpec {
     /// The name on the wire, the text inside `filter[...]`.
     pub name: &'static str,
-    /// The condition that the filter tests.
+    /// The condition that the filter tests. See [`test_at`](Self::test_at).
     pub test: FilterTest,
     /// The kind of the filter's values.
     pub kind: Kind,
-    /// Whether the filter accepts several values, separated by commas, of which one must match, or every one: see `every`.
-    pub list: Lasting,
-    /// The first version in which a record must match every one of several values, and no longer any of them; `None` if
-    /// no version does so.
-    pub every: Option<ApiVersion>,
-    /// Whether an empty value matches null and empty values.
-    pub blank: Lasting,
+    /// The versions in which the filter accepts several values, separated by commas, of which one must match.
+    pub list: Versions,
+    /// The versions in which a record must match every one of several values.
+    pub every: Versions,
+    /// The versions in which an empty value matches null and empty values.
+    pub blank: Versions,
+    /// The first version in which the attribute of the test [`Equals`](FilterTest::Equals) is searched for the value instead
+    /// of compared with it.
+    pub contains_since: Option<ApiVersion>,
     /// The first version that has the filter.
     pub since: ApiVersion,
     /// The last version that has the filter; `None` if the newest version has it.
     pub until: Option<ApiVersion>,
-    /// Whether each value must be the id of a record of the account, where the corrected rules hold: see
-    /// [`ApiVersion::has_corrected_rules`]. The value of another filter may be the id of no record.
+    /// Whether a value that is not the id of a record of the account is refused, where
+    /// [the corrected rules](ApiVersion::has_corrected_rules) hold. Otherwise it matches no record.
     pub owned: bool,
     /// Whether the filter only exists for old programs. The SDK does not offer it.
     pub legacy: bool,
@@ -66,9 +68,10 @@ impl FilterSpec {
             name,
             test,
             kind,
-            list: Lasting::Never,
-            every: None,
-            blank: Lasting::Never,
+            list: Versions::None,
+            every: Versions::None,
+            blank: Versions::None,
+            contains_since: None,
             since: ApiVersion::V2017_09_18,
             until: None,
             owned: false,
@@ -76,29 +79,31 @@ impl FilterSpec {
         }
     }
 
-    /// Accepts several values, separated by commas, of which one must match.
+    /// Sets the versions in which the filter accepts several values, separated by commas, of which one must match.
     #[must_use]
-    pub const fn list(mut self, lasting: Lasting) -> Self {
-        self.list = lasting;
+    pub const fn list(mut self, versions: Versions) -> Self {
+        self.list = versions;
         self
     }
 
-    /// Requires a record to match every one of several values, from a version on.
+    /// Sets the versions in which a record must match every one of several values.
     #[must_use]
-    pub const fn every(mut self, since: ApiVersion) -> Self {
-        self.every = Some(since);
+    pub const fn every(mut self, versions: Versions) -> Self {
+        self.every = versions;
         self
     }
 
-    /// Whether a record must match every one of several values in a version, and not just one of them.
-    pub fn needs_every_value(&self, version: ApiVersion) -> bool {
-        self.every.is_some_and(|since| version >= since)
+    /// Sets the versions in which an empty value matches null and empty values.
+    #[must_use]
+    pub const fn blank(mut self, versions: Versions) -> Self {
+        self.blank = versions;
+        self
     }
 
-    /// Makes an empty value match null and empty values.
+    /// Sets the first version in which the filter searches in the text of its attribute.
     #[must_use]
-    pub const fn blank(mut self, lasting: Lasting) -> Self {
-        self.blank = lasting;
+    pub const fn contains_since(mut self, version: ApiVersion) -> Self {
+        self.contains_since = Some(version);
         self
     }
 
@@ -109,7 +114,7 @@ impl FilterSpec {
         self
     }
 
-    /// Requires each value to be the id of a record of the account.
+    /// Requires each value to be the id of a record of the account, where the corrected rules hold.
     #[must_use]
     pub const fn owned(mut self) -> Self {
         self.owned = true;
@@ -123,6 +128,14 @@ impl FilterSpec {
         self
     }
 
+    /// The condition that the filter tests in a version.
+    pub fn test_at(&self, version: ApiVersion) -> FilterTest {
+        match (self.test, self.contains_since) {
+            (FilterTest::Equals(path), Some(first)) if version >= first => FilterTest::Contains(path),
+            (test, _) => test,
+        }
+    }
+
     /// Whether a version has the filter.
     pub fn exists_in(&self, version: ApiVersion) -> bool {
         version >= self.since && self.until.is_none_or(|last| version <= last)
@@ -131,13 +144,13 @@ impl FilterSpec {
     /// The values of the filter's text in a version, at least one. The text of a filter that takes one value is that
     /// value, whatever commas and quotes it contains.
     pub fn values<'a>(&self, version: ApiVersion, text: &'a str) -> Vec<Cow<'a, str>> {
-        if self.list.at(version) { split_values(text) } else { vec![Cow::Borrowed(text)] }
+        if self.list.contain(version) { split_values(text) } else { vec![Cow::Borrowed(text)] }
     }
 
     /// The text of the filter with these values in a version; `None` for several values if the version takes only one.
     pub fn text(&self, version: ApiVersion, values: &[String]) -> Option<String> {
         match values {
-            values if self.list.at(version) => Some(join_values(values.iter().map(String::as_str))),
+            values if self.list.contain(version) => Some(join_values(values.iter().map(String::as_str))),
             [] => Some(String::new()),
             [value] => Some(value.clone()),
             _ => None,
@@ -152,24 +165,27 @@ impl FilterSpec {
     }
 }
 
-/// The versions, counted from the first that has a filter, in which the filter has an option.
+/// The versions that have an option of a filter, among those that have the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lasting {
-    /// None.
-    Never,
-    /// All.
-    Always,
-    /// Those up to this one.
+pub enum Versions {
+    /// No version.
+    None,
+    /// Every version.
+    All,
+    /// The versions up to this one.
     Until(ApiVersion),
+    /// This version and later ones.
+    Since(ApiVersion),
 }
 
-impl Lasting {
-    /// Whether a version is one of them.
-    pub fn at(self, version: ApiVersion) -> bool {
+impl Versions {
+    /// Whether a version has the option.
+    pub fn contain(self, version: ApiVersion) -> bool {
         match self {
-            Self::Never => false,
-            Self::Always => true,
+            Self::None => false,
+            Self::All => true,
             Self::Until(last) => version <= last,
+            Self::Since(first) => version >= first,
         }
     }
 }

@@ -59,7 +59,8 @@ fn has_scheme(text: &str) -> bool {
     })
 }
 
-/// Whether a text without a scheme can begin with a host. `http:/host`, which the URL parser accepts too, has lost a slash.
+/// Whether a text without a scheme begins with a host. `http:/host`, which the URL parser accepts, begins with a scheme that
+/// lacks a slash.
 fn begins_with_host(text: &str) -> bool {
     let authority = text.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let begins_with_scheme = ["http:", "https:"]

@@ -1,4 +1,4 @@
-//! A type whose values are sent as those of another one, but not as null.
+//! A value that cannot be sent as null.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

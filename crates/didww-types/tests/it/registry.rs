@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use didww_types::resources::{CapacityPool, Did, DidGroup, VoiceOutTrunk};
 use didww_types::{
-    Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, Lasting, REGISTRY,
-    Resource as _, ResourceSpec, Verb, find,
+    Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, REGISTRY, Resource as _,
+    ResourceSpec, Verb, Versions, find,
 };
 use serde_json::{Value, json};
 
@@ -283,12 +283,18 @@ fn versions_run_forward() {
         for filter in spec.filters {
             assert!(in_order(spec, filter.since), "{} filter {}", spec.name, filter.name);
             assert!(filter.until.is_none_or(|until| until >= filter.since && until < ApiVersion::NEWEST));
-            for lasting in [filter.list, filter.blank] {
-                let Lasting::Until(last) = lasting else { continue };
+            for versions in [filter.list, filter.blank] {
+                let differs = match versions {
+                    Versions::Until(last) => filter.exists_in(last) && last < ApiVersion::NEWEST,
+                    Versions::Since(first) => filter.exists_in(first) && first > filter.since,
+                    Versions::None | Versions::All => true,
+                };
+                assert!(differs, "{} filter {}", spec.name, filter.name);
+            }
+            if let Some(first) = filter.contains_since {
                 assert!(
-                    filter.exists_in(last) && last < ApiVersion::NEWEST,
-                    "{} filter {}",
-                    spec.name,
+                    first > filter.since && matches!(filter.test, FilterTest::Equals(_)),
+                    "{}",
                     filter.name
                 );
             }
@@ -476,8 +482,8 @@ fn a_did_group_has_the_recorded_members_in_their_order() {
 fn of_several_features_every_one_is_needed_from_2026_11_19_on() {
     for (spec, name) in [(Did::SPEC, "did_group.features"), (DidGroup::SPEC, "features")] {
         let filter = spec.filters.iter().find(|filter| filter.name == name).unwrap();
-        assert!(!filter.needs_every_value(ApiVersion::V2026_04_16), "{name}");
-        assert!(filter.needs_every_value(ApiVersion::V2026_11_19), "{name}");
+        assert!(!filter.every.contain(ApiVersion::V2026_04_16), "{name}");
+        assert!(filter.every.contain(ApiVersion::V2026_11_19), "{name}");
     }
 }
 
@@ -487,7 +493,7 @@ fn n61_and_n62_what_ends_with_a_version_is_declared() {
     let (old, new) = (ApiVersion::V2026_04_16, ApiVersion::V2026_11_19);
     for name in ["name", "name_contains", "on_cli_mismatch_action", "default_did.id"] {
         let filter = filter(VoiceOutTrunk::SPEC, name);
-        assert!(filter.list.at(old) && !filter.list.at(new), "{name}");
+        assert!(filter.list.contain(old) && !filter.list.contain(new), "{name}");
         assert_eq!(filter.values(new, "A,\"B\""), ["A,\"B\""], "{name}");
         let several = ["A".to_owned(), "B,C".to_owned()];
         assert_eq!(filter.text(old, &several).as_deref(), Some("A,\"B,C\""), "{name}");
@@ -495,7 +501,7 @@ fn n61_and_n62_what_ends_with_a_version_is_declared() {
         assert_eq!(filter.text(new, &several[1..]).as_deref(), Some("B,C"), "{name}");
     }
     for name in ["id", "authentication_method.type"] {
-        assert!(filter(VoiceOutTrunk::SPEC, name).list.at(new), "{name}");
+        assert!(filter(VoiceOutTrunk::SPEC, name).list.contain(new), "{name}");
     }
     for (name, blank) in [
         ("name", true),
@@ -504,10 +510,24 @@ fn n61_and_n62_what_ends_with_a_version_is_declared() {
         ("external_reference_id", false),
         ("default_did.id", false),
     ] {
-        assert_eq!(filter(VoiceOutTrunk::SPEC, name).blank.at(new), blank, "{name}");
+        assert_eq!(filter(VoiceOutTrunk::SPEC, name).blank.contain(new), blank, "{name}");
     }
     let pending = filter(Did::SPEC, "pending_removal");
     assert!(pending.exists_in(old) && !pending.exists_in(new));
+    for (name, list, blank) in [
+        ("billing_cycles_count", [false, true], [false, true]),
+        ("country.id", [true, true], [true, true]),
+        ("description", [false, false], [true, true]),
+        ("number", [true, true], [true, false]),
+        ("voice_in_trunk.id", [true, true], [true, false]),
+    ] {
+        let filter = filter(Did::SPEC, name);
+        assert_eq!([old, new].map(|version| filter.list.contain(version)), list, "{name}");
+        assert_eq!([old, new].map(|version| filter.blank.contain(version)), blank, "{name}");
+    }
+    let description = filter(Did::SPEC, "description");
+    assert_eq!(description.test_at(ApiVersion::V2022_05_10), FilterTest::Equals("description"));
+    assert_eq!(description.test_at(old), FilterTest::Contains("description"));
 }
 
 #[test]

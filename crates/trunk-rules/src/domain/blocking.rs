@@ -173,9 +173,12 @@ mod tests {
         let attributes = Value::Object(stored(was)).to_string();
         let meta = Some(r#"{"spent_amount":"10.0"}"#);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
+        // From 2026-04-16 on, null does not remove a threshold.
+        let removes = sent.get("threshold_amount").is_some_and(Value::is_null);
+        let version = if removes { ApiVersion::V2022_05_10 } else { ApiVersion::V2026_04_16 };
         let context = WriteContext {
             kind: WriteKind::Update(RecordText { id: ID, attributes: &attributes, meta }),
-            version: ApiVersion::V2026_04_16,
+            version,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
             sent: sent.as_object().unwrap(),

@@ -1,5 +1,5 @@
-//! Values that must be unique among the records of all accounts, such as phone numbers and SIDs. A claim is such a value and the
-//! record that has it.
+//! Values that must be unique among the records of all accounts, such as phone numbers and SIDs of Twilio accounts. A claim is
+//! such a value and the record that has it.
 //!
 //! Records that shared a value before claims were introduced keep it: the table `unclaimed` has these values, opening
 //! the database logs them, and no further record can have such a value while any of these records exists.
@@ -36,7 +36,7 @@ pub(super) fn check_free(
     Ok(())
 }
 
-/// Claims the values of a new record, or those that a record has anew.
+/// Claims the values of a new record, or the new values of a changed one.
 pub(super) fn insert(
     connection: &Connection,
     symbols: &Symbols,
@@ -58,7 +58,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Claims a value of a record that was stored before its claims were kept. If another record has the value, both keep it.
+/// Claims a value of a record that was stored before the value had to be unique. If another record has the value, both keep it.
 pub(super) fn adopt(
     connection: &Connection,
     field: i64,
@@ -76,7 +76,7 @@ pub(super) fn adopt(
     Ok(())
 }
 
-/// Removes the claims of a deleted record, or of values that a record does not have any more.
+/// Removes the claims of a deleted record, or those of the former values of a changed one.
 pub(super) fn remove(
     connection: &Connection,
     symbols: &Symbols,
