@@ -218,7 +218,8 @@ async fn lists_are_filtered_sorted_paged_and_pruned() {
     let some: Vec<VoiceOutTrunk> =
         trunks.list().filter(filter).page_size(2).stream().try_collect().await.unwrap();
     assert_eq!(some.iter().map(|trunk| trunk.name.as_str()).collect::<Vec<_>>(), ["t0", "t2", "t4", "t6"]);
-    let both = trunks.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
+    let older = client(&server, ApiVersion::V2026_04_16).voice_out_trunks();
+    let both = older.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
     assert_eq!(both.items.len(), 2);
     let pruned = trunks.list().fields([VoiceOutTrunkField::Name, VoiceOutTrunkField::Status]).await.unwrap();
     assert!(pruned.items.iter().all(|trunk| trunk.name.is_some() && trunk.created_at.is_none()));
@@ -253,6 +254,10 @@ async fn relationships_are_read_and_written_from_both_ends() {
     );
     let one = trunks.to_one(&trunk.id, VoiceOutTrunk::DEFAULT_DID);
     assert_eq!(one.id().await.unwrap(), Some(ids[1].clone()));
+    let refused = one.clear().await.unwrap_err();
+    assert!(refused.to_string().contains("default_did - can't be blank"), "{refused}");
+    let change = VoiceOutTrunk::patch().on_cli_mismatch_action(OnCliMismatchAction::RejectCall);
+    trunks.update(&trunk.id, change).await.unwrap();
     one.clear().await.unwrap();
     assert_eq!(one.id().await.unwrap(), None);
 

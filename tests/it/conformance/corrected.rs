@@ -333,7 +333,8 @@ async fn n61_and_n62_a_comma_is_part_of_the_value_where_a_filter_takes_one() {
     assert_eq!(filtered(&newest, "[name]=A,B").await, ["A,B"]);
     assert_eq!(filtered(&newest, "[name]=%22A%22").await, ["\"A\""], "quotes too");
     assert_eq!(filtered(&newest, "[name_contains]=A,").await, ["A,B"]);
-    assert_eq!(filtered(&before, "[name_contains]=A,").await.len(), 5, "the second value is blank");
+    let found = filtered(&before, "[name_contains]=A,").await;
+    assert_eq!(found, ["A", "A,B", "\"A\""], "the second value is blank, as no name is");
     for api in [&before, &newest] {
         let found = filtered(api, "[authentication_method.type]=twilio,ip_only").await;
         assert_eq!(found, ["twilio"]);

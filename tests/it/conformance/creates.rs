@@ -314,7 +314,8 @@ async fn enumerations_switches_lists_and_urls_refuse_what_they_are_not() {
         ("allowed_rtp_ips", json!(["10.0.0.0/255.0.0.0"]), "is invalid"),
         ("allowed_rtp_ips", json!(vec!["10.0.0.1"; 61]), "is too long (maximum is 60 items)"),
         ("callback_url", json!("ftp://example.com/x"), "is invalid"),
-        ("callback_url", json!(7), "is invalid"),
+        ("callback_url", json!(["example.com"]), "is invalid"),
+        ("callback_url", json!(true), "is invalid"),
     ] {
         let body = with(credentials("A"), json!({ name: value }));
         refusal(&world, &body, &[attribute(name, message)]).await;
@@ -330,6 +331,8 @@ async fn a_mismatch_action_that_needs_a_feature_is_refused_without_it() {
         let expected = attribute("on_cli_mismatch_action", "is not included in the list");
         refusal(&world, &body, &[expected]).await;
         let world = World::of(TestServer::builder().feature(feature)).await;
+        let did = world.did("37061498222").await;
+        let body = if action == "replace_cli" { replacing("A", &did) } else { body };
         assert_eq!(world.created(&body).await.at("/data/attributes/on_cli_mismatch_action"), action);
     }
 }

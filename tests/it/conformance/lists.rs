@@ -253,7 +253,8 @@ async fn several_filters_must_all_hold() {
 
 #[tokio::test]
 async fn every_filter_of_trunks_finds_what_it_names() {
-    let world = World::start().await;
+    let feature = didww_types::Feature::RandomizeCli;
+    let world = World::of(TestServer::builder().feature(feature)).await;
     let changed = json!({
         "status": "blocked", "allow_any_did_as_cli": true, "on_cli_mismatch_action": "reject_call",
         "default_dst_action": "reject_all", "media_encryption_mode": "zrtp", "external_reference_id": "ref 7",
@@ -265,7 +266,7 @@ async fn every_filter_of_trunks_finds_what_it_names() {
         format!("id={UNKNOWN},{id}"),
         "name=changed".to_owned(),
         "name_contains=hang".to_owned(),
-        "on_cli_mismatch_action=reject_call,send_original_cli".to_owned(),
+        "on_cli_mismatch_action=reject_call,randomize_cli".to_owned(),
         "allow_any_did_as_cli=true".to_owned(),
         "status=blocked".to_owned(),
         "default_dst_action=reject_all".to_owned(),

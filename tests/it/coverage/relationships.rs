@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::demands::{include_exists, includes, relationship_at};
 use super::document::Record;
+use super::fixture::Fixture;
 use super::world::World;
-use crate::support::world::{identifier, no_route, refused};
+use crate::support::world::{identifier, no_route, refused, update};
 
 /// Calls every relationship of a record, and leaves it linked to a new record wherever it can be.
 pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
@@ -16,7 +17,9 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
             None => None,
         };
         let path = format!("/{}/{id}", spec.name);
-        let stage = Stage { world, spec, relationship, path, member };
+        let needed = Fixture::load(spec).unwrap().linked_with.remove(relationship.name);
+        let needed = needed.filter(|_| world.version.has_corrected_rules());
+        let stage = Stage { world, spec, relationship, path, member, needed };
         if !relationship.exists_in(world.version) {
             stage.refused_paths().await;
             continue;
@@ -43,6 +46,8 @@ struct Stage<'a> {
     path: String,
     /// A record to link; none if the version serves no records of the target.
     member: Option<String>,
+    /// The attributes with which alone the record has a member, and then always one.
+    needed: Option<Value>,
 }
 
 impl Stage<'_> {
@@ -84,6 +89,8 @@ impl Stage<'_> {
             for (method, linked) in [("PATCH", true), ("DELETE", false), ("POST", true)] {
                 self.change(method, true, linked).await;
             }
+        } else if let Some(attributes) = &self.needed {
+            self.needs(attributes).await;
         } else {
             self.change("PATCH", true, true).await;
             if self.relationship.create != Access::Required {
@@ -91,6 +98,21 @@ impl Stage<'_> {
                 self.change("PATCH", true, true).await;
             }
         }
+    }
+
+    /// Links the record together with the attributes that this needs. Linkage alone is refused before, and null after it.
+    async fn needs(&self, attributes: &Value) {
+        let linkage = |linked| json!({ "data": self.linkage(linked) });
+        let refusal = self.world.send("PATCH", &self.linkage_path(), Some(&linkage(true))).await;
+        self.world.expect_refusal(&refusal, 422, "100");
+        let name = self.relationship.name_at(self.world.version);
+        let id = self.path.rsplit('/').next().unwrap();
+        let mut body = update(self.spec.name, id, attributes.clone());
+        body["data"]["relationships"] = json!({ name: linkage(true) });
+        self.world.expect_status(&self.world.send("PATCH", &self.path, Some(&body)).await, 200);
+        self.change("PATCH", true, true).await;
+        let refusal = self.world.send("PATCH", &self.linkage_path(), Some(&linkage(false))).await;
+        self.world.expect_refusal(&refusal, 422, "100");
     }
 
     /// Sends linkage, and checks what the record is linked to then.

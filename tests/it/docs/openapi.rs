@@ -162,7 +162,11 @@ async fn every_parameter_of_a_document_is_accepted_with_every_value_that_it_name
                     values.push(json!(""));
                 }
                 for value in values {
-                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let mut value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    if name == "filter[default_did.id]" && value == ABSENT {
+                        // A DID that the account does not have is refused.
+                        value.clone_from(&world.ids["dids"]);
+                    }
                     let asked = format!("{}?{name}={value}", world.path(&path));
                     let answer = world.api.get(&asked).await;
                     assert_eq!(answer.status, 200, "{version} GET {asked}: {}", answer.text);
