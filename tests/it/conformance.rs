@@ -8,6 +8,7 @@ mod bodies;
 mod corrected;
 mod creates;
 mod decisions;
+mod did_groups;
 mod ends;
 mod lists;
 mod numbers;

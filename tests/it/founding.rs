@@ -95,6 +95,7 @@ impl StoredRecord {
             created_at: created.parse().unwrap(),
             attributes,
             links: self.links.into_iter().map(|(name, ids)| (name, uuids(ids))).collect(),
+            meta: None,
         }
     }
 }

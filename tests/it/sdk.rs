@@ -1,14 +1,15 @@
 //! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
-    AuthenticationMethod, Did, DidField, DidFilter, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField,
-    VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort, VoiceOutTrunkStatus,
+    AuthenticationMethod, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort, DidInclude,
+    OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
+    VoiceOutTrunkSort, VoiceOutTrunkStatus,
 };
 use didww_client::values::{
     CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, TechPrefix,
     ThresholdAmount, TwilioAccountSid,
 };
-use didww_client::{ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
+use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
 use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
@@ -58,6 +59,28 @@ async fn a_trunk_lives_from_create_to_delete_in_every_version() {
         assert_eq!(*trunks.get(&created.id).await.unwrap(), *fresh);
         trunks.delete(&created.id).await.unwrap();
         assert!(matches!(trunks.get(&created.id).await, Err(Error::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_included_group_is_a_typed_value_in_every_version() {
+    let server = TestServer::start().await;
+    dids(&server, 2).await;
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let can_call = DidFilter::did_group_features(DidFeature::VoiceOut);
+        let page = client.dids().list().filter(can_call).include([DidInclude::DidGroup]).await.unwrap();
+        assert_eq!(page.items.len(), 2, "{version}");
+        for did in &page.items {
+            let group = did.did_group.included(&page.included).unwrap().unwrap();
+            assert_eq!(group.features.as_slice()[..2], [DidFeature::VoiceIn, DidFeature::VoiceOut]);
+            assert_eq!(group, *client.did_groups().get(&group.id).await.unwrap(), "{version}");
+        }
+        let records = page.included.records().unwrap();
+        assert!(records.iter().all(|record| matches!(record, AnyRecord::DidGroup(_))), "{records:?}");
+        let groups = client.did_groups().list().filter(DidGroupFilter::features(DidFeature::Emergency));
+        let groups = groups.sort(DidGroupSort::AreaName).all().await.unwrap();
+        assert_eq!(groups.len(), 1, "{version}");
     }
 }
 

@@ -72,6 +72,7 @@ pub(crate) struct Rel {
     pub(crate) create: Access,
     pub(crate) update: bool,
     pub(crate) since: Option<TokenStream>,
+    pub(crate) until: Option<TokenStream>,
     pub(crate) feature: Option<Ident>,
     /// Name, type and last version of an older name.
     pub(crate) former: Option<(String, String, TokenStream)>,
@@ -94,6 +95,8 @@ pub(crate) struct Filter {
 pub(crate) struct FilterOptions {
     /// The versions in which the filter takes a list.
     pub(crate) list: Versions,
+    /// The versions in which a record must match every value of a list.
+    pub(crate) every: Versions,
     /// The versions in which an empty value matches null and empty values.
     pub(crate) blank: Versions,
     /// The first version in which the filter of an attribute searches in its text.
@@ -353,6 +356,7 @@ impl Declaration {
             create: Access::Never,
             update: false,
             since: None,
+            until: None,
             feature: None,
             former: None,
         };
@@ -368,14 +372,16 @@ impl Declaration {
                 rel.update = true;
             } else if meta.path.is_ident("since") {
                 rel.since = Some(version(&meta.value()?.parse()?)?);
+            } else if meta.path.is_ident("until") {
+                rel.until = Some(version(&meta.value()?.parse()?)?);
             } else if meta.path.is_ident("feature") {
                 rel.feature = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("formerly") {
                 rel.former = Some(former(&meta)?);
             } else {
-                return Err(
-                    meta.error("unknown option; known: one, many, create, update, since, feature, formerly")
-                );
+                return Err(meta.error(
+                    "unknown option; known: one, many, create, update, since, until, feature, formerly",
+                ));
             }
             Ok(())
         })?;
@@ -426,6 +432,12 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         } else if meta.path.is_ident("zero") {
             let path: LitStr = meta.value()?.parse()?;
             test = Some(quote!(::didww_types::FilterTest::Zero(#path)));
+        } else if meta.path.is_ident("meta") {
+            let name: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Meta(#name)));
+        } else if meta.path.is_ident("meta_at_least") {
+            let name: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::MetaAtLeast(#name)));
         } else if meta.path.is_ident("exceeds") {
             let comparison: LitStr = meta.value()?.parse()?;
             let names = comparison.value();
@@ -441,6 +453,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             until = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("list") {
             options.list = versions(&meta)?;
+        } else if meta.path.is_ident("every") {
+            options.every = versions(&meta)?;
         } else if meta.path.is_ident("blank") {
             options.blank = versions(&meta)?;
         } else if meta.path.is_ident("legacy") {
@@ -449,8 +463,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             owned = true;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, zero, exceeds, value, since, \
-                 until, list, blank, legacy, owned",
+                "unknown option; known: name, id, equals, contains, linked, related, zero, exceeds, meta, meta_at_least, \
+                 value, since, until, list, every, blank, legacy, owned",
             ));
         }
         Ok(())
@@ -461,7 +475,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         }
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter needs a name, a test (id, equals, contains, linked, related, zero or exceeds) and a value",
+            "a filter needs a name, a test (id, equals, contains, linked, related, zero, exceeds, meta or \
+             meta_at_least) and a value",
         )),
     }
 }

@@ -112,8 +112,12 @@ fn constructor(filter: &Filter) -> TokenStream {
             Versions::Since(_) => " Older versions of the API take one value only.",
             Versions::None | Versions::All => "",
         };
-        let doc =
-            format!("Matches `filter[{name}]` against one value, or against any of several values.{single}");
+        let several = if filter.options.every.any() {
+            "any of several values, of which newer versions of the API require every one"
+        } else {
+            "any of several values"
+        };
+        let doc = format!("Matches `filter[{name}]` against one value, or against {several}.{single}");
         quote! {
             #[doc = #doc]
             pub fn #function(values: impl Into<::didww_types::OneOf<#value>>) -> Self {

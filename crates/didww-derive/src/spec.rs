@@ -92,16 +92,21 @@ fn relationship(rel: &Rel) -> TokenStream {
     let update = rel.update.then(|| quote!(.update()));
     let since = rel.since.as_ref().map(|version| quote!(.since(#version)));
     let feature = rel.feature.as_ref().map(|feature| quote!(.feature(::didww_types::Feature::#feature)));
+    let until = rel.until.as_ref().map(|version| quote!(.until(#version)));
     let former = rel.former.as_ref().map(|(name, target, until)| {
         quote!(.formerly(::didww_types::FormerName { name: #name, target: #target, until: #until }))
     });
-    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #feature #former }
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #until #feature #former }
 }
 
 fn filter(filter: &Filter) -> TokenStream {
     let Filter { name, test, value, .. } = filter;
     let list = versions(&filter.options.list);
     let blank = versions(&filter.options.blank);
+    let every = filter.options.every.any().then(|| {
+        let every = versions(&filter.options.every);
+        quote!(.every(#every))
+    });
     let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
@@ -109,7 +114,7 @@ fn filter(filter: &Filter) -> TokenStream {
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #contains #legacy #owned #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #since #until
     }
 }
 

@@ -281,10 +281,10 @@ async fn a_query_does_not_keep_linkage_from_being_read_or_written() {
 }
 
 #[tokio::test]
-async fn the_relationships_of_a_did_are_empty() {
+async fn the_relationships_of_a_did_but_its_group_are_empty() {
     let world = World::start().await;
     let did = world.did("37061498222").await;
-    for name in ["did_group", "order", "capacity_pool", "voice_in_trunk", "identity"] {
+    for name in ["order", "capacity_pool", "voice_in_trunk", "identity"] {
         let answer = world.api.get(&format!("{DIDS}/{did}/relationships/{name}")).await;
         assert_eq!((answer.status, answer.at("/data")), (200, Value::Null), "{name}");
         let answer = world.api.get(&format!("{DIDS}/{did}/{name}")).await;

@@ -48,8 +48,11 @@ impl World {
         let trunk = api.post("/voice_out_trunks", &body).await.id();
         let pool = RecordMembers::default().attribute("name", "Standard");
         let pool = server.control().put_record(Some(server.account()), "capacity_pools", None, pool).await;
+        let group = RecordMembers::default().attribute("area_name", "London");
+        let group = server.control().put_record(None, "did_groups", None, group).await;
         let ids = BTreeMap::from([
             ("capacity_pools", pool.unwrap().to_string()),
+            ("did_groups", group.unwrap().to_string()),
             ("dids", did.to_string()),
             ("voice_out_trunks", trunk),
         ]);
@@ -81,7 +84,8 @@ async fn every_operation_of_a_document_is_served_and_no_other() {
         let mut served = BTreeSet::new();
         for spec in REGISTRY {
             let mut templates = vec![format!("/{}", spec.name), format!("/{}/{{id}}", spec.name)];
-            for name in spec.relationships.iter().map(|relationship| relationship.name).chain(["bogus"]) {
+            let names = spec.relationships.iter().flat_map(|one| [one.name, one.name_at(version)]);
+            for name in names.chain(["bogus"]) {
                 templates.push(format!("/{}/{{id}}/{name}", spec.name));
                 templates.push(format!("/{}/{{id}}/relationships/{name}", spec.name));
             }

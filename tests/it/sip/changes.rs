@@ -92,7 +92,7 @@ async fn an_emergency_call_outlives_its_trunk() {
     let trunk = edge.linked_trunk(json!({}), json!({ "emergency_dids": [did] })).await;
     let mut up = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     let mut emergency = Call::new(&edge, "999").await;
-    "442079460000".clone_into(&mut emergency.from);
+    "<sip:442079460000@example.com>".clone_into(&mut emergency.from);
     assert_eq!(emergency.place(&trunk).await.code(), 200);
     assert_eq!(edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await.status, 204);
     up.hung_up().await;

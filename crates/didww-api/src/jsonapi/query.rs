@@ -128,7 +128,13 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
-                    self.conditions.push(Condition { test: filter.test_at(context.version), values });
+                    let test = filter.test_at(context.version);
+                    if filter.every.contain(context.version) {
+                        let one = |value| Condition { test, values: vec![value] };
+                        self.conditions.extend(values.into_iter().map(one));
+                    } else {
+                        self.conditions.push(Condition { test, values });
+                    }
                 }
                 Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),
             }

@@ -246,7 +246,9 @@ fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
     let name = format!("filter[{}]", filter.name);
     let value = kind_schema(&filter.kind);
     let words = match (is_list, filter.test_at(version)) {
+        (true, _) if filter.every.contain(version) => "The attribute has every one of these values.",
         (true, _) => "The attribute has one of these values.",
+        (false, FilterTest::MetaAtLeast(_)) => "The attribute has this value or a greater one.",
         (false, FilterTest::Contains(_)) => "The attribute contains this value.",
         (false, _) => "The attribute has this value.",
     };

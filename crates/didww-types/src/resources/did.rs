@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    AddressVerification, CapacityPool, DidGroup, EmergencyCallingService, EmergencyVerification, Identity,
-    Order, SharedCapacityGroup, SmsTrunk, SmsTrunkGroup, VoiceInTrunk, VoiceInTrunkGroup,
+    AddressVerification, CapacityPool, DidFeature, DidGroup, EmergencyCallingService, EmergencyVerification,
+    Identity, Order, SharedCapacityGroup, SmsTrunk, SmsTrunkGroup, VoiceInTrunk, VoiceInTrunkGroup,
 };
 use crate::values::{BillingCycles, CapacityLimit, DidNumber, PositiveCapacity};
 use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Resource, Timestamp, ToOne};
@@ -23,6 +23,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
         "did_group.region",
         "did_group.did_group_type",
         "did_group.stock_keeping_units",
+        "did_group.address_requirement",
         "voice_in_trunk.pop",
         "voice_in_trunk.voice_in_trunk_group"
     )
@@ -31,7 +32,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
 #[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "city.id", linked = "did_group.city", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "country.id", linked = "did_group.country", list, blank, value = String)]
-#[filter(name = "did_group.features", related = "did_group.features", list, value = DidFeature)]
+#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-11-19"), value = DidFeature)]
 #[filter(name = "did_group.id", linked = "did_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]
@@ -168,25 +169,3 @@ static PENDING_REMOVAL: Adapter = Adapter {
 const PENDING: &str = "pending_removal";
 
 const COUNT: &str = "billing_cycles_count";
-
-crate::enumeration::string_enum! {
-    /// The features of a DID group.
-    DidFeature {
-        /// Incoming calls.
-        VoiceIn = "voice_in",
-        /// Outgoing calls.
-        VoiceOut = "voice_out",
-        /// Fax over IP.
-        T38 = "t38",
-        /// Incoming text messages.
-        SmsIn = "sms_in",
-        /// Text messages from person to person.
-        P2p = "p2p",
-        /// Text messages from application to person.
-        A2p = "a2p",
-        /// Emergency calls.
-        Emergency = "emergency",
-        /// The caller's name (CNAM) on outgoing calls.
-        CnamOut = "cnam_out",
-    }
-}

@@ -25,6 +25,10 @@ pub enum FilterTest {
     Zero(&'static str),
     /// Whether the first attribute is greater than the second one equals the value.
     Exceeds(&'static str, &'static str),
+    /// The member of this name of the record's `meta` equals the value. An absent one is false, or 0.
+    Meta(&'static str),
+    /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
+    MetaAtLeast(&'static str),
 }
 
 /// The declaration of a filter of a resource's list.
@@ -39,6 +43,8 @@ pub struct FilterSpec {
     pub kind: Kind,
     /// The versions in which the filter accepts several values, separated by commas, of which one must match.
     pub list: Versions,
+    /// The versions in which a record must match every one of several values.
+    pub every: Versions,
     /// The versions in which an empty value matches null and empty values.
     pub blank: Versions,
     /// The first version in which the attribute of the test [`Equals`](FilterTest::Equals) is searched for the value instead
@@ -63,6 +69,7 @@ impl FilterSpec {
             test,
             kind,
             list: Versions::None,
+            every: Versions::None,
             blank: Versions::None,
             contains_since: None,
             since: ApiVersion::V2017_09_18,
@@ -76,6 +83,13 @@ impl FilterSpec {
     #[must_use]
     pub const fn list(mut self, versions: Versions) -> Self {
         self.list = versions;
+        self
+    }
+
+    /// Sets the versions in which a record must match every one of several values.
+    #[must_use]
+    pub const fn every(mut self, versions: Versions) -> Self {
+        self.every = versions;
         self
     }
 

@@ -23,6 +23,8 @@ pub struct RelationshipSpec {
     pub update: bool,
     /// The first version that has the relationship.
     pub since: ApiVersion,
+    /// The last version that has the relationship; `None` if the newest version has it.
+    pub until: Option<ApiVersion>,
     /// The feature without which the relationship does not exist for an account.
     pub feature: Option<Feature>,
 }
@@ -39,6 +41,7 @@ impl RelationshipSpec {
             create: Access::Never,
             update: false,
             since: ApiVersion::V2017_09_18,
+            until: None,
             feature: None,
         }
     }
@@ -64,6 +67,13 @@ impl RelationshipSpec {
         self
     }
 
+    /// Sets the last version that has the relationship.
+    #[must_use]
+    pub const fn until(mut self, version: ApiVersion) -> Self {
+        self.until = Some(version);
+        self
+    }
+
     /// Sets the name and the type of older versions.
     #[must_use]
     pub const fn formerly(mut self, former: FormerName) -> Self {
@@ -73,7 +83,7 @@ impl RelationshipSpec {
 
     /// Whether a version has the relationship.
     pub fn exists_in(&self, version: ApiVersion) -> bool {
-        version >= self.since
+        version >= self.since && self.until.is_none_or(|last| version <= last)
     }
 
     /// The name on the wire in a version.

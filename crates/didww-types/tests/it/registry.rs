@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk};
+use didww_types::resources::{CapacityPool, Did, DidGroup, VoiceOutTrunk};
 use didww_types::{
     Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, REGISTRY, Resource as _,
     ResourceSpec, Verb, Versions, find,
@@ -103,6 +103,10 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                         |name| spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name));
                     of(greater).since.max(of(less).since)
                 }
+                FilterTest::Meta(_) | FilterTest::MetaAtLeast(_) => {
+                    assert!(spec.has_meta, "{} filter {name}", spec.name);
+                    spec.since
+                }
                 _ => panic!("{name} has a test that this test does not know"),
             };
             // A member that declares no version is as old as its resource.
@@ -191,7 +195,8 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         paths.map(|filter| filter.name).collect()
     };
     assert_eq!(resolved(VoiceOutTrunk::SPEC), ["default_did.id"]);
-    assert_eq!(resolved(Did::SPEC), ["capacity_pool.id"]);
+    assert_eq!(resolved(Did::SPEC), ["capacity_pool.id", "did_group.features", "did_group.id"]);
+    assert!(resolved(DidGroup::SPEC).is_empty());
 }
 
 #[test]
@@ -447,6 +452,39 @@ fn relationships_are_in_the_recorded_order() {
         .map(|one| (one.name_at(ApiVersion::V2021_04_19), one.target_at(ApiVersion::V2021_04_19)))
         .collect();
     assert_eq!(oldest, [("trunk", "trunks"), ("trunk_group", "trunk_groups")]);
+}
+
+#[test]
+fn a_did_group_has_the_recorded_members_in_their_order() {
+    let group = DidGroup::SPEC;
+    let recorded = crate::fixtures::json("2022-05-10/dids.get_with_did_group.response.json");
+    let text = String::from_utf8(crate::fixtures::bytes("2022-05-10/dids.get_with_did_group.response.json"));
+    let included = text.unwrap().split_once("\"included\"").unwrap().1.to_owned();
+    let in_order = |part: &str| -> Vec<String> {
+        let members = recorded["included"][0][part].as_object().unwrap();
+        let mut names: Vec<String> = members.keys().cloned().collect();
+        names.sort_by_key(|name| included.find(&format!("\"{name}\":")));
+        names
+    };
+    let version = ApiVersion::V2022_05_10;
+    assert_eq!(names(&group.attributes_at(version)), in_order("attributes"));
+    let relationships: Vec<&str> = group.relationships_at(version).map(|one| one.name_at(version)).collect();
+    assert_eq!(relationships, in_order("relationships"));
+    let oldest = names(&group.attributes_at(ApiVersion::V2017_09_18));
+    assert_eq!(oldest[..3], ["prefix", "local_prefix", "features"]);
+    let newest = names(&group.attributes_at(ApiVersion::NEWEST));
+    assert_eq!(newest[5..], ["service_restrictions", "number_type", "is_demo"]);
+    let kinds = |version| group.relationships_at(version).any(|one| one.name == "did_group_type");
+    assert!(kinds(ApiVersion::V2026_04_16) && !kinds(ApiVersion::V2026_11_19));
+}
+
+#[test]
+fn of_several_features_every_one_is_needed_from_2026_11_19_on() {
+    for (spec, name) in [(Did::SPEC, "did_group.features"), (DidGroup::SPEC, "features")] {
+        let filter = spec.filters.iter().find(|filter| filter.name == name).unwrap();
+        assert!(!filter.every.contain(ApiVersion::V2026_04_16), "{name}");
+        assert!(filter.every.contain(ApiVersion::V2026_11_19), "{name}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Recorded responses are decoded and encoded again to the same documents.
 
 use didww_types::resources::{
-    AuthenticationMethod, Did, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
-    VoiceOutTrunkStatus,
+    AuthenticationMethod, Did, DidGroup, OnCliMismatchAction, VoiceOutTrunk,
+    VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
 };
 use didww_types::{ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
 use serde_json::{Value, json};
@@ -63,6 +63,31 @@ fn records_of_2026_round_trip_unchanged() {
     for name in [CREDENTIALS, TWILIO, IP_ONLY, "2026-04-16/dids.update_unassign_emergency.response.json"] {
         assert_same(name, ApiVersion::V2026_04_16);
     }
+}
+
+#[test]
+fn a_recorded_did_group_round_trips_with_what_the_recording_lacks() {
+    let name = "2026-04-16/did_groups.list.response.json";
+    let recorded = document(name)["data"][0].clone();
+    let object: ResourceObject = serde_json::from_value(recorded.clone()).unwrap();
+    let group = DidGroup::decode_at(ApiVersion::V2026_04_16, object).unwrap();
+    let mut written = encoded_at(&group, ApiVersion::V2026_04_16);
+    assert_eq!(
+        written["attributes"].as_object_mut().unwrap().remove("service_restrictions"),
+        Some(Value::Null)
+    );
+    assert_eq!(written, recorded);
+}
+
+#[test]
+fn the_further_prefix_of_an_older_group_is_kept() {
+    let version = ApiVersion::V2021_12_15;
+    let attributes = json!({"prefix": "241", "local_prefix": "0", "features": ["voice_in"], "is_metered": false,
+        "area_name": "Aachen", "allow_additional_channels": true});
+    let object = json!({"id": "1", "type": "did_groups", "attributes": attributes});
+    let group = DidGroup::decode_at(version, serde_json::from_value(object).unwrap()).unwrap();
+    assert_eq!(group.extra["local_prefix"], json!("0"));
+    assert_eq!(encoded_at(&group, version)["attributes"], attributes);
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl RecordWriter<'_> {
         created_at: i64,
         attributes: &Map<String, Value>,
         links: &[(&'static str, Vec<Uuid>)],
+        meta: Option<String>,
     ) -> Result<Record, StoreError> {
         let entries = index_of(scope.spec, attributes);
         // Checked before anything is changed: a name that is taken is a frequent mistake, and this way it needs no
@@ -64,8 +65,8 @@ impl RecordWriter<'_> {
         let text = canonical_text(scope.spec, attributes);
         let kind = self.symbols.kind(scope.spec.name);
         let inserted = self.execute(
-            "INSERT INTO record (account, kind, id, created_at, attributes) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![scope.owner(), kind, id.as_bytes().as_slice(), created_at, text],
+            "INSERT INTO record (account, kind, id, created_at, attributes, meta) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![scope.owner(), kind, id.as_bytes().as_slice(), created_at, text, meta],
         );
         match inserted {
             Ok(_) => {}
@@ -82,7 +83,7 @@ impl RecordWriter<'_> {
                 self.link(scope, number, relationship, *target)?;
             }
         }
-        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text, meta: None })
+        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text, meta })
     }
 
     pub(super) fn replace(
