@@ -225,14 +225,13 @@ async fn every_check_and_every_cause_has_the_same_sentence_in_log_ring_record_an
     };
     let shared = started(SHARED).await;
     for row in rows() {
-        match row.config {
-            Some(config) => row.holds(&started(config).await).await,
-            None => {
-                row.holds(&shared).await;
-                // Lines of the log are limited in each minute.
-                shared.advance(60).await;
-            }
+        if let Some(config) = row.config {
+            row.holds(&started(config).await).await;
+            continue;
         }
+        row.holds(&shared).await;
+        // Lines of the log are limited in each minute.
+        shared.advance(60).await;
     }
 }
 
