@@ -341,3 +341,20 @@ pub async fn is_stated(
     }
     why
 }
+
+/// Checks that an INVITE which was refused before the checks has one sentence in the answer, in the recent attempts and in the
+/// log, and that the page about failed calls has a row for it.
+pub async fn assert_states_why(edge: &Edge, call: &Call, answer: &Message) {
+    let header = answer.header("X-Refusal").unwrap_or_else(|| panic!("{answer:?}"));
+    let why =
+        header.strip_prefix("why=\"").and_then(|rest| rest.strip_suffix('"')).expect("the sentence alone");
+    assert_has_sentence(why);
+    let query = format!("/attempts?call_id={}&outcome=refused", call.id);
+    let entry = until("the refusal is traced", async || {
+        Some(edge.control.get(&query).await.at("/attempts/0")).filter(Value::is_object)
+    })
+    .await;
+    assert_eq!((&entry["explanation"], &entry["check"]), (&json!(why), &Value::Null), "{entry}");
+    assert_eq!(entry["code"], answer.code(), "{entry}");
+    edge.logs(&["refused", &call.id, &format!("why=\"{why}\"")]).await;
+}
