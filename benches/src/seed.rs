@@ -56,6 +56,7 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
                     created_at,
                     attributes,
                     links: Vec::new(),
+                    meta: None,
                 }
             };
             store.commit((number..end).map(insert).collect()).await?;

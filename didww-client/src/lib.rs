@@ -81,6 +81,27 @@
 //!
 //! The module [`callback`] verifies the callbacks that DIDWW sends.
 //!
+//! # Included records
+//!
+//! A relationship has the id of its record. A record that a request includes is a typed value if this crate declares its
+//! type: [`ToOne::included`] and [`Included`] find it.
+//!
+//! ```
+//! use didww_client::resources::{DidFeature, DidFilter, DidInclude};
+//!
+//! # async fn f(client: didww_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! // The numbers that can be caller numbers of outbound trunks, with what else they can be used for.
+//! let can_call = DidFilter::did_group_features(DidFeature::VoiceOut);
+//! let page = client.dids().list().filter(can_call).include([DidInclude::DidGroup]).await?;
+//! for did in &page.items {
+//!     if let Some(group) = did.did_group.included(&page.included)? {
+//!         println!("{} in {}: {:?}", did.number, group.area_name, group.features);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Resources that this crate does not declare
 //!
 //! [`Client::raw`] sends any request: with JSON, bytes or a form ([`Multipart`]) as the body, and with headers of one's

@@ -30,7 +30,7 @@ use trunk_server::store::{
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
-use crate::support::api::Api;
+use crate::support::api::{Api, NEW, TOKENS};
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
@@ -126,7 +126,7 @@ async fn a_change_sends_one_callback_signed_with_the_enabled_secret() {
     server.control().add_callback_secret(server.account(), second).await.unwrap();
     let url = receiver.url("/didww_callbacks?opaque=123#top");
     let id = trunk(&api, "Told", &url).await;
-    set(&api, &id, "blocked").await;
+    set(&api.at(Some(NEW)), &id, "blocked").await;
     let callback = receiver.next().await;
     let events = callback.verified(&url, SECRET);
     assert_eq!(states(&events), [(Blocked, false)]);
@@ -138,8 +138,23 @@ async fn a_change_sends_one_callback_signed_with_the_enabled_secret() {
         (delivered.len(), delivered[0].attempt, delivered[0].status, &delivered[0].error),
         (1, 1, Some(204), &None)
     );
-    set(&api, &id, "active").await;
+    set(&api.at(Some(TOKENS)), &id, "active").await;
     assert_eq!(states(&receiver.next().await.verified(&url, SECRET)), [(Active, false)]);
+}
+
+#[tokio::test]
+async fn n50_a_url_without_a_scheme_is_called_and_signed_with_http() {
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let (_server, api) = start(settings()).await;
+    let url = receiver.url("/cb?x=1");
+    for version in [NEW, TOKENS] {
+        let api = api.at(Some(version));
+        let id = trunk(&api, version, url.strip_prefix("http://").unwrap()).await;
+        set(&api, &id, "blocked").await;
+        let callback = receiver.next().await;
+        assert_eq!(callback.path, "/cb?x=1");
+        assert_eq!(states(&callback.verified(&url, SECRET)), [(Blocked, false)], "{version}");
+    }
 }
 
 #[tokio::test]
@@ -181,6 +196,7 @@ async fn a_manual_block_sends_no_callback_if_it_is_configured_so() {
         source: "37282720000".to_owned(),
         destination: "12025550100".to_owned(),
         price: "12.0".to_owned(),
+        call_id: None,
         attributes: "{}".to_owned(),
     };
     let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta };
@@ -200,6 +216,9 @@ async fn a_manual_block_sends_no_callback_if_it_is_configured_so() {
         (json!({ "threshold_amount": 1 }), (Blocked, true)),
         (json!({ "threshold_amount": null }), (Active, false)),
     ] {
+        // From 2026-04-16 on, null is refused.
+        let version = if attributes["threshold_amount"].is_null() { "2022-05-10" } else { NEW };
+        let api = api.at(Some(version));
         assert_eq!(patch(&api, &spent, attributes.clone()).await, 200, "{attributes}");
         let callback = receiver.next().await;
         assert_eq!(callback.path, "/spent", "the manual block sent a callback");
@@ -287,9 +306,9 @@ async fn events_behind_a_failed_one_wait_and_go_with_it_in_their_order() {
     set(&api, &id, "blocked").await;
     receiver.next().await;
     deliveries(&control, 1).await;
-    for status in ["active", "blocked", "active"] {
+    for (status, version) in [("active", NEW), ("blocked", TOKENS), ("active", TOKENS)] {
         control.clock().advance(Duration::from_secs(1));
-        set(&api, &id, status).await;
+        set(&api.at(Some(version)), &id, status).await;
     }
     receiver.answers(Answer::Status(200));
     control.clock().advance(Duration::from_mins(1));

@@ -5,12 +5,15 @@
 
 mod access;
 mod bodies;
+mod corrected;
 mod creates;
 mod decisions;
+mod did_groups;
 mod ends;
 mod lists;
 mod numbers;
 mod order;
+mod page;
 mod pools;
 mod process;
 mod reads;

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod configuration;
-mod conformance;
+pub mod conformance;
 mod contracts;
 mod control;
 mod differences;

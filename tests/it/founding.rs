@@ -18,7 +18,7 @@ use trunk_server::store::{Accounts as _, Change, Engine as _, Scope, SqliteStore
 use trunk_server::{Clock, Control, Server};
 use uuid::Uuid;
 
-use crate::support::api::{Answer, Api, NEW, OLD};
+use crate::support::api::{Answer, Api, NEW, OLD, TOKENS};
 use crate::support::world::*;
 
 fn fixture(name: &str) -> String {
@@ -95,6 +95,7 @@ impl StoredRecord {
             created_at: created.parse().unwrap(),
             attributes,
             links: self.links.into_iter().map(|(name, ids)| (name, uuids(ids))).collect(),
+            meta: None,
         }
     }
 }
@@ -313,6 +314,28 @@ async fn the_creates_of_2026_are_answered_as_published() {
 }
 
 #[tokio::test]
+async fn the_bodies_of_the_newest_pages_are_answered_as_published() {
+    const ID: &str = "457bf47d-446d-41cd-91c3-dfbda7bf0753";
+    let stage = Stage::set(vec![StoredRecord::trunk(ID)]).await;
+    stage.features(&[Feature::Outbound]).await;
+    let minted = stage.api.mint(&document("2026-11-19/token.create.request.json")).await;
+    let token = minted.at("/access_token").as_str().unwrap().to_owned();
+    let published = fixture("2026-11-19/token.create.response.json").replace("<JWT>", &token);
+    assert_eq!((minted.status, &minted.text), (200, &published));
+
+    let name = "2026-11-19/voice_out_trunk_regenerate_credentials.create";
+    let answer = stage.send(Method::POST, ROTATION, TOKENS, &format!("{name}.request.json")).await;
+    assert_eq!((answer.status, answer.text), (201, fixture(&format!("{name}.response.json"))));
+
+    let name = "2026-11-19/voice_out_trunks.create";
+    let answer = stage.send(Method::POST, TRUNKS, TOKENS, &format!("{name}.request.json")).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let published = stage.here(&fixture(&format!("{name}.response.json")));
+    assert_eq!(answer.json(), generated(&published, &answer));
+    assert_eq!(answer.text.len(), published.len(), "ids and credentials have the published lengths");
+}
+
+#[tokio::test]
 async fn an_ip_only_trunk_is_shown_byte_for_byte_as_recorded() {
     const ID: &str = "5a1e7c0b-2f4d-4c53-9d3a-0c8be62f9a10";
     let recorded = document("2026-04-16/voice_out_trunks.get_ip_only.response.json");
@@ -371,13 +394,12 @@ async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_t
 }
 
 /// Recorded refusals that no current request can cause, and the reason.
-const NOT_PROVOKED: [(&str, &str); 3] = [
+const NOT_PROVOKED: [(&str, &str); 2] = [
     ("dids_shared_capacity", "shared_capacity_groups is not declared yet"),
     (
         "emergency_not_supported",
         "the same rule of another resource; ours names the relationship emergency_dids",
     ),
-    ("trunk_group_invalid", "the relationships that dids had until 2021-04-19 are not declared"),
 ];
 
 #[tokio::test]
@@ -396,7 +418,14 @@ async fn every_recorded_refusal_is_provoked_and_is_the_same_to_the_byte() {
     let limited = api.with_key(Some("limited"));
     assert_eq!(limited.get(DIDS).await.status, 200);
     let named = format!("Trunk {TRUNK_22}");
+    let oldest = api.at(Some("2017-09-18"));
+    let to_former_group = linking(of_did(json!({})), "trunk_group", identifier("trunk_groups", UNKNOWN));
+    let newest = api.at(Some(TOKENS)).with_key(None);
+    let reader = api.token(&json!({ "scope": "read" })).await;
+    let deletes = newest.request(Method::DELETE, &trunk).bearer_auth(reader).send().await.unwrap();
     let mut provoked = vec![
+        ("insufficient_scope", 403, Answer::of(deletes).await),
+        ("trunk_group_invalid", 422, oldest.patch(&did, &to_former_group).await),
         ("unauthorized", 401, api.with_key(None).get(TRUNKS).await),
         ("param_not_allowed", 400, api.patch(&did, &of_did(json!({ "capacity_pools_id": UNKNOWN }))).await),
         ("voice_in_trunk_group_invalid", 422, api.patch(&did, &to_group).await),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Method;
-use proptest::collection::vec;
+use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -38,8 +38,14 @@ where
     strategy.prop_map(Into::into).boxed()
 }
 
-fn networks() -> impl Strategy<Value = Vec<String>> {
-    vec(any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}/32")), 0..4)
+/// From `least` to three different addresses.
+fn networks(least: usize) -> impl Strategy<Value = Vec<String>> {
+    distinct(any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}/32")), least)
+}
+
+/// From `least` to three different texts.
+fn distinct(of: impl Strategy<Value = String>, least: usize) -> impl Strategy<Value = Vec<String>> {
+    btree_set(of, least..4).prop_map(|set| set.into_iter().collect())
 }
 
 /// Valid values of an attribute, in the form that answers show.
@@ -50,16 +56,16 @@ fn right(name: &str) -> BoxedStrategy<Value> {
         "status" => json_of(select(vec!["active", "blocked"])),
         "media_encryption_mode" => json_of(select(vec!["disabled", "srtp_sdes", "srtp_dtls", "zrtp"])),
         "default_dst_action" => json_of(select(vec!["allow_all", "reject_all"])),
-        "capacity_limit" => json_of(option::of(0..=32_767_i64)),
-        "threshold_amount" => json_of(option::of(
-            (0..100_000_u32, 0..10_u32).prop_map(|(whole, tenth)| format!("{whole}.{tenth}")),
-        )),
-        "allowed_rtp_ips" => json_of(option::of(networks())),
-        "allowed_sip_ips" => json_of(networks()),
-        "dst_prefixes" => json_of(vec("[0-9]{1,15}", 0..4)),
+        "capacity_limit" => json_of(option::of(1..=32_767_i64)),
+        "threshold_amount" => {
+            json_of((0..100_000_u32, 0..10_u32).prop_map(|(whole, tenth)| format!("{whole}.{tenth}")))
+        }
+        "allowed_rtp_ips" => json_of(option::of(networks(1))),
+        "allowed_sip_ips" => json_of(networks(0)),
+        "dst_prefixes" => json_of(distinct("[0-9]{1,15}".prop_map(|text| text), 0)),
         "callback_url" => json_of(option::of("https?://[a-z]{1,8}\\.example/[a-z0-9?=&%#]{0,12}")),
         "external_reference_id" => json_of(option::of("[^\\p{Cc}]{0,40}")),
-        "rtp_timeout" => json_of(option::of(30..=600_i64)),
+        "rtp_timeout" => json_of(30..=600_i64),
         _ => json_of(any::<bool>()),
     }
 }
@@ -223,7 +229,10 @@ fn pages_of_any_list_neither_skip_nor_repeat() {
                 "external_reference_id": reference,
             });
             let name = format!("{name}{number}");
-            let body = if number % 3 == 0 { twilio(&name) } else { credentials(&name) };
+            let sid = json!({ "twilio_account_sid": format!("AC{number:032x}") });
+            let method = json!({ "authentication_method": { "type": "twilio", "attributes": sid } });
+            let body = credentials(&name);
+            let body = if number % 3 == 0 { with(body, method) } else { body };
             made.push(world.created(&with(body, attributes)).await.at("/data"));
             clock.advance(Duration::from_millis(u64::from(*any)));
         }

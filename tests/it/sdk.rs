@@ -1,14 +1,15 @@
 //! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
-    AuthenticationMethod, Did, DidField, DidFilter, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField,
-    VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort, VoiceOutTrunkStatus,
+    AuthenticationMethod, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort, DidInclude,
+    OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
+    VoiceOutTrunkSort, VoiceOutTrunkStatus,
 };
 use didww_client::values::{
     CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, TechPrefix,
     ThresholdAmount, TwilioAccountSid,
 };
-use didww_client::{ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
+use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
 use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
@@ -62,6 +63,28 @@ async fn a_trunk_lives_from_create_to_delete_in_every_version() {
 }
 
 #[tokio::test]
+async fn an_included_group_is_a_typed_value_in_every_version() {
+    let server = TestServer::start().await;
+    dids(&server, 2).await;
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let can_call = DidFilter::did_group_features(DidFeature::VoiceOut);
+        let page = client.dids().list().filter(can_call).include([DidInclude::DidGroup]).await.unwrap();
+        assert_eq!(page.items.len(), 2, "{version}");
+        for did in &page.items {
+            let group = did.did_group.included(&page.included).unwrap().unwrap();
+            assert_eq!(group.features.as_slice()[..2], [DidFeature::VoiceIn, DidFeature::VoiceOut]);
+            assert_eq!(group, *client.did_groups().get(&group.id).await.unwrap(), "{version}");
+        }
+        let records = page.included.records().unwrap();
+        assert!(records.iter().all(|record| matches!(record, AnyRecord::DidGroup(_))), "{records:?}");
+        let groups = client.did_groups().list().filter(DidGroupFilter::features(DidFeature::Emergency));
+        let groups = groups.sort(DidGroupSort::AreaName).all().await.unwrap();
+        assert_eq!(groups.len(), 1, "{version}");
+    }
+}
+
+#[tokio::test]
 async fn a_filter_finds_exactly_the_names_that_it_was_given_whatever_they_hold() {
     let server = TestServer::start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
@@ -84,18 +107,27 @@ async fn a_filter_finds_exactly_the_names_that_it_was_given_whatever_they_hold()
             .await
             .unwrap();
     }
-    let found = async |filter| {
-        let found = trunks.list().filter(filter).await.unwrap().items;
-        found.into_iter().map(|trunk| trunk.name).collect::<Vec<_>>()
-    };
-    for name in names {
-        assert_eq!(found(VoiceOutTrunkFilter::name(name)).await, [name]);
-        assert!(
-            found(VoiceOutTrunkFilter::name_contains(name)).await.iter().all(|found| found.contains(name))
-        );
+    let several = || VoiceOutTrunkFilter::name(["Sales, North", "x"]);
+    for version in VERSIONS {
+        let trunks = client(&server, version).voice_out_trunks();
+        let found = async |filter| {
+            let found = trunks.list().filter(filter).await.unwrap().items;
+            found.into_iter().map(|trunk| trunk.name).collect::<Vec<_>>()
+        };
+        for name in names {
+            assert_eq!(found(VoiceOutTrunkFilter::name(name)).await, [name], "{version}");
+            let containing = found(VoiceOutTrunkFilter::name_contains(name)).await;
+            assert!(containing.iter().any(|found| found == name), "{version}");
+            assert!(containing.iter().all(|found| found.contains(name)), "{version}");
+        }
+        assert!(found(VoiceOutTrunkFilter::name("North, Sales")).await.is_empty());
+        if version < ApiVersion::V2026_11_19 {
+            assert_eq!(found(several()).await, ["Sales, North", "x"]);
+        } else {
+            let refused = trunks.list().filter(several()).await.unwrap_err();
+            assert!(matches!(refused, Error::NotSent(_)), "{refused}");
+        }
     }
-    assert_eq!(found(VoiceOutTrunkFilter::name(["Sales, North", "x"])).await, ["Sales, North", "x"]);
-    assert!(found(VoiceOutTrunkFilter::name("North, Sales")).await.is_empty());
 }
 
 #[tokio::test]
@@ -186,7 +218,8 @@ async fn lists_are_filtered_sorted_paged_and_pruned() {
     let some: Vec<VoiceOutTrunk> =
         trunks.list().filter(filter).page_size(2).stream().try_collect().await.unwrap();
     assert_eq!(some.iter().map(|trunk| trunk.name.as_str()).collect::<Vec<_>>(), ["t0", "t2", "t4", "t6"]);
-    let both = trunks.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
+    let older = client(&server, ApiVersion::V2026_04_16).voice_out_trunks();
+    let both = older.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
     assert_eq!(both.items.len(), 2);
     let pruned = trunks.list().fields([VoiceOutTrunkField::Name, VoiceOutTrunkField::Status]).await.unwrap();
     assert!(pruned.items.iter().all(|trunk| trunk.name.is_some() && trunk.created_at.is_none()));
@@ -221,6 +254,10 @@ async fn relationships_are_read_and_written_from_both_ends() {
     );
     let one = trunks.to_one(&trunk.id, VoiceOutTrunk::DEFAULT_DID);
     assert_eq!(one.id().await.unwrap(), Some(ids[1].clone()));
+    let refused = one.clear().await.unwrap_err();
+    assert!(refused.to_string().contains("default_did - can't be blank"), "{refused}");
+    let change = VoiceOutTrunk::patch().on_cli_mismatch_action(OnCliMismatchAction::RejectCall);
+    trunks.update(&trunk.id, change).await.unwrap();
     one.clear().await.unwrap();
     assert_eq!(one.id().await.unwrap(), None);
 

@@ -57,7 +57,7 @@ async fn numbers_that_several_dids_have_stay_and_are_named_and_new_ones_are_refu
         "{log}"
     );
     let second = Api::new(&server.base, "second-key");
-    assert_eq!(texts(&second, DIDS, "number").await, ["37061498222", "14155550100", "14155550100"]);
+    assert_eq!(texts(&second, DIDS, "number").await, ["14155550100", "14155550100", "37061498222"]);
 
     let control = Api::new(server.control.clone().unwrap(), "").with_key(None);
     let accounts = control.get("/accounts").await;

@@ -146,10 +146,19 @@ def test_pages_together_hold_every_number_once(dids):
     assert pages == [["12025550190"], ["37061498290"], ["442079460090"]]
 
 
+def test_the_numbers_that_can_call_are_found_by_the_feature_of_their_group(demo):
+    found = demo.dids().list(QueryParams().filter("did_group.features", "voice_out").include("did_group"))
+    assert len(found.data) == 6
+    for one in found.data:
+        assert one.did_group.area_name in {"Washington", "London", "Sydney", "Paris", "Mobile"}
+        assert "voice_out" in [getattr(feature, "value", feature) for feature in one.did_group.features]
+    groups = demo.did_groups().list(QueryParams().filter("features", "voice_out")).data
+    assert {one.did_group.id for one in found.data} <= {group.id for group in groups}
+
+
 @pytest.mark.parametrize(
     "relationship",
     [
-        "did_group",
         "order",
         "capacity_pool",
         "shared_capacity_group",

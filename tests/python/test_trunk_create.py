@@ -106,9 +106,16 @@ def test_a_tech_prefix_is_kept(create):
     ],
 )
 def test_an_address_becomes_a_subnet(create, sent, kept):
-    created = create(authentication_method=credentials(sent), allowed_rtp_ips=[sent])
-    assert created.authentication_method.allowed_sip_ips == [kept]
-    assert created.allowed_rtp_ips == [kept]
+    assert create(authentication_method=credentials(sent)).authentication_method.allowed_sip_ips == [kept]
+    if sent != "0.0.0.0/0":
+        assert create("Media", allowed_rtp_ips=[sent]).allowed_rtp_ips == [kept]
+
+
+@pytest.mark.parametrize("sent", [["0.0.0.0/0"], ["::/0"]])
+def test_media_from_every_address_is_not_listed(create, refused_by_rule, sent):
+    pointer = "/data/attributes/allowed_rtp_ips"
+    expected = ("allowed_rtp_ips - is invalid", pointer)
+    assert refused_by_rule(lambda: create(allowed_rtp_ips=sent)) == expected
 
 
 def test_a_twilio_trunk_has_its_account_and_no_credentials(create):
@@ -182,7 +189,7 @@ def test_a_name_is_given_once(create, trunks, refused_by_rule):
     ("attribute", "value", "message"),
     [
         ("capacity_limit", 32768, "must be less than or equal to 32767"),
-        ("capacity_limit", -1, "must be greater than or equal to 0"),
+        ("capacity_limit", -1, "must be greater than or equal to 1"),
         ("threshold_amount", "100000.1", "must be less than or equal to 100000"),
         ("rtp_timeout", 29, "must be greater than or equal to 30"),
         ("rtp_timeout", 601, "must be less than or equal to 600"),

@@ -185,8 +185,9 @@ def test_random_caller_numbers_are_a_feature_of_their_own(account, create):
 def test_a_default_did_is_found_by_filter_changed_and_cleared(account, create, numbers, trunks):
     account.set_features("outbound", "replace_cli")
     included = QueryParams().include("default_did")
-    create("Other", default_did=did(numbers[1]))
-    trunk = create("Replaces", default_did=did(numbers[0]))
+    replaces = OnCliMismatchAction.REPLACE_CLI
+    create("Other", on_cli_mismatch_action=replaces, default_did=did(numbers[1]))
+    trunk = create("Replaces", on_cli_mismatch_action=replaces, default_did=did(numbers[0]))
     listed = trunks.list(QueryParams().filter("default_did.id", numbers[0])).data
     assert [one.name for one in listed] == ["Replaces"]
     trunk.default_did = did(numbers[2])
@@ -195,5 +196,7 @@ def test_a_default_did_is_found_by_filter_changed_and_cleared(account, create, n
     stub = VoiceOutTrunk.build(trunk.id)
     # The SDK's internal method for a null relationship; it has no public one.
     stub._null_relationship("default_did")
+    # It stays with the action that needs it.
+    stub.on_cli_mismatch_action = OnCliMismatchAction.REJECT_CALL
     trunks.update(stub)
     assert trunks.find(trunk.id, included).data.default_did is None

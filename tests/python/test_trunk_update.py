@@ -67,8 +67,6 @@ def test_a_list_that_is_changed_in_place_is_sent(trunk, trunks):
         "callback_url",
         "allowed_rtp_ips",
         "external_reference_id",
-        "threshold_amount",
-        "rtp_timeout",
     ],
 )
 def test_an_explicit_null_clears(create, trunks, attribute):
@@ -84,9 +82,19 @@ def test_an_explicit_null_clears(create, trunks, attribute):
     assert getattr(trunks.find(trunk.id).data, attribute) is None
 
 
-def test_a_null_list_of_prefixes_is_an_empty_one(trunk, trunks):
-    trunk.dst_prefixes = None
-    assert trunks.update(trunk).data.dst_prefixes == []
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("threshold_amount", "is not a number"),
+        ("rtp_timeout", "is not a number"),
+        ("dst_prefixes", "can't be blank"),
+        ("status", "can't be blank"),
+    ],
+)
+def test_an_explicit_null_is_refused_where_the_service_has_none(trunk, trunks, refused_by_rule, attribute, message):
+    setattr(trunk, attribute, None)
+    expected = (f"{attribute} - {message}", f"/data/attributes/{attribute}")
+    assert refused_by_rule(trunks.update, trunk) == expected
 
 
 def test_a_null_name_is_refused(trunk, trunks, refused_by_rule):

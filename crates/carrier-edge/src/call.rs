@@ -26,6 +26,7 @@ use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
+use super::changes::has_lost_its_trunk;
 use super::diagnosis::refuse_unchecked;
 use super::ending_sentence::{HUNG_UP, ending_sentence};
 use super::far_end::Then;
@@ -90,6 +91,10 @@ pub(crate) async fn run(
         inner.config.dtmf_digits,
     );
     let registered = inner.calls.register(call_state);
+    if has_lost_its_trunk(inner, &registered.call_state) {
+        // It was deleted after it admitted the call, and no later change reports it.
+        let _full = registered.call_state.mailbox.put(CallEvent::EndFor(Cause::TrunkDeleted));
+    }
     let plan = inner.config.far_end.outcome(registered.call_state.destination);
     attempt_log::admitted(inner, &registered.call_state, plan.admitted_sentence());
     let source = registered.call_state.origin.source.ip();

@@ -36,6 +36,7 @@ pub(crate) fn ending_sentence(ending: Ending) -> String {
         Some(Cause::Unacknowledged) => {
             "the source left too many answers unacknowledged (unacknowledged_answers)"
         }
+        Some(Cause::TrunkDeleted) => "the trunk was deleted, which ends its calls at once",
         Some(Cause::ServerLost) => "the server process ended unexpectedly while the call was active",
         Some(Cause::CodecsNotMatched) => "the caller's answer has none of the codecs that were offered to it",
         Some(Cause::NoSuitableMedia) => {

@@ -278,6 +278,7 @@ impl CallRecord {
             source: self.src_number.clone().unwrap_or_else(|| self.original_src_number.clone()),
             destination: self.dst_number.clone(),
             price: self.price.clone(),
+            call_id: Some(self.call_id.clone()),
             attributes: self.to_json()?,
         })
     }
@@ -348,6 +349,7 @@ impl LostRecord {
             source: source.to_owned(),
             destination: self.text("dst_number").unwrap_or_default().to_owned(),
             price: charge.price.to_string(),
+            call_id: self.text("call_id").map(str::to_owned),
             attributes: serde_json::to_string(&self.0).ok()?,
         })
     }

@@ -31,6 +31,10 @@ pub(crate) struct State {
     follower: Option<Follower>,
     /// True if changes were missed: the trunks must be loaded anew.
     must_load: bool,
+    /// True if trunks may have been deleted since the edge last looked for their calls.
+    has_deletions: bool,
+    /// The stored trunks whose terms cannot be computed, with their accounts. They admit no calls, and keep those they have.
+    unusable: HashMap<Uuid, i64>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +53,12 @@ impl State {
     fn is_current(&self) -> bool {
         self.stale.is_empty() && self.follower.as_ref().is_none_or(Follower::is_current)
     }
+
+    /// Whether the trunk exists, even if it admits no calls.
+    pub(crate) fn has(&self, id: &Id<VoiceOutTrunk>) -> bool {
+        let is_unusable = || Uuid::parse_str(id.as_str()).is_ok_and(|id| self.unusable.contains_key(&id));
+        self.index.get(id).is_some() || is_unusable()
+    }
 }
 
 impl Trunks {
@@ -61,7 +71,9 @@ impl Trunks {
     /// # Errors
     /// If the store cannot be read. The present trunks remain.
     pub(crate) async fn load(&self, store: &(impl Records + ChangeFeed + ?Sized)) -> Result<(), StoreError> {
-        let mut state = State { follower: Some(store.follow(Interest::Everything)), ..State::default() };
+        let follower = Some(store.follow(Interest::Everything));
+        // What was deleted meanwhile is in no change that is applied.
+        let mut state = State { follower, has_deletions: true, ..State::default() };
         for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
             for_each_record(store, spec, |stored| self.apply_stored(&mut state, &stored)).await?;
             self.recompute_stale(&mut state);
@@ -101,6 +113,11 @@ impl Trunks {
         state.must_load
     }
 
+    /// Returns true if trunks may have been deleted since the last call of this function.
+    pub(crate) fn take_deletions(&self) -> bool {
+        std::mem::take(&mut self.write().has_deletions)
+    }
+
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,18 +144,22 @@ impl Trunks {
                     }
                 }
                 if *kind == "voice_out_trunks" {
+                    state.has_deletions = true;
+                    state.unusable.remove(id);
                     state.index.remove(&Id::new(id.to_string()));
                 }
             }
             Committed::Reset { account: None, .. } => {
-                *state =
-                    State { follower: state.follower.take(), must_load: state.must_load, ..State::default() };
+                let (follower, must_load) = (state.follower.take(), state.must_load);
+                *state = State { follower, must_load, has_deletions: true, ..State::default() };
             }
             Committed::Reset { account: Some(account), .. } => {
                 let name = account.to_string();
                 for id in state.index.ids_of(&name) {
                     state.index.remove(&id);
                 }
+                state.has_deletions = true;
+                state.unusable.retain(|_, owner| owner != account);
                 state.accounts.remove(account);
             }
             _ => {}
@@ -221,6 +242,9 @@ impl Trunks {
             // A trunk whose terms cannot be computed admits no calls, rather than the wrong ones.
             tracing::error!(trunk = %id, error, "a trunk admits no calls: its terms cannot be computed");
             state.index.remove(&Id::new(id.to_string()));
+            state.unusable.insert(id, account);
+        } else {
+            state.unusable.remove(&id);
         }
     }
 }

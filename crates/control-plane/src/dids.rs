@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use didww_types::resources::{Did, DidPartial};
+use didww_types::resources::{Did, DidFeature, DidPartial};
 use didww_types::values::DidNumber;
-use didww_types::{DecodeError, Partial as _, Resource as _, Timestamp};
+use didww_types::{DecodeError, Named as _, Partial as _, Resource as _, Timestamp};
 use serde_json::{Map, Value};
+use service_core::{AttemptError, Retries};
 use trunk_rules::domain::default_attributes;
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, did_groups};
 
 /// Maximum number of DIDs that one operation adds.
 const MAX_DIDS: usize = 10_000;
@@ -30,12 +31,38 @@ pub struct NewDid {
     pub emergency_enabled: bool,
     /// The end of the paid period; if `None`, 30 days from now.
     pub expires_at: Option<Timestamp>,
+    /// The id of its DID group; if `None`, the group that the server keeps for its features.
+    pub did_group: Option<Uuid>,
+    /// What the number can be used for, if no DID group is named; if `None`, incoming and outgoing calls, and emergency
+    /// calls if they are enabled.
+    pub features: Option<Vec<DidFeature>>,
 }
 
 impl NewDid {
-    /// Creates a DID without emergency calling, without a note, and paid for 30 days.
+    /// Creates a DID for incoming and outgoing calls, without emergency calling, without a note, and paid for 30 days.
     pub fn new(number: impl Into<String>) -> Self {
-        Self { number: number.into(), description: None, emergency_enabled: false, expires_at: None }
+        Self {
+            number: number.into(),
+            description: None,
+            emergency_enabled: false,
+            expires_at: None,
+            did_group: None,
+            features: None,
+        }
+    }
+
+    /// Sets the DID group.
+    #[must_use]
+    pub fn did_group(mut self, id: Uuid) -> Self {
+        self.did_group = Some(id);
+        self
+    }
+
+    /// Sets the features of a DID that names no DID group.
+    #[must_use]
+    pub fn features(mut self, features: impl IntoIterator<Item = DidFeature>) -> Self {
+        self.features = Some(features.into_iter().collect());
+        self
     }
 
     /// Enables emergency calls from the number.
@@ -78,7 +105,8 @@ impl Control {
     /// Adds up to 10,000 DIDs to an account, all or none. Returns their ids in the same order.
     ///
     /// # Errors
-    /// If there is no such account, a number is not valid, or a number already exists in this or another account.
+    /// If there is no such account or DID group, a number or feature is not valid, a DID names both a group and features,
+    /// or a number already exists in this or another account.
     pub async fn add_dids(
         &self,
         account: Uuid,
@@ -89,27 +117,32 @@ impl Control {
         if dids.len() > MAX_DIDS {
             return Err(ControlError::invalid("dids", format!("must be at most {MAX_DIDS} in one request")));
         }
-        let now = self.core.clock.now();
-        let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
-        let mut changes = Vec::with_capacity(dids.len());
-        for did in dids {
-            let attributes = attributes(did, now)?;
-            let id = self.core.ids.record(now);
-            changes.push(Change::Insert { scope, id, created_at: now, attributes, links: Vec::new() });
-        }
-        let records = self.core.store.commit(changes).await.map_err(|error| match error {
-            StoreError::Taken(field) if field == "number" => {
-                let message = if let [only] = numbers.as_slice() {
-                    format!("`{only}` is a DID already, of this account or of another")
-                } else {
-                    "of at least one of them is a DID already, of this account or of another; none was added"
-                        .to_owned()
-                };
-                ControlError::invalid("number", message)
-            }
-            other => other.into(),
-        })?;
-        Ok(records.into_iter().map(|record| record.id).collect())
+        let (now, dids) = (self.core.clock.now(), dids.as_slice());
+        let records = Retries::REQUEST
+            .run(|| async move {
+                let (groups, mut changes) = did_groups::prepare(&self.core, dids, now).await?;
+                for (did, group) in dids.iter().zip(groups) {
+                    let attributes = attributes(did, now)?;
+                    let id = self.core.ids.record(now);
+                    let links = vec![(Did::DID_GROUP.as_str(), vec![group])];
+                    changes.push(Change::Insert {
+                        scope,
+                        id,
+                        created_at: now,
+                        attributes,
+                        links,
+                        meta: None,
+                    });
+                }
+                self.core.store.commit(changes).await.map_err(|error| match error {
+                    StoreError::Taken(field) if field == "number" => taken(dids).into(),
+                    // Another request has stored a group since it was looked up: the next attempt finds it.
+                    StoreError::Taken(field) if field == "id" => StoreError::Conflict.into(),
+                    other => AttemptError::<ControlError>::Store(other),
+                })
+            })
+            .await?;
+        Ok(records.into_iter().filter(|record| record.kind == Did::TYPE).map(|record| record.id).collect())
     }
 
     /// Adds one DID to an account. Returns its id.
@@ -139,17 +172,27 @@ impl Control {
     }
 }
 
-fn attributes(did: NewDid, now: Timestamp) -> Result<Map<String, Value>, ControlError> {
-    let NewDid { number, description, emergency_enabled, expires_at } = did;
-    let digits = DidNumber::new(number.strip_prefix('+').unwrap_or(&number)).map_err(|_| {
+/// Why DIDs are not added of which a number is a DID already.
+fn taken(dids: &[NewDid]) -> ControlError {
+    let message = if let [only] = dids {
+        format!("`{}` is a DID already, of this account or of another", only.number)
+    } else {
+        "of at least one of them is a DID already, of this account or of another; none was added".to_owned()
+    };
+    ControlError::invalid("number", message)
+}
+
+fn attributes(did: &NewDid, now: Timestamp) -> Result<Map<String, Value>, ControlError> {
+    let number = &did.number;
+    let digits = DidNumber::new(number.strip_prefix('+').unwrap_or(number)).map_err(|_| {
         let message = format!("`{number}` is not a number; give 1 to 20 digits, such as 37061498222");
         ControlError::invalid("number", message)
     })?;
     let mut new = DidPartial::empty();
     new.number = Some(digits.to_string());
-    new.description = Some(description);
-    new.emergency_enabled = Some(emergency_enabled);
-    new.expires_at = Some(Some(expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
+    new.description = Some(did.description.clone());
+    new.emergency_enabled = Some(did.emergency_enabled);
+    new.expires_at = Some(Some(did.expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
     let unreadable = |error: DecodeError| ControlError::invalid("body", error.to_string());
     let mut attributes = default_attributes(Did::SPEC, now);
     attributes.extend(new.attributes().map_err(unreadable)?);

@@ -27,6 +27,7 @@ mod customer_routes;
 #[cfg(feature = "voipbin")]
 pub mod customers;
 mod deliveries;
+mod did_groups;
 mod dids;
 mod error;
 mod idempotency;

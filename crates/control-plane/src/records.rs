@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Core, Retries};
-use trunk_rules::domain::default_attributes;
+use trunk_rules::domain::{Rulebook, default_attributes};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -20,6 +20,8 @@ pub struct RecordMembers {
     pub attributes: Map<String, Value>,
     /// The ids of the members of relationships, by name. An empty list clears a relationship.
     pub relationships: BTreeMap<String, Vec<Uuid>>,
+    /// Members of the record's `meta` by name.
+    pub meta: Map<String, Value>,
 }
 
 impl RecordMembers {
@@ -34,6 +36,13 @@ impl RecordMembers {
     #[must_use]
     pub fn relationship(mut self, name: impl Into<String>, ids: impl IntoIterator<Item = Uuid>) -> Self {
         self.relationships.insert(name.into(), ids.into_iter().collect());
+        self
+    }
+
+    /// Sets a member of the `meta`.
+    #[must_use]
+    pub fn meta(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.meta.insert(name.into(), value.into());
         self
     }
 }
@@ -84,13 +93,14 @@ impl Control {
         let scope = Scope { account: owner, spec };
         let id = id.unwrap_or_else(|| self.core.ids.record(self.core.clock.now()));
         let attributes = validate(spec, &members.attributes)?;
-        let (attributes, relationships) = (&attributes, &members.relationships);
+        let (attributes, relationships, meta) = (&attributes, &members.relationships, &members.meta);
         Retries::REQUEST
             .run(|| async move {
                 let links = self.links(scope, relationships).await?;
                 let before = self.core.store.find(scope, id).await?;
                 let is_new = before.is_none();
-                let change = self.put(scope, id, before, attributes, links)?;
+                let meta = changed_meta(spec, before.as_ref(), meta)?;
+                let change = self.put(scope, id, before, attributes, links, meta)?;
                 commit(&self.core, scope, id, change).await?;
                 Ok(StoredRecord { id, is_new })
             })
@@ -104,11 +114,12 @@ impl Control {
         before: Option<Record>,
         sent: &Map<String, Value>,
         links: Vec<(&'static str, Vec<Uuid>)>,
+        meta: Option<String>,
     ) -> Result<Change, ControlError> {
         if let Some(before) = before {
             let mut attributes = before.attributes()?;
             attributes.extend(sent.clone());
-            return Ok(Change::Replace { scope, before, attributes, links, meta: None });
+            return Ok(Change::Replace { scope, before, attributes, links, meta });
         }
         let is_required =
             |attribute: &&AttributeSpec| attribute.default.is_none() && attribute.name != CREATED_AT;
@@ -119,7 +130,7 @@ impl Control {
         let created_at = self.core.clock.now();
         let mut attributes = default_attributes(scope.spec, created_at);
         attributes.extend(sent.clone());
-        Ok(Change::Insert { scope, id, created_at, attributes, links })
+        Ok(Change::Insert { scope, id, created_at, attributes, links, meta })
     }
 
     /// Finds the relationships by their names, and checks that the related records exist.
@@ -210,6 +221,38 @@ fn validate(
     Ok(valid)
 }
 
+/// The `meta` of a record with these members changed, as JSON text; `None` if there are none. The rules of the type declare
+/// the members, by the `meta` of a new record: whole numbers from 0, and truth values.
+fn changed_meta(
+    spec: &'static ResourceSpec,
+    before: Option<&Record>,
+    sent: &Map<String, Value>,
+) -> Result<Option<String>, ControlError> {
+    if sent.is_empty() {
+        return Ok(None);
+    }
+    let initial = Rulebook::DIDWW.initial_meta(spec).and_then(|text| serde_json::from_str(text).ok());
+    let initial: Map<String, Value> = initial.unwrap_or_default();
+    let mut meta = initial.clone();
+    if let Some(before) = before {
+        meta.extend(before.meta()?);
+    }
+    for (name, value) in sent {
+        let invalid = |message: String| Err(ControlError::invalid("meta", message));
+        match initial.get(name) {
+            None => return invalid(format!("of {} has no member `{name}`", spec.name)),
+            Some(Value::Bool(_)) if !value.is_boolean() => {
+                return invalid(format!("has `{name}`, which must be true or false"));
+            }
+            Some(Value::Number(_)) if !value.is_u64() => {
+                return invalid(format!("has `{name}`, which must be a whole number from 0"));
+            }
+            Some(_) => meta.insert(name.clone(), value.clone()),
+        };
+    }
+    Ok(Some(Value::Object(meta).to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -236,7 +279,7 @@ mod tests {
         let created_at = core.clock.now();
         let insert = |scope: Scope| {
             let attributes = default_attributes(scope.spec, created_at);
-            Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new() }
+            Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new(), meta: None }
         };
         let first = Scope { account: 1, spec: CapacityPool::SPEC };
         commit(&core, first, ID, insert(first)).await.unwrap();

@@ -12,6 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use didww_types::resources::DidFeature;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret, Timestamp};
 use http::{StatusCode, Uri};
@@ -462,6 +463,12 @@ struct DidBody {
     emergency_enabled: bool,
     #[serde(default)]
     expires_at: Option<Timestamp>,
+    /// The id of its DID group.
+    #[serde(default)]
+    did_group: Option<Uuid>,
+    /// What the number can be used for, if no DID group is named.
+    #[serde(default)]
+    features: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -481,8 +488,10 @@ enum DidsBody {
 
 impl From<DidBody> for NewDid {
     fn from(body: DidBody) -> Self {
-        let DidBody { number, description, emergency_enabled, expires_at } = body;
-        Self { number, description, emergency_enabled, expires_at }
+        let DidBody { number, description, emergency_enabled, expires_at, did_group, features } = body;
+        let features =
+            features.map(|texts| texts.iter().map(|text| DidFeature::from(text.as_str())).collect());
+        Self { number, description, emergency_enabled, expires_at, did_group, features }
     }
 }
 
@@ -520,6 +529,8 @@ struct RecordBody {
     attributes: Map<String, Value>,
     #[serde(default)]
     relationships: BTreeMap<String, Related>,
+    #[serde(default)]
+    meta: Map<String, Value>,
 }
 
 async fn put_owned_record(
@@ -540,13 +551,13 @@ async fn put_global_record(
 }
 
 async fn put_record(control: &Control, account: Option<Uuid>, kind: &str, body: &Bytes) -> Outcome {
-    let RecordBody { id, attributes, relationships } = parse_body(body)?;
+    let RecordBody { id, attributes, relationships, meta } = parse_body(body)?;
     let ids = |related| match related {
         Related::One(id) => id.into_iter().collect(),
         Related::Many(ids) => ids,
     };
     let relationships = relationships.into_iter().map(|(name, related)| (name, ids(related))).collect();
-    let members = RecordMembers { attributes, relationships };
+    let members = RecordMembers { attributes, relationships, meta };
     let stored = control.store_record(account, kind, id, members).await?;
     let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, json!(StoredRecord { id: stored.id, kind: kind.to_owned() })))

@@ -34,7 +34,8 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
     let outcome = match cors::preflight(&exchange.parts) {
         Some(reply) => Ok(reply),
-        None => exchange.run(serve(&api, &exchange.parts, body)).await,
+        // In a box, because the router moves the future of this handler several times.
+        None => exchange.run(Box::pin(serve(&api, &exchange.parts, body))).await,
     };
     let runtime = exchange.runtime(&api.core);
     let Exchange { parts, request_id, .. } = &exchange;
@@ -108,7 +109,7 @@ async fn serve_account(
         negotiate::content_type(&parts.headers)?;
     }
     negotiate::accept(&parts.headers)?;
-    let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default())?;
+    let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default()).await?;
     let body = if operation.has_body() {
         let limits = api.limits.body();
         read_body(body, limits).await.map_err(|error| unread(error, limits))?

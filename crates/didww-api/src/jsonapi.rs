@@ -64,7 +64,7 @@ impl RequestContext<'_> {
     }
 
     fn relationship(&self, spec: &'static ResourceSpec, name: &str) -> Option<&'static RelationshipSpec> {
-        self.relationships(spec).find(|relationship| relationship.name == name)
+        self.relationships(spec).find(|relationship| relationship.name_at(self.version) == name)
     }
 
     fn filter(&self, spec: &'static ResourceSpec, name: &str) -> Option<&'static FilterSpec> {

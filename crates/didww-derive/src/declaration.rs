@@ -23,6 +23,11 @@ pub(crate) struct Declaration {
     pub(crate) needs: Option<(Ident, TokenStream)>,
     pub(crate) nested_includes: Vec<LitStr>,
     pub(crate) global: bool,
+    /// The attribute that orders lists without sort criteria, and the first version in which it does.
+    pub(crate) order: Option<(String, TokenStream)>,
+    pub(crate) max_page_size: Option<LitInt>,
+    /// Dotted paths whose values are unique among the records of all accounts.
+    pub(crate) unique_paths: Vec<LitStr>,
     /// The crate by whose name the output refers to `didww-types`, if it is another one that re-exports it.
     pub(crate) exporter: Option<Ident>,
     pub(crate) attributes: Vec<Attr>,
@@ -48,6 +53,10 @@ pub(crate) struct Attr {
     pub(crate) sort: bool,
     /// The type whose validation and kind apply to values that are sent, if it is not that of the field.
     pub(crate) value: Option<Type>,
+    /// The version from which the kind and the validation of another type apply.
+    pub(crate) revision: Option<(TokenStream, Type)>,
+    /// Texts of the attribute's enumeration, each with the feature of the account that it needs.
+    pub(crate) values_need: Vec<(String, Ident)>,
     /// Type, relationship and attribute of each part of a sum.
     pub(crate) sums: Vec<[String; 3]>,
 }
@@ -63,17 +72,52 @@ pub(crate) struct Rel {
     pub(crate) create: Access,
     pub(crate) update: bool,
     pub(crate) since: Option<TokenStream>,
+    pub(crate) until: Option<TokenStream>,
     pub(crate) feature: Option<Ident>,
+    /// Name, type and last version of an older name.
+    pub(crate) former: Option<(String, String, TokenStream)>,
 }
 
 pub(crate) struct Filter {
     pub(crate) name: String,
     pub(crate) test: TokenStream,
     pub(crate) value: Type,
-    pub(crate) list: bool,
-    pub(crate) blank: bool,
+    pub(crate) options: FilterOptions,
     pub(crate) legacy: bool,
+    /// Whether its value is the id of a record of the account.
+    pub(crate) owned: bool,
     pub(crate) since: Option<TokenStream>,
+    pub(crate) until: Option<TokenStream>,
+}
+
+/// The options of a filter that differ between versions.
+#[derive(Default)]
+pub(crate) struct FilterOptions {
+    /// The versions in which the filter takes a list.
+    pub(crate) list: Versions,
+    /// The versions in which a record must match every value of a list.
+    pub(crate) every: Versions,
+    /// The versions in which an empty value matches null and empty values.
+    pub(crate) blank: Versions,
+    /// The first version in which the filter of an attribute searches in its text.
+    pub(crate) contains_since: Option<TokenStream>,
+}
+
+/// The versions that have an option of a filter.
+#[derive(Default)]
+pub(crate) enum Versions {
+    #[default]
+    None,
+    All,
+    Until(TokenStream),
+    Since(TokenStream),
+}
+
+impl Versions {
+    /// Whether any version has the option.
+    pub(crate) fn any(&self) -> bool {
+        !matches!(self, Self::None)
+    }
 }
 
 /// Whether a create request may, or must, have a member. A required one has a position among the
@@ -115,6 +159,9 @@ impl Declaration {
             needs: None,
             nested_includes: Vec::new(),
             global: false,
+            order: None,
+            max_page_size: None,
+            unique_paths: Vec::new(),
             exporter: None,
             attributes: Vec::new(),
             relationships: Vec::new(),
@@ -174,19 +221,20 @@ impl Declaration {
             })?;
         } else if meta.path.is_ident("global") {
             self.global = true;
+        } else if meta.path.is_ident("order") {
+            self.order = Some(order(meta)?);
+        } else if meta.path.is_ident("max_page_size") {
+            self.max_page_size = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("unique_everywhere") {
+            self.unique_paths = texts(meta)?;
         } else if meta.path.is_ident("crate") {
             self.exporter = Some(meta.value()?.parse::<LitStr>()?.parse()?);
         } else if meta.path.is_ident("nested_includes") {
-            let content;
-            parenthesized!(content in meta.input);
-            self.nested_includes = content
-                .parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?
-                .into_iter()
-                .collect();
+            self.nested_includes = texts(meta)?;
         } else {
             return Err(meta.error(
                 "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
-                 crate",
+                 crate, order, max_page_size, unique_everywhere",
             ));
         }
         Ok(())
@@ -228,6 +276,8 @@ impl Declaration {
             unique_everywhere: false,
             sort: false,
             value: None,
+            revision: None,
+            values_need: Vec::new(),
             sums: Vec::new(),
         };
         let mut filter = None;
@@ -249,6 +299,14 @@ impl Declaration {
                     attr.sort = true;
                 } else if meta.path.is_ident("value") {
                     attr.value = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("values_need") {
+                    meta.parse_nested_meta(|value| {
+                        let name = value.path.require_ident()?.to_string();
+                        attr.values_need.push((name, value.value()?.parse()?));
+                        Ok(())
+                    })?;
+                } else if meta.path.is_ident("revised") {
+                    attr.revision = Some(revision(&meta)?);
                 } else if meta.path.is_ident("sum") {
                     attr.sums = sums(&meta)?;
                 } else if meta.path.is_ident("filter") {
@@ -256,7 +314,7 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, value, sum, filter",
+                         sort, value, revised, values_need, sum, filter",
                     ));
                 }
                 Ok(())
@@ -265,16 +323,17 @@ impl Declaration {
         if !attr.sums.is_empty() && (attr.update || attr.create != Access::Never) {
             return Err(Error::new_spanned(attribute, "a sum is computed, so that no request can write it"));
         }
-        if let Some((list, blank)) = filter {
+        if let Some(options) = filter {
             let name = attr.name.clone();
             self.filters.push(Filter {
                 test: quote!(::didww_types::FilterTest::Equals(#name)),
                 name,
                 value: attr.inner.clone().unwrap_or_else(|| attr.ty.clone()),
-                list,
-                blank,
+                options,
                 legacy: false,
+                owned: false,
                 since: attr.since.clone(),
+                until: None,
             });
         }
         self.attributes.push(attr);
@@ -297,7 +356,9 @@ impl Declaration {
             create: Access::Never,
             update: false,
             since: None,
+            until: None,
             feature: None,
+            former: None,
         };
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("one") || meta.path.is_ident("many") {
@@ -311,10 +372,16 @@ impl Declaration {
                 rel.update = true;
             } else if meta.path.is_ident("since") {
                 rel.since = Some(version(&meta.value()?.parse()?)?);
+            } else if meta.path.is_ident("until") {
+                rel.until = Some(version(&meta.value()?.parse()?)?);
             } else if meta.path.is_ident("feature") {
                 rel.feature = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("formerly") {
+                rel.former = Some(former(&meta)?);
             } else {
-                return Err(meta.error("unknown option; known: one, many, create, update, since, feature"));
+                return Err(meta.error(
+                    "unknown option; known: one, many, create, update, since, until, feature, formerly",
+                ));
             }
             Ok(())
         })?;
@@ -340,8 +407,8 @@ impl Declaration {
 }
 
 fn read_filter(attribute: &Attribute) -> Result<Filter> {
-    let (mut name, mut test, mut value, mut since) = (None, None, None, None);
-    let (mut list, mut blank, mut legacy) = (false, false, false);
+    let (mut name, mut test, mut value, mut since, mut until) = (None, None, None, None, None);
+    let (mut options, mut legacy, mut owned) = (FilterOptions::default(), false, false);
     attribute.parse_nested_meta(|meta| {
         if meta.path.is_ident("name") {
             name = Some(meta.value()?.parse::<LitStr>()?.value());
@@ -362,6 +429,15 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
                 return Err(Error::new(path.span(), "expected relationships and an attribute: `related = \"a.b\"`"));
             }
             test = Some(quote!(::didww_types::FilterTest::Related(#path)));
+        } else if meta.path.is_ident("zero") {
+            let path: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Zero(#path)));
+        } else if meta.path.is_ident("meta") {
+            let name: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Meta(#name)));
+        } else if meta.path.is_ident("meta_at_least") {
+            let name: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::MetaAtLeast(#name)));
         } else if meta.path.is_ident("exceeds") {
             let comparison: LitStr = meta.value()?.parse()?;
             let names = comparison.value();
@@ -373,58 +449,157 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             value = Some(meta.value()?.parse::<Type>()?);
         } else if meta.path.is_ident("since") {
             since = Some(version(&meta.value()?.parse()?)?);
+        } else if meta.path.is_ident("until") {
+            until = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("list") {
-            list = true;
+            options.list = versions(&meta)?;
+        } else if meta.path.is_ident("every") {
+            options.every = versions(&meta)?;
         } else if meta.path.is_ident("blank") {
-            blank = true;
+            options.blank = versions(&meta)?;
         } else if meta.path.is_ident("legacy") {
             legacy = true;
+        } else if meta.path.is_ident("owned") {
+            owned = true;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, exceeds, value, since, list, \
-                 blank, legacy",
+                "unknown option; known: name, id, equals, contains, linked, related, zero, exceeds, meta, meta_at_least, \
+                 value, since, until, list, every, blank, legacy, owned",
             ));
         }
         Ok(())
     })?;
     match (name, test, value) {
-        (Some(name), Some(test), Some(value)) => Ok(Filter { name, test, value, list, blank, legacy, since }),
+        (Some(name), Some(test), Some(value)) => {
+            Ok(Filter { name, test, value, options, legacy, owned, since, until })
+        }
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter needs a name, a test (id, equals, contains, linked, related or exceeds) and a value",
+            "a filter needs a name, a test (id, equals, contains, linked, related, zero, exceeds, meta or \
+             meta_at_least) and a value",
         )),
     }
 }
 
-/// The parts of a sum, each `"type.relationship.attribute"`.
-fn sums(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
+/// The texts in `name("...", "...")`.
+fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     let content;
     parenthesized!(content in meta.input);
-    let parts = content.parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?;
+    let texts = content.parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?;
+    Ok(texts.into_iter().collect())
+}
+
+/// `order(by = "...", since = "...")`.
+fn order(meta: &ParseNestedMeta<'_>) -> Result<(String, TokenStream)> {
+    let (mut by, mut since) = (None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("by") {
+            by = Some(option.value()?.parse::<LitStr>()?.value());
+        } else if option.path.is_ident("since") {
+            since = Some(version(&option.value()?.parse()?)?);
+        } else {
+            return Err(option.error("unknown option; known: by, since"));
+        }
+        Ok(())
+    })?;
+    by.zip(since).ok_or_else(|| meta.error("expected `order(by = \"...\", since = \"...\")`"))
+}
+
+/// The parts of a sum, each `"type.relationship.attribute"`.
+fn sums(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
     let part = |part: LitStr| {
         let names: Vec<String> = part.value().split('.').map(str::to_owned).collect();
         <[String; 3]>::try_from(names)
             .map_err(|_| Error::new(part.span(), "expected `\"type.relationship.attribute\"`"))
     };
-    parts.into_iter().map(part).collect()
+    texts(meta)?.into_iter().map(part).collect()
 }
 
-/// The options `list` and `blank` of `filter(...)` in an `#[attr]`.
-fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<(bool, bool)> {
-    let (mut list, mut blank) = (false, false);
+/// The options of `filter(...)` in an `#[attr]`.
+fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<FilterOptions> {
+    let mut options = FilterOptions::default();
     if meta.input.peek(syn::token::Paren) {
         meta.parse_nested_meta(|option| {
             if option.path.is_ident("list") {
-                list = true;
+                options.list = versions(&option)?;
             } else if option.path.is_ident("blank") {
-                blank = true;
+                options.blank = versions(&option)?;
+            } else if option.path.is_ident("contains") {
+                options.contains_since = Some(since(&option)?);
             } else {
-                return Err(option.error("unknown option; known: list, blank"));
+                return Err(option.error("unknown option; known: list, blank, contains"));
             }
             Ok(())
         })?;
     }
-    Ok((list, blank))
+    Ok(options)
+}
+
+/// `list`, `list(until = "...")` or `list(since = "...")`.
+fn versions(meta: &ParseNestedMeta<'_>) -> Result<Versions> {
+    let mut versions = Versions::All;
+    if meta.input.peek(syn::token::Paren) {
+        meta.parse_nested_meta(|option| {
+            let is_last = option.path.is_ident("until");
+            if !is_last && !option.path.is_ident("since") {
+                return Err(option.error("unknown option; known: since, until"));
+            }
+            let limit = version(&option.value()?.parse()?)?;
+            versions = if is_last { Versions::Until(limit) } else { Versions::Since(limit) };
+            Ok(())
+        })?;
+    }
+    Ok(versions)
+}
+
+/// `contains(since = "...")`.
+fn since(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
+    let mut since = None;
+    meta.parse_nested_meta(|option| {
+        if !option.path.is_ident("since") {
+            return Err(option.error("unknown option; known: since"));
+        }
+        since = Some(version(&option.value()?.parse()?)?);
+        Ok(())
+    })?;
+    since.ok_or_else(|| meta.error("expected `contains(since = \"...\")`"))
+}
+
+/// `revised(since = "...", value = TYPE)`.
+fn revision(meta: &ParseNestedMeta<'_>) -> Result<(TokenStream, Type)> {
+    let (mut since, mut value) = (None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("since") {
+            since = Some(version(&option.value()?.parse()?)?);
+        } else if option.path.is_ident("value") {
+            value = Some(option.value()?.parse::<Type>()?);
+        } else {
+            return Err(option.error("unknown option; known: since, value"));
+        }
+        Ok(())
+    })?;
+    since.zip(value).ok_or_else(|| meta.error("expected `revised(since = \"...\", value = TYPE)`"))
+}
+
+/// `formerly(name = "...", target = "...", until = "...")`.
+fn former(meta: &ParseNestedMeta<'_>) -> Result<(String, String, TokenStream)> {
+    let (mut name, mut target, mut until) = (None, None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("name") {
+            name = Some(option.value()?.parse::<LitStr>()?.value());
+        } else if option.path.is_ident("target") {
+            target = Some(option.value()?.parse::<LitStr>()?.value());
+        } else if option.path.is_ident("until") {
+            until = Some(version(&option.value()?.parse()?)?);
+        } else {
+            return Err(option.error("unknown option; known: name, target, until"));
+        }
+        Ok(())
+    })?;
+    match (name, target, until) {
+        (Some(name), Some(target), Some(until)) => Ok((name, target, until)),
+        _ => Err(meta.error("expected `formerly(name = \"...\", target = \"...\", until = \"...\")`")),
+    }
 }
 
 fn access(meta: &ParseNestedMeta<'_>) -> Result<Access> {

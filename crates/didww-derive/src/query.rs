@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::declaration::{Declaration, Filter, function_name, variant_name};
+use crate::declaration::{Declaration, Filter, Versions, function_name, variant_name};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
@@ -73,7 +73,7 @@ fn filters(declaration: &Declaration) -> TokenStream {
         #[derive(Debug, Clone, PartialEq, Eq)]
         #vis struct #name {
             name: &'static str,
-            value: String,
+            values: Vec<String>,
         }
 
         #companion
@@ -84,8 +84,8 @@ fn filters(declaration: &Declaration) -> TokenStream {
                 self.name
             }
 
-            fn value(&self) -> &str {
-                &self.value
+            fn values(&self) -> &[String] {
+                &self.values
             }
         }
     }
@@ -94,7 +94,7 @@ fn filters(declaration: &Declaration) -> TokenStream {
 fn constructor(filter: &Filter) -> TokenStream {
     let Filter { name, value, .. } = filter;
     let function = function_name(name);
-    let blank = filter.blank.then(|| {
+    let blank = filter.options.blank.any().then(|| {
         let function = format_ident!("{function}_blank");
         let doc = format!(
             "Matches records whose `{name}` is null or empty (`filter[{name}]` with an empty value)."
@@ -102,16 +102,26 @@ fn constructor(filter: &Filter) -> TokenStream {
         quote! {
             #[doc = #doc]
             pub fn #function() -> Self {
-                Self { name: #name, value: String::new() }
+                Self { name: #name, values: Vec::new() }
             }
         }
     });
-    let one = if filter.list {
-        let doc = format!("Matches `filter[{name}]` against one value, or against any of several values.");
+    let one = if filter.options.list.any() {
+        let single = match &filter.options.list {
+            Versions::Until(_) => " Newer versions of the API take one value only.",
+            Versions::Since(_) => " Older versions of the API take one value only.",
+            Versions::None | Versions::All => "",
+        };
+        let several = if filter.options.every.any() {
+            "any of several values, of which newer versions of the API require every one"
+        } else {
+            "any of several values"
+        };
+        let doc = format!("Matches `filter[{name}]` against one value, or against {several}.{single}");
         quote! {
             #[doc = #doc]
             pub fn #function(values: impl Into<::didww_types::OneOf<#value>>) -> Self {
-                Self { name: #name, value: values.into().joined(ToString::to_string) }
+                Self { name: #name, values: values.into().texts(ToString::to_string) }
             }
         }
     } else {
@@ -120,7 +130,7 @@ fn constructor(filter: &Filter) -> TokenStream {
             #[doc = #doc]
             pub fn #function(value: impl Into<#value>) -> Self {
                 let value: #value = value.into();
-                Self { name: #name, value: ::didww_types::OneOf::from(value).joined(ToString::to_string) }
+                Self { name: #name, values: vec![ToString::to_string(&value)] }
             }
         }
     };

@@ -3,10 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::declaration::{Attr, Declaration, Filter, Rel};
+use crate::declaration::{Attr, Declaration, Filter, Rel, Versions};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
-    let Declaration { ident, doc, name, since, verbs, nested_includes, global, .. } = declaration;
+    let Declaration { ident, doc, name, since, verbs, nested_includes, global, unique_paths, .. } =
+        declaration;
+    let order = declaration.order.as_ref().map_or(quote!(None), |(by, since)| quote!(Some((#by, #since))));
+    let max_page_size = declaration.max_page_size.as_ref().map(|size| quote!(.max_page_size(#size)));
     let attributes = declaration.attributes.iter().map(attribute);
     let relationships = declaration.relationships.iter().map(relationship);
     let same_targets = declaration.relationships.iter().map(|rel| {
@@ -54,6 +57,9 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
                 .list_needs(#list_needs)
                 .needs(#needs)
                 .adapter(#adapter)
+                .order(#order)
+                #max_page_size
+                .unique_paths(&[#(#unique_paths),*])
         };
     }
 }
@@ -71,8 +77,13 @@ fn attribute(attr: &Attr) -> TokenStream {
     let parts = attr.sums.iter().map(|[of, through, attribute]| {
         quote!(::didww_types::Sum { of: #of, through: #through, attribute: #attribute })
     });
+    let revised = attr.revision.as_ref().map(|(since, value)| quote!(.revised::<#value>(#since)));
+    let (values, features): (Vec<_>, Vec<_>) =
+        attr.values_need.iter().map(|(value, feature)| (value, feature)).unzip();
+    let values_need = (!values.is_empty())
+        .then(|| quote!(.values_need(&[#((#values, ::didww_types::Feature::#features)),*])));
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {
@@ -81,17 +92,37 @@ fn relationship(rel: &Rel) -> TokenStream {
     let update = rel.update.then(|| quote!(.update()));
     let since = rel.since.as_ref().map(|version| quote!(.since(#version)));
     let feature = rel.feature.as_ref().map(|feature| quote!(.feature(::didww_types::Feature::#feature)));
-    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #feature }
+    let until = rel.until.as_ref().map(|version| quote!(.until(#version)));
+    let former = rel.former.as_ref().map(|(name, target, until)| {
+        quote!(.formerly(::didww_types::FormerName { name: #name, target: #target, until: #until }))
+    });
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #until #feature #former }
 }
 
 fn filter(filter: &Filter) -> TokenStream {
     let Filter { name, test, value, .. } = filter;
-    let list = filter.list.then(|| quote!(.list()));
-    let blank = filter.blank.then(|| quote!(.blank()));
+    let list = versions(&filter.options.list);
+    let blank = versions(&filter.options.blank);
+    let every = filter.options.every.any().then(|| {
+        let every = versions(&filter.options.every);
+        quote!(.every(#every))
+    });
+    let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
+    let owned = filter.owned.then(|| quote!(.owned()));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
+    let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            #list #blank #legacy #since
+            .list(#list).blank(#blank) #every #contains #legacy #owned #since #until
+    }
+}
+
+fn versions(versions: &Versions) -> TokenStream {
+    match versions {
+        Versions::None => quote!(::didww_types::Versions::None),
+        Versions::All => quote!(::didww_types::Versions::All),
+        Versions::Until(version) => quote!(::didww_types::Versions::Until(#version)),
+        Versions::Since(version) => quote!(::didww_types::Versions::Since(#version)),
     }
 }

@@ -81,6 +81,16 @@ pub enum Linkage {
     Many(Vec<ResourceIdentifier>),
 }
 
+impl Linkage {
+    /// The identifiers, none for an empty relationship.
+    pub(crate) fn members_mut(&mut self) -> &mut [ResourceIdentifier] {
+        match self {
+            Self::One(member) => member.as_mut_slice(),
+            Self::Many(members) => members,
+        }
+    }
+}
+
 /// A JSON:API document whose primary data is `T`: a record in the canonical form, a [`ResourceObject`] in the
 /// form of any version, a list of either, or linkage.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

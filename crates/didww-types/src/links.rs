@@ -19,8 +19,10 @@ pub struct Page {
 impl Page {
     /// The page size when the request does not set one.
     pub const DEFAULT_SIZE: u64 = 50;
-    /// The largest page size that a request can set.
+    /// The largest page size of any type: of every type before 2026-04-16, of a few since.
     pub const MAX_SIZE: u64 = 1000;
+    /// The largest page size of the other types from 2026-04-16 on.
+    pub const USUAL_MAX_SIZE: u64 = 100;
 
     /// The number of records on the pages before this one.
     pub const fn offset(self) -> u64 {

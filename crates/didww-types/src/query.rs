@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::csv::join_values;
-
 /// The characters that form encoding escapes: all but letters, digits, `-`, `_`, `.` and `*`.
 const FORM_ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
@@ -90,9 +88,8 @@ pub struct OneOf<T>(Vec<T>);
 
 impl<T> OneOf<T> {
     #[doc(hidden)]
-    pub fn joined(self, text: impl Fn(&T) -> String) -> String {
-        let texts: Vec<String> = self.0.iter().map(text).collect();
-        join_values(texts.iter().map(String::as_str))
+    pub fn texts(self, text: impl Fn(&T) -> String) -> Vec<String> {
+        self.0.iter().map(text).collect()
     }
 }
 

@@ -64,6 +64,7 @@ macro_rules! registry {
 // A new resource needs one entry here.
 registry! { $
     capacity_pools: CapacityPool,
+    did_groups: DidGroup,
     dids: Did,
     voice_out_trunk_regenerate_credentials: VoiceOutTrunkRegenerateCredentials,
     voice_out_trunks: VoiceOutTrunk,

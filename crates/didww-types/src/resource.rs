@@ -70,7 +70,7 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
 
     /// Decodes a record in the form of an API version. Errors are those of [`decode`](Self::decode).
     fn decode_at(version: ApiVersion, mut object: ResourceObject) -> Result<Self, DecodeError> {
-        Self::SPEC.to_canonical(version, &mut object.attributes);
+        Self::SPEC.record_to_canonical(version, &mut object);
         Self::decode(object)
     }
 }
@@ -105,17 +105,17 @@ pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
     where
         R: Resource,
     {
-        R::SPEC.to_canonical(version, &mut object.attributes);
+        R::SPEC.record_to_canonical(version, &mut object);
         Self::decode(object)
     }
 }
 
 /// A filter with its value.
-pub trait Filter: Clone + Send {
+pub trait Filter: Clone + Send + Sync {
     /// The text inside `filter[...]`.
     fn name(&self) -> &'static str;
-    /// The value, not percent-encoded; several values are one line of CSV.
-    fn value(&self) -> &str;
+    /// The values, of which one must match. Empty for a filter that matches null and empty values.
+    fn values(&self) -> &[String];
 }
 
 /// A resource whose records can be listed (GET of the collection).
@@ -196,16 +196,26 @@ impl Sent {
             return Err(error(found.attribute, found.reason.to_owned()));
         }
         spec.from_canonical(version, &mut self.attributes);
-        for name in self.attributes.keys() {
-            if let Some(late) = spec.attribute(name).filter(|attribute| !attribute.exists_in(version)) {
-                return Err(error(name, format!("it exists since {}", late.since)));
+        for (name, value) in &self.attributes {
+            let Some(attribute) = spec.attribute(name) else { continue };
+            if !attribute.exists_in(version) {
+                return Err(error(name, format!("it exists since {}", attribute.since)));
+            }
+            // A constructor cannot know the version, so it accepts what any version does.
+            if let (true, Err(flaws)) =
+                (attribute.revision.is_some(), attribute.value_at(version).check(value))
+            {
+                let broken: Vec<String> = flaws.iter().map(|flaw| flaw.violation.to_string()).collect();
+                return Err(error(name, format!("it {}", broken.join(", and "))));
             }
         }
         for name in self.relationships.keys() {
-            if let Some(late) = spec.relationship(name).filter(|relationship| version < relationship.since) {
+            let late = spec.relationship(name).filter(|relationship| !relationship.exists_in(version));
+            if let Some(late) = late {
                 return Err(error(name, format!("it exists since {}", late.since)));
             }
         }
+        spec.rename_relationships(version, &mut self.relationships);
         Ok(self)
     }
 }
@@ -251,7 +261,7 @@ pub mod support {
     use crate::{Attribute, DefaultValue, Extra, Patch, RelationshipObject, ResourceObject};
     use wire_core::DecodeError;
 
-    /// Returns the attribute, or its default when the response left it out.
+    /// Returns the attribute. When the response left it out: `None` for an optional one, else its default.
     pub fn complete<T: Attribute>(
         value: Option<T>,
         name: &'static str,
@@ -262,9 +272,10 @@ pub mod support {
 
     #[cold]
     fn missing<T: Attribute>(name: &'static str, default: Option<DefaultValue>) -> Result<T, DecodeError> {
-        match (default, T::when_missing()) {
-            (Some(default), _) => read(default.to_json(), name),
-            (None, Some(value)) => Ok(value),
+        match (T::when_missing(), default) {
+            // The default is that of a create request. The response did not state the value.
+            (Some(unknown), _) => Ok(unknown),
+            (None, Some(default)) => read(default.to_json(), name),
             (None, None) => Err(DecodeError::new(format!("attributes.{name}"), "the attribute is missing")),
         }
     }

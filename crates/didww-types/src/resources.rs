@@ -3,6 +3,7 @@
 mod authentication_method;
 mod capacity_pool;
 mod did;
+mod did_group;
 mod media;
 mod undeclared;
 mod voice_out_trunk;
@@ -13,6 +14,7 @@ pub use authentication_method::{
 };
 pub use capacity_pool::*;
 pub use did::*;
+pub use did_group::*;
 pub use media::MediaEncryptionMode;
 pub use undeclared::*;
 pub use voice_out_trunk::*;

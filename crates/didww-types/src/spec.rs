@@ -1,9 +1,15 @@
 //! The declaration of a resource as data, for programs that serve the API or describe it.
 
+mod filter;
+mod relationship;
+
 use serde_json::{Map, Value};
 
+pub use filter::{FilterSpec, FilterTest, Versions};
+pub use relationship::{FormerName, RelationshipSpec};
+
 use crate::path::{follow, related_attribute};
-use crate::{ApiVersion, Feature, Flaw, Kind, REGISTRY};
+use crate::{ApiVersion, Attribute, Feature, Features, Flaw, Kind, Linkage, Page, REGISTRY, ResourceObject};
 
 /// An operation on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,11 +132,46 @@ pub struct AttributeSpec {
     pub sums: &'static [Sum],
     /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
     pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
+    /// The limits that replace `kind`, `nullable` and `validate` from a version on; `None` if they never changed.
+    pub revision: Option<Revision>,
+    /// Texts of an enumeration that an account without the feature can neither write nor, where the corrected rules hold,
+    /// filter by.
+    pub values_need: &'static [(&'static str, Feature)],
+}
+
+/// The limits of a value in one or more versions.
+#[derive(Debug, Clone, Copy)]
+pub struct ValueSpec {
+    /// The kind of the value, with its limits.
+    pub kind: Kind,
+    /// Whether null is a valid value.
+    pub nullable: bool,
+    /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
+    pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
+}
+
+impl ValueSpec {
+    /// Validates a value that a client sent, and returns it in normal form.
+    ///
+    /// # Errors
+    /// Returns every violation, each with its position inside the value.
+    pub fn check(&self, sent: &Value) -> Result<Value, Vec<Flaw>> {
+        (self.validate)(sent)
+    }
+}
+
+/// Other limits of an attribute from a version on. Stored values that break them are returned unchanged.
+#[derive(Debug, Clone, Copy)]
+pub struct Revision {
+    /// The first version with these limits.
+    pub since: ApiVersion,
+    /// The limits.
+    pub value: ValueSpec,
 }
 
 impl AttributeSpec {
     /// Declares a read-only attribute of type `T` that every version has.
-    pub const fn of<T: crate::Attribute>(name: &'static str, doc: &'static str) -> Self {
+    pub const fn of<T: Attribute>(name: &'static str, doc: &'static str) -> Self {
         Self {
             name,
             doc,
@@ -147,7 +188,36 @@ impl AttributeSpec {
             sort: false,
             sums: &[],
             validate: T::validate,
+            revision: None,
+            values_need: &[],
         }
+    }
+
+    /// Sets the type whose kind and validation apply from a version on.
+    #[must_use]
+    pub const fn revised<T: Attribute>(mut self, since: ApiVersion) -> Self {
+        let value = ValueSpec { kind: T::KIND, nullable: T::NULLABLE, validate: T::validate };
+        self.revision = Some(Revision { since, value });
+        self
+    }
+
+    /// Sets the features that texts of an enumeration need.
+    #[must_use]
+    pub const fn values_need(mut self, features: &'static [(&'static str, Feature)]) -> Self {
+        self.values_need = features;
+        self
+    }
+
+    /// The feature that a text of the enumeration needs, if the account does not have it.
+    pub fn missing_feature(&self, text: &str, features: Features) -> Option<Feature> {
+        let needed = self.values_need.iter().find(|(value, _)| *value == text);
+        needed.map(|(_, feature)| *feature).filter(|feature| !features.has(*feature))
+    }
+
+    /// The limits of the value in a version.
+    pub fn value_at(&self, version: ApiVersion) -> ValueSpec {
+        let first = ValueSpec { kind: self.kind, nullable: self.nullable, validate: self.validate };
+        self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
     }
 
     /// Sets whether a create request may, or must, contain the attribute.
@@ -221,147 +291,6 @@ impl AttributeSpec {
     }
 }
 
-/// The declaration of a relationship.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct RelationshipSpec {
-    /// The name on the wire.
-    pub name: &'static str,
-    /// The description, from the doc comment of the declaration.
-    pub doc: &'static str,
-    /// The type name of the related records. The registry may not contain it yet.
-    pub target: &'static str,
-    /// Whether the relationship is to-many: true for any number of records, false for at most one.
-    pub many: bool,
-    /// Whether a create request may, or must, contain the relationship.
-    pub create: Access,
-    /// Whether an update request may contain the relationship.
-    pub update: bool,
-    /// The first version that has the relationship.
-    pub since: ApiVersion,
-    /// The feature without which the relationship does not exist for an account.
-    pub feature: Option<Feature>,
-}
-
-impl RelationshipSpec {
-    /// Declares a read-only relationship that every version has.
-    pub const fn of(name: &'static str, doc: &'static str, target: &'static str, many: bool) -> Self {
-        Self {
-            name,
-            doc,
-            target,
-            many,
-            create: Access::Never,
-            update: false,
-            since: ApiVersion::V2017_09_18,
-            feature: None,
-        }
-    }
-
-    /// Sets whether a create request may, or must, contain the relationship.
-    #[must_use]
-    pub const fn create(mut self, access: Access) -> Self {
-        self.create = access;
-        self
-    }
-
-    /// Allows the relationship in update requests.
-    #[must_use]
-    pub const fn update(mut self) -> Self {
-        self.update = true;
-        self
-    }
-
-    /// Sets the first version that has the relationship.
-    #[must_use]
-    pub const fn since(mut self, version: ApiVersion) -> Self {
-        self.since = version;
-        self
-    }
-
-    /// Sets the feature without which the relationship does not exist for an account.
-    #[must_use]
-    pub const fn feature(mut self, feature: Feature) -> Self {
-        self.feature = Some(feature);
-        self
-    }
-}
-
-/// The condition that a filter tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FilterTest {
-    /// The record's id equals the value.
-    Id,
-    /// The attribute at this dotted path equals the value.
-    Equals(&'static str),
-    /// The attribute of this name contains the value.
-    Contains(&'static str),
-    /// A record at the end of this dotted path of relationships has the value as id. An absent relationship
-    /// has no members.
-    Linked(&'static str),
-    /// A record at the end of this dotted path of relationships has the attribute that the path's last name
-    /// names, and it equals the value. If the attribute is a list, one of its items does.
-    Related(&'static str),
-    /// Whether the first attribute is greater than the second one equals the value.
-    Exceeds(&'static str, &'static str),
-}
-
-/// The declaration of a filter of a resource's list.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct FilterSpec {
-    /// The name on the wire, the text inside `filter[...]`.
-    pub name: &'static str,
-    /// The condition that the filter tests.
-    pub test: FilterTest,
-    /// The kind of the filter's values.
-    pub kind: Kind,
-    /// Whether the filter accepts several values, separated by commas, of which one must match.
-    pub list: bool,
-    /// Whether an empty value matches null and empty values.
-    pub blank: bool,
-    /// The first version that has the filter.
-    pub since: ApiVersion,
-    /// Whether the filter only exists for old programs. The SDK does not offer it.
-    pub legacy: bool,
-}
-
-impl FilterSpec {
-    /// Declares a filter that accepts one value and that every version has.
-    pub const fn of(name: &'static str, test: FilterTest, kind: Kind) -> Self {
-        Self { name, test, kind, list: false, blank: false, since: ApiVersion::V2017_09_18, legacy: false }
-    }
-
-    /// Accepts several values, separated by commas, of which one must match.
-    #[must_use]
-    pub const fn list(mut self) -> Self {
-        self.list = true;
-        self
-    }
-
-    /// Makes an empty value match null and empty values.
-    #[must_use]
-    pub const fn blank(mut self) -> Self {
-        self.blank = true;
-        self
-    }
-
-    /// Sets the first version that has the filter.
-    #[must_use]
-    pub const fn since(mut self, version: ApiVersion) -> Self {
-        self.since = version;
-        self
-    }
-
-    /// Marks a filter that only exists for old programs. The SDK does not offer it.
-    #[must_use]
-    pub const fn legacy(mut self) -> Self {
-        self.legacy = true;
-        self
-    }
-}
-
 /// Why a body in the canonical form cannot be expressed in an older version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotRepresentable {
@@ -412,6 +341,13 @@ pub struct ResourceSpec {
     pub nested_includes: &'static [&'static str],
     /// Whether the records belong to no account: every account reads the same ones, and none can write them.
     pub global: bool,
+    /// The attribute that orders a list without sort criteria, and the first version in which it does. In other versions,
+    /// and if it is `None`, the order is that of creation.
+    pub order: Option<(&'static str, ApiVersion)>,
+    /// The largest page that a request can ask for, where the corrected rules hold.
+    pub max_page_size: u64,
+    /// Dotted paths into attributes whose values must be unique among the records of all accounts.
+    pub unique_paths: &'static [&'static str],
     /// Whether each record has a `meta` member.
     pub has_meta: bool,
     /// The feature without which an account's list request is refused.
@@ -423,6 +359,22 @@ pub struct ResourceSpec {
 }
 
 impl ResourceSpec {
+    /// The largest page that a request can ask for in a version.
+    pub fn max_page_size_at(&self, version: ApiVersion) -> u64 {
+        if version.has_corrected_rules() { self.max_page_size } else { Page::MAX_SIZE }
+    }
+
+    /// The attribute that orders a list without sort criteria in a version; `None` for the order of creation.
+    pub fn order_at(&self, version: ApiVersion) -> Option<&'static str> {
+        self.order.filter(|(_, since)| version >= *since).map(|(attribute, _)| attribute)
+    }
+
+    /// Whether the values of a path must be unique among the records of all accounts.
+    pub fn is_unique_everywhere(&self, path: &str) -> bool {
+        self.unique_paths.contains(&path)
+            || self.attribute(path).is_some_and(|attribute| attribute.unique_everywhere)
+    }
+
     /// Declares a resource of which nothing but its name is known. The derive adds the rest.
     pub const fn of(name: &'static str, doc: &'static str, since: ApiVersion) -> Self {
         Self {
@@ -439,6 +391,9 @@ impl ResourceSpec {
             list_needs: None,
             needs: None,
             adapter: None,
+            order: None,
+            max_page_size: Page::USUAL_MAX_SIZE,
+            unique_paths: &[],
         }
     }
 
@@ -503,6 +458,27 @@ impl ResourceSpec {
         self
     }
 
+    /// Sets the attribute that orders lists without sort criteria, and the first version in which it does.
+    #[must_use]
+    pub const fn order(mut self, order: Option<(&'static str, ApiVersion)>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Sets the largest page that a request can ask for, where the corrected rules hold.
+    #[must_use]
+    pub const fn max_page_size(mut self, size: u64) -> Self {
+        self.max_page_size = size;
+        self
+    }
+
+    /// Sets the paths whose values must be unique among the records of all accounts.
+    #[must_use]
+    pub const fn unique_paths(mut self, paths: &'static [&'static str]) -> Self {
+        self.unique_paths = paths;
+        self
+    }
+
     /// Sets the conversions to and from older versions.
     #[must_use]
     pub const fn adapter(mut self, adapter: Option<&'static Adapter>) -> Self {
@@ -548,12 +524,12 @@ impl ResourceSpec {
 
     /// The relationships of a version, including those that depend on a feature of the account.
     pub fn relationships_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static RelationshipSpec> {
-        self.relationships.iter().filter(move |relationship| version >= relationship.since)
+        self.relationships.iter().filter(move |relationship| relationship.exists_in(version))
     }
 
     /// The filters of a version, including those through types that the registry does not contain yet.
     pub fn filters_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static FilterSpec> {
-        self.filters.iter().filter(move |filter| version >= filter.since)
+        self.filters.iter().filter(move |filter| filter.exists_in(version))
     }
 
     /// Whether a filter can find a record: every type on the path that it tests is in the registry.
@@ -572,7 +548,7 @@ impl ResourceSpec {
 
     /// Whether records in the form of a version must be converted to the canonical form.
     pub fn needs_conversion(&self, version: ApiVersion) -> bool {
-        self.adapter_at(version).is_some()
+        self.adapter_at(version).is_some() || self.renames_at(version)
     }
 
     /// Whether the attributes of a record in a version are those of the canonical form, unconverted and complete.
@@ -588,6 +564,52 @@ impl ResourceSpec {
         attributes: &Map<String, Value>,
     ) -> Option<NotRepresentable> {
         self.adapter_at(version).and_then(|adapter| (adapter.not_representable)(version, attributes))
+    }
+
+    fn renames_at(&self, version: ApiVersion) -> bool {
+        self.relationships.iter().any(|relationship| relationship.former_at(version).is_some())
+    }
+
+    /// Renames the relationships of a request body, and their types, to those of a version.
+    pub(crate) fn rename_relationships(&self, version: ApiVersion, relationships: &mut Map<String, Value>) {
+        for relationship in self.relationships {
+            let Some(former) = relationship.former_at(version) else { continue };
+            let Some(mut linkage) = relationships.remove(relationship.name) else { continue };
+            let members = match linkage.get_mut("data") {
+                Some(Value::Array(members)) => members.as_mut_slice(),
+                Some(member) => std::slice::from_mut(member),
+                None => &mut [],
+            };
+            for kind in members.iter_mut().filter_map(|member| member.get_mut("type")) {
+                *kind = Value::from(former.target);
+            }
+            relationships.insert(former.name.to_owned(), linkage);
+        }
+    }
+
+    /// Translates an include path from canonical names to those of a version. A part that is not declared is kept.
+    pub fn path_at(&self, version: ApiVersion, path: &str) -> String {
+        let mut owner = Some(self);
+        let name_at = |name: &str| {
+            let relationship = owner.and_then(|owner| owner.relationship(name));
+            owner = relationship.and_then(|relationship| crate::find(relationship.target));
+            relationship
+                .map_or_else(|| name.to_owned(), |relationship| relationship.name_at(version).to_owned())
+        };
+        path.split('.').map(name_at).collect::<Vec<_>>().join(".")
+    }
+
+    /// Converts a record from the form of a version to the canonical form.
+    pub(crate) fn record_to_canonical(&self, version: ApiVersion, record: &mut ResourceObject) {
+        self.to_canonical(version, &mut record.attributes);
+        for relationship in self.relationships {
+            let Some(former) = relationship.former_at(version) else { continue };
+            let Some(mut found) = record.relationships.remove(former.name) else { continue };
+            for member in found.data.iter_mut().flat_map(Linkage::members_mut) {
+                relationship.target.clone_into(&mut member.kind);
+            }
+            record.relationships.insert(relationship.name.to_owned(), found);
+        }
     }
 
     fn adapter_at(&self, version: ApiVersion) -> Option<&'static Adapter> {

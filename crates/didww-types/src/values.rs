@@ -13,24 +13,29 @@ mod ip_networks;
 mod list;
 mod money;
 mod name;
+mod rtp_networks;
 mod tech_prefix;
 mod threshold;
 mod twilio_account_sid;
+mod without_null;
 
 pub(crate) use bounded_integer::validate_integer;
-pub use bounded_integer::{BillingCycles, CapacityLimit, RtpTimeout};
-pub use callback_url::CallbackUrl;
+pub use bounded_integer::{BillingCycles, CapacityLimit, PositiveCapacity, RtpTimeout};
+pub use callback_url::{AbsoluteCallbackUrl, CallbackUrl};
 pub use date::Date;
 pub use did_number::DidNumber;
 pub use dst_prefix::DstPrefix;
 pub use external_reference::ExternalReference;
+pub(crate) use ip_networks::distinct_networks;
 pub use ip_networks::{IpNetworks, normalised_network};
 pub use list::BoundedList;
 pub use money::Money;
 pub use name::Name;
+pub use rtp_networks::RtpNetworks;
 pub use tech_prefix::TechPrefix;
 pub use threshold::ThresholdAmount;
 pub use twilio_account_sid::TwilioAccountSid;
+pub use without_null::WithoutNull;
 
 use crate::Violation;
 

@@ -30,6 +30,8 @@ pub enum Violation {
     TooLong(usize),
     /// The list has more than this number of items.
     TooMany(usize),
+    /// The list has the same item twice.
+    Repeated,
     /// Another record already has this value, which must be unique.
     Taken,
     /// A value was sent where only null or an empty value is allowed.
@@ -56,6 +58,7 @@ impl fmt::Display for Violation {
             Self::LessOrEqual(bound) => write!(f, "must be less than or equal to {bound}"),
             Self::TooLong(max) => write!(f, "is too long (maximum is {max} characters)"),
             Self::TooMany(max) => write!(f, "is too long (maximum is {max} items)"),
+            Self::Repeated => f.write_str("must not contain the same value twice"),
             Self::Taken => f.write_str("has already been taken"),
             Self::MustBeBlank => f.write_str("must be blank"),
             Self::NotAllowedForCreation => f.write_str("is not allowed for creation"),

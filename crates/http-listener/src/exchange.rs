@@ -40,14 +40,18 @@ impl Exchange {
     ///
     /// # Errors
     /// The handler's error, or the one for a panic.
-    pub async fn run<T, E: From<Panicked>>(
+    pub fn run<T, E: From<Panicked>>(
         &self,
         handler: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(|_| {
-            let (method, path, request_id) = (&self.parts.method, self.parts.uri.path(), &self.request_id);
-            tracing::error!(%method, path, request_id, "a handler panicked");
-            Err(Panicked.into())
+    ) -> impl Future<Output = Result<T, E>> {
+        // No `async fn`: that would hold the handler twice, as its argument and as what it waits for.
+        AssertUnwindSafe(handler).catch_unwind().map(|outcome| {
+            outcome.unwrap_or_else(|_| {
+                let (method, path, request_id) =
+                    (&self.parts.method, self.parts.uri.path(), &self.request_id);
+                tracing::error!(%method, path, request_id, "a handler panicked");
+                Err(Panicked.into())
+            })
         })
     }
 

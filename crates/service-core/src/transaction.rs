@@ -47,6 +47,7 @@ impl Decided<'_> {
                 created_at: self.at,
                 attributes,
                 links: uuids(links),
+                meta: None,
             }),
             RecordChange::Update { spec, id, attributes: new, links, meta } => {
                 let before = self.record(&id)?.clone();

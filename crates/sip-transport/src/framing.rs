@@ -5,7 +5,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::head::Head;
+use crate::head::{END, Head, find};
 
 /// Maximum size of a message with its head.
 const MAX_MESSAGE_BYTES: usize = 65_535;
@@ -47,7 +47,7 @@ pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingE
         }
         input.advance(2);
     }
-    let Some(head) = input.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4) else {
+    let Some(head) = find(input, END).map(|at| at + END.len()) else {
         return if input.len() > MAX_MESSAGE_BYTES { Err(FramingError::TooLong) } else { Ok(None) };
     };
     let body = content_length(input.get(..head).unwrap_or_default())?.unwrap_or_default();

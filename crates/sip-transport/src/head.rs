@@ -6,8 +6,10 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
+
 /// The line end of the last header, and the empty line after it.
-const END: &[u8] = b"\r\n\r\n";
+pub(crate) const END: &[u8] = b"\r\n\r\n";
 
 /// A message's start line, header lines and the bytes after them.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +83,7 @@ impl<'a> Head<'a> {
             while !rest.is_empty() {
                 let line = logical_line(rest);
                 rest = rest.get(line.len()..).unwrap_or_default();
-                if let Some(colon) = line.iter().position(|byte| *byte == b':') {
+                if let Some(colon) = memchr(b':', line) {
                     let (name, value) = line.split_at(colon);
                     return Some((name.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii()));
                 }
@@ -107,7 +109,7 @@ impl<'a> Head<'a> {
 
 /// Replaces line ends and tabs of a folded value by spaces. A value on one line is returned unchanged.
 pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
-    if !value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);
     }
     let space = |byte: &u8| if matches!(byte, b'\r' | b'\n' | b'\t') { b' ' } else { *byte };
@@ -119,15 +121,17 @@ pub(crate) fn logical_line(bytes: &[u8]) -> &[u8] {
     let mut end = 0;
     loop {
         let rest = bytes.get(end..).unwrap_or_default();
-        end += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        end += memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         if !matches!(bytes.get(end), Some(b' ' | b'\t')) {
             return bytes.get(..end).unwrap_or_default();
         }
     }
 }
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
+/// The position of a sequence of line ends: of one, or of [`END`].
+pub(crate) fn find(bytes: &[u8], line_ends: &[u8]) -> Option<usize> {
+    let starts = memchr_iter(b'\r', bytes);
+    starts.into_iter().find(|start| bytes.get(*start..).is_some_and(|rest| rest.starts_with(line_ends)))
 }
 
 /// Whether the text is a `token` (RFC 3261 §25.1), as a method must be.

@@ -10,6 +10,7 @@ mod capacity_pool;
 mod decide_write;
 mod deletion;
 mod did;
+mod did_group;
 mod draft;
 mod membership;
 mod outcome;

@@ -27,6 +27,8 @@ pub struct StoredCall {
     pub destination: String,
     /// The price, as an exact decimal.
     pub price: String,
+    /// The `Call-ID` of its INVITE.
+    pub call_id: Option<String>,
     /// All attributes of the call record, as JSON.
     pub attributes: String,
 }

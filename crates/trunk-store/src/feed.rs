@@ -118,6 +118,8 @@ impl Feed {
         if write.is_empty() || self.followers.load(Ordering::Acquire) == 0 {
             return;
         }
+        let removes =
+            write.iter().any(|effect| matches!(effect, Committed::Deleted { .. } | Committed::Reset { .. }));
         let mut state = self.lock();
         state.writes.push_back(write);
         if state.writes.len() > MAX_WRITES {
@@ -128,7 +130,7 @@ impl Feed {
         self.head.store(head, Ordering::Release);
         let is_behind = state.writes.len().is_multiple_of(WRITES_PER_WAKE);
         drop(state);
-        if is_behind {
+        if is_behind || removes {
             self.wake.send_replace(head);
         }
     }

@@ -76,6 +76,7 @@ pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Val
             paths.push((path, false));
         }
     }
+    paths.extend(spec.unique_paths.iter().map(|path| (*path, false)));
     let mut entries: Vec<IndexEntry> = Vec::with_capacity(paths.len());
     for (path, unique) in paths {
         let value = at(attributes, path);
@@ -143,8 +144,9 @@ pub(crate) fn claims_of<'a>(
     spec: &'static ResourceSpec,
     entries: &'a [IndexEntry],
 ) -> impl Iterator<Item = &'a IndexEntry> {
-    let claims = |path: &str| spec.attribute(path).is_some_and(|attribute| attribute.unique_everywhere);
-    entries.iter().filter(move |entry| entry.value != IndexValue::Null && claims(entry.path))
+    entries
+        .iter()
+        .filter(move |entry| entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path))
 }
 
 fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use didww_types::{Filter as _, Parameters, Partial, Resource};
+use didww_types::{ApiVersion, Filter as _, Parameters, Partial, Resource, VersionError};
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::{iter, try_unfold};
@@ -41,6 +41,7 @@ pub struct ListRequest<R: Resource, T = R> {
     client: Client,
     request: Request,
     parameters: Parameters,
+    filters: Vec<R::Filter>,
     decode: Decode<T>,
     resource: PhantomData<fn() -> R>,
 }
@@ -51,6 +52,7 @@ impl<R: Resource> ListRequest<R> {
             client,
             request,
             parameters: Parameters::default(),
+            filters: Vec::new(),
             decode: R::decode_at,
             resource: PhantomData,
         }
@@ -60,9 +62,8 @@ impl<R: Resource> ListRequest<R> {
 impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
     /// Lists only the records that match the filter. When several filters are set, a record must match all of
     /// them.
-    #[expect(clippy::needless_pass_by_value, reason = "callers build it in the call")]
     pub fn filter(mut self, filter: R::Filter) -> Self {
-        self.parameters.filters.push((filter.name().to_owned(), filter.value().to_owned()));
+        self.filters.push(filter);
         self
     }
 
@@ -92,6 +93,7 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
             client: self.client,
             request: self.request,
             parameters: self.parameters,
+            filters: self.filters,
             decode: <R::Partial as Partial<R>>::decode_at,
             resource: PhantomData,
         }
@@ -103,7 +105,7 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         self
     }
 
-    /// Sets the number of records on a page: 1 to 1000, 50 by default.
+    /// Sets the number of records on a page, 50 by default: 1 to 1000, and from 2026-04-16 on at most 100 of most types.
     pub fn page_size(mut self, size: u64) -> Self {
         self.parameters.size = Some(size);
         self
@@ -134,10 +136,20 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         self.stream().try_collect().await
     }
 
+    /// The parameters with the names and forms of a version.
+    fn parameters_at(&self, version: ApiVersion) -> Result<Parameters, VersionError> {
+        let mut parameters = version_check::parameters(R::SPEC, version, &self.parameters)?;
+        for filter in &self.filters {
+            let text = version_check::filter(R::SPEC, version, filter.name(), filter.values())?;
+            parameters.filters.push((filter.name().to_owned(), text));
+        }
+        Ok(parameters)
+    }
+
     async fn fetch(&self) -> Result<(Page<T>, Exchange), Error> {
-        let request = self.request.clone().with_query(&self.parameters);
-        version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters)
-            .map_err(|error| request.refused(error))?;
+        let version = self.client.api_version();
+        let parameters = self.parameters_at(version).map_err(|error| self.request.refused(error))?;
+        let request = self.request.clone().with_query(&parameters);
         let response = self.client.execute(&request).await?;
         Ok((response.page::<R, T>(self.decode)?, response.exchange))
     }
@@ -186,6 +198,7 @@ impl<R: Resource, T> Clone for ListRequest<R, T> {
             client: self.client.clone(),
             request: self.request.clone(),
             parameters: self.parameters.clone(),
+            filters: self.filters.clone(),
             decode: self.decode,
             resource: PhantomData,
         }

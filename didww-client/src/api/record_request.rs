@@ -66,9 +66,9 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> RecordRequest<R, T> {
     }
 
     fn prepare(self) -> Result<(Client, Request), Error> {
-        let request = self.request?.with_query(&self.parameters);
+        let request = self.request?;
         match version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters) {
-            Ok(()) => Ok((self.client, request)),
+            Ok(parameters) => Ok((self.client, request.with_query(&parameters))),
             Err(error) => Err(request.refused(error)),
         }
     }

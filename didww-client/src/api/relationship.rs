@@ -78,7 +78,8 @@ impl<R: Resource, T> ToManyApi<R, T> {
     where
         T: Resource,
     {
-        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), self.name.as_str());
+        let name = name_at::<R>(&self.client, self.name.as_str());
+        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), name);
         ListRequest::new(self.client.clone(), request)
     }
 
@@ -94,7 +95,7 @@ impl<R: Resource, T> ToManyApi<R, T> {
         let request = self.linkage(method)?;
         let spec = writable::<R>(&request, self.name.as_str())?;
         let members: Vec<ResourceIdentifier> =
-            ids.into_iter().map(|id| identifier(spec, &id.into())).collect();
+            ids.into_iter().map(|id| identifier(&self.client, spec, &id.into())).collect();
         self.client.execute(&request.with_many(&members)).await?;
         Ok(())
     }
@@ -141,7 +142,8 @@ impl<R: Resource, T> ToOneApi<R, T> {
     where
         T: Resource,
     {
-        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), self.name.as_str());
+        let name = name_at::<R>(&self.client, self.name.as_str());
+        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), name);
         version_check::relationship(R::SPEC, self.client.api_version(), self.name.as_str())
             .map_err(|error| request.refused(error))?;
         self.client.execute(&request).await?.optional::<T, T>(T::decode_at)
@@ -154,7 +156,7 @@ impl<R: Resource, T> ToOneApi<R, T> {
     async fn write(&self, id: Option<&Id<T>>) -> Result<(), Error> {
         let request = self.linkage(Method::PATCH)?;
         let spec = writable::<R>(&request, self.name.as_str())?;
-        let member = id.map(|id| identifier(spec, id));
+        let member = id.map(|id| identifier(&self.client, spec, id));
         self.client.execute(&request.with_one(member.as_ref())).await?;
         Ok(())
     }
@@ -166,7 +168,7 @@ fn linkage<R: Resource>(
     id: &Id<R>,
     name: &'static str,
 ) -> Result<Request, Error> {
-    let request = Request::linkage(method, R::TYPE, id.as_str(), name);
+    let request = Request::linkage(method, R::TYPE, id.as_str(), name_at::<R>(client, name));
     match version_check::relationship(R::SPEC, client.api_version(), name) {
         Ok(()) => Ok(request),
         Err(error) => Err(request.refused(error)),
@@ -179,8 +181,13 @@ fn writable<R: Resource>(request: &Request, name: &'static str) -> Result<&'stat
     spec.ok_or_else(|| request.refused(Reason::ReadOnly(name)))
 }
 
-fn identifier<T>(spec: &RelationshipSpec, id: &Id<T>) -> ResourceIdentifier {
-    ResourceIdentifier { kind: spec.target.to_owned(), id: id.as_str().to_owned() }
+/// The name of a relationship in the client's version.
+fn name_at<R: Resource>(client: &Client, name: &'static str) -> &'static str {
+    R::SPEC.relationship(name).map_or(name, |relationship| relationship.name_at(client.api_version()))
+}
+
+fn identifier<T>(client: &Client, spec: &RelationshipSpec, id: &Id<T>) -> ResourceIdentifier {
+    ResourceIdentifier { kind: spec.target_at(client.api_version()).to_owned(), id: id.as_str().to_owned() }
 }
 
 impl<R, T> fmt::Debug for ToManyApi<R, T> {

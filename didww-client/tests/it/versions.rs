@@ -1,8 +1,8 @@
 //! Older versions of the API.
 
 use didww_client::resources::{
-    AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter,
-    VoiceOutTrunkInclude, VoiceOutTrunkSort,
+    AuthenticationMethod, DidGroupFilter, DidInclude, NumberType, OnCliMismatchAction, VoiceOutTrunk,
+    VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort,
 };
 use didww_client::values::IpNetworks;
 use didww_client::{ApiVersion, Client, Error, Reason};
@@ -71,6 +71,18 @@ async fn the_responses_of_an_older_service_are_decoded() {
 }
 
 #[tokio::test]
+async fn a_dotted_include_has_the_names_of_the_version() {
+    for (version, path) in [
+        (ApiVersion::V2022_05_10, "did_group.requirement"),
+        (ApiVersion::V2026_04_16, "did_group.address_requirement"),
+    ] {
+        let (server, client) = serving(&json!({"data": []}), version).await;
+        client.dids().list().include([DidInclude::DidGroupAddressRequirement]).await.unwrap();
+        assert_eq!(received(&server).await, [format!("GET /v3/dids?include={path}")]);
+    }
+}
+
+#[tokio::test]
 async fn members_that_the_version_lacks_are_refused_before_sending() {
     let (server, client) = serving(&flat(None), ApiVersion::V2022_05_10).await;
     let trunks = client.voice_out_trunks();
@@ -92,6 +104,17 @@ async fn members_that_the_version_lacks_are_refused_before_sending() {
     refused(filtered.await.unwrap_err(), "filter[external_reference_id]");
     let included = trunks.get(&id(TRUNK)).include([VoiceOutTrunkInclude::EmergencyDids]);
     refused(included.await.unwrap_err(), "emergency_dids");
+
+    let newest = builder(&server.uri()).api_version(ApiVersion::V2026_11_19).build().unwrap();
+    let typed = newest.dids().list().include([DidInclude::DidGroupDidGroupType]);
+    refused(typed.await.unwrap_err(), "did_group_type");
+    let typed = client.did_groups().list().filter(DidGroupFilter::number_type(NumberType::Local));
+    refused(typed.await.unwrap_err(), "filter[number_type]");
+    let typed = newest.did_groups().list().filter(DidGroupFilter::did_group_type_id_blank());
+    refused(typed.await.unwrap_err(), "filter[did_group_type.id]");
+    let required = builder(&server.uri()).api_version(ApiVersion::V2021_12_15).build().unwrap();
+    let required = required.dids().list().include([DidInclude::DidGroupAddressRequirement]);
+    refused(required.await.unwrap_err(), "address_requirement");
 
     let ancient = builder(&server.uri()).api_version(ApiVersion::V2017_09_18).build().unwrap();
     refused(ancient.voice_out_trunks().list().await.unwrap_err(), "voice_out_trunks");

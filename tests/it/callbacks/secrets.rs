@@ -7,8 +7,8 @@ use trunk_server::TestServer;
 use trunk_server::control::NewCallbackSecret;
 
 use super::{
-    Active, Answer, Api, Blocked, KEY, Receiver, SECRET, deliveries, frozen, set, settings, start, states,
-    trunk,
+    Active, Answer, Api, Blocked, KEY, NEW, Receiver, SECRET, TOKENS, deliveries, frozen, set, settings,
+    start, states, trunk,
 };
 
 #[tokio::test]
@@ -18,10 +18,10 @@ async fn without_an_enabled_secret_nothing_is_sent_and_nothing_is_sent_later() {
     let (api, control) = (Api::new(server.base_url(), KEY), server.control());
     let url = receiver.url("/");
     let id = trunk(&api, "Quiet", &url).await;
-    set(&api, &id, "blocked").await;
+    set(&api.at(Some(NEW)), &id, "blocked").await;
     let new = NewCallbackSecret::of(SECRET).disabled();
     let secret = control.add_callback_secret(server.account(), new).await.unwrap().id;
-    set(&api, &id, "active").await;
+    set(&api.at(Some(TOKENS)), &id, "active").await;
     assert_eq!(control.backlog(Some(server.account())).await.unwrap().dropped, 2);
     control.enable_callback_secret(server.account(), secret, true).await.unwrap();
     control.clock().advance(Duration::from_hours(24));
@@ -55,7 +55,7 @@ async fn an_event_that_waits_is_signed_with_the_secret_of_its_next_attempt_and_d
     control.add_callback_secret(server.account(), NewCallbackSecret::of("new")).await.unwrap();
     control.clock().advance(Duration::from_hours(200));
     receiver.answers(Answer::Status(298));
-    set(&api, &id, "active").await;
+    set(&api.at(Some(TOKENS)), &id, "active").await;
     assert_eq!(states(&receiver.next().await.verified(&url, "new")), [(Active, false)]);
     let all = deliveries(&control, 4).await;
     assert_eq!((all.len(), all[3].events, all[3].status, &all[3].error), (4, 1, Some(298), &None));
@@ -66,7 +66,7 @@ async fn the_status_299_is_a_failure() {
     let mut receiver = Receiver::start(Answer::Status(299)).await;
     let (server, api) = start(settings()).await;
     let id = trunk(&api, "Almost", &receiver.url("/")).await;
-    set(&api, &id, "blocked").await;
+    set(&api.at(Some(NEW)), &id, "blocked").await;
     receiver.next().await;
     let failed = deliveries(&server.control(), 1).await;
     assert_eq!((failed[0].status, failed[0].error.as_deref()), (Some(299), Some("answered 299")));

@@ -80,7 +80,7 @@ async fn case_06_without_a_version_the_accounts_own_serves() {
 }
 
 #[tokio::test]
-async fn case_07_a_newer_version_serves_the_one_request_that_names_it() {
+async fn case_07_and_n16_a_newer_version_serves_the_one_request_that_names_it() {
     let world = World::start().await;
     world.trunk("A").await;
     let answer = world.api.at(Some("2022-05-10")).get(TRUNKS).await;

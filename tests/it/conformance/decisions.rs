@@ -26,10 +26,9 @@ async fn addresses_get_a_mask_lose_their_host_bits_and_keep_their_order() {
         "::/0",
         "10.0.0.1/32",
     ]);
-    let mut body = with(credentials("A"), json!({ "allowed_rtp_ips": sent }));
+    let mut body = credentials("A");
     body["data"]["attributes"]["authentication_method"]["attributes"]["allowed_sip_ips"] = sent.clone();
     let attributes = world.created(&body).await.at("/data/attributes");
-    assert_eq!(attributes["allowed_rtp_ips"], shown);
     assert_eq!(attributes["authentication_method"]["attributes"]["allowed_sip_ips"], shown);
     let body = with(flat("B"), json!({ "allowed_sip_ips": sent, "allowed_rtp_ips": sent }));
     let attributes = world.api.at(Some(OLD)).post(TRUNKS, &body).await.at("/data/attributes");
@@ -97,9 +96,10 @@ async fn the_mismatch_action_is_required_when_a_trunk_is_made() {
 }
 
 #[tokio::test]
-async fn prefixes_that_are_null_are_none() {
+async fn prefixes_that_are_null_are_none_before_2026_04_16() {
     let world = World::start().await;
-    let created = world.created(&with(credentials("A"), json!({ "dst_prefixes": null }))).await;
+    let body = with(flat("A"), json!({ "dst_prefixes": null }));
+    let created = world.api.at(Some(OLD)).post(TRUNKS, &body).await;
     assert_eq!(created.at("/data/attributes/dst_prefixes"), json!([]));
     let thousand: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
     let created = world.created(&with(credentials("B"), json!({ "dst_prefixes": thousand }))).await;
@@ -128,7 +128,7 @@ async fn credentials_have_the_length_of_the_version_that_made_them() {
 #[tokio::test]
 async fn the_prefix_is_kept_as_it_was_sent() {
     let world = World::start().await;
-    for (name, prefix) in [("A", json!("")), ("B", json!(null)), ("C", json!("0123456#"))] {
+    for (name, prefix) in [("B", json!(null)), ("C", json!("0123456#"))] {
         let mut body = credentials(name);
         body["data"]["attributes"]["authentication_method"]["attributes"]["tech_prefix"] = prefix.clone();
         let shown = world.created(&body).await;

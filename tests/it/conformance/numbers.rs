@@ -1,7 +1,9 @@
 //! DIDs: the attributes that their owner can change, and those that they cannot.
 
+use didww_types::ApiVersion;
 use http::Method;
 use serde_json::{Value, json};
+use trunk_server::TestServer;
 
 use crate::support::world::*;
 
@@ -95,7 +97,7 @@ async fn a_did_refuses_what_is_out_of_bounds() {
     let (world, did, path) = one().await;
     for (name, value, message) in [
         ("capacity_limit", json!(32768), "must be less than or equal to 32767"),
-        ("capacity_limit", json!(-1), "must be greater than or equal to 0"),
+        ("capacity_limit", json!(0), "must be greater than or equal to 1"),
         ("billing_cycles_count", json!(1000), "must be less than or equal to 999"),
         ("billing_cycles_count", json!("x"), "is not a number"),
         ("terminated", json!("perhaps"), "is not included in the list"),
@@ -118,4 +120,80 @@ async fn a_did_is_neither_made_nor_deleted_by_its_owner() {
     refused(&world.api.delete(&path).await, &[no_route()]);
     let put = world.api.send(Method::PUT, &path, &update("dids", &did, json!({})).to_string()).await;
     assert_eq!(put.status, 200);
+}
+
+#[tokio::test]
+async fn n82_an_address_verification_can_be_detached_and_not_attached() {
+    let (world, did, path) = one().await;
+    for version in ["2026-04-16", "2026-11-19"] {
+        let api = world.api.at(Some(version));
+        for name in ["address_verification", "emergency_calling_service"] {
+            let body = |data| linking(update("dids", &did, json!({})), name, data);
+            let attached = body(identifier(&format!("{name}s"), UNKNOWN));
+            refused(&api.patch(&path, &attached).await, &[relationship(name, "is invalid")]);
+            assert_eq!(api.patch(&path, &body(Value::Null)).await.status, 200);
+        }
+    }
+}
+
+/// A request and the answer that were recorded in 2018.
+#[tokio::test]
+async fn the_oldest_versions_have_other_names_for_routes_and_pending_removal() {
+    let world = World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await;
+    let did = world.did("37061498222").await;
+    let path = format!("{DIDS}/{did}");
+    let recorded: Value =
+        serde_json::from_str(include_str!("../../../fixtures/2017-09-18/dids.update.response.json")).unwrap();
+    for version in ["2017-09-18", "2021-04-19"] {
+        let api = world.api.at(Some(version));
+        let shown = api.get(&path).await;
+        for name in ["trunk", "trunk_group"] {
+            let place = format!("/data/relationships/{name}/links/related");
+            assert_eq!(shown.at(&place), format!("{}{path}/{name}", api.base()));
+            assert!(recorded.pointer(&place).is_some());
+            for include in [name.to_owned(), format!("{name},did_group")] {
+                let included = api.get(&format!("{path}?include={include}&fields[dids]={name}")).await;
+                assert_eq!(included.at(&format!("/data/relationships/{name}/data")), Value::Null);
+                assert_eq!(included.at("/data/relationships").as_object().unwrap().len(), 1);
+            }
+            let linkage = api.get(&format!("{path}/relationships/{name}")).await;
+            assert_eq!((linkage.status, linkage.at("/data")), (200, Value::Null));
+            let cleared = linking(update("dids", &did, json!({})), name, Value::Null);
+            assert_eq!(api.patch(&path, &cleared).await.status, 200);
+            let set = identifier(&format!("{name}s"), UNKNOWN);
+            let expected =
+                || invalid(&format!("{name}_id"), "is invalid", &format!("/data/attributes/{name}_id"));
+            refused(
+                &api.patch(&path, &linking(update("dids", &did, json!({})), name, set)).await,
+                &[expected()],
+            );
+            let newer = identifier(&format!("voice_in_{name}s"), UNKNOWN);
+            let answer = api.patch(&path, &linking(update("dids", &did, json!({})), name, newer)).await;
+            assert_eq!((answer.status, answer.at("/errors/0/code")), (400, json!("116")));
+            let answer = api.get(&format!("{path}?include=voice_in_{name}")).await;
+            assert_eq!((answer.status, answer.at("/errors/0/code")), (400, json!("112")));
+        }
+    }
+    let names = |attributes: &Value| attributes.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let oldest = world.api.at(Some("2017-09-18"));
+    assert_eq!(
+        names(&oldest.get(&path).await.at("/data/attributes")),
+        names(&recorded["data"]["attributes"])
+    );
+    for (pending, count) in [(true, json!(0)), (false, Value::Null)] {
+        let body = update("dids", &did, json!({ "pending_removal": pending }));
+        assert_eq!(oldest.patch(&path, &body).await.at("/data/attributes/pending_removal"), json!(pending));
+        assert_eq!(world.api.get(&path).await.at("/data/attributes/billing_cycles_count"), count);
+        for version in ["2017-09-18", "2022-05-10", "2026-04-16"] {
+            let filter = format!("{DIDS}?filter[pending_removal]={pending}");
+            let listed = world.api.at(Some(version)).get(&filter).await;
+            assert_eq!(listed.at("/meta/total_records"), 1, "{version} {}", listed.text);
+        }
+    }
+    for (version, name) in [("2017-09-18", "billing_cycles_count"), ("2021-04-19", "pending_removal")] {
+        let body = update("dids", &did, json!({ name: Value::Null }));
+        refused(&world.api.at(Some(version)).patch(&path, &body).await, &[not_allowed(name)]);
+    }
+    let ended = world.api.at(Some("2026-11-19")).get(&format!("{DIDS}?filter[pending_removal]=true")).await;
+    refused(&ended, &[error(400, "102", "Filter not allowed", "pending_removal is not allowed.")]);
 }

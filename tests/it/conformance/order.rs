@@ -123,9 +123,9 @@ async fn broken_rules_are_reported_together_relationships_after_attributes() {
     refused(
         &world.api.post(TRUNKS, &body).await,
         &[
+            attribute("on_cli_mismatch_action", "is not included in the list"),
             attribute("name", "can't be blank"),
             attribute("rtp_timeout", "must be greater than or equal to 30"),
-            attribute("on_cli_mismatch_action", "is not included in the list"),
             relationship("dids", "must be blank"),
             relationship(&member, "does not support Emergency feature"),
         ],

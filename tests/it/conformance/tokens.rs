@@ -267,7 +267,7 @@ async fn case_n21_a_token_of_the_sandbox_is_refused_in_production() {
 }
 
 #[tokio::test]
-async fn case_n22_a_token_is_refused_from_an_address_that_its_key_did_not_allow() {
+async fn case_n22_and_n23_a_token_is_refused_from_an_address_that_its_key_did_not_allow() {
     let world = World::start().await;
     let control = world.server.control();
     let (id, _) = control

@@ -255,6 +255,9 @@ async fn an_update_is_refused_as_a_create_is() {
         (json!({ "name": null }), attribute("name", "can't be blank")),
         (json!({ "name": " " }), attribute("name", "can't be blank")),
         (json!({ "status": null }), attribute("status", "can't be blank")),
+        (json!({ "dst_prefixes": null }), attribute("dst_prefixes", "can't be blank")),
+        (json!({ "threshold_amount": null }), attribute("threshold_amount", "is not a number")),
+        (json!({ "rtp_timeout": null }), attribute("rtp_timeout", "is not a number")),
         (json!({ "on_cli_mismatch_action": null }), attribute("on_cli_mismatch_action", "can't be blank")),
         (json!({ "authentication_method": null }), attribute("authentication_method", "can't be blank")),
         (json!({ "created_at": "2020-01-01T00:00:00.000Z" }), not_allowed("created_at")),
@@ -274,13 +277,24 @@ async fn an_update_is_refused_as_a_create_is() {
 async fn what_may_be_null_is_taken_away_by_null() {
     let world = World::start().await;
     let full = json!({
-        "capacity_limit": 5, "threshold_amount": "7.0", "allowed_rtp_ips": ["10.0.0.1"], "dst_prefixes": ["23"],
-        "callback_url": "https://example.com/x", "rtp_timeout": 77, "external_reference_id": "ref",
+        "capacity_limit": 5, "allowed_rtp_ips": ["10.0.0.1"], "callback_url": "https://example.com/x",
+        "external_reference_id": "ref",
     });
     let id = world.created(&with(credentials("A"), full.clone())).await.id();
     for name in full.as_object().unwrap().keys() {
         let shown = change(&world, &id, json!({ name: null })).await.at(&format!("/data/attributes/{name}"));
-        assert_eq!(shown, if name == "dst_prefixes" { json!([]) } else { Value::Null }, "{name}");
+        assert_eq!(shown, Value::Null, "{name}");
+    }
+    let old = world.api.at(Some(OLD));
+    for (name, sent, cleared) in [
+        ("threshold_amount", json!("7.0"), Value::Null),
+        ("dst_prefixes", json!(["23"]), json!([])),
+        ("capacity_limit", json!(0), Value::Null),
+    ] {
+        for (sent, shown) in [(&sent, &sent), (&Value::Null, &cleared)] {
+            let answer = old.patch(&format!("{TRUNKS}/{id}"), &patch(&id, json!({ name: sent }))).await;
+            assert_eq!(&answer.at(&format!("/data/attributes/{name}")), shown, "{name}");
+        }
     }
 }
 

@@ -50,7 +50,7 @@ const NESTED: [&str; 19] = [
     "rtp_timeout",
 ];
 
-const DID: [&str; 12] = [
+const DID: [&str; 13] = [
     "blocked",
     "capacity_limit",
     "description",
@@ -61,6 +61,7 @@ const DID: [&str; 12] = [
     "number",
     "expires_at",
     "channels_included_count",
+    "pending_removal",
     "dedicated_channels_count",
     "emergency_enabled",
 ];
@@ -179,6 +180,7 @@ async fn dids_are_listed_read_and_updated_in_every_version() {
             .into_iter()
             .filter(|name| *name != "emergency_enabled" || version >= ApiVersion::V2026_04_16)
             .filter(|name| *name != "billing_cycles_count" || version >= ApiVersion::V2021_04_19)
+            .filter(|name| *name != "pending_removal" || version < ApiVersion::V2021_04_19)
             .collect();
         let (listed, read) = (api.get(DIDS).await, api.get(&format!("{DIDS}/{did}")).await);
         let body = update("dids", &did, json!({ "description": version.as_str() }));

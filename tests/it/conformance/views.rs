@@ -73,8 +73,7 @@ async fn a_record_that_two_paths_reach_has_what_either_of_them_includes() {
             linking(update("dids", did, json!({})), "capacity_pool", identifier("capacity_pools", &pool));
         assert_eq!(world.api.patch(&format!("{DIDS}/{did}"), &body).await.status, 200);
     }
-    let body = linking(credentials("B"), "dids", dids(&[one, two]));
-    let trunk = world.created(&linking(body, "default_did", identifier("dids", one))).await.id();
+    let trunk = world.created(&linking(replacing("B", one), "dids", dids(&[one, two]))).await.id();
     // In either order of the parameter, and with the same record below both relationships.
     for include in [
         "default_did,dids.capacity_pool",
@@ -135,7 +134,7 @@ async fn a_path_through_an_undeclared_type_is_taken_where_it_is_declared_and_lea
         let detail = format!("{rest} is not a valid relationship of {kind}");
         error(400, "112", "Invalid field", &detail)
     };
-    for path in ["did_group.country", "did_group.city", "voice_in_trunk.pop", "did_group.bogus"] {
+    for path in ["voice_in_trunk.pop", "voice_in_trunk.voice_in_trunk_group", "voice_in_trunk.bogus"] {
         let (name, rest) = path.split_once('.').unwrap();
         let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids.{path}")).await;
         if Did::SPEC.nested_includes.contains(&path) {
@@ -145,10 +144,24 @@ async fn a_path_through_an_undeclared_type_is_taken_where_it_is_declared_and_lea
             refused(&answer, &[wrong(rest, Did::SPEC.relationship(name).unwrap().target)]);
         }
     }
-    let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids.did_group")).await;
-    assert_eq!(included(&answer), [one, two]);
-    assert_eq!(keys(&answer.at("/included/0/relationships/did_group")), ["data", "links"]);
-    assert_eq!(answer.at("/included/0/relationships/did_group/data"), Value::Null);
+}
+
+#[tokio::test]
+async fn each_part_of_a_dotted_include_is_a_relationship_of_the_type_before_it() {
+    let (world, trunk, _) = linked().await;
+    for rest in ["country", "city", "region", "stock_keeping_units", "address_requirement"] {
+        let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids.did_group.{rest}")).await;
+        assert_eq!(answer.status, 200, "{rest} {}", answer.text);
+        let group =
+            answer.at("/included").as_array().unwrap().iter().position(|one| one["type"] == "did_groups");
+        let linkage = answer.at(&format!("/included/{}/relationships/{rest}", group.unwrap()));
+        assert_eq!(keys(&linkage), ["data", "links"], "{rest}");
+        let nothing = if rest == "stock_keeping_units" { json!([]) } else { Value::Null };
+        assert_eq!(linkage["data"], nothing, "a type that is not served has no records");
+    }
+    let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids.did_group.bogus")).await;
+    let detail = "bogus is not a valid relationship of did_groups";
+    refused(&answer, &[error(400, "112", "Invalid field", detail)]);
 }
 
 #[tokio::test]
@@ -183,8 +196,7 @@ async fn the_default_did_is_included_first_as_recorded() {
     let feature = didww_types::Feature::ReplaceCli;
     let world = World::of(TestServer::builder().feature(feature)).await;
     let [one, two] = [world.did("46812111133").await, world.did("37061498222").await];
-    let body = linking(credentials("A"), "dids", dids(&[&one, &two]));
-    let trunk = world.created(&linking(body, "default_did", identifier("dids", &two))).await.id();
+    let trunk = world.created(&linking(replacing("A", &two), "dids", dids(&[&one, &two]))).await.id();
     let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids,default_did")).await;
     assert_eq!(included(&answer), [two.clone(), one.clone()]);
     assert_eq!(answer.at("/data/relationships/default_did/data"), identifier("dids", &two));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use didww_types::{ApiVersion, ResourceSpec, Verb, find};
+use didww_types::{ApiVersion, RelationshipSpec, ResourceSpec, Verb, find};
 
 /// All verbs, in the order in which a record meets them.
 pub const VERBS: [Verb; 5] = [Verb::Create, Verb::List, Verb::Get, Verb::Update, Verb::Delete];
@@ -35,7 +35,7 @@ pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> 
     }
     let record = format!("/{}/{{id}}", spec.name);
     for relationship in spec.relationships {
-        let (name, exists) = (relationship.name, version >= relationship.since);
+        let (name, exists) = (relationship.name_at(version), relationship.exists_in(version));
         let linkage = format!("{record}/relationships/{name}");
         demands.add(exists && spec.has(Verb::Get), &format!("GET {linkage}"));
         demands.add(exists && spec.has(Verb::Get), &format!("GET {record}/{name}"));
@@ -47,14 +47,14 @@ pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> 
         }
     }
     if spec.has(Verb::Get) {
-        for path in includes(spec) {
+        for path in includes(spec, version) {
             demands.add(include_exists(spec, &path, version), &format!("GET {record}?include={path}"));
         }
     }
     if spec.has(Verb::List) {
         let list = format!("GET /{}", spec.name);
         for filter in spec.filters {
-            demands.add(version >= filter.since, &format!("{list}?filter[{}]", filter.name));
+            demands.add(filter.exists_in(version), &format!("{list}?filter[{}]", filter.name));
         }
         for attribute in spec.attributes {
             let sorts = attribute.sort && attribute.exists_in(version);
@@ -80,20 +80,30 @@ impl Demands {
 }
 
 /// The include paths through one relationship, and those through two whose first target is declared.
-pub fn includes(spec: &'static ResourceSpec) -> Vec<String> {
+pub fn includes(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     let mut paths = Vec::new();
     for relationship in spec.relationships {
-        paths.push(relationship.name.to_owned());
+        let name = relationship.name_at(version);
+        paths.push(name.to_owned());
         let below = find(relationship.target).map_or(&[][..], |target| target.relationships);
-        paths.extend(below.iter().map(|second| format!("{}.{}", relationship.name, second.name)));
+        paths.extend(below.iter().map(|second| format!("{name}.{}", second.name_at(version))));
     }
     paths
+}
+
+/// The relationship with a name in a version.
+pub fn relationship_at(
+    spec: &ResourceSpec,
+    name: &str,
+    version: ApiVersion,
+) -> Option<&'static RelationshipSpec> {
+    spec.relationships_at(version).find(|one| one.name_at(version) == name)
 }
 
 /// Whether a version has every relationship of an include path.
 pub fn include_exists(spec: &'static ResourceSpec, path: &str, version: ApiVersion) -> bool {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-    let Some(relationship) = spec.relationships_at(version).find(|one| one.name == name) else {
+    let Some(relationship) = relationship_at(spec, name, version) else {
         return false;
     };
     rest.is_none_or(|rest| {

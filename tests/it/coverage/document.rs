@@ -128,15 +128,17 @@ impl World {
         assert_eq!(shown, names, "{self}: the attributes of {}", spec.name);
         for attribute in attributes {
             let value = record.attributes.as_ref().and_then(|members| members.get(attribute.name)).unwrap();
-            let is_valid = (attribute.validate)(value).is_ok() || (value.is_null() && attribute.nullable);
+            let is_valid = attribute.value_at(self.version).check(value).is_ok()
+                || (value.is_null() && attribute.nullable);
             assert!(is_valid, "{self}: {}.{} is {value}", spec.name, attribute.name);
         }
         let relationships: Vec<&RelationshipSpec> = spec.relationships_at(self.version).collect();
-        let names: Vec<&str> = relationships.iter().map(|relationship| relationship.name).collect();
+        let names: Vec<&str> =
+            relationships.iter().map(|relationship| relationship.name_at(self.version)).collect();
         let shown = record.relationships.as_ref().map(Members::names).unwrap_or_default();
         assert_eq!(shown, names, "{self}: the relationships of {}", spec.name);
         for relationship in relationships {
-            let name = relationship.name;
+            let name = relationship.name_at(self.version);
             let shown = record.relationships.as_ref().and_then(|members| members.get(name)).unwrap();
             let base = format!("{}/{}/{}", self.api.base(), spec.name, record.id);
             assert_eq!(shown.links["self"], format!("{base}/relationships/{name}"), "{self}");

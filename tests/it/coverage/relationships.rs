@@ -3,10 +3,11 @@
 use didww_types::{Access, RelationshipSpec, ResourceSpec, Verb};
 use serde_json::{Value, json};
 
-use super::demands::{include_exists, includes};
+use super::demands::{include_exists, includes, relationship_at};
 use super::document::Record;
+use super::fixture::Fixture;
 use super::world::World;
-use crate::support::world::{identifier, no_route, refused};
+use crate::support::world::{identifier, no_route, refused, update};
 
 /// Calls every relationship of a record, and leaves it linked to a new record wherever it can be.
 pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
@@ -16,8 +17,10 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
             None => None,
         };
         let path = format!("/{}/{id}", spec.name);
-        let stage = Stage { world, spec, relationship, path, member };
-        if world.version < relationship.since {
+        let needed = Fixture::load(spec).unwrap().linked_with.remove(relationship.name);
+        let needed = needed.filter(|_| world.version.has_corrected_rules());
+        let stage = Stage { world, spec, relationship, path, member, needed };
+        if !relationship.exists_in(world.version) {
             stage.refused_paths().await;
             continue;
         }
@@ -29,7 +32,7 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
         }
     }
     if spec.has(Verb::Get) {
-        for path in includes(spec) {
+        for path in includes(spec, world.version) {
             include(world, spec, id, &path).await;
         }
     }
@@ -43,21 +46,23 @@ struct Stage<'a> {
     path: String,
     /// A record to link; none if the version serves no records of the target.
     member: Option<String>,
+    /// The attributes with which alone the record has a member, and then always one.
+    needed: Option<Value>,
 }
 
 impl Stage<'_> {
     fn linkage_path(&self) -> String {
-        format!("{}/relationships/{}", self.path, self.relationship.name)
+        format!("{}/relationships/{}", self.path, self.relationship.name_at(self.world.version))
     }
 
     fn related_path(&self) -> String {
-        format!("{}/{}", self.path, self.relationship.name)
+        format!("{}/{}", self.path, self.relationship.name_at(self.world.version))
     }
 
     /// The linkage with the member, or without it.
     fn linkage(&self, linked: bool) -> Value {
         let member = self.member.as_ref().filter(|_| linked);
-        let member = member.map(|id| identifier(self.relationship.target, id));
+        let member = member.map(|id| identifier(self.relationship.target_at(self.world.version), id));
         if self.relationship.many { Value::Array(member.into_iter().collect()) } else { json!(member) }
     }
 
@@ -84,6 +89,8 @@ impl Stage<'_> {
             for (method, linked) in [("PATCH", true), ("DELETE", false), ("POST", true)] {
                 self.change(method, true, linked).await;
             }
+        } else if let Some(attributes) = &self.needed {
+            self.needs(attributes).await;
         } else {
             self.change("PATCH", true, true).await;
             if self.relationship.create != Access::Required {
@@ -91,6 +98,21 @@ impl Stage<'_> {
                 self.change("PATCH", true, true).await;
             }
         }
+    }
+
+    /// Links the record together with the attributes that this needs. Linkage alone is refused before, and null after it.
+    async fn needs(&self, attributes: &Value) {
+        let linkage = |linked| json!({ "data": self.linkage(linked) });
+        let refusal = self.world.send("PATCH", &self.linkage_path(), Some(&linkage(true))).await;
+        self.world.expect_refusal(&refusal, 422, "100");
+        let name = self.relationship.name_at(self.world.version);
+        let id = self.path.rsplit('/').next().unwrap();
+        let mut body = update(self.spec.name, id, attributes.clone());
+        body["data"]["relationships"] = json!({ name: linkage(true) });
+        self.world.expect_status(&self.world.send("PATCH", &self.path, Some(&body)).await, 200);
+        self.change("PATCH", true, true).await;
+        let refusal = self.world.send("PATCH", &self.linkage_path(), Some(&linkage(false))).await;
+        self.world.expect_refusal(&refusal, 422, "100");
     }
 
     /// Sends linkage, and checks what the record is linked to then.
@@ -164,7 +186,7 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
     world.check(spec, &document.data, &[name]);
     let linkage = document.data.relationships.as_ref().and_then(|members| members.get(name)).unwrap();
     let linked = identifiers(linkage.data.as_ref().unwrap());
-    let Some(target) = world.readable(spec.relationship(name).unwrap().target) else {
+    let Some(target) = world.readable(relationship_at(spec, name, world.version).unwrap().target) else {
         assert!(document.included.is_empty(), "{world}: {}", answer.text);
         return;
     };
@@ -178,7 +200,7 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
         let Some(second) = second else { continue };
         let linkage = record.relationships.as_ref().and_then(|members| members.get(second)).unwrap();
         let linked = identifiers(linkage.data.as_ref().unwrap());
-        let relationship = target.relationship(second).unwrap();
+        let relationship = relationship_at(target, second, world.version).unwrap();
         if let Some(target) = world.readable(relationship.target) {
             // The fixtures link what a request can link.
             assert!(

@@ -1,33 +1,40 @@
 //! `docs/conformance-sip.md` against the sources: each test that a row names exists, and no cell is empty.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::pages::{path, read};
 
-/// The names of all tests below these folders.
-fn tests() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for folder in ["tests/it", "crates"] {
-        collect(&path(folder), &mut names);
+/// All tests of the repository: their names and their sources. Of tests with the same name, the sources are joined.
+pub fn tests() -> BTreeMap<String, String> {
+    let mut tests = BTreeMap::new();
+    for folder in ["tests/it", "crates", "didww-client"] {
+        collect(&path(folder), &mut tests);
     }
-    names
+    tests
 }
 
-fn collect(folder: &Path, names: &mut BTreeSet<String>) {
+fn collect(folder: &Path, tests: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
         if file.is_dir() {
-            collect(&file, names);
+            collect(&file, tests);
         } else if file.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&file).unwrap();
-            let mut is_test = false;
-            for line in text.lines().map(str::trim) {
-                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                    is_test = true;
-                } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
-                    names.extend(rest.split('(').next().map(str::to_owned));
+            let (mut is_test, mut name) = (false, None);
+            for line in text.lines() {
+                let start = line.trim();
+                if start.starts_with("#[") {
+                    is_test |= start.starts_with("#[test]") || start.starts_with("#[tokio::test");
+                    name = None;
+                } else if let Some((_, rest)) = start.split_once("fn ").filter(|_| is_test) {
+                    name = rest.split('(').next().map(str::to_owned);
                     is_test = false;
+                }
+                if let Some(name) = &name {
+                    let source: &mut String = tests.entry(name.clone()).or_default();
+                    source.push_str(line);
+                    source.push('\n');
                 }
             }
         }
@@ -56,7 +63,7 @@ fn every_requirement_names_a_test_that_exists_or_says_why_not() {
         let named: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty() || reason.len() > 20, "neither a test nor a reason: {row:?}");
         for name in named {
-            assert!(tests.contains(name), "there is no test `{name}`: {row:?}");
+            assert!(tests.contains_key(name), "there is no test `{name}`: {row:?}");
         }
     }
     for section in ["8.2", "12.2.2", "13.3.1", "17.2.1", "18.3"] {

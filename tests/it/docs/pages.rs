@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 11] = [
+pub const PAGES: [&str; 12] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
+    "docs/conformance.md",
     "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",

@@ -1,4 +1,4 @@
-//! Changes over the API apply from the next INVITE on, and never to an active call.
+//! Changes over the API apply from the next INVITE on, and not to an active call, but the deletion of its trunk ends it.
 
 use serde_json::{Value, json};
 
@@ -47,10 +47,58 @@ async fn every_attribute_counts_from_the_next_call_on_and_calls_that_are_up_stay
     }
     assert_eq!(edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await.status, 204);
     assert_eq!(code(&edge, &trunk).await, 403, "no trunk allows the address now");
-    assert_eq!(up.request("UPDATE", &[], "").await.code(), 200, "the call outlives its trunk");
-    up.hang_up().await;
+    let bye = up.hung_up().await;
+    assert!(bye.header("Reason").is_some_and(|reason| reason.contains("Trunk deleted")), "{bye:?}");
     edge.calls_up(0).await;
     assert!(edge.binary.log().lines().all(|line| !line.contains("could not write")), "its record is kept");
+}
+
+#[tokio::test]
+async fn n71_the_deletion_of_a_trunk_ends_its_calls_and_no_others() {
+    let edge = Edge::start().await;
+    for version in ["2022-05-10", "2026-04-16", "2026-11-19"] {
+        let [trunk, other] = [edge.trunk(json!({})).await, edge.trunk(json!({ "rtp_ping": true })).await];
+        let mut up = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+        let mut stays = Call::up(&edge, &other, ANSWERS_AT_ONCE).await;
+        let mut rings = Call::new(&edge, "9990180").await;
+        let deletes = async {
+            edge.calls_up(3).await;
+            let path = format!("/voice_out_trunks/{}", trunk.id);
+            assert_eq!(edge.api.at(Some(version)).delete(&path).await.status, 204);
+        };
+        // No packet is needed for the end of the calls.
+        let (refusal, ()) = tokio::join!(rings.attempt_as(&trunk, |_| {}), deletes);
+        assert_eq!(refusal.code(), 503);
+        let bye = up.hung_up().await;
+        assert!(bye.header("Reason").is_some_and(|reason| reason.contains("Trunk deleted")), "{bye:?}");
+        edge.record(&trunk, 2).await;
+        for record in edge.records(&trunk).await {
+            assert_eq!(record["disconnect_cause"], 9005, "{record}");
+            assert_eq!(record["hung_up_by"], "server", "{record}");
+            assert!(record["explanation"].as_str().unwrap().contains("the trunk was deleted"), "{record}");
+        }
+        assert_eq!(stays.request("UPDATE", &[], "").await.code(), 200, "another trunk's call goes on");
+        stays.hang_up().await;
+        edge.calls_up(0).await;
+        let path = format!("/voice_out_trunks/{}", other.id);
+        assert_eq!(edge.api.delete(&path).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn an_emergency_call_outlives_its_trunk() {
+    let edge = Edge::start().await;
+    let did = edge.did("442079460000", true).await;
+    let trunk = edge.linked_trunk(json!({}), json!({ "emergency_dids": [did] })).await;
+    let mut up = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    let mut emergency = Call::new(&edge, "999").await;
+    "<sip:442079460000@example.com>".clone_into(&mut emergency.from);
+    assert_eq!(emergency.place(&trunk).await.code(), 200);
+    assert_eq!(edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await.status, 204);
+    up.hung_up().await;
+    assert_eq!(emergency.request("UPDATE", &[], "").await.code(), 200);
+    emergency.hang_up().await;
+    edge.calls_up(0).await;
 }
 
 #[tokio::test]

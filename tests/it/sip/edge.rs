@@ -178,8 +178,12 @@ impl Edge {
             "on_cli_mismatch_action": "send_original_cli",
             "authentication_method": credentials(&["127.0.0.0/8"], None),
         });
+        let mut older = json!({});
         for (name, value) in attributes.as_object().unwrap() {
-            all[name] = value.clone();
+            let is_older = (name == "capacity_limit" && *value == 0)
+                || (*value == "replace_cli" && links.get("default_did").is_none());
+            let body = if is_older { &mut older } else { &mut all };
+            body[name] = value.clone();
         }
         let mut relationships = json!({});
         for (name, value) in links.as_object().unwrap() {
@@ -193,7 +197,16 @@ impl Edge {
         let body = json!({
             "data": { "type": "voice_out_trunks", "attributes": all, "relationships": relationships }
         });
-        self.api.post("/voice_out_trunks", &body).await
+        let answer = self.api.post("/voice_out_trunks", &body).await;
+        if older != json!({}) && answer.status == 201 {
+            // A trunk without channels, or without the DID that replaces a number, is refused from 2026-04-16 on.
+            let id = answer.id();
+            let data = json!({ "type": "voice_out_trunks", "id": id, "attributes": older });
+            let older = self.api.at(Some("2022-05-10"));
+            let changed = older.patch(&format!("/voice_out_trunks/{id}"), &json!({ "data": data })).await;
+            assert_eq!(changed.status, 200, "{}", changed.text);
+        }
+        answer
     }
 
     /// Changes a trunk's attributes.

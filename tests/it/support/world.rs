@@ -73,8 +73,9 @@ impl World {
     /// Everything that the account can read of its records, as text.
     pub async fn dump(&self) -> String {
         let trunks = self.api.get(&format!("{TRUNKS}?include=dids,emergency_dids&page[size]=1000")).await;
-        let dids = self.api.get(&format!("{DIDS}?page[size]=1000")).await;
+        let dids = self.api.get(&format!("{DIDS}?page[size]=100")).await;
         assert_eq!((trunks.status, dids.status), (200, 200));
+        assert!(dids.at("/meta/total_records").as_u64().unwrap() <= 100, "one page has all DIDs");
         format!("{}\n{}", trunks.text, dids.text)
     }
 }
@@ -97,6 +98,12 @@ pub fn credentials(name: &str) -> Value {
             },
         }),
     )
+}
+
+/// A trunk that replaces caller numbers by a DID.
+pub fn replacing(name: &str, did: &str) -> Value {
+    let body = with(credentials(name), json!({ "on_cli_mismatch_action": "replace_cli" }));
+    linking(body, "default_did", identifier("dids", did))
 }
 
 /// A trunk before 2026-04-16, with only the required attributes.

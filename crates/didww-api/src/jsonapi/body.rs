@@ -204,7 +204,7 @@ impl Body {
         for (name, value) in links.0 {
             let Some(relationship) = context.relationship(spec, &name) else { continue };
             let data = value.get("data").ok_or_else(invalid_links)?;
-            parsed.links.push((relationship, linkage(relationship, data)?));
+            parsed.links.push((relationship, linkage(context, relationship, data)?));
         }
         Ok(parsed)
     }
@@ -212,12 +212,13 @@ impl Body {
 
 /// Parses the body of a request to a relationship endpoint. Returns the ids that it names.
 pub(super) fn parse_linkage(
+    context: &RequestContext<'_>,
     relationship: &'static RelationshipSpec,
     body: &[u8],
 ) -> Result<Vec<String>, ApiError> {
     let document = document(body)?;
     // Here an empty list and null are valid: they clear the relationship.
-    linkage(relationship, document.get("data").ok_or_else(|| missing("data"))?)
+    linkage(context, relationship, document.get("data").ok_or_else(|| missing("data"))?)
 }
 
 fn check_key(data: &OrderedMembers<&RawValue>, id: &str) -> Result<(), ApiError> {
@@ -266,7 +267,11 @@ fn may_write_relationship(relationship: &RelationshipSpec, purpose: Purpose<'_>)
 }
 
 /// Returns the ids of resource identifier objects in the order they were sent, without duplicates.
-fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>, ApiError> {
+fn linkage(
+    context: &RequestContext<'_>,
+    relationship: &RelationshipSpec,
+    data: &Value,
+) -> Result<Vec<String>, ApiError> {
     let members: Vec<&Value> = match (relationship.many, data) {
         (true, Value::Array(members)) => members.iter().collect(),
         (false, Value::Null) => Vec::new(),
@@ -284,7 +289,7 @@ fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>,
         else {
             return Err(invalid_links());
         };
-        if kind != relationship.target {
+        if kind != relationship.target_at(context.version) {
             // For a to-many relationship the framework leaves the name of the type empty.
             let named = if relationship.many { "" } else { kind };
             let detail = format!("{named} is not a valid type for this operation.");

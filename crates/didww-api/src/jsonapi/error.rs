@@ -194,7 +194,9 @@ impl From<StoreError> for ApiError {
         }
         match &error {
             StoreError::Taken(name) => {
-                Self::from_object(Refusal::attribute(name, Violation::Taken).to_error())
+                let pointer = format!("/data/attributes/{}", name.replace('.', "/"));
+                let field = name.rsplit('.').next().unwrap_or(name);
+                Self::from_object(Refusal::member_at(pointer, field, Violation::Taken).to_error())
             }
             StoreError::Conflict => Self::busy(error.to_string()),
             StoreError::Ended => {

@@ -81,7 +81,8 @@ impl Fixture {
         let mut attributes = default_attributes(spec, now);
         attributes.insert(name.to_owned(), value.into());
         let id = self.core.ids.record(now);
-        let insert = Change::Insert { scope: self.scope(spec), id, created_at: now, attributes, links };
+        let insert =
+            Change::Insert { scope: self.scope(spec), id, created_at: now, attributes, links, meta: None };
         self.core.store.commit(vec![insert]).await.unwrap().remove(0)
     }
 }

@@ -48,10 +48,11 @@ impl IncludeNode {
         let Some(relationship) = context.relationship(spec, name) else {
             return Err(invalid(format!("{name} is not a valid relationship of {}", spec.name)));
         };
-        let index = forest.iter().position(|node| node.relationship.name == name).unwrap_or_else(|| {
-            forest.push(Self { relationship, children: Vec::new() });
-            forest.len() - 1
-        });
+        let index =
+            forest.iter().position(|node| node.relationship.name == relationship.name).unwrap_or_else(|| {
+                forest.push(Self { relationship, children: Vec::new() });
+                forest.len() - 1
+            });
         let (Some(rest), Some(node)) = (rest, forest.get_mut(index)) else { return Ok(()) };
         if let Some(target) = find(relationship.target) {
             return Self::add_below(context, target, &mut node.children, rest);
@@ -63,7 +64,10 @@ impl IncludeNode {
         }
         // As the framework behind the API, the answer names one relationship and not the rest of the path.
         let named = rest.split('.').next().unwrap_or(rest);
-        Err(invalid(format!("{named} is not a valid relationship of {}", relationship.target)))
+        Err(invalid(format!(
+            "{named} is not a valid relationship of {}",
+            relationship.target_at(context.version)
+        )))
     }
 
     /// Sorts a forest by the order of declaration, in which recorded responses list the included records.

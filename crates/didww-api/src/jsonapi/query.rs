@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use didww_types::{
-    ErrorCode, ErrorObject, FilterSpec, Kind, Page, QueryPairs, ResourceSpec, find, split_values,
+    AttributeSpec, ErrorCode, ErrorObject, FilterSpec, FilterTest, Kind, Page, QueryPairs, REGISTRY,
+    ResourceSpec, find, follow,
 };
 
 use super::include::IncludeNode;
+use super::read::parse_id;
 use super::{ApiError, Operation, RequestContext, page};
 use trunk_store::{Condition, IndexValue, Order};
 
@@ -21,6 +23,8 @@ pub(crate) struct QueryParams {
     pub include: Vec<IncludeNode>,
     /// `filter[NAME]`: the conditions that a listed record meets.
     pub conditions: Vec<Condition>,
+    /// The filters whose values must be ids of records of the account, each with the listed type and the values.
+    owned: Vec<(&'static ResourceSpec, &'static FilterSpec, Vec<IndexValue>)>,
     /// `sort`: the sort criteria, the primary one first.
     pub order: Vec<Order>,
     /// `page[number]` and `page[size]`.
@@ -35,7 +39,17 @@ impl QueryParams {
     /// # Errors
     /// The first wrong name in `fields`; otherwise every wrong include and filter, and then either the first wrong sort
     /// criterion or every wrong page parameter.
-    pub(crate) fn parse(
+    pub(crate) async fn parse(
+        context: &RequestContext<'_>,
+        operation: &Operation,
+        query: &str,
+    ) -> Result<Self, ApiError> {
+        let params = Self::parse_text(context, operation, query)?;
+        params.check_owned(context).await?;
+        Ok(params)
+    }
+
+    fn parse_text(
         context: &RequestContext<'_>,
         operation: &Operation,
         query: &str,
@@ -51,7 +65,7 @@ impl QueryParams {
         if operation.is_paged() {
             params.filters(context, spec, &pairs, &mut errors);
             match params.sort(context, spec, &pairs) {
-                Ok(()) => match page::read(query, Page::MAX_SIZE) {
+                Ok(()) => match page::read(query, spec.max_page_size_at(context.version)) {
                     Ok(page) => params.page = page,
                     Err(wrong) => errors.extend(wrong),
                 },
@@ -109,18 +123,48 @@ impl QueryParams {
                 errors.push(ErrorObject::new(ErrorCode::FilterNotAllowed, "Filter not allowed", detail));
                 continue;
             };
-            match values(filter, value) {
-                Ok(values) => self.conditions.push(Condition { test: filter.test, values }),
-                Err(wrong) => {
-                    let detail = format!("{wrong} is not a valid value for {name}.");
-                    errors.push(ErrorObject::new(
-                        ErrorCode::InvalidFilterValue,
-                        "Invalid filter value",
-                        detail,
-                    ));
+            match values(context, spec, filter, value) {
+                Ok(values) => {
+                    if filter.owned && context.version.has_corrected_rules() {
+                        self.owned.push((spec, filter, values.clone()));
+                    }
+                    let test = filter.test_at(context.version);
+                    if filter.every.contain(context.version) {
+                        let one = |value| Condition { test, values: vec![value] };
+                        self.conditions.extend(values.into_iter().map(one));
+                    } else {
+                        self.conditions.push(Condition { test, values });
+                    }
+                }
+                Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),
+            }
+        }
+    }
+
+    /// Refuses a filter for a record that the account does not have.
+    async fn check_owned(&self, context: &RequestContext<'_>) -> Result<(), ApiError> {
+        for (spec, filter, values) in &self.owned {
+            let FilterTest::Linked(path) = filter.test else { continue };
+            let Some(target) =
+                follow(REGISTRY, spec.name, path).and_then(|steps| steps.last().map(|step| step.target))
+            else {
+                continue;
+            };
+            let texts = values.iter().filter_map(|value| match value {
+                IndexValue::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            for text in texts {
+                let record = match parse_id(text) {
+                    Some(id) => context.core.store.find(context.scope(target), id).await?,
+                    None => None,
+                };
+                if record.is_none() {
+                    return Err(ApiError::from_object(invalid_filter_value(text, filter.name)));
                 }
             }
         }
+        Ok(())
     }
 
     fn sort(
@@ -165,6 +209,11 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
         }
     }
     kept
+}
+
+fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {
+    let detail = format!("{value} is not a valid value for {name}.");
+    ErrorObject::new(ErrorCode::InvalidFilterValue, "Invalid filter value", detail)
 }
 
 fn is_in_links(name: &str) -> bool {
@@ -218,15 +267,31 @@ fn fields(
 ///
 /// # Errors
 /// The first value that the filter's kind does not allow.
-fn values(filter: &FilterSpec, text: &str) -> Result<Vec<IndexValue>, String> {
+fn values(
+    context: &RequestContext<'_>,
+    spec: &ResourceSpec,
+    filter: &FilterSpec,
+    text: &str,
+) -> Result<Vec<IndexValue>, String> {
     if text.is_empty() {
-        let closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
-        return if filter.blank || !closed { Ok(vec![IndexValue::Null]) } else { Err(String::new()) };
+        if filter.blank.contain(context.version) {
+            return Ok(vec![IndexValue::Null]);
+        }
+        let is_closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
+        // Otherwise it is a value that no record has.
+        return if is_closed { Err(String::new()) } else { Ok(vec![IndexValue::Text(String::new())]) };
     }
-    let mut values = split_values(text);
-    if !filter.list && values.len() > 1 {
-        // A filter that takes one value reads a comma as part of it.
-        values = vec![Cow::Borrowed(text)];
+    let mut values = filter.values(context.version, text);
+    if let (FilterTest::Equals(path), true) = (filter.test, context.version.has_corrected_rules()) {
+        let features = context.account.features;
+        let needs_more =
+            |attribute: &AttributeSpec, value: &str| attribute.missing_feature(value, features).is_some();
+        let refused = spec
+            .attribute(path)
+            .and_then(|attribute| values.iter().find(|value| needs_more(attribute, value)));
+        if let Some(value) = refused {
+            return Err(value.clone().into_owned());
+        }
     }
     let mut seen = HashSet::with_capacity(values.len());
     values.retain(|value| seen.insert(value.clone()));

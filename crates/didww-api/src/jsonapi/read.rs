@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::include::collect_included;
 use super::render::Document;
 use super::{ApiError, QueryParams, Reply, RequestContext};
-use trunk_store::{ListQuery, Record};
+use trunk_store::{ListQuery, Order, Record};
 
 /// Responds with a page of the account's records.
 pub(super) async fn list(
@@ -25,11 +25,15 @@ pub(super) fn list_query(
     spec: &'static ResourceSpec,
     params: &QueryParams,
 ) -> ListQuery {
+    let mut order = params.order.clone();
+    if let (true, Some(attribute)) = (order.is_empty(), spec.order_at(context.version)) {
+        order.push(Order { attribute, descending: false });
+    }
     ListQuery {
         scope: context.scope(spec),
         linked_from: None,
         conditions: params.conditions.clone(),
-        order: params.order.clone(),
+        order,
         offset: params.page.offset(),
         limit: params.page.size,
     }

@@ -23,8 +23,7 @@ pub(super) async fn linkage(
     let owner = find_record(context, spec, id).await?;
     let identifiers = related_identifiers(context, spec, &owner, relationship).await?;
     let params = QueryParams::default();
-    let text =
-        Document::new(context, &params).linkage(&owner, relationship.name, relationship.many, &identifiers);
+    let text = Document::new(context, &params).linkage(&owner, relationship, &identifiers);
     Ok(Reply::document(StatusCode::OK, text))
 }
 
@@ -41,7 +40,8 @@ pub(super) async fn related(
         // A type that this server does not declare has no records, so the relationship is always empty.
         let document = Document::new(context, params);
         let text = if relationship.many {
-            let url = Links { base: &context.base }.related(spec.name, id, relationship.name);
+            let url =
+                Links { base: &context.base }.related(spec.name, id, relationship.name_at(context.version));
             document.collection(&[], &[], 0, &params.page.links(&url, &params.in_links, 0)).await?
         } else {
             document.single(&[], &[]).await?
@@ -56,7 +56,7 @@ pub(super) async fn related(
                 list.conditions.extend(matching(context, target, values).conditions);
             }
         }
-        let url = Links { base: &context.base }.related(spec.name, id, relationship.name);
+        let url = Links { base: &context.base }.related(spec.name, id, relationship.name_at(context.version));
         return list_reply(context, target, params, list, &url).await;
     }
     let identifiers = related_identifiers(context, spec, &owner, relationship).await?;
@@ -77,13 +77,13 @@ pub(super) async fn update_linkage(
     body: &[u8],
 ) -> Result<Reply, ApiError> {
     if !relationship.update {
-        return Err(not_writable(relationship));
+        return Err(not_writable(context, relationship));
     }
     // DELETE without a body clears a to-one relationship.
     let ids = if change == LinkageChange::Remove && !relationship.many {
         Vec::new()
     } else {
-        parse_linkage(relationship, body)?
+        parse_linkage(context, relationship, body)?
     };
     if change == LinkageChange::Replace || !relationship.many {
         let body = Body { links: vec![(relationship, ids)], ..Body::default() };

@@ -4,7 +4,7 @@
 //! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the version
 //! and written with the selected members.
 
-use didww_types::{PageLinks, ResourceSpec};
+use didww_types::{PageLinks, RelationshipSpec, ResourceSpec};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -87,14 +87,13 @@ impl<'a> Document<'a> {
     pub(super) fn linkage(
         mut self,
         owner: &Record,
-        name: &str,
-        many: bool,
+        relationship: &RelationshipSpec,
         identifiers: &[(String, Uuid)],
     ) -> String {
         self.text.push_str("{\"data\":");
-        self.identifiers(many, identifiers);
+        self.identifiers(relationship, identifiers);
         self.text.push_str(",\"links\":");
-        self.links(owner, name);
+        self.links(owner, relationship.name_at(self.context.version));
         self.meta(None);
         self.finish()
     }
@@ -192,18 +191,19 @@ impl<'a> Document<'a> {
     fn relationships(&mut self, entry: &RecordWithLinkage, selected: Option<&[String]>) {
         let mut first = true;
         for relationship in self.context.relationships(entry.spec) {
-            if selected.is_some_and(|names| !names.iter().any(|name| name == relationship.name)) {
+            let name = relationship.name_at(self.context.version);
+            if selected.is_some_and(|names| !names.iter().any(|selected| selected == name)) {
                 continue;
             }
             self.text.push_str(if first { ",\"relationships\":{\"" } else { ",\"" });
             first = false;
-            self.text.push_str(relationship.name);
+            self.text.push_str(name);
             self.text.push_str("\":{\"links\":");
-            self.links(&entry.record, relationship.name);
+            self.links(&entry.record, name);
             if let Some((_, identifiers)) = entry.linkage.iter().find(|(name, _)| *name == relationship.name)
             {
                 self.text.push_str(",\"data\":");
-                self.identifiers(relationship.many, identifiers);
+                self.identifiers(relationship, identifiers);
             }
             self.text.push('}');
         }
@@ -224,7 +224,9 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn identifiers(&mut self, many: bool, identifiers: &[(String, Uuid)]) {
+    fn identifiers(&mut self, relationship: &RelationshipSpec, identifiers: &[(String, Uuid)]) {
+        let many = relationship.many;
+        let former = relationship.former.is_some().then(|| relationship.target_at(self.context.version));
         if !many && identifiers.is_empty() {
             self.text.push_str("null");
             return;
@@ -238,7 +240,7 @@ impl<'a> Document<'a> {
             }
             let mut buffer = Uuid::encode_buffer();
             self.text.push_str("{\"type\":\"");
-            self.text.push_str(kind);
+            self.text.push_str(former.unwrap_or(kind));
             self.text.push_str("\",\"id\":\"");
             self.text.push_str(id.hyphenated().encode_lower(&mut buffer));
             self.text.push_str("\"}");

@@ -70,6 +70,9 @@ fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
 
 /// Decodes a segment; `None` if it is not valid. The decoder itself would leave a `%` without two digits as it is.
 fn percent_decode(segment: &str) -> Option<Cow<'_, str>> {
+    if !segment.contains('%') {
+        return Some(Cow::Borrowed(segment));
+    }
     let begins_with_digits = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let is_valid = segment.split('%').skip(1).all(begins_with_digits);
     is_valid.then(|| percent_decode_str(segment).decode_utf8())?.ok()

@@ -243,10 +243,10 @@ pub(super) async fn member_ids(
 }
 
 /// Returns the error for a relationship that the API declares as read-only.
-pub(super) fn not_writable(relationship: &RelationshipSpec) -> ApiError {
+pub(super) fn not_writable(context: &RequestContext<'_>, relationship: &RelationshipSpec) -> ApiError {
     ApiError::new(
         ErrorCode::ParamNotAllowed,
         "Param not allowed",
-        format!("{} is not allowed.", relationship.name),
+        format!("{} is not allowed.", relationship.name_at(context.version)),
     )
 }

@@ -1,6 +1,8 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
-use didww_types::{ApiVersion, FilterSpec, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find};
+use didww_types::{
+    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find,
+};
 use serde_json::{Map, Value, json};
 
 use super::schemas::kind_schema;
@@ -66,8 +68,8 @@ fn relationship_paths(
     relationship: &'static RelationshipSpec,
     id: &Value,
 ) -> Map<String, Value> {
-    let (kind, name) = (spec.name, relationship.name);
-    let linkage = linkage_schema(relationship);
+    let (kind, name) = (spec.name, relationship.name_at(version));
+    let linkage = linkage_schema(relationship, version);
     let answer = json!({ "content": { MEDIA_TYPE: { "schema": {
         "type": "object",
         "required": ["data", "links"],
@@ -133,12 +135,12 @@ fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> 
     (document(&data, relationship.many), parameters)
 }
 
-fn linkage_schema(relationship: &RelationshipSpec) -> Value {
+fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value {
     let mut identifier = json!({
         "type": "object",
         "required": ["type", "id"],
         "properties": {
-            "type": { "type": "string", "enum": [relationship.target] },
+            "type": { "type": "string", "enum": [relationship.target_at(version)] },
             "id": { "type": "string", "format": "uuid" },
         },
     });
@@ -239,18 +241,24 @@ fn comma_list(name: &str, description: &str, item: &Value) -> Value {
     parameter
 }
 
-fn filter_parameter(filter: &FilterSpec) -> Value {
+fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
+    let (is_list, takes_blank) = (filter.list.contain(version), filter.blank.contain(version));
     let name = format!("filter[{}]", filter.name);
     let value = kind_schema(&filter.kind);
-    let mut words =
-        if filter.list { "The attribute has one of these values." } else { "The attribute has this value." }
-            .to_owned();
-    if filter.blank {
+    let words = match (is_list, filter.test_at(version)) {
+        (true, _) if filter.every.contain(version) => "The attribute has every one of these values.",
+        (true, _) => "The attribute has one of these values.",
+        (false, FilterTest::MetaAtLeast(_)) => "The attribute has this value or a greater one.",
+        (false, FilterTest::Contains(_)) => "The attribute contains this value.",
+        (false, _) => "The attribute has this value.",
+    };
+    let mut words = words.to_owned();
+    if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");
     }
     let mut parameter =
-        if filter.list { comma_list(&name, &words, &value) } else { query(&name, &words, &value) };
-    if let (true, Some(parameter)) = (filter.blank, parameter.as_object_mut()) {
+        if is_list { comma_list(&name, &words, &value) } else { query(&name, &words, &value) };
+    if let (true, Some(parameter)) = (takes_blank, parameter.as_object_mut()) {
         parameter.insert("allowEmptyValue".to_owned(), json!(true));
     }
     parameter
@@ -259,7 +267,7 @@ fn filter_parameter(filter: &FilterSpec) -> Value {
 fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
     // A filter through a type that is not declared is accepted, because DIDWW has it, but finds nothing.
     let filters = spec.filters_at(version).filter(|filter| !filter.legacy && spec.resolves(filter));
-    let mut parameters: Vec<Value> = filters.map(filter_parameter).collect();
+    let mut parameters: Vec<Value> = filters.map(|filter| filter_parameter(filter, version)).collect();
     let attributes = spec.attributes_at(version).into_iter().filter(|attribute| attribute.sort);
     let sorts: Vec<String> = attributes
         .flat_map(|attribute| [attribute.name.to_owned(), format!("-{}", attribute.name)])
@@ -276,13 +284,13 @@ fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Valu
     parameters.push(query(
         "page[size]",
         "The number of records on a page.",
-        &json!({ "type": "integer", "minimum": 1, "maximum": Page::MAX_SIZE, "default": Page::DEFAULT_SIZE }),
+        &json!({ "type": "integer", "minimum": 1, "maximum": spec.max_page_size_at(version), "default": Page::DEFAULT_SIZE }),
     ));
     parameters
 }
 
 fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
-    let relationships = || spec.relationships_at(version).map(|relationship| relationship.name);
+    let relationships = || spec.relationships_at(version).map(|relationship| relationship.name_at(version));
     let mut parameters = Vec::new();
     parameters.extend(include_parameter(spec, version));
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
@@ -297,12 +305,14 @@ fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Val
 /// described by a pattern.
 fn include_parameter(spec: &'static ResourceSpec, version: ApiVersion) -> Option<Value> {
     let mut paths: Vec<String> =
-        spec.relationships_at(version).map(|relationship| relationship.name.to_owned()).collect();
+        spec.relationships_at(version).map(|relationship| relationship.name_at(version).to_owned()).collect();
     let roots = paths.join("|");
     for relationship in spec.relationships_at(version) {
         let target = find(relationship.target).filter(|target| version >= target.since);
         let further = target.into_iter().flat_map(|target| target.relationships_at(version));
-        paths.extend(further.map(|further| format!("{}.{}", relationship.name, further.name)));
+        paths.extend(
+            further.map(|further| format!("{}.{}", relationship.name_at(version), further.name_at(version))),
+        );
     }
     let listed = json!({ "type": "string", "enum": paths });
     let (words, item) = if paths.iter().any(|path| path.contains('.')) {

@@ -19,7 +19,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
                 .collect(),
             relationships: relationships
                 .filter(|relationship| relationship.create == Access::Required)
-                .map(|relationship| relationship.name)
+                .map(|relationship| relationship.name_at(version))
                 .collect(),
         };
         schemas.insert(format!("{}_create", spec.name), body(spec, &create, &required, false));
@@ -99,13 +99,16 @@ fn members(
             .attributes_at(version)
             .into_iter()
             .filter(|attribute| attributes(attribute))
-            .map(|attribute| (attribute.name.to_owned(), attribute_schema(attribute)))
+            .map(|attribute| (attribute.name.to_owned(), attribute_schema(attribute, version)))
             .collect(),
         relationships: spec
             .relationships_at(version)
             .filter(|relationship| relationships(relationship))
             .map(|relationship| {
-                (relationship.name.to_owned(), json!({ "type": "object", "description": relationship.doc }))
+                (
+                    relationship.name_at(version).to_owned(),
+                    json!({ "type": "object", "description": relationship.doc }),
+                )
             })
             .collect(),
     }
@@ -155,11 +158,12 @@ fn identity(spec: &ResourceSpec, keyed: bool) -> Map<String, Value> {
     properties
 }
 
-fn attribute_schema(attribute: &AttributeSpec) -> Value {
-    let mut schema = kind_schema(&attribute.kind);
+fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
+    let value = attribute.value_at(version);
+    let mut schema = kind_schema(&value.kind);
     if let Some(object) = schema.as_object_mut() {
         object.insert("description".to_owned(), json!(attribute.doc));
-        if attribute.nullable {
+        if value.nullable {
             object.insert("nullable".to_owned(), json!(true));
         }
         if attribute.create == Access::Never && !attribute.update {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::direct::{MemberSink, ReadInto};
 use crate::enumeration::string_enum;
 use crate::text::CowStr;
-use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid};
+use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid, distinct_networks};
 use crate::{Attribute, DecodeError, Extra, Flaw, Kind, Secret, Violation};
 
 string_enum! {
@@ -359,7 +359,7 @@ fn validate_credentials_and_ip(attributes: &Map<String, Value>) -> Result<Map<St
     let mut flaws = Vec::new();
     for (name, value) in attributes {
         match name.as_str() {
-            "allowed_sip_ips" => match IpNetworks::validate(value) {
+            "allowed_sip_ips" => match distinct_networks(value) {
                 Ok(networks) => {
                     validated.insert(name.clone(), networks);
                 }

@@ -1,11 +1,13 @@
 //! Phone numbers: `dids`.
 
+use serde_json::{Value, json};
+
 use super::{
-    AddressVerification, CapacityPool, DidGroup, EmergencyCallingService, EmergencyVerification, Identity,
-    Order, SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup,
+    AddressVerification, CapacityPool, DidFeature, DidGroup, EmergencyCallingService, EmergencyVerification,
+    Identity, Order, SharedCapacityGroup, SmsTrunk, SmsTrunkGroup, VoiceInTrunk, VoiceInTrunkGroup,
 };
-use crate::values::{BillingCycles, CapacityLimit, DidNumber};
-use crate::{Extra, Id, Resource, Timestamp, ToOne};
+use crate::values::{BillingCycles, CapacityLimit, DidNumber, PositiveCapacity};
+use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Resource, Timestamp, ToOne};
 
 /// A phone number that the account rents.
 #[derive(Debug, Clone, PartialEq, Resource)]
@@ -13,33 +15,38 @@ use crate::{Extra, Id, Resource, Timestamp, ToOne};
     name = "dids",
     since = "2017-09-18",
     verbs(list, get, update),
+    adapter = PENDING_REMOVAL,
+    order(by = "number", since = "2026-04-16"),
     nested_includes(
         "did_group.country",
         "did_group.city",
         "did_group.region",
         "did_group.did_group_type",
         "did_group.stock_keeping_units",
+        "did_group.address_requirement",
         "voice_in_trunk.pop",
         "voice_in_trunk.voice_in_trunk_group"
     )
 )]
 #[filter(name = "address_verification.id", linked = "address_verification", list, value = String)]
-#[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank, value = String)]
-#[filter(name = "city.id", linked = "did_group.city", list, blank, value = String)]
+#[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank(until = "2026-04-16"), value = String)]
+#[filter(name = "city.id", linked = "did_group.city", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "country.id", linked = "did_group.country", list, blank, value = String)]
-#[filter(name = "did_group.features", related = "did_group.features", list, value = DidFeature)]
-#[filter(name = "did_group.id", linked = "did_group", list, blank, value = String)]
+#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-11-19"), value = DidFeature)]
+#[filter(name = "did_group.id", linked = "did_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]
-#[filter(name = "order.id", linked = "order", list, blank, value = String)]
+#[filter(name = "order.id", linked = "order", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "order.reference", related = "order.reference", list, value = String)]
-#[filter(name = "pending_removal", equals = "terminated", value = bool, legacy)]
-#[filter(name = "region.id", linked = "did_group.region", list, blank, value = String)]
-#[filter(name = "shared_capacity_group.id", linked = "shared_capacity_group", list, blank, value = String)]
-#[filter(name = "trunk.id", linked = "voice_in_trunk", list, blank, value = String, legacy)]
-#[filter(name = "trunk_group.id", linked = "voice_in_trunk_group", list, blank, value = String, legacy)]
-#[filter(name = "voice_in_trunk.id", linked = "voice_in_trunk", list, blank, since = "2021-12-15", value = String)]
-#[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank, since = "2021-12-15", value = String)]
+#[filter(name = "pending_removal", zero = "billing_cycles_count", until = "2026-04-16", value = bool, legacy)]
+#[filter(name = "region.id", linked = "did_group.region", list, blank(until = "2026-04-16"), value = String)]
+#[filter(name = "shared_capacity_group.id", linked = "shared_capacity_group", list, blank(until = "2026-04-16"), value = String)]
+#[filter(name = "sms_trunk.id", linked = "sms_trunk", list, since = "2026-11-19", value = String)]
+#[filter(name = "sms_trunk_group.id", linked = "sms_trunk_group", list, since = "2026-11-19", value = String)]
+#[filter(name = "trunk.id", linked = "voice_in_trunk", list, blank(until = "2026-04-16"), value = String, legacy)]
+#[filter(name = "trunk_group.id", linked = "voice_in_trunk_group", list, blank(until = "2026-04-16"), value = String, legacy)]
+#[filter(name = "voice_in_trunk.id", linked = "voice_in_trunk", list, blank(until = "2026-04-16"), since = "2021-12-15", value = String)]
+#[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank(until = "2026-04-16"), since = "2021-12-15", value = String)]
 #[non_exhaustive]
 pub struct Did {
     /// The DID's id.
@@ -47,11 +54,11 @@ pub struct Did {
     /// Whether the DID is blocked and carries no traffic.
     #[attr(sort, filter, default = false)]
     pub blocked: bool,
-    /// The maximum number of simultaneous calls, 0 to 32767. None is no limit.
-    #[attr(update, sort)]
+    /// The maximum number of simultaneous calls, 1 to 32767, and before 2026-04-16 from 0. None is no limit.
+    #[attr(update, sort, revised(since = "2026-04-16", value = Option<PositiveCapacity>))]
     pub capacity_limit: Option<CapacityLimit>,
     /// The customer's note about the DID.
-    #[attr(update, sort, filter(list, blank))]
+    #[attr(update, sort, filter(list(until = "2022-05-10"), blank, contains(since = "2026-04-16")))]
     pub description: Option<String>,
     /// Whether the DID is cancelled at the end of the paid period. Setting it to false restores the DID.
     #[attr(update, sort, filter, default = false)]
@@ -63,10 +70,15 @@ pub struct Did {
     #[attr(sort)]
     pub created_at: Timestamp,
     /// The number of renewals left, 0 to 999. None renews the DID without end.
-    #[attr(update, since = "2021-04-19", sort, filter)]
+    #[attr(
+        update,
+        since = "2021-04-19",
+        sort,
+        filter(list(since = "2026-11-19"), blank(since = "2026-11-19"))
+    )]
     pub billing_cycles_count: Option<BillingCycles>,
     /// The telephone number in E.164 form without the plus sign.
-    #[attr(unique_everywhere, sort, value = DidNumber, filter(list, blank))]
+    #[attr(unique_everywhere, sort, value = DidNumber, filter(list, blank(until = "2026-04-16")))]
     pub number: String,
     /// The end of the paid period.
     #[attr(sort)]
@@ -96,10 +108,18 @@ pub struct Did {
     #[rel(one = "address_verifications", update)]
     pub address_verification: ToOne<AddressVerification>,
     /// The inbound trunk that receives calls to the DID. It excludes `voice_in_trunk_group`.
-    #[rel(one = "voice_in_trunks", update, since = "2021-12-15")]
+    #[rel(
+        one = "voice_in_trunks",
+        update,
+        formerly(name = "trunk", target = "trunks", until = "2021-04-19")
+    )]
     pub voice_in_trunk: ToOne<VoiceInTrunk>,
     /// The group of inbound trunks that receives calls to the DID. It excludes `voice_in_trunk`.
-    #[rel(one = "voice_in_trunk_groups", update, since = "2021-12-15")]
+    #[rel(
+        one = "voice_in_trunk_groups",
+        update,
+        formerly(name = "trunk_group", target = "trunk_groups", until = "2021-04-19")
+    )]
     pub voice_in_trunk_group: ToOne<VoiceInTrunkGroup>,
     /// The emergency calling service of the DID.
     #[rel(one = "emergency_calling_services", update, since = "2026-04-16")]
@@ -110,29 +130,42 @@ pub struct Did {
     /// The identity to which the DID is registered.
     #[rel(one = "identities", since = "2026-04-16")]
     pub identity: ToOne<Identity>,
+    /// The text message trunk that receives messages to the DID. It excludes `sms_trunk_group`.
+    #[rel(one = "sms_trunks", update, since = "2026-11-19")]
+    pub sms_trunk: ToOne<SmsTrunk>,
+    /// The group of text message trunks that receives messages to the DID. It excludes `sms_trunk`.
+    #[rel(one = "sms_trunk_groups", update, since = "2026-11-19")]
+    pub sms_trunk_group: ToOne<SmsTrunkGroup>,
     /// Attributes that this crate does not declare.
     #[extra]
     pub extra: Extra,
 }
 
-crate::enumeration::string_enum! {
-    /// The features of a DID group.
-    DidFeature {
-        /// Incoming calls.
-        VoiceIn = "voice_in",
-        /// Outgoing calls.
-        VoiceOut = "voice_out",
-        /// Fax over IP.
-        T38 = "t38",
-        /// Incoming text messages.
-        SmsIn = "sms_in",
-        /// Text messages from person to person.
-        P2p = "p2p",
-        /// Text messages from application to person.
-        A2p = "a2p",
-        /// Emergency calls.
-        Emergency = "emergency",
-        /// The caller's name (CNAM) on outgoing calls.
-        CnamOut = "cnam_out",
-    }
-}
+/// The form of 2017-09-18: a DID that is not renewed has `pending_removal` instead of a count of renewals.
+static PENDING_REMOVAL: Adapter = Adapter {
+    until: ApiVersion::V2017_09_18,
+    attributes: &[AttributeSpec::of::<bool>("pending_removal", "Whether the DID is not renewed.")
+        .update()
+        .until(ApiVersion::V2017_09_18, "dedicated_channels_count")],
+    from_canonical: |_version, attributes| {
+        if let Some(count) = attributes.remove(COUNT) {
+            attributes.insert(PENDING.to_owned(), json!(count.as_i64() == Some(0)));
+        }
+    },
+    to_canonical: |_version, attributes| {
+        if let Some(pending) = attributes.remove(PENDING) {
+            let count = if pending.as_bool() == Some(true) { json!(0) } else { Value::Null };
+            attributes.insert(COUNT.to_owned(), count);
+        }
+    },
+    not_representable: |_version, attributes| {
+        let count = attributes.get(COUNT)?;
+        let reason = "before 2021-04-19 a DID is renewed without end, or not at all";
+        (!count.is_null() && count.as_i64() != Some(0))
+            .then_some(NotRepresentable { attribute: COUNT, reason })
+    },
+};
+
+const PENDING: &str = "pending_removal";
+
+const COUNT: &str = "billing_cycles_count";

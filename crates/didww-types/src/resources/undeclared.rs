@@ -1,6 +1,6 @@
 //! The types to which declared resources refer and which are not declared yet.
 //!
-//! Each has a Rust type already, so that a program that names it, in `Id<DidGroup>` for instance, still compiles when the
+//! Each has a Rust type already, so that a program that names it, in `Id<Order>` for instance, still compiles when the
 //! resource is declared: its line here is then replaced by a file with a struct of the same name.
 
 use crate::Named;
@@ -19,15 +19,21 @@ macro_rules! undeclared {
 }
 
 undeclared! {
+    AddressRequirement = "address_requirements",
     AddressVerification = "address_verifications",
+    City = "cities",
     Country = "countries",
-    DidGroup = "did_groups",
+    DidGroupType = "did_group_types",
     EmergencyCallingService = "emergency_calling_services",
     EmergencyVerification = "emergency_verifications",
     Identity = "identities",
     Order = "orders",
     QtyBasedPricing = "qty_based_pricings",
+    Region = "regions",
     SharedCapacityGroup = "shared_capacity_groups",
+    SmsTrunk = "sms_trunks",
+    SmsTrunkGroup = "sms_trunk_groups",
+    StockKeepingUnit = "stock_keeping_units",
     VoiceInTrunk = "voice_in_trunks",
     VoiceInTrunkGroup = "voice_in_trunk_groups",
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{AuthenticationMethod, AuthenticationMethodType, Did, MediaEncryptionMode};
 use crate::enumeration::string_enum;
 use crate::values::{
-    BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, Money, Name,
-    RtpTimeout, ThresholdAmount,
+    AbsoluteCallbackUrl, BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks,
+    Money, Name, PositiveCapacity, RtpNetworks, RtpTimeout, ThresholdAmount, WithoutNull,
 };
 use crate::{
     Access, Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Resource, Timestamp, ToMany,
@@ -62,10 +62,12 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
     verbs(list, get, create, update, delete),
     adapter = FLAT,
     list_needs = Outbound,
-    needs(Outbound, "2026-04-16")
+    needs(Outbound, "2026-04-16"),
+    max_page_size = 1000,
+    unique_everywhere("authentication_method.attributes.twilio_account_sid")
 )]
 #[filter(name = "id", id, list, value = Id<VoiceOutTrunk>)]
-#[filter(name = "name_contains", contains = "name", list, blank, value = String)]
+#[filter(name = "name_contains", contains = "name", list(until = "2026-04-16"), blank, value = String)]
 #[filter(
     name = "authentication_method.type",
     equals = "authentication_method.type",
@@ -73,13 +75,21 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
     since = "2026-04-16",
     value = AuthenticationMethodType
 )]
-#[filter(name = "default_did.id", linked = "default_did", list, blank, value = Id<Did>)]
+#[filter(
+    name = "default_did.id",
+    linked = "default_did",
+    list(until = "2026-04-16"),
+    blank(until = "2026-04-16"),
+    owned,
+    value = Id<Did>
+)]
 #[non_exhaustive]
 pub struct VoiceOutTrunk {
     /// The trunk's id.
     pub id: Id<VoiceOutTrunk>,
-    /// The addresses from which media is accepted, at most 60. None is no restriction.
-    #[attr(create, update)]
+    /// The addresses from which media is accepted, at most 60. None is no restriction. From 2026-04-16 on, a list that is
+    /// sent is neither empty nor contains an address twice or a network of all addresses.
+    #[attr(create, update, revised(since = "2026-04-16", value = Option<RtpNetworks>))]
     pub allowed_rtp_ips: Option<IpNetworks>,
     /// Whether any eligible DID of the account can be the caller number. If true, `dids` cannot be set.
     #[attr(create, update, default = false, sort, filter)]
@@ -88,13 +98,25 @@ pub struct VoiceOutTrunk {
     #[attr(create, update, default = "active", filter)]
     pub status: VoiceOutTrunkStatus,
     /// The treatment of a call whose caller number is not one of the trunk's DIDs.
-    #[attr(create = required(2), update, filter(list, blank))]
+    #[attr(
+        create = required(2),
+        update,
+        values_need(replace_cli = ReplaceCli, randomize_cli = RandomizeCli),
+        filter(list(until = "2026-04-16"), blank)
+    )]
     pub on_cli_mismatch_action: OnCliMismatchAction,
     /// The trunk's name, unique within the account.
-    #[attr(create = required(1), update, unique, sort, value = Name, filter(list, blank))]
+    #[attr(
+        create = required(1),
+        update,
+        unique,
+        sort,
+        value = Name,
+        filter(list(until = "2026-04-16"), blank)
+    )]
     pub name: String,
-    /// The maximum number of simultaneous calls, 0 to 32767. None is no limit.
-    #[attr(create, update)]
+    /// The maximum number of simultaneous calls, 1 to 32767, and before 2026-04-16 from 0. None is no limit.
+    #[attr(create, update, revised(since = "2026-04-16", value = Option<PositiveCapacity>))]
     pub capacity_limit: Option<CapacityLimit>,
     /// The time at which the trunk was created.
     #[attr(sort)]
@@ -102,8 +124,9 @@ pub struct VoiceOutTrunk {
     /// Whether the spending of the last 24 hours reached the threshold.
     #[attr(default = false, sort, filter)]
     pub threshold_reached: bool,
-    /// The spending threshold for a rolling 24 hours, 0.0 to 100000.0 US dollars. None is no threshold.
-    #[attr(create, update, default = "3000.0")]
+    /// The spending threshold for a rolling 24 hours, 0.0 to 100000.0 US dollars. None is no threshold; it can be set before
+    /// 2026-04-16 only.
+    #[attr(create, update, default = "3000.0", revised(since = "2026-04-16", value = ThresholdAmount))]
     pub threshold_amount: Option<ThresholdAmount>,
     /// The encryption of media.
     #[attr(create, update, default = "disabled", filter)]
@@ -112,7 +135,7 @@ pub struct VoiceOutTrunk {
     #[attr(create, update, default = "allow_all", filter)]
     pub default_dst_action: DefaultDstAction,
     /// Exceptions to the default destination action: prefixes of 1 to 15 digits.
-    #[attr(create, update, default = [])]
+    #[attr(create, update, default = [], revised(since = "2026-04-16", value = WithoutNull<DstPrefixes>))]
     pub dst_prefixes: DstPrefixes,
     /// Whether media is sent to the address from which media arrives (COMEDIA) instead of the address in the
     /// SDP.
@@ -122,10 +145,15 @@ pub struct VoiceOutTrunk {
     #[attr(create, update, default = false)]
     pub rtp_ping: bool,
     /// The URL that is notified when the trunk is blocked by its threshold, or unblocked.
-    #[attr(create, update)]
+    #[attr(
+        create,
+        update,
+        value = Option<AbsoluteCallbackUrl>,
+        revised(since = "2026-04-16", value = Option<CallbackUrl>)
+    )]
     pub callback_url: Option<CallbackUrl>,
     /// The trunk's identifier in the customer's own system, at most 100 characters.
-    #[attr(create, update, since = "2026-04-16", sort, filter(blank))]
+    #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
     /// How the trunk authenticates calls. An update replaces the whole object.
     #[attr(create = required(3), update, since = "2026-04-16")]
@@ -134,8 +162,9 @@ pub struct VoiceOutTrunk {
     /// be set.
     #[attr(create, update, default = false, since = "2026-04-16")]
     pub emergency_enable_all: bool,
-    /// The time without RTP after which a call is ended, 30 to 600 seconds.
-    #[attr(create, update, default = 30, since = "2026-04-16")]
+    /// The time without RTP after which a call is ended, 30 to 600 seconds. None if an older version of the API returned the
+    /// trunk.
+    #[attr(create, update, default = 30, since = "2026-04-16", value = RtpTimeout)]
     pub rtp_timeout: Option<RtpTimeout>,
     /// The DID that replaces a mismatching caller number. Only for accounts for which DIDWW enables
     /// `replace_cli`.

@@ -123,6 +123,11 @@ bounded_integer! {
 }
 
 bounded_integer! {
+    /// The maximum number of simultaneous calls as it can be written from 2026-04-16 on: 1 to 32767.
+    PositiveCapacity(u32), 1..=32_767, "capacity limit", "1 to 32767 simultaneous calls"
+}
+
+bounded_integer! {
     /// The time without accepted RTP after which a call is ended, 30 to 600 seconds.
     RtpTimeout(u32), 30..=600, "RTP timeout", "30 to 600 seconds"
 }

@@ -105,6 +105,15 @@ impl<'de> Deserialize<'de> for IpNetworks {
     }
 }
 
+/// Validates a list as [`IpNetworks`] does, and refuses a network that is in it twice.
+pub(crate) fn distinct_networks(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    let networks = IpNetworks::validate(sent)?;
+    let texts = networks.as_array().map_or(&[][..], Vec::as_slice);
+    let is_repeated =
+        texts.iter().enumerate().any(|(index, text)| texts.iter().take(index).any(|other| other == text));
+    if is_repeated { Err(Violation::Repeated.into()) } else { Ok(networks) }
+}
+
 impl Attribute for IpNetworks {
     const KIND: Kind =
         Kind::List { of: &Kind::Text { max: Some(43), pattern: None }, max: Some(MAX_NETWORKS) };

@@ -1,12 +1,14 @@
 //! Lists with a maximum length.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::values::ValueError;
 use crate::{Attribute, Flaw, Kind, Violation};
 
-/// At most `MAX_ITEMS` values, in the order given. `null` is decoded as the empty list.
+/// At most `MAX_ITEMS` values, in the order given. A repeated value is stored once. `null` is decoded as the empty list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct BoundedList<T, const MAX_ITEMS: usize>(Vec<T>);
@@ -47,6 +49,14 @@ impl<'de, T: Deserialize<'de>, const MAX_ITEMS: usize> Deserialize<'de> for Boun
     }
 }
 
+/// Removes the items that are equal to an earlier one.
+fn keep_first(items: &mut Vec<Value>) {
+    let mut seen = HashSet::with_capacity(items.len());
+    let is_first: Vec<bool> = items.iter().map(|item| seen.insert(item.to_string())).collect();
+    let mut is_first = is_first.into_iter();
+    items.retain(|_| is_first.next().unwrap_or(true));
+}
+
 impl<T: Attribute, const MAX_ITEMS: usize> Attribute for BoundedList<T, MAX_ITEMS> {
     const KIND: Kind = Kind::List { of: &T::KIND, max: Some(MAX_ITEMS) };
 
@@ -57,7 +67,9 @@ impl<T: Attribute, const MAX_ITEMS: usize> Attribute for BoundedList<T, MAX_ITEM
             Value::Array(items) => {
                 let validated: Result<Vec<Value>, _> = items.iter().map(T::validate).collect();
                 // The API's error names the list, not the item.
-                validated.map(Value::Array).map_err(|_| Violation::Invalid.into())
+                let mut validated = validated.map_err(|_| Vec::from(Violation::Invalid))?;
+                keep_first(&mut validated);
+                Ok(Value::Array(validated))
             }
             _ => Err(Violation::Invalid.into()),
         }

@@ -6,19 +6,19 @@ use crate::{Kind, Violation};
 const MAX_CHARACTERS: usize = 8;
 
 checked_text! {
-    /// A prefix that the caller dials before the number: at most eight of the characters `0` to `9` and `#`.
+    /// A prefix that the caller dials before the number: one to eight of the characters `0` to `9` and `#`.
     /// The trunk removes it from the dialled number once.
     ///
     /// ```
     /// use didww_types::values::TechPrefix;
     /// assert!(TechPrefix::new("123#").is_ok());
     /// let refused = TechPrefix::new("+1").unwrap_err();
-    /// assert_eq!(refused.to_string(), "tech prefix `+1` is invalid; at most 8 of the characters 0 to 9 and #");
+    /// assert_eq!(refused.to_string(), "tech prefix `+1` is invalid; 1 to 8 of the characters 0 to 9 and #");
     /// ```
-    TechPrefix, "tech prefix", "at most 8 of the characters 0 to 9 and #",
-    Kind::Text { max: Some(MAX_CHARACTERS), pattern: Some("^[0-9#]*$") },
+    TechPrefix, "tech prefix", "1 to 8 of the characters 0 to 9 and #",
+    Kind::Text { max: Some(MAX_CHARACTERS), pattern: Some("^[0-9#]+$") },
     |text| {
-        if text.bytes().any(|b| !b.is_ascii_digit() && b != b'#') {
+        if text.is_empty() || text.bytes().any(|b| !b.is_ascii_digit() && b != b'#') {
             Some(Violation::Invalid)
         } else if text.len() > MAX_CHARACTERS {
             Some(Violation::TooLong(MAX_CHARACTERS))

@@ -1,6 +1,6 @@
 //! The included records of a document as typed values.
 
-use didww_types::resources::{CapacityPool, Did};
+use didww_types::resources::{CapacityPool, Did, DidFeature};
 use didww_types::{AnyRecord, ApiVersion, Document, Included, Resource as _, ResourceObject};
 use serde_json::json;
 
@@ -54,6 +54,24 @@ fn records_of_an_older_version_are_converted() {
     let AnyRecord::VoiceOutTrunk(record) = &included.records().unwrap()[0] else { panic!("a trunk") };
     assert_eq!(record.id.as_str(), trunk.id);
     assert!(record.credentials().is_some());
+}
+
+#[test]
+fn the_group_of_a_recorded_did_is_typed() {
+    let name = "2022-05-10/dids.get_with_did_group.response.json";
+    let document: Document<ResourceObject> = Document::parse(&bytes(name)).unwrap();
+    let version = ApiVersion::V2022_05_10;
+    let did = Did::decode_at(version, document.data).unwrap();
+    let included = Included::new(version, document.included);
+    let group = did.did_group.included(&included).unwrap().unwrap();
+    assert_eq!(group.area_name, "Mobile");
+    assert!(group.features.as_slice().contains(&DidFeature::VoiceOut));
+    assert_eq!(group.features.as_slice()[3].as_str(), "sms_out", "a feature of older versions");
+    assert_eq!((group.meta.total_count, group.meta.needs_registration), (500, true));
+    assert_eq!((group.number_type, group.is_demo), (None, None), "the version does not state them");
+    let kinds: Vec<String> =
+        included.records().unwrap().iter().map(|record| record.kind().to_owned()).collect();
+    assert_eq!(kinds, ["did_groups", "address_verifications"]);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk};
+use didww_types::resources::{CapacityPool, Did, DidGroup, VoiceOutTrunk};
 use didww_types::{
     Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, REGISTRY, Resource as _,
-    ResourceSpec, Verb, find,
+    ResourceSpec, Verb, Versions, find,
 };
+use serde_json::{Value, json};
 
 /// The attributes that only older versions have.
 fn former(spec: &ResourceSpec) -> &'static [AttributeSpec] {
@@ -46,6 +47,10 @@ fn no_name_occurs_twice_in_a_resource() {
         let relationships = spec.relationships.iter().map(|relationship| relationship.name);
         // In JSON:API, attributes and relationships share one namespace.
         assert!(unique(members.chain(relationships)), "{}", spec.name);
+        for version in ApiVersion::ALL {
+            let names = spec.relationships_at(version).map(|relationship| relationship.name_at(version));
+            assert!(unique(names), "{} at {version}", spec.name);
+        }
         assert!(unique(spec.filters.iter().map(|filter| filter.name)), "{}", spec.name);
         assert!(spec.filters.is_sorted_by_key(|filter| filter.name), "{}", spec.name);
     }
@@ -84,6 +89,9 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                 FilterTest::Equals(path) | FilterTest::Contains(path) => {
                     spec.attribute(head(path)).unwrap_or_else(|| panic!("{} filter {name}", spec.name)).since
                 }
+                FilterTest::Zero(name) => {
+                    spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name)).since
+                }
                 FilterTest::Id => spec.since,
                 FilterTest::Linked(path) | FilterTest::Related(path) => {
                     spec.relationship(head(path))
@@ -94,6 +102,10 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                     let of =
                         |name| spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name));
                     of(greater).since.max(of(less).since)
+                }
+                FilterTest::Meta(_) | FilterTest::MetaAtLeast(_) => {
+                    assert!(spec.has_meta, "{} filter {name}", spec.name);
+                    spec.since
                 }
                 _ => panic!("{name} has a test that this test does not know"),
             };
@@ -183,7 +195,8 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         paths.map(|filter| filter.name).collect()
     };
     assert_eq!(resolved(VoiceOutTrunk::SPEC), ["default_did.id"]);
-    assert_eq!(resolved(Did::SPEC), ["capacity_pool.id"]);
+    assert_eq!(resolved(Did::SPEC), ["capacity_pool.id", "did_group.features", "did_group.id"]);
+    assert!(resolved(DidGroup::SPEC).is_empty());
 }
 
 #[test]
@@ -269,6 +282,22 @@ fn versions_run_forward() {
         }
         for filter in spec.filters {
             assert!(in_order(spec, filter.since), "{} filter {}", spec.name, filter.name);
+            assert!(filter.until.is_none_or(|until| until >= filter.since && until < ApiVersion::NEWEST));
+            for versions in [filter.list, filter.blank] {
+                let differs = match versions {
+                    Versions::Until(last) => filter.exists_in(last) && last < ApiVersion::NEWEST,
+                    Versions::Since(first) => filter.exists_in(first) && first > filter.since,
+                    Versions::None | Versions::All => true,
+                };
+                assert!(differs, "{} filter {}", spec.name, filter.name);
+            }
+            if let Some(first) = filter.contains_since {
+                assert!(
+                    first > filter.since && matches!(filter.test, FilterTest::Equals(_)),
+                    "{}",
+                    filter.name
+                );
+            }
         }
         for attribute in former(spec) {
             assert!(attribute.until.is_some_and(|until| until < ApiVersion::NEWEST), "{}", attribute.name);
@@ -415,6 +444,139 @@ fn relationships_are_in_the_recorded_order() {
     assert_eq!(at(Did::SPEC, ApiVersion::V2021_12_15), did);
     did.extend(["emergency_calling_service", "emergency_verification", "identity"]);
     assert_eq!(at(Did::SPEC, ApiVersion::V2026_04_16), did);
+    did.extend(["sms_trunk", "sms_trunk_group"]);
+    assert_eq!(at(Did::SPEC, ApiVersion::V2026_11_19), did);
+    let oldest = Did::SPEC.relationships_at(ApiVersion::V2021_04_19);
+    let oldest: Vec<(&str, &str)> = oldest
+        .filter(|one| one.former.is_some())
+        .map(|one| (one.name_at(ApiVersion::V2021_04_19), one.target_at(ApiVersion::V2021_04_19)))
+        .collect();
+    assert_eq!(oldest, [("trunk", "trunks"), ("trunk_group", "trunk_groups")]);
+}
+
+#[test]
+fn a_did_group_has_the_recorded_members_in_their_order() {
+    let group = DidGroup::SPEC;
+    let recorded = crate::fixtures::json("2022-05-10/dids.get_with_did_group.response.json");
+    let text = String::from_utf8(crate::fixtures::bytes("2022-05-10/dids.get_with_did_group.response.json"));
+    let included = text.unwrap().split_once("\"included\"").unwrap().1.to_owned();
+    let in_order = |part: &str| -> Vec<String> {
+        let members = recorded["included"][0][part].as_object().unwrap();
+        let mut names: Vec<String> = members.keys().cloned().collect();
+        names.sort_by_key(|name| included.find(&format!("\"{name}\":")));
+        names
+    };
+    let version = ApiVersion::V2022_05_10;
+    assert_eq!(names(&group.attributes_at(version)), in_order("attributes"));
+    let relationships: Vec<&str> = group.relationships_at(version).map(|one| one.name_at(version)).collect();
+    assert_eq!(relationships, in_order("relationships"));
+    let oldest = names(&group.attributes_at(ApiVersion::V2017_09_18));
+    assert_eq!(oldest[..3], ["prefix", "local_prefix", "features"]);
+    let newest = names(&group.attributes_at(ApiVersion::NEWEST));
+    assert_eq!(newest[5..], ["service_restrictions", "number_type", "is_demo"]);
+    let kinds = |version| group.relationships_at(version).any(|one| one.name == "did_group_type");
+    assert!(kinds(ApiVersion::V2026_04_16) && !kinds(ApiVersion::V2026_11_19));
+}
+
+#[test]
+fn of_several_features_every_one_is_needed_from_2026_11_19_on() {
+    for (spec, name) in [(Did::SPEC, "did_group.features"), (DidGroup::SPEC, "features")] {
+        let filter = spec.filters.iter().find(|filter| filter.name == name).unwrap();
+        assert!(!filter.every.contain(ApiVersion::V2026_04_16), "{name}");
+        assert!(filter.every.contain(ApiVersion::V2026_11_19), "{name}");
+    }
+}
+
+#[test]
+fn n61_and_n62_what_ends_with_a_version_is_declared() {
+    let filter = |spec: &ResourceSpec, name| *spec.filters.iter().find(|filter| filter.name == name).unwrap();
+    let (old, new) = (ApiVersion::V2026_04_16, ApiVersion::V2026_11_19);
+    for name in ["name", "name_contains", "on_cli_mismatch_action", "default_did.id"] {
+        let filter = filter(VoiceOutTrunk::SPEC, name);
+        assert!(filter.list.contain(old) && !filter.list.contain(new), "{name}");
+        assert_eq!(filter.values(new, "A,\"B\""), ["A,\"B\""], "{name}");
+        let several = ["A".to_owned(), "B,C".to_owned()];
+        assert_eq!(filter.text(old, &several).as_deref(), Some("A,\"B,C\""), "{name}");
+        assert_eq!(filter.text(new, &several), None, "{name}");
+        assert_eq!(filter.text(new, &several[1..]).as_deref(), Some("B,C"), "{name}");
+    }
+    for name in ["id", "authentication_method.type"] {
+        assert!(filter(VoiceOutTrunk::SPEC, name).list.contain(new), "{name}");
+    }
+    for (name, blank) in [
+        ("name", true),
+        ("name_contains", true),
+        ("on_cli_mismatch_action", true),
+        ("external_reference_id", false),
+        ("default_did.id", false),
+    ] {
+        assert_eq!(filter(VoiceOutTrunk::SPEC, name).blank.contain(new), blank, "{name}");
+    }
+    let pending = filter(Did::SPEC, "pending_removal");
+    assert!(pending.exists_in(old) && !pending.exists_in(new));
+    for (name, list, blank) in [
+        ("billing_cycles_count", [false, true], [false, true]),
+        ("country.id", [true, true], [true, true]),
+        ("description", [false, false], [true, true]),
+        ("number", [true, true], [true, false]),
+        ("voice_in_trunk.id", [true, true], [true, false]),
+    ] {
+        let filter = filter(Did::SPEC, name);
+        assert_eq!([old, new].map(|version| filter.list.contain(version)), list, "{name}");
+        assert_eq!([old, new].map(|version| filter.blank.contain(version)), blank, "{name}");
+    }
+    let description = filter(Did::SPEC, "description");
+    assert_eq!(description.test_at(ApiVersion::V2022_05_10), FilterTest::Equals("description"));
+    assert_eq!(description.test_at(old), FilterTest::Contains("description"));
+}
+
+#[test]
+fn limits_that_were_corrected_hold_from_2026_04_16_on() {
+    let check = |spec: &ResourceSpec, version, name: &str, sent: Value| {
+        let flaws = spec.attribute(name).unwrap().value_at(version).check(&sent).err();
+        flaws.map(|flaws| flaws[0].violation.to_string())
+    };
+    let blank = "can't be blank";
+    let cases = [
+        ("n39", "capacity_limit", json!(0), "must be greater than or equal to 1"),
+        ("n41", "allowed_rtp_ips", json!([]), blank),
+        ("n42", "allowed_rtp_ips", json!(["10.0.0.1", "0.0.0.0/0"]), "is invalid"),
+        ("n42", "allowed_rtp_ips", json!(["::/0"]), "is invalid"),
+        (
+            "n45",
+            "allowed_rtp_ips",
+            json!(["10.0.0.1", "10.0.0.1/32"]),
+            "must not contain the same value twice",
+        ),
+        ("n48", "dst_prefixes", json!(null), blank),
+        ("n48", "threshold_amount", json!(null), "is not a number"),
+        ("n50", "callback_url", json!("example.com/cb"), ""),
+    ];
+    for (case, name, sent, message) in cases {
+        for version in ApiVersion::ALL {
+            let refused = check(VoiceOutTrunk::SPEC, version, name, sent.clone());
+            let expected = match (version.has_corrected_rules(), message) {
+                (true, "") => None,
+                (true, message) => Some(message.to_owned()),
+                (false, "") => Some("is invalid".to_owned()),
+                (false, _) => None,
+            };
+            assert_eq!(refused, expected, "{case} {name} at {version}");
+        }
+    }
+    assert_eq!(
+        check(Did::SPEC, ApiVersion::NEWEST, "capacity_limit", json!(0)).as_deref(),
+        Some("must be greater than or equal to 1")
+    );
+    assert_eq!(check(Did::SPEC, ApiVersion::V2022_05_10, "capacity_limit", json!(0)), None);
+    for (spec, most) in [(VoiceOutTrunk::SPEC, 1000), (Did::SPEC, 100), (CapacityPool::SPEC, 100)] {
+        for version in ApiVersion::ALL {
+            let expected = if version.has_corrected_rules() { most } else { 1000 };
+            assert_eq!(spec.max_page_size_at(version), expected, "{} at {version}", spec.name);
+        }
+    }
+    assert_eq!(Did::SPEC.order_at(ApiVersion::V2026_04_16), Some("number"));
+    assert_eq!(Did::SPEC.order_at(ApiVersion::V2022_05_10), None);
 }
 
 #[test]
@@ -473,6 +635,8 @@ fn numbers_are_filtered_and_sorted_by_what_is_documented() {
             "pending_removal",
             "region.id",
             "shared_capacity_group.id",
+            "sms_trunk.id",
+            "sms_trunk_group.id",
             "terminated",
             "trunk.id",
             "trunk_group.id",

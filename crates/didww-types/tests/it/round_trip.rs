@@ -1,8 +1,8 @@
 //! Recorded responses are decoded and encoded again to the same documents.
 
 use didww_types::resources::{
-    AuthenticationMethod, Did, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
-    VoiceOutTrunkStatus,
+    AuthenticationMethod, Did, DidGroup, OnCliMismatchAction, VoiceOutTrunk,
+    VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
 };
 use didww_types::{ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
 use serde_json::{Value, json};
@@ -66,10 +66,35 @@ fn records_of_2026_round_trip_unchanged() {
 }
 
 #[test]
-fn a_number_of_2018_keeps_the_attribute_that_later_versions_lack() {
+fn a_recorded_did_group_round_trips_with_what_the_recording_lacks() {
+    let name = "2026-04-16/did_groups.list.response.json";
+    let recorded = document(name)["data"][0].clone();
+    let object: ResourceObject = serde_json::from_value(recorded.clone()).unwrap();
+    let group = DidGroup::decode_at(ApiVersion::V2026_04_16, object).unwrap();
+    let mut written = encoded_at(&group, ApiVersion::V2026_04_16);
+    assert_eq!(
+        written["attributes"].as_object_mut().unwrap().remove("service_restrictions"),
+        Some(Value::Null)
+    );
+    assert_eq!(written, recorded);
+}
+
+#[test]
+fn the_further_prefix_of_an_older_group_is_kept() {
+    let version = ApiVersion::V2021_12_15;
+    let attributes = json!({"prefix": "241", "local_prefix": "0", "features": ["voice_in"], "is_metered": false,
+        "area_name": "Aachen", "allow_additional_channels": true});
+    let object = json!({"id": "1", "type": "did_groups", "attributes": attributes});
+    let group = DidGroup::decode_at(version, serde_json::from_value(object).unwrap()).unwrap();
+    assert_eq!(group.extra["local_prefix"], json!("0"));
+    assert_eq!(encoded_at(&group, version)["attributes"], attributes);
+}
+
+#[test]
+fn a_number_of_2018_is_converted_from_the_attribute_that_later_versions_lack() {
     let name = "2017-09-18/dids.update.response.json";
     let did = Did::decode_at(ApiVersion::V2017_09_18, object(name)).unwrap();
-    assert_eq!(did.extra["pending_removal"], json!(false));
+    assert_eq!((did.billing_cycles_count, did.extra.is_empty()), (None, true), "pending_removal was false");
     let written = encoded_at(&did, ApiVersion::V2017_09_18);
     assert_eq!(written["attributes"], document(name)["data"]["attributes"]);
 }
@@ -87,8 +112,8 @@ fn a_flat_trunk_is_converted_to_the_canonical_form() {
     assert_eq!(trunk.threshold_amount, None);
     assert_eq!(trunk.meta.spent_amount.to_string(), "0.0");
     assert!(trunk.is_active() && trunk.extra.is_empty());
-    // Members that the old version lacks have the service's defaults.
-    assert_eq!(trunk.rtp_timeout.unwrap().get(), 30);
+    // Of members that the old version lacks, nothing is known.
+    assert_eq!(trunk.rtp_timeout, None);
     assert!(!trunk.emergency_enable_all);
 }
 

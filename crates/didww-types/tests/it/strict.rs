@@ -5,8 +5,8 @@ use didww_types::resources::{
     VoiceOutTrunkStatus,
 };
 use didww_types::values::{
-    BillingCycles, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout,
-    TechPrefix, ThresholdAmount, TwilioAccountSid, ValueError,
+    AbsoluteCallbackUrl, BillingCycles, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks,
+    RtpTimeout, TechPrefix, ThresholdAmount, TwilioAccountSid, ValueError,
 };
 use didww_types::{Attribute, Flaw, Timestamp, Violation};
 use serde_json::{Value, json};
@@ -34,15 +34,15 @@ fn flaw<T: Attribute>(sent: Value) -> String {
 }
 
 #[test]
-fn a_tech_prefix_has_at_most_eight_digits_or_hashes() {
-    for right in ["", "0", "123#", "0123456#", "########"] {
+fn n56_a_tech_prefix_has_one_to_eight_digits_or_hashes() {
+    for right in ["0", "123#", "0123456#", "########"] {
         assert_eq!(TechPrefix::new(right).unwrap().as_str(), right);
         assert_eq!(validated::<TechPrefix>(json!(right)), right);
     }
-    let right = "at most 8 of the characters 0 to 9 and #";
+    let right = "1 to 8 of the characters 0 to 9 and #";
     let long = "is too long (maximum is 8 characters)";
     refused(TechPrefix::new("123456789"), &format!("tech prefix `123456789` {long}; {right}"));
-    for wrong in ["+1", "*", "12 ", "a", "-", "１", "123456789x"] {
+    for wrong in ["", "+1", "*", "12 ", "a", "-", "１", "123456789x"] {
         refused(TechPrefix::new(wrong), &format!("tech prefix `{wrong}` is invalid; {right}"));
         assert_eq!(flaw::<TechPrefix>(json!(wrong)), "is invalid");
     }
@@ -212,10 +212,17 @@ fn texts_that_are_not_networks_are_refused() {
 }
 
 #[test]
-fn a_twilio_account_sid_has_34_letters_and_digits() {
+fn n58_a_twilio_account_sid_has_two_letters_and_32_hexadecimal_digits() {
     assert_eq!(TwilioAccountSid::new(SID).unwrap().as_str(), SID);
-    let right = "34 letters and digits, such as AC22222222222222222222222222222222";
-    let wrong = [&SID[..33], &format!("{SID}2"), &SID.replace('C', "-"), &format!("{}é", &SID[..32])];
+    let right = "two letters and 32 hexadecimal digits, such as AC22222222222222222222222222222222";
+    let wrong = [
+        &SID[..33],
+        &format!("{SID}2"),
+        &SID.replace('C', "-"),
+        &format!("{}é", &SID[..32]),
+        &format!("{}g", &SID[..33]),
+        &SID.replace("AC", "A2"),
+    ];
     for wrong in wrong {
         refused(TwilioAccountSid::new(wrong), &format!("Twilio account SID `{wrong}` is invalid; {right}"));
         assert_eq!(flaw::<TwilioAccountSid>(json!(wrong)), "is invalid");
@@ -245,8 +252,8 @@ fn an_external_reference_has_at_most_100_characters_not_bytes() {
 }
 
 #[test]
-fn a_callback_goes_to_http_or_https() {
-    let longest = format!("https://example.com/{}", "x".repeat(2028));
+fn n50_and_n51_a_callback_goes_to_http_or_https_and_without_a_scheme_to_http() {
+    let longest = format!("https://example.com/{}", "x".repeat(2_028));
     for right in [
         "http://example.com",
         "https://example.com/didww?opaque=123#x",
@@ -259,11 +266,24 @@ fn a_callback_goes_to_http_or_https() {
         assert_eq!(CallbackUrl::new(right).unwrap().as_str(), right, "the text is kept");
         assert_eq!(validated::<CallbackUrl>(json!(right)), right);
     }
-    let form = "an absolute http or https URL of at most 2048 characters";
+    for (text, sent) in [
+        ("example.com", "http://example.com"),
+        ("example.com:8080/cb?u=https://x", "http://example.com:8080/cb?u=https://x"),
+        ("user:word@example.com/a", "http://user:word@example.com/a"),
+        ("HTTPS://example.com/", "HTTPS://example.com/"),
+    ] {
+        assert_eq!(CallbackUrl::new(text).unwrap().with_scheme(), sent);
+        assert_eq!(validated::<CallbackUrl>(json!(text)), text, "the text is kept");
+        let older = if text == sent { None } else { Some("is invalid".to_owned()) };
+        let refusal = AbsoluteCallbackUrl::validate(&json!(text)).err();
+        assert_eq!(refusal.map(|flaws| flaws[0].violation.to_string()), older);
+    }
+    let form = "an http or https URL of at most 2048 characters";
     for wrong in [
         "",
-        "example.com",
         "//example.com",
+        "http:",
+        "example.com:/x",
         "/callbacks",
         "ftp://example.com",
         "file:///etc/passwd",

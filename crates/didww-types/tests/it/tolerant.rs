@@ -166,7 +166,7 @@ fn amounts_are_decoded_from_numbers_and_lists_from_null() {
 }
 
 #[test]
-fn attributes_that_a_response_leaves_out_have_the_services_defaults() {
+fn optional_attributes_that_a_response_leaves_out_are_none_and_others_have_the_services_defaults() {
     let mut sparse = object(CREDENTIALS);
     let required = ["name", "on_cli_mismatch_action", "authentication_method", "created_at"];
     sparse.attributes.retain(|name, _| required.contains(&name.as_str()));
@@ -174,6 +174,9 @@ fn attributes_that_a_response_leaves_out_have_the_services_defaults() {
     sparse.meta = None;
     let read = VoiceOutTrunk::decode(sparse).unwrap();
     let mut expected = trunk(CREDENTIALS);
+    // Their defaults are those of a create request; the response did not state them.
+    expected.threshold_amount = None;
+    expected.rtp_timeout = None;
     expected.dids = didww_types::ToMany::default();
     expected.emergency_dids = didww_types::ToMany::default();
     assert_eq!(read, expected);

@@ -10,6 +10,8 @@
 //!
 //! Lines are recognised in head and body alike, because a body may contain another message.
 
+use memchr::{memchr, memrchr};
+
 use crate::head::{Head, logical_line};
 
 /// What hides a secret.
@@ -40,7 +42,7 @@ const CREDENTIALS: [&[u8]; 4] =
 /// a part of a secret might not be recognised.
 pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
     let kept = bytes.get(..max_bytes).map_or(bytes, |cut| {
-        let end = cut.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end = memrchr(b'\n', cut).map_or(0, |at| at + 1);
         cut.get(..end).unwrap_or_default()
     });
     let mut kept = kept.to_vec();
@@ -55,7 +57,9 @@ pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
         let (line, others) = rest.split_at_mut(logical_line(rest).len());
         mask_line(line);
         // A body has no continuation lines: what looks like one is a line of its own to those who read it.
-        line.split_inclusive_mut(|byte| *byte == b'\n').skip(1).for_each(mask_line);
+        let first = memchr(b'\n', line).map_or(line.len(), |at| at + 1);
+        let (_, continuations) = line.split_at_mut(first);
+        continuations.split_inclusive_mut(|byte| *byte == b'\n').for_each(mask_line);
         rest = others;
     }
     kept
@@ -92,7 +96,7 @@ fn mask_line(line: &mut [u8]) {
     let start = line.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or_default();
     match line.get(start).map(u8::to_ascii_lowercase) {
         Some(b'a' | b'p') => {
-            let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+            let colon = memchr(b':', line).unwrap_or(line.len());
             let name = line.get(..colon).unwrap_or_default().trim_ascii();
             let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
             if CREDENTIALS.iter().any(|known| is(known)) {
@@ -148,7 +152,7 @@ fn mask_inline_keys(line: &mut [u8]) {
 fn mask_passwords(line: &mut [u8]) {
     // From each `@` back to the scheme: a user part contains none of the characters that end it.
     let mut from = 0;
-    while let Some(at) = line.iter().skip(from).position(|byte| *byte == b'@').map(|at| at + from) {
+    while let Some(at) = line.get(from..).and_then(|rest| memchr(b'@', rest)).map(|at| at + from) {
         let before = line.get(from..at).unwrap_or_default();
         let ends_user = |byte: &u8| matches!(byte, b' ' | b'\t' | b'<' | b'>' | b'"');
         let start = from + before.iter().rposition(ends_user).map_or(0, |start| start + 1);

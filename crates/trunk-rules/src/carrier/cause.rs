@@ -108,6 +108,8 @@ causes! {
     NotRecorded = 9003, 503, "Calls cannot be recorded";
     /// The source leaves too many answers unacknowledged.
     Unacknowledged = 9004, 503, "Too many unacknowledged answers";
+    /// The call was in progress when its trunk was deleted.
+    TrunkDeleted = 9005, 200, "Trunk deleted";
 }
 
 /// Returns the reason phrase for a response code, from RFC 3261 and its extensions.

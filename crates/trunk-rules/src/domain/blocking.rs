@@ -117,7 +117,7 @@ fn event(
     let Some(url) = url else { return Ok(None) };
     let event = TrunkEvent::new(trunk.clone(), status(state), state.threshold_reached, now);
     let body = serde_json::to_string(&event).map_err(|error| DecodeError::new("event", error))?;
-    Ok(Some(Event { subject: trunk.as_str().to_owned(), url: url.as_str().to_owned(), body }))
+    Ok(Some(Event { subject: trunk.as_str().to_owned(), url: url.with_scheme().into_owned(), body }))
 }
 
 #[cfg(test)]
@@ -173,9 +173,12 @@ mod tests {
         let attributes = Value::Object(stored(was)).to_string();
         let meta = Some(r#"{"spent_amount":"10.0"}"#);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
+        // From 2026-04-16 on, null does not remove a threshold.
+        let removes = sent.get("threshold_amount").is_some_and(Value::is_null);
+        let version = if removes { ApiVersion::V2022_05_10 } else { ApiVersion::V2026_04_16 };
         let context = WriteContext {
             kind: WriteKind::Update(RecordText { id: ID, attributes: &attributes, meta }),
-            version: ApiVersion::V2026_04_16,
+            version,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
             sent: sent.as_object().unwrap(),

@@ -1,7 +1,7 @@
 //! Decides on a write: validates the forms, converts to the canonical form, applies the rules of the type and lists the
 //! changes.
 
-use didww_types::{Access, AttributeSpec, Kind, ResourceSpec, Timestamp, Violation};
+use didww_types::{Access, AttributeSpec, Feature, Kind, ResourceSpec, Timestamp, Violation};
 use serde_json::{Map, Value};
 
 use super::draft::require_linked_records;
@@ -88,12 +88,18 @@ fn validate(
             }
             continue;
         };
-        if creating && stands_for_default(attribute, value) {
+        let limits = attribute.value_at(context.version);
+        if creating && !context.version.has_corrected_rules() && stands_for_default(attribute, value) {
             continue;
         }
-        match (attribute.validate)(value) {
+        match limits.check(value) {
             Ok(value) if required && is_blank(&value) => {
                 refusals.push(Refusal::attribute(attribute.name, Violation::Blank));
+            }
+            Ok(value) if let Some(feature) = missing_feature(attribute, context, &value) => {
+                let why = format!("the account does not have the feature {}", feature.as_str());
+                let refusal = Refusal::attribute(attribute.name, Violation::NotIncluded);
+                refusals.push(refusal.because(why));
             }
             Ok(value) => {
                 valid.insert(attribute.name.to_owned(), value);
@@ -111,8 +117,13 @@ fn validate(
     valid
 }
 
-/// Whether null stands for the default, as it does on create for an enumeration with a default (documented
-/// for `status`).
+/// The feature that a valid value needs, if the account does not have it.
+fn missing_feature(attribute: &AttributeSpec, context: &WriteContext<'_>, value: &Value) -> Option<Feature> {
+    attribute.missing_feature(value.as_str()?, context.features)
+}
+
+/// Whether null stands for the default, as it does before 2026-04-16 on create for an enumeration with a default
+/// (documented for `status`).
 fn stands_for_default(attribute: &AttributeSpec, value: &Value) -> bool {
     value.is_null() && attribute.default.is_some() && matches!(attribute.kind, Kind::Enumeration(_))
 }

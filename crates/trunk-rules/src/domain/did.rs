@@ -1,16 +1,17 @@
 //! The rules of DIDs.
 
 use didww_types::resources::Did;
-use didww_types::{ApiVersion, DecodeError, Violation};
+use didww_types::{DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
 use super::{MembersRead, Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
-const EXCLUSIVE: [(&str, &str); 2] = [
+const EXCLUSIVE: [(&str, &str); 3] = [
     (Did::VOICE_IN_TRUNK.as_str(), Did::VOICE_IN_TRUNK_GROUP.as_str()),
     (CAPACITY_POOL, Did::SHARED_CAPACITY_GROUP.as_str()),
+    (Did::SMS_TRUNK.as_str(), Did::SMS_TRUNK_GROUP.as_str()),
 ];
 
 const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
@@ -28,10 +29,12 @@ impl Rules for Did {
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         for (name, records) in context.links {
             if records.iter().any(|record| record.attributes.is_none()) {
-                let refusal = refuse(name, Violation::Invalid).because("the account has no such record");
+                let refusal =
+                    refuse(context, name, Violation::Invalid).because("the account has no such record");
                 draft.refusals.push(refusal);
             } else if is_detach_only(context, name) && !records.is_empty() {
-                let refusal = refuse(name, Violation::Invalid).because("a request can only clear it");
+                let refusal =
+                    refuse(context, name, Violation::Invalid).because("a request can only clear it");
                 draft.refusals.push(refusal);
             }
         }
@@ -44,7 +47,7 @@ impl Rules for Did {
                 draft.refusals.push(Refusal::attribute(DEDICATED_CHANNELS, violation));
             } else if channels > 0 && !is_in_pool(context, draft) {
                 let why = "dedicated channels come from a capacity pool";
-                draft.refusals.push(refuse(CAPACITY_POOL, Violation::Blank).because(why));
+                draft.refusals.push(refuse(context, CAPACITY_POOL, Violation::Blank).because(why));
             }
         }
         Ok(())
@@ -52,16 +55,18 @@ impl Rules for Did {
 }
 
 fn is_detach_only(context: &WriteContext<'_>, name: &str) -> bool {
-    context.version >= ApiVersion::V2026_04_16 && DETACH_ONLY.contains(&name)
+    context.version.has_corrected_rules() && DETACH_ONLY.contains(&name)
 }
 
-/// Recorded responses give the inbound trunk and its group the pointer of the column that the older resource had.
-fn refuse(name: &str, violation: Violation) -> Refusal {
-    if [Did::VOICE_IN_TRUNK.as_str(), Did::VOICE_IN_TRUNK_GROUP.as_str()].contains(&name) {
-        Refusal::member_at(format!("/data/attributes/{name}_id"), name, violation)
-    } else {
-        Refusal::relationship(name, violation)
+/// In recorded responses the inbound trunk and its group have the pointer of a column, and before 2021-12-15 its name too.
+fn refuse(context: &WriteContext<'_>, name: &str, violation: Violation) -> Refusal {
+    if ![Did::VOICE_IN_TRUNK.as_str(), Did::VOICE_IN_TRUNK_GROUP.as_str()].contains(&name) {
+        return Refusal::relationship(name, violation);
     }
+    let known = Did::SPEC.relationship(name).map_or(name, |known| known.name_at(context.version));
+    let column = format!("{known}_id");
+    let pointer = format!("/data/attributes/{column}");
+    Refusal::member_at(pointer, if known == name { name } else { &column }, violation)
 }
 
 fn sets(draft: &Draft<Did>, name: &str) -> bool {
@@ -85,7 +90,7 @@ fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, 
     };
     if exists(one) && exists(other) {
         let why = format!("{one} is set in the same request");
-        draft.refusals.push(refuse(other, Violation::MustBeBlank).because(why));
+        draft.refusals.push(refuse(context, other, Violation::MustBeBlank).because(why));
         return;
     }
     for (set, cleared) in [(one, other), (other, one)] {
@@ -99,7 +104,7 @@ fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, 
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{Features, Resource as _, Secret, Timestamp};
+    use didww_types::{ApiVersion, Features, Secret, Timestamp};
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,6 +1,8 @@
 //! The rules of a type, and the list of the types that have rules.
 
-use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
+use didww_types::resources::{
+    CapacityPool, Did, DidGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+};
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec};
 use serde_json::{Map, Value};
 
@@ -74,6 +76,7 @@ impl Rulebook {
     pub const DIDWW: Self = Self(&[
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
+        TypeRules::of::<DidGroup>(),
         TypeRules::of::<VoiceOutTrunk>(),
         TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
     ]);

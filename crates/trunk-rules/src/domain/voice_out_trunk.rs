@@ -7,8 +7,9 @@ use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, DecodeError, Feature, Partial as _, Violation};
 
 use super::draft::Draft;
-use super::{Credentials, Membership, Refusal, Rules, WriteContext, blocking};
+use super::{Credentials, MembersRead, Membership, Refusal, Rules, WriteContext, blocking};
 
+const DEFAULT_DID: &str = VoiceOutTrunk::DEFAULT_DID.as_str();
 const DIDS: &str = VoiceOutTrunk::DIDS.as_str();
 const EMERGENCY_DIDS: &str = VoiceOutTrunk::EMERGENCY_DIDS.as_str();
 
@@ -16,10 +17,14 @@ impl Rules for VoiceOutTrunk {
     const COMPUTED: &'static [&'static str] = &[DIDS, EMERGENCY_DIDS];
     const INITIAL_META: Option<&'static str> = Some("{\"spent_amount\":\"0.0\"}");
 
+    /// A request that only sets the mismatch action is decided on the default DID that the trunk has.
+    const WRITE_READS: &'static [MembersRead] =
+        &[MembersRead { relationship: DEFAULT_DID, attribute: "on_cli_mismatch_action" }];
+
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         threshold(context, draft);
-        mismatch_action(context, draft);
         authentication(context, draft);
+        default_did(context, draft);
         draft.require_linked_records(context);
         if allows_any_did(draft) {
             clear_managed_members("allow_any_did_as_cli", DIDS, context, draft);
@@ -27,6 +32,7 @@ impl Rules for VoiceOutTrunk {
         if allows_all_emergency_dids(draft) {
             clear_managed_members("emergency_enable_all", EMERGENCY_DIDS, context, draft);
         }
+        registered_members(context, draft)?;
         emergency_members(context, draft)?;
         blocking::apply(context, draft)
     }
@@ -65,24 +71,49 @@ impl Rules for VoiceOutTrunk {
 
 /// In the older API versions, a new trunk has no threshold unless one is sent.
 fn threshold(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
-    let is_older = context.version < ApiVersion::V2026_04_16;
+    let is_older = !context.version.has_corrected_rules();
     if is_older && context.is_create() && !context.sent.contains_key("threshold_amount") {
         draft.changes.threshold_amount = Some(None);
     }
 }
 
-/// Two of the mismatch actions require a feature of the account.
-fn mismatch_action(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
-    let feature = match draft.changes.on_cli_mismatch_action {
-        Some(OnCliMismatchAction::ReplaceCli) => Feature::ReplaceCli,
-        Some(OnCliMismatchAction::RandomizeCli) => Feature::RandomizeCli,
-        _ => return,
-    };
-    if !context.features.has(feature) {
-        let why = format!("the account does not have the feature {}", feature.as_str());
-        let refusal = Refusal::attribute("on_cli_mismatch_action", Violation::NotIncluded);
-        draft.refusals.push(refusal.because(why));
+/// From 2026-04-16 on, `replace_cli` requires a default DID, and the other actions refuse one. Only what the request names
+/// is checked, so that a trunk of an older version can be changed in other respects.
+fn default_did(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
+    if !context.version.has_corrected_rules() || !context.features.has(Feature::ReplaceCli) {
+        return;
     }
+    let sent_action = draft.changes.on_cli_mismatch_action.as_ref();
+    let stored_action = draft.before.as_ref().map(|trunk| &trunk.on_cli_mismatch_action);
+    let Some(action) = sent_action.or(stored_action) else { return };
+    let sent = context.linked(DEFAULT_DID).map(|records| !records.is_empty());
+    let is_stored = || context.stored_members.get(DEFAULT_DID).is_some_and(|members| !members.is_empty());
+    let refuse = |violation, why: &str| Refusal::relationship(DEFAULT_DID, violation).because(why);
+    if *action != OnCliMismatchAction::ReplaceCli {
+        if sent == Some(true) {
+            draft.refusals.push(refuse(Violation::MustBeBlank, "on_cli_mismatch_action is not replace_cli"));
+        }
+    } else if (sent.is_some() || sent_action.is_some()) && !sent.unwrap_or_else(is_stored) {
+        draft.refusals.push(refuse(Violation::Blank, "on_cli_mismatch_action is replace_cli"));
+    }
+}
+
+/// From 2026-11-19 on, a DID that awaits its registration cannot be a caller number.
+fn registered_members(
+    context: &WriteContext<'_>,
+    draft: &mut Draft<VoiceOutTrunk>,
+) -> Result<(), DecodeError> {
+    if context.version < ApiVersion::V2026_11_19 {
+        return Ok(());
+    }
+    for record in context.linked(DIDS).unwrap_or_default() {
+        let Some(did) = record.decode::<Did>()? else { continue };
+        if did.awaiting_registration == Some(true) {
+            let refusal = Refusal::member(DIDS, &record.id, Violation::Invalid);
+            draft.refusals.push(refusal.because("the DID awaits its registration"));
+        }
+    }
+    Ok(())
 }
 
 /// Only staff can set `ip_only`. A trunk that changes to `credentials_and_ip` receives new credentials; a
@@ -90,7 +121,7 @@ fn mismatch_action(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>)
 fn authentication(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
     let Some(sent) = &mut draft.changes.authentication_method else { return };
     let before = draft.before.as_ref().map(|trunk| &trunk.authentication_method);
-    let is_older = context.version < ApiVersion::V2026_04_16;
+    let is_older = !context.version.has_corrected_rules();
     if let AuthenticationMethod::IpOnly(_) = sent {
         let violation =
             if before.is_none() { Violation::NotAllowedForCreation } else { Violation::NotAllowedForUpdate };

@@ -96,6 +96,24 @@ fn owners_are_woken_at_64_writes_and_when_one_must_load_anew() {
 }
 
 #[test]
+fn owners_are_woken_at_once_when_records_are_deleted() {
+    let feed = Arc::new(Feed::default());
+    let mut follower = feed.follow(Interest::Everything);
+    let mut wakes = feed.wakes();
+    feed.append(write(1));
+    assert!(!wakes.has_changed().unwrap());
+    for effect in [
+        Committed::Deleted { account: 1, kind: "voice_out_trunks", id: Uuid::nil() },
+        Committed::Reset { account: Some(1), accounts: false },
+    ] {
+        feed.append(Arc::new([effect]));
+        assert!(wakes.has_changed().unwrap());
+        wakes.mark_unchanged();
+    }
+    assert!(matches!(follower.changes(), Changes::Since(writes) if writes.len() == 3));
+}
+
+#[test]
 fn records_are_collected_only_for_followers_that_want_them() {
     let feed = Arc::new(Feed::default());
     let other = feed.follow(Interest::AllButRecords);

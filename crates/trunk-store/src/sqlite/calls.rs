@@ -13,8 +13,9 @@ use crate::{CallQuery, StoreError, StoredCall, StoredCharge};
 pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO call (id, account, trunk, ended_at, cause, code, source, destination, price, attributes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO call \
+             (id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
         )
         .map_err(failed)?
         .execute(params![
@@ -27,13 +28,14 @@ pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), S
             call.source,
             call.destination,
             call.price,
+            call.call_id,
             call.attributes,
         ])
         .map(|_| ())
         .map_err(failed)
 }
 
-/// A member of a record's attributes. The first one is indexed, by this very expression.
+/// A member of a record's attributes, for which there is no index.
 macro_rules! member {
     ($name:literal) => {
         concat!("json_extract(CASE WHEN json_valid(attributes) THEN attributes END, '$.", $name, "') = ?")
@@ -52,7 +54,7 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<Sto
     add("account = ?", query.account.map(SqlValue::Integer));
     add("trunk = ?", query.trunk.map(|id| SqlValue::Blob(id.as_bytes().to_vec())));
     add("cause = ?", query.cause.map(|cause| SqlValue::Integer(cause.into())));
-    add(member!("call_id"), query.call_id.clone().map(SqlValue::Text));
+    add("call_id = ?", query.call_id.clone().map(SqlValue::Text));
     add(member!("source_ip"), query.source_ip.map(|ip| SqlValue::Text(ip.to_string())));
     add(member!("check"), query.check.clone().map(SqlValue::Text));
     let number = query.number.clone().map(SqlValue::Text);
@@ -60,7 +62,7 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<Sto
     add("ended_at >= ?", query.from.map(|at| SqlValue::Integer(at.as_unix_millis())));
     add("ended_at < ?", query.to.map(|at| SqlValue::Integer(at.as_unix_millis())));
     let text = format!(
-        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, attributes FROM call \
+        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes FROM call \
          WHERE {} ORDER BY number DESC LIMIT {}",
         conditions.join(" AND "),
         query.limit
@@ -81,7 +83,8 @@ fn call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
         source: row.get(6)?,
         destination: row.get(7)?,
         price: row.get(8)?,
-        attributes: row.get(9)?,
+        call_id: row.get(9)?,
+        attributes: row.get(10)?,
     })
 }
 

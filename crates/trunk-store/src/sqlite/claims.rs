@@ -1,5 +1,5 @@
-//! Values that must be unique among the records of all accounts, such as phone numbers. A claim is such a value and the
-//! record that has it.
+//! Values that must be unique among the records of all accounts, such as phone numbers and SIDs of Twilio accounts. A claim is
+//! such a value and the record that has it.
 //!
 //! Records that shared a value before claims were introduced keep it: the table `unclaimed` has these values, opening
 //! the database logs them, and no further record can have such a value while any of these records exists.
@@ -36,7 +36,7 @@ pub(super) fn check_free(
     Ok(())
 }
 
-/// Claims the values of a new record.
+/// Claims the values of a new record, or the new values of a changed one.
 pub(super) fn insert(
     connection: &Connection,
     symbols: &Symbols,
@@ -58,7 +58,25 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Removes the claims of a deleted record.
+/// Claims a value of a record that was stored before the value had to be unique. If another record has the value, both keep it.
+pub(super) fn adopt(
+    connection: &Connection,
+    field: i64,
+    record: i64,
+    entry: &IndexEntry,
+) -> rusqlite::Result<()> {
+    for sql in [
+        "INSERT OR IGNORE INTO claim (field, value, record) VALUES (?1, ?2, ?3)",
+        "INSERT OR IGNORE INTO unclaimed (field, value, record) \
+         SELECT ?1, ?2, ?3 WHERE NOT EXISTS \
+         (SELECT 1 FROM claim WHERE field = ?1 AND value = ?2 AND record = ?3)",
+    ] {
+        connection.prepare_cached(sql)?.execute(params![field, entry.value, record])?;
+    }
+    Ok(())
+}
+
+/// Removes the claims of a deleted record, or those of the former values of a changed one.
 pub(super) fn remove(
     connection: &Connection,
     symbols: &Symbols,

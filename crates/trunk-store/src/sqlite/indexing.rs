@@ -10,11 +10,12 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Transaction, params};
 use serde_json::{Map, Value};
 
+use super::claims;
 use super::sums;
 use super::symbols::Symbols;
 use crate::NO_ACCOUNT;
 use crate::canonical::canonical_text;
-use crate::index::{IndexEntry, form_of, index_of};
+use crate::index::{IndexEntry, IndexValue, form_of, index_of};
 
 /// Number of records in one transaction.
 const BATCH: usize = 1_000;
@@ -141,6 +142,9 @@ fn build(
             for entry in index_of(spec, attributes) {
                 if let Some(stale) = stale.iter().find(|stale| stale.path == entry.path) {
                     insert(&transaction, stale.field, account, record, &entry)?;
+                    if entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path) {
+                        claims::adopt(&transaction, stale.field, record, &entry)?;
+                    }
                 }
             }
         }

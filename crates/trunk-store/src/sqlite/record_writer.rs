@@ -53,6 +53,7 @@ impl RecordWriter<'_> {
         created_at: i64,
         attributes: &Map<String, Value>,
         links: &[(&'static str, Vec<Uuid>)],
+        meta: Option<String>,
     ) -> Result<Record, StoreError> {
         let entries = index_of(scope.spec, attributes);
         // Checked before anything is changed: a name that is taken is a frequent mistake, and this way it needs no
@@ -64,8 +65,8 @@ impl RecordWriter<'_> {
         let text = canonical_text(scope.spec, attributes);
         let kind = self.symbols.kind(scope.spec.name);
         let inserted = self.execute(
-            "INSERT INTO record (account, kind, id, created_at, attributes) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![scope.owner(), kind, id.as_bytes().as_slice(), created_at, text],
+            "INSERT INTO record (account, kind, id, created_at, attributes, meta) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![scope.owner(), kind, id.as_bytes().as_slice(), created_at, text, meta],
         );
         match inserted {
             Ok(_) => {}
@@ -82,7 +83,7 @@ impl RecordWriter<'_> {
                 self.link(scope, number, relationship, *target)?;
             }
         }
-        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text, meta: None })
+        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text, meta })
     }
 
     pub(super) fn replace(
@@ -110,8 +111,14 @@ impl RecordWriter<'_> {
         if text != before.attributes {
             let old = index_of(scope.spec, &before.attributes()?);
             let new = index_of(scope.spec, attributes);
-            self.unindex(scope, before.number, old.iter().filter(|entry| !new.contains(entry)))?;
-            self.index(scope, before.number, new.iter().filter(|entry| !old.contains(entry)))?;
+            let released: Vec<IndexEntry> =
+                old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
+            let gained: Vec<IndexEntry> = new.into_iter().filter(|entry| !old.contains(entry)).collect();
+            claims::check_free(self.connection, self.symbols, scope, &gained)?;
+            claims::remove(self.connection, self.symbols, scope, before, &released)?;
+            claims::insert(self.connection, self.symbols, scope, before.number, &gained)?;
+            self.unindex(scope, before.number, released.iter())?;
+            self.index(scope, before.number, gained.iter())?;
         }
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);

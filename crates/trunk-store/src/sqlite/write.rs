@@ -51,9 +51,10 @@ pub(super) fn apply(
     };
     for change in changes {
         match change {
-            Change::Insert { scope, id, created_at, attributes, links } => {
+            Change::Insert { scope, id, created_at, attributes, links, meta } => {
                 write.check_quota(*scope, quotas)?;
-                let record = write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?;
+                let created_at = created_at.as_unix_millis();
+                let record = write.insert(*scope, *id, created_at, attributes, links, meta.clone())?;
                 summed(scope, record.number, attributes, 1)?;
                 stored(&mut effects, *scope, &record)?;
                 records.push(record);

@@ -32,7 +32,7 @@ pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     /// this call; what is committed later is in the follower's changes.
     fn follow(&self, interest: Interest) -> Follower;
 
-    /// Returns a receiver that changes when followers are 64 writes behind, or one must load anew: the owner of copies
-    /// that are seldom used applies the changes then.
+    /// Returns a receiver that changes when followers are 64 writes behind, when one must load anew, and when records were
+    /// deleted: the owner of copies that are seldom used applies the changes then, and ends what a deletion ends.
     fn wakes(&self) -> watch::Receiver<u64>;
 }

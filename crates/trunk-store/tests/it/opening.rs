@@ -8,8 +8,8 @@ use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use trunk_store::{
-    Accounts as _, Backlog, Delivery, DocumentKind, DocumentQuery, Documents as _, Due, Engine as _,
-    EventForm, Events as _, NewEvent, OpenError, Owner, Records as _, SqliteStore,
+    Accounts as _, Backlog, CallQuery, Calls as _, Delivery, DocumentKind, DocumentQuery, Documents as _,
+    Due, Engine as _, EventForm, Events as _, NewEvent, OpenError, Owner, Records as _, SqliteStore,
 };
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
@@ -112,7 +112,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of earlier releases, by version.
-const OLDER: [&str; 17] = [
+const OLDER: [&str; 18] = [
     include_str!("../../src/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/sqlite/migrations/0003_webhooks.sql"),
@@ -130,6 +130,7 @@ const OLDER: [&str; 17] = [
     include_str!("../../src/sqlite/migrations/0015_tokens.sql"),
     include_str!("../../src/sqlite/migrations/0016_callback_secrets.sql"),
     include_str!("../../src/sqlite/migrations/0017_key_digests.sql"),
+    include_str!("../../src/sqlite/migrations/0018_rewrite.sql"),
 ];
 
 /// Creates a database as the server with this schema left it.
@@ -168,6 +169,68 @@ async fn the_database_of_every_older_server_is_brought_up_to_date() {
         drop(store);
         assert_eq!(SqliteStore::open(&path).unwrap().list(everything(trunks(1))).await.unwrap().total, 1);
     }
+}
+
+/// The statements that make the tables, indexes and rows of a database.
+fn dump(connection: &Connection) -> String {
+    let texts = |query: &str| -> Vec<String> {
+        let mut select = connection.prepare(query).unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    // What SQLite makes itself has no text, or a name of its own.
+    let mut dump = texts(
+        "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite@_%' ESCAPE '@'",
+    );
+    for table in texts("SELECT name FROM sqlite_schema WHERE type = 'table'") {
+        let values = texts(&format!("SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}')"));
+        let row = values.join(" || ', ' || ");
+        dump.extend(texts(&format!("SELECT 'INSERT INTO {table} VALUES (' || {row} || ');' FROM {table}")));
+    }
+    dump.join("\n")
+}
+
+#[test]
+fn a_new_database_is_what_the_migrations_make() {
+    let migrated = Connection::open_in_memory().unwrap();
+    migrated.execute_batch(&OLDER.concat()).unwrap();
+    migrated.execute_batch(include_str!("../../src/sqlite/migrations/0019_call_id_column.sql")).unwrap();
+    let head =
+        "-- Written by UPDATE_SCHEMA=1 cargo test -p trunk-store a_new_database: what the migrations make.\n";
+    let made = format!("{head}{}\n", dump(&migrated));
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sqlite/schema.sql");
+        fs::write(file, &made).unwrap();
+    } else {
+        assert_eq!(made, include_str!("../../src/sqlite/schema.sql"), "see the first line of schema.sql");
+    }
+    // The statements make what they were read from.
+    let created = Connection::open_in_memory().unwrap();
+    created.execute_batch(&made).unwrap();
+    assert_eq!(dump(&created), dump(&migrated));
+}
+
+#[tokio::test]
+async fn a_call_of_an_older_server_is_found_by_its_call_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let before = older(&path, 18);
+    for (number, attributes) in
+        [(1, r#"{"call_id":"a@host"}"#), (2, r#"{"call_id":"b@host"}"#), (3, "no JSON")]
+    {
+        before
+            .execute(
+                "INSERT INTO call (id, account, trunk, ended_at, cause, code, source, destination, price, attributes) \
+                 VALUES (?1, 1, ?1, 1000, 200, 200, '1', '2', '0', ?2)",
+                rusqlite::params![id(number).as_bytes(), attributes],
+            )
+            .unwrap();
+    }
+    drop(before);
+    let store = SqliteStore::open(&path).unwrap();
+    let query = CallQuery { call_id: Some("b@host".to_owned()), limit: 9, ..CallQuery::default() };
+    let found = store.calls(query).await.unwrap();
+    assert_eq!(found.iter().map(|call| call.id).collect::<Vec<_>>(), [id(2)]);
 }
 
 #[tokio::test]
@@ -294,8 +357,10 @@ async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::Newer { schema: 99, known: 18, .. }), "{error}");
-    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 18"), "{error}");
+    let latest = OLDER.len() + 1;
+    assert!(matches!(error, OpenError::Newer { schema: 99, known, .. } if known == latest), "{error}");
+    let message = error.to_string();
+    assert!(message.contains("has schema 99") && message.contains(&format!("up to {latest}")), "{message}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -86,6 +86,9 @@ async fn a_related_list_has_every_one_of_its_items() {
     let countries = Scope { account, spec: regions.countries };
     let found = lines(&store, countries, FilterTest::Equals("features"), &[text("sms")]).await;
     assert_eq!(found, [id(SOUTH)]);
+    let several = [text("sms"), text("voice")];
+    let found = lines(&store, countries, FilterTest::Equals("features"), &several).await;
+    assert_eq!(found, [id(NORTH), id(SOUTH)], "a record that has both values is listed once");
     let south = store.find(countries, id(SOUTH)).await.unwrap().unwrap();
     let changed = json!({ "name": "South", "features": ["fax", "fax"] }).as_object().unwrap().clone();
     commit(&store, vec![crate::support::records::replace(countries, south, changed)]).await;

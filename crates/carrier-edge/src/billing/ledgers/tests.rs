@@ -50,7 +50,8 @@ async fn ledgers_that_fell_behind_the_feed_are_compared_with_their_trunks() {
     let billing = Billing::default();
     billing.load(&store, at()).await.unwrap();
     let (created_at, links) = (at(), Vec::new());
-    let insert = Change::Insert { scope, id: TRUNK, created_at, attributes: attributes(true), links };
+    let insert =
+        Change::Insert { scope, id: TRUNK, created_at, attributes: attributes(true), links, meta: None };
     let mut record = store.commit(vec![insert]).await.unwrap().remove(0);
     {
         let mut ledgers = billing.lock();

@@ -55,6 +55,8 @@ impl Lists<'_> {
         let mut numbers: Vec<i64> = numbers.collect::<Result<_, _>>().map_err(failed)?;
         // For a single index value they are in this order already.
         numbers.sort_unstable();
+        // A record has an index entry for each item of a list, of which several can match.
+        numbers.dedup();
         Ok(numbers)
     }
 }
@@ -155,11 +157,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 table(spec, path)
             )
         }
+        FilterTest::Zero(name) => {
+            sql.one_of(&format!("coalesce(r.attributes ->> '{name}' = 0, 0)"), &condition.values)
+        }
         FilterTest::Exceeds(greater, less) => sql.one_of(
             &format!("(r.attributes ->> '{greater}' > r.attributes ->> '{less}')"),
             &condition.values,
         ),
         FilterTest::Contains(name) => contains(sql, &format!("r.attributes ->> '{name}'"), &condition.values),
+        FilterTest::Meta(name) => sql.one_of(&format!("coalesce(r.meta ->> '{name}', 0)"), &condition.values),
+        FilterTest::MetaAtLeast(name) => {
+            let column = format!("coalesce(r.meta ->> '{name}', 0)");
+            let tests: Vec<String> =
+                condition.values.iter().map(|value| format!("{column} >= {}", sql.value(value))).collect();
+            any_of(&tests)
+        }
         FilterTest::Linked(path) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);

@@ -37,7 +37,7 @@ fn insert(account: i64, n: u8) -> Change {
         // A number is unique among all accounts.
         attributes.insert("number".to_owned(), json!(format!("{account}-{n}")));
     }
-    Change::Insert { scope: dids(account), id, created_at, attributes, links: Vec::new() }
+    Change::Insert { scope: dids(account), id, created_at, attributes, links: Vec::new(), meta: None }
 }
 
 fn query(order: Vec<Order>, conditions: Vec<Condition>) -> ListQuery {
@@ -295,11 +295,11 @@ async fn a_first_page_of_small_records_waits_for_no_long_read() {
 #[tokio::test]
 async fn a_first_page_of_large_records_is_a_long_read() {
     let large = |n| {
-        let Change::Insert { scope, id, created_at, mut attributes, links } = insert(1, n) else {
+        let Change::Insert { scope, id, created_at, mut attributes, links, meta } = insert(1, n) else {
             unreachable!("an insert")
         };
         attributes.insert("description".to_owned(), json!("x".repeat(100 * 1024)));
-        Change::Insert { scope, id, created_at, attributes, links }
+        Change::Insert { scope, id, created_at, attributes, links, meta }
     };
     let store = without_long_reads();
     store.commit((0..3).map(large).collect()).await.unwrap();

@@ -33,6 +33,7 @@ fn record(number: u128, price: &str) -> Change {
         source: "1".to_owned(),
         destination: "2".to_owned(),
         price: price.to_owned(),
+        call_id: None,
         attributes: "{}".to_owned(),
     }))
 }
@@ -86,8 +87,9 @@ fn ended(number: u128, account: i64, ended: i64, source: &str) -> Change {
         source: source.to_owned(),
         destination: "999".to_owned(),
         price: if account == 1 { "0.25".to_owned() } else { "0".to_owned() },
+        call_id: Some(format!("call {number}")),
         attributes: format!(
-            "{{\"number\":{number},\"call_id\":\"call {number}\",\"source_ip\":\"192.0.2.{account}\",\"check\":{}}}",
+            "{{\"number\":{number},\"source_ip\":\"192.0.2.{account}\",\"check\":{}}}",
             if source == "111" { "null" } else { "\"cli\"" }
         ),
     }))

@@ -62,7 +62,7 @@ pub fn linked(
     attributes: Map<String, Value>,
     links: Vec<(&'static str, Vec<Uuid>)>,
 ) -> Change {
-    Change::Insert { scope, id, created_at: Timestamp::from_unix_millis(0), attributes, links }
+    Change::Insert { scope, id, created_at: Timestamp::from_unix_millis(0), attributes, links, meta: None }
 }
 
 /// A replace that leaves the links unchanged.

@@ -3,7 +3,7 @@
 use didww_types::resources::Did;
 use didww_types::values::BoundedList;
 use didww_types::{
-    AttributeSpec, FilterSpec, FilterTest, Kind, RelationshipSpec, Resource as _, ResourceSpec,
+    AttributeSpec, FilterSpec, FilterTest, Kind, RelationshipSpec, Resource as _, ResourceSpec, Versions,
 };
 use trunk_store::{SqliteStore, StoreLimits};
 
@@ -23,7 +23,7 @@ impl Regions {
         let name = || AttributeSpec::of::<String>("name", "The name.").sort();
         let features = AttributeSpec::of::<BoundedList<String, 9>>("features", "The features.");
         let text = Kind::Text { max: None, pattern: None };
-        let by_feature = FilterSpec::of("features", FilterTest::Equals("features"), text).list();
+        let by_feature = FilterSpec::of("features", FilterTest::Equals("features"), text).list(Versions::All);
         let mut countries = declared("countries", vec![name(), features], Vec::new());
         countries.filters = Vec::leak(vec![by_feature]);
         countries.global = true;

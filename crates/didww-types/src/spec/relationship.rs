@@ -1,0 +1,120 @@
+//! The declaration of a relationship.
+
+use super::Access;
+use crate::{ApiVersion, Feature};
+
+/// The declaration of a relationship.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RelationshipSpec {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// The description, from the doc comment of the declaration.
+    pub doc: &'static str,
+    /// The type name of the related records. The registry may not contain it yet.
+    pub target: &'static str,
+    /// The name and the type of older versions; `None` if they are the same in all.
+    pub former: Option<FormerName>,
+    /// Whether the relationship is to-many: true for any number of records, false for at most one.
+    pub many: bool,
+    /// Whether a create request may, or must, contain the relationship.
+    pub create: Access,
+    /// Whether an update request may contain the relationship.
+    pub update: bool,
+    /// The first version that has the relationship.
+    pub since: ApiVersion,
+    /// The last version that has the relationship; `None` if the newest version has it.
+    pub until: Option<ApiVersion>,
+    /// The feature without which the relationship does not exist for an account.
+    pub feature: Option<Feature>,
+}
+
+impl RelationshipSpec {
+    /// Declares a read-only relationship that every version has.
+    pub const fn of(name: &'static str, doc: &'static str, target: &'static str, many: bool) -> Self {
+        Self {
+            name,
+            doc,
+            target,
+            former: None,
+            many,
+            create: Access::Never,
+            update: false,
+            since: ApiVersion::V2017_09_18,
+            until: None,
+            feature: None,
+        }
+    }
+
+    /// Sets whether a create request may, or must, contain the relationship.
+    #[must_use]
+    pub const fn create(mut self, access: Access) -> Self {
+        self.create = access;
+        self
+    }
+
+    /// Allows the relationship in update requests.
+    #[must_use]
+    pub const fn update(mut self) -> Self {
+        self.update = true;
+        self
+    }
+
+    /// Sets the first version that has the relationship.
+    #[must_use]
+    pub const fn since(mut self, version: ApiVersion) -> Self {
+        self.since = version;
+        self
+    }
+
+    /// Sets the last version that has the relationship.
+    #[must_use]
+    pub const fn until(mut self, version: ApiVersion) -> Self {
+        self.until = Some(version);
+        self
+    }
+
+    /// Sets the name and the type of older versions.
+    #[must_use]
+    pub const fn formerly(mut self, former: FormerName) -> Self {
+        self.former = Some(former);
+        self
+    }
+
+    /// Whether a version has the relationship.
+    pub fn exists_in(&self, version: ApiVersion) -> bool {
+        version >= self.since && self.until.is_none_or(|last| version <= last)
+    }
+
+    /// The name on the wire in a version.
+    pub fn name_at(&self, version: ApiVersion) -> &'static str {
+        self.former_at(version).map_or(self.name, |former| former.name)
+    }
+
+    /// The type name of the related records on the wire in a version.
+    pub fn target_at(&self, version: ApiVersion) -> &'static str {
+        self.former_at(version).map_or(self.target, |former| former.target)
+    }
+
+    pub(crate) fn former_at(&self, version: ApiVersion) -> Option<&FormerName> {
+        self.former.as_ref().filter(|former| version <= former.until)
+    }
+
+    /// Sets the feature without which the relationship does not exist for an account.
+    #[must_use]
+    pub const fn feature(mut self, feature: Feature) -> Self {
+        self.feature = Some(feature);
+        self
+    }
+}
+
+/// What a relationship and the type of its records were called in older versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormerName {
+    /// The relationship's name.
+    pub name: &'static str,
+    /// The type name of the related records.
+    pub target: &'static str,
+    /// The last version with these names.
+    pub until: ApiVersion,
+}
