@@ -41,6 +41,8 @@ enum Happens {
     RingsFor(u64),
     /// It is answered, and ended after these seconds.
     EndsAfter(u64),
+    /// It is answered, and its trunk is deleted.
+    LosesItsTrunk,
     /// It is refused while another call of its account is up.
     SecondCall,
     /// It is refused while an answer to its address is not acknowledged.
@@ -173,6 +175,7 @@ fn rows() -> Vec<Row> {
             .trunk(silent("100.0"))
             .changed(|call| line(call, "Supported: timer\r\nSession-Expires: 90;refresher=uac"))
             .happens(Happens::EndsAfter(60)),
+        Row::after_the_checks(Cause::TrunkDeleted).to(ANSWERS_AT_ONCE).happens(Happens::LosesItsTrunk),
         Row::after_the_checks(Cause::ThresholdReached)
             .to(ANSWERS_AT_ONCE)
             .trunk(silent("0.06"))
@@ -277,6 +280,14 @@ impl Row {
                 assert_eq!(call.place(trunk).await.code(), 200);
                 assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK was received");
                 edge.advance(seconds).await;
+                call.hung_up().await;
+                return None;
+            }
+            Happens::LosesItsTrunk => {
+                assert_eq!(call.place(trunk).await.code(), 200);
+                assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK was received");
+                let deleted = edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await;
+                assert_eq!(deleted.status, 204, "{}", deleted.text);
                 call.hung_up().await;
                 return None;
             }
