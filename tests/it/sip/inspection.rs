@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
+use super::sentences::assert_states_why;
 use super::uac::{Call, Uac};
 
 async fn open_trunk(edge: &Edge) -> Trunk {
@@ -14,11 +15,17 @@ async fn open_trunk(edge: &Edge) -> Trunk {
 
 /// The answer to a request that is modified before it is sent.
 async fn changed(edge: &Edge, method: &str, change: impl FnOnce(String) -> String) -> Message {
+    changed_call(edge, method, change).await.1
+}
+
+/// As [`changed`], with the call that the request belongs to.
+async fn changed_call(edge: &Edge, method: &str, change: impl FnOnce(String) -> String) -> (Call, Message) {
     let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     let text = change(call.text(method));
     call.uac.send(&text).await;
     let final_one = |message: &Message| message.code() >= 200;
-    call.uac.expect("an answer", Some(&text), final_one).await
+    let answer = call.uac.expect("an answer", Some(&text), final_one).await;
+    (call, answer)
 }
 
 #[tokio::test]
@@ -124,8 +131,12 @@ async fn what_is_no_request_of_this_version_is_refused() {
         ("INVITE", "Max-Forwards: 70", "Max-Forwards: 70\r\nMax-Forwards: 70", 400),
         ("INVITE", "INVITE sip:9990200@127.0.0.1", "INVITE http:9990200@127.0.0.1", 416),
     ] {
-        let answer = changed(&edge, method, |text| text.replacen(from, to, 1)).await;
+        let (call, answer) = changed_call(&edge, method, |text| text.replacen(from, to, 1)).await;
         assert_eq!(answer.code(), code, "{to}: {answer:?}");
+        // Another version is refused before the message is parsed.
+        if method == "INVITE" && code != 505 {
+            assert_states_why(&edge, &call, &answer).await;
+        }
     }
     let info = changed(&edge, "INFO", |text| text).await;
     assert_eq!(info.code(), 481, "it belongs to a call: {info:?}");

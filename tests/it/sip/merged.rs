@@ -5,6 +5,7 @@ use serde_json::json;
 use super::digest::Answer;
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
+use super::sentences::assert_states_why;
 use super::uac::Call;
 
 async fn open_trunk(edge: &Edge) -> Trunk {
@@ -31,7 +32,9 @@ async fn a_copy_of_an_invite_is_no_second_call() {
     let mut call = Call::new(&edge, "9990180").await;
     call.invite(&[]).await;
     call.ringing(180).await;
-    assert_eq!(on_another_way(&mut call, "ringing").await.code(), 482);
+    let copy = on_another_way(&mut call, "ringing").await;
+    assert_eq!(copy.code(), 482);
+    assert_states_why(&edge, &call, &copy).await;
     assert_eq!(edge.active().await.len(), 1);
     call.cancel().await;
     assert_eq!(call.answer().await.code(), 487);

@@ -41,6 +41,8 @@ enum Happens {
     RingsFor(u64),
     /// It is answered, and ended after these seconds.
     EndsAfter(u64),
+    /// It is answered, and its trunk is deleted.
+    LosesItsTrunk,
     /// It is refused while another call of its account is up.
     SecondCall,
     /// It is refused while an answer to its address is not acknowledged.
@@ -173,6 +175,7 @@ fn rows() -> Vec<Row> {
             .trunk(silent("100.0"))
             .changed(|call| line(call, "Supported: timer\r\nSession-Expires: 90;refresher=uac"))
             .happens(Happens::EndsAfter(60)),
+        Row::after_the_checks(Cause::TrunkDeleted).to(ANSWERS_AT_ONCE).happens(Happens::LosesItsTrunk),
         Row::after_the_checks(Cause::ThresholdReached)
             .to(ANSWERS_AT_ONCE)
             .trunk(silent("0.06"))
@@ -280,6 +283,14 @@ impl Row {
                 call.hung_up().await;
                 return None;
             }
+            Happens::LosesItsTrunk => {
+                assert_eq!(call.place(trunk).await.code(), 200);
+                assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200, "the ACK was received");
+                let deleted = edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await;
+                assert_eq!(deleted.status, 204, "{}", deleted.text);
+                call.hung_up().await;
+                return None;
+            }
             Happens::SecondCall => {
                 let mut first = Call::up(edge, trunk, ANSWERS_AT_ONCE).await;
                 let refused = call.place(trunk).await;
@@ -340,4 +351,21 @@ pub async fn is_stated(
         }
     }
     why
+}
+
+/// Checks that an INVITE which was refused before the checks has one sentence in the answer, in the recent attempts and in the
+/// log, and that the page about failed calls has a row for it.
+pub async fn assert_states_why(edge: &Edge, call: &Call, answer: &Message) {
+    let header = answer.header("X-Refusal").unwrap_or_else(|| panic!("{answer:?}"));
+    let why =
+        header.strip_prefix("why=\"").and_then(|rest| rest.strip_suffix('"')).expect("the sentence alone");
+    assert_has_sentence(why);
+    let query = format!("/attempts?call_id={}&outcome=refused", call.id);
+    let entry = until("the refusal is traced", async || {
+        Some(edge.control.get(&query).await.at("/attempts/0")).filter(Value::is_object)
+    })
+    .await;
+    assert_eq!((&entry["explanation"], &entry["check"]), (&json!(why), &Value::Null), "{entry}");
+    assert_eq!(entry["code"], answer.code(), "{entry}");
+    edge.logs(&["refused", &call.id, &format!("why=\"{why}\"")]).await;
 }
