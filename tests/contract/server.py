@@ -32,7 +32,7 @@ class Server:
         # Loopback is reached without the machine's proxy, if it has one.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
         command = [str(binary.resolve()), "--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0", "--sip-listen", "127.0.0.1:0",
-                   "--ephemeral", "--api-key", KEY, "--voipbin-admin", ":".join(ADMIN), "--config", str(config)]
+                   "--ephemeral", "--demo", "--api-key", KEY, "--voipbin-admin", ":".join(ADMIN), "--config", str(config)]
         with open(self.log, "wb") as log, open(greeting, "wb") as out:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
         said = self._greeting(greeting)
@@ -78,9 +78,10 @@ class Server:
             body = json.dumps({"username": ADMIN[0], "password": ADMIN[1]}).encode()
             with urllib.request.urlopen(f"{self.api}/auth/login", data=body) as answer:
                 return [f"Authorization: Bearer {json.load(answer)['token']}"]
-        if document >= "2026-11-19":
-            body = json.dumps({"aud": "api.didww.com", "api_version": document, "expires_in": 3600}).encode()
+        version = document.removeprefix("published ")
+        if version >= "2026-11-19":
+            body = json.dumps({"aud": "api.didww.com", "api_version": version, "expires_in": 3600}).encode()
             request = urllib.request.Request(f"{self.api}/token", data=body, headers={"Api-Key": KEY})
             with urllib.request.urlopen(request) as answer:
                 return [f"Authorization: Bearer {json.load(answer)['access_token']}"]
-        return [f"Api-Key: {KEY}", f"X-DIDWW-API-Version: {document}"]
+        return [f"Api-Key: {KEY}", f"X-DIDWW-API-Version: {version}"]
