@@ -99,7 +99,11 @@ fn id_of(features: &[DidFeature]) -> Uuid {
 fn check_features(record: &Record, features: &[DidFeature]) -> Result<(), ControlError> {
     let stored =
         DidGroupPartial::from_attributes(&record.attributes).map_err(|error| unreadable(&error))?.features;
-    if stored.is_some_and(|stored| stored.as_slice() == features) {
+    let is_same = |stored: &DidFeatures| {
+        stored.as_slice().len() == features.len()
+            && features.iter().all(|one| stored.as_slice().contains(one))
+    };
+    if stored.as_ref().is_some_and(is_same) {
         return Ok(());
     }
     let message = format!("were changed in their group, {}: name a `did_group`", record.id);

@@ -244,7 +244,7 @@ fn changed_meta(
             Some(Value::Bool(_)) if !value.is_boolean() => {
                 return invalid(format!("has `{name}`, which must be true or false"));
             }
-            Some(Value::Number(_)) if !value.is_u64() => {
+            Some(Value::Number(_)) if value.as_i64().is_none_or(|number| number < 0) => {
                 return invalid(format!("has `{name}`, which must be a whole number from 0"));
             }
             Some(_) => meta.insert(name.clone(), value.clone()),

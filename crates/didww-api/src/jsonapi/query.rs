@@ -273,15 +273,8 @@ fn values(
     filter: &FilterSpec,
     text: &str,
 ) -> Result<Vec<IndexValue>, String> {
-    if text.is_empty() {
-        if filter.blank.contain(context.version) {
-            return Ok(vec![IndexValue::Null]);
-        }
-        let is_closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
-        // Otherwise it is a value that no record has.
-        return if is_closed { Err(String::new()) } else { Ok(vec![IndexValue::Text(String::new())]) };
-    }
-    let mut values = filter.values(context.version, text);
+    let mut values =
+        if text.is_empty() { vec![Cow::Borrowed(text)] } else { filter.values(context.version, text) };
     if let (FilterTest::Equals(path), true) = (filter.test, context.version.has_corrected_rules()) {
         let features = context.account.features;
         let needs_more =
@@ -295,11 +288,20 @@ fn values(
     }
     let mut seen = HashSet::with_capacity(values.len());
     values.retain(|value| seen.insert(value.clone()));
-    let read = |value: Cow<'_, str>| index_value(filter.kind, &value).ok_or_else(|| value.into_owned());
+    let blank = filter.blank.contain(context.version);
+    let read =
+        |value: Cow<'_, str>| index_value(filter.kind, &value, blank).ok_or_else(|| value.into_owned());
     values.into_iter().map(read).collect()
 }
 
-fn index_value(kind: Kind, text: &str) -> Option<IndexValue> {
+/// The value that is compared; `None` if the kind does not allow it. An empty one is null where the filter takes `blank`
+/// values, and otherwise a text that no record has.
+fn index_value(kind: Kind, text: &str, blank: bool) -> Option<IndexValue> {
+    if text.is_empty() {
+        let is_closed = matches!(kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
+        let unmatched = (!is_closed).then(|| IndexValue::Text(String::new()));
+        return if blank { Some(IndexValue::Null) } else { unmatched };
+    }
     match kind {
         Kind::Boolean => match text {
             "true" => Some(IndexValue::Integer(1)),
@@ -310,7 +312,6 @@ fn index_value(kind: Kind, text: &str) -> Option<IndexValue> {
             texts.contains(&text).then(|| IndexValue::Text(text.to_owned()))
         }
         Kind::Integer { .. } => text.parse().ok().map(IndexValue::Integer),
-        _ if text.is_empty() => Some(IndexValue::Null),
         kind => Some(IndexValue::of(kind, &serde_json::Value::from(text))),
     }
 }

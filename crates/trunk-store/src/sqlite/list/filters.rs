@@ -108,7 +108,8 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         sql.number = "r.number";
         let (account, kind) = (sql.parameter(query.scope.owner()), sql.parameter(symbols.kind(spec.name)));
         // Where a condition selects records by their numbers, the plus keeps the engine from reading all of the type.
-        let plus = if query.conditions.iter().any(selects_by_number) { "+" } else { "" };
+        let selects = |condition: &Condition| selects_by_number(symbols, spec, condition);
+        let plus = if query.conditions.iter().any(selects) { "+" } else { "" };
         sql.conditions.push(format!("{plus}r.account = {account} AND {plus}r.kind = {kind}"));
     }
     for (index, condition) in query.conditions.iter().enumerate() {
@@ -133,11 +134,23 @@ fn driving_condition(query: &ListQuery) -> Option<usize> {
     ranked.min().map(|(_, index)| index)
 }
 
-/// Whether a condition limits the records to those that lead to related ones. A blank value also matches records that
-/// lead to none.
-fn selects_by_number(condition: &Condition) -> bool {
-    matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_))
-        && !condition.values.contains(&IndexValue::Null)
+/// Whether a condition limits the records to those that lead to related ones of the same account. A blank value also matches
+/// records that lead to none.
+fn selects_by_number(symbols: &Symbols, spec: &ResourceSpec, condition: &Condition) -> bool {
+    let steps = match condition.test {
+        FilterTest::Linked(path) => follow(symbols.registry(), spec.name, path),
+        FilterTest::Related(path) => {
+            related_attribute(symbols.registry(), spec.name, path).map(|(steps, _)| steps)
+        }
+        _ => return false,
+    };
+    !condition.values.contains(&IndexValue::Null) && steps.is_none_or(|steps| !is_shared(&steps))
+}
+
+/// Whether a path leads to a type whose records all accounts share. Then records of every account lead to the same ones, and
+/// only the account's own records may be tested.
+fn is_shared(steps: &[Step]) -> bool {
+    steps.iter().any(|step| step.target.global)
 }
 
 fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition) -> String {
@@ -178,7 +191,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             };
             let ids = ids(sql, &condition.values);
             let ends = Ends { from: "record f", number: "f.number", conditions: format!("f.id IN ({ids})") };
-            let to_any = owners(sql, symbols, &steps, &ends);
+            let to_any = lead_to(sql, symbols, &steps, &ends);
             or_unrelated(sql, symbols, &steps, &condition.values, to_any)
         }
         FilterTest::Related(path) => {
@@ -194,7 +207,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
-            let with_value = owners(sql, symbols, &steps, &ends);
+            let with_value = lead_to(sql, symbols, &steps, &ends);
             or_unrelated(sql, symbols, &steps, &condition.values, with_value)
         }
         // A test that this engine does not know must not match all records.
@@ -227,6 +240,17 @@ struct Ends<'a> {
     /// The column with the record number.
     number: &'a str,
     conditions: String,
+}
+
+/// Tests whether a path leads from a record to one of these ends.
+fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>) -> String {
+    if !is_shared(steps) {
+        return owners(sql, symbols, steps, ends);
+    }
+    let links = linked(sql, symbols, steps);
+    let Ends { from, number, conditions } = ends;
+    let (links, end) = (links.replacen(" WHERE ", &format!(" CROSS JOIN {from} WHERE "), 1), steps.len());
+    format!("EXISTS ({links} AND {number} = k{end}.target AND {conditions})")
 }
 
 /// Tests whether a record is among those from which a path leads to one of these ends. The ends are found by their index,

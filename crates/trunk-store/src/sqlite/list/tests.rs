@@ -258,6 +258,24 @@ fn the_owners_of_linked_records_are_found_from_the_linked_records() {
     }
 }
 
+#[test]
+fn a_path_to_records_that_all_accounts_share_is_followed_from_the_accounts_own_records() {
+    use crate::sqlite::plan::plan;
+    let group =
+        Condition { test: FilterTest::Linked("did_group"), values: vec![IndexValue::Text(id_text(1))] };
+    let features = Condition {
+        test: FilterTest::Related("did_group.features"),
+        values: vec![IndexValue::Text("voice_out".to_owned())],
+    };
+    for condition in [group, features] {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let sql = statement(&mut connection, vec![condition]);
+        let steps = plan(&connection, &sql);
+        let reads = |index: &str| steps.iter().any(|step| step.contains(index));
+        assert!(reads("record_list") && !reads("link_target"), "{sql}: {steps:?}");
+    }
+}
+
 /// A store in which no long read runs.
 fn without_long_reads() -> SqliteStore {
     let limits = StoreLimits { running: 0, waiting: 0, waiting_per_asker: 0, ..StoreLimits::default() };
