@@ -290,6 +290,11 @@ impl Call<'_> {
             Then::NoAnswer => return Err(self.refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(self.refuse(request, refused_by_far_end(code)).await),
         };
+        if has_lost_its_trunk(self.inner, &call_state) {
+            // A call that does not ring reads no events before it is answered.
+            let ending = Ending { code: 503, ..ending(Cause::TrunkDeleted) };
+            return Err(self.refuse(request, ending).await);
+        }
         let answered = match Box::pin(self.charge(&mut request)).await {
             Ok(answered) => answered,
             Err(ending) => return Err(Box::new(Unanswered { ending, request })),

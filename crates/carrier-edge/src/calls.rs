@@ -182,11 +182,15 @@ impl Calls {
         })
     }
 
-    /// Ends the calls that match `test`, with `cause`. Returns how many received the event.
-    pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> usize {
-        let state = self.lock();
-        let found = state.iter().filter(|Entry(call_state)| test(call_state));
-        found.filter(|Entry(call_state)| call_state.mailbox.put(CallEvent::EndFor(cause)).is_ok()).count()
+    /// Ends the calls that match `test`, with `cause`. Returns how many received the event, and how many could not, because
+    /// their queue is full or they are ending.
+    pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> (usize, usize) {
+        // The test may take other locks and its time.
+        let all: Vec<Arc<CallState>> = self.lock().iter().map(|Entry(call)| Arc::clone(call)).collect();
+        let found = all.iter().filter(|call_state| test(call_state));
+        let (received, missed): (Vec<_>, Vec<_>) =
+            found.partition(|call_state| call_state.mailbox.put(CallEvent::EndFor(cause)).is_ok());
+        (received.len(), missed.len())
     }
 
     pub(crate) fn end_all(&self) {

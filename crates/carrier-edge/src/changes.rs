@@ -16,17 +16,27 @@ use trunk_store::StoreError;
 use super::Inner;
 use super::call_state::CallState;
 
-/// Delay before another attempt to load from a store that failed.
+/// Delay before another attempt to load from a store that failed, or to end a call whose queue of events was full.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Applies changes and loads what must be loaded, for as long as the edge runs.
 pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>) {
-    while wakes.changed().await.is_ok() {
+    let mut has_missed = false;
+    loop {
+        let woken = wakes.changed();
+        let woken = if has_missed {
+            tokio::time::timeout(RETRY_DELAY, woken).await.unwrap_or(Ok(()))
+        } else {
+            woken.await
+        };
+        if woken.is_err() {
+            return;
+        }
         while let Err(error) = catch_up(&inner).await {
             tracing::error!(%error, "the edge fell behind the store and cannot load its trunks");
             tokio::time::sleep(RETRY_DELAY).await;
         }
-        end_calls_of_deleted_trunks(&inner);
+        has_missed = end_calls_of_deleted_trunks(&inner, has_missed);
     }
 }
 
@@ -42,14 +52,18 @@ async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn end_calls_of_deleted_trunks(inner: &Inner) {
-    if !inner.trunks.take_deletions() {
-        return;
+/// Ends the calls of deleted trunks if there are any, or if the last attempt `has_missed` a call. Returns true if a call did not
+/// receive the event: its peer keeps its queue full.
+fn end_calls_of_deleted_trunks(inner: &Inner, has_missed: bool) -> bool {
+    if !inner.trunks.take_deletions() && !has_missed {
+        return false;
     }
-    let ended = inner.calls.end_for(Cause::TrunkDeleted, |call_state| has_lost_its_trunk(inner, call_state));
+    let lost = |call_state: &CallState| has_lost_its_trunk(inner, call_state);
+    let (ended, missed) = inner.calls.end_for(Cause::TrunkDeleted, lost);
     if ended > 0 {
         tracing::info!(ended, "trunks were deleted: their calls are ended");
     }
+    missed > 0
 }
 
 /// Whether the call must end because its trunk was deleted.

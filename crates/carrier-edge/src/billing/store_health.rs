@@ -61,7 +61,7 @@ pub(super) async fn watch_store(inner: Arc<Inner>) {
         let works = if let Some(works) = in_time {
             works
         } else {
-            let ended = inner.calls.end_for(Cause::NotRecorded, |call_state| !call_state.is_emergency);
+            let (ended, _) = inner.calls.end_for(Cause::NotRecorded, |call_state| !call_state.is_emergency);
             tracing::error!(ended, "the store took no writes for the grace period: active calls are ended");
             health.wait_for(|health| health.reason().is_none()).await.is_ok()
         };
