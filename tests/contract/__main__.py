@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,7 +76,8 @@ def run(document, folder, options):
             "--generation-database", "none", "--no-color", "--warnings", "off",
             "--report", "json", "--report-json-path", str(report),
         ]
-        ended = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "contract.hooks", "PYTHONPATH": str(WORKSPACE / "tests")}
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
         if ended.returncode != 0:
             print(ended.stdout, ended.stderr, file=sys.stderr)
         if not server.is_up():
