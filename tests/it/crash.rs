@@ -265,19 +265,39 @@ pub fn check_file(database: &Path, round: u64) {
     let value = format!(
         "CASE i.form WHEN 'time' THEN CAST(round(unixepoch({text}, 'subsec') * 1000) AS INTEGER) ELSE {text} END"
     );
+    // A list has an entry for each item, and an empty one has one entry.
+    let list = |record: &str| format!("json_type({record}.attributes, '$.' || {member}) = 'array'");
+    let is_list = list("r");
+    let item = format!(
+        "EXISTS (SELECT 1 FROM json_each(r.attributes, '$.' || {member}) item WHERE item.value = f.value) \
+         OR f.value = x'' AND json_array_length(r.attributes, '$.' || {member}) = 0"
+    );
     let indexed = |table: &str| {
         format!(
             "SELECT count(*) FROM {table} f JOIN symbol s ON s.number = f.field \
              LEFT JOIN indexed i ON i.field = f.field \
              LEFT JOIN record r ON r.number = f.record AND r.account = f.account \
-             WHERE r.number IS NULL OR i.after IS NOT NULL OR f.value IS NOT coalesce({value}, x'')"
+             WHERE r.number IS NULL OR i.after IS NOT NULL \
+                OR CASE WHEN {is_list} THEN NOT ({item}) ELSE f.value IS NOT coalesce({value}, x'') END"
         )
     };
-    let entries_differ = "SELECT count(*) FROM (SELECT r.kind FROM record r \
-         LEFT JOIN (SELECT record, count(*) AS n FROM facet GROUP BY record) f ON f.record = r.number \
+    let items_are_missing = format!(
+        "SELECT count(*) FROM (SELECT count(*) AS n, json_array_length(r.attributes, '$.' || {member}) AS items \
+         FROM facet f JOIN symbol s ON s.number = f.field JOIN record r ON r.number = f.record \
+         WHERE {is_list} GROUP BY f.record, f.field) WHERE n <> max(items, 1)"
+    );
+    let not_of_a_list = format!(
+        "SELECT f.record, count(*) AS n FROM facet f JOIN symbol s ON s.number = f.field \
+         JOIN record q ON q.number = f.record WHERE NOT coalesce({}, 0) GROUP BY f.record",
+        list("q")
+    );
+    let entries_differ = format!(
+        "SELECT count(*) FROM (SELECT r.kind FROM record r \
+         LEFT JOIN ({not_of_a_list}) f ON f.record = r.number \
          LEFT JOIN (SELECT record, count(*) AS n FROM unique_facet GROUP BY record) u ON u.record = r.number \
          GROUP BY r.kind HAVING min(coalesce(f.n, 0)) <> max(coalesce(f.n, 0)) \
-            OR min(coalesce(u.n, 0)) <> max(coalesce(u.n, 0)))";
+            OR min(coalesce(u.n, 0)) <> max(coalesce(u.n, 0)))"
+    );
     let trunks_without_name = "SELECT count(*) FROM record r JOIN symbol s ON s.number = r.kind \
          JOIN symbol m ON m.name = 'voice_out_trunks/name' \
          WHERE s.name = 'voice_out_trunks' AND NOT EXISTS (SELECT 1 FROM unique_facet f \
@@ -292,7 +312,8 @@ pub fn check_file(database: &Path, round: u64) {
     for (what, sql) in [
         ("entries of an index without their record, or with another value", indexed("facet").as_str()),
         ("entries of a unique index without their record, or with another value", &indexed("unique_facet")),
-        ("types whose records have different numbers of entries", entries_differ),
+        ("lists without an entry for each item", &items_are_missing),
+        ("types whose records have different numbers of entries", &entries_differ),
         ("trunks whose name is in no unique index", trunks_without_name),
         ("wrong counts", wrong_counts),
         ("records that are not counted", not_counted),

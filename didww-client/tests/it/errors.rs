@@ -1,7 +1,7 @@
 //! Responses with a status outside 2xx.
 
 use didww_client::resources::VoiceOutTrunk;
-use didww_client::{Client, Error, RetryPolicy};
+use didww_client::{ApiVersion, Client, Error, RetryPolicy};
 use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -52,7 +52,7 @@ async fn a_404_below_a_base_url_without_v3_has_a_hint_and_that_of_a_record_has_n
     let text = async |base: String, answer: ResponseTemplate| {
         server.reset().await;
         Mock::given(any()).respond_with(answer).mount(&server).await;
-        let client = Client::builder(base, "key").build().unwrap();
+        let client = Client::builder(base, "key").api_version(ApiVersion::V2026_04_16).build().unwrap();
         client.voice_out_trunks().get(&id(TRUNK)).await.unwrap_err().to_string()
     };
     let hint = "404 Not Found; the path has no /v3: the base URL looks like `https://api.didww.com/v3`";
