@@ -261,8 +261,7 @@ fn the_owners_of_linked_records_are_found_from_the_linked_records() {
 #[test]
 fn a_path_to_records_that_all_accounts_share_is_followed_from_the_accounts_own_records() {
     use crate::sqlite::plan::plan;
-    let group =
-        Condition { test: FilterTest::Linked("did_group"), values: vec![IndexValue::Text(id_text(1))] };
+    let group = Condition { test: FilterTest::Linked("did_group"), values: vec![id_text(1)] };
     let features = Condition {
         test: FilterTest::Related("did_group.features"),
         values: vec![IndexValue::Text("voice_out".to_owned())],
