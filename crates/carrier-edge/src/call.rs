@@ -325,7 +325,9 @@ impl Call<'_> {
         self.account_slot.is_some()
     }
 
-    /// Sends the 200, and waits until the caller acknowledges it.
+    /// Sends the 200, and waits until the caller acknowledges it. If the server ends the call before that, the 200 is still
+    /// repeated, and a BYE follows the ACK: before it, there is no dialog for the caller that a BYE could end (RFC 3261 §15).
+    /// Only a server that stops does not wait.
     async fn answer(
         &mut self,
         request: &mut Incoming,
@@ -338,12 +340,16 @@ impl Call<'_> {
         if let Some(media) = &mut self.media {
             media.answered(answered).await;
         }
+        let mut ended = None;
         loop {
             tokio::select! {
                 biased;
                 invite_event = request.next_event() => match invite_event {
                     InviteEvent::Acknowledged => {
                         self.acknowledged(answered);
+                        if let Some(ending) = ended {
+                            return AnswerOutcome::Ended(ending, true);
+                        }
                         let ack = request.take_acknowledgement();
                         return match self.acknowledged_offer(ack).await {
                             Ok(()) => AnswerOutcome::Acknowledged,
@@ -351,7 +357,9 @@ impl Call<'_> {
                         };
                     }
                     InviteEvent::Cancelled => {}
-                    InviteEvent::Terminated => return AnswerOutcome::Ended(ending(Cause::NoAck), true),
+                    InviteEvent::Terminated => {
+                        return AnswerOutcome::Ended(ended.unwrap_or(ending(Cause::NoAck)), true);
+                    }
                 },
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
@@ -362,8 +370,9 @@ impl Call<'_> {
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
                     CallEvent::OfferAcknowledged(_) => {}
-                    CallEvent::End(by) => return AnswerOutcome::Ended(hung_up(by), true),
-                    CallEvent::EndFor(cause) => return AnswerOutcome::Ended(ending(cause), true),
+                    CallEvent::End(by @ HungUpBy::Server) => return AnswerOutcome::Ended(hung_up(by), true),
+                    CallEvent::End(by) => ended = ended.or(Some(hung_up(by))),
+                    CallEvent::EndFor(cause) => ended = ended.or(Some(ending(cause))),
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
             }

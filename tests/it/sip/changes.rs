@@ -86,6 +86,22 @@ async fn n71_the_deletion_of_a_trunk_ends_its_calls_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_call_whose_trunk_is_deleted_before_the_ack_is_ended_after_it() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.attempt_as(&trunk, |_| {}).await.code(), 200);
+    assert_eq!(edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await.status, 204);
+    let next =
+        call.uac.expect("an answer or a BYE", None, |next| next.code() == 200 || next.code() == 0).await;
+    assert_eq!(next.code(), 200, "the answer is repeated: {next:?}");
+    call.acknowledge().await;
+    let bye = call.hung_up().await;
+    assert!(bye.header("Reason").is_some_and(|reason| reason.contains("Trunk deleted")), "{bye:?}");
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_cause"], 9005);
+}
+
+#[tokio::test]
 async fn an_emergency_call_outlives_its_trunk() {
     let edge = Edge::start().await;
     let did = edge.did("442079460000", true).await;
