@@ -82,13 +82,16 @@ fn carries_digits(bytes: &[u8]) -> bool {
 
 /// A line for a log, with its secrets masked.
 pub fn masked_line(line: &[u8]) -> Vec<u8> {
-    let mut line = line.to_vec();
-    if line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"signal")) {
-        line.fill(DIGIT_MASK);
+    let mut masked = line.to_vec();
+    // Readers of a line trim it.
+    if line.trim_ascii_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"signal")) {
+        masked.fill(DIGIT_MASK);
     } else {
-        mask_line(&mut line);
+        mask_line(&mut masked);
+        // The line may begin inside of a header, whose name is not known then.
+        mask_responses(&mut masked);
     }
-    line
+    masked
 }
 
 fn mask_line(line: &mut [u8]) {
@@ -336,6 +339,8 @@ mod tests {
             ("INVITE  sip:alice:secret@h SIP/2.0", "INVITE  sip:alice:000000@h SIP/2.0"),
             ("a=crypto:1 AES inline:abcdef", "a=crypto:1 AES inline:000000"),
             ("Signal=5", "xxxxxxxx"),
+            (" \tsignal=5", "xxxxxxxxxx"),
+            (", nc=1, response=\"0123abcd\", qop=auth", ", nc=1, response=\"00000000\", qop=auth"),
         ] {
             assert_eq!(masked_line(text.as_bytes()), expected.as_bytes());
         }
