@@ -1,7 +1,7 @@
 //! The rules of DIDs.
 
 use didww_types::resources::Did;
-use didww_types::{DecodeError, Resource as _, Violation};
+use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
 use super::{MembersRead, Refusal, Rules, WriteContext};
@@ -37,6 +37,13 @@ impl Rules for Did {
                     refuse(context, name, Violation::Invalid).because("a request can only clear it");
                 draft.refusals.push(refusal);
             }
+        }
+        // The version without a count of renewals only states that there are some, which leaves their count.
+        let states_renewal =
+            context.version < ApiVersion::V2021_04_19 && draft.changes.billing_cycles_count == Some(None);
+        let stored = draft.before.as_ref().and_then(|did| did.billing_cycles_count);
+        if states_renewal && stored.is_some_and(|count| count.get() != 0) {
+            draft.changes.billing_cycles_count = None;
         }
         for (one, other) in EXCLUSIVE {
             separate(one, other, context, draft);
@@ -119,33 +126,45 @@ mod tests {
         write(version, &json!({}), sent, false)
     }
 
-    /// Writes attributes and links to existing records of a DID that is in a pool, or in none.
+    /// Writes attributes and links to existing records of a DID that is in a pool, or in none. Returns the links that are
+    /// stored, or the errors for the client.
     fn write(
         version: ApiVersion,
         attributes: &Value,
         sent: &[(&'static str, &[&str])],
         is_in_pool: bool,
     ) -> Result<Value, Value> {
+        decide(version, DID, attributes, sent, is_in_pool).map(|(_, links)| links)
+    }
+
+    /// The same for a DID with these stored attributes. Returns the attributes and links that are stored.
+    fn decide(
+        version: ApiVersion,
+        stored: &str,
+        attributes: &Value,
+        sent: &[(&'static str, &[&str])],
+        is_in_pool: bool,
+    ) -> Result<(Value, Value), Value> {
         let record = |id: &&str| LinkedRecord { id: (*id).to_owned(), attributes: Some("{}") };
         let links: BTreeMap<_, Vec<_>> =
             sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
         let pools = if is_in_pool { vec!["9".to_owned()] } else { Vec::new() };
-        let stored = BTreeMap::from([(CAPACITY_POOL, pools)]);
+        let stored_members = BTreeMap::from([(CAPACITY_POOL, pools)]);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let context = WriteContext {
-            kind: WriteKind::Update(RecordText { id: "1", attributes: DID, meta: None }),
+            kind: WriteKind::Update(RecordText { id: "1", attributes: stored, meta: None }),
             version,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
             sent: attributes.as_object().unwrap(),
             links: &links,
-            stored_members: &stored,
+            stored_members: &stored_members,
             fresh: &fresh,
             callback_on_manual_block: false,
         };
         match Rulebook::DIDWW.decide_write(Did::SPEC, &context) {
             Ok(outcome) => match outcome.changes.as_slice() {
-                [RecordChange::Update { links, .. }] => Ok(json!(links)),
+                [RecordChange::Update { attributes, links, .. }] => Ok((json!(attributes), json!(links))),
                 other => panic!("{other:?}"),
             },
             Err(WriteError::Refused(refusals)) => {
@@ -156,6 +175,21 @@ mod tests {
     }
 
     const NEWEST: ApiVersion = ApiVersion::NEWEST;
+
+    #[test]
+    fn what_the_oldest_version_states_about_renewals_leaves_their_count() {
+        for (stored, pending, changed) in [
+            ("5", false, json!({})),
+            ("0", false, json!({ "billing_cycles_count": null })),
+            ("null", false, json!({ "billing_cycles_count": null })),
+            ("5", true, json!({ "billing_cycles_count": 0 })),
+        ] {
+            let did = DID.replace('}', &format!(r#","billing_cycles_count":{stored}}}"#));
+            let sent = json!({ "pending_removal": pending });
+            let outcome = decide(ApiVersion::V2017_09_18, &did, &sent, &[], false);
+            assert_eq!(outcome, Ok((changed, json!({}))), "{stored} {pending}");
+        }
+    }
 
     #[test]
     fn setting_one_of_two_exclusive_relationships_clears_the_other() {
