@@ -150,18 +150,18 @@ impl QueryParams {
             else {
                 continue;
             };
-            let texts = values.iter().filter_map(|value| match value {
-                IndexValue::Text(text) => Some(text.as_str()),
-                _ => None,
-            });
-            for text in texts {
-                let record = match parse_id(text) {
-                    Some(id) => context.core.store.find(context.scope(target), id).await?,
-                    None => None,
-                };
-                if record.is_none() {
-                    return Err(ApiError::from_object(invalid_filter_value(text, filter.name)));
-                }
+            let texts = || {
+                values.iter().filter_map(|value| match value {
+                    IndexValue::Text(text) => Some(text.as_str()),
+                    _ => None,
+                })
+            };
+            let ids = texts().filter_map(parse_id).collect();
+            let found = context.core.store.find_all(context.scope(target), ids).await?;
+            let is_found =
+                |text: &&str| parse_id(text).is_some_and(|id| found.iter().any(|record| record.id == id));
+            if let Some(foreign) = texts().find(|text| !is_found(text)) {
+                return Err(ApiError::from_object(invalid_filter_value(foreign, filter.name)));
             }
         }
         Ok(())
