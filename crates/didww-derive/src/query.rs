@@ -102,7 +102,7 @@ fn constructor(filter: &Filter) -> TokenStream {
         quote! {
             #[doc = #doc]
             pub fn #function() -> Self {
-                Self { name: #name, values: Vec::new() }
+                Self { name: #name, values: vec![String::new()] }
             }
         }
     });

@@ -73,7 +73,11 @@ pub(super) fn filter(
     within(spec, version, &member, (filter.since, filter.until))?;
     let refuse =
         |reason: &str| VersionError { resource: spec.name, member, version, reason: reason.to_owned() };
-    if values.is_empty() && !filter.blank.contain(version) {
+    // An empty text would select the records without a value, and not none or all of them.
+    if values.is_empty() {
+        return Err(refuse("it needs a value"));
+    }
+    if values.iter().any(String::is_empty) && !filter.blank.contain(version) {
         return Err(refuse("it takes no empty value"));
     }
     filter.text(version, values).ok_or_else(|| refuse("it takes one value"))

@@ -1,8 +1,8 @@
 //! Older versions of the API.
 
 use didww_client::resources::{
-    AuthenticationMethod, DidGroupFilter, DidInclude, NumberType, OnCliMismatchAction, VoiceOutTrunk,
-    VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort,
+    AuthenticationMethod, DidFilter, DidGroupFilter, DidInclude, NumberType, OnCliMismatchAction,
+    VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort,
 };
 use didww_client::values::IpNetworks;
 use didww_client::{ApiVersion, Client, Error, Reason};
@@ -102,6 +102,8 @@ async fn members_that_the_version_lacks_are_refused_before_sending() {
     refused(sorted.await.unwrap_err(), "external_reference_id");
     let filtered = trunks.list().filter(VoiceOutTrunkFilter::external_reference_id_blank());
     refused(filtered.await.unwrap_err(), "filter[external_reference_id]");
+    let none = client.dids().list().filter(DidFilter::country_id(Vec::<String>::new()));
+    refused(none.await.unwrap_err(), "filter[country.id]");
     let included = trunks.get(&id(TRUNK)).include([VoiceOutTrunkInclude::EmergencyDids]);
     refused(included.await.unwrap_err(), "emergency_dids");
 

@@ -150,8 +150,8 @@ impl FilterSpec {
     /// The text of the filter with these values in a version; `None` for several values if the version takes only one.
     pub fn text(&self, version: ApiVersion, values: &[String]) -> Option<String> {
         match values {
+            [blank] if blank.is_empty() => Some(String::new()),
             values if self.list.contain(version) => Some(join_values(values.iter().map(String::as_str))),
-            [] => Some(String::new()),
             [value] => Some(value.clone()),
             _ => None,
         }
