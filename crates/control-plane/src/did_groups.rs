@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use didww_types::resources::{DidFeature, DidFeatures, DidGroup, DidGroupPartial, NumberType};
 use didww_types::{DecodeError, Partial as _, Resource as _, Timestamp};
 use service_core::{AttemptError, Core};
-use trunk_rules::domain::default_attributes;
+use trunk_rules::domain::with_defaults;
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope};
 use uuid::Uuid;
 
@@ -57,10 +57,8 @@ pub(crate) async fn prepare(
             let message = format!("refers to {id}, which is not one of its did_groups");
             return Err(ControlError::invalid("did_group", message).into());
         };
-        let mut attributes = default_attributes(DidGroup::SPEC, now);
-        attributes.extend(
-            group(features).and_then(|group| group.attributes()).map_err(|error| unreadable(&error))?,
-        );
+        let group = group(features).and_then(|group| group.attributes());
+        let attributes = with_defaults(DidGroup::SPEC, now, group.map_err(|error| unreadable(&error))?);
         changes.push(Change::Insert {
             scope,
             id,

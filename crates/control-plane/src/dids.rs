@@ -7,7 +7,7 @@ use didww_types::values::DidNumber;
 use didww_types::{DecodeError, Named as _, Partial as _, Resource as _, Timestamp};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Retries};
-use trunk_rules::domain::default_attributes;
+use trunk_rules::domain::with_defaults;
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
@@ -194,7 +194,5 @@ fn attributes(did: &NewDid, now: Timestamp) -> Result<Map<String, Value>, Contro
     new.emergency_enabled = Some(did.emergency_enabled);
     new.expires_at = Some(Some(did.expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
     let unreadable = |error: DecodeError| ControlError::invalid("body", error.to_string());
-    let mut attributes = default_attributes(Did::SPEC, now);
-    attributes.extend(new.attributes().map_err(unreadable)?);
-    Ok(attributes)
+    Ok(with_defaults(Did::SPEC, now, new.attributes().map_err(unreadable)?))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Core, Retries};
-use trunk_rules::domain::{Rulebook, default_attributes};
+use trunk_rules::domain::{Rulebook, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -128,8 +128,7 @@ impl Control {
             return Err(ControlError::invalid(missing.name, "is missing in a new record"));
         }
         let created_at = self.core.clock.now();
-        let mut attributes = default_attributes(scope.spec, created_at);
-        attributes.extend(sent.clone());
+        let attributes = with_defaults(scope.spec, created_at, sent.clone());
         Ok(Change::Insert { scope, id, created_at, attributes, links, meta })
     }
 
@@ -278,7 +277,7 @@ mod tests {
             Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
         let created_at = core.clock.now();
         let insert = |scope: Scope| {
-            let attributes = default_attributes(scope.spec, created_at);
+            let attributes = with_defaults(scope.spec, created_at, Map::new());
             Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new(), meta: None }
         };
         let first = Scope { account: 1, spec: CapacityPool::SPEC };

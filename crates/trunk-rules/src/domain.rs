@@ -21,7 +21,7 @@ mod voice_out_trunk;
 mod write_context;
 
 pub use blocking::{SpendingOutcome, decide_spending};
-pub use decide_write::default_attributes;
+pub use decide_write::with_defaults;
 pub use deletion::{DeleteContext, MAX_RELATED_RECORDS, RelatedRecords};
 pub use draft::Draft;
 pub use membership::Membership;

@@ -13,11 +13,12 @@ pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<Strin
     for attribute in spec.attributes {
         let value = attributes.get(attribute.name);
         declared += usize::from(value.is_some());
+        object.declared_name(attribute.name);
         match value {
             // Authentication methods have an order of their own.
-            Some(Value::Object(variant)) => object.variant(attribute.name, variant),
-            Some(value) => object.member(attribute.name, value),
-            None => object.member(attribute.name, &Value::Null),
+            Some(Value::Object(variant)) => object.variant(variant),
+            Some(value) => object.value(value),
+            None => object.0.extend_from_slice(b"null"),
         }
     }
     // Nearly always all attributes are declared, so that none is looked for.
@@ -39,12 +40,25 @@ impl ObjectText {
         Self(text)
     }
 
-    fn name(&mut self, name: &str) {
+    /// Appends a comma if a member precedes.
+    fn separator(&mut self) {
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
+    }
+
+    fn name(&mut self, name: &str) {
+        self.separator();
         self.value(name);
         self.0.push(b':');
+    }
+
+    /// Appends a name that needs no escapes.
+    fn declared_name(&mut self, name: &'static str) {
+        self.separator();
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
     }
 
     fn value(&mut self, value: &(impl Serialize + ?Sized)) {
@@ -58,16 +72,16 @@ impl ObjectText {
     }
 
     /// Appends a `{"type", "attributes"}` object with its type first, as in every recorded response.
-    fn variant(&mut self, name: &str, variant: &Map<String, Value>) {
-        self.name(name);
+    fn variant(&mut self, variant: &Map<String, Value>) {
         let (Some(kind), Some(Value::Object(inner)), 2) =
             (variant.get("type"), variant.get("attributes"), variant.len())
         else {
             return self.value(variant);
         };
         self.0.push(b'{');
-        self.member("type", kind);
-        self.name("attributes");
+        self.declared_name("type");
+        self.value(kind);
+        self.declared_name("attributes");
         self.0.push(b'{');
         // In recorded responses the credentials come last, the password after the username; the rest is in alphabetical
         // order.
@@ -77,7 +91,8 @@ impl ObjectText {
         }
         for name in ["username", "password"] {
             if let Some(value) = inner.get(name) {
-                self.member(name, value);
+                self.declared_name(name);
+                self.value(value);
             }
         }
         self.0.extend_from_slice(b"}}");

@@ -23,7 +23,7 @@ pub enum Change {
         id: Uuid,
         /// The time of creation.
         created_at: Timestamp,
-        /// The attributes in canonical form.
+        /// The attributes in canonical form. An absent one is null.
         attributes: Map<String, Value>,
         /// The ids of the members of each relationship.
         links: Vec<(&'static str, Vec<Uuid>)>,

@@ -8,7 +8,7 @@ use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
 use service_core::{Core, Outbox};
-use trunk_rules::domain::{Rulebook, default_attributes};
+use trunk_rules::domain::{Rulebook, with_defaults};
 use trunk_store::account::{Account, ApiKey, KeyDigest};
 use trunk_store::{Change, Record, Scope, SqliteStore};
 use uuid::Uuid;
@@ -78,8 +78,8 @@ impl Fixture {
         links: Vec<(&'static str, Vec<Uuid>)>,
     ) -> Record {
         let now = self.core.clock.now();
-        let mut attributes = default_attributes(spec, now);
-        attributes.insert(name.to_owned(), value.into());
+        let attributes =
+            with_defaults(spec, now, serde_json::Map::from_iter([(name.to_owned(), value.into())]));
         let id = self.core.ids.record(now);
         let insert =
             Change::Insert { scope: self.scope(spec), id, created_at: now, attributes, links, meta: None };

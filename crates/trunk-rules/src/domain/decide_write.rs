@@ -37,8 +37,7 @@ impl Rulebook {
         let change = match context.kind {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
-                let mut attributes = default_attributes(spec, context.now);
-                attributes.extend(changes);
+                let attributes = with_defaults(spec, context.now, changes);
                 Some(RecordChange::Create { spec, attributes, links })
             }
             WriteKind::Update(stored) => {
@@ -132,18 +131,24 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// The attributes of a new record that a create request leaves out, in canonical form: their defaults, and its creation
-/// at `now`.
-pub fn default_attributes(spec: &ResourceSpec, now: Timestamp) -> Map<String, Value> {
-    let default = |attribute: &AttributeSpec| {
-        let value = match (attribute.name, attribute.default) {
+/// Adds the attributes that a new record has without being sent, in canonical form: defaults, and its creation at `now`. An
+/// attribute without a default stays absent, which is null in a stored record.
+pub fn with_defaults(
+    spec: &ResourceSpec,
+    now: Timestamp,
+    mut attributes: Map<String, Value>,
+) -> Map<String, Value> {
+    for attribute in spec.attributes {
+        let default = match (attribute.name, attribute.default) {
             ("created_at", _) => Value::String(now.to_string()),
             (_, Some(default)) => default.to_json(),
-            (_, None) => Value::Null,
+            (_, None) => continue,
         };
-        (attribute.name.to_owned(), value)
-    };
-    spec.attributes.iter().map(default).collect()
+        if !attributes.contains_key(attribute.name) {
+            attributes.insert(attribute.name.to_owned(), default);
+        }
+    }
+    attributes
 }
 
 #[cfg(test)]
