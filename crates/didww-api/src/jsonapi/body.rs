@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::fmt;
 
 use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec};
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -62,8 +63,22 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMembers<T> {
     }
 }
 
+/// The number of members from which names are compared by their hashes. Most objects have fewer.
+const MANY_MEMBERS: usize = 32;
+
 /// Removes the members whose name a later one has too.
 fn keep_last<T>(members: &mut Vec<(String, T)>) {
+    if members.len() < MANY_MEMBERS {
+        let mut at = 0;
+        while let Some(((name, _), later)) = members.get(at..).and_then(<[_]>::split_first) {
+            if later.iter().any(|(other, _)| other == name) {
+                members.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        return;
+    }
     let mut seen = HashSet::with_capacity(members.len());
     let is_last: Vec<bool> = members.iter().rev().map(|(name, _)| seen.insert(name.as_str())).collect();
     if is_last.contains(&false) {
@@ -118,39 +133,57 @@ fn check_depth(body: &[u8]) -> Result<(), ApiError> {
 
 /// Parses a body as an object. A body of nothing but white space has no members: the framework behind the API parses
 /// none.
-fn document(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Map::new());
-    }
+fn document<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<OrderedMembers<T>, ApiError> {
+    let Some(first) = body.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+        return Ok(OrderedMembers(Vec::new()));
+    };
     check_depth(body)?;
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(document)) => Ok(document),
-        Ok(_) => Err(bad_request("Request must be a hash")),
-        Err(error) => Err(bad_request(error.to_string())),
+    let syntax_error = |error: serde_json::Error| bad_request(error.to_string());
+    if *first != b'{' {
+        let _other_than_object: Value = serde_json::from_slice(body).map_err(syntax_error)?;
+        return Err(bad_request("Request must be a hash"));
     }
+    serde_json::from_slice(body).map_err(syntax_error)
 }
 
 /// Parses the value of `attributes` or `relationships`. An empty list has no members: PHP writes an empty object so.
-fn members<T: DeserializeOwned>(raw: &RawValue) -> Result<OrderedMembers<T>, ApiError> {
-    if serde_json::from_str::<[T; 0]>(raw.get()).is_ok() {
+fn members<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<OrderedMembers<T>, ApiError> {
+    if is_empty_list(raw) {
         return Ok(OrderedMembers(Vec::new()));
     }
-    serde_json::from_str(raw.get()).map_err(|_| not_a_hash())
+    serde_json::from_str(raw.get()).map_err(|error| match error.classify() {
+        Category::Data => not_a_hash(),
+        _ => bad_request(error.to_string()),
+    })
 }
 
-/// Returns the `data` member of a body. Null, false, blank text and empty collections count as missing, as in the
-/// framework behind the API.
-fn data(body: &[u8]) -> Result<Value, ApiError> {
-    let mut document = document(body)?;
-    let data = document.remove("data").unwrap_or(Value::Null);
-    let blank = match &data {
-        Value::Null | Value::Bool(false) => true,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        _ => false,
+fn is_empty_list(raw: &RawValue) -> bool {
+    let items = raw.get().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    items.is_some_and(|items| items.trim_ascii().is_empty())
+}
+
+/// Returns the members of the `data` member of a body. Null, false, blank text and empty collections count as missing, as
+/// in the framework behind the API.
+fn data(body: &[u8]) -> Result<OrderedMembers<&RawValue>, ApiError> {
+    let document: OrderedMembers<&RawValue> = document(body)?;
+    let Some(raw) = document.get("data") else { return Err(missing("data")) };
+    let members = match raw.get().as_bytes().first() {
+        Some(b'{') => Some(members(raw)?),
+        Some(b'"') => {
+            let text: String =
+                serde_json::from_str(raw.get()).map_err(|error| bad_request(error.to_string()))?;
+            text.trim().is_empty().then(|| OrderedMembers(Vec::new()))
+        }
+        _ => {
+            let is_blank = matches!(raw.get(), "null" | "false") || is_empty_list(raw);
+            is_blank.then(|| OrderedMembers(Vec::new()))
+        }
     };
-    if blank { Err(missing("data")) } else { Ok(data) }
+    match members {
+        None => Err(not_a_hash()),
+        Some(members) if members.0.is_empty() => Err(missing("data")),
+        Some(members) => Ok(members),
+    }
 }
 
 impl Body {
@@ -161,13 +194,7 @@ impl Body {
         purpose: Purpose<'_>,
         body: &[u8],
     ) -> Result<Self, ApiError> {
-        if !data(body)?.is_object() {
-            return Err(not_a_hash());
-        }
-        let parse = |error: serde_json::Error| bad_request(error.to_string());
-        let document: OrderedMembers<&RawValue> = serde_json::from_slice(body).map_err(parse)?;
-        let data = document.get("data").map_or("{}", |raw| raw.get());
-        let data: OrderedMembers<&RawValue> = serde_json::from_str(data).map_err(parse)?;
+        let data = data(body)?;
         if let Purpose::Update(id) = purpose {
             check_key(&data, id)?;
         }
@@ -216,7 +243,7 @@ pub(super) fn parse_linkage(
     relationship: &'static RelationshipSpec,
     body: &[u8],
 ) -> Result<Vec<String>, ApiError> {
-    let document = document(body)?;
+    let document: OrderedMembers<Value> = document(body)?;
     // Here an empty list and null are valid: they clear the relationship.
     linkage(context, relationship, document.get("data").ok_or_else(|| missing("data"))?)
 }
@@ -308,6 +335,15 @@ mod tests {
 
     fn names(body: &str) -> Vec<(String, u32)> {
         serde_json::from_str::<OrderedMembers<u32>>(body).unwrap().0
+    }
+
+    #[test]
+    fn long_objects_keep_the_last_member_of_a_name_too() {
+        let members: Vec<String> =
+            (0..100).map(|n| format!("\"{}\":{n}", if n % 7 == 0 { n % 3 } else { n })).collect();
+        let kept = names(&format!("{{{}}}", members.join(",")));
+        assert_eq!(kept.len(), 100 - 15 + 3 - 2, "0, 1 and 2 have several members; 1 and 2 of their own too");
+        assert_eq!(kept.iter().find(|(name, _)| name == "2").map(|(_, n)| *n), Some(98));
     }
 
     #[test]
