@@ -1,8 +1,6 @@
 //! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique. An
 //! attribute that is a list has one for each of its items.
 
-use std::borrow::Cow;
-
 use didww_types::{FilterTest, Kind, ResourceSpec, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -57,43 +55,71 @@ pub(crate) struct IndexEntry {
     pub(crate) unique: bool,
 }
 
-/// Returns the index entries of a record with these attributes.
-pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> Vec<IndexEntry> {
-    let mut paths: Vec<(&'static str, bool)> = spec
-        .attributes
-        .iter()
-        // Lists are ordered by `created_at` through the record numbers, which ascend in the order of creation.
-        .filter(|attribute| {
-            (attribute.sort || attribute.unique || attribute.unique_everywhere || !attribute.sums.is_empty())
-                && attribute.name != "created_at"
-        })
-        .map(|attribute| (attribute.name, attribute.unique))
-        .collect();
-    for filter in spec.filters {
-        if let FilterTest::Equals(path) | FilterTest::Contains(path) = filter.test
-            && !paths.iter().any(|(known, _)| *known == path)
-        {
-            paths.push((path, false));
+/// What is indexed of the records of a type.
+#[derive(Debug)]
+pub(crate) struct IndexPlan(Vec<Indexed>);
+
+#[derive(Debug)]
+struct Indexed {
+    path: &'static str,
+    kind: Kind,
+    unique: bool,
+}
+
+impl IndexPlan {
+    pub(crate) fn of(spec: &'static ResourceSpec) -> Self {
+        let mut paths: Vec<(&'static str, bool)> = spec
+            .attributes
+            .iter()
+            // Lists are ordered by `created_at` through the record numbers, which ascend in the order of creation.
+            .filter(|attribute| {
+                (attribute.sort
+                    || attribute.unique
+                    || attribute.unique_everywhere
+                    || !attribute.sums.is_empty())
+                    && attribute.name != "created_at"
+            })
+            .map(|attribute| (attribute.name, attribute.unique))
+            .collect();
+        for filter in spec.filters {
+            if let FilterTest::Equals(path) | FilterTest::Contains(path) = filter.test
+                && !paths.iter().any(|(known, _)| *known == path)
+            {
+                paths.push((path, false));
+            }
         }
+        paths.extend(spec.unique_paths.iter().map(|path| (*path, false)));
+        let indexed = |(path, unique)| Indexed { path, kind: kind_of(spec, path), unique };
+        Self(paths.into_iter().map(indexed).collect())
     }
-    paths.extend(spec.unique_paths.iter().map(|path| (*path, false)));
-    let mut entries: Vec<IndexEntry> = Vec::with_capacity(paths.len());
-    for (path, unique) in paths {
-        let value = at(attributes, path);
-        match (kind_of(spec, path), &*value) {
-            // A list has an entry for each item, once; an empty one has that of null.
-            (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
-                for item in items {
-                    let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique };
-                    if !entries.contains(&entry) {
-                        entries.push(entry);
+
+    /// Returns the index entries of a record with these attributes.
+    pub(crate) fn entries(&self, attributes: &Map<String, Value>) -> Vec<IndexEntry> {
+        let mut entries: Vec<IndexEntry> = Vec::with_capacity(self.0.len());
+        for Indexed { path, kind, unique } in &self.0 {
+            let (path, kind, unique) = (*path, *kind, *unique);
+            match (kind, at(attributes, path)) {
+                // A list has an entry for each item, once; an empty one has that of null.
+                (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
+                    for item in items {
+                        let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique };
+                        if !entries.contains(&entry) {
+                            entries.push(entry);
+                        }
                     }
                 }
+                (kind, value) => {
+                    entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique })
+                }
             }
-            (kind, value) => entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique }),
         }
+        entries
     }
-    entries
+}
+
+/// Returns the index entries of a record of a type with these attributes.
+pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> Vec<IndexEntry> {
+    IndexPlan::of(spec).entries(attributes)
 }
 
 /// The kind of an attribute, or of what a dotted path leads to, as a filter declares it.
@@ -149,13 +175,16 @@ pub(crate) fn claims_of<'a>(
         .filter(move |entry| entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path))
 }
 
-fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {
-    let mut steps = path.split('.');
-    let first = steps.next().and_then(|name| attributes.get(name));
-    steps
+/// Returns the value that a path leads to, or null.
+fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> &'a Value {
+    const NULL: &Value = &Value::Null;
+    // Most paths are names, and a name has no dot.
+    let Some((first, rest)) = path.split_once('.') else { return attributes.get(path).unwrap_or(NULL) };
+    let first = attributes.get(first);
+    rest.split('.')
         .try_fold(first, |value, name| value.map(|value| value.get(name)))
         .flatten()
-        .map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+        .unwrap_or(NULL)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod calls;
 mod claims;
 mod commits;
 mod connections;
+mod content;
 mod documents;
 mod error;
 mod files;

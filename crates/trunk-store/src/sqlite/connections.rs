@@ -114,7 +114,7 @@ impl Connections {
                 }
             }
         }
-        async move { answer.await.unwrap_or_else(|_| Err(closed())) }
+        async move { answer.await.map_or_else(|_| Err(closed()), |(outcome, _work)| outcome) }
     }
 
     /// Accepts no further work, and waits until the writer has completed the queue.

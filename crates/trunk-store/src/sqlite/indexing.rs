@@ -26,7 +26,7 @@ const MAX_NAMED: usize = 20;
 
 /// An attribute whose index entries are missing or of another form.
 #[derive(Debug)]
-struct Stale {
+pub(super) struct Stale {
     path: &'static str,
     field: i64,
     form: String,
@@ -45,27 +45,39 @@ pub(super) struct Duplicates {
     pub(super) records: usize,
 }
 
-/// Builds what is missing. Returns duplicates of an attribute that became unique: nothing of that attribute is kept then.
-pub(super) fn bring_up_to_date(
-    connection: &mut Connection,
-    symbols: &Symbols,
-) -> rusqlite::Result<Option<Duplicates>> {
-    let transaction = connection.transaction()?;
-    forget_undeclared(&transaction, symbols)?;
+/// The stale attributes of a type that has records.
+pub(super) type Unfinished = Vec<(&'static ResourceSpec, Vec<Stale>)>;
+
+/// Notes the form of what is declared, and deletes entries of another form. Returns the types whose records are yet to be
+/// indexed by [`finish`].
+pub(super) fn begin(transaction: &Transaction<'_>, symbols: &Symbols) -> rusqlite::Result<Unfinished> {
+    forget_undeclared(transaction, symbols)?;
     let mut unfinished = Vec::new();
     for spec in symbols.registry() {
-        let stale = stale(&transaction, symbols, spec)?;
+        let stale = stale(transaction, symbols, spec)?;
         if stale.is_empty() {
             continue;
         }
-        begin(&transaction, &stale)?;
-        if batch(&transaction, symbols.kind(spec.name), 0, 1)?.is_empty() {
-            note(&transaction, &stale, None)?;
-        } else {
+        let has_records = !batch(transaction, symbols.kind(spec.name), 0, 1)?.is_empty();
+        if has_records {
+            delete_other_forms(transaction, &stale)?;
+        }
+        for stale in &stale {
+            note_form(transaction, stale, has_records)?;
+        }
+        if has_records {
             unfinished.push((*spec, stale));
         }
     }
-    transaction.commit()?;
+    Ok(unfinished)
+}
+
+/// Builds what is missing. Returns duplicates of an attribute that became unique: nothing of that attribute is kept then.
+pub(super) fn finish(
+    connection: &mut Connection,
+    symbols: &Symbols,
+    unfinished: Unfinished,
+) -> rusqlite::Result<Option<Duplicates>> {
     for (spec, stale) in unfinished {
         if let Some(duplicates) = build(connection, symbols, spec, &stale)? {
             return Ok(Some(duplicates));
@@ -97,7 +109,7 @@ fn stale(
     symbols: &Symbols,
     spec: &'static ResourceSpec,
 ) -> rusqlite::Result<Vec<Stale>> {
-    let mut select = connection.prepare("SELECT form, after FROM indexed WHERE field = ?1")?;
+    let mut select = connection.prepare_cached("SELECT form, after FROM indexed WHERE field = ?1")?;
     let mut stale = Vec::new();
     for entry in paths(spec) {
         let (field, form) = (symbols.member(spec.name, entry.path), form_of(spec, &entry));
@@ -139,7 +151,7 @@ fn build(
                     )?
                     .execute(params![record, canonical_text(spec, attributes)])?;
             }
-            for entry in index_of(spec, attributes) {
+            for entry in symbols.index_of(spec, attributes) {
                 if let Some(stale) = stale.iter().find(|stale| stale.path == entry.path) {
                     insert(&transaction, stale.field, account, record, &entry)?;
                     if entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path) {
@@ -171,8 +183,8 @@ fn build(
     duplicates(connection, spec, stale)
 }
 
-/// Deletes entries of another form, and notes that building began.
-fn begin(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
+/// Deletes entries of another form, except of attributes whose building was cut off.
+fn delete_other_forms(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
     let owners: Vec<i64> = transaction
         .prepare("SELECT number FROM account UNION ALL SELECT ?1")?
         .query_map([NO_ACCOUNT], |row| row.get(0))?
@@ -183,21 +195,30 @@ fn begin(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()>
                 "DELETE FROM facet WHERE account = ?1 AND field = ?2",
                 "DELETE FROM unique_facet WHERE account = ?1 AND field = ?2",
             ] {
-                transaction.execute(sql, params![owner, stale.field])?;
+                transaction.prepare_cached(sql)?.execute(params![owner, stale.field])?;
             }
         }
-        transaction.execute(
-            "INSERT INTO indexed (field, form, after) VALUES (?1, ?2, 0) \
-             ON CONFLICT (field) DO UPDATE SET form = excluded.form, after = excluded.after",
-            params![stale.field, stale.form],
-        )?;
     }
     Ok(())
 }
 
+/// Notes the form of an attribute, and whether it is yet to be built from the first record or from where it was cut off.
+fn note_form(transaction: &Transaction<'_>, stale: &Stale, has_records: bool) -> rusqlite::Result<()> {
+    let after = has_records.then(|| stale.after.unwrap_or(0));
+    transaction
+        .prepare_cached(
+            "INSERT INTO indexed (field, form, after) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (field) DO UPDATE SET form = excluded.form, after = excluded.after",
+        )?
+        .execute(params![stale.field, stale.form, after])
+        .map(|_| ())
+}
+
 fn note(transaction: &Transaction<'_>, stale: &[Stale], after: Option<i64>) -> rusqlite::Result<()> {
     for stale in stale {
-        transaction.execute("UPDATE indexed SET after = ?2 WHERE field = ?1", params![stale.field, after])?;
+        transaction
+            .prepare_cached("UPDATE indexed SET after = ?2 WHERE field = ?1")?
+            .execute(params![stale.field, after])?;
     }
     Ok(())
 }

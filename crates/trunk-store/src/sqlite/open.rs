@@ -99,20 +99,13 @@ impl SqliteStore {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(engine)?;
-        migrate(&mut writer).map_err(engine)?;
-        let symbols = Arc::new(intern(&mut writer, REGISTRY).map_err(engine)?);
-        if let Some(found) = indexing::bring_up_to_date(&mut writer, &symbols).map_err(engine)? {
-            let Duplicates { attribute, values, records } = found;
+        let (symbols, found) = declare(&mut writer, REGISTRY).map_err(engine)?;
+        if let Some(Duplicates { attribute, values, records }) = found {
             return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
         }
         claims::log_shared(&writer).map_err(engine)?;
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
-        let readers: Result<Vec<Connection>, _> =
-            (0..READER_CONNECTIONS).map(|_| reader(&canonical)).collect();
-        let readers = readers.map_err(engine)?;
-        let sources: Result<Vec<Source>, _> =
-            (0..limits.running.max(1)).map(|_| scan_reader(&canonical).map(Source::Own)).collect();
-        let sources = sources.map_err(engine)?;
+        let (readers, sources) = readers(&canonical, limits).map_err(engine)?;
 
         let log = files.watch_companions().map_err(access)?;
         let stored = CommitCount::of(&writer).map_err(engine)?;
@@ -167,8 +160,7 @@ impl SqliteStore {
                  PRAGMA temp_store = MEMORY;",
             )
             .map_err(engine)?;
-        migrate(&mut connection).map_err(engine)?;
-        let symbols = Arc::new(intern(&mut connection, registry).map_err(engine)?);
+        let (symbols, _none_without_records) = declare(&mut connection, registry).map_err(engine)?;
         prepare(&connection);
         let memory = Arc::new(SharedConnection::new(connection));
         let connections = Connections::memory(Arc::clone(&memory));
@@ -252,43 +244,56 @@ fn identify(canonical: &Path, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Loads the symbols in one transaction, because a new database inserts many.
-fn intern(
+/// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored record
+/// is involved: a new database costs one flush to the disk. Returns the symbols, and duplicates of an attribute that became
+/// unique.
+fn declare(
     connection: &mut Connection,
     registry: &'static [&'static ResourceSpec],
-) -> rusqlite::Result<Symbols> {
-    let transaction = connection.transaction()?;
+) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
+    let transaction = migrate(connection)?;
     let symbols = Symbols::intern(&transaction, registry)?;
+    let unfinished = indexing::begin(&transaction, &symbols)?;
     transaction.commit()?;
-    Ok(symbols)
+    let duplicates = indexing::finish(connection, &symbols, unfinished)?;
+    Ok((Arc::new(symbols), duplicates))
 }
 
-/// Brings the schema up to date. Migrations are applied in one transaction: one that fails leaves the database as it was, and
-/// a new database costs one flush to the disk. A file of a server that stored API keys in clear text is rewritten once, which
-/// needs as much free space as the file has, beside it and in the folder for temporary files: deleted text remains in a file's free pages until they are used again. If the
-/// rewriting is interrupted, the next start repeats it.
-pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let schema = schema(connection)?;
+/// Brings the schema up to date. Returns the transaction, so that the caller's changes become durable with it. Migrations
+/// are applied in one transaction: one that fails leaves the database as it was. A file of a server that stored API keys in
+/// clear text is rewritten once, which needs as much free space as the file has, beside it and in the folder for temporary
+/// files: deleted text remains in a file's free pages until they are used again. If the rewriting is interrupted, the next
+/// start repeats it.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    let mut schema = schema(connection)?;
     if schema == 0 {
         let transaction = connection.transaction()?;
         transaction.execute_batch(SCHEMA)?;
-        return finish(transaction, MIGRATIONS.len());
+        mark(&transaction, MIGRATIONS.len())?;
+        return Ok(transaction);
     }
-    if (1..=WITHOUT_KEYS).contains(&schema) {
-        apply(connection, schema, WITHOUT_KEYS)?;
-        tracing::info!("the database is rewritten once, so that no API key remains in it");
-        // The copy that it makes may not fit in memory, unlike what the temporary store holds otherwise.
-        connection.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")?;
-        // The log of writes has pages with keys too.
-        let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if is_busy {
-            let why = "another program reads the database, so that its log cannot be emptied; stop it and start again";
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            return Err(rusqlite::Error::SqliteFailure(code, Some(why.to_owned())));
-        }
-        return apply(connection, WITHOUT_KEYS, MIGRATIONS.len());
+    if schema <= WITHOUT_KEYS {
+        apply(connection, schema, WITHOUT_KEYS)?.commit()?;
+        rewrite(connection)?;
+        schema = WITHOUT_KEYS;
     }
     apply(connection, schema, MIGRATIONS.len())
+}
+
+/// Rewrites the file and empties its log, so that nothing that was deleted remains in them.
+fn rewrite(connection: &Connection) -> rusqlite::Result<()> {
+    tracing::info!("the database is rewritten once, so that no API key remains in it");
+    // The copy that it makes may not fit in memory, unlike what the temporary store holds otherwise.
+    connection.execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")?;
+    // The log of writes has pages with keys too.
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        let why =
+            "another program reads the database, so that its log cannot be emptied; stop it and start again";
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(code, Some(why.to_owned())));
+    }
+    Ok(())
 }
 
 fn schema(connection: &Connection) -> rusqlite::Result<usize> {
@@ -296,24 +301,34 @@ fn schema(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(schema).unwrap_or(usize::MAX))
 }
 
-/// Applies the migrations from one schema to another, in one transaction.
-fn apply(connection: &mut Connection, from: usize, to: usize) -> rusqlite::Result<()> {
-    let mut pending = (1..=to).zip(MIGRATIONS).skip(from).peekable();
-    if pending.peek().is_none() {
-        return Ok(());
-    }
+/// Applies the migrations from one schema to another in a transaction, which is returned.
+fn apply(connection: &mut Connection, from: usize, to: usize) -> rusqlite::Result<Transaction<'_>> {
     let transaction = connection.transaction()?;
-    for (_, migration) in pending {
-        transaction.execute_batch(migration)?;
+    if from < to {
+        for migration in MIGRATIONS.iter().take(to).skip(from) {
+            transaction.execute_batch(migration)?;
+        }
+        mark(&transaction, to)?;
     }
-    finish(transaction, to)
+    Ok(transaction)
 }
 
-/// Marks the database as one of this server with this schema, and commits.
-fn finish(transaction: Transaction<'_>, schema: usize) -> rusqlite::Result<()> {
+/// Marks the database as one of this server with this schema.
+fn mark(transaction: &Transaction<'_>, schema: usize) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "user_version", i64::try_from(schema).unwrap_or(i64::MAX))?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.commit()
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)
+}
+
+/// Opens the connections for reads by a key and those for long reads: beside each other, since this is a good part of a start.
+fn readers(path: &Path, limits: StoreLimits) -> rusqlite::Result<(Vec<Connection>, Vec<Source>)> {
+    std::thread::scope(|scope| {
+        let sources =
+            scope.spawn(|| (0..limits.running.max(1)).map(|_| scan_reader(path).map(Source::Own)).collect());
+        let readers = (0..READER_CONNECTIONS).map(|_| reader(path)).collect::<rusqlite::Result<_>>();
+        let sources: rusqlite::Result<_> =
+            sources.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((readers?, sources?))
+    })
 }
 
 /// Opens a connection for reads by a key.

@@ -21,11 +21,15 @@ pub(super) struct Task<T, F, D> {
     work: F,
     result: Option<T>,
     done: D,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: oneshot::Sender<Reply<T, F>>,
 }
 
+/// The result of a write, and its work, which the caller drops: the writer's thread is the limit of all writes, and need not
+/// free what they hold.
+pub(super) type Reply<T, F> = (Result<T, StoreError>, F);
+
 impl<T, F, D> Task<T, F, D> {
-    pub(super) fn new(work: F, done: D, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+    pub(super) fn new(work: F, done: D, reply: oneshot::Sender<Reply<T, F>>) -> Self {
         Self { work, result: None, done, reply }
     }
 }
@@ -43,13 +47,13 @@ where
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
         let missing = || StoreError::Failed("a write returned no result".to_owned());
-        let Self { result, reply, done, .. } = *self;
+        let Self { work, result, reply, done } = *self;
         let outcome = outcome.and_then(|()| result.ok_or_else(missing));
         if let Ok(result) = &outcome {
             done(result);
         }
         // The caller may have dropped the future; the write is done nevertheless.
-        let _unsent = reply.send(outcome);
+        let _unsent = reply.send((outcome, work));
     }
 }
 

@@ -4,16 +4,16 @@ use didww_types::ResourceSpec;
 use rusqlite::{
     Connection, OptionalExtension as _, ToSql, params, types::ToSqlOutput, types::Value as SqlValue,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::accounts::SharedDirectory;
 use super::claims;
+use super::content::Content;
 use super::error::{failed, is_taken};
 use super::row::{find, record, uuid};
 use super::symbols::Symbols;
-use crate::canonical::canonical_text;
-use crate::index::{IndexEntry, index_of};
+use crate::index::IndexEntry;
 use crate::{IndexValue, NO_ACCOUNT, Record, Scope, StoreError};
 
 impl ToSql for IndexValue {
@@ -51,18 +51,17 @@ impl RecordWriter<'_> {
         scope: Scope,
         id: Uuid,
         created_at: i64,
-        attributes: &Map<String, Value>,
+        content: &Content,
         links: &[(&'static str, Vec<Uuid>)],
         meta: Option<String>,
     ) -> Result<Record, StoreError> {
-        let entries = index_of(scope.spec, attributes);
+        let Content { text, gained: entries, .. } = content;
         // Checked before anything is changed: a name that is taken is a frequent mistake, and this way it needs no
         // rollback.
         for entry in entries.iter().filter(|entry| entry.unique) {
             self.check_free(scope, entry)?;
         }
-        claims::check_free(self.connection, self.symbols, scope, &entries)?;
-        let text = canonical_text(scope.spec, attributes);
+        claims::check_free(self.connection, self.symbols, scope, entries)?;
         let kind = self.symbols.kind(scope.spec.name);
         let inserted = self.execute(
             "INSERT INTO record (account, kind, id, created_at, attributes, meta) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -74,8 +73,8 @@ impl RecordWriter<'_> {
             Err(error) => return Err(failed(error)),
         }
         let number = self.connection.last_insert_rowid();
-        self.index(scope, number, entries.iter())?;
-        claims::insert(self.connection, self.symbols, scope, number, &entries)?;
+        self.index(scope, number, entries)?;
+        claims::insert(self.connection, self.symbols, scope, number, entries)?;
         self.count_change(scope, 1)?;
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);
@@ -83,18 +82,18 @@ impl RecordWriter<'_> {
                 self.link(scope, number, relationship, *target)?;
             }
         }
-        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text, meta })
+        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text.clone(), meta })
     }
 
     pub(super) fn replace(
         &self,
         scope: Scope,
         before: &Record,
-        attributes: &Map<String, Value>,
+        content: &Content,
         links: &[(&'static str, Vec<Uuid>)],
         meta: Option<&str>,
     ) -> Result<Record, StoreError> {
-        let text = canonical_text(scope.spec, attributes);
+        let Content { text, gained, released } = content;
         let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
         let changed = self
             .execute(
@@ -107,19 +106,11 @@ impl RecordWriter<'_> {
             return Err(StoreError::Conflict);
         }
         self.count_change(scope, 0)?;
-        // Most writes of spending change the meta alone.
-        if text != before.attributes {
-            let old = index_of(scope.spec, &before.attributes()?);
-            let new = index_of(scope.spec, attributes);
-            let released: Vec<IndexEntry> =
-                old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
-            let gained: Vec<IndexEntry> = new.into_iter().filter(|entry| !old.contains(entry)).collect();
-            claims::check_free(self.connection, self.symbols, scope, &gained)?;
-            claims::remove(self.connection, self.symbols, scope, before, &released)?;
-            claims::insert(self.connection, self.symbols, scope, before.number, &gained)?;
-            self.unindex(scope, before.number, released.iter())?;
-            self.index(scope, before.number, gained.iter())?;
-        }
+        claims::check_free(self.connection, self.symbols, scope, gained)?;
+        claims::remove(self.connection, self.symbols, scope, before, released)?;
+        claims::insert(self.connection, self.symbols, scope, before.number, gained)?;
+        self.unindex(scope, before.number, released)?;
+        self.index(scope, before.number, gained)?;
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);
             self.execute(
@@ -131,7 +122,7 @@ impl RecordWriter<'_> {
                 self.link(scope, before.number, relationship, *target)?;
             }
         }
-        Ok(Record { attributes: text, revision: before.revision + 1, meta, ..before.clone() })
+        Ok(Record { attributes: text.clone(), revision: before.revision + 1, meta, ..before.clone() })
     }
 
     /// Adds members to a relationship of a record, or removes them from it.
@@ -207,7 +198,8 @@ impl RecordWriter<'_> {
         let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
         attributes.insert(sum.to_owned(), Value::from(value.saturating_add(difference)));
         let scope = Scope { account, spec };
-        let record = self.replace(scope, &before, &attributes, &[], None)?;
+        let content = Content::of_changed(self.symbols, spec, &before, &attributes)?;
+        let record = self.replace(scope, &before, &content, &[], None)?;
         Ok(Some((scope, record)))
     }
 
@@ -226,8 +218,8 @@ impl RecordWriter<'_> {
         let Some(record) = find(self.connection, self.symbols, scope, id)? else {
             return Err(StoreError::Conflict);
         };
-        let entries = index_of(scope.spec, &record.attributes()?);
-        self.unindex(scope, record.number, entries.iter())?;
+        let entries = self.symbols.index_of(scope.spec, &record.attributes()?);
+        self.unindex(scope, record.number, &entries)?;
         claims::remove(self.connection, self.symbols, scope, &record, &entries)?;
         for sql in [
             "DELETE FROM link WHERE owner = ?1",
@@ -271,12 +263,7 @@ impl RecordWriter<'_> {
         if taken.map_err(failed)? { Err(StoreError::Taken(entry.path.to_owned())) } else { Ok(()) }
     }
 
-    fn index<'a>(
-        &self,
-        scope: Scope,
-        record: i64,
-        entries: impl Iterator<Item = &'a IndexEntry>,
-    ) -> Result<(), StoreError> {
+    fn index(&self, scope: Scope, record: i64, entries: &[IndexEntry]) -> Result<(), StoreError> {
         const FACET: &str = "INSERT INTO facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
         const UNIQUE: &str =
             "INSERT INTO unique_facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
@@ -285,12 +272,7 @@ impl RecordWriter<'_> {
         })
     }
 
-    fn unindex<'a>(
-        &self,
-        scope: Scope,
-        record: i64,
-        entries: impl Iterator<Item = &'a IndexEntry>,
-    ) -> Result<(), StoreError> {
+    fn unindex(&self, scope: Scope, record: i64, entries: &[IndexEntry]) -> Result<(), StoreError> {
         const FACET: &str =
             "DELETE FROM facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4";
         const UNIQUE: &str =
@@ -300,12 +282,12 @@ impl RecordWriter<'_> {
 
     /// Executes a statement for each entry: the first one for those that are not unique, the second one for the others.
     /// Each is looked up once, since a look-up costs a third of an execution.
-    fn execute_for_each<'a>(
+    fn execute_for_each(
         &self,
         statements: (&str, &str),
         scope: Scope,
         record: i64,
-        entries: impl Iterator<Item = &'a IndexEntry>,
+        entries: &[IndexEntry],
         error: impl Fn(rusqlite::Error, &IndexEntry) -> StoreError,
     ) -> Result<(), StoreError> {
         let prepare = |sql: &str| {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use didww_types::ResourceSpec;
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, params};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::sums::{Part, parts_of};
-use crate::index::index_of;
+use crate::index::{IndexEntry, IndexPlan, index_of};
 
 /// The number for names that are not declared. It is in no table, so a query with it finds nothing.
 const UNKNOWN: i64 = -1;
@@ -16,10 +17,13 @@ const UNKNOWN: i64 = -1;
 #[derive(Debug)]
 pub(super) struct Symbols {
     registry: &'static [&'static ResourceSpec],
-    kinds: HashMap<&'static str, i64>,
-    members: HashMap<(&'static str, &'static str), i64>,
+    // A write looks up a number for each of its index entries. The names are declared, so no peer can make them collide.
+    kinds: HashMap<&'static str, i64, RandomState>,
+    members: HashMap<(&'static str, &'static str), i64, RandomState>,
     /// The sums of which records are a part, by their type.
-    parts: HashMap<&'static str, Vec<Part>>,
+    parts: HashMap<&'static str, Vec<Part>, RandomState>,
+    /// What is indexed, by type.
+    plans: HashMap<&'static str, IndexPlan, RandomState>,
 }
 
 impl Symbols {
@@ -30,7 +34,9 @@ impl Symbols {
     ) -> rusqlite::Result<Self> {
         let parts = registry.iter().map(|spec| (spec.name, parts_of(registry, spec.name)));
         let parts = parts.filter(|(_, parts)| !parts.is_empty()).collect();
-        let mut symbols = Self { registry, kinds: HashMap::new(), members: HashMap::new(), parts };
+        let plans = registry.iter().map(|spec| (spec.name, IndexPlan::of(spec))).collect();
+        let mut symbols =
+            Self { registry, kinds: HashMap::default(), members: HashMap::default(), parts, plans };
         let mut insert =
             connection.prepare("INSERT INTO symbol (name) VALUES (?1) ON CONFLICT DO NOTHING")?;
         let mut select = connection.prepare("SELECT number FROM symbol WHERE name = ?1")?;
@@ -58,6 +64,16 @@ impl Symbols {
     /// The declarations of all types that the store keeps.
     pub(super) fn registry(&self) -> &'static [&'static ResourceSpec] {
         self.registry
+    }
+
+    /// Returns the index entries of a record of a type with these attributes.
+    pub(super) fn index_of(
+        &self,
+        spec: &'static ResourceSpec,
+        attributes: &Map<String, Value>,
+    ) -> Vec<IndexEntry> {
+        let plan = self.plans.get(spec.name);
+        plan.map_or_else(|| index_of(spec, attributes), |plan| plan.entries(attributes))
     }
 
     /// Returns the sums of which the records of a type are a part.

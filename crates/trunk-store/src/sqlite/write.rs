@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
+use super::content::Content;
 use super::error::failed;
 use super::record_writer::{Quotas, RecordWriter};
 use super::row::find;
@@ -28,7 +29,7 @@ pub(super) fn apply(
     connection: &Connection,
     symbols: &Symbols,
     quotas: &Quotas,
-    changes: &[Change],
+    changes: &[(Change, Content)],
     followed: bool,
 ) -> Result<Written, StoreError> {
     let write = RecordWriter { connection, symbols };
@@ -49,12 +50,12 @@ pub(super) fn apply(
     let mut summed = |scope: &Scope, number, attributes: &Map<String, Value>, sign| {
         sums.add(connection, symbols, scope.spec, number, attributes, sign)
     };
-    for change in changes {
+    for (change, content) in changes {
         match change {
             Change::Insert { scope, id, created_at, attributes, links, meta } => {
                 write.check_quota(*scope, quotas)?;
                 let created_at = created_at.as_unix_millis();
-                let record = write.insert(*scope, *id, created_at, attributes, links, meta.clone())?;
+                let record = write.insert(*scope, *id, created_at, content, links, meta.clone())?;
                 summed(scope, record.number, attributes, 1)?;
                 stored(&mut effects, *scope, &record)?;
                 records.push(record);
@@ -63,7 +64,7 @@ pub(super) fn apply(
                 if !symbols.parts(scope.spec.name).is_empty() {
                     summed(scope, before.number, &before.attributes()?, -1)?;
                 }
-                let record = write.replace(*scope, before, attributes, links, meta.as_deref())?;
+                let record = write.replace(*scope, before, content, links, meta.as_deref())?;
                 summed(scope, record.number, attributes, 1)?;
                 stored(&mut effects, *scope, &record)?;
                 records.push(record);
@@ -126,7 +127,7 @@ pub(super) fn apply(
         }
     }
     effects.extend(deleted);
-    let is_complete = followed || !changes.iter().any(Change::is_of_record);
+    let is_complete = followed || !changes.iter().any(|(change, _)| change.is_of_record());
     Ok(Written { records, effects: effects.into(), is_complete })
 }
 

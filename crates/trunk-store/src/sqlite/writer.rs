@@ -82,7 +82,7 @@ impl Writer {
         if let Err(group) = self.run_without_savepoints(group) {
             self.run_with_savepoints(group);
         }
-        self.checkpoint_if_due();
+        self.checkpoint_if_due(false);
     }
 
     /// Runs a group without savepoints, so that a single write cannot be rolled back. Most writes that fail have changed
@@ -245,10 +245,10 @@ impl Writer {
     }
 
     /// Checkpoints the log if it is long. All of its writes are answered already, so no caller waits for this.
-    fn checkpoint_if_due(&mut self) {
+    fn checkpoint_if_due(&mut self, is_idle: bool) {
         if self.health.has_ended()
             || self.clock.stopwatch() < self.next_checkpoint
-            || !Wal::is_due(&self.connection)
+            || !Wal::is_due(&self.connection, is_idle)
         {
             return;
         }
@@ -284,6 +284,7 @@ impl Writer {
         if self.health.is_full() {
             self.test_for_space();
         }
+        self.checkpoint_if_due(true);
     }
 
     /// Tests with a write of 64 KiB, more than the smallest write needs, whether the disk has space again, and then
@@ -302,7 +303,6 @@ impl Writer {
                 return self.refuse(Vec::new(), &error);
             }
         }
-        self.checkpoint_if_due();
     }
 
     /// Checkpoints the log and releases the files. The engine deletes a log that is checkpointed completely.

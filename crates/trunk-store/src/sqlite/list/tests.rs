@@ -206,7 +206,7 @@ fn an_account_that_keeps_too_many_lists_loses_its_own() {
 fn lists_use_covering_indexes() {
     use crate::sqlite::plan::plan;
     let mut connection = Connection::open_in_memory().unwrap();
-    crate::sqlite::open::migrate(&mut connection).unwrap();
+    crate::sqlite::open::migrate(&mut connection).unwrap().commit().unwrap();
     for sql in [
         "SELECT number FROM record WHERE account = ?1 AND kind = ?2 ORDER BY number DESC LIMIT ?3 OFFSET ?4",
         "SELECT record FROM facet WHERE account = ?1 AND field = ?2 ORDER BY value DESC, record DESC LIMIT ?3 OFFSET ?4",
@@ -222,7 +222,7 @@ fn lists_use_covering_indexes() {
 
 /// Returns the statement for DIDs that match these conditions.
 fn statement(connection: &mut Connection, conditions: Vec<Condition>) -> String {
-    crate::sqlite::open::migrate(connection).unwrap();
+    crate::sqlite::open::migrate(connection).unwrap().commit().unwrap();
     let symbols = Symbols::intern(connection, didww_types::REGISTRY).unwrap();
     super::filters::statement(&symbols, &query(Vec::new(), conditions)).0
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::content::Content;
 use super::super::record_writer::Quotas;
 use super::super::write;
 use super::SqliteStore;
@@ -12,6 +13,11 @@ impl Writes for SqliteStore {
         let symbols = Arc::clone(&self.symbols);
         let quotas = Quotas { directory: self.directory.clone(), default: self.limits.records };
         let schedules = changes.iter().any(|change| matches!(change, Change::Schedule { .. }));
+        let with_content = |change| Content::of(&change, &symbols).map(|content| (change, content));
+        let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
+            Ok(changes) => changes,
+            Err(error) => return Answer::ready(Err(error)),
+        };
         let jobs_scheduled = self.jobs_scheduled.clone();
         let (feed, to) = (Arc::clone(&self.feed), Arc::clone(&self.feed));
         let written = self.connections.write_then(
