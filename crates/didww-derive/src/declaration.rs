@@ -21,7 +21,8 @@ pub(crate) struct Declaration {
     pub(crate) list_needs: Option<Ident>,
     /// The feature that every operation needs, and the version from which on.
     pub(crate) needs: Option<(Ident, TokenStream)>,
-    pub(crate) nested_includes: Vec<LitStr>,
+    /// Dotted include paths, each with the last version that has it, if it ended.
+    pub(crate) nested_includes: Vec<(LitStr, Option<TokenStream>)>,
     pub(crate) global: bool,
     /// The attribute that orders lists without sort criteria, and the first version in which it does.
     pub(crate) order: Option<(String, TokenStream)>,
@@ -230,7 +231,7 @@ impl Declaration {
         } else if meta.path.is_ident("crate") {
             self.exporter = Some(meta.value()?.parse::<LitStr>()?.parse()?);
         } else if meta.path.is_ident("nested_includes") {
-            self.nested_includes = texts(meta)?;
+            self.nested_includes = nested_includes(meta)?;
         } else {
             return Err(meta.error(
                 "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
@@ -487,6 +488,32 @@ fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     parenthesized!(content in meta.input);
     let texts = content.parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?;
     Ok(texts.into_iter().collect())
+}
+
+/// The paths in `nested_includes("a.b", "c.d"(until = "..."))`.
+fn nested_includes(meta: &ParseNestedMeta<'_>) -> Result<Vec<(LitStr, Option<TokenStream>)>> {
+    let content;
+    parenthesized!(content in meta.input);
+    let mut paths = Vec::new();
+    while !content.is_empty() {
+        let path: LitStr = content.parse()?;
+        let mut until = None;
+        if content.peek(syn::token::Paren) {
+            let options;
+            parenthesized!(options in content);
+            let option: Ident = options.parse()?;
+            if option != "until" {
+                return Err(Error::new(option.span(), "unknown option; known: until"));
+            }
+            options.parse::<Token![=]>()?;
+            until = Some(version(&options.parse()?)?);
+        }
+        paths.push((path, until));
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(paths)
 }
 
 /// `order(by = "...", since = "...")`.

@@ -13,7 +13,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         .relationships
         .iter()
         .map(|rel| rel.name.clone())
-        .chain(declaration.nested_includes.iter().map(syn::LitStr::value))
+        .chain(declaration.nested_includes.iter().map(|(path, _)| path.value()))
         .collect();
     let fields: Vec<String> = declaration
         .attributes

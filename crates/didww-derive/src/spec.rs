@@ -6,8 +6,11 @@ use quote::quote;
 use crate::declaration::{Attr, Declaration, Filter, Rel, Versions};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
-    let Declaration { ident, doc, name, since, verbs, nested_includes, global, unique_paths, .. } =
-        declaration;
+    let Declaration { ident, doc, name, since, verbs, global, unique_paths, .. } = declaration;
+    let nested_includes = declaration.nested_includes.iter().map(|(path, until)| {
+        let until = until.as_ref().map(|version| quote!(.until(#version)));
+        quote!(::didww_types::NestedInclude::of(#path)#until)
+    });
     let order = declaration.order.as_ref().map_or(quote!(None), |(by, since)| quote!(Some((#by, #since))));
     let max_page_size = declaration.max_page_size.as_ref().map(|size| quote!(.max_page_size(#size)));
     let attributes = declaration.attributes.iter().map(attribute);

@@ -58,8 +58,8 @@ pub use resource::{
     Update, VersionError,
 };
 pub use spec::{
-    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, FormerName, NotRepresentable,
-    RelationshipSpec, ResourceSpec, Revision, Sum, ValueSpec, Verb, Versions,
+    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, FormerName, NestedInclude,
+    NotRepresentable, RelationshipSpec, ResourceSpec, Revision, Sum, ValueSpec, Verb, Versions,
 };
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};

@@ -6,7 +6,7 @@ mod relationship;
 use serde_json::{Map, Value};
 
 pub use filter::{FilterSpec, FilterTest, Versions};
-pub use relationship::{FormerName, RelationshipSpec};
+pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
 
 use crate::path::{follow, related_attribute};
 use crate::{ApiVersion, Attribute, Feature, Features, Flaw, Kind, Linkage, Page, REGISTRY, ResourceObject};
@@ -338,7 +338,7 @@ pub struct ResourceSpec {
     pub filters: &'static [FilterSpec],
     /// The include paths through more than one relationship that DIDWW documents, also through types that the
     /// registry does not contain yet.
-    pub nested_includes: &'static [&'static str],
+    pub nested_includes: &'static [NestedInclude],
     /// Whether the records belong to no account: every account reads the same ones, and none can write them.
     pub global: bool,
     /// The attribute that orders a list without sort criteria, and the first version in which it does. In other versions,
@@ -425,7 +425,7 @@ impl ResourceSpec {
 
     /// Sets the documented include paths through more than one relationship.
     #[must_use]
-    pub const fn nested_includes(mut self, paths: &'static [&'static str]) -> Self {
+    pub const fn nested_includes(mut self, paths: &'static [NestedInclude]) -> Self {
         self.nested_includes = paths;
         self
     }
@@ -542,8 +542,8 @@ impl ResourceSpec {
     }
 
     /// The documented include paths through more than one relationship of which every type is in the registry.
-    pub fn resolved_includes(&self) -> impl Iterator<Item = &'static str> {
-        self.nested_includes.iter().copied().filter(|path| follow(REGISTRY, self.name, path).is_some())
+    pub fn resolved_includes(&self) -> impl Iterator<Item = &'static NestedInclude> {
+        self.nested_includes.iter().filter(|include| follow(REGISTRY, self.name, include.path).is_some())
     }
 
     /// Whether records in the form of a version must be converted to the canonical form.

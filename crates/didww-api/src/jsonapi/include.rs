@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 
-use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, find};
+use didww_types::{ErrorCode, ErrorObject, NestedInclude, RelationshipSpec, ResourceSpec, find};
 use trunk_rules::domain::Membership;
 use uuid::Uuid;
 
@@ -58,8 +58,12 @@ impl IncludeNode {
             return Self::add_below(context, target, &mut node.children, rest);
         }
         // This server does not declare the target, so it has no records. DIDWW documents some paths through such a
-        // target; they are accepted and include no record.
-        if spec.nested_includes.contains(&path) {
+        // target; they are accepted, where the version has them, and include no record.
+        let is_documented = |include: &NestedInclude| {
+            let below = include.path.strip_prefix(relationship.name).and_then(|path| path.strip_prefix('.'));
+            include.exists_in(context.version) && below == Some(rest)
+        };
+        if spec.nested_includes.iter().any(is_documented) {
             return Ok(());
         }
         // As the framework behind the API, the answer names one relationship and not the rest of the path.

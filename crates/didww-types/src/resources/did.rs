@@ -21,10 +21,10 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
         "did_group.country",
         "did_group.city",
         "did_group.region",
-        "did_group.did_group_type",
+        "did_group.did_group_type"(until = "2026-04-16"),
         "did_group.stock_keeping_units",
         "did_group.address_requirement",
-        "voice_in_trunk.pop",
+        "voice_in_trunk.pop"(until = "2026-04-16"),
         "voice_in_trunk.voice_in_trunk_group"
     )
 )]

@@ -108,6 +108,35 @@ impl RelationshipSpec {
     }
 }
 
+/// An include path through more than one relationship.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NestedInclude {
+    /// The names of the relationships, with dots between them.
+    pub path: &'static str,
+    /// The last version that has the path; `None` if the newest version has it.
+    pub until: Option<ApiVersion>,
+}
+
+impl NestedInclude {
+    /// Declares a path that the newest version has.
+    pub const fn of(path: &'static str) -> Self {
+        Self { path, until: None }
+    }
+
+    /// Sets the last version that has the path.
+    #[must_use]
+    pub const fn until(mut self, version: ApiVersion) -> Self {
+        self.until = Some(version);
+        self
+    }
+
+    /// Whether a version has the path.
+    pub fn exists_in(&self, version: ApiVersion) -> bool {
+        self.until.is_none_or(|last| version <= last)
+    }
+}
+
 /// What a relationship and the type of its records were called in older versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormerName {

@@ -117,7 +117,8 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                 spec.name
             );
         }
-        for path in spec.nested_includes {
+        for include in spec.nested_includes {
+            let path = include.path;
             let (head, rest) = path.split_once('.').unwrap();
             assert!(spec.relationship(head).is_some() && !rest.is_empty(), "{path}");
         }
@@ -174,13 +175,19 @@ fn a_path_whose_types_are_all_declared_leads_to_what_it_names() {
                 target.filters.iter().any(|other| other.test == FilterTest::Equals(attribute.name));
             assert!(attribute.sort || attribute.unique || filtered, "{}.{name} is not indexed", target.name);
         }
-        for path in spec.nested_includes {
+        for include in spec.nested_includes {
+            let path = include.path;
             let mut owner = Some(*spec);
             for name in path.split('.') {
                 let Some(declared) = owner else { break };
-                owner = find(
-                    declared.relationship(name).unwrap_or_else(|| panic!("{path} of {}", spec.name)).target,
+                let relationship =
+                    declared.relationship(name).unwrap_or_else(|| panic!("{path} of {}", spec.name));
+                assert!(
+                    relationship.until.is_none_or(|last| include.until.is_some_and(|end| end <= last)),
+                    "{path} of {} outlives {name}",
+                    spec.name
                 );
+                owner = find(relationship.target);
             }
         }
     }
