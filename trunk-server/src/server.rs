@@ -237,7 +237,9 @@ impl ServerBuilder {
         let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
         let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
-        let router = running.serve_tokens(token_listener, token_router(tokens), router, limits);
+        if let Some(listener) = token_listener {
+            running.serve(listener, token_router(tokens), limits, Share::Api);
+        }
         #[cfg(feature = "voipbin")]
         let router = router.merge(voipbin_platform::router(Arc::clone(&platform)));
         running.serve((listener, address), router, limits, Share::Api);
@@ -341,20 +343,6 @@ impl Running {
         self.own_sockets.push(self.core.own.enter(at, Use::Other));
         #[cfg(not(feature = "sip"))]
         let _needed_by_the_edge_alone = at;
-    }
-
-    /// Serves requests for tokens at a listener of their own, if there is one, and else with the API's `router`, which is
-    /// returned.
-    fn serve_tokens(
-        &mut self,
-        own: Option<(TcpListener, SocketAddr)>,
-        tokens: Router,
-        router: Router,
-        limits: Limits,
-    ) -> Router {
-        let Some(listener) = own else { return router.merge(tokens) };
-        self.serve(listener, tokens, limits, Share::Api);
-        router
     }
 
     fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {

@@ -10,17 +10,17 @@ use didww_types::ErrorCode;
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
-use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, read_body};
+use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, cors, read_body};
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
-use token_service::Scope;
+use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
 
 use crate::authentication::{Caller, authenticate};
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
 use crate::state::Api;
-use crate::{cors, headers, negotiate};
+use crate::{headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
 static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
@@ -29,13 +29,18 @@ static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 const REQUEST_IDS: RequestIds =
     RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
 
-/// Serves a request and logs its outcome. A path outside `/v3/` receives 404.
+/// Serves a request and logs its outcome. A path outside `/v3/` receives 404, but for `/token` where the token service has
+/// no listener of its own.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+    if api.tokens.is_beside_the_api() && is_token_path(request.uri().path()) {
+        return Box::pin(respond_to_token_request(&api.tokens, request)).await;
+    }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
-    let outcome = match cors::preflight(&exchange.parts) {
-        Some(reply) => Ok(reply),
+    let outcome = if is_preflight_of_the_api(&exchange.parts) {
+        Ok(Reply { status: StatusCode::OK, body: Bytes::new(), replayed: false })
+    } else {
         // In a box, because the router moves the future of this handler several times.
-        None => exchange.run(Box::pin(serve(&api, &exchange.parts, body))).await,
+        exchange.run(Box::pin(serve(&api, &exchange.parts, body))).await
     };
     let runtime = exchange.runtime(&api.core);
     let Exchange { parts, request_id, .. } = &exchange;
@@ -74,6 +79,11 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     };
     cors::allow_origin(parts, &mut response);
     exchange.finish(response)
+}
+
+/// Whether a request is a preflight for one of the API's paths.
+fn is_preflight_of_the_api(parts: &http::request::Parts) -> bool {
+    cors::is_preflight(parts) && Target::parse(parts.uri.path()).is_some()
 }
 
 async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {

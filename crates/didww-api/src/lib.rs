@@ -22,7 +22,6 @@
 
 mod api;
 mod authentication;
-mod cors;
 mod headers;
 mod idempotency;
 mod jsonapi;

@@ -16,7 +16,8 @@ use crate::state::Api;
 use crate::{api, openapi};
 
 /// Builds the router of the API: its resources below `/v3`, and one `OpenAPI` document per version at
-/// `/openapi/{version}.json`. Requests to any other path receive the API's 404 document.
+/// `/openapi/{version}.json`. Requests for tokens are passed on to the token service, unless it has a
+/// listener of its own. Requests to any other path receive the API's 404 document.
 pub fn api_router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/openapi/{document}", get(description))

@@ -1,8 +1,8 @@
 //! Serves HTTP on a listener, with deadlines and limits that apply before any handler runs.
 //!
 //! It also has the parts that every HTTP API of the server needs: health endpoints, request ids, reading and
-//! draining bodies, responses for handlers that panic, rate limits, turns for requests, and repetitions of requests
-//! with an idempotency key. It knows no API; each supplies a router, and renders its own errors.
+//! draining bodies, responses for handlers that panic, preflights of web pages, rate limits, turns for requests, and
+//! repetitions of requests with an idempotency key. It knows no API; each supplies a router, and renders its own errors.
 //!
 //! What a peer can cause is bounded:
 //!
@@ -22,6 +22,7 @@ mod body;
 mod connection;
 mod connection_table;
 mod context;
+pub mod cors;
 mod credential_headers;
 mod drain;
 mod exchange;

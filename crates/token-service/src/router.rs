@@ -6,10 +6,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::post;
 use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_listener::{BodyError, Exchange, RequestIds, read_body};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_listener::{BodyError, Exchange, RequestIds, cors, read_body};
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
 
@@ -24,22 +23,60 @@ const REQUEST_IDS: RequestIds =
 /// Counts the refusals by the address of the client, which can send any number of requests.
 static REFUSED: LogLimiter = LogLimiter::new("requests for tokens were refused");
 
-/// Builds the router of the token service: `POST /token`. Any other method receives 405.
+/// The methods of the endpoint.
+const METHODS: HeaderValue = HeaderValue::from_static("POST");
+
+/// Builds the router of a token service with a listener of its own. Any path but `/token` receives 404.
 pub fn token_router(tokens: Arc<TokenService>) -> Router {
-    Router::new().route("/token", post(handle)).with_state(tokens)
+    Router::new().fallback(handle).with_state(tokens)
 }
 
 async fn handle(State(tokens): State<Arc<TokenService>>, request: Request<Body>) -> Response {
+    respond_to_token_request(&tokens, request).await
+}
+
+/// Whether a path is that of the token service, `/token`. As in the paths of the API, repeated slashes are one, and one at
+/// the end makes no difference.
+pub fn is_token_path(path: &str) -> bool {
+    path.split('/').filter(|segment| !segment.is_empty()).eq(["token"])
+}
+
+/// Responds to a request to the token service. POST mints a token, a preflight of a browser receives 200, and any other
+/// method receives 405. A request that is not for the path or the host of the service receives 404.
+pub async fn respond_to_token_request(tokens: &TokenService, request: Request<Body>) -> Response {
     let (exchange, body) = Exchange::begin(request, &tokens.core, &REQUEST_IDS);
-    if !is_for(tokens.settings.host.as_deref(), &exchange.parts) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        return exchange.finish(response);
-    }
-    let outcome = exchange.run(serve(&tokens, &exchange.parts, body)).await;
+    let parts = &exchange.parts;
+    let is_elsewhere = !is_token_path(parts.uri.path()) || !is_for(tokens.settings.host.as_deref(), parts);
+    let mut response = if is_elsewhere {
+        empty(StatusCode::NOT_FOUND)
+    } else if parts.method == Method::POST {
+        mint(tokens, &exchange, body).await
+    } else if cors::is_preflight(parts) {
+        let mut response = empty(StatusCode::OK);
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        response
+    } else {
+        let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+        response.headers_mut().insert(header::ALLOW, METHODS);
+        response
+    };
+    cors::allow_origin(parts, &mut response);
+    exchange.finish(response)
+}
+
+/// Builds a response without a body.
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// Mints a token, and logs the outcome.
+async fn mint(tokens: &TokenService, exchange: &Exchange, body: Body) -> Response {
+    let outcome = exchange.run(serve(tokens, &exchange.parts, body)).await;
     let runtime = exchange.runtime(&tokens.core);
     let request_id = &exchange.request_id;
-    let response = match outcome {
+    match outcome {
         Ok(minted) => {
             tracing::debug!(status = 200, request_id, ?runtime, "a token was minted");
             answer(StatusCode::OK, &minted)
@@ -54,8 +91,7 @@ async fn handle(State(tokens): State<Arc<TokenService>>, request: Request<Body>)
             }
             error.response()
         }
-    };
-    exchange.finish(response)
+    }
 }
 
 async fn serve(tokens: &TokenService, parts: &Parts, body: Body) -> Result<Minted, MintError> {

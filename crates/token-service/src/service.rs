@@ -29,6 +29,8 @@ pub struct TokenSettings {
     pub environment: Environment,
     /// The name in the `Host` header of requests for tokens; `None` means any.
     pub host: Option<String>,
+    /// Whether requests for tokens have a listener of their own. Otherwise the API's serves them.
+    pub own_listener: bool,
 }
 
 /// Mints and checks tokens.
@@ -120,6 +122,11 @@ impl TokenService {
     /// The environment of tokens and keys.
     pub fn environment(&self) -> Environment {
         self.settings.environment
+    }
+
+    /// Whether the API's listener serves requests for tokens, because they have none of their own.
+    pub fn is_beside_the_api(&self) -> bool {
+        !self.settings.own_listener
     }
 
     /// Finds the API key of a request for a token, and counts the request.

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use crate::support::api::Answer;
+use crate::support::api::{Answer, http_client};
 use crate::support::world::*;
 
 const ORIGIN: &str = "https://console.example";
@@ -57,4 +57,31 @@ async fn a_page_may_read_the_responses_and_the_refusals() {
     let answer = world.api.get(TRUNKS).await;
     assert!(answer.headers.get("access-control-allow-origin").is_none(), "without an origin as recorded");
     assert_eq!(text(&answer, "vary"), "Accept");
+}
+
+#[tokio::test]
+async fn a_page_can_ask_for_a_token_and_repeated_slashes_are_one() {
+    let world = World::start().await;
+    let host = world.api.base().trim_end_matches("/v3");
+    for path in ["/token", "//token", "/token/"] {
+        let request =
+            |method: Method| http_client().request(method, format!("{host}{path}")).header("Origin", ORIGIN);
+        let preflight = request(Method::OPTIONS)
+            .header("Access-Control-Request-Method", "POST")
+            .header("Access-Control-Request-Headers", "api-key,content-type");
+        let answer = Answer::of(preflight.send().await.unwrap()).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{path}");
+        assert_eq!(text(&answer, "access-control-allow-origin"), ORIGIN);
+        assert_eq!(text(&answer, "access-control-allow-methods"), "POST");
+        assert!(text(&answer, "access-control-allow-headers").split(", ").any(|name| name == "api-key"));
+        for (key, status) in [(world.server.api_key(), 200), ("wrong", 401)] {
+            let mint = request(Method::POST).header("Api-Key", key).body(r#"{"aud":"api.didww.com"}"#);
+            let answer = Answer::of(mint.send().await.unwrap()).await;
+            assert_eq!(
+                (answer.status, text(&answer, "access-control-allow-origin")),
+                (status, ORIGIN),
+                "{path}"
+            );
+        }
+    }
 }

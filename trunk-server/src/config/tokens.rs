@@ -50,7 +50,11 @@ impl TokensConfig {
 
     /// Returns the settings of the service.
     pub(crate) fn settings(&self) -> TokenSettings {
-        TokenSettings { environment: self.environment(), host: self.host.clone() }
+        TokenSettings {
+            environment: self.environment(),
+            host: self.host.clone(),
+            own_listener: self.listen.is_some(),
+        }
     }
 
     /// Renders the table as TOML; `None` if every key has its default.
@@ -80,8 +84,11 @@ mod tests {
     fn a_table_sets_the_environment_and_the_place_of_the_service() {
         let text = "environment = \"sandbox\"\nlisten = \"127.0.0.1:8082\"\nhost = \"auth.example.com\"\n";
         let table = checked(text).unwrap();
-        let settings =
-            TokenSettings { environment: Environment::Sandbox, host: Some("auth.example.com".to_owned()) };
+        let settings = TokenSettings {
+            environment: Environment::Sandbox,
+            host: Some("auth.example.com".to_owned()),
+            own_listener: true,
+        };
         assert_eq!(table.settings(), settings);
         assert_eq!(table.to_toml().unwrap(), format!("[tokens]\n{text}"));
         assert_eq!(

@@ -26,7 +26,17 @@ impl Answer {
 }
 
 async fn send(tokens: &Arc<TokenService>, method: Method, headers: &[(&str, &str)], body: &str) -> Answer {
-    let mut request = Request::builder().method(method).uri("/token");
+    send_to("/token", tokens, method, headers, body).await
+}
+
+async fn send_to(
+    path: &str,
+    tokens: &Arc<TokenService>,
+    method: Method,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -136,4 +146,45 @@ async fn with_a_host_name_of_its_own_it_serves_that_name_alone() {
         let answer = send(&tokens, Method::POST, &headers, r#"{"aud":"api.didww.com"}"#).await;
         assert_eq!(answer.status, status, "{host}");
     }
+}
+
+#[tokio::test]
+async fn repeated_slashes_and_one_at_the_end_make_no_difference() {
+    let tokens = Arc::new(service(None).await);
+    for (path, status) in [
+        ("/token/", 200),
+        ("//token", 200),
+        ("///token//", 200),
+        ("/", 404),
+        ("/Token", 404),
+        ("/token/token", 404),
+        ("/v3/token", 404),
+    ] {
+        let body = r#"{"aud":"api.didww.com"}"#;
+        let answer = send_to(path, &tokens, Method::POST, &[("api-key", KEY)], body).await;
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_without_a_key_and_a_page_may_read_the_responses() {
+    let tokens = Arc::new(service(None).await);
+    let page = ("origin", "https://console.example");
+    let asked = [page, ("access-control-request-method", "POST")];
+    let preflight = send(&tokens, Method::OPTIONS, &asked, "").await;
+    assert_eq!((preflight.status, preflight.body.as_str()), (200, ""));
+    assert_eq!(preflight.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], page.1);
+    assert_eq!(preflight.headers[header::ACCESS_CONTROL_ALLOW_METHODS], "POST");
+    let allowed = preflight.headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+    assert!(["api-key", "Content-Type"].iter().all(|name| allowed.split(", ").any(|one| one == *name)));
+    for (key, status) in [(KEY, 200), ("wrong", 401)] {
+        let headers = [page, ("api-key", key)];
+        let answer = send(&tokens, Method::POST, &headers, r#"{"aud":"api.didww.com"}"#).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], page.1);
+    }
+    let without_page = mint(&tokens, KEY, r#"{"aud":"api.didww.com"}"#).await;
+    assert!(!without_page.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+    let no_preflight = send(&tokens, Method::OPTIONS, &[page], "").await;
+    assert_eq!(no_preflight.status, 405);
 }

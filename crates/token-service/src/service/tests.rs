@@ -31,7 +31,7 @@ pub(crate) async fn service_of(environment: Environment, store: Arc<dyn Store>) 
         Descriptors::new(1_024),
         GuessLimits::default(),
     );
-    let settings = TokenSettings { environment, host: None };
+    let settings = TokenSettings { environment, host: None, own_listener: false };
     TokenService::new(Arc::new(core), settings, Limits::default(), Arc::new(RateLimits::new(0)))
 }
 
