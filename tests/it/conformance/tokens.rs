@@ -7,13 +7,13 @@ use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, REGISTRY, Verb};
 use http::{Method, header};
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::account::Environment;
 use trunk_server::config::TokensConfig;
 use trunk_server::control::{AccountPatch, NewKey};
 use trunk_server::tokens::OldKeys;
+use trunk_server::{Proxies, ProxyHeader, TestServer};
 
-use crate::support::api::{Answer, NEW, TOKENS};
+use crate::support::api::{Answer, NEW, TOKENS, http_client};
 use crate::support::world::*;
 
 const INVALID_TOKEN: &str =
@@ -267,7 +267,34 @@ async fn case_n21_a_token_of_the_sandbox_is_refused_in_production() {
 }
 
 #[tokio::test]
-async fn case_n22_and_n23_a_token_is_refused_from_an_address_that_its_key_did_not_allow() {
+async fn case_n22_a_token_is_refused_from_an_address_that_its_key_does_not_allow() {
+    // Behind a proxy on this machine, so that the test can be any client.
+    let proxies = Proxies::new(&IpNetworks::parse(["127.0.0.1"]).unwrap(), ProxyHeader::Either);
+    let world = World::of(TestServer::builder().proxies(proxies)).await;
+    let bound = NewKey::named("bound").addresses(IpNetworks::parse(["192.0.2.1"]).unwrap());
+    world.server.control().add_key_with(world.server.account(), bound).await.unwrap();
+    let minted_from = async |address: &str| {
+        let body = json!({ "aud": "api.didww.com", "api_version": TOKENS }).to_string();
+        let request = http_client().post(world.server.token_url()).header("Api-Key", "bound");
+        Answer::of(request.header("X-Forwarded-For", address).body(body).send().await.unwrap()).await
+    };
+    let read_from = async |address: &str, token: &str| {
+        let request = world.api.with_key(None).at(None).request(Method::GET, TRUNKS).bearer_auth(token);
+        Answer::of(request.header("X-Forwarded-For", address).send().await.unwrap()).await
+    };
+    is_refused(&minted_from("192.0.2.2").await, 401, "invalid_client");
+    let token = minted_from("192.0.2.1").await.at("/access_token").as_str().unwrap().to_owned();
+    assert_eq!(read_from("192.0.2.1", &token).await.status, 200);
+    for elsewhere in ["192.0.2.2", "2001:db8::1", "198.51.100.7"] {
+        is_invalid(&read_from(elsewhere, &token).await);
+    }
+    // The token was checked before, and is refused when it is sent without the header, from the proxy itself.
+    is_invalid(&world.read(&token).await);
+    assert_eq!(read_from("192.0.2.1", &token).await.status, 200);
+}
+
+#[tokio::test]
+async fn case_n23_a_token_keeps_the_addresses_that_its_key_had_when_it_was_minted() {
     let world = World::start().await;
     let control = world.server.control();
     let (id, _) = control
@@ -281,12 +308,10 @@ async fn case_n22_and_n23_a_token_is_refused_from_an_address_that_its_key_did_no
     let token = api.token(&json!({})).await;
     assert_eq!(world.read(&token).await.status, 200);
     assert_eq!(api.get(TRUNKS).await.status, 200);
-    // The tests have no other address: the list moves instead.
     let elsewhere = Some(IpNetworks::parse(["192.0.2.1"]).unwrap());
     control.set_key_addresses(world.server.account(), id, elsewhere).await.unwrap();
     is_refused(&api.mint(&json!({ "aud": "api.didww.com" })).await, 401, "invalid_client");
     refused(&api.get(TRUNKS).await, &[unauthorised()]);
-    // Case N23: a token that was minted before is accepted from where it was then allowed.
     assert_eq!(world.read(&token).await.status, 200);
 }
 
