@@ -62,17 +62,6 @@ async fn an_event_that_waits_is_signed_with_the_secret_of_its_next_attempt_and_d
 }
 
 #[tokio::test]
-async fn the_status_299_is_a_failure() {
-    let mut receiver = Receiver::start(Answer::Status(299)).await;
-    let (server, api) = start(settings()).await;
-    let id = trunk(&api, "Almost", &receiver.url("/")).await;
-    set(&api.at(Some(NEW)), &id, "blocked").await;
-    receiver.next().await;
-    let failed = deliveries(&server.control(), 1).await;
-    assert_eq!((failed[0].status, failed[0].error.as_deref()), (Some(299), Some("answered 299")));
-}
-
-#[tokio::test]
 async fn secrets_are_managed_over_the_control_api_and_shown_once() {
     let server = TestServer::builder().api_key(KEY).control_listener().start().await;
     let control = format!("http://{}/control/v1", server.server().control_address().unwrap());
