@@ -4,8 +4,8 @@ use didww_types::{REGISTRY, find};
 
 use super::pages::{hold_part, read, section};
 
-/// The resource types of the API.
-const TYPES: [&str; 38] = [
+/// The types of all versions at the address of the API. The price services have another one, on hosts of their own.
+const TYPES: [&str; 42] = [
     "address_requirement_validations",
     "address_requirements",
     "address_verifications",
@@ -37,7 +37,11 @@ const TYPES: [&str; 38] = [
     "public_keys",
     "qty_based_pricings",
     "regions",
+    "sender_id_verifications",
     "shared_capacity_groups",
+    "sms_trunk_groups",
+    "sms_trunk_regenerate_credentials",
+    "sms_trunks",
     "stock_keeping_units",
     "supporting_document_templates",
     "voice_in_trunk_groups",

@@ -18,28 +18,33 @@ fn table() -> String {
     table
 }
 
-type Named = Vec<(&'static str, ApiVersion)>;
+/// Names, each with its first version, and its last one if it ended.
+type Named = Vec<(&'static str, ApiVersion, Option<ApiVersion>)>;
 
 /// The filters that can find a record: those through a type that is not declared yet are not listed.
 fn filters(spec: &ResourceSpec) -> Named {
     let resolved = spec.filters.iter().filter(|filter| spec.resolves(filter));
-    resolved.map(|filter| (filter.name, filter.since)).collect()
+    resolved.map(|filter| (filter.name, filter.since, filter.until)).collect()
 }
 
 fn sorts(spec: &ResourceSpec) -> Named {
     let attributes = spec.attributes.iter().filter(|attribute| attribute.sort && spec.has(Verb::List));
-    attributes.map(|attribute| (attribute.name, attribute.since)).collect()
+    attributes.map(|attribute| (attribute.name, attribute.since, None)).collect()
 }
 
 fn includes(spec: &ResourceSpec) -> Named {
-    let relationships = spec.relationships.iter().map(|relationship| (relationship.name, relationship.since));
-    relationships.chain(spec.resolved_includes().map(|path| (path, spec.since))).collect()
+    let relationships = spec.relationships.iter();
+    let relationships = relationships.map(|one| (one.name, one.since, one.until));
+    relationships.chain(spec.resolved_includes().map(|one| (one.path, spec.since, one.until))).collect()
 }
 
-/// The names, each with its first version if that is newer than its resource's.
+/// The names, each with its first version if that is newer than its resource's, and with its last version if it has one.
 fn names(spec: &ResourceSpec, names: Named) -> String {
-    let text = |(name, since): (&str, ApiVersion)| {
-        if since > spec.since { format!("`{name}` ({since})") } else { format!("`{name}`") }
+    let text = |(name, since, until): (&str, ApiVersion, Option<ApiVersion>)| {
+        let first = (since > spec.since).then(|| since.to_string());
+        let last = until.map(|until| format!("until {until}"));
+        let dates: Vec<String> = first.into_iter().chain(last).collect();
+        if dates.is_empty() { format!("`{name}`") } else { format!("`{name}` ({})", dates.join(", ")) }
     };
     let names: Vec<String> = names.into_iter().map(text).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
