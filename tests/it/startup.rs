@@ -213,6 +213,15 @@ async fn a_new_database_can_begin_with_a_few_dids() {
         assert_eq!(total, 6, "a second start adds none");
         let emergency = api.get("/dids?filter[emergency_enabled]=true").await;
         assert_eq!(emergency.at("/meta/total_records"), 1);
+        for (feature, dids) in [("voice_out", 6), ("sms_in", 3), ("emergency", 2), ("a2p", 0)] {
+            let found = api.get(&format!("/dids?filter[did_group.features]={feature}")).await;
+            assert_eq!(found.at("/meta/total_records"), dids, "{feature}: {}", found.text);
+        }
+        let control = Api::new(binary.control.clone().unwrap(), "").with_key(None).at(None);
+        let account = control.get("/accounts").await.at("/accounts/0/id").as_str().unwrap().to_owned();
+        let secrets = control.get(&format!("/accounts/{account}/callback_secrets")).await;
+        let secrets = secrets.at("/callback_secrets");
+        assert_eq!((secrets.as_array().unwrap().len(), &secrets[0]["enabled"]), (1, &json!(true)));
         assert_eq!(binary.terminate(), Some(0));
     }
 }

@@ -184,7 +184,7 @@ async fn the_oldest_versions_have_other_names_for_routes_and_pending_removal() {
         let body = update("dids", &did, json!({ "pending_removal": pending }));
         assert_eq!(oldest.patch(&path, &body).await.at("/data/attributes/pending_removal"), json!(pending));
         assert_eq!(world.api.get(&path).await.at("/data/attributes/billing_cycles_count"), count);
-        for version in ["2017-09-18", "2022-05-10", "2026-04-16"] {
+        for version in ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16"] {
             let filter = format!("{DIDS}?filter[pending_removal]={pending}");
             let listed = world.api.at(Some(version)).get(&filter).await;
             assert_eq!(listed.at("/meta/total_records"), 1, "{version} {}", listed.text);
