@@ -50,11 +50,12 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
             const ATTRIBUTES: &[::didww_types::AttributeSpec] = &[#(#attributes),*];
             const RELATIONSHIPS: &[::didww_types::RelationshipSpec] = &[#(#relationships),*];
             const FILTERS: &[::didww_types::FilterSpec] = &[#(#filters),*];
+            const NESTED_INCLUDES: &[::didww_types::NestedInclude] = &[#(#nested_includes),*];
             ::didww_types::ResourceSpec::of(#name, #doc, #since)
                 .verbs(&[#(::didww_types::Verb::#verbs),*])
                 .members(ATTRIBUTES, RELATIONSHIPS)
                 .filters(FILTERS)
-                .nested_includes(&[#(#nested_includes),*])
+                .nested_includes(NESTED_INCLUDES)
                 .global(#global)
                 .has_meta(#has_meta)
                 .list_needs(#list_needs)
