@@ -4,7 +4,8 @@
 //! A call releases its slot when its answer is acknowledged. There are 32,768 slots, of which one source (an
 //! IPv4 address, or a /64 of IPv6) can hold 2,048, and the sources in one allowed subnet half of all. So a
 //! source that acknowledges nothing uses up only its own slots, and forged addresses of one subnet leave
-//! slots for others. The maps contain holders of slots only.
+//! slots for others. There is no limit for an account, because a subnet can be allowed by trunks of several:
+//! the sources in two allowed subnets can take all slots. The maps contain holders of slots only.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -18,6 +18,7 @@
 //! Work is a job if it must happen later even if the process that decided so has ended:
 //!
 //! - deleting expired records of calls, of the edge and of the platform ([`retention`](crate::retention));
+//! - deleting expired idempotency keys (`http.forget_idempotency_keys` of `http-listener`);
 //! - checking the health of each of the platform's providers.
 //!
 //! These wait for a time and are not jobs:

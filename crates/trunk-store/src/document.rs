@@ -32,30 +32,6 @@ pub enum DocumentKind {
     Flow = 10,
 }
 
-impl DocumentKind {
-    /// Every kind, in the order of the numbers.
-    #[cfg(feature = "postgres")]
-    const ALL: [Self; 11] = [
-        Self::Platform,
-        Self::Customer,
-        Self::Agent,
-        Self::AccessKey,
-        Self::Number,
-        Self::OutboundConfig,
-        Self::Provider,
-        Self::Route,
-        Self::ProviderCall,
-        Self::Call,
-        Self::Flow,
-    ];
-
-    /// The kind with a stored number.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn of_number(number: i16) -> Option<Self> {
-        usize::try_from(number).ok().and_then(|number| Self::ALL.get(number).copied())
-    }
-}
-
 /// A stored document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {

@@ -21,7 +21,8 @@
 //!
 //! Bounds: the writes that wait and those that share a transaction, the long reads that wait and that run, the time of
 //! each, the bytes and ids of a page, and the lists in the cache. The modules of the engine document each number; what
-//! exceeds a bound is refused with an error of [`StoreError`], never queued without end.
+//! exceeds a bound is refused with an error of [`StoreError`], never queued without end. The write-ahead log has no bound
+//! but the disk: reads that overlap without a pause keep it from restarting (`sqlite/wal.rs`).
 
 pub mod account;
 mod answer;

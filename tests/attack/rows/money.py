@@ -1,5 +1,6 @@
 """Calls that would exceed a threshold, or cost nothing at all."""
 
+import math
 import time
 
 from ..case import attack
@@ -48,8 +49,8 @@ def threshold_running(case):
 
 @attack("killed-call")
 def killed_call(case):
-    """`kill -9` with active calls, and with calls whose BYE was just answered: after the restart each has a record
-    and is charged.
+    """`kill -9` with active calls, and with calls whose BYE was just answered: after the restart each has one record
+    and is charged for its seconds, and not for more.
     """
     database, config = case.folder / "killed.db", rated(case, BY_THE_SECOND)
     server = case.server(config=config, database=database)
@@ -62,7 +63,12 @@ def killed_call(case):
         for call in over:
             call.ask("BYE")
         phone.run(lambda: all(call.ended for call in over), 5)
+        over_at = time.monotonic()
         server.kill()
+        killed_at = time.monotonic()
+        # An upper bound: from the INVITE to the end that the caller saw, and the second that has begun.
+        ended = [(call, over_at if call.ended else killed_at) for call in [*calls, *over] if call.code == 200]
+        dearest = sum(math.floor(end - call.started) + 1 for call, end in ended)
         over = sum(call.ended for call in over)
     server = case.server(config=config, database=database)
     trunk = type(trunk)(server.account, trunk.id, trunk.username, trunk.password)
@@ -73,6 +79,9 @@ def killed_call(case):
     while records < up + over and time.monotonic() < end:
         records = len(server.control.get("calls?limit=100")["calls"])
     case.at_least("records after the restart", records, up + over)
+    case.at_most("charged with the records, of a dollar for each second that a call began",
+                 100 * trunk.spent() / max(dearest, 1), 100.0, "%")
+    case.at_most("records of calls that were not answered", records - len(ended), 0)
 
 
 @attack("never-acked", waits=True)

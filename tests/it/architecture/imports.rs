@@ -1,4 +1,6 @@
 //! Which file of a crate names which other, read from `use` and from paths that begin with `crate`, `self` or `super`.
+//!
+//! What a file names of its child modules by their bare names is not seen; `CONTRIBUTING.md` lists the circles through that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

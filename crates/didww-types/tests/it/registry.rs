@@ -1,6 +1,7 @@
 //! The declarations are consistent and agree with the service's documents.
 
 use std::collections::BTreeSet;
+use std::mem::discriminant;
 
 use didww_types::resources::{CapacityPool, Did, DidGroup, VoiceOutTrunk};
 use didww_types::{
@@ -147,8 +148,89 @@ fn compare_alike(filter: Kind, attribute: Kind) -> bool {
         Kind::Timestamp => filter == Kind::Timestamp,
         Kind::Boolean => filter == Kind::Boolean,
         Kind::Integer { .. } => matches!(filter, Kind::Integer { .. }),
+        // An object has no index entry, nor has a list in a list.
+        Kind::Variant(_) | Kind::List { .. } => false,
         _ => !matches!(filter, Kind::Decimal { .. } | Kind::Timestamp | Kind::Boolean | Kind::Integer { .. }),
     }
+}
+
+/// Why a filter of an attribute of its own type would find no record: the store compares its value with index entries of
+/// another form, or searches where there is no text. `None` if it can find records.
+fn finds_nothing(spec: &ResourceSpec, filter: &FilterSpec) -> Option<&'static str> {
+    let (FilterTest::Equals(path) | FilterTest::Contains(path)) = filter.test else { return None };
+    let is_search = filter.contains_since.is_some() || matches!(filter.test, FilterTest::Contains(_));
+    let is_text = |kind: Kind| {
+        !matches!(
+            kind,
+            Kind::Decimal { .. }
+                | Kind::Timestamp
+                | Kind::Boolean
+                | Kind::Integer { .. }
+                | Kind::List { .. }
+                | Kind::Variant(_)
+        )
+    };
+    if let Some(attribute) = spec.attribute(path) {
+        let is_searched_text = is_text(attribute.kind) && is_text(filter.kind);
+        return match (is_search, is_searched_text, compare_alike(filter.kind, attribute.kind)) {
+            (true, false, _) => Some("it searches in what is no text"),
+            (_, _, false) => Some("its values have another form than those of the attribute"),
+            _ => None,
+        };
+    }
+    let head = path.split_once('.').and_then(|(head, _)| spec.attribute(head));
+    // The index has the kind of the first filter with the path.
+    let first = spec.filters.iter().find(|other| other.test == filter.test).unwrap_or(filter);
+    let is_of_one_kind = discriminant(&first.kind) == discriminant(&filter.kind);
+    match head.map(|attribute| attribute.kind) {
+        _ if is_search => Some("it searches in a member of an attribute"),
+        Some(Kind::Variant(_)) if is_of_one_kind => None,
+        Some(Kind::Variant(_)) => {
+            Some("its values have another form than those of a filter with the same path")
+        }
+        _ => Some("its path leads into what is no object"),
+    }
+}
+
+#[test]
+fn every_filter_of_an_attribute_can_find_records() {
+    for spec in REGISTRY {
+        for filter in spec.filters {
+            assert_eq!(finds_nothing(spec, filter), None, "filter {} of {}", filter.name, spec.name);
+        }
+    }
+}
+
+#[test]
+fn filters_that_would_find_no_record_are_recognized() {
+    let text = Kind::Text { max: None, pattern: None };
+    let (trunk, pool, group) = (VoiceOutTrunk::SPEC, CapacityPool::SPEC, DidGroup::SPEC);
+    let price = pool.attribute("setup_price").unwrap().kind;
+    let (equals, contains) = (FilterTest::Equals, FilterTest::Contains);
+    for (spec, test, kind) in [
+        (trunk, contains("name"), text),
+        (trunk, equals("created_at"), Kind::Timestamp),
+        (trunk, equals("authentication_method.attributes.username"), text),
+        (pool, equals("setup_price"), price),
+        (group, equals("features"), text),
+    ] {
+        assert_eq!(finds_nothing(spec, &FilterSpec::of("tried", test, kind)), None, "{test:?}");
+    }
+    for (spec, test, kind) in [
+        (pool, equals("setup_price"), text),
+        (pool, contains("setup_price"), text),
+        (pool, contains("setup_price"), price),
+        (trunk, equals("created_at"), text),
+        (trunk, contains("created_at"), text),
+        (trunk, contains("authentication_method.attributes.username"), text),
+        (trunk, equals("authentication_method"), text),
+        (trunk, equals("name.first"), text),
+        (group, contains("features"), text),
+    ] {
+        assert!(finds_nothing(spec, &FilterSpec::of("tried", test, kind)).is_some(), "{test:?}");
+    }
+    let searching = FilterSpec::of("tried", equals("created_at"), Kind::Timestamp);
+    assert!(finds_nothing(trunk, &searching.contains_since(ApiVersion::NEWEST)).is_some());
 }
 
 #[test]
@@ -173,7 +255,9 @@ fn a_path_whose_types_are_all_declared_leads_to_what_it_names() {
             // Records are found by the index of the attribute, which these marks create.
             let filtered =
                 target.filters.iter().any(|other| other.test == FilterTest::Equals(attribute.name));
-            assert!(attribute.sort || attribute.unique || filtered, "{}.{name} is not indexed", target.name);
+            // A list is sorted by `created_at` without an index of it.
+            let marked = (attribute.sort && name != "created_at") || attribute.unique;
+            assert!(marked || filtered, "{}.{name} is not indexed", target.name);
         }
         for include in spec.nested_includes {
             let path = include.path;

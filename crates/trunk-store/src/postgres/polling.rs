@@ -23,6 +23,21 @@ const OVERLAP: i64 = 2 * TRANSACTION_LIMIT.as_micros() as i64;
 /// The kind of a row that reports a reset.
 pub(super) const RESET: i16 = -1;
 
+/// Every kind of document, in the order of the numbers that rows have.
+const DOCUMENT_KINDS: [DocumentKind; 11] = [
+    DocumentKind::Platform,
+    DocumentKind::Customer,
+    DocumentKind::Agent,
+    DocumentKind::AccessKey,
+    DocumentKind::Number,
+    DocumentKind::OutboundConfig,
+    DocumentKind::Provider,
+    DocumentKind::Route,
+    DocumentKind::ProviderCall,
+    DocumentKind::Call,
+    DocumentKind::Flow,
+];
+
 /// A row of the change feed.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -34,7 +49,8 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn effect(&self) -> Committed {
-        match DocumentKind::of_number(self.kind) {
+        let kind = usize::try_from(self.kind).ok().and_then(|number| DOCUMENT_KINDS.get(number).copied());
+        match kind {
             Some(kind) => Committed::Document { kind, id: self.subject, customer: self.customer },
             None => Committed::Reset { account: None, accounts: false },
         }

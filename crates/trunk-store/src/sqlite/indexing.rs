@@ -133,13 +133,16 @@ fn build(
 ) -> rusqlite::Result<Option<Duplicates>> {
     let mut after = stale.iter().map(|stale| stale.after.unwrap_or(0)).min().unwrap_or(0);
     let mut visited = 0;
-    loop {
+    let duplicates = loop {
         let transaction = connection.transaction()?;
         let mut batch = batch(&transaction, symbols.kind(spec.name), after, BATCH)?;
         let Some((last, ..)) = batch.last() else {
             note(&transaction, stale, None)?;
+            // In the transaction of the note: a start that is cut off between them would leave an index with holes that the
+            // next one takes for finished.
+            let found = duplicates(&transaction, spec, stale)?;
             transaction.commit()?;
-            break;
+            break found;
         };
         after = *last;
         for (record, account, attributes) in &mut batch {
@@ -170,7 +173,7 @@ fn build(
                 "records are indexed for attributes declared anew"
             );
         }
-    }
+    };
     if visited > 0 {
         let attributes: Vec<&str> = stale.iter().map(|stale| stale.path).collect();
         tracing::info!(
@@ -180,7 +183,7 @@ fn build(
             "stored records were indexed for attributes that are declared anew"
         );
     }
-    duplicates(connection, spec, stale)
+    Ok(duplicates)
 }
 
 /// Deletes entries of another form, except of attributes whose building was cut off.
@@ -261,15 +264,16 @@ fn insert(
     transaction.prepare_cached(sql)?.execute(params![account, field, entry.value, record]).map(|_| ())
 }
 
-/// Finds records without an entry of an attribute that became unique; forgets what was built of it.
+/// Finds records without an entry of an attribute that became unique. Forgets then what was built of every attribute that
+/// became unique, because those after the first one with duplicates have not been checked.
 fn duplicates(
     connection: &Connection,
     spec: &'static ResourceSpec,
     stale: &[Stale],
 ) -> rusqlite::Result<Option<Duplicates>> {
-    let unique =
-        stale.iter().filter(|stale| spec.attribute(stale.path).is_some_and(|attribute| attribute.unique));
-    for stale in unique {
+    let is_unique = |stale: &&Stale| spec.attribute(stale.path).is_some_and(|attribute| attribute.unique);
+    let unique: Vec<&Stale> = stale.iter().filter(is_unique).collect();
+    for stale in &unique {
         let mut select = connection.prepare(
             "SELECT r.attributes ->> ?2 FROM record r JOIN symbol s ON s.number = r.kind AND s.name = ?3 \
              WHERE NOT EXISTS (SELECT 1 FROM unique_facet u WHERE u.account = r.account AND u.field = ?1 AND u.record = r.number)",
@@ -278,7 +282,9 @@ fn duplicates(
             .query_map(params![stale.field, stale.path, spec.name], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         if !values.is_empty() {
-            connection.execute("DELETE FROM indexed WHERE field = ?1", params![stale.field])?;
+            for unchecked in &unique {
+                connection.execute("DELETE FROM indexed WHERE field = ?1", params![unchecked.field])?;
+            }
             return Ok(Some(Duplicates {
                 attribute: format!("{}/{}", spec.name, stale.path),
                 records: values.len(),

@@ -6,6 +6,13 @@
 //!
 //! If a commit fails because its flush failed, its frames are complete in the log all the same, and the next start would
 //! take them for a commit. The engine knows the valid length of the log, and everything behind it is cut off.
+//!
+//! Growth: a checkpoint waits for no reader (it is passive), and copies the log as far as the oldest reader has seen it.
+//! The log is written from its beginning again once all of it is copied and no reader uses it. So reads that overlap
+//! without a pause while writes arrive can keep it from restarting, and it grows by all that is written meanwhile. A read
+//! ends after a time that `scan` bounds, but its successor may have begun before; no bound on their overlap exists. From
+//! [`LONG_LOG_FRAMES`] on, checkpoints are so frequent that one pause is enough. Otherwise the disk is the bound: when it
+//! is full, writes are refused until it has space again.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

@@ -79,7 +79,8 @@ async fn indexing_that_was_cut_off_goes_on_where_it_was() {
     let path = folder.path().join("trunks.db");
     database(&path).await;
     undeclare(&path, "number");
-    // As a process leaves it that ended after the first batches.
+    // As a process leaves it that ended after the first batches. The entry of the last visited record is a mark, which is
+    // greater than every number: building from the first record would add the record's number beside it.
     let connection = Connection::open(&path).unwrap();
     let (field, middle): (i64, i64) = connection
         .query_row(
@@ -92,8 +93,39 @@ async fn indexing_that_was_cut_off_goes_on_where_it_was() {
         .execute_batch(&format!(
             "INSERT INTO indexed (field, form, after) VALUES ({field}, 'plain', {middle});
              INSERT INTO facet (account, field, value, record)
-                 SELECT account, {field}, attributes ->> 'number', number FROM record WHERE number <= {middle};"
+                 SELECT account, {field}, attributes ->> 'number', number FROM record WHERE number < {middle};
+             INSERT INTO facet (account, field, value, record)
+                 SELECT account, {field}, 'mark', number FROM record WHERE number = {middle};"
         ))
+        .unwrap();
+    drop(connection);
+    let store = SqliteStore::open(&path).unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    let entries = |number: i64| -> Vec<String> {
+        connection
+            .prepare("SELECT value FROM facet WHERE field = ?1 AND record = ?2")
+            .unwrap()
+            .query_map(params![field, number], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    };
+    assert_eq!(entries(middle), ["mark"], "building began before the noted record");
+    let number = |record: i64| -> String {
+        connection
+            .query_row("SELECT attributes ->> 'number' FROM record WHERE number = ?1", [record], |row| {
+                row.get(0)
+            })
+            .unwrap()
+    };
+    assert_eq!(entries(middle + 1), [number(middle + 1)], "building left out a record");
+    connection
+        .execute(
+            "UPDATE facet SET value = ?3 WHERE field = ?1 AND record = ?2",
+            params![field, middle, number(middle)],
+        )
         .unwrap();
     drop(connection);
     assert_complete(&path).await;
@@ -116,18 +148,16 @@ async fn an_index_of_another_form_is_built_again() {
     assert_complete(&path).await;
 }
 
-#[tokio::test]
-async fn a_database_whose_records_break_a_new_unique_mark_is_refused_and_says_which() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("trunks.db");
-    let store = SqliteStore::open(&path).unwrap();
+/// Creates a database with three trunks, of which two have a name that became unique since.
+async fn with_duplicates(path: &Path) {
+    let store = SqliteStore::open(path).unwrap();
     let owner = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap().number;
     let scope = trunks(owner);
     let of = |number: u128, name: &str| insert(scope, id(number), trunk(name, &json!({})));
     commit(&store, vec![of(10, "Main"), of(11, "Other"), of(12, "Third")]).await;
     store.close().await.unwrap();
     drop(store);
-    let connection = Connection::open(&path).unwrap();
+    let connection = Connection::open(path).unwrap();
     connection
         .execute_batch(
             "UPDATE record SET attributes = json_set(attributes, '$.name', 'Main') WHERE attributes ->> 'name' = 'Other';
@@ -135,11 +165,34 @@ async fn a_database_whose_records_break_a_new_unique_mark_is_refused_and_says_wh
                  WHERE field = (SELECT number FROM symbol WHERE name = 'voice_out_trunks/name');",
         )
         .unwrap();
-    drop(connection);
+}
+
+#[tokio::test]
+async fn a_database_whose_records_break_a_new_unique_mark_is_refused_and_says_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trunks.db");
+    with_duplicates(&path).await;
     let error = SqliteStore::open(&path).unwrap_err();
     assert!(
         matches!(&error, OpenError::Duplicates { records: 1, values, .. } if values == &["Main"]),
         "{error}"
     );
     assert!(error.to_string().contains("voice_out_trunks/name"), "{error}");
+}
+
+#[tokio::test]
+async fn a_start_that_is_cut_off_while_it_looks_for_duplicates_does_not_count_the_index_as_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trunks.db");
+    with_duplicates(&path).await;
+    let execute = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    // The first start ends where it would forget the index that has duplicates.
+    execute("CREATE TRIGGER cut BEFORE DELETE ON indexed BEGIN SELECT RAISE(ABORT, 'cut off'); END;");
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(!matches!(error, OpenError::Duplicates { .. }), "{error}");
+    execute("DROP TRIGGER cut;");
+    for _ in 0..2 {
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Duplicates { records: 1, .. }), "{error}");
+    }
 }

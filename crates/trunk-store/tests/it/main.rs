@@ -7,6 +7,7 @@ mod declared_anew;
 mod global;
 mod opening;
 mod paths;
+mod searches;
 mod store_contract;
 mod store_files;
 mod store_model;

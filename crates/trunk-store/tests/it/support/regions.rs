@@ -30,7 +30,9 @@ impl Regions {
         let country = RelationshipSpec::of("country", "The country.", "countries", false);
         let groups = declared("groups", vec![name()], vec![country]);
         let group = RelationshipSpec::of("group", "The group.", "groups", false);
-        let lines = declared("lines", vec![name()], vec![group]);
+        let note = AttributeSpec::of::<Option<String>>("note", "A note, which only its filter indexes.");
+        let mut lines = declared("lines", vec![name(), note], vec![group]);
+        lines.filters = Vec::leak(vec![FilterSpec::of("note_contains", FilterTest::Contains("note"), text)]);
         let regions = Self {
             countries: Box::leak(Box::new(countries)),
             groups: Box::leak(Box::new(groups)),
