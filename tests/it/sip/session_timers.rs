@@ -121,6 +121,32 @@ async fn a_refusal_of_a_refresh_is_heeded() {
 }
 
 #[tokio::test]
+async fn a_contact_in_the_answer_to_a_refresh_is_where_its_ack_and_later_requests_go() {
+    let (edge, _) = frozen().await;
+    for method in ["INVITE", "UPDATE"] {
+        let allow = format!("Allow: ACK, BYE, {method}");
+        let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", &allow];
+        let (mut call, _) = up(&edge, &timer).await;
+        let answer = if method == "INVITE" { call.offer.clone() } else { String::new() };
+        edge.advance(45).await;
+        let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:elsewhere@127.0.0.7>"];
+        let refresh = call.asked(method, "200 OK", &headers, &answer).await;
+        assert!(refresh.start.starts_with(&format!("{method} sip:caller@")), "{refresh:?}");
+        if method == "INVITE" {
+            let ack = call.uac.expect("an ACK", None, |message| message.method() == "ACK").await;
+            assert_eq!(ack.start, "ACK sip:elsewhere@127.0.0.7 SIP/2.0");
+        }
+        // It is handled after the answer to the refresh, and changes no target.
+        assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200);
+        edge.advance(45).await;
+        let next = call.asked(method, "481 Call/Transaction Does Not Exist", &[], "").await;
+        assert_eq!(next.start, format!("{method} sip:elsewhere@127.0.0.7 SIP/2.0"));
+        let bye = call.hung_up().await;
+        assert_eq!(bye.start, "BYE sip:elsewhere@127.0.0.7 SIP/2.0");
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_that_is_answered_with_another_codec_than_offered_ends_the_call_with_that_reason() {
     let (edge, trunk) = frozen().await;
     let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE"];

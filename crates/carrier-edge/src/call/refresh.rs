@@ -74,6 +74,9 @@ impl Call<'_> {
         match code {
             200..300 => {
                 let now = self.inner.core.clock.now();
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.retarget(&headers);
+                }
                 self.session = said.agreed().map(|terms| Session::new(terms, now));
                 if offered {
                     self.answered_offer(description.as_deref()).await?;
