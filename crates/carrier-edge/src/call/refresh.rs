@@ -79,7 +79,7 @@ impl Call<'_> {
                 }
                 self.session = said.agreed().map(|terms| Session::new(terms, now));
                 if offered {
-                    self.answered_offer(description.as_deref()).await?;
+                    self.answered_offer("response", description).await?;
                 }
             }
             408 | 481 => return Err(ending(Cause::SessionTimeout)),

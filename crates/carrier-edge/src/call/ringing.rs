@@ -108,7 +108,7 @@ impl Call<'_> {
                 }
             };
             if let Some(ending) = ending {
-                self.respond_with(request, ending).await;
+                self.respond_with(request, &ending).await;
                 return Some(ending);
             }
         }
@@ -187,9 +187,9 @@ impl Call<'_> {
             return Ok(());
         };
         let agreed_before = reliable.acknowledge();
-        let description = prack.description().ok().flatten().map(<[u8]>::to_vec);
+        let description = prack.description().map(|found| found.map(<[u8]>::to_vec));
         if self.sdp_state.awaits_answer && agreed_before {
-            return match self.answered_offer(description.as_deref()).await {
+            return match self.answered_offer("PRACK", description).await {
                 Ok(()) => {
                     respond_in_background(prack, 200, None);
                     Ok(())
@@ -201,7 +201,7 @@ impl Call<'_> {
                 }
             };
         }
-        match description {
+        match description.ok().flatten() {
             None => respond_in_background(prack, 200, None),
             Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
             Some(_) => self.refuse_for_now(prack),

@@ -16,7 +16,7 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
-use sip_transport::body::session_description;
+use sip_transport::body::{BodyRefusal, session_description};
 use sip_transport::uri_of;
 
 use super::identity::EdgeIdentity;
@@ -57,8 +57,8 @@ pub(crate) struct Dialog {
 pub(crate) struct FinalResponse {
     pub(crate) code: u16,
     pub(crate) headers: Headers,
-    /// The session description in the body; `None` if there is none or it cannot be read.
-    pub(crate) description: Option<Vec<u8>>,
+    /// The session description in the body.
+    pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
 }
 
 /// A request that was sent and has no final response yet.
@@ -183,8 +183,8 @@ impl Sent {
                 acknowledge(connection, ack, dialog.destination(), &response).await;
             }
         }
-        let description = session_description(&response.headers, &response.body).ok().flatten();
-        let description = description.map(<[u8]>::to_vec);
+        let description = session_description(&response.headers, &response.body);
+        let description = description.map(|found| found.map(<[u8]>::to_vec));
         Some(FinalResponse { code: response.status_code.code(), headers: response.headers, description })
     }
 }
