@@ -158,6 +158,7 @@ fn rows() -> Vec<Row> {
         Row::of(Check::Media, Cause::DtlsNotImplemented).trunk(encrypted("srtp_dtls")),
         Row::of(Check::Media, Cause::SdpUnparsable).changed(|call| "hello".clone_into(&mut call.offer)),
         Row::of(Check::Capacity, Cause::Overloaded).trunk(json!({ "capacity_limit": 0 })),
+        Row::of(Check::Capacity, Cause::NoFreePorts).at("[sip]\ncalls = 0\n"),
         Row::after_the_checks(Cause::Forbidden).to("9990403"),
         Row::after_the_checks(Cause::BusyHere).to("9990486"),
         Row::after_the_checks(Cause::Decline).to("9990603"),
