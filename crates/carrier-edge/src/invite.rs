@@ -158,7 +158,8 @@ impl Inner {
 
     /// The refusal of a call that its trunk has a channel for, and the server no slot.
     fn without_slot(&self, admitted: Admitted) -> Box<Refusal> {
-        let (code, limit) = (503, self.config.calls);
+        let code = 503;
+        let limit = self.config.calls;
         Box::new(Refusal {
             check: Check::Capacity,
             cause: Cause::NoFreePorts,

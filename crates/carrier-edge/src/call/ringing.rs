@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::reliable::{self, Due, Reliable};
 use super::requests::respond_in_background;
 use super::{CANCELLED, Call, ending};
+use crate::attempt_log::refused_in_call;
 use crate::call_event::CallEvent;
 use crate::far_end::{Outcome, Then};
 use crate::hung_up_by::HungUpBy;
@@ -170,6 +171,7 @@ impl Call<'_> {
 
     /// Answers with 500 and a `Retry-After` of 1 to 9 seconds (RFC 3261 §14.2).
     fn refuse_for_now(&self, request: Incoming) {
+        refused_in_call(self.inner, &request, 500, "the offer of the INVITE is not answered yet");
         let seconds = (1 + self.inner.core.ids.word() % 9).to_string();
         tokio::spawn(async move {
             request.finish(500, "Server Internal Error", &[("Retry-After", seconds.as_str())]).await;
@@ -183,6 +185,7 @@ impl Call<'_> {
     /// The ending of a call for which no media could be agreed on.
     pub(super) async fn handle_prack(&mut self, prack: Incoming) -> Result<(), Ending> {
         let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
+            refused_in_call(self.inner, &prack, 481, "the RAck of the PRACK names no response that is sent");
             respond_in_background(prack, 481, None);
             return Ok(());
         };
