@@ -104,7 +104,19 @@ async fn refusals_of_the_platform_and_its_login_are_logged_with_their_causes() {
     let bearer = format!("Bearer {}", token.at("/token").as_str().unwrap());
     let refused = ask(Method::POST, providers(), &[("Authorization", &bearer)], "canary-body").await;
     assert_eq!(refused.status, 400, "{}", refused.text);
-    logged(&binary, &["request refused", "method=\"POST\"", "INVALID_JSON_BODY"]);
+    logged(
+        &binary,
+        &["request refused", "method=\"POST\"", "INVALID_JSON_BODY", "the body is no JSON, line 1"],
+    );
+    for (body, place) in [
+        (r#"{"name":"canary-name","hostname":["canary-host"]}"#, "at `hostname`, line 1, column "),
+        ("{\"name\":\"canary-name\",\n\"hostname\":5}", "at `hostname`, line 2, column "),
+    ] {
+        let refused = ask(Method::POST, providers(), &[("Authorization", &bearer)], body).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert_eq!(refused.at("/error/message"), "The request body is not valid JSON.", "as the platform");
+        logged(&binary, &["request refused", "a member is missing or has another type", place]);
+    }
     assert!(!binary.log().contains("canary"), "{}", binary.log());
 }
 
