@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
-use super::sentences::assert_states_why;
+use super::sentences::{assert_ended_with, assert_states_why};
 use super::uac::{Call, Uac};
 
 async fn open_trunk(edge: &Edge) -> Trunk {
@@ -179,6 +179,8 @@ async fn an_invite_is_good_for_as_long_as_it_says() {
     let (answer, ()) = tokio::join!(call.attempt(), rings);
     assert_eq!(answer.code(), 487);
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Request expired");
+    let why = "the call rang for longer than the Expires of its INVITE";
+    assert_ended_with(&edge, &call, why, Some(&answer)).await;
 }
 
 #[tokio::test]

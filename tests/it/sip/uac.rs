@@ -370,7 +370,7 @@ impl Call {
     }
 
     /// The same over another path.
-    pub async fn acknowledge_from(&mut self, other: &mut Uac) {
+    pub async fn acknowledge_from(&self, other: &mut Uac) {
         let branch = format!("{}-ack", self.branch());
         let ack = self.message_of(other, "ACK", &self.target, &branch, &[], &self.acknowledgement);
         other.send(&ack).await;
