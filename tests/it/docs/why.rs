@@ -147,6 +147,22 @@ fn every_cause_of_an_ended_call_is_named_on_the_page_that_says_why() {
     }
 }
 
+#[test]
+fn every_sentence_of_an_ending_has_its_row_on_the_page_that_says_why() {
+    let source = read("crates/carrier-edge/src/ending_sentence.rs");
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(|line| [line, "\n"]).collect();
+    let texts = code.split('"').skip(1).step_by(2);
+    // The texts of causes begin with a capital letter.
+    let sentences: Vec<&str> =
+        texts.filter(|text| text.starts_with(|first: char| first.is_ascii_lowercase())).collect();
+    assert!(sentences.len() > 15, "{sentences:?}");
+    for sentence in sentences {
+        assert_has_sentence(sentence);
+    }
+}
+
 /// Checks that the page has a row for a sentence about missing audio. In its rows `…` stands for any text.
 #[track_caller]
 pub fn assert_has_row(sentence: &str) {

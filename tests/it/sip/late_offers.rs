@@ -218,6 +218,10 @@ async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it
             call.hang_up().await;
         } else {
             assert_eq!((confirmed.code(), last.code()), (488, 488));
+            let record = edge.record(&trunk, 2).await;
+            assert_ended_because(&edge, &call, &record, NO_CODEC).await;
+            let stated = format!(";why=\"{}\"", record["explanation"].as_str().unwrap());
+            assert!(last.header("X-Refusal").is_some_and(|header| header.ends_with(&stated)), "{last:?}");
         }
     }
     assert_eq!(edge.record(&trunk, 2).await["disconnect_reason"], "Codecs not matched");

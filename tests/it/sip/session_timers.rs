@@ -125,7 +125,7 @@ async fn a_contact_in_the_answer_to_a_refresh_is_where_its_ack_and_later_request
     let (edge, _) = frozen().await;
     for method in ["INVITE", "UPDATE"] {
         let allow = format!("Allow: ACK, BYE, {method}");
-        let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", &allow];
+        let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", allow.as_str()];
         let (mut call, _) = up(&edge, &timer).await;
         let answer = if method == "INVITE" { call.offer.clone() } else { String::new() };
         edge.advance(45).await;
