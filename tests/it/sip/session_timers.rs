@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
+use super::sentences::assert_ended_with;
 use super::uac::Call;
 
 async fn frozen() -> (Edge, Trunk) {
@@ -163,6 +164,18 @@ async fn a_refresh_that_is_answered_with_another_codec_than_offered_ends_the_cal
         (&json!("Codecs not matched"), &json!(488), &json!("server")),
         "{record}"
     );
+    let why = record["explanation"].as_str().unwrap();
+    assert!(
+        why.starts_with("the caller's answer has none of the codecs that were offered to it, but "),
+        "{why}"
+    );
+
+    let (mut call, _) = up(&edge, &timer).await;
+    edge.advance(45).await;
+    call.asked("INVITE", "200 OK", &headers, "").await;
+    call.hung_up().await;
+    let why = "the caller did not answer the offer: its response has no session description";
+    assert_ended_with(&edge, &call, why, None).await;
 }
 
 #[tokio::test]
