@@ -104,7 +104,54 @@ async fn refusals_of_the_platform_and_its_login_are_logged_with_their_causes() {
     let bearer = format!("Bearer {}", token.at("/token").as_str().unwrap());
     let refused = ask(Method::POST, providers(), &[("Authorization", &bearer)], "canary-body").await;
     assert_eq!(refused.status, 400, "{}", refused.text);
-    logged(&binary, &["request refused", "method=\"POST\"", "INVALID_JSON_BODY"]);
+    logged(
+        &binary,
+        &["request refused", "method=\"POST\"", "INVALID_JSON_BODY", "the body is no JSON, line 1"],
+    );
+    for (body, place) in [
+        (r#"{"name":"canary-name","hostname":["canary-host"]}"#, "at `hostname`, line 1, column "),
+        ("{\"name\":\"canary-name\",\n\"hostname\":5}", "at `hostname`, line 2, column "),
+    ] {
+        let refused = ask(Method::POST, providers(), &[("Authorization", &bearer)], body).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert_eq!(refused.at("/error/message"), "The request body is not valid JSON.", "as the platform");
+        logged(&binary, &["request refused", "a member is missing or has another type", place]);
+    }
+    assert!(!binary.log().contains("canary"), "{}", binary.log());
+}
+
+#[tokio::test]
+async fn what_the_platform_accepts_and_cannot_use_is_a_warning_of_the_log() {
+    let binary = start();
+    let base = binary.base.trim_end_matches("/v3").to_owned();
+    let login = json!({ "username": "root", "password": "canary-password" }).to_string();
+    let token = ask(Method::POST, format!("{base}/auth/login"), &[], &login).await;
+    let bearer = format!("Bearer {}", token.at("/token").as_str().unwrap());
+    let post = async |path: &str, body: serde_json::Value| {
+        let headers = [("Authorization", bearer.as_str())];
+        let answer = ask(Method::POST, format!("{base}/v1.0/{path}"), &headers, &body.to_string()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    };
+    let headers = json!({ "X-Sent": "1", "X Unsent": "2" });
+    post("providers", json!({ "type": "sip", "hostname": "127.0.0.1", "tech_headers": headers })).await;
+    let words = "a provider's header is never sent: its name or value is not permitted";
+    logged(&binary, &[" WARN ", words, "hostname=\"127.0.0.1\"", "header=\"X Unsent\""]);
+    assert!(!binary.log().contains("X-Sent"), "{}", binary.log());
+
+    let nobody = "7f9c24e8-3b12-4fef-91a0-5e7a4d1c9b01";
+    post("routes", json!({ "customer_id": nobody, "provider_id": nobody, "target": "mars" })).await;
+    for why in [
+        "its target is neither `all` nor a calling code such as +82",
+        "its provider does not exist",
+        "its customer does not exist",
+    ] {
+        logged(&binary, &[" WARN ", "no call can take a route", why, "route_target=mars", nobody]);
+    }
+
+    let credentials = json!({ "api_key": "canary-key", "base_url": binary.base });
+    post("providers/setup", json!({ "carrier": "didww", "name": "Own", "credentials": credentials })).await;
+    let words = "a new trunk at didww accepts calls from every address that knows its credentials";
+    logged(&binary, &[" WARN ", words, "set voipbin.source_networks", "name=\"Own\""]);
     assert!(!binary.log().contains("canary"), "{}", binary.log());
 }
 

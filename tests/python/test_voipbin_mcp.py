@@ -183,6 +183,31 @@ def test_case_174_routes_are_not_for_tenants(platform):
     run(platform, steps)
 
 
+def test_case_175_a_number_is_taken_over_for_incoming_calls_and_given_back(platform):
+    path = f"numbers/{platform.number}/flow_ids"
+
+    async def steps(tools):
+        former = await tools.json("create_flow", name="Former", detail="", actions=[{"type": "answer"}])
+        platform.request("PUT", path, call_flow_id=former["id"], message_flow_id=former["id"])
+        taken = await tools.json("phone_incoming_configure", number_id=platform.number, enabled=True)
+        assert (taken["enabled"], taken["previous_call_flow_id"]) == (True, former["id"])
+        number = await tools.json("get_number", number_id=platform.number)
+        assert number["call_flow_id"] == taken["call_flow_id"] != former["id"]
+        # The program sends the call flow alone, which empties the other one.
+        assert number["message_flow_id"] == ZERO
+
+        given = await tools.json("phone_incoming_configure", number_id=platform.number, enabled=False)
+        assert (given["enabled"], given["call_flow_id"]) == (False, former["id"])
+        assert given["previous_call_flow_id"] == taken["call_flow_id"]
+        number = await tools.json("get_number", number_id=platform.number)
+        assert number["call_flow_id"] == former["id"]
+        failed, text = await tools.text("get_flow", flow_id=taken["call_flow_id"])
+        assert failed and "VoIPbin API error 404 (RESOURCE_NOT_FOUND)" in text
+
+    run(platform, steps)
+    platform.request("PUT", path, call_flow_id=ZERO, message_flow_id=ZERO)
+
+
 def test_routes_are_for_a_key_that_the_control_api_granted_the_right(platform):
     async def steps(tools):
         assert ids(await tools.json("list_routes")) == [platform.route]

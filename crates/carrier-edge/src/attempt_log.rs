@@ -28,6 +28,7 @@ pub(crate) struct LogSums {
     challenged: LogLimiter,
     unanswered: LogLimiter,
     refused: LogLimiter,
+    refused_in_call: LogLimiter,
     unrecorded: LogLimiter,
     pub registrations: LogLimiter,
     pub media: LogLimiter,
@@ -41,6 +42,7 @@ impl LogSums {
             challenged: LogLimiter::new("attempts were challenged again"),
             unanswered: LogLimiter::new("challenges were not answered"),
             refused: LogLimiter::new("attempts were refused"),
+            refused_in_call: LogLimiter::new("requests inside calls were refused"),
             unrecorded: LogLimiter::new("trunks had refusals that were not recorded"),
             registrations: LogLimiter::new("registrations were refused"),
             media: LogLimiter::new("calls had problems with their media"),
@@ -48,9 +50,19 @@ impl LogSums {
     }
 
     pub(crate) fn write_log_summaries(&self, now: Timestamp) {
-        let Self { admitted, ended, challenged, unanswered, refused, unrecorded, registrations, media } =
-            self;
-        for kind in [admitted, ended, challenged, unanswered, refused, unrecorded, registrations, media] {
+        let Self {
+            admitted,
+            ended,
+            challenged,
+            unanswered,
+            refused,
+            refused_in_call,
+            unrecorded,
+            registrations,
+            media,
+        } = self;
+        let ordinary = [admitted, ended, challenged, unanswered];
+        for kind in ordinary.into_iter().chain([refused, refused_in_call, unrecorded, registrations, media]) {
             kind.write_due_summary(now);
         }
     }
@@ -291,6 +303,16 @@ pub(crate) fn refused_unchecked(inner: &Inner, request: &Incoming, code: u16, wh
         Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
         now,
     );
+}
+
+/// Logs a request inside a call that is refused or challenged, or that names no call. The call goes on as it was.
+pub(crate) fn refused_in_call(inner: &Inner, request: &Incoming, code: u16, why: &str) {
+    let source = request.source();
+    if inner.log_sums.refused_in_call.admits((source.ip(), code), inner.core.clock.now()) {
+        let (call_id, method) = (request.call_id(), request.method());
+        let why = trunk_rules::carrier::sentence(why);
+        tracing::info!(%source, call_id, method, code, why, "refused in a call");
+    }
 }
 
 /// Reports the challenges that are not answered, until the edge stops.

@@ -127,7 +127,7 @@ pub(crate) async fn run(
     let now = inner.core.clock.now();
     let ended = call.paid_until.map_or(now, |until| until.min(now));
     let charge = inner.billing.ended(call.call_state(), ended);
-    let record = record_of(inner, call.call_state(), ending, (ended, charge));
+    let record = record_of(inner, call.call_state(), &ending, (ended, charge));
     attempt_log::ended(inner, call.call_state(), &record);
     call.media = None;
     if charge.as_ref().is_none_or(|charge| charge.survives) {
@@ -154,7 +154,7 @@ pub(crate) async fn run(
 fn record_of(
     inner: &Inner,
     call_state: &CallState,
-    ending: Ending,
+    ending: &Ending,
     end: (Timestamp, Option<FinalCharge>),
 ) -> Box<CallRecord> {
     let record =
@@ -453,13 +453,13 @@ impl Call<'_> {
 
     /// Refuses an admitted call.
     async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
-        self.respond_with(&mut request, ending).await;
+        self.respond_with(&mut request, &ending).await;
         Box::new(Unanswered { ending, request })
     }
 
     /// Sends the final response of a call that ended unanswered. A caller that a trunk names learns the sentence of the
     /// call's record.
-    async fn respond_with(&self, request: &mut Incoming, ending: Ending) {
+    async fn respond_with(&self, request: &mut Incoming, ending: &Ending) {
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let warning = ending.warning.map(|warning| self.warning(warning));
         // What the caller decided itself is no refusal.

@@ -42,6 +42,8 @@ pub struct EdgeConfig {
     pub stop_deadline: Duration,
     /// Limits of connections over TCP, and as many over TLS, from all peers and from one address.
     pub connections: Connections,
+    /// Limit of active calls, of all accounts together; beyond it an attempt is refused with 503. Default: 65,536.
+    pub calls: usize,
     /// Limit of active calls of one account. Default: half of the calls that RTP ports and file descriptors
     /// allow.
     pub calls_per_account: Option<usize>,
@@ -95,6 +97,7 @@ impl EdgeConfig {
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
+            calls: 65_536,
             calls_per_account: None,
             keep_months: 3,
             cost_step: Duration::from_secs(10),

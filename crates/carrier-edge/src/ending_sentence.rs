@@ -9,7 +9,10 @@ use super::record::Ending;
 pub(crate) const HUNG_UP: &str = "Bye";
 
 /// The sentence of an ending.
-pub(crate) fn ending_sentence(ending: Ending) -> String {
+pub(crate) fn ending_sentence(ending: &Ending) -> String {
+    if let Some(why) = &ending.why {
+        return sentence(why);
+    }
     let known = Cause::ALL.iter().find(|cause| cause.id() == ending.cause && cause.text() == ending.reason);
     let text = match known {
         _ if ending.reason == HUNG_UP => match ending.by {
@@ -38,11 +41,6 @@ pub(crate) fn ending_sentence(ending: Ending) -> String {
         }
         Some(Cause::TrunkDeleted) => "the trunk was deleted, which ends its calls at once",
         Some(Cause::ServerLost) => "the server process ended unexpectedly while the call was active",
-        Some(Cause::CodecsNotMatched) => "the caller's answer has none of the codecs that were offered to it",
-        Some(Cause::NoSuitableMedia) => {
-            "the caller's answer does not match the offer: another profile, no key, or no audio stream"
-        }
-        Some(Cause::SdpUnparsable) => "the caller's session description could not be parsed",
         Some(Cause::RejectedByAuthRecord) => "the trunk was blocked before the call was answered",
         _ => match ending.reason {
             "Request terminated (Cancel)" => "the caller cancelled the call before it was answered",
@@ -69,7 +67,7 @@ mod tests {
     use super::*;
 
     fn said(cause: u16, code: u16, reason: &'static str, by: HungUpBy) -> String {
-        ending_sentence(Ending::new(cause, code, reason, by))
+        ending_sentence(&Ending::new(cause, code, reason, by))
     }
 
     #[test]

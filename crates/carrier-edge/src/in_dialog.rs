@@ -12,52 +12,57 @@ use super::call_state::{CallState, DialogKey};
 use super::digest_guesses::DigestAttempt;
 use super::nonce_counts::CountedNonces;
 use super::stack::Incoming;
-use super::{Inner, inspection, invite};
+use super::{Inner, attempt_log, inspection, invite};
 
 /// Limit of the time for which the answer to a BYE waits for the store. A disk that is slower
 /// must not keep callers from hanging up; they repeat an unanswered BYE for up to 32 seconds.
 const MAX_BYE_DELAY: Duration = Duration::from_secs(1);
 
+const NO_CALL: &str = "there is no such call: it has ended, or its Call-ID or a tag was changed on the way";
+const ENDED: &str = "the call has just ended, or has too many requests that wait";
+const OUT_OF_ORDER: &str = "the number in CSeq is lower than that of an earlier request of the call";
+
 /// Passes a request to its call, or answers it with 481 if there is none.
 pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
     let Some(call_state) = DialogKey::of(&request).and_then(|key| inner.calls.find(&key)) else {
-        return refuse_without_dialog(request).await;
+        return refuse_without_dialog(inner, request, NO_CALL).await;
     };
     match inner.authenticate(&call_state, &request) {
         None => return,
         Some(InDialog::Accepted(_)) => {}
         Some(InDialog::Challenged(challenge)) => {
-            let (source, method) = (request.source(), request.method());
-            tracing::debug!(%source, method, call_id = request.call_id(), "a request inside a call was challenged");
+            attempt_log::refused_in_call(inner, &request, challenge.code, &challenge.explanation());
             return invite::challenged(inner, request, challenge).await;
         }
         Some(InDialog::Refused(why)) => {
-            let (source, method) = (request.source(), request.method());
-            tracing::debug!(%source, method, call_id = request.call_id(), why, "a request inside a call was refused");
+            attempt_log::refused_in_call(inner, &request, 403, why);
             return request.finish(403, "Forbidden", &[]).await;
         }
     }
     if let Some(why) = inspection::not_supported(&request) {
+        attempt_log::refused_in_call(inner, &request, why.cause.code(), why.flaw().explanation);
         return why.refuse(request).await;
     }
     // A request with a lower number than an earlier one is out of order (RFC 3261 §12.2.2).
     if !request.sequence().is_some_and(|(number, _)| call_state.accept_sequence(number)) {
+        attempt_log::refused_in_call(inner, &request, 500, OUT_OF_ORDER);
         return request.finish(500, "Server Internal Error", &[]).await;
     }
     if request.method() == "BYE" {
         let (pending, recorded) = oneshot::channel();
         if call_state.mailbox.put_last(CallEvent::HungUp(pending)).is_err() {
-            return refuse_without_dialog(request).await;
+            return refuse_without_dialog(inner, request, ENDED).await;
         }
         let _recorded_or_late = tokio::time::timeout(MAX_BYE_DELAY, recorded).await;
         return request.finish(200, "OK", &[]).await;
     }
     if let Err(CallEvent::Request(request)) = call_state.mailbox.put(CallEvent::Request(Box::new(request))) {
-        refuse_without_dialog(*request).await;
+        refuse_without_dialog(inner, *request, ENDED).await;
     }
 }
 
-async fn refuse_without_dialog(request: Incoming) {
+async fn refuse_without_dialog(inner: &Inner, request: Incoming, why: &str) {
+    attempt_log::refused_in_call(inner, &request, 481, why);
     request.finish(481, "Call/Transaction Does Not Exist", &[]).await;
 }
 

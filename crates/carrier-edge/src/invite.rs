@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 use trunk_rules::carrier::{
-    Admitted, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal, Snapshot, TrunkTerms,
-    Verdict, admit_and_hold, claimed_username,
+    Admitted, Cause, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal, Snapshot,
+    TrunkTerms, Verdict, admit_and_hold, claimed_username, reason_phrase, sentence,
 };
 
 use super::attempt::Parts;
@@ -22,7 +23,8 @@ use super::{Counters, Inner, attempt_log, call};
 
 /// The next step for an attempt. It borrows nothing from the INVITE.
 enum Step {
-    Run(Box<Admitted>, Channel),
+    /// It has a channel of its trunk, and a slot among the active calls of the server.
+    Run(Box<Admitted>, Channel, OwnedSemaphorePermit),
     Challenge(Box<Challenge>),
     Refuse(Box<Refusal>, Option<Header>, Option<Box<CallRecord>>),
     /// It is not answered, because its source sent too many wrong digests.
@@ -40,7 +42,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
     let trunk = match &step {
-        Step::Run(admitted, _) => Some(&admitted.trunk),
+        Step::Run(admitted, ..) => Some(&admitted.trunk),
         Step::Refuse(refusal, ..) => refusal.trunk.as_ref(),
         _ => None,
     };
@@ -53,11 +55,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     request.trying().await;
     match step {
         // Each future is boxed, so that a short one does not take the memory of the largest.
-        Step::Run(admitted, channel) => {
-            let Ok(slot) = Arc::clone(&inner.call_slots).try_acquire_owned() else {
-                drop(channel);
-                return refuse_unchecked(inner, request, 503, NO_CALL_SLOT).await;
-            };
+        Step::Run(admitted, channel, slot) => {
             let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
             drop(slot);
             if was_call {
@@ -80,7 +78,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
 
 const MERGED: &str =
     "the same INVITE arrived over another path before: a proxy forked it, or it runs in a loop";
-const NO_CALL_SLOT: &str = "the server has as many active calls as it can have, of all accounts together";
+const NO_CALL_SLOT: &str =
+    "the server has as many active calls as it can have, of all accounts together; end calls or raise calls";
 
 const NO_CHANNEL: &str = "the call has no channel, which must not happen";
 
@@ -121,8 +120,12 @@ impl Inner {
         }
         match (verdict, channel) {
             (Verdict::Admitted(admitted), Some(channel)) => {
+                let Ok(slot) = Arc::clone(&self.call_slots).try_acquire_owned() else {
+                    drop(channel);
+                    return self.refuse(request, &parts, self.without_slot(*admitted), now);
+                };
                 Counters::count(&self.counters.admitted);
-                Step::Run(admitted, channel)
+                Step::Run(admitted, channel, slot)
             }
             (Verdict::Admitted(_), None) => Step::WithoutChannel,
             (Verdict::Challenged(challenge), _) => {
@@ -135,19 +138,41 @@ impl Inner {
                     Step::Drop
                 }
             }
-            (Verdict::Refused(refusal), _) => {
-                Counters::count(&self.counters.refused);
-                attempt_log::refused(self, request, &parts, &refusal);
-                let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded());
-                let record = record.filter(|trunk| self.may_record(trunk, now)).map(|trunk| {
-                    let origin = Origin::of(self.core.ids.record(now), request, now);
-                    let (pop, ended) = (&self.config.server_name, self.core.clock.now());
-                    Box::new(CallRecord::of_refusal(pop, origin, &parts, trunk, &refusal, ended))
-                });
-                let header = parts.header().filter(|_| refusal.check == Check::Request);
-                Step::Refuse(refusal, header, record)
-            }
+            (Verdict::Refused(refusal), _) => self.refuse(request, &parts, refusal, now),
         }
+    }
+
+    /// Counts and traces a refusal, and makes its record if it has one.
+    fn refuse(&self, request: &Incoming, parts: &Parts<'_>, refusal: Box<Refusal>, now: Timestamp) -> Step {
+        Counters::count(&self.counters.refused);
+        attempt_log::refused(self, request, parts, &refusal);
+        let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded());
+        let record = record.filter(|trunk| self.may_record(trunk, now)).map(|trunk| {
+            let origin = Origin::of(self.core.ids.record(now), request, now);
+            let (pop, ended) = (&self.config.server_name, self.core.clock.now());
+            Box::new(CallRecord::of_refusal(pop, origin, parts, trunk, &refusal, ended))
+        });
+        let header = parts.header().filter(|_| refusal.check == Check::Request);
+        Step::Refuse(refusal, header, record)
+    }
+
+    /// The refusal of a call that its trunk has a channel for, and the server no slot.
+    fn without_slot(&self, admitted: Admitted) -> Box<Refusal> {
+        let code = 503;
+        let limit = self.config.calls;
+        Box::new(Refusal {
+            check: Check::Capacity,
+            cause: Cause::NoFreePorts,
+            code,
+            phrase: reason_phrase(code),
+            trunk: Some(admitted.trunk),
+            configured: format!("calls {limit}"),
+            received: format!("{limit} active calls of the server"),
+            explanation: sentence(NO_CALL_SLOT),
+            warning: None,
+            dialled: admitted.dialled,
+            passed: admitted.passed,
+        })
     }
 }
 

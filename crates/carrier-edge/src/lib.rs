@@ -8,7 +8,7 @@
 //!
 //! Bounds of the loops that peers feed:
 //!
-//! - active calls: `MAX_ACTIVE_CALLS`, and a limit for each account;
+//! - active calls: `EdgeConfig::calls`, and a limit for each account;
 //! - requests in progress: `request_slots::SLOT_LIMITS`, for all sources, each allowed subnet and each
 //!   source;
 //! - events queued for one call: `call_event::MAX_QUEUED_EVENTS`;
@@ -108,7 +108,7 @@ pub struct Inner {
     billing: Arc<Billing>,
     calls: Arc<Calls>,
     front: Arc<Front>,
-    /// Limits active calls to `MAX_ACTIVE_CALLS`.
+    /// Limits active calls to [`EdgeConfig::calls`].
     call_slots: Arc<Semaphore>,
     nonce_counts: nonce_counts::NonceCounts,
     merged_requests: merged_requests::MergedRequests,
@@ -192,6 +192,7 @@ impl Edge {
             ),
             account_slots: Slots::new(account_call_limit(&core, &config)),
             host_lookups: media::HostLookups::default(),
+            call_slots: Arc::new(Semaphore::new(config.calls.min(Semaphore::MAX_PERMITS))),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             core,
             unacknowledged_answers: UnacknowledgedAnswers::new(config.unacknowledged_answers),
@@ -200,7 +201,6 @@ impl Edge {
             billing,
             calls,
             front,
-            call_slots: Arc::new(Semaphore::new(MAX_ACTIVE_CALLS)),
             refusal_record_limit: RefusalRecordLimit::default(),
             counters: Counters::default(),
             log_sums: attempt_log::LogSums::new(),
@@ -376,9 +376,6 @@ pub struct CallCounts {
     #[serde(flatten)]
     pub front: FrontCounts,
 }
-
-/// Limit of active calls, of all accounts together; beyond it an attempt is answered with 503.
-const MAX_ACTIVE_CALLS: usize = 65_536;
 
 /// How often repeated log lines are summed up.
 const LOG_SUMMARY_INTERVAL: Duration = Duration::from_mins(1);

@@ -117,7 +117,7 @@ pub(crate) struct FinalCharge {
 }
 
 /// How an admitted call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
     /// The number of the disconnect cause in the record.
     pub(crate) cause: u16,
@@ -129,11 +129,13 @@ pub(crate) struct Ending {
     pub(crate) by: HungUpBy,
     /// The warning of a response that refuses media.
     pub(crate) warning: Option<Warning>,
+    /// The sentence of this ending, if its cause alone does not state the reason.
+    pub(crate) why: Option<Box<str>>,
 }
 
 impl Ending {
     pub(crate) const fn new(cause: u16, code: u16, reason: &'static str, by: HungUpBy) -> Self {
-        Self { cause, code, reason, by, warning: None }
+        Self { cause, code, reason, by, warning: None, why: None }
     }
 }
 
@@ -210,7 +212,7 @@ impl CallRecord {
     pub(crate) fn of_call(
         pop: &str,
         call_state: &CallState,
-        ending: Ending,
+        ending: &Ending,
         (ended, over): (Timestamp, Option<FinalCharge>),
     ) -> Self {
         let call_type = if call_state.is_emergency { "emergency" } else { "outbound" };
@@ -260,7 +262,7 @@ impl CallRecord {
     pub(crate) fn of_running(pop: &str, call_state: &CallState) -> Self {
         let lost = Cause::ServerLost;
         let ending = Ending::new(lost.id(), lost.code(), lost.text(), HungUpBy::Server);
-        Self::of_call(pop, call_state, ending, (call_state.origin.started, None))
+        Self::of_call(pop, call_state, &ending, (call_state.origin.started, None))
     }
 
     pub(crate) fn to_json(&self) -> Option<String> {

@@ -151,7 +151,9 @@ async fn respond(
     check_rate(&platform.customer_limiter, caller.customer(), config.customer_rate, platform, "customer")?;
     refuse_frozen(platform, &caller)?;
     // A body that is too long, too slow or cut off is no valid JSON.
-    let body = read_body(body, platform.limits.body()).await.map_err(|_| ApiError::invalid_json())?;
+    let body = read_body(body, platform.limits.body()).await.map_err(|_| {
+        ApiError::invalid_json().because("the body is too long, arrived too slowly or was cut off")
+    })?;
     let operation = endpoint.operation;
     let key = idempotency::key(parts)?;
     let identity = idempotency::identity(parts, &caller, body.clone());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use service_base::limiter::Limiter;
 use service_base::rate::Rate;
 use trunk_rules::outbound::Permission;
@@ -57,7 +58,8 @@ impl RequestContext {
     /// # Errors
     /// When it is empty, is no JSON, or does not have the shape of `T`.
     pub(crate) fn decode_body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        from_json(&self.body).map_err(|_| ApiError::invalid_json())
+        from_json(&self.body)
+            .map_err(|error| ApiError::invalid_json().because(flaw_of::<T>(&error, &self.body)))
     }
 
     /// Requires an admin or a manager of a customer.
@@ -67,6 +69,22 @@ impl RequestContext {
     pub(crate) fn require_admin_or_manager(&self, customer: Uuid) -> Result<(), ApiError> {
         self.caller.require(Permission::CUSTOMER_ADMIN.or(Permission::CUSTOMER_MANAGER), customer)
     }
+}
+
+/// Where a body is wrong, for the log. It states no value, which can be a secret.
+fn flaw_of<T: DeserializeOwned>(error: &serde_json::Error, body: &[u8]) -> String {
+    let (line, column) = (error.line(), error.column());
+    let what = match error.classify() {
+        Category::Data => {
+            let mut deserializer = serde_json::Deserializer::from_slice(body);
+            let wrong = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err();
+            let path = wrong.map_or_else(|| ".".to_owned(), |wrong| wrong.path().to_string());
+            format!("a member is missing or has another type at `{path}`")
+        }
+        Category::Eof => "the JSON text ends too early".to_owned(),
+        Category::Syntax | Category::Io => "the body is no JSON".to_owned(),
+    };
+    format!("{what}, line {line}, column {column}")
 }
 
 /// A page of a list, and the token of the next one.

@@ -1,12 +1,13 @@
 //! `docs/why.md` against the checks, the causes of refusals and the default response codes.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use sip_dialler::Outcome;
 use trunk_rules::carrier::{Cause as DisconnectCause, Check, DigestFailure, MediaRefusal, Settings};
 use trunk_rules::outbound::{Cause, NextRoute};
 
-use super::pages::{read, section};
+use super::pages::{path, read, section};
 
 /// The first cells of a table's rows, without their code marks.
 fn first_cells(text: &str) -> BTreeSet<String> {
@@ -56,6 +57,59 @@ fn every_default_code_has_its_row_on_the_page_that_says_why() {
     }
 }
 
+/// What precedes a response code where one is written as a number; `ome((` is the end of `Some((` and of `then_some((`.
+const SENDERS: [&str; 10] = [
+    "Reply::new(",
+    "finish(",
+    "respond(",
+    "respond_in_background(",
+    "refuse(",
+    "refuse_unchecked(",
+    "ome((",
+    "Ending::new(",
+    "Ending {",
+    "let code = ",
+];
+
+/// The response codes from 300 up that the sources below a folder send, apart from those of tests.
+fn sent_codes(folder: &Path, codes: &mut BTreeSet<u16>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        if file.is_dir() {
+            sent_codes(&file, codes);
+        } else if file.extension().is_some_and(|is| is == "rs") && !file.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code: String = code.flat_map(|line| [line, "\n"]).collect();
+            for sender in SENDERS {
+                for rest in code.split(sender).skip(1) {
+                    let arguments = rest.split([')', ';']).next().unwrap();
+                    let numbers = arguments
+                        .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+                        .filter(|word| word.len() == 3)
+                        .filter_map(|word| word.parse::<u16>().ok());
+                    codes.extend(numbers.filter(|number| (300..700).contains(number)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_code_that_the_edge_sends_has_its_row_on_the_page_that_says_why() {
+    let mut codes = BTreeSet::new();
+    for room in ["carrier-edge", "sip-transport"] {
+        sent_codes(&path(&format!("crates/{room}/src")), &mut codes);
+    }
+    let known = [400, 403, 405, 416, 469, 481, 482, 483, 487, 491, 500, 501, 503, 504, 505];
+    let overlooked: Vec<u16> = known.into_iter().filter(|code| !codes.contains(code)).collect();
+    assert!(overlooked.is_empty(), "the sources are not read as they are written: {overlooked:?}");
+    let rows = rows_below("## By response code");
+    let missing: Vec<&u16> = codes.iter().filter(|code| !rows.contains(&code.to_string())).collect();
+    assert!(missing.is_empty(), "docs/why.md has no row for the codes {missing:?}");
+}
+
 /// The first cells of the rows below a heading.
 fn rows_below(heading: &str) -> BTreeSet<String> {
     first_cells(section(&read("docs/why.md"), heading))
@@ -90,6 +144,22 @@ fn every_cause_of_an_ended_call_is_named_on_the_page_that_says_why() {
     for cause in DisconnectCause::ALL.iter().filter(|cause| cause.code() == 200) {
         let id = cause.id().to_string();
         assert!(ends.contains(&id), "docs/why.md has no row for the cause {id}, {}", cause.text());
+    }
+}
+
+#[test]
+fn every_sentence_of_an_ending_has_its_row_on_the_page_that_says_why() {
+    let source = read("crates/carrier-edge/src/ending_sentence.rs");
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(|line| [line, "\n"]).collect();
+    let texts = code.split('"').skip(1).step_by(2);
+    // The texts of causes begin with a capital letter.
+    let sentences: Vec<&str> =
+        texts.filter(|text| text.starts_with(|first: char| first.is_ascii_lowercase())).collect();
+    assert!(sentences.len() > 15, "{sentences:?}");
+    for sentence in sentences {
+        assert_has_sentence(sentence);
     }
 }
 

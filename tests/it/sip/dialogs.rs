@@ -124,6 +124,54 @@ async fn a_request_that_is_older_than_one_that_was_taken_is_refused() {
     call.hang_up().await;
 }
 
+/// Waits for the line of a refused request inside a call, which names the call, the code and the reason.
+async fn refused_in_call(edge: &Edge, call: &Call, code: u16, why: &str) {
+    let (code, why) = (format!(" code={code} "), format!("why=\"{why}"));
+    let line = edge.logs(&["refused in a call", &call.id, &code, &why]).await;
+    assert!(line.contains(" INFO ") && line.contains("method="), "{line}");
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_request_inside_a_call_has_a_line_of_the_log_with_its_reason() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.request("UPDATE", &["Require: x"], "").await.code(), 420);
+    refused_in_call(&edge, &call, 420, "the request requires an unsupported extension").await;
+    let short = ["Supported: timer", "Session-Expires: 30"];
+    assert_eq!(call.request("UPDATE", &short, "").await.code(), 422);
+    refused_in_call(&edge, &call, 422, "a session interval of less than 90 seconds is refused").await;
+    let content = std::mem::replace(&mut call.content, vec!["Content-Type: text/plain".to_owned()]);
+    assert_eq!(call.request("UPDATE", &[], "x").await.code(), 415);
+    call.content = content;
+    refused_in_call(&edge, &call, 415, "the body, or a required part of it, has the unsupported type").await;
+    assert_eq!(call.request("INFO", &["Info-Package: conference"], "").await.code(), 469);
+    refused_in_call(&edge, &call, 469, "no info package is supported").await;
+    let highest = call.sequence;
+    call.sequence = 0;
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 500);
+    call.sequence = highest;
+    refused_in_call(&edge, &call, 500, "the number in CSeq is lower than that of an earlier request").await;
+
+    let mut other = Uac::udp(&edge).await;
+    assert_eq!(call.request_from(&mut other, "BYE", &[], "").await.code(), 401);
+    refused_in_call(&edge, &call, 401, "no digest was sent").await;
+    call.hang_up().await;
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 481);
+    refused_in_call(&edge, &call, 481, "there is no such call: it has ended").await;
+
+    let own = Uac::udp(&edge).await;
+    let narrow = edge.trunk(json!({})).await;
+    edge.ip_only(&narrow, &[&own.local.ip().to_string()]).await;
+    let mut call = Call::over(own, &edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.attempt().await.code(), 200);
+    call.acknowledge().await;
+    assert_eq!(call.request_from(&mut other, "BYE", &[], "").await.code(), 403);
+    let why = "the request comes from another address, which the trunk does not allow";
+    refused_in_call(&edge, &call, 403, why).await;
+    call.hang_up().await;
+}
+
 #[tokio::test]
 async fn an_offer_that_crosses_one_of_the_edges_is_refused_with_491() {
     let edge = Edge::start().await;

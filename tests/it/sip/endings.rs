@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, RINGS_THEN_ANSWERS, Trunk};
 use super::scenario::{Run, Scenario};
+use super::sentences::assert_ended_with;
 use super::uac::Call;
+use crate::docs::why::assert_has_sentence;
 
 async fn ends(edge: &Edge, trunk: &Trunk, scenario: Scenario, tcp: bool) -> Value {
     let count = edge.records(trunk).await.len() + 1;
@@ -98,6 +100,10 @@ async fn a_cancel_right_behind_the_invite_ends_the_call() {
         assert_eq!((cancelled.code(), answer.code()), (200, 487));
         let record = edge.record(&trunk, count).await;
         assert_eq!(record["disconnect_reason"], "Request terminated (Cancel)", "{record}");
+        // What the caller decided needs no reason in the response.
+        assert!(answer.header("X-Refusal").is_none(), "{answer:?}");
+        let why = "the caller cancelled the call before it was answered";
+        assert_ended_with(&edge, &call, why, None).await;
     }
     edge.calls_up(0).await;
 }
@@ -129,6 +135,7 @@ async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
     assert_eq!(edge.record(&trunk, 1).await["id"], id.as_str());
     assert_eq!(edge.record(&trunk, 1).await["hung_up_by"], "operator");
+    assert_ended_with(&edge, &call, "an operator ended the call", None).await;
     assert_eq!(edge.control.delete(&format!("/calls/active/{id}")).await.status, 404);
 
     let mut call = Call::new(&edge, "9990180").await;
@@ -144,6 +151,8 @@ async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
         (&record["disconnect_reason"], &record["hung_up_by"]),
         (&json!("Ended by the operator"), &json!("operator"))
     );
+    let why = "an operator ended the call before it was answered";
+    assert_ended_with(&edge, &call, why, Some(&answer)).await;
 }
 
 #[tokio::test]
@@ -151,9 +160,49 @@ async fn calls_end_when_the_server_is_asked_to_stop() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
     let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    let mut ringing = rings(&edge, &trunk, "9990180").await;
     let Ok(pid) = i32::try_from(edge.binary.id()) else { unreachable!("ids of processes are small") };
     std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
     call.hung_up().await;
+    let answer = ringing.answer().await;
+    assert_eq!(answer.code(), 503, "{answer:?}");
+    // The control API has stopped, so the log is what can be read.
+    for (call, why) in [
+        (&call, "the server stopped, which ended the call"),
+        (&ringing, "the server stopped before the call was answered"),
+    ] {
+        edge.logs(&[" ended ", &call.id, &format!("why=\"{why}\"")]).await;
+        assert_has_sentence(why);
+    }
+    assert!(
+        answer.header("X-Refusal").is_some_and(|why| why.contains("the server stopped before")),
+        "{answer:?}"
+    );
+}
+
+/// A call that rings.
+async fn rings(edge: &Edge, trunk: &Trunk, to: &str) -> Call {
+    let mut call = Call::new(edge, to).await;
+    let challenge = call.attempt().await;
+    let right = super::digest::Answer::to(&challenge, trunk, &call.uri());
+    call.invite(&[format!("Authorization: {}", right.value())]).await;
+    call.ringing(180).await;
+    call
+}
+
+#[tokio::test]
+async fn a_call_whose_trunk_is_blocked_while_it_rings_is_refused_instead_of_answered() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nring = 10\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "threshold_amount": "0.05", "rtp_timeout": 600 })).await;
+    let mut ringing = rings(&edge, &trunk, RINGS_THEN_ANSWERS).await;
+    let mut other = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    edge.advance(10).await;
+    let answer = ringing.answer().await;
+    assert_eq!(answer.code(), 403, "{answer:?}");
+    let why = "the trunk was blocked before the call was answered";
+    assert_ended_with(&edge, &ringing, why, Some(&answer)).await;
+    other.hang_up().await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
-use super::sentences::assert_states_why;
+use super::sentences::{assert_ended_with, assert_states_why};
 use super::uac::{Call, Uac};
 
 async fn open_trunk(edge: &Edge) -> Trunk {
@@ -122,6 +122,24 @@ async fn a_new_contact_is_where_the_next_request_goes() {
 }
 
 #[tokio::test]
+async fn a_100_has_the_timestamp_of_its_invite_over_udp_and_tcp() {
+    let edge = Edge::start().await;
+    open_trunk(&edge).await;
+    for uac in [Uac::udp(&edge).await, Uac::tcp(&edge).await] {
+        let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
+        call.headers.push("Timestamp: 54.25".to_owned());
+        let answer = call.attempt().await;
+        assert_eq!(answer.code(), 200, "{answer:?}");
+        let trying = call.provisional.iter().find(|message| message.code() == 100).expect("a 100");
+        let stamps: Vec<&str> = trying.headers("Timestamp").collect();
+        assert_eq!(stamps, ["54.25"], "{trying:?}");
+        assert!(trying.header("CSeq").is_some() && trying.header("Via").is_some(), "{trying:?}");
+        call.acknowledge().await;
+        call.hang_up().await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_of_this_version_is_refused() {
     let edge = Edge::start().await;
     open_trunk(&edge).await;
@@ -161,6 +179,8 @@ async fn an_invite_is_good_for_as_long_as_it_says() {
     let (answer, ()) = tokio::join!(call.attempt(), rings);
     assert_eq!(answer.code(), 487);
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Request expired");
+    let why = "the call rang for longer than the Expires of its INVITE";
+    assert_ended_with(&edge, &call, why, Some(&answer)).await;
 }
 
 #[tokio::test]

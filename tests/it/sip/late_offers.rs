@@ -1,11 +1,12 @@
 //! Calls without an offer in the INVITE, encryption, and the versions of session descriptions.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::edge::{ANSWERS_AT_ONCE, Edge, RINGS_THEN_ANSWERS, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, RINGS_THEN_ANSWERS, Trunk, source};
 use super::media::hears_its_echo;
 use super::message::Message;
-use super::uac::Call;
+use super::uac::{Call, Uac};
+use crate::docs::why::assert_has_sentence;
 
 const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
 
@@ -52,6 +53,24 @@ async fn a_call_without_an_offer_is_offered_what_its_trunk_demands() {
     }
 }
 
+/// Checks that the record of a call that was ended for its answer, the recent attempts and both lines of the log have one
+/// sentence, which begins so.
+async fn assert_ended_because(edge: &Edge, call: &Call, record: &Value, beginning: &str) {
+    let why = record["explanation"].as_str().unwrap();
+    assert!(why.starts_with(beginning), "{why} is not: {beginning}");
+    assert_has_sentence(why);
+    let stated = format!("why=\"{why}\"");
+    edge.logs(&[" ended ", &call.id, &stated]).await;
+    edge.logs(&[" WARN ", "no media were agreed on", &call.id, &stated]).await;
+    let entry = edge.control.get(&format!("/attempts?call_id={}&outcome=ended", call.id)).await;
+    assert_eq!(entry.at("/attempts/0/explanation"), why, "{}", entry.text);
+}
+
+const NOT_OFFERED: &str = "the caller's answer has the profile";
+const NO_KEY: &str = "the caller's answer has no a=crypto line with tag 1";
+const NOT_ANSWERED: &str = "the caller did not answer the offer: its ACK has no session description";
+const NO_CODEC: &str = "the caller's answer has none of the codecs that were offered to it, but ";
+
 #[tokio::test]
 async fn a_call_whose_answer_does_not_fit_the_offer_is_ended_and_its_record_says_so() {
     let edge = Edge::start().await;
@@ -59,26 +78,44 @@ async fn a_call_whose_answer_does_not_fit_the_offer_is_ended_and_its_record_says
         (
             "srtp_sdes",
             vec![
-                ("RTP/AVP", String::new(), "No suitable media"),
-                ("RTP/AVP", crypto(1), "No suitable media"),
-                ("RTP/SAVP", String::new(), "No suitable media"),
-                ("RTP/SAVP", crypto(2), "No suitable media"),
+                ("RTP/AVP", String::new(), "No suitable media", NOT_OFFERED),
+                ("RTP/AVP", crypto(1), "No suitable media", NOT_OFFERED),
+                ("RTP/SAVP", String::new(), "No suitable media", NO_KEY),
+                ("RTP/SAVP", crypto(2), "No suitable media", NO_KEY),
             ],
         ),
         (
             "disabled",
             vec![
-                ("RTP/SAVP", crypto(1), "No suitable media"),
-                ("", String::new(), "No suitable media"),
-                ("codec", String::new(), "Codecs not matched"),
+                ("RTP/SAVP", crypto(1), "No suitable media", NOT_OFFERED),
+                ("", String::new(), "No suitable media", NOT_ANSWERED),
+                ("codec", String::new(), "Codecs not matched", NO_CODEC),
+                (
+                    "off",
+                    String::new(),
+                    "No suitable media",
+                    "the caller's answer refuses the audio stream that was offered to it",
+                ),
+                (
+                    "text",
+                    String::new(),
+                    "SDP parsing failed",
+                    "the caller's answer cannot be parsed: the body does not begin with v=0",
+                ),
             ],
         ),
     ] {
         let trunk = trunk_with(&edge, mode).await;
-        for (count, (profile, further, reason)) in answers.into_iter().enumerate() {
+        for (count, (profile, further, reason, why)) in answers.into_iter().enumerate() {
             let (mut call, own, _) = offered(&edge).await;
             call.acknowledgement = match profile {
                 "" => String::new(),
+                "text" => "hello".to_owned(),
+                "off" => {
+                    let (before, rest) = own.split_once("m=audio ").unwrap();
+                    let (_, rest) = rest.split_once(' ').unwrap();
+                    format!("{before}m=audio 0 {rest}")
+                }
                 "codec" => {
                     own.replace("RTP/AVP 8 0 101", "RTP/AVP 18").replace("a=rtpmap:8 PCMA/8000\r\n", "")
                 }
@@ -93,8 +130,42 @@ async fn a_call_whose_answer_does_not_fit_the_offer_is_ended_and_its_record_says
                 (&json!(reason), &json!(488)),
                 "{mode} {profile}: {record}"
             );
+            assert_ended_because(&edge, &call, &record, why).await;
         }
         edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_an_ack_that_cannot_be_read_or_is_from_another_address_ends_the_call_with_that_reason() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut other = Uac::udp(&edge).await;
+    // The address of the other sender is known, by another trunk.
+    let known = edge.trunk(json!({})).await;
+    edge.ip_only(&known, &[&format!("{}/32", other.local.ip())]).await;
+    let own = source();
+    edge.ip_only(&trunk, &[&format!("{own}/32")]).await;
+    for (count, is_foreign) in [false, true].into_iter().enumerate() {
+        let mut call = Call::over(Uac::udp_from(&edge, own).await, &edge, ANSWERS_AT_ONCE).await;
+        call.acknowledgement = std::mem::take(&mut call.offer);
+        let answer = call.attempt().await;
+        assert_eq!(answer.code(), 200, "{answer:?}");
+        let why = if is_foreign {
+            call.acknowledge_from(&mut other).await;
+            let source = other.local.ip();
+            format!(
+                "the caller did not answer the offer: its ACK came from {source}, which the trunk does not allow"
+            )
+        } else {
+            call.content = vec!["Content-Type: text/plain".to_owned()];
+            call.acknowledge().await;
+            "the caller did not answer the offer: its ACK cannot be read: the body, ".to_owned()
+        };
+        call.hung_up().await;
+        let record = edge.record(&trunk, count + 1).await;
+        assert_eq!(record["disconnect_reason"], "No suitable media", "{record}");
+        assert_ended_because(&edge, &call, &record, &why).await;
     }
 }
 
@@ -147,6 +218,10 @@ async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it
             call.hang_up().await;
         } else {
             assert_eq!((confirmed.code(), last.code()), (488, 488));
+            let record = edge.record(&trunk, 2).await;
+            assert_ended_because(&edge, &call, &record, NO_CODEC).await;
+            let stated = format!(";why=\"{}\"", record["explanation"].as_str().unwrap());
+            assert!(last.header("X-Refusal").is_some_and(|header| header.ends_with(&stated)), "{last:?}");
         }
     }
     assert_eq!(edge.record(&trunk, 2).await["disconnect_reason"], "Codecs not matched");

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::digest::Answer;
 use super::edge::{Edge, RINGS_THEN_ANSWERS, Trunk};
 use super::message::Message;
+use super::sentences::assert_ended_with;
 use super::uac::Call;
 
 /// Places a call that rings. Returns the first response with this code.
@@ -76,7 +77,10 @@ async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     rings(&mut call, &trunk, 183).await;
-    assert_eq!(call.answer().await.code(), 504);
+    let answer = call.answer().await;
+    assert_eq!(answer.code(), 504);
+    let why = "the caller acknowledged no reliable provisional response (PRACK) within 32 seconds";
+    assert_ended_with(&edge, &call, why, Some(&answer)).await;
     let record = edge.record(&trunk, 1).await;
     assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(504), &json!("No PRACK")));
     assert!(edge.active().await.is_empty());

@@ -158,6 +158,7 @@ fn rows() -> Vec<Row> {
         Row::of(Check::Media, Cause::DtlsNotImplemented).trunk(encrypted("srtp_dtls")),
         Row::of(Check::Media, Cause::SdpUnparsable).changed(|call| "hello".clone_into(&mut call.offer)),
         Row::of(Check::Capacity, Cause::Overloaded).trunk(json!({ "capacity_limit": 0 })),
+        Row::of(Check::Capacity, Cause::NoFreePorts).at("[sip]\ncalls = 0\n"),
         Row::after_the_checks(Cause::Forbidden).to("9990403"),
         Row::after_the_checks(Cause::BusyHere).to("9990486"),
         Row::after_the_checks(Cause::Decline).to("9990603"),
@@ -368,4 +369,24 @@ pub async fn assert_states_why(edge: &Edge, call: &Call, answer: &Message) {
     assert_eq!((&entry["explanation"], &entry["check"]), (&json!(why), &Value::Null), "{entry}");
     assert_eq!(entry["code"], answer.code(), "{entry}");
     edge.logs(&["refused", &call.id, &format!("why=\"{why}\"")]).await;
+}
+
+/// Checks that a call which ended so has one sentence in its record, in the recent attempts, in the log and, if it was refused
+/// by a response that says why, in that; and that the page about failed calls has a row for it.
+pub async fn assert_ended_with(edge: &Edge, call: &Call, why: &str, answer: Option<&Message>) {
+    let record = until("the record of the call", async || {
+        let listed = edge.control.get(&format!("/calls?call_id={}", call.id)).await;
+        Some(listed.at("/calls/0")).filter(Value::is_object)
+    })
+    .await;
+    assert_eq!(record["explanation"], why, "{record}");
+    let entry = edge.control.get(&format!("/attempts?call_id={}&outcome=ended", call.id)).await;
+    assert_eq!(entry.at("/attempts/0/explanation"), why, "{}", entry.text);
+    edge.logs(&[" ended ", &call.id, &format!("why=\"{why}\"")]).await;
+    if let Some(answer) = answer {
+        assert_eq!(record["disconnect_code"], answer.code(), "{record}");
+        let header = answer.header("X-Refusal").unwrap_or_else(|| panic!("{answer:?}"));
+        assert!(header.ends_with(&format!(";why=\"{why}\"")), "{header}");
+    }
+    assert_has_sentence(why);
 }

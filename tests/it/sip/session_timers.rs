@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
+use super::sentences::assert_ended_with;
 use super::uac::Call;
 
 async fn frozen() -> (Edge, Trunk) {
@@ -121,6 +122,32 @@ async fn a_refusal_of_a_refresh_is_heeded() {
 }
 
 #[tokio::test]
+async fn a_contact_in_the_answer_to_a_refresh_is_where_its_ack_and_later_requests_go() {
+    let (edge, _) = frozen().await;
+    for method in ["INVITE", "UPDATE"] {
+        let allow = format!("Allow: ACK, BYE, {method}");
+        let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", allow.as_str()];
+        let (mut call, _) = up(&edge, &timer).await;
+        let answer = if method == "INVITE" { call.offer.clone() } else { String::new() };
+        edge.advance(45).await;
+        let headers = ["Session-Expires: 90;refresher=uac", "Contact: <sip:elsewhere@127.0.0.7>"];
+        let refresh = call.asked(method, "200 OK", &headers, &answer).await;
+        assert!(refresh.start.starts_with(&format!("{method} sip:caller@")), "{refresh:?}");
+        if method == "INVITE" {
+            let ack = call.uac.expect("an ACK", None, |message| message.method() == "ACK").await;
+            assert_eq!(ack.start, "ACK sip:elsewhere@127.0.0.7 SIP/2.0");
+        }
+        // The call handles it after the answer to its refresh. An INFO changes no target.
+        assert_eq!(call.request("INFO", &[], "").await.code(), 200);
+        edge.advance(45).await;
+        let next = call.asked(method, "481 Call/Transaction Does Not Exist", &[], "").await;
+        assert_eq!(next.start, format!("{method} sip:elsewhere@127.0.0.7 SIP/2.0"));
+        let bye = call.hung_up().await;
+        assert_eq!(bye.start, "BYE sip:elsewhere@127.0.0.7 SIP/2.0");
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_that_is_answered_with_another_codec_than_offered_ends_the_call_with_that_reason() {
     let (edge, trunk) = frozen().await;
     let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE"];
@@ -137,6 +164,18 @@ async fn a_refresh_that_is_answered_with_another_codec_than_offered_ends_the_cal
         (&json!("Codecs not matched"), &json!(488), &json!("server")),
         "{record}"
     );
+    let why = record["explanation"].as_str().unwrap();
+    assert!(
+        why.starts_with("the caller's answer has none of the codecs that were offered to it, but "),
+        "{why}"
+    );
+
+    let (mut call, _) = up(&edge, &timer).await;
+    edge.advance(45).await;
+    call.asked("INVITE", "200 OK", &headers, "").await;
+    call.hung_up().await;
+    let why = "the caller did not answer the offer: its response has no session description";
+    assert_ended_with(&edge, &call, why, None).await;
 }
 
 #[tokio::test]

@@ -125,6 +125,34 @@ async fn the_same_everywhere(edge: &Edge, trunk: &Trunk, call: &Call, check: &st
 }
 
 #[tokio::test]
+async fn since_and_until_leave_out_what_is_before_and_after_them() {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "status": "blocked" })).await;
+    let query = format!("trunk={}&outcome=refused", trunk.id);
+    let mut entries = Vec::new();
+    for _ in 0..3 {
+        let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+        assert_eq!(call.place(&trunk).await.code(), 403);
+        entries.push(attempt(&edge, &format!("call_id={}", call.id), "refused").await);
+        edge.advance(10).await;
+    }
+    let [first, second, third] = entries.as_slice() else { panic!("{entries:?}") };
+    let at = |entry: &Value| entry["time"].as_str().unwrap().to_owned();
+    assert!(at(first) < at(second) && at(second) < at(third), "{entries:?}");
+    // A bound selects what happens at it with `since`, and does not with `until`.
+    for (bounds, selected) in [
+        (format!("since={}", at(second)), vec![third, second]),
+        (format!("until={}", at(second)), vec![first]),
+        (format!("since={}&until={}", at(second), at(third)), vec![second]),
+        (format!("since={}&until={}", at(first), at(third)), vec![second, first]),
+    ] {
+        let found = attempts(&edge, &format!("{query}&{bounds}")).await;
+        assert_eq!(found.iter().collect::<Vec<_>>(), selected, "{bounds}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_and_its_explanation_before_the_call_have_the_same_sentence() {
     let edge = Edge::start().await;
     for (check, attributes) in [
@@ -299,28 +327,45 @@ async fn unreadable_and_oversized_messages_are_traced_and_summed_when_there_are_
 
 #[tokio::test]
 async fn no_peer_can_forge_a_line_of_the_log_or_an_entry() {
-    let edge = Edge::start().await;
+    cannot_forge(&Edge::start().await, |line| {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(!line.starts_with("2026-01-01T00:00:00Z"), "{line:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_peer_can_forge_a_line_of_a_log_in_json() {
+    let edge = Edge::with_arguments(&["--log-format", "json"]).await;
+    cannot_forge(&edge, |line| {
+        assert!(!line.chars().any(|character| character.is_ascii_control()), "{line:?}");
+        let read: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line:?}"));
+        assert!(read.is_object() && read["timestamp"] != "2026-01-01T00:00:00Z", "{line:?}");
+    })
+    .await;
+    assert!(edge.binary.log().contains("forged"), "what is forged is in the log, as a value");
+}
+
+/// Sends texts that would be lines of the log if they were written as they are, and checks each line of it.
+async fn cannot_forge(edge: &Edge, is_own: impl Fn(&str)) {
     let trunk = edge
         .trunk(json!({
             "name": "Trunk\u{2028}2026-01-01T00:00:00Z  INFO forged: by the name\u{202e}[2J",
             "on_cli_mismatch_action": "reject_call",
         }))
         .await;
-    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+    let mut call = Call::new(edge, RINGS_THEN_ANSWERS).await;
     call.id = format!("{}\u{1b}[31mINFO forged: by the call\u{85}", unique());
     call.from = "<sip:\u{7}\u{1b}]0;forged%0d%0aINFO@x>".to_owned();
     call.invite(&[]).await;
-    let mut named = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+    let mut named = Call::new(edge, RINGS_THEN_ANSWERS).await;
     named.from = "<sip:\u{1b}]0;forged%0d%0aINFO@x>".to_owned();
     assert_eq!(named.place(&trunk).await.code(), 403);
-    let mut stranger = Uac::udp(&edge).await;
+    let mut stranger = Uac::udp(edge).await;
     stranger.send("INVITE \u{1b}[31mforged SIP/2.0\r\nCall-ID: a\u{1b}[31mforged\rb\r\n\r\n").await;
-    until("both are traced", async || (attempts(&edge, "limit=10").await.len() >= 4).then_some(())).await;
-    for line in edge.binary.log().lines() {
-        assert!(!line.chars().any(char::is_control), "{line:?}");
-        assert!(!line.starts_with("2026-01-01T00:00:00Z"), "{line:?}");
-    }
-    for entry in attempts(&edge, "limit=100").await {
+    until("both are traced", async || (attempts(edge, "limit=10").await.len() >= 4).then_some(())).await;
+    edge.binary.log().lines().for_each(is_own);
+    for entry in attempts(edge, "limit=100").await {
         assert!(!entry["call_id"].as_str().unwrap().chars().any(char::is_control), "{entry}");
     }
 }

@@ -369,6 +369,13 @@ impl Call {
         self.uac.send(&ack).await;
     }
 
+    /// The same over another path.
+    pub async fn acknowledge_from(&self, other: &mut Uac) {
+        let branch = format!("{}-ack", self.branch());
+        let ack = self.message_of(other, "ACK", &self.target, &branch, &[], &self.acknowledgement);
+        other.send(&ack).await;
+    }
+
     /// Sends an INVITE without a digest. Returns its final response.
     pub async fn attempt(&mut self) -> Message {
         self.invite(&[]).await;

@@ -73,7 +73,7 @@ impl Binary {
             greeting.push('\n');
             if let Ok(members) = serde_json::from_str::<serde_json::Value>(&line) {
                 let said = |name: &str| members[name].as_str().map(str::to_owned);
-                (base, control) = (said("api"), said("control"));
+                (base, control, sip) = (said("api"), said("control"), said("sip"));
                 break;
             }
             if line.contains("curl") {

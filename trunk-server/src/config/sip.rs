@@ -24,6 +24,7 @@ pub(crate) struct SipTable {
     ring_timeout: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
+    calls: Option<usize>,
     calls_per_account: Option<usize>,
     keep_months: Option<u32>,
     refusals_recorded: Option<u32>,
@@ -149,6 +150,7 @@ impl SipTable {
         edge.connections.all = self.connections.unwrap_or(edge.connections.all);
         edge.connections.of_one_address =
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
+        edge.calls = self.calls.unwrap_or(edge.calls);
         edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
         edge.dtmf_digits = self.dtmf_digits.unwrap_or(edge.dtmf_digits);

@@ -48,7 +48,7 @@ impl Call<'_> {
             cause => cause.code(),
         };
         let refused = Ending { code, ..ending(cause) };
-        self.respond_with(request, refused).await;
+        self.respond_with(request, &refused).await;
         refused
     }
 

@@ -1,7 +1,10 @@
 //! The offers and answers of a call, in both directions (RFC 3264).
 
+use sip_transport::body::BodyRefusal;
 use sip_transport::sdp;
-use trunk_rules::carrier::{Media, MediaRefusal, Protection, negotiate, own_offer, take_answer, taken_out};
+use trunk_rules::carrier::{
+    Media, MediaRefusal, Protection, negotiate, own_offer, sentence, take_answer, taken_out,
+};
 
 use super::Call;
 use super::sdp_state::SdpState;
@@ -16,16 +19,23 @@ impl Call<'_> {
         self.inner.log_sums.media.admits(source, self.inner.core.clock.now())
     }
 
-    /// The ending of an answered call for which no media could be agreed on.
-    fn no_media(&self, why: &MediaRefusal) -> Ending {
-        let call_id = &self.registered.call_state.key.call_id;
+    /// The ending of a call whose caller gave no usable answer to an offer of the edge. `why` is the sentence of the log
+    /// and of the record.
+    fn no_media(&self, refusal: &MediaRefusal, why: &str) -> Ending {
+        let why = sentence(why);
         if self.may_warn() {
-            let (why, call_id) = (why.to_string(), &**call_id);
-            tracing::warn!(why, call_id, "the answer does not match the offer; the call is ended");
+            let (why, call_id): (&str, &str) = (&why, &self.registered.call_state.key.call_id);
+            tracing::warn!(why, call_id, "no media were agreed on; the call is ended");
         }
-        let cause = why.cause();
+        let cause = refusal.cause();
         let ended = Ending::new(cause.id(), 488, cause.text(), HungUpBy::Server);
-        Ending { warning: Some(why.warning()), ..ended }
+        Ending { warning: Some(refusal.warning()), why: Some(why.into()), ..ended }
+    }
+
+    /// The same, if there is no session description to judge.
+    fn unanswered(&mut self, why: &str) -> Ending {
+        self.sdp_state.awaits_answer = false;
+        self.no_media(&MediaRefusal::NoAnswer, &format!("the caller did not answer the offer: {why}"))
     }
 
     /// The edge's session description: the answer to an offer, or an offer of its own without one.
@@ -80,15 +90,23 @@ impl Call<'_> {
         Ok(self.answer_to(&media))
     }
 
-    /// Applies the caller's answer to an offer of the edge.
+    /// Applies the caller's answer to an offer of the edge. `message` names what carries it: an ACK, a PRACK or a response.
     ///
     /// # Errors
     /// The ending of the call if the answer is missing or does not match the offer.
-    pub(super) async fn answered_offer(&mut self, answer: Option<&[u8]>) -> Result<(), Ending> {
+    pub(super) async fn answered_offer(
+        &mut self,
+        message: &str,
+        answer: Result<Option<Vec<u8>>, BodyRefusal>,
+    ) -> Result<(), Ending> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(why) => return Err(self.unanswered(&format!("its {message} cannot be read: {why}"))),
+        };
         self.sdp_state.awaits_answer = false;
         let mode = &self.registered.call_state.trunk.media_encryption_mode;
-        let media =
-            take_answer(mode, &self.inner.config.settings, answer).map_err(|why| self.no_media(&why))?;
+        let media = take_answer(mode, &self.inner.config.settings, answer.as_deref())
+            .map_err(|refusal| self.no_media(&refusal, &flaw_of_answer(message, &refusal)))?;
         if let Some(endpoint) = self.media.as_mut() {
             endpoint.apply(self.inner, &media, self.inner.core.clock.now()).await;
         }
@@ -105,18 +123,39 @@ impl Call<'_> {
         }
         // An ACK cannot be challenged. From an address that the trunk does not allow, it must not redirect
         // media.
-        let own = self.registered.call_state.origin.source.ip().to_canonical();
-        let trusted = ack.filter(|ack| {
-            ack.source.is_none_or(|source| source == own || self.registered.call_state.trunk.allows(source))
-        });
-        let answer = match trusted.map(|ack| ack.description) {
-            Some(Ok(answer)) => answer,
-            Some(Err(why)) => {
-                tracing::debug!(%why, "the answer to an offer cannot be read");
-                None
-            }
-            None => None,
-        };
-        self.answered_offer(answer.as_deref()).await
+        let Some(ack) = ack else { return Err(self.unanswered("its ACK did not arrive")) };
+        let call_state = &self.registered.call_state;
+        let own = call_state.origin.source.ip().to_canonical();
+        let foreign = ack.source.filter(|source| *source != own && !call_state.trunk.allows(*source));
+        if let Some(source) = foreign {
+            let why = format!("its ACK came from {source}, which the trunk does not allow");
+            return Err(self.unanswered(&why));
+        }
+        self.answered_offer("ACK", ack.description).await
+    }
+}
+
+/// What is wrong with the caller's answer to an offer of the edge. The texts of a [`MediaRefusal`] are those of offers.
+fn flaw_of_answer(message: &str, refusal: &MediaRefusal) -> String {
+    match refusal {
+        MediaRefusal::NoAnswer => {
+            format!("the caller did not answer the offer: its {message} has no session description")
+        }
+        MediaRefusal::Unparsable(why) => format!("the caller's answer cannot be parsed: {why}"),
+        MediaRefusal::NoAudio | MediaRefusal::StreamRefused => {
+            "the caller's answer refuses the audio stream that was offered to it".to_owned()
+        }
+        MediaRefusal::Profile(profile) => {
+            format!("the caller's answer has the profile {profile}, which was not offered to it")
+        }
+        MediaRefusal::NoKey => {
+            "the caller's answer has no a=crypto line with tag 1, AES_CM_128_HMAC_SHA1_80 and a complete key"
+                .to_owned()
+        }
+        MediaRefusal::NoFingerprint => "the caller's answer has no a=fingerprint and a=setup".to_owned(),
+        MediaRefusal::NoCodec(codecs) => {
+            format!("the caller's answer has none of the codecs that were offered to it, but {codecs}")
+        }
+        MediaRefusal::DtlsNotImplemented => refusal.to_string(),
     }
 }

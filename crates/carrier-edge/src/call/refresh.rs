@@ -74,9 +74,12 @@ impl Call<'_> {
         match code {
             200..300 => {
                 let now = self.inner.core.clock.now();
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.retarget(&headers);
+                }
                 self.session = said.agreed().map(|terms| Session::new(terms, now));
                 if offered {
-                    self.answered_offer(description.as_deref()).await?;
+                    self.answered_offer("response", description).await?;
                 }
             }
             408 | 481 => return Err(ending(Cause::SessionTimeout)),

@@ -7,6 +7,7 @@ use sip_transport::session_timer::{Decision, Session, TimerHeaders};
 use trunk_rules::carrier::reason_phrase;
 
 use super::Call;
+use crate::attempt_log::refused_in_call;
 use crate::call_event::CallEvent;
 use crate::inspection;
 use crate::stack::Incoming;
@@ -31,6 +32,7 @@ impl Call<'_> {
         let refreshes = self.pending_refresh.as_ref().is_some_and(|pending| pending.has_offer);
         if (invites || offer.is_some()) && (self.sdp_state.awaits_answer || refreshes) {
             // An offer of the edge is pending (RFC 3261 §14.2, RFC 3311 §5.2).
+            refused_in_call(self.inner, &request, 491, "an offer of the server is not answered yet");
             return respond_in_background(request, 491, None);
         }
         if let Some(offer) = offer {

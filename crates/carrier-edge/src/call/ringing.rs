@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::reliable::{self, Due, Reliable};
 use super::requests::respond_in_background;
 use super::{CANCELLED, Call, ending};
+use crate::attempt_log::refused_in_call;
 use crate::call_event::CallEvent;
 use crate::far_end::{Outcome, Then};
 use crate::hung_up_by::HungUpBy;
@@ -108,7 +109,7 @@ impl Call<'_> {
                 }
             };
             if let Some(ending) = ending {
-                self.respond_with(request, ending).await;
+                self.respond_with(request, &ending).await;
                 return Some(ending);
             }
         }
@@ -170,6 +171,7 @@ impl Call<'_> {
 
     /// Answers with 500 and a `Retry-After` of 1 to 9 seconds (RFC 3261 §14.2).
     fn refuse_for_now(&self, request: Incoming) {
+        refused_in_call(self.inner, &request, 500, "the offer of the INVITE is not answered yet");
         let seconds = (1 + self.inner.core.ids.word() % 9).to_string();
         tokio::spawn(async move {
             request.finish(500, "Server Internal Error", &[("Retry-After", seconds.as_str())]).await;
@@ -183,13 +185,14 @@ impl Call<'_> {
     /// The ending of a call for which no media could be agreed on.
     pub(super) async fn handle_prack(&mut self, prack: Incoming) -> Result<(), Ending> {
         let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
+            refused_in_call(self.inner, &prack, 481, "the RAck of the PRACK names no response that is sent");
             respond_in_background(prack, 481, None);
             return Ok(());
         };
         let agreed_before = reliable.acknowledge();
-        let description = prack.description().ok().flatten().map(<[u8]>::to_vec);
+        let description = prack.description().map(|found| found.map(<[u8]>::to_vec));
         if self.sdp_state.awaits_answer && agreed_before {
-            return match self.answered_offer(description.as_deref()).await {
+            return match self.answered_offer("PRACK", description).await {
                 Ok(()) => {
                     respond_in_background(prack, 200, None);
                     Ok(())
@@ -201,7 +204,7 @@ impl Call<'_> {
                 }
             };
         }
-        match description {
+        match description.ok().flatten() {
             None => respond_in_background(prack, 200, None),
             Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
             Some(_) => self.refuse_for_now(prack),

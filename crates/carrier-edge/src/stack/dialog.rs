@@ -8,12 +8,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Headers, Method, Request, Response, SipMessage, Transport, Uri, Version};
+use rsipstack::sip::{
+    Header, Headers, Method, Request, Response, Scheme, SipMessage, Transport, Uri, Version,
+};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
-use sip_transport::body::session_description;
+use sip_transport::address::entries;
+use sip_transport::body::{BodyRefusal, session_description};
+use sip_transport::uri_of;
 
 use super::identity::EdgeIdentity;
 
@@ -27,6 +31,7 @@ const ACK_REPEAT_DELAYS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// The state that requests in a dialog are made from.
+#[derive(Clone)]
 pub(crate) struct Dialog {
     pub(super) endpoint: EndpointInnerRef,
     pub(super) connection: SipConnection,
@@ -52,15 +57,15 @@ pub(crate) struct Dialog {
 pub(crate) struct FinalResponse {
     pub(crate) code: u16,
     pub(crate) headers: Headers,
-    /// The session description in the body; `None` if there is none or it cannot be read.
-    pub(crate) description: Option<Vec<u8>>,
+    /// The session description in the body.
+    pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
 }
 
 /// A request that was sent and has no final response yet.
 pub(crate) struct Sent {
     transaction: Transaction,
-    /// For an INVITE: the ACK of a 2xx response, and its destination.
-    ack: Option<(Request, SipAddr)>,
+    /// For an INVITE: the dialog that the ACK of a 2xx response is made from.
+    acknowledges: Option<Box<Dialog>>,
 }
 
 impl Dialog {
@@ -87,22 +92,16 @@ impl Dialog {
     async fn send(&mut self, method: Method, headers: Vec<Header>, body: &str) -> Option<Sent> {
         self.sequence = self.sequence.saturating_add(1);
         let sending = async {
-            let no_request =
-                || rsipstack::Error::Error("the contact cannot be used as a Request-URI".to_owned());
-            let request = self.request(method, headers, body).ok_or_else(no_request)?;
-            let ack = match method {
-                Method::Invite => {
-                    let ack = self.request(Method::Ack, Vec::new(), "").ok_or_else(no_request)?;
-                    Some((ack, self.destination()))
-                }
-                _ => None,
-            };
+            let request = self.request(method, headers, body).ok_or_else(|| {
+                rsipstack::Error::Error("the contact cannot be used as a Request-URI".to_owned())
+            })?;
+            let acknowledges = (method == Method::Invite).then(|| Box::new(self.clone()));
             let key = TransactionKey::from_request(&request, TransactionRole::Client)?;
             let mut transaction =
                 Transaction::new_client(key, request, self.endpoint.clone(), Some(self.connection.clone()));
             transaction.destination = Some(self.destination());
             transaction.send().await?;
-            Ok::<_, rsipstack::Error>(Sent { transaction, ack })
+            Ok::<_, rsipstack::Error>(Sent { transaction, acknowledges })
         };
         match tokio::time::timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(sent)) => Some(sent),
@@ -114,6 +113,14 @@ impl Dialog {
                 tracing::debug!(%method, "a request was not sent: the peer's connection is stuck");
                 None
             }
+        }
+    }
+
+    /// Updates the remote target from a request of the caller, or from its 2xx to a request of the edge, that refreshes it
+    /// (RFC 3261 §12.2.1.2 and §12.2.2). Without a usable contact it stays as it was.
+    pub(crate) fn retarget(&mut self, headers: &Headers) {
+        if let Ok(Some(contact)) = contact_of(headers) {
+            self.target = contact.into();
         }
     }
 
@@ -149,7 +156,7 @@ impl Dialog {
     /// Request-URI and the contact is the last route (RFC 3261 §12.2.1.1).
     fn target_and_routes(&self) -> (&str, Vec<String>) {
         let routes = || self.routes.iter().map(ToString::to_string);
-        let first = self.routes.first().map(|route| sip_transport::uri_of(route));
+        let first = self.routes.first().map(|route| uri_of(route));
         match first.filter(|first| !is_loose(first)) {
             None => (&self.target, routes().collect()),
             Some(first) => (first, routes().skip(1).chain([format!("<{}>", self.target)]).collect()),
@@ -168,13 +175,16 @@ impl Sent {
             }
         };
         let accepted = (200..300).contains(&response.status_code.code());
-        if let Some((ack, destination)) = self.ack.take().filter(|_| accepted)
+        if let Some(mut dialog) = self.acknowledges.take().filter(|_| accepted)
             && let Some(connection) = self.transaction.connection.clone()
         {
-            acknowledge(connection, ack, destination, &response).await;
+            dialog.retarget(&response.headers);
+            if let Some(ack) = dialog.request(Method::Ack, Vec::new(), "") {
+                acknowledge(connection, ack, dialog.destination(), &response).await;
+            }
         }
-        let description = session_description(&response.headers, &response.body).ok().flatten();
-        let description = description.map(<[u8]>::to_vec);
+        let description = session_description(&response.headers, &response.body);
+        let description = description.map(|found| found.map(<[u8]>::to_vec));
         Some(FinalResponse { code: response.status_code.code(), headers: response.headers, description })
     }
 }
@@ -196,6 +206,26 @@ async fn acknowledge(connection: SipConnection, ack: Request, to: SipAddr, respo
             send(&connection, ack.clone(), &to).await;
         }
     });
+}
+
+/// The URI in the `Contact` of a message, to which its sender wants requests of the dialog; `None` without the header.
+///
+/// # Errors
+/// A reason if there is more than one contact, or it is not a SIP URI with a host.
+pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str> {
+    let named = headers.iter().filter(|header| header.name().eq_ignore_ascii_case("Contact"));
+    let mut contacts = named.flat_map(|header| entries(header.value().trim_start()));
+    let Some(contact) = contacts.next() else { return Ok(None) };
+    if contacts.next().is_some() {
+        return Err("there is more than one contact");
+    }
+    let uri = uri_of(contact);
+    let parsed = Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
+    let has_host = !parsed.host_with_port.to_string().is_empty();
+    match parsed.scheme {
+        Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
+        _ => Err("the contact is no SIP URI"),
+    }
 }
 
 fn is_loose(uri: &str) -> bool {

@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use rsipstack::dialog::DialogId;
 use rsipstack::sip::prelude::HeadersExt as _;
-use rsipstack::sip::{Header, Headers, Method, Response, Scheme, SipMessage, StatusCode, Transport, Version};
+use rsipstack::sip::{Header, Headers, Method, Response, SipMessage, StatusCode, Transport, Version};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{Arrival, tag_of, uri_of};
+use sip_transport::{Arrival, tag_of};
 
 use super::Dialog;
+use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
@@ -146,18 +147,7 @@ impl Incoming {
     /// # Errors
     /// A reason if there is more than one contact, or it is not a SIP URI with a host.
     pub(crate) fn contact(&self) -> Result<Option<&str>, &'static str> {
-        let mut contacts = self.values("Contact").flat_map(entries);
-        let Some(contact) = contacts.next() else { return Ok(None) };
-        if contacts.next().is_some() {
-            return Err("there is more than one contact");
-        }
-        let uri = uri_of(contact);
-        let parsed = rsipstack::sip::Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
-        let has_host = !parsed.host_with_port.to_string().is_empty();
-        match parsed.scheme {
-            Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
-            _ => Err("the contact is no SIP URI"),
-        }
+        contact_of(self.headers())
     }
 
     /// The values of a header as received, one for each line. A compact name is found by its long one.
@@ -206,7 +196,7 @@ impl Incoming {
         }
     }
 
-    /// Sends 100 Trying.
+    /// Sends 100 Trying, with the `Timestamp` of the request (RFC 3261 §8.2.6.1).
     pub(crate) async fn trying(&mut self) {
         let sent = match (&self.transaction.connection, &self.transaction.destination) {
             // Written directly to the socket: a lost 100 does no harm, as the request is repeated, and the
@@ -217,10 +207,18 @@ impl Incoming {
                 for header in self.transaction.original.headers.iter().filter(|header| is_copied(header)) {
                     let _infallible = write!(text, "{}: {}\r\n", header.name(), header.value());
                 }
+                for timestamp in self.values("Timestamp") {
+                    let _infallible = write!(text, "Timestamp: {timestamp}\r\n");
+                }
                 text.push_str("Content-Length: 0\r\n\r\n");
                 socket.send_raw(text.as_bytes(), peer).await
             }
-            _ => Box::pin(self.transaction.send_trying()).await,
+            _ => {
+                let timestamps: Vec<(&str, &str)> =
+                    self.values("Timestamp").map(|value| ("Timestamp", value)).collect();
+                let trying = self.response(100, "Trying", &timestamps, "");
+                Box::pin(self.transaction.respond(trying)).await
+            }
         };
         if let Err(error) = sent {
             tracing::debug!(%error, "100 was not sent");
@@ -389,9 +387,7 @@ impl Incoming {
     /// Updates the dialog from a later request of its caller: the contact (RFC 3261 §12.2.2), the methods
     /// that the caller allows, and the source address and connection.
     pub(crate) fn retarget(&self, dialog: &mut Dialog) {
-        if let Ok(Some(contact)) = self.contact() {
-            dialog.target = contact.into();
-        }
+        dialog.retarget(self.headers());
         if self.value("Allow").is_some() {
             dialog.allows_update = self.lists("Allow", "UPDATE");
         }

@@ -170,9 +170,14 @@ fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
         return Err(ApiError::invalid_argument("tech_headers values must be strings."));
     }
     let body: ProviderBody =
-        serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())?;
+        serde_json::from_value(Value::Object(body)).map_err(|_| where_it_is_wrong(request))?;
     warn_of_unsent_headers(&body);
     Ok(body)
+}
+
+/// The refusal of a body whose JSON is no provider; read as text, its cause states the place.
+fn where_it_is_wrong(request: &RequestContext) -> ApiError {
+    request.decode_body::<ProviderBody>().err().unwrap_or_else(ApiError::invalid_json)
 }
 
 /// Refuses a hostname that calls could not be dialled with. An empty one is accepted, as on the running platform: the
