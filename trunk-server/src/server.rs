@@ -229,11 +229,9 @@ impl ServerBuilder {
         #[cfg(feature = "voipbin")]
         let jobs = jobs.and(platform_jobs);
         running.run_jobs(jobs, callbacks);
-        let rates = RateLimits::new(config.accounts.max_rate(address.ip().to_canonical().is_loopback()));
-        let rates = Arc::new(rates);
-        let token_settings = config.tokens.settings();
-        let tokens =
-            Arc::new(TokenService::new(Arc::clone(&core), token_settings, limits, Arc::clone(&rates)));
+        let rates = Arc::new(RateLimits::new(config.accounts.max_rate(is_on_loopback(address))));
+        let settings = config.tokens.settings();
+        let tokens = Arc::new(TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
         let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
@@ -449,6 +447,10 @@ async fn listen(address: &str) -> Result<TcpListener, StartError> {
         }
     }
     Err(failed(last))
+}
+
+fn is_on_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {

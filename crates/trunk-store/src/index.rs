@@ -109,7 +109,7 @@ impl IndexPlan {
                     }
                 }
                 (kind, value) => {
-                    entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique })
+                    entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique });
                 }
             }
         }

@@ -356,10 +356,10 @@ async fn cannot_forge(edge: &Edge, is_own: impl Fn(&str)) {
         .await;
     let mut call = Call::new(edge, RINGS_THEN_ANSWERS).await;
     call.id = format!("{}\u{1b}[31mINFO forged: by the call\u{85}", unique());
-    call.from = "<sip:\u{7}\u{1b}]0;forged%0d%0aINFO@x>".to_owned();
+    call.from = String::from("<sip:\u{7}\u{1b}]0;forged%0d%0aINFO@x>");
     call.invite(&[]).await;
     let mut named = Call::new(edge, RINGS_THEN_ANSWERS).await;
-    named.from = "<sip:\u{1b}]0;forged%0d%0aINFO@x>".to_owned();
+    named.from = String::from("<sip:\u{1b}]0;forged%0d%0aINFO@x>");
     assert_eq!(named.place(&trunk).await.code(), 403);
     let mut stranger = Uac::udp(edge).await;
     stranger.send("INVITE \u{1b}[31mforged SIP/2.0\r\nCall-ID: a\u{1b}[31mforged\rb\r\n\r\n").await;

@@ -198,27 +198,27 @@ impl Incoming {
 
     /// Sends 100 Trying, with the `Timestamp` of the request (RFC 3261 §8.2.6.1).
     pub(crate) async fn trying(&mut self) {
-        let sent = match (&self.transaction.connection, &self.transaction.destination) {
-            // Written directly to the socket: a lost 100 does no harm, as the request is repeated, and the
-            // library's transaction would copy the message three times.
-            (Some(SipConnection::Udp(socket)), Some(peer)) => {
-                let mut text = String::with_capacity(512);
-                text.push_str("SIP/2.0 100 Trying\r\n");
-                for header in self.transaction.original.headers.iter().filter(|header| is_copied(header)) {
-                    let _infallible = write!(text, "{}: {}\r\n", header.name(), header.value());
-                }
-                for timestamp in self.values("Timestamp") {
-                    let _infallible = write!(text, "Timestamp: {timestamp}\r\n");
-                }
-                text.push_str("Content-Length: 0\r\n\r\n");
-                socket.send_raw(text.as_bytes(), peer).await
+        let transaction = &self.transaction;
+        let sent = if let (Some(SipConnection::Udp(socket)), Some(peer)) =
+            (&transaction.connection, &transaction.destination)
+        {
+            // Written directly to the socket: a lost 100 does no harm, as the request is repeated, and the library's
+            // transaction would copy the message three times.
+            let mut text = String::with_capacity(512);
+            text.push_str("SIP/2.0 100 Trying\r\n");
+            for header in transaction.original.headers.iter().filter(|header| is_copied(header)) {
+                let _infallible = write!(text, "{}: {}\r\n", header.name(), header.value());
             }
-            _ => {
-                let timestamps: Vec<(&str, &str)> =
-                    self.values("Timestamp").map(|value| ("Timestamp", value)).collect();
-                let trying = self.response(100, "Trying", &timestamps, "");
-                Box::pin(self.transaction.respond(trying)).await
+            for timestamp in self.values("Timestamp") {
+                let _infallible = write!(text, "Timestamp: {timestamp}\r\n");
             }
+            text.push_str("Content-Length: 0\r\n\r\n");
+            socket.send_raw(text.as_bytes(), peer).await
+        } else {
+            let timestamps: Vec<(&str, &str)> =
+                self.values("Timestamp").map(|value| ("Timestamp", value)).collect();
+            let trying = self.response(100, "Trying", &timestamps, "");
+            Box::pin(self.transaction.respond(trying)).await
         };
         if let Err(error) = sent {
             tracing::debug!(%error, "100 was not sent");
