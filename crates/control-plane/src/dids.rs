@@ -162,7 +162,7 @@ impl Control {
         let account = self.account(account).await?.number;
         self.change_record(account, did, |_: &Did| {
             let mut changes = DidPartial::empty();
-            changes.emergency_enabled = patch.emergency_enabled;
+            changes.emergency_enabled = patch.emergency_enabled.map(Some);
             changes.blocked = patch.blocked;
             changes.awaiting_registration = patch.awaiting_registration;
             changes.expires_at = patch.expires_at.map(Some);
@@ -191,7 +191,7 @@ fn attributes(did: &NewDid, now: Timestamp) -> Result<Map<String, Value>, Contro
     let mut new = DidPartial::empty();
     new.number = Some(digits.to_string());
     new.description = Some(did.description.clone());
-    new.emergency_enabled = Some(did.emergency_enabled);
+    new.emergency_enabled = Some(Some(did.emergency_enabled));
     new.expires_at = Some(Some(did.expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
     let unreadable = |error: DecodeError| ControlError::invalid("body", error.to_string());
     Ok(with_defaults(Did::SPEC, now, new.attributes().map_err(unreadable)?))

@@ -324,6 +324,11 @@ impl Declaration {
         if !attr.sums.is_empty() && (attr.update || attr.create != Access::Never) {
             return Err(Error::new_spanned(attribute, "a sum is computed, so that no request can write it"));
         }
+        if attr.since.is_some() && attr.default.is_some() && attr.inner.is_none() {
+            let why = "an attribute that begins after its type must be an `Option`: a response of an older version \
+                       does not have it, and its default would be invented. `value` is the type of a write";
+            return Err(Error::new_spanned(&field.ty, why));
+        }
         if let Some(options) = filter {
             let name = attr.name.clone();
             self.filters.push(Filter {
@@ -710,3 +715,6 @@ pub(crate) fn variant_name(name: &str) -> Ident {
     }
     format_ident!("{variant}")
 }
+
+#[cfg(test)]
+mod tests;

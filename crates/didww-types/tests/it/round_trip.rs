@@ -113,8 +113,7 @@ fn a_flat_trunk_is_converted_to_the_canonical_form() {
     assert_eq!(trunk.meta.spent_amount.to_string(), "0.0");
     assert!(trunk.is_active() && trunk.extra.is_empty());
     // Of members that the old version lacks, nothing is known.
-    assert_eq!(trunk.rtp_timeout, None);
-    assert!(!trunk.emergency_enable_all);
+    assert_eq!((trunk.rtp_timeout, trunk.emergency_enable_all), (None, None));
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl DidFacts {
             id: did.id.clone(),
             number: did.number.clone(),
             eligible: voice_out && !did.blocked && !did.terminated,
-            emergency_enabled: did.emergency_enabled,
+            emergency_enabled: did.emergency_enabled == Some(true),
             expires_at: did.expires_at,
         }
     }

@@ -150,7 +150,7 @@ impl TrunkTerms {
         } else {
             Callers::Own(dids.callers_among(&links.dids))
         };
-        let emergency = if trunk.emergency_enable_all {
+        let emergency = if trunk.emergency_enable_all == Some(true) {
             Callers::AllEmergencyOf(Arc::clone(dids))
         } else {
             Callers::Own(dids.emergency_among(&links.emergency_dids))

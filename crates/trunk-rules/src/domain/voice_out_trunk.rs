@@ -43,7 +43,7 @@ impl Rules for VoiceOutTrunk {
     fn membership(owner: &VoiceOutTrunkPartial, relationship: &str) -> Membership {
         if relationship == DIDS && owner.allow_any_did_as_cli == Some(true) {
             Membership::Matching(&[("blocked", false), ("terminated", false)])
-        } else if relationship == EMERGENCY_DIDS && owner.emergency_enable_all == Some(true) {
+        } else if relationship == EMERGENCY_DIDS && owner.emergency_enable_all.flatten() == Some(true) {
             Membership::Matching(&[("emergency_enabled", true)])
         } else {
             Membership::Linked
@@ -156,8 +156,8 @@ fn allows_any_did(draft: &Draft<VoiceOutTrunk>) -> bool {
 }
 
 fn allows_all_emergency_dids(draft: &Draft<VoiceOutTrunk>) -> bool {
-    let stored = draft.before.as_ref().is_some_and(|trunk| trunk.emergency_enable_all);
-    draft.changes.emergency_enable_all.unwrap_or(stored)
+    let stored = draft.before.as_ref().and_then(|trunk| trunk.emergency_enable_all);
+    draft.changes.emergency_enable_all.flatten().or(stored).unwrap_or_default()
 }
 
 /// While the switch is on, the service maintains the members: a request may name none, and the linked members
@@ -182,7 +182,7 @@ fn emergency_members(
 ) -> Result<(), DecodeError> {
     for record in context.linked(EMERGENCY_DIDS).unwrap_or_default() {
         let Some(did) = record.decode::<Did>()? else { continue };
-        if did.emergency_enabled != Some(true) {
+        if did.emergency_enabled.flatten() != Some(true) {
             draft.refusals.push(Refusal::member(EMERGENCY_DIDS, &record.id, Violation::NoEmergency));
         }
     }
