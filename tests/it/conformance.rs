@@ -1,7 +1,7 @@
 //! The documented behaviour of the API, case by case, over plain HTTP.
 //!
-//! A test of a numbered case of the wire specification begins with the number. The tests are listed by
-//! running the harness itself: a case without a test is an error here. `coverage` calls every verb in every version.
+//! The name of a test of a numbered case of `docs/conformance.md` begins with the number. The tests are listed by running the
+//! harness itself: a case without a test is an error here. `coverage` calls every verb in every version.
 
 mod access;
 mod bodies;
@@ -24,25 +24,24 @@ mod updates;
 mod versions;
 mod views;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// The numbers of the specification's cases.
+/// The numbers of the cases in the second table of `docs/conformance.md`.
 const CASES: std::ops::RangeInclusive<u8> = 1..=90;
 
-/// Cases that cannot be tested yet, and the reason.
-const WAITING: [(u8, &str); 3] = [
-    (3, "public_keys is not declared yet"),
-    (84, "nothing spends money yet, so no threshold is reached and no callback is due"),
-    (90, "voice_in_trunks is not declared yet"),
-];
+/// Cases of types that are not served yet.
+const WAITING: [(u8, &str); 2] = [(3, "public_keys"), (90, "voice_in_trunks")];
 
-/// Cases that are tested beside the code: the file, and a test in it.
-const ELSEWHERE: [(u8, &str, &str); 1] = [(
-    85,
-    include_str!("../../crates/didww-types/tests/it/signatures.rs"),
-    "every_vector_is_verified_or_refused_as_recorded",
-)];
+/// Cases that are tested elsewhere: the file, and a test in it.
+const ELSEWHERE: [(u8, &str, &str); 2] = [
+    (84, include_str!("sip/charging.rs"), "a_threshold_that_calls_reach_is_sent_to_the_callback_url"),
+    (
+        85,
+        include_str!("../../crates/didww-types/tests/it/signatures.rs"),
+        "every_vector_is_verified_or_refused_as_recorded",
+    ),
+];
 
 /// The tests of this module, as the harness lists them: paths below `conformance`.
 fn listed() -> Vec<String> {
@@ -73,4 +72,31 @@ fn every_numbered_case_is_tested_here_or_elsewhere_or_waits() {
     assert!(missing.is_empty(), "no test has the numbers {missing:?}");
     assert_eq!(found.len(), all.len(), "a case is tested, or it waits, once");
     assert!(all.iter().all(|number| CASES.contains(number)));
+}
+
+#[test]
+fn the_page_has_a_row_for_each_numbered_case_which_names_its_test_or_the_type_that_it_waits_for() {
+    let page = crate::docs::pages::read("docs/conformance.md");
+    let mut shown: BTreeMap<u8, &str> = BTreeMap::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, what, tests] = cells.as_slice() else { continue };
+        let Ok(number) = number.parse() else { continue };
+        assert!(!what.is_empty() && shown.insert(number, tests).is_none(), "{line}");
+    }
+    let tested = listed();
+    let mut expected: BTreeMap<u8, String> = BTreeMap::new();
+    for path in &tested {
+        if let (Some(number), Some(name)) = (number(path), path.rsplit("::").next()) {
+            expected.insert(number, format!("`{name}`"));
+        }
+    }
+    expected.extend(ELSEWHERE.map(|(number, _, test)| (number, format!("`{test}`"))));
+    for (number, kind) in WAITING {
+        assert!(didww_types::find(kind).is_none(), "case {number} waits for {kind}, which is served");
+        expected.insert(number, format!("waits for `{kind}`"));
+    }
+    let expected: BTreeMap<u8, &str> =
+        expected.iter().map(|(number, shown)| (*number, shown.as_str())).collect();
+    assert_eq!(shown, expected);
 }

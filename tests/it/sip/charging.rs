@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use didww_types::resources::VoiceOutTrunkStatus;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -15,6 +16,7 @@ use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk, acknowledged, scratch, until};
 use super::sentences::is_stated;
 use super::uac::{Call, Uac, unique};
 use crate::support::binary::{self, Binary};
+use crate::support::receiver::{Answer, Receiver};
 
 /// A rate of one US dollar a second.
 const BY_THE_SECOND: &str = "[[sip.rates]]\nprefix = \"999\"\nper_minute = \"60\"\n";
@@ -78,6 +80,34 @@ async fn a_call_whose_trunk_reaches_its_threshold_ends_when_its_paid_time_is_ove
         assert_eq!(record["disconnect_reason"], "Threshold reached");
     }
     spends(&edge, &trunk, "120").await;
+}
+
+#[tokio::test]
+async fn a_threshold_that_calls_reach_is_sent_to_the_callback_url() {
+    let secret = "cbsec-0123456789abcdef";
+    let edge = Edge::with_config(&format!(
+        "allow_loopback_callbacks = true\ncallback_secret = \"{secret}\"\n{SIXTY}"
+    ))
+    .await;
+    edge.freeze().await;
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let url = receiver.url("/trunks?a=1");
+    let trunk = edge.trunk(json!({ "threshold_amount": "100.0", "callback_url": url })).await;
+    let mut first = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    spends(&edge, &trunk, "60").await;
+    let mut second = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
+    let callback = receiver.next().await;
+    let document: Value = serde_json::from_str(&callback.body).unwrap();
+    assert_eq!(document[0]["type"], "voice_out_trunks", "a list of events: {document}");
+    let events = callback.verified(&url, secret);
+    assert_eq!(events.len(), 1);
+    let told = (events[0].id.as_str(), &events[0].status, events[0].threshold_reached);
+    assert_eq!(told, (trunk.id.as_str(), &VoiceOutTrunkStatus::Blocked, true));
+    assert_eq!(edge.shown(&trunk, "/attributes/status").await, "blocked");
+    assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
+    first.hang_up().await;
+    second.hang_up().await;
+    assert_eq!(receiver.untaken(), 0, "reached once, sent once");
 }
 
 #[tokio::test]
