@@ -16,8 +16,18 @@ use super::attempts::{
 };
 use super::call_state::CallState;
 use super::inner::Inner;
+use super::log_sums::LogSums;
 use super::record::{CallRecord, LostRecord};
 use super::stack::Incoming;
+
+impl LogSums {
+    /// Logs that further refusals of a trunk are not recorded in this minute.
+    pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
+        if self.unrecorded.admits(trunk, now) {
+            tracing::warn!(trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
+        }
+    }
+}
 
 /// What the trace needs of a received request.
 pub(crate) fn message(request: &Incoming) -> Message<'_> {

@@ -49,11 +49,4 @@ impl LogSums {
             kind.write_due_summary(now);
         }
     }
-
-    /// Logs that further refusals of a trunk are not recorded in this minute.
-    pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
-        if self.unrecorded.admits(trunk, now) {
-            tracing::warn!(trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
-        }
-    }
 }
