@@ -2,6 +2,8 @@
 //! overrides the defaults.
 
 mod accounts;
+mod address;
+mod error;
 mod http;
 mod location;
 pub(crate) mod log_filter;
@@ -18,7 +20,10 @@ use std::path::{Path, PathBuf};
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 
+use address::{check_address, is_same_port};
+
 pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
+pub use error::ConfigError;
 pub use http::HttpConfig;
 pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
@@ -161,63 +166,6 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
-    }
-}
-
-/// Why a configuration is not valid.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The configuration file cannot be read.
-    #[error("the configuration file {} cannot be read: {error}", file.display())]
-    Unreadable {
-        /// The path of the file.
-        file: PathBuf,
-        /// The error of the file system.
-        error: std::io::Error,
-    },
-    /// The file is not valid TOML, or has an unknown key or a value of the wrong type.
-    #[error("the configuration file {} is wrong: {why}", file.display())]
-    Wrong {
-        /// The path of the file.
-        file: PathBuf,
-        /// The number of the line, and what is wrong with it. Never contains a value of the file.
-        why: String,
-    },
-    /// A value is not valid.
-    #[error("{name} is `{given}`; {expected}")]
-    Value {
-        /// The setting: the name of the flag, or `table.key` in the file.
-        name: &'static str,
-        /// The value; `(hidden)` or empty for a secret.
-        given: String,
-        /// An imperative sentence that states which values are valid.
-        expected: &'static str,
-    },
-    /// A value of the file is not valid.
-    #[error("the configuration file {} is wrong: line {line}: {error}", file.display())]
-    InFile {
-        /// The path of the file.
-        file: PathBuf,
-        /// The number of the line.
-        line: usize,
-        /// What is wrong with the value.
-        error: Box<ConfigError>,
-    },
-}
-
-impl ConfigError {
-    /// Adds the file and the line from which a refused value came.
-    fn located(self, file: &Path, text: &str) -> Self {
-        let Self::Value { name, given, .. } = &self else { return self };
-        match location::line_of(text, name, given) {
-            Some(line) => Self::InFile { file: file.to_owned(), line, error: Box::new(self) },
-            None => self,
-        }
-    }
-
-    fn value(name: &'static str, given: impl Into<String>, expected: &'static str) -> Self {
-        Self::Value { name, given: given.into(), expected }
     }
 }
 
@@ -451,31 +399,6 @@ impl Settings {
             log_format: self.log_format.unwrap_or(defaults.log_format),
         })
     }
-}
-
-fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
-    let is_valid =
-        text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if is_valid {
-        return Ok(());
-    }
-    Err(ConfigError::Value {
-        name,
-        given: text.to_owned(),
-        expected: "give HOST:PORT, such as 127.0.0.1:8080",
-    })
-}
-
-/// Whether two listeners would take the same port of the same address, or of all addresses.
-fn is_same_port(one: &str, other: &str) -> bool {
-    let (Some((host, port)), Some((other_host, other_port))) = (one.rsplit_once(':'), other.rsplit_once(':'))
-    else {
-        return false;
-    };
-    let is_any = |host: &str| matches!(host, "0.0.0.0" | "[::]");
-    port == other_port
-        && port.parse() != Ok(0_u16)
-        && (host == other_host || is_any(host) || is_any(other_host))
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {

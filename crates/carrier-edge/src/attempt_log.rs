@@ -7,66 +7,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use didww_types::{Id, Timestamp};
-use service_base::log_limiter::LogLimiter;
 use trunk_rules::carrier::{Cause, Challenge, Check, DigestFailure, Refusal};
 
-use super::Inner;
 use super::attempt::Parts;
 use super::attempts::{
     AttemptOutcome, Attempts, CHALLENGE_ANSWER_TIME, Facts, MAX_CALL_ID_BYTES, Message, Reason,
     UnansweredChallenge, UnansweredChallenges,
 };
 use super::call_state::CallState;
+use super::inner::Inner;
+use super::log_sums::LogSums;
 use super::record::{CallRecord, LostRecord};
 use super::stack::Incoming;
 
-/// Log lines that callers can cause. The first ones of a minute are written, the others are summed up.
-#[derive(Debug)]
-pub(crate) struct LogSums {
-    admitted: LogLimiter,
-    ended: LogLimiter,
-    challenged: LogLimiter,
-    unanswered: LogLimiter,
-    refused: LogLimiter,
-    refused_in_call: LogLimiter,
-    unrecorded: LogLimiter,
-    pub registrations: LogLimiter,
-    pub media: LogLimiter,
-}
-
 impl LogSums {
-    pub(crate) const fn new() -> Self {
-        Self {
-            admitted: LogLimiter::routine("calls were admitted"),
-            ended: LogLimiter::routine("calls ended"),
-            challenged: LogLimiter::new("attempts were challenged again"),
-            unanswered: LogLimiter::new("challenges were not answered"),
-            refused: LogLimiter::new("attempts were refused"),
-            refused_in_call: LogLimiter::new("requests inside calls were refused"),
-            unrecorded: LogLimiter::new("trunks had refusals that were not recorded"),
-            registrations: LogLimiter::new("registrations were refused"),
-            media: LogLimiter::new("calls had problems with their media"),
-        }
-    }
-
-    pub(crate) fn write_log_summaries(&self, now: Timestamp) {
-        let Self {
-            admitted,
-            ended,
-            challenged,
-            unanswered,
-            refused,
-            refused_in_call,
-            unrecorded,
-            registrations,
-            media,
-        } = self;
-        let ordinary = [admitted, ended, challenged, unanswered];
-        for kind in ordinary.into_iter().chain([refused, refused_in_call, unrecorded, registrations, media]) {
-            kind.write_due_summary(now);
-        }
-    }
-
     /// Logs that further refusals of a trunk are not recorded in this minute.
     pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
         if self.unrecorded.admits(trunk, now) {

@@ -6,38 +6,40 @@
 //! rows it finds (`lost_calls`). On a trunk with a threshold the row is written before the answer is sent; if
 //! it cannot be written, the call is refused.
 //!
-//! Memory is bounded by the active calls, and by [`MAX_UNWRITTEN_RECORDS`] records that wait for a store that
-//! takes no writes (`store_health`).
+//! Memory (`state`) is bounded by the active calls, and by `MAX_UNWRITTEN_RECORDS` that wait for a store that takes
+//! no writes (`store_health`).
 
+mod failing_since;
 mod ledgers;
 mod lost_calls;
 mod metering;
+mod row_queue;
 mod rows;
+pub(crate) mod state;
 mod store_health;
+mod trunk_ledger;
 mod trunk_writes;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use didww_types::resources::VoiceOutTrunk;
 use didww_types::values::Money;
 use didww_types::{Resource as _, Timestamp};
 use rust_decimal::Decimal;
-use tokio::sync::{Notify, oneshot};
-use trunk_rules::carrier::{Cause, Funds, Meter, Recording, Spending, TrunkTerms};
+use tokio::sync::oneshot;
+use trunk_rules::carrier::{Cause, Funds, Recording, TrunkTerms};
 use trunk_store::{
     Calls, ChangeFeed, Interest, Records, StoreError, StoredCall, StoredRecord, for_each_record,
 };
-use uuid::Uuid;
 
 use super::call_state::CallState;
+use super::inner::{Counters, Inner};
 use super::record::{CallRecord, FinalCharge};
-use super::{Counters, Inner};
-use ledgers::{Ledgers, TrunkState};
-use rows::{RowState, Rows};
-use store_health::FailingSince;
+use ledgers::Ledgers;
+use state::{Billing, SPENDING_WINDOW};
+use trunk_ledger::{RowState, Running, TrunkLedger, TrunkState, WaitingRecord};
 
 pub(crate) use lost_calls::charge_lost;
 
@@ -51,63 +53,6 @@ pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
     ]
 }
 
-/// The spending of each trunk that has active calls or spent anything in the last 24 hours.
-///
-/// At most one task per trunk writes changes that its spending causes: calls that end together share one
-/// write, and do not conflict with each other.
-#[derive(Debug, Default)]
-pub(crate) struct Billing {
-    ledgers: Mutex<Ledgers>,
-    /// Notified when a write failed.
-    write_failed: Notify,
-    /// Notified when active calls must be metered now, ahead of the next tick.
-    meter_now: Notify,
-    /// True while the metering task ticks; it sleeps while there are no active calls.
-    ticking: AtomicBool,
-    rows: Rows,
-    /// The number of records of ended calls that failed to be written and are kept for another attempt.
-    unwritten: AtomicUsize,
-    store_failing: FailingSince,
-}
-
-/// The spending of one trunk, and the records that are to be written for it.
-#[derive(Debug)]
-struct TrunkLedger {
-    /// The number of the trunk's account in the store.
-    account: i64,
-    spending: Spending,
-    /// The answered calls by their ids.
-    running: HashMap<Uuid, Running>,
-    /// The trunk's state as last committed.
-    state: TrunkState,
-    /// The amount that the API shows as spent, and when it was written.
-    shown: Option<(Decimal, Timestamp)>,
-    /// The records of ended calls that are not written yet.
-    waiting: Vec<WaitingRecord>,
-    /// The earliest end of the calls whose records are being written.
-    writing: Option<Timestamp>,
-    /// True if the trunk's block must be decided again although no call has ended.
-    due: bool,
-    /// True if the stored state of the trunk may be out of date, after a failed write or a restart of the
-    /// server.
-    may_be_outdated: bool,
-    /// True while a task writes for the trunk.
-    busy: bool,
-    /// Notified when waiting records must be written without gathering more.
-    write_now: Arc<Notify>,
-}
-
-/// An answered call that has not ended.
-#[derive(Debug)]
-struct Running {
-    call_state: Arc<CallState>,
-    meter: Meter,
-    /// The state of its row in the store.
-    row: RowState,
-    /// True if the call has received a time at which it must end.
-    ends: bool,
-}
-
 /// The call that a record is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordOf {
@@ -117,61 +62,6 @@ pub(crate) enum RecordOf {
     Answered,
     /// An answered call whose caller waits until the record is written.
     Awaited,
-}
-
-/// The record of an ended call that waits to be written.
-#[derive(Debug)]
-struct WaitingRecord {
-    call: Arc<StoredCall>,
-    /// True for an answered call, whose record is kept until it can be written.
-    is_answered: bool,
-    /// True if the record counts in `Billing::unwritten`.
-    is_retry: bool,
-    /// Receives the outcome of the first attempt to write the record.
-    written: Option<oneshot::Sender<Result<(), StoreError>>>,
-}
-
-impl TrunkLedger {
-    fn new(account: i64) -> Self {
-        Self {
-            account,
-            spending: Spending::default(),
-            running: HashMap::new(),
-            state: TrunkState::default(),
-            shown: None,
-            waiting: Vec::new(),
-            writing: None,
-            due: false,
-            may_be_outdated: false,
-            busy: false,
-            write_now: Arc::default(),
-        }
-    }
-
-    /// Returns true if the ledger has no state that must be kept.
-    fn is_idle(&self) -> bool {
-        !(self.busy || self.due || self.may_be_outdated)
-            && self.waiting.is_empty()
-            && self.running.is_empty()
-            && self.spending.oldest().is_none()
-    }
-
-    /// Marks the trunk as due if it must be blocked, or if the amount that the API shows is wrong and older
-    /// than `step`. Returns true if the caller must start a task that writes for the trunk.
-    fn mark_due(&mut self, limit: Option<Decimal>, now: Timestamp, step: Duration) -> bool {
-        let blocks = self.spending.blocks(limit, now) && !self.state.threshold_reached;
-        let spent = self.spending.spent(now);
-        let is_stale = match self.shown {
-            Some((shown, at)) => shown != spent && (now >= at.after(step) || now < at),
-            None => !spent.is_zero(),
-        };
-        if blocks {
-            // Until the block is written, the trunk admits calls that it must refuse.
-            self.write_now.notify_one();
-        }
-        self.due |= blocks || is_stale;
-        self.due && !std::mem::replace(&mut self.busy, true)
-    }
 }
 
 /// The funds of trunks at a given time.
@@ -195,13 +85,6 @@ impl Funds for FundsAt<'_> {
         billing.recording(self.now).admits(trunk.threshold.is_some(), config.unrecorded_grace)
     }
 }
-
-/// The time for which a charge counts as spent.
-const SPENDING_WINDOW: Duration = Duration::from_hours(24);
-
-/// Limit of records that wait for a store that takes no writes. Beyond it only emergency calls are admitted;
-/// their records, which cost nothing, are not kept.
-const MAX_UNWRITTEN_RECORDS: usize = 65_536;
 
 impl Billing {
     /// Sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once, because its
@@ -237,13 +120,6 @@ impl Billing {
         .await?;
         *self.ledgers.lock().unwrap_or_else(PoisonError::into_inner) = ledgers;
         Ok(())
-    }
-
-    /// The ledgers, with every write that was answered before this call.
-    fn lock(&self) -> MutexGuard<'_, Ledgers> {
-        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
-        ledgers.catch_up();
-        ledgers
     }
 
     /// Returns whether changes of the store were missed, so that the trunks must be [compared](Self::compare).

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use trunk_rules::carrier::Cause;
 use trunk_store::StoreError;
 
-use super::Inner;
 use super::call_state::CallState;
+use super::inner::Inner;
 
 /// Delay before another attempt to load from a store that failed, or to end a call whose queue of events was full.
 const RETRY_DELAY: Duration = Duration::from_secs(1);

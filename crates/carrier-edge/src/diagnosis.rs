@@ -5,8 +5,9 @@
 
 use trunk_rules::carrier::{Refusal, reason_phrase};
 
+use super::attempt_log;
+use super::inner::Inner;
 use super::stack::Incoming;
-use super::{Inner, attempt_log};
 
 impl Inner {
     /// Whether the sender of a request may learn why it is refused: a subnet of a trunk identifies its address, and

@@ -9,8 +9,8 @@ use trunk_rules::carrier::{
     Admitted, AgreedMedia, Attempt, Authentication, MediaHost, Snapshot, Verdict, admit, no_audio_with,
 };
 
-use super::Inner;
 use super::billing::FundsAt;
+use super::inner::Inner;
 
 /// A hypothetical call.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

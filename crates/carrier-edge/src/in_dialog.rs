@@ -10,9 +10,10 @@ use super::attempt::TWILIO_HEADER;
 use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
 use super::digest_guesses::DigestAttempt;
+use super::inner::Inner;
 use super::nonce_counts::CountedNonces;
 use super::stack::Incoming;
-use super::{Inner, attempt_log, inspection, invite};
+use super::{attempt_log, inspection, invite};
 
 /// Limit of the time for which the answer to a BYE waits for the store. A disk that is slower
 /// must not keep callers from hanging up; they repeat an unanswered BYE for up to 32 seconds.

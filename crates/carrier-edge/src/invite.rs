@@ -14,12 +14,13 @@ use super::billing::{FundsAt, RecordOf};
 use super::call_state::Origin;
 use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
+use super::inner::{Counters, Inner};
 use super::inspection::Header;
 use super::nonce_counts::CountedNonces;
 use super::record::CallRecord;
 use super::refusal_record_limit::RecordDecision;
 use super::stack::{Incoming, Stack};
-use super::{Counters, Inner, attempt_log, call};
+use super::{attempt_log, call};
 
 /// The next step for an attempt. It borrows nothing from the INVITE.
 enum Step {

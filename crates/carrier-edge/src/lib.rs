@@ -38,8 +38,10 @@ mod far_end;
 mod front;
 mod hung_up_by;
 mod in_dialog;
+mod inner;
 mod inspection;
 mod invite;
+mod log_sums;
 mod media;
 mod media_report;
 mod merged_requests;
@@ -73,9 +75,12 @@ use tokio::sync::Semaphore;
 use trunk_rules::carrier::reason_phrase;
 
 use attempts::{Attempts, UnansweredChallenges};
-use billing::Billing;
+use billing::state::Billing;
 use calls::Calls;
 use front::Front;
+use inner::Counters;
+use log_sums::LogSums;
+use media::host_lookups::HostLookups;
 use refusal_record_limit::RefusalRecordLimit;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
@@ -87,6 +92,7 @@ pub use config::{EdgeConfig, EdgeError, Tls};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
+pub use inner::Inner;
 pub use media_report::{DroppedReport, DtmfReport, MediaReport};
 pub use record::CallRecord;
 pub use sip_transport::{CallMessages, Connections, MessageLog, MessageLogLimits};
@@ -97,50 +103,6 @@ pub struct Edge {
     inner: Arc<Inner>,
     stack: Arc<Stack>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-/// The state that all calls of an edge share. Other crates reach it through [`Handle::running`].
-#[derive(Debug)]
-pub struct Inner {
-    core: Arc<Core>,
-    config: EdgeConfig,
-    trunks: Arc<Trunks>,
-    billing: Arc<Billing>,
-    calls: Arc<Calls>,
-    front: Arc<Front>,
-    /// Limits active calls to [`EdgeConfig::calls`].
-    call_slots: Arc<Semaphore>,
-    nonce_counts: nonce_counts::NonceCounts,
-    merged_requests: merged_requests::MergedRequests,
-    ports: Ports,
-    /// Resolves host names in session descriptions.
-    host_lookups: media::HostLookups,
-    /// Limits the bytes of media that all calls together send per second.
-    media_bytes: Budget,
-    /// Limits the active calls of each account.
-    account_slots: Arc<Slots<i64>>,
-    refusal_record_limit: RefusalRecordLimit,
-    unacknowledged_answers: UnacknowledgedAnswers,
-    counters: Counters,
-    log_sums: attempt_log::LogSums,
-    attempts: Arc<Attempts>,
-    unanswered_challenges: Arc<UnansweredChallenges>,
-    records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
-}
-
-/// Counters since the start; [`CallCounts`] documents them.
-#[derive(Debug, Default)]
-struct Counters {
-    challenged: AtomicU64,
-    refused: AtomicU64,
-    admitted: AtomicU64,
-    unrecorded: AtomicU64,
-}
-
-impl Counters {
-    fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Call records that are kept for the slowest subscriber; it loses the oldest beyond that.
@@ -191,7 +153,7 @@ impl Edge {
                 },
             ),
             account_slots: Slots::new(account_call_limit(&core, &config)),
-            host_lookups: media::HostLookups::default(),
+            host_lookups: HostLookups::default(),
             call_slots: Arc::new(Semaphore::new(config.calls.min(Semaphore::MAX_PERMITS))),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             core,
@@ -203,7 +165,7 @@ impl Edge {
             front,
             refusal_record_limit: RefusalRecordLimit::default(),
             counters: Counters::default(),
-            log_sums: attempt_log::LogSums::new(),
+            log_sums: LogSums::new(),
             attempts,
             unanswered_challenges,
             records,

@@ -3,9 +3,9 @@
 //! Bounds of what a peer can cause: a call reads 2,000 packets a second, in bursts of 256, and the system
 //! drops the rest; it echoes at most as many packets as the codec sends ([`Stream`]); all calls together send
 //! at most `media_bytes_per_second`; host names in a session description are resolved within the limits of
-//! [`HostLookups`]. No packet is stored.
+//! [`HostLookups`](host_lookups::HostLookups). No packet is stored.
 
-mod host_lookups;
+pub(crate) mod host_lookups;
 mod stream;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,12 +17,10 @@ use sip_transport::{MediaSocket, SocketGuard};
 use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost};
 
-use super::Inner;
 use super::call_state::CallState;
+use super::inner::Inner;
 use host_lookups::CallLookups;
 use stream::Stream;
-
-pub(crate) use host_lookups::HostLookups;
 
 /// Limit of packets that a call reads per second. A call usually receives 50.
 const READ_PACKETS_PER_SECOND: u64 = 2_000;

@@ -3,7 +3,7 @@
 use service_core::jobs::JobSet;
 use service_core::retention::retention;
 
-use super::Inner;
+use super::inner::Inner;
 
 /// The name of the job.
 const KIND: &str = "edge.delete_old_calls";

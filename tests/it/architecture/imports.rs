@@ -1,6 +1,8 @@
-//! Which file of a crate names which other, read from `use` and from paths that begin with `crate`, `self` or `super`.
+//! Which file of a crate names which other, read from `use` and from paths that begin with `crate`, `self`, `super` or a
+//! module that the file declares.
 //!
-//! What a file names of its child modules by their bare names is not seen; `CONTRIBUTING.md` lists the circles through that.
+//! Re-exports (`pub use`, also with a restricted visibility) do not count. What is written in the arguments of a macro is
+//! not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,10 +24,15 @@ pub(super) fn of_crate(source: &Path) -> Imports {
         .collect();
     let imports = files.iter().map(|(module, file)| {
         let code = std::fs::read_to_string(file).unwrap();
-        let named = Paths::of(&code).into_iter().filter_map(|path| resolve(&files, module, &path));
-        (module.clone(), named.filter(|other| other != module).collect())
+        (module.clone(), named(&files, module, &code))
     });
     imports.collect()
+}
+
+/// The other files that a file's code names.
+fn named(files: &BTreeMap<String, PathBuf>, module: &str, code: &str) -> BTreeSet<String> {
+    let files_of_paths = Paths::of(code).into_iter().filter_map(|path| resolve(files, module, &path));
+    files_of_paths.filter(|other| other != module).collect()
 }
 
 /// Groups of files that name each other, directly or through others of the group; the largest first.
@@ -58,7 +65,8 @@ fn reachable<'a>(imports: &'a Imports, from: &'a String) -> BTreeSet<&'a String>
 fn module(source: &Path, file: &Path) -> String {
     let path = file.strip_prefix(source).unwrap().with_extension("");
     let path = path.to_str().unwrap().replace('/', "::");
-    if matches!(path.as_str(), "lib" | "main") { String::new() } else { path }
+    // The `main.rs` beside a `lib.rs` is a crate of its own, which names the library as other crates do.
+    if path == "lib" { String::new() } else { path }
 }
 
 /// Every path that a file's code names, but for its unit tests and its re-exports; `use` with its braces written out.
@@ -78,7 +86,7 @@ impl Paths {
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.write_out(tree, before)),
             UseTree::Name(name) => self.0.push(format!("{before}{}", name.ident)),
             UseTree::Rename(rename) => self.0.push(format!("{before}{}", rename.ident)),
-            UseTree::Glob(_) => self.0.push(before.trim_end_matches(':').to_owned()),
+            UseTree::Glob(_) => self.0.push(format!("{before}*")),
         }
     }
 }
@@ -110,17 +118,20 @@ impl<'a> Visit<'a> for Paths {
 fn resolve(files: &BTreeMap<String, PathBuf>, module: &str, path: &str) -> Option<String> {
     let mut parts = path.split("::").peekable();
     let above = |module: &str| module.rsplit_once("::").map_or("", |(above, _)| above).to_owned();
+    let below = |at: &str, part: &str| if at.is_empty() { part.to_owned() } else { format!("{at}::{part}") };
     let mut at = match parts.next()? {
         "crate" => String::new(),
         "self" => module.to_owned(),
         "super" => above(module),
+        // A single name may be a variable's.
+        child if path.contains("::") && files.contains_key(&below(module, child)) => below(module, child),
         _ => return None,
     };
     while parts.next_if_eq(&"super").is_some() {
         at = above(&at);
     }
     for part in parts {
-        let next = if at.is_empty() { part.to_owned() } else { format!("{at}::{part}") };
+        let next = below(&at, part);
         if !files.contains_key(&next) {
             break;
         }
@@ -137,6 +148,28 @@ fn a_circle_through_two_files_is_found() {
     let circles = circles(&imports);
     assert_eq!(circles.len(), 1);
     assert_eq!(circles[0].iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_circle_of_a_parent_that_builds_on_its_children_is_found() {
+    let parent = "use first::f;\npub(crate) use passed_on::P;\nstruct Shared;\nstruct Held(third::T);\n\
+                  fn g(variable: u8) -> u8 { f(); second::h(); variable }";
+    let code = [
+        ("parent", parent),
+        ("parent::first", "use super::Shared;"),
+        ("parent::second", "use super::*;"),
+        ("parent::third", "struct T(super::Shared);"),
+        ("parent::passed_on", "use super::Shared;"),
+        ("parent::variable", "use super::Shared;"),
+    ];
+    let files: BTreeMap<String, PathBuf> =
+        code.iter().map(|(module, _)| ((*module).to_owned(), PathBuf::new())).collect();
+    let imports: Imports =
+        code.iter().map(|(module, code)| ((*module).to_owned(), named(&files, module, code))).collect();
+    let circles = circles(&imports);
+    assert_eq!(circles.len(), 1);
+    let found: Vec<&str> = circles[0].iter().map(String::as_str).collect();
+    assert_eq!(found, ["parent", "parent::first", "parent::second", "parent::third"]);
 }
 
 #[test]

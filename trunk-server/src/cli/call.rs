@@ -5,17 +5,18 @@
 //! stored in this process, so that the ladder does not depend on the control API. That API is only asked for the reason.
 //! A call through a provider is placed by the running server (`provider`).
 
+mod arguments;
+mod error;
 mod provider;
 mod reason;
+mod report;
 mod trunk;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
 use didww_types::Secret;
 use serde_json::{Value, json};
 use service_base::clock::Clock;
@@ -27,186 +28,10 @@ use sip_dialler::{
 use trunk_rules::carrier::Codec;
 
 use reason::FinalResponse;
+use report::{Report, Step};
 
-/// Places a test call through a running server's edge or one of its providers, and prints the steps, the SIP messages and
-/// the reason.
-///
-/// The exit code is 0 if the call was answered, 1 if it was not, and 2 if it could not be placed.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
-#[non_exhaustive]
-pub struct PlaceCall {
-    /// The number to dial
-    #[arg(long, value_name = "NUMBER")]
-    pub to: String,
-
-    /// The caller number [default: the first DID of the account with --trunk, none with --provider, else anonymous]
-    #[arg(long, value_name = "NUMBER")]
-    pub from: Option<String>,
-
-    /// Use the credentials and the tech prefix of this trunk, which the API returns for --api-key
-    #[arg(long, value_name = "NAME|ID", conflicts_with = "username", requires = "api_key")]
-    pub trunk: Option<String>,
-
-    /// Place the call through this provider of the platform: the running server dials it
-    #[arg(long, value_name = "NAME|ID", conflicts_with_all = ["trunk", "username"], requires = "access_key")]
-    pub provider: Option<String>,
-
-    /// An access key of the platform with a super admin's permission, for --provider
-    #[arg(long, env = "TRUNK_SERVER_CALL_ACCESS_KEY", value_name = "KEY", hide_env_values = true)]
-    pub access_key: Option<String>,
-
-    /// Answer the digest challenge with this username
-    #[arg(long, value_name = "USERNAME", requires = "password")]
-    pub username: Option<String>,
-
-    /// The password that belongs to the username
-    #[arg(long, env = "TRUNK_SERVER_CALL_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
-    pub password: Option<String>,
-
-    /// The codecs to offer, the preferred one first
-    #[arg(long, value_name = "CODEC", value_delimiter = ',', default_values_t = [G711::Pcma, G711::Pcmu])]
-    pub codec: Vec<G711>,
-
-    /// Hang up this many seconds after the answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
-    pub duration: u32,
-
-    /// The transport of SIP
-    #[arg(long, value_name = "TRANSPORT", default_value_t = Transport::Udp)]
-    pub transport: Transport,
-
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
-
-    /// The SIP address of the running server over UDP and TCP
-    #[arg(long, env = "TRUNK_SERVER_SIP_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:5060")]
-    pub sip_listen: String,
-
-    /// The same over TLS
-    #[arg(
-        long,
-        env = "TRUNK_SERVER_SIP_TLS_LISTEN",
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:5061"
-    )]
-    pub sip_tls_listen: String,
-
-    /// The certificates of authorities that the server's may come from, in PEM [default: those of the system]
-    #[arg(long, value_name = "FILE")]
-    pub tls_roots: Option<PathBuf>,
-
-    /// The API of the running server, for --trunk and --provider
-    #[arg(long, env = "TRUNK_SERVER_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
-    pub listen: String,
-
-    /// The API key of the trunk's account, for --trunk
-    #[arg(long, env = "TRUNK_SERVER_API_KEY", value_name = "KEY", hide_env_values = true)]
-    pub api_key: Option<String>,
-
-    /// The control API of the running server, for the reason of a refusal, and with --provider for the SIP messages
-    #[arg(
-        long,
-        env = "TRUNK_SERVER_CONTROL_LISTEN",
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:8081"
-    )]
-    pub control_listen: String,
-
-    /// The token that the control API requires
-    #[arg(long, env = "TRUNK_SERVER_CONTROL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub control_token: Option<String>,
-}
-
-const EXAMPLES: &str = "Examples:
-  trunk-server call --to 442079460018 --trunk PBX --api-key test-key
-  trunk-server call --to 442079460018 --from 12025550143 --username U --password P --transport tcp
-  trunk-server call --to 9990486 --trunk PBX --api-key test-key --json
-  trunk-server call --to 442079460018 --provider Main --access-key vb_KEY";
-
-/// A codec whose silence the call can send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum G711 {
-    /// A-law.
-    Pcma,
-    /// mu-law.
-    Pcmu,
-}
-
-/// A transport of SIP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
-    /// A connection.
-    Tcp,
-    /// An encrypted connection.
-    Tls,
-}
-
-impl std::fmt::Display for G711 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Pcma => "pcma",
-            Self::Pcmu => "pcmu",
-        })
-    }
-}
-
-impl std::fmt::Display for Transport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-        })
-    }
-}
-
-/// Why a call was not placed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// The number contains a character that no SIP URI can have there.
-    #[error("--to {0:?}: a number has digits, letters and + - . * # _ only")]
-    Number(String),
-    /// The address has no host, no port, or a host without an address.
-    #[error("the SIP address {at} cannot be used: {why}")]
-    Address {
-        /// The configured address.
-        at: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The API could not be asked for the trunk.
-    #[error(
-        "the API at {at} cannot be asked for the trunk: {why}; set --listen to the address of the running server"
-    )]
-    Api {
-        /// The address, `HOST:PORT`.
-        at: String,
-        /// Why the request failed.
-        why: String,
-    },
-    /// The platform did not place the call, or could not be asked for it.
-    #[error(
-        "the platform at {at} cannot place the call: {why}; --listen is the address of the running server, and \
-         --access-key a key with the permission of a super admin"
-    )]
-    Platform {
-        /// The address, `HOST:PORT`.
-        at: String,
-        /// Why the request failed.
-        why: String,
-    },
-    /// There is no such trunk or provider, or several.
-    #[error("{0}")]
-    Named(String),
-    /// No SIP client could be started.
-    #[error(transparent)]
-    Dialler(#[from] sip_dialler::DiallerError),
-}
+pub use arguments::{G711, PlaceCall, Transport};
+pub use error::CallError;
 
 /// The outcome of a placed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,31 +41,6 @@ pub struct Placed {
     pub answered: bool,
     /// The text to print, which ends with a newline.
     pub text: String,
-}
-
-/// An event of the call, with its time since the beginning.
-struct Step {
-    at: Duration,
-    event: String,
-}
-
-/// What happened to a call.
-struct Report {
-    steps: Vec<Step>,
-    answered: bool,
-    /// How the call ended.
-    end: String,
-    /// The code and the reason phrase of the final response.
-    response: Option<(u16, String)>,
-    call_id: Option<String>,
-    /// What the running server tried at carriers, oldest first; empty for a call through the edge.
-    tries: Vec<Value>,
-    /// The SIP messages as a diagram.
-    ladder: String,
-    /// Why the call was not answered.
-    why: Option<String>,
-    /// Why the answered call had no audio.
-    no_audio: Option<String>,
 }
 
 impl PlaceCall {

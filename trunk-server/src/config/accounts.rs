@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trunk_store::account::MAX_RATE_LIMIT;
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// Default maximum number of records of each type in an account.
 pub const DEFAULT_RECORD_QUOTA: u64 = 100_000;

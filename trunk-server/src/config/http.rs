@@ -6,7 +6,7 @@ use http_listener::Limits;
 use serde::{Deserialize, Serialize};
 use service_base::forwarded::{Proxies, ProxyHeader};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// The configuration of the HTTP listeners.
 #[derive(Debug, Clone, Default)]

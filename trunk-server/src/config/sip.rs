@@ -10,7 +10,7 @@ use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::port_range::PortRange;
 
 /// The keys of the table. An absent key keeps its default.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use token_service::TokenSettings;
 use trunk_store::account::Environment;
 
-use super::{ConfigError, check_address};
+use super::address::{check_address, is_same_port};
+use super::error::ConfigError;
 
 /// The service that mints access tokens. An absent key keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -24,7 +25,7 @@ impl TokensConfig {
     pub(super) fn check(&self, listen: &str) -> Result<(), ConfigError> {
         if let Some(own) = &self.listen {
             check_address("tokens.listen", own)?;
-            if super::is_same_port(own, listen) {
+            if is_same_port(own, listen) {
                 let expected =
                     "give another port than that of `listen`, or leave it out: `/token` is served there";
                 return Err(ConfigError::value("tokens.listen", own, expected));

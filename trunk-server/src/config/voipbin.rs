@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use trunk_rules::outbound::host_and_port;
 use voipbin_platform::{PlatformConfig, SipGatewayError};
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::port_range::PortRange;
 
 /// The configuration of the communication platform.

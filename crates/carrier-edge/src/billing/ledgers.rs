@@ -8,28 +8,10 @@ use std::ops::{Deref, DerefMut};
 
 use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
-use trunk_store::{Changes, Committed, Follower, Record};
+use trunk_store::{Changes, Committed, Follower};
 use uuid::Uuid;
 
-use super::TrunkLedger;
-use super::rows::RowState;
-
-/// The state of a trunk's record.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct TrunkState {
-    /// The record's revision, which ascends with each write.
-    revision: i64,
-    /// The trunk's `threshold_reached`.
-    pub(super) threshold_reached: bool,
-}
-
-impl TrunkState {
-    pub(super) fn of(record: &Record) -> Self {
-        // The canonical JSON text is searched instead of parsed, because this runs for every write of a trunk.
-        let threshold_reached = record.attributes.contains("\"threshold_reached\":true");
-        Self { revision: record.revision, threshold_reached }
-    }
-}
+use super::trunk_ledger::{RowState, TrunkLedger, TrunkState};
 
 /// The ledgers by their trunks, up to a position in the store's change feed.
 #[derive(Debug, Default)]

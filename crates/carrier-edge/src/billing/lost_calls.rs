@@ -9,8 +9,10 @@ use tokio::sync::oneshot;
 use trunk_rules::carrier::{Rate, charge_of_lost};
 use trunk_store::{Change, RunningCall, RunningCalls, StoreError, StoredCall};
 
-use super::{Billing, Inner, TrunkLedger, WaitingRecord};
+use super::state::Billing;
+use super::trunk_ledger::{TrunkLedger, WaitingRecord};
 use crate::attempt_log;
+use crate::inner::Inner;
 use crate::record::LostRecord;
 
 /// Charges the calls that an earlier server left unfinished. They count against thresholds when this returns;

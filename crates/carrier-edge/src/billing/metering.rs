@@ -14,9 +14,10 @@ use rust_decimal::Decimal;
 use trunk_store::{Change, StoreError};
 use uuid::Uuid;
 
+use super::state::Billing;
 use super::trunk_writes::write_trunk;
-use super::{Billing, Inner};
 use crate::call_event::CallEvent;
+use crate::inner::Inner;
 
 /// How often active calls are charged.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,83 +1,25 @@
 //! The rows of answered calls in the store. One task writes them in batches.
 //!
-//! The queue holds ids only; what is written is decided when the batch is taken. So nothing is written for a
-//! call that has ended, and a duplicate entry costs nothing. A call queues one entry when it is answered and
-//! one when the answer is acknowledged, which bounds the queue by the calls. Failed writes are queued again
-//! only by a step of `metering`, and only when the queue is empty.
+//! What is written is decided when a batch is taken from the queue (`row_queue`). So nothing is written for a call that
+//! has ended, and a duplicate entry costs nothing. Failed writes are queued again only by a step of `metering`, and only
+//! when the queue is empty.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use service_core::{AttemptError, Retries};
-use tokio::sync::{Notify, oneshot};
 use trunk_store::{Change, RunningCall, StoreError};
 use uuid::Uuid;
 
-use super::{Billing, Inner, Running};
+use super::row_queue::QueuedRow;
+use super::state::Billing;
+use super::trunk_ledger::{RowState, Running};
 use crate::call_state::CallState;
+use crate::inner::Inner;
 use crate::record::CallRecord;
 
-/// Limit of calls in one commit.
-const MAX_ROWS_PER_COMMIT: usize = 512;
 /// A batch waits for an overloaded store for about 0.6 s: a call on a trunk with a threshold is not answered before its
 /// row is written.
 const RETRIES: Retries = Retries { attempts: 8, ..Retries::BACKGROUND };
-
-/// The state of a call's row in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RowState {
-    /// There is no row.
-    None,
-    /// The row states that the call was answered.
-    Answered,
-    /// The row states that the answer was acknowledged.
-    Acknowledged,
-}
-
-/// The queue of calls whose rows must be updated.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    queue: Mutex<Vec<QueuedRow>>,
-    not_empty: Notify,
-}
-
-#[derive(Debug)]
-struct QueuedRow {
-    trunk: Uuid,
-    call: Uuid,
-    written: Option<oneshot::Sender<Result<(), StoreError>>>,
-}
-
-impl Rows {
-    /// Queues an update of a call's row, without waiting for it.
-    pub(super) fn queue_update(&self, trunk: Uuid, call: Uuid) {
-        self.push(QueuedRow { trunk, call, written: None });
-    }
-
-    /// Queues an update of a call's row, and waits until it is durable.
-    ///
-    /// # Errors
-    /// Why it could not be written.
-    pub(super) async fn write(&self, trunk: Uuid, call: Uuid) -> Result<(), StoreError> {
-        let (written, outcome) = oneshot::channel();
-        self.push(QueuedRow { trunk, call, written: Some(written) });
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Failed("the server stopped".to_owned())))
-    }
-
-    fn push(&self, queued: QueuedRow) {
-        self.lock().push(queued);
-        self.not_empty.notify_one();
-    }
-
-    fn take(&self) -> Vec<QueuedRow> {
-        let mut queue = self.lock();
-        let most = queue.len().min(MAX_ROWS_PER_COMMIT);
-        queue.drain(..most).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<QueuedRow>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A pending update of a call's row.
 struct RowUpdate {

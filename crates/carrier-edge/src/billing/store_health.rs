@@ -1,27 +1,14 @@
 //! How calls are handled while the store takes no writes: refused, or ended after a grace period.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{Cause, Recording};
 
-use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS};
-
-/// The time since which the store takes no writes; `None` while writes work.
-#[derive(Debug, Default)]
-pub(super) struct FailingSince(Mutex<Option<Timestamp>>);
-
-impl FailingSince {
-    fn set(&self, since: Option<Timestamp>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    fn since(&self) -> Option<Timestamp> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use super::state::{Billing, MAX_UNWRITTEN_RECORDS};
+use crate::inner::Inner;
 
 impl Billing {
     /// Returns true if the store is known to take no writes.

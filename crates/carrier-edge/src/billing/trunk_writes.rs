@@ -16,7 +16,9 @@ use trunk_rules::domain::{RecordText, SpendingOutcome, decide_spending};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW, WaitingRecord};
+use super::state::{Billing, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW};
+use super::trunk_ledger::WaitingRecord;
+use crate::inner::Inner;
 
 /// Limit of call records in one commit.
 const MAX_RECORDS_PER_COMMIT: usize = 256;

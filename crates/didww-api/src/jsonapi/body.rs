@@ -12,7 +12,8 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{ApiError, RequestContext};
+use super::context::RequestContext;
+use super::error::ApiError;
 
 /// Maximum nesting of objects and arrays in a body.
 const MAX_DEPTH: usize = 64;

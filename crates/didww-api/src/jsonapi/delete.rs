@@ -8,9 +8,11 @@ use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{DeleteContext, MAX_RELATED_RECORDS, RelatedRecords};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, StoreError};
 
+use super::context::RequestContext;
+use super::error::ApiError;
 use super::read::find_record;
+use super::reply::Reply;
 use super::write::{member_ids, stored};
-use super::{ApiError, Reply, RequestContext};
 
 /// Deletes a record and responds 204, unless a rule of its type refuses that.
 pub(super) async fn delete(

@@ -13,7 +13,7 @@ use trunk_store::account::{Account, ApiKey, KeyDigest};
 use trunk_store::{Change, Record, Scope, SqliteStore};
 use uuid::Uuid;
 
-use super::RequestContext;
+use super::context::RequestContext;
 
 pub(super) struct Fixture {
     pub(super) core: Core,

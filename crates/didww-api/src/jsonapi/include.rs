@@ -8,8 +8,9 @@ use didww_types::{ErrorCode, ErrorObject, NestedInclude, RelationshipSpec, Resou
 use trunk_rules::domain::Membership;
 use uuid::Uuid;
 
+use super::context::RequestContext;
 use super::cooperative::yield_periodically;
-use super::{ApiError, RequestContext};
+use super::error::ApiError;
 use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 
 /// A relationship whose records the response includes, with the relationships of those records to include in turn.

@@ -3,7 +3,8 @@
 use didww_types::{ApiVersion, Feature, RelationshipSpec, ResourceSpec, Verb};
 use http::Method;
 
-use super::{Endpoint, RequestContext, Target};
+use super::context::RequestContext;
+use super::target::{Endpoint, Target};
 
 /// An operation of the API: `spec` declares the resource, `id` is the id from the path (not validated), and
 /// `relationship` declares the relationship.

@@ -8,9 +8,12 @@ use didww_types::{
     ResourceSpec, find, follow,
 };
 
+use super::context::RequestContext;
+use super::error::ApiError;
 use super::include::IncludeNode;
-use super::read::parse_id;
-use super::{ApiError, Operation, RequestContext, page};
+use super::operation::Operation;
+use super::page;
+use super::target::parse_id;
 use trunk_store::{Condition, IndexValue, Order};
 
 /// The parsed query parameters of a request.

@@ -2,11 +2,14 @@
 
 use didww_types::{Links, ResourceSpec};
 use http::StatusCode;
-use uuid::Uuid;
 
+use super::context::RequestContext;
+use super::error::ApiError;
 use super::include::collect_included;
+use super::query::QueryParams;
 use super::render::Document;
-use super::{ApiError, QueryParams, Reply, RequestContext};
+use super::reply::Reply;
+use super::target::parse_id;
 use trunk_store::{ListQuery, Order, Record};
 
 /// Responds with a page of the account's records.
@@ -78,11 +81,6 @@ pub(super) async fn find_record(
     let not_found = || ApiError::not_found(id);
     let uuid = parse_id(id).ok_or_else(not_found)?;
     context.core.store.find(context.scope(spec), uuid).await?.ok_or_else(not_found)
-}
-
-/// Parses a hyphenated UUID, the only form that the API accepts. Returns `None` for any other text.
-pub(super) fn parse_id(id: &str) -> Option<Uuid> {
-    if id.len() == 36 { Uuid::try_parse(id).ok() } else { None }
 }
 
 /// Renders one record with its included records; `None` is rendered as null.

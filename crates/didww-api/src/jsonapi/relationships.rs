@@ -6,12 +6,15 @@ use service_core::Retries;
 use trunk_rules::domain::Membership;
 
 use super::body::{Body, parse_linkage};
+use super::context::RequestContext;
+use super::error::ApiError;
 use super::include::{matching, membership, related_identifiers};
 use super::operation::LinkageChange;
+use super::query::QueryParams;
 use super::read::{find_record, list_query, list_reply, single_reply};
 use super::render::Document;
+use super::reply::Reply;
 use super::write::{Decision, not_writable, update_record};
-use super::{ApiError, QueryParams, Reply, RequestContext};
 
 /// Responds with the resource identifiers of a relationship.
 pub(super) async fn linkage(

@@ -8,9 +8,11 @@ use didww_types::{PageLinks, RelationshipSpec, ResourceSpec};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::context::RequestContext;
 use super::cooperative::yield_periodically;
+use super::error::ApiError;
 use super::include::RecordWithLinkage;
-use super::{ApiError, QueryParams, RequestContext};
+use super::query::QueryParams;
 use trunk_store::Record;
 
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.

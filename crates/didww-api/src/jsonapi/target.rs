@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use didww_types::{ResourceSpec, find};
 use percent_encoding::percent_decode_str;
+use uuid::Uuid;
 
 /// A parsed path.
 #[derive(Debug, Clone)]
@@ -76,6 +77,11 @@ fn percent_decode(segment: &str) -> Option<Cow<'_, str>> {
     let begins_with_digits = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     let is_valid = segment.split('%').skip(1).all(begins_with_digits);
     is_valid.then(|| percent_decode_str(segment).decode_utf8())?.ok()
+}
+
+/// Parses a hyphenated UUID, the only form that the API accepts. Returns `None` for any other text.
+pub(super) fn parse_id(id: &str) -> Option<Uuid> {
+    if id.len() == 36 { Uuid::try_parse(id).ok() } else { None }
 }
 
 #[cfg(test)]

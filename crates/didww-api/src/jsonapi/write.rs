@@ -17,9 +17,13 @@ use trunk_store::{Record, StoreError};
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
-use super::read::{find_record, parse_id, single_reply};
+use super::context::RequestContext;
+use super::error::ApiError;
+use super::query::QueryParams;
+use super::read::{find_record, single_reply};
 use super::render::Document;
-use super::{ApiError, QueryParams, Reply, RequestContext};
+use super::reply::Reply;
+use super::target::parse_id;
 
 /// Creates a record and responds 201. A resource that only changes another record, such as the regeneration of
 /// credentials, responds with the id of that record and stores none of its own.

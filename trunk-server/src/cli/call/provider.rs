@@ -7,7 +7,10 @@ use http::{HeaderName, header};
 use serde_json::{Value, json};
 use service_base::clock::Clock;
 
-use super::{CallError, PlaceCall, Report, Step, reason};
+use super::arguments::PlaceCall;
+use super::error::CallError;
+use super::reason;
+use super::report::{Report, Step};
 use crate::cli::exchange::{bearer, escaped, exchange, exchange_text};
 
 /// Maximum number of pages of providers that are searched, of 100 each.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sip_dialler::CallMessages;
 
-use super::PlaceCall;
+use super::arguments::PlaceCall;
 use crate::cli::exchange::{bearer, escaped, exchange};
 
 /// How often the record of the call is asked for, which is written after the response.

@@ -5,7 +5,7 @@ use http::{HeaderName, StatusCode};
 use serde_json::{Value, json};
 use sip_dialler::SipCredentials;
 
-use super::CallError;
+use super::error::CallError;
 use crate::cli::exchange::{bearer, exchange};
 
 /// The version of the API whose attributes are read.

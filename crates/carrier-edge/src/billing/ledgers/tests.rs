@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use trunk_store::{Change, Scope, SqliteStore, Writes as _};
 
-use super::super::Billing;
+use super::super::state::Billing;
 use super::*;
 
 const TRUNK: Uuid = Uuid::from_u128(1);

@@ -1,0 +1,135 @@
+//! The spending of one trunk, its answered calls, and the records that are to be written for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use rust_decimal::Decimal;
+use tokio::sync::{Notify, oneshot};
+use trunk_rules::carrier::{Meter, Spending};
+use trunk_store::{Record, StoreError, StoredCall};
+use uuid::Uuid;
+
+use crate::call_state::CallState;
+
+/// The spending of one trunk, and the records that are to be written for it.
+#[derive(Debug)]
+pub(super) struct TrunkLedger {
+    /// The number of the trunk's account in the store.
+    pub(super) account: i64,
+    pub(super) spending: Spending,
+    /// The answered calls by their ids.
+    pub(super) running: HashMap<Uuid, Running>,
+    /// The trunk's state as last committed.
+    pub(super) state: TrunkState,
+    /// The amount that the API shows as spent, and when it was written.
+    pub(super) shown: Option<(Decimal, Timestamp)>,
+    /// The records of ended calls that are not written yet.
+    pub(super) waiting: Vec<WaitingRecord>,
+    /// The earliest end of the calls whose records are being written.
+    pub(super) writing: Option<Timestamp>,
+    /// True if the trunk's block must be decided again although no call has ended.
+    pub(super) due: bool,
+    /// True if the stored state of the trunk may be out of date, after a failed write or a restart of the
+    /// server.
+    pub(super) may_be_outdated: bool,
+    /// True while a task writes for the trunk.
+    pub(super) busy: bool,
+    /// Notified when waiting records must be written without gathering more.
+    pub(super) write_now: Arc<Notify>,
+}
+
+impl TrunkLedger {
+    pub(super) fn new(account: i64) -> Self {
+        Self {
+            account,
+            spending: Spending::default(),
+            running: HashMap::new(),
+            state: TrunkState::default(),
+            shown: None,
+            waiting: Vec::new(),
+            writing: None,
+            due: false,
+            may_be_outdated: false,
+            busy: false,
+            write_now: Arc::default(),
+        }
+    }
+
+    /// Returns true if the ledger has no state that must be kept.
+    pub(super) fn is_idle(&self) -> bool {
+        !(self.busy || self.due || self.may_be_outdated)
+            && self.waiting.is_empty()
+            && self.running.is_empty()
+            && self.spending.oldest().is_none()
+    }
+
+    /// Marks the trunk as due if it must be blocked, or if the amount that the API shows is wrong and older
+    /// than `step`. Returns true if the caller must start a task that writes for the trunk.
+    pub(super) fn mark_due(&mut self, limit: Option<Decimal>, now: Timestamp, step: Duration) -> bool {
+        let blocks = self.spending.blocks(limit, now) && !self.state.threshold_reached;
+        let spent = self.spending.spent(now);
+        let is_stale = match self.shown {
+            Some((shown, at)) => shown != spent && (now >= at.after(step) || now < at),
+            None => !spent.is_zero(),
+        };
+        if blocks {
+            // Until the block is written, the trunk admits calls that it must refuse.
+            self.write_now.notify_one();
+        }
+        self.due |= blocks || is_stale;
+        self.due && !std::mem::replace(&mut self.busy, true)
+    }
+}
+
+/// The state of a trunk's record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TrunkState {
+    /// The record's revision, which ascends with each write.
+    pub(super) revision: i64,
+    /// The trunk's `threshold_reached`.
+    pub(super) threshold_reached: bool,
+}
+
+impl TrunkState {
+    pub(super) fn of(record: &Record) -> Self {
+        // The canonical JSON text is searched instead of parsed, because this runs for every write of a trunk.
+        let threshold_reached = record.attributes.contains("\"threshold_reached\":true");
+        Self { revision: record.revision, threshold_reached }
+    }
+}
+
+/// An answered call that has not ended.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) call_state: Arc<CallState>,
+    pub(super) meter: Meter,
+    /// The state of its row in the store.
+    pub(super) row: RowState,
+    /// True if the call has received a time at which it must end.
+    pub(super) ends: bool,
+}
+
+/// The state of a call's row in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum RowState {
+    /// There is no row.
+    None,
+    /// The row states that the call was answered.
+    Answered,
+    /// The row states that the answer was acknowledged.
+    Acknowledged,
+}
+
+/// The record of an ended call that waits to be written.
+#[derive(Debug)]
+pub(super) struct WaitingRecord {
+    pub(super) call: Arc<StoredCall>,
+    /// True for an answered call, whose record is kept until it can be written.
+    pub(super) is_answered: bool,
+    /// True if the record counts in `Billing::unwritten`.
+    pub(super) is_retry: bool,
+    /// Receives the outcome of the first attempt to write the record.
+    pub(super) written: Option<oneshot::Sender<Result<(), StoreError>>>,
+}

@@ -1,0 +1,71 @@
+//! The state that all calls of an edge share.
+//!
+//! Most files of the edge name [`Inner`]. So a type that it holds is declared in a file that does not: the code that acts
+//! on both stands in another one, such as `billing` beside `billing::state`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use service_base::net::Budget;
+use service_base::slots::Slots;
+use service_core::Core;
+use sip_transport::Ports;
+use tokio::sync::Semaphore;
+
+use super::attempts::{Attempts, UnansweredChallenges};
+use super::billing::state::Billing;
+use super::calls::Calls;
+use super::config::EdgeConfig;
+use super::front::Front;
+use super::log_sums::LogSums;
+use super::media::host_lookups::HostLookups;
+use super::merged_requests::MergedRequests;
+use super::nonce_counts::NonceCounts;
+use super::record::CallRecord;
+use super::refusal_record_limit::RefusalRecordLimit;
+use super::trunks::Trunks;
+use super::unacknowledged_answers::UnacknowledgedAnswers;
+
+/// The state that all calls of an edge share. Other crates reach it through [`Handle::running`](crate::Handle::running).
+#[derive(Debug)]
+pub struct Inner {
+    pub(crate) core: Arc<Core>,
+    pub(crate) config: EdgeConfig,
+    pub(crate) trunks: Arc<Trunks>,
+    pub(crate) billing: Arc<Billing>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) front: Arc<Front>,
+    /// Limits active calls to [`EdgeConfig::calls`].
+    pub(crate) call_slots: Arc<Semaphore>,
+    pub(crate) nonce_counts: NonceCounts,
+    pub(crate) merged_requests: MergedRequests,
+    pub(crate) ports: Ports,
+    /// Resolves host names in session descriptions.
+    pub(crate) host_lookups: HostLookups,
+    /// Limits the bytes of media that all calls together send per second.
+    pub(crate) media_bytes: Budget,
+    /// Limits the active calls of each account.
+    pub(crate) account_slots: Arc<Slots<i64>>,
+    pub(crate) refusal_record_limit: RefusalRecordLimit,
+    pub(crate) unacknowledged_answers: UnacknowledgedAnswers,
+    pub(crate) counters: Counters,
+    pub(crate) log_sums: LogSums,
+    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) unanswered_challenges: Arc<UnansweredChallenges>,
+    pub(crate) records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
+}
+
+/// Counters since the start; [`CallCounts`](crate::CallCounts) documents them.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) challenged: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) admitted: AtomicU64,
+    pub(crate) unrecorded: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

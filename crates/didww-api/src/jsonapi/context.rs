@@ -1,0 +1,52 @@
+//! What the handlers of a request share.
+
+use std::sync::Arc;
+
+use didww_types::{ApiVersion, FilterSpec, RelationshipSpec, ResourceSpec};
+use service_core::Core;
+use trunk_rules::domain::Rulebook;
+use trunk_store::Scope;
+use trunk_store::account::Account;
+
+/// What the handlers know about an authenticated request beyond its operation.
+#[derive(Debug)]
+pub(crate) struct RequestContext<'a> {
+    /// Store, clock and ids of the server.
+    pub core: &'a Core,
+    /// The rules of the declared types.
+    pub rules: Rulebook,
+    /// The account that the API key belongs to.
+    pub account: Arc<Account>,
+    /// The version that serves the request: the account's, or a newer one that the request names.
+    pub version: ApiVersion,
+    /// What the links of the response begin with, such as `http://127.0.0.1:8080/v3`.
+    pub base: String,
+}
+
+impl RequestContext<'_> {
+    pub(super) fn scope(&self, spec: &'static ResourceSpec) -> Scope {
+        Scope { account: self.account.number, spec }
+    }
+
+    /// The relationships of a resource that exist in this version and need no feature that the account lacks.
+    pub(super) fn relationships(
+        &self,
+        spec: &'static ResourceSpec,
+    ) -> impl Iterator<Item = &'static RelationshipSpec> {
+        let features = self.account.features;
+        spec.relationships_at(self.version)
+            .filter(move |relationship| relationship.feature.is_none_or(|feature| features.has(feature)))
+    }
+
+    pub(super) fn relationship(
+        &self,
+        spec: &'static ResourceSpec,
+        name: &str,
+    ) -> Option<&'static RelationshipSpec> {
+        self.relationships(spec).find(|relationship| relationship.name_at(self.version) == name)
+    }
+
+    pub(super) fn filter(&self, spec: &'static ResourceSpec, name: &str) -> Option<&'static FilterSpec> {
+        spec.filters_at(self.version).find(|filter| filter.name == name)
+    }
+}

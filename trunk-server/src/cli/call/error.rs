@@ -1,0 +1,45 @@
+//! Why a test call was not placed.
+
+/// Why a call was not placed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The number contains a character that no SIP URI can have there.
+    #[error("--to {0:?}: a number has digits, letters and + - . * # _ only")]
+    Number(String),
+    /// The address has no host, no port, or a host without an address.
+    #[error("the SIP address {at} cannot be used: {why}")]
+    Address {
+        /// The configured address.
+        at: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The API could not be asked for the trunk.
+    #[error(
+        "the API at {at} cannot be asked for the trunk: {why}; set --listen to the address of the running server"
+    )]
+    Api {
+        /// The address, `HOST:PORT`.
+        at: String,
+        /// Why the request failed.
+        why: String,
+    },
+    /// The platform did not place the call, or could not be asked for it.
+    #[error(
+        "the platform at {at} cannot place the call: {why}; --listen is the address of the running server, and \
+         --access-key a key with the permission of a super admin"
+    )]
+    Platform {
+        /// The address, `HOST:PORT`.
+        at: String,
+        /// Why the request failed.
+        why: String,
+    },
+    /// There is no such trunk or provider, or several.
+    #[error("{0}")]
+    Named(String),
+    /// No SIP client could be started.
+    #[error(transparent)]
+    Dialler(#[from] sip_dialler::DiallerError),
+}

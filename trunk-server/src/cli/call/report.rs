@@ -1,0 +1,30 @@
+//! What happened to a test call.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// An event of the call, with its time since the beginning.
+pub(super) struct Step {
+    pub(super) at: Duration,
+    pub(super) event: String,
+}
+
+/// What happened to a call.
+pub(super) struct Report {
+    pub(super) steps: Vec<Step>,
+    pub(super) answered: bool,
+    /// How the call ended.
+    pub(super) end: String,
+    /// The code and the reason phrase of the final response.
+    pub(super) response: Option<(u16, String)>,
+    pub(super) call_id: Option<String>,
+    /// What the running server tried at carriers, oldest first; empty for a call through the edge.
+    pub(super) tries: Vec<Value>,
+    /// The SIP messages as a diagram.
+    pub(super) ladder: String,
+    /// Why the call was not answered.
+    pub(super) why: Option<String>,
+    /// Why the answered call had no audio.
+    pub(super) no_audio: Option<String>,
+}
