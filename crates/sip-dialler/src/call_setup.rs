@@ -9,6 +9,7 @@ use rsipstack::transaction::transaction::Transaction;
 use service_base::log_limiter::LogLimiter;
 use sip_transport::body::session_description;
 use sip_transport::session_timer::{Session, TimerHeaders};
+use sip_transport::tag_of;
 
 use crate::call::{
     AnsweredCall, Authorization, Call, Cancellation, MAX_END_ROUND_TRIPS, STRAY_ROUND_TRIPS, SetupOutcome,
@@ -16,11 +17,11 @@ use crate::call::{
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
 use crate::digest::{authorization, challenge};
-use crate::headers::{lists, remote_tag, sequence};
+use crate::headers::{is_sent_by, lists, remote_tag, sequence, value};
 use crate::hop::{Hop, Unreachable};
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
-use crate::media::Media;
+use crate::media::{Media, described};
 use crate::origin::Line;
 use crate::outcome::Outcome;
 use crate::responses::finish_in_background;
@@ -191,6 +192,8 @@ impl Call {
                             sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);
                         match response.status_code.code() {
                             _ if !is_current => self.stray_response(&response).await,
+                            // It answers the request of another sender.
+                            _ if !is_sent_by(&response, hop.local) => {}
                             0..200 => {
                                 has_responded = true;
                                 invite.stop_timers();
@@ -325,10 +328,12 @@ impl Call {
             return Attempt::Ended(end);
         }
         let mut missing = "the answer has no session description".to_owned();
-        match session_description(&response.headers, &response.body) {
-            Ok(Some(described)) => answer = Some(described.to_vec()),
-            Ok(None) => {}
-            Err(why) => missing = why.to_string(),
+        // The first description of the dialog is the answer, and later ones are ignored (RFC 3261 §13.2.1).
+        if answer.is_none() {
+            match session_description(&response.headers, &response.body) {
+                Ok(described) => answer = described.map(<[u8]>::to_vec),
+                Err(why) => missing = why.to_string(),
+            }
         }
         let applied = match &answer {
             Some(answer) => self.apply_answer(answer).await,
@@ -399,11 +404,30 @@ impl Call {
     /// Answers a request of the far end before its answer.
     async fn early_request(&mut self, request: Transaction) {
         match request.original.method {
-            Method::Update => self.renegotiate(request, Vec::new()).await,
+            Method::Update => {
+                self.replace_early_answer(&request);
+                self.renegotiate(request, Vec::new()).await;
+            }
             Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
             Method::Bye => finish_in_background(request, 200, "OK", Vec::new()),
             Method::Invite => finish_in_background(request, 491, "Request Pending", Vec::new()),
             _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
+        }
+    }
+
+    /// Replaces the answer of an early dialog by the offer of an UPDATE in it, unless that is not acceptable: the final
+    /// response must not undo what was agreed on since.
+    fn replace_early_answer(&mut self, update: &Transaction) {
+        let headers = &update.original.headers;
+        let tag = value(headers, "From").and_then(tag_of).unwrap_or_default();
+        let Ok(Some(offer)) = session_description(headers, &update.original.body) else { return };
+        if !matches!(described(offer), Ok(Some(_))) {
+            return;
+        }
+        if let Some(early) = self.early.iter_mut().find(|early| early.dialog.tag == tag)
+            && early.answer.is_some()
+        {
+            early.answer = Some(offer.to_vec());
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct EarlyDialog {
     pub(crate) dialog: Dialog,
     /// The `RSeq` of the last response that was acknowledged.
     pub(crate) confirmed: u32,
-    /// The session description of the last response that had one.
+    /// The session description of the first response that had one, or of a later UPDATE of the far end.
     pub(crate) answer: Option<Vec<u8>>,
     /// PRACK requests, which are sent one after the other.
     pub(crate) pracks: mpsc::Sender<Request>,

@@ -1,5 +1,7 @@
 //! Access to header values of received messages.
 
+use std::net::SocketAddr;
+
 use rsipstack::sip::{Header, Headers, Response};
 use sip_transport::tag_of;
 
@@ -29,4 +31,12 @@ pub(crate) fn sequence(headers: &Headers) -> Option<(u32, &str)> {
 /// The `To` tag of a response; empty for a far end that does not support tags (RFC 2543).
 pub(crate) fn remote_tag(response: &Response) -> &str {
     value(&response.headers, "To").and_then(tag_of).unwrap_or_default()
+}
+
+/// Whether the sent-by of a response's first `Via` is this local address (RFC 3261 §18.1.2).
+pub(crate) fn is_sent_by(response: &Response, local: SocketAddr) -> bool {
+    value(&response.headers, "Via")
+        .and_then(|via| via.split(';').next())
+        .and_then(|sent_by| sent_by.split_ascii_whitespace().next_back())
+        .is_some_and(|address| address.parse::<SocketAddr>() == Ok(local))
 }

@@ -52,7 +52,10 @@ impl Call {
             return;
         }
         early.confirmed = number;
-        if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
+        // Descriptions after the first one are ignored (RFC 3261 §13.2.1).
+        if early.answer.is_none()
+            && let Ok(Some(described)) = session_description(&response.headers, &response.body)
+        {
             early.answer = Some(described.to_vec());
         }
         let next = early.dialog.next_sequence();

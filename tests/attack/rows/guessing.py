@@ -6,7 +6,7 @@ import threading
 import time
 
 from .. import measure, sip
-from ..api import send
+from ..api import expect, send
 from ..case import attack
 from ..load import UNAUTHORIZED, Wrk
 from ..phone import Phone, datagram_socket
@@ -152,3 +152,37 @@ def guessing_keys(case):
     case.at_most("a right key's read from another address, median", right.median, case.size(0.1, 1.0), "s")
     case.at_most("a right key's reads that failed", right.failed, 0)
     case.at_most("log lines", server.log_lines() - lines, 60)
+
+
+@attack("key-timing")
+def key_timing(case):
+    """The time of a refused API key reveals neither whether it was a key once nor how much of it is right, and no
+    refusal takes longer than a right key's read.
+    """
+    server = case.server()
+    account = server.account
+    added = server.control.post(f"accounts/{account.id}/keys")
+    expect(server.control.send("DELETE", f"accounts/{account.id}/keys/{added['id']}"), "removing a key")
+    keys = {
+        "right": account.key,
+        "unknown": "?" * len(account.key),
+        "nearly right": account.key[:-1] + "?",
+        "removed": added["api_key"],
+        # No text, which is refused before any key is looked up.
+        "malformed": "\xe9" * len(account.key),
+    }
+    times = {name: [] for name in keys}
+    for number in range(200):
+        for place, (name, key) in enumerate(keys.items()):
+            # Each from another address: this measures the check, not the limit on guesses.
+            source = f"127.0.{10 + number // 50}.{1 + 5 * (number % 50) + place}"
+            answer = send(server.api, "GET", "/v3/dids", None, account.headers | {"Api-Key": key}, source)
+            if answer.status == (200 if name == "right" else 401):
+                times[name].append(answer.seconds)
+    case.at_least("expected verdicts on 1,000 keys", sum(map(len, times.values())), 990)
+    right, *refused = (measure.median(seconds) for seconds in times.values())
+    is_complete = right is not None and None not in refused
+    case.at_most("medians of unknown, nearly right, removed, malformed: longest by shortest",
+                 max(refused) / min(refused) if is_complete else None, case.size(1.5, 2.0))
+    case.at_most("the longest of these by the median of a right key's read",
+                 max(refused) / right if is_complete else None, case.size(1.5, 2.0))

@@ -13,6 +13,8 @@ use super::uac::{Call, Uac, unique};
 const RINGS: &str = "9990180";
 /// Longer than the interval between the first two retransmissions over UDP.
 const RETRANSMISSION_WAIT: Duration = Duration::from_millis(1_800);
+/// Longer than the longest interval between two retransmissions over UDP (T2).
+const LONGEST_INTERVAL: Duration = Duration::from_secs(6);
 
 async fn open() -> (Edge, Trunk) {
     let edge = Edge::start().await;
@@ -87,6 +89,69 @@ async fn a_refusal_is_repeated_over_udp_until_its_ack_and_not_over_tcp() {
     call.invite(&[]).await;
     assert_eq!(next_final(&mut call).await.unwrap().code(), 404);
     assert!(next_final(&mut call).await.is_none(), "a stream loses nothing");
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_never_acknowledged_is_repeated_for_32_seconds_and_not_longer() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, "9990404").await;
+    call.invite(&[]).await;
+    let mut received = 0;
+    while let Some(message) = call.uac.receive(LONGEST_INTERVAL).await {
+        received += u32::from(message.code() == 404);
+        // After 0, 0.5, 1.5, 3.5, 7.5 and then each 4 seconds, at most until 31.5.
+        assert!(received <= 11, "{received} after more than 32 seconds");
+    }
+    assert!(received >= 9, "{received}");
+}
+
+#[tokio::test]
+async fn an_invite_without_a_branch_of_rfc_3261_is_matched_by_its_call_id_tag_and_number() {
+    let (edge, _trunk) = open().await;
+    for branch in ["", ";branch=1"] {
+        let mut call = Call::new(&edge, RINGS).await;
+        let text = call.text("INVITE");
+        let via = text.lines().find(|line| line.starts_with("Via: ")).unwrap();
+        let (sent_by, _) = via.split_once(";branch=").unwrap();
+        let text = text.replacen(via, &format!("{sent_by}{branch}"), 1);
+        call.sent = text.clone();
+        call.uac.send(&text).await;
+        let first = call.ringing(180).await;
+        call.uac.send(&text).await;
+        assert_eq!(format!("{:?}", call.ringing(180).await), format!("{first:?}"));
+        assert_eq!(edge.active().await.len(), 1);
+        let cancel = beside_the_invite(&call, "CANCEL", "");
+        call.uac.send(&cancel).await;
+        let is_of_cancel = |message: &Message| message.method() == "CANCEL";
+        assert_eq!(call.uac.expect("an answer", Some(&cancel), is_of_cancel).await.code(), 200);
+        let refusal = next_final(&mut call).await.expect("it is repeated");
+        assert_eq!(refusal.code(), 487);
+        let to = text.lines().find(|line| line.starts_with("To: ")).unwrap();
+        let tagged = format!("To: {}", refusal.header("To").unwrap());
+        let ack = beside_the_invite(&call, "ACK", "").replacen(to, &tagged, 1);
+        call.uac.send(&ack).await;
+        let mut late = 0;
+        while call.uac.receive(LONGEST_INTERVAL).await.is_some() {
+            late += 1;
+            assert!(late < 3, "the ACK ends the repetitions");
+        }
+        edge.calls_up(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_the_branch_of_another_method_is_another_transaction() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, RINGS).await;
+    call.invite(&[]).await;
+    call.ringing(180).await;
+    let options = beside_the_invite(&call, "OPTIONS", "");
+    call.uac.send(&options).await;
+    let is_of_options = |message: &Message| message.method() == "OPTIONS";
+    assert_eq!(call.uac.expect("an answer", Some(&options), is_of_options).await.code(), 200);
+    assert_eq!(edge.active().await.len(), 1);
+    call.cancel().await;
+    assert_eq!(call.answer().await.code(), 487);
 }
 
 #[tokio::test]

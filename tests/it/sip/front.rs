@@ -67,7 +67,7 @@ async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
     let _named = edge.trunk(json!({})).await;
     let (victim, mut uac) = (UdpSocket::bind((source(), 0)).await.unwrap(), Uac::udp(&edge).await);
     let elsewhere = victim.local_addr().unwrap();
-    for received in [";received=", ";rport;received="] {
+    for received in [";received=", ";rport;received=", ";maddr="] {
         let text = options(uac.local, "Content-Length: 0\r\n");
         let lie = format!("{}{received}{};branch", uac.local, elsewhere.ip());
         let text = text.replace(&format!("{};branch", uac.local), &lie);

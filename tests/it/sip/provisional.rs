@@ -1,5 +1,7 @@
 //! Reliable provisional responses (RFC 3262).
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use super::digest::Answer;
@@ -77,6 +79,14 @@ async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     rings(&mut call, &trunk, 183).await;
+    let mut arrivals = vec![Instant::now()];
+    for _ in 0..5 {
+        call.ringing(183).await;
+        arrivals.push(Instant::now());
+    }
+    let gaps: Vec<_> = arrivals.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Each interval is twice the one before; a busy machine may delay single responses.
+    assert!(gaps.windows(3).all(|gaps| gaps[2] > gaps[0]), "{gaps:?}");
     let answer = call.answer().await;
     assert_eq!(answer.code(), 504);
     let why = "the caller acknowledged no reliable provisional response (PRACK) within 32 seconds";
@@ -84,6 +94,33 @@ async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     let record = edge.record(&trunk, 1).await;
     assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(504), &json!("No PRACK")));
     assert!(edge.active().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_100_is_never_reliable_and_a_second_reliable_response_waits_for_the_prack_of_the_first() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nring = 3600\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+    call.headers.push("Require: 100rel".to_owned());
+    let first = rings(&mut call, &trunk, 180).await;
+    let trying = call.provisional.iter().find(|message| message.code() == 100).expect("a 100");
+    assert_eq!((trying.header("Require"), trying.header("RSeq")), (None, None), "{trying:?}");
+    let number: u32 = first.header("RSeq").expect("a number to confirm").parse().unwrap();
+    // The response of the next minute is due, but only the first one is repeated.
+    edge.advance(60).await;
+    for _ in 0..3 {
+        let again = call.ringing(180).await;
+        assert_eq!(again.header("RSeq"), first.header("RSeq"), "{again:?}");
+    }
+    assert_eq!(confirms(&mut call, &number.to_string(), 0).await, 200);
+    edge.advance(60).await;
+    let expected = (number + 1).to_string();
+    let is_it = |message: &Message| message.header("RSeq") == Some(expected.as_str());
+    call.uac.expect("a response with the next number", None, is_it).await;
+    assert_eq!(confirms(&mut call, &expected, 1).await, 200);
+    call.cancel().await;
+    assert_eq!(call.answer().await.code(), 487);
 }
 
 #[tokio::test]

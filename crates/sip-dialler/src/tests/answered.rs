@@ -197,6 +197,100 @@ async fn the_reliable_provisional_responses_of_each_fork_are_acknowledged_in_its
 }
 
 #[tokio::test]
+async fn a_description_after_the_answer_is_ignored() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    for (number, port) in [(1, receiver.local_addr().unwrap().port()), (2, 4002)] {
+        let reliable = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+        carrier.answer(&invite, "183 Session Progress", &reliable, &description(port)).await;
+        let prack = carrier.expect("PRACK").await;
+        carrier.answer(&prack, "200 OK", "", "").await;
+    }
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    carrier.pick_up(&invite, "", 4004).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let mut packet = [0; 400];
+    let came = tokio::time::timeout(EVENT_TIMEOUT, receiver.recv_from(&mut packet)).await;
+    let (_, from) = came.expect("silence is sent to the address of the first description").unwrap();
+    assert_eq!(from.port(), invite.media());
+}
+
+#[tokio::test]
+async fn an_update_before_the_answer_is_not_undone_by_the_answer() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    let reliable = format!("{contact}Require: 100rel\r\nRSeq: 1\r\n");
+    carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+    let prack = carrier.expect("PRACK").await;
+    carrier.answer(&prack, "200 OK", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    let port = receiver.local_addr().unwrap().port();
+    carrier.request(&invite, "UPDATE", 1, &contact, &description(port)).await;
+    assert_eq!(carrier.next().await.code(), 200);
+    carrier.answer(&invite, "200 OK", &contact, "").await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    // Packets before the answer are not counted: they went there because of the UPDATE.
+    while receiver.try_recv(&mut [0; 400]).is_ok() {}
+    let mut packet = [0; 400];
+    let came = tokio::time::timeout(EVENT_TIMEOUT, receiver.recv_from(&mut packet)).await;
+    came.expect("silence goes on").unwrap();
+}
+
+#[tokio::test]
+async fn the_routes_are_those_of_the_answer_and_not_of_the_ringing() {
+    let dialler = dialler().await;
+    let (mut carrier, mut early, mut late) =
+        (Carrier::udp().await, Carrier::udp().await, Carrier::udp().await);
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    let reliable =
+        format!("{contact}Record-Route: <sip:{};lr>\r\nRequire: 100rel\r\nRSeq: 1\r\n", early.address);
+    carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+    let prack = early.expect("PRACK").await;
+    early.answer(&prack, "200 OK", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    let routes = format!("{contact}Record-Route: <sip:{};lr>\r\n", late.address);
+    carrier.answer(&invite, "200 OK", &routes, "").await;
+    let ack = late.expect("ACK").await;
+    assert_eq!(ack.header("CSeq"), "1 ACK", "the number is the INVITE's, whatever was sent between");
+    assert_eq!(ack.all("Route"), [format!("<sip:{};lr>", late.address)]);
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    let bye = late.expect("BYE").await;
+    assert_eq!((bye.all("Route"), bye.header("CSeq")), (ack.all("Route"), "3 BYE"));
+    late.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
+async fn a_response_whose_via_is_not_the_one_of_the_invite_is_dropped() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let refusal = carrier.response(&invite, "486 Busy Here", "", "");
+    let own = invite.header("Via").split([' ', ';']).nth(1).unwrap();
+    let other = refusal.replacen(&format!(" {own};"), " 192.0.2.7:5060;", 1);
+    let second = "Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKother\r\nVia: ";
+    for text in [other, refusal.replacen("Via: ", second, 1)] {
+        assert_ne!(text, refusal);
+        carrier.send(&text).await;
+    }
+    carrier.pick_up(&invite, "", 4000).await;
+    let ack = carrier.expect("ACK").await;
+    assert_ne!(ack.branch(), invite.branch(), "this would be the ACK of a refusal");
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    hang_up(&mut leg, &mut carrier).await;
+}
+
+#[tokio::test]
 async fn silence_is_sent_to_the_address_of_the_answer() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
