@@ -12,8 +12,8 @@ from ..wellbeing import api
 CLIENTS = 600
 # How often each load is run.
 ROUNDS = 3
-# In megabytes. The trunks that are created need most of it. What they need alone cannot be measured: a restart also reads
-# the database, and gives that memory back later.
+# In megabytes. The trunks that are created need most of it. What they need alone cannot be measured: a restart also
+# reads the database, and gives that memory back later.
 MOST_GROWTH = 540.0
 
 
