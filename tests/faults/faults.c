@@ -5,13 +5,14 @@
  *     LD_PRELOAD=./faults.so FAULTS_FOLDER=/data FAULTS_CONTROL=/tmp/control trunk-server --database /data/t.db …
  *
  * It intercepts write, pwrite, fsync, fdatasync and ftruncate on files directly in FAULTS_FOLDER (an absolute path
- * without links). Other files and sockets are not affected.
+ * without links). Other files and sockets are not affected. send and writev are only observed, for `trace`.
  *
  *     FAULTS_FOLDER    the folder
  *     FAULTS_CONTROL   the file with the rules; read before each operation, and may be replaced while the process runs
  *                      (write another file and rename it). Without a file, or with an empty one, no operation fails
  *     FAULTS_LOG       optional: a file that receives one line for each fault, `fail sync t.db-wal`, and, with the line
- *                      `trace`, one for each operation
+ *                      `trace`, one for each operation before it is done, `trace sync t.db-wal`, and one for each
+ *                      HTTP answer before its beginning is written to a socket, `trace answer 201`
  *     FAULTS_IMAGE     optional: an empty folder for the files as a power cut would leave them; required by `cut`
  *
  * Lines of FAULTS_CONTROL. The operations are `write`, `sync` and `truncate`, several joined by commas, or `any`.
@@ -24,7 +25,7 @@
  *     late  OPERATIONS FIRST LAST ERRNO [SUFFIX]   done, but reported as failed
  *     lie   OPERATIONS FIRST LAST [SUFFIX]         not done, but reported as done
  *     cut   N SEED                                 a power cut instead of the N-th operation
- *     trace                                        logs all operations
+ *     trace                                        logs all operations and answers
  *
  * A power cut: the image contains all synced data. Each unsynced write is in it, is not, or is in it with some of
  * its 512-byte sectors, as the seed decides; each change of a length is in it or not. The process then exits with
@@ -44,12 +45,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { SECTOR = 512, MOST_RULES = 16, MOST_FILES = 32, TEXT = 4096, NAME = 256 };
-enum kind { WRITE = 1, SYNC = 2, TRUNCATE = 4 };
+enum kind { WRITE = 1, SYNC = 2, TRUNCATE = 4, ANSWER = 8 };
 enum act { PASS, FAIL, HALF, LATE, LIE, CUT };
 
 /* One operation that has not been synced. */
@@ -90,6 +93,8 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_ftruncate)(int, off_t);
+static ssize_t (*real_send)(int, const void *, size_t, int);
+static ssize_t (*real_writev)(int, const struct iovec *, int);
 
 __attribute__((constructor)) static void begin(void) {
     *(void **)&real_write = dlsym(RTLD_NEXT, "write");
@@ -97,6 +102,8 @@ __attribute__((constructor)) static void begin(void) {
     *(void **)&real_fsync = dlsym(RTLD_NEXT, "fsync");
     *(void **)&real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     *(void **)&real_ftruncate = dlsym(RTLD_NEXT, "ftruncate64");
+    *(void **)&real_send = dlsym(RTLD_NEXT, "send");
+    *(void **)&real_writev = dlsym(RTLD_NEXT, "writev");
     folder = getenv("FAULTS_FOLDER");
     control = getenv("FAULTS_CONTROL");
     log_path = getenv("FAULTS_LOG");
@@ -115,7 +122,7 @@ static void note(const char *what, enum kind kind, const char *name) {
     int fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return;
     char line[NAME + 64];
-    const char *kinds = kind == WRITE ? "write" : kind == SYNC ? "sync" : "truncate";
+    const char *kinds = kind == WRITE ? "write" : kind == SYNC ? "sync" : kind == ANSWER ? "answer" : "truncate";
     int length = snprintf(line, sizeof line, "%s %s %s\n", what, kinds, name);
     if (length > 0) (void)!real_write(fd, line, (size_t)length);
     close(fd);
@@ -405,3 +412,20 @@ int fsync(int fd) { return flush(fd, real_fsync); }
 int fdatasync(int fd) { return flush(fd, real_fdatasync); }
 int ftruncate(int fd, off_t length) { return shorten(fd, length); }
 int ftruncate64(int fd, off64_t length) { return shorten(fd, length); }
+
+/* Logs the status of an HTTP answer that begins with these bytes. Without the lock: an answer that is written during a
+ * sync must be logged during it, not after it. */
+static void trace_answer(const char *bytes, size_t length) {
+    if (!__atomic_load_n(&tracing, __ATOMIC_RELAXED) || length < 12 || memcmp(bytes, "HTTP/1.1 ", 9)) return;
+    char status[4] = {bytes[9], bytes[10], bytes[11], 0};
+    note("trace", ANSWER, status);
+}
+
+ssize_t send(int fd, const void *bytes, size_t length, int flags) {
+    trace_answer(bytes, length);
+    return real_send(fd, bytes, length, flags);
+}
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+    if (count > 0) trace_answer(parts[0].iov_base, parts[0].iov_len);
+    return real_writev(fd, parts, count);
+}

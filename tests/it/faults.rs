@@ -3,6 +3,7 @@
 //! `FAULTS=all` fails every operation of the history in turn (default: two of three writes); `CUTS=200` sets
 //! the number of power cuts; `SEED=1234` changes them.
 
+mod flushes;
 mod history;
 
 use std::time::Duration;

@@ -13,6 +13,9 @@ from ..case import attack
 from ..population import populate
 from ..wellbeing import api
 
+# The defaults of `connections` and `connections_per_address`, and as many addresses as fill the former.
+ROOM, SHARE, ADDRESSES = 10_000, 256, 40
+
 
 @attack("half-open")
 def half_open(case):
@@ -34,6 +37,58 @@ def half_open(case):
         right = sum(answer.status == 200 or answer.status == 503 and answer.retry_after is not None
                     for answer in further)
         case.at_least("of 20 further requests of it answered with 200, or 503 and Retry-After", right, 20)
+
+
+@attack("full-listener", short=False)
+def full_listener(case):
+    """Forty addresses open more connections to the API than it has room for, each within the share of one address.
+    While each has only begun a request, requests of another address with a key are answered as before. When each has
+    had an answer, such a request is answered within the documented 5 seconds, and has 503 with `Retry-After` until then.
+    """
+    server = case.server()
+    host, _, port = server.api.rpartition(":")
+    target = (host, int(port))
+    # Limited by the number of files that this process may open.
+    each = min(SHARE, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200) // ADDRESSES)
+    sources = [f"127.0.3.{1 + number}" for number in range(ADDRESSES)]
+    with contextlib.ExitStack() as ends:
+        for source in sources:
+            ends.enter_context(opened(each, source, target, b"GET /v3/dids HTTP/1.1\r\nHost: a\r\nX-Half:"))
+        with measure.Pulse(lambda: api(server, "127.0.0.2"), 0.02) as others:
+            time.sleep(3.0)
+    case.at_most("half open: another address's read, median", others.median, 0.05, "s")
+    case.at_most("half open: another address's reads that failed", others.failed, 0)
+    with contextlib.ExitStack() as ends:
+        idle = []
+        for source in sources:
+            sockets = ends.enter_context(opened(each, source, target, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"))
+            idle += served(sockets)
+        case.at_least("idle: connections that the addresses hold", sum(map(alive, idle)), min(ROOM, ADDRESSES * each))
+        began, answers = time.monotonic(), []
+        while time.monotonic() - began < 10:
+            answers.append(server.account.send("GET", "voice_out_trunks?page[size]=1", source="127.0.0.2"))
+            if answers[-1].status == 200:
+                break
+            time.sleep(0.1)
+        case.at_most("idle: until another address's read is answered", time.monotonic() - began, 6.0, "s")
+        wrong = sum(answer.status != 200 and not (answer.status == 503 and answer.retry_after is not None)
+                    for answer in answers)
+        case.at_most("idle: its answers that are neither 200, nor 503 and Retry-After", wrong, 0)
+        with measure.Pulse(lambda: api(server, "127.0.0.2"), 0.05) as others:
+            time.sleep(2.0)
+        case.at_most("idle: its reads that failed afterwards", others.failed, 0)
+
+
+def served(sockets):
+    """Reads the answer on each connection. Returns the connections that were answered with 200."""
+    kept = []
+    for each in sockets:
+        each.settimeout(2)
+        with contextlib.suppress(OSError):
+            if each.recv(4096).startswith(b"HTTP/1.1 200 "):
+                kept.append(each)
+        each.setblocking(False)
+    return kept
 
 
 @attack("sip-connections")

@@ -1,5 +1,7 @@
 //! A phone that calls the edge directly.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use serde_json::json;
 
 use super::baresip::{Account, Baresip};
@@ -56,6 +58,27 @@ async fn a_phone_talks_over_every_transport_by_credentials_and_by_address() {
             assert_eq!((&record["success"], &record["disconnect_reason"]), (&json!(true), &json!("Bye")));
             assert_eq!(record["source_protocol"], transport);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_talks_with_an_edge_that_listens_on_every_address() {
+    let mut edge = Edge::with_arguments(&["--sip-listen", "0.0.0.0:0"]).await;
+    // Not the phone's own address: it hears and ends the call at the one that it called.
+    edge.sip = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 2).into(), edge.sip.port());
+    let made = Certificates::make();
+    let trunk = edge.trunk(json!({})).await;
+    for (number, transport) in ["udp", "tcp"].into_iter().enumerate() {
+        let mut phone = phone(&edge, &made, transport, Some(&trunk), "").await;
+        phone.call(&format!("sip:{ANSWERS_AT_ONCE}@{}", edge.sip)).await;
+        phone.hears().await;
+        let active = edge.active().await;
+        let local = active[0]["media"]["local"].as_str().unwrap();
+        assert!(local.starts_with("127.0.0.2:"), "{active:?}");
+        phone.hang_up().await;
+        let record = edge.record(&trunk, number + 1).await;
+        assert_eq!((&record["success"], &record["disconnect_reason"]), (&json!(true), &json!("Bye")));
+        assert_eq!(record["source_protocol"], transport);
     }
 }
 
