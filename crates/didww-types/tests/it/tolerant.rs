@@ -177,6 +177,7 @@ fn optional_attributes_that_a_response_leaves_out_are_none_and_others_have_the_s
     // Their defaults are those of a create request; the response did not state them.
     expected.threshold_amount = None;
     expected.rtp_timeout = None;
+    expected.emergency_enable_all = None;
     expected.dids = didww_types::ToMany::default();
     expected.emergency_dids = didww_types::ToMany::default();
     assert_eq!(read, expected);

@@ -94,8 +94,10 @@ pub(super) async fn the_feed_names_accounts_whose_data_or_keys_changed(store: &(
 struct Copies(BTreeMap<Uuid, i64>);
 
 impl Copies {
-    fn catch_up(&mut self, follower: &mut Follower) {
-        let Changes::Since(writes) = follower.changes() else { panic!("the follower fell behind") };
+    /// Returns false if the follower has lost changes, so that the copies must be loaded again.
+    #[must_use]
+    fn catch_up(&mut self, follower: &mut Follower) -> bool {
+        let Changes::Since(writes) = follower.changes() else { return false };
         for effect in writes.iter().flat_map(|write| write.iter()) {
             match effect {
                 Committed::Stored(stored) if stored.record.kind == VoiceOutTrunk::SPEC.name => {
@@ -105,6 +107,7 @@ impl Copies {
                 _ => {}
             }
         }
+        true
     }
 }
 
@@ -127,17 +130,22 @@ pub(super) async fn copies_that_are_loaded_during_writes_and_then_follow_miss_no
         }
     };
     let copy = async {
-        let (mut follower, mut copies) = (store.follow(Interest::Everything), Copies::default());
-        for_each_record(store, VoiceOutTrunk::SPEC, |stored| {
-            copies.0.insert(stored.record.id, stored.record.revision);
-        })
-        .await
-        .unwrap();
-        copies.catch_up(&mut follower);
-        (follower, copies)
+        // A write that is in progress when the follower comes may be lost to it, once.
+        for _ in 0..2 {
+            let (mut follower, mut copies) = (store.follow(Interest::Everything), Copies::default());
+            for_each_record(store, VoiceOutTrunk::SPEC, |stored| {
+                copies.0.insert(stored.record.id, stored.record.revision);
+            })
+            .await
+            .unwrap();
+            if copies.catch_up(&mut follower) {
+                return (follower, copies);
+            }
+        }
+        panic!("changes were lost twice");
     };
     let ((), (mut follower, mut copies)) = tokio::join!(writes, copy);
-    copies.catch_up(&mut follower);
+    assert!(copies.catch_up(&mut follower));
     let mut there = Copies::default();
     for_each_record(store, VoiceOutTrunk::SPEC, |stored| {
         there.0.insert(stored.record.id, stored.record.revision);
