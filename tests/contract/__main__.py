@@ -6,13 +6,18 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .examples import WITHOUT_EXAMPLE, examples
 from .server import Server
 
 WORKSPACE = Path(__file__).resolve().parents[2]
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+# The last one is in hooks.py. That valid bodies are accepted is counted for each operation, because a body that its schema
+# permits can break a rule that no schema states.
+CHECKS = ("not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+          "invalid_body_rejection")
 # Written by hand from what others publish, and not made from this server's declarations.
 PUBLISHED = sorted((WORKSPACE / "tests/contract/published").glob("*.json"))
 # Streams do not end, and these lead outside of the machine: to a carrier's API, and to hosts of providers. The login is
@@ -39,9 +44,14 @@ def main():
     passed = failed = cases = 0
     # Two at once, because most of the short form is the start of schemathesis, which uses one core.
     with tempfile.TemporaryDirectory(prefix="contract-") as folder, ThreadPoolExecutor(2) as beside:
-        for document, report in zip(documents, beside.map(lambda one: run(one, Path(folder), options), documents)):
+        runs = beside.map(lambda one: run(one, Path(folder), options), documents)
+        for document, (report, accepted) in zip(documents, runs):
             operations = report["operations"] or {"selected": 0, "tested": 0, "errored": 0}
             wrong = {name for failure in report["failures"] for name in failure["operations"]}
+            never = never_accepted(document, accepted)
+            for operation in never:
+                print(f"{name_of(document)}: {operation} accepted no valid request", file=sys.stderr)
+            wrong.update(never)
             # An operation that was selected and not tested shows nothing, so it counts as failed.
             bad = min(operations["selected"], len(wrong) + operations["selected"] - operations["tested"])
             if report["exit_code"] != 0 and bad == 0:
@@ -49,9 +59,18 @@ def main():
             made = report["test_cases"]["generated"]
             passed, failed, cases = passed + operations["selected"] - bad, failed + bad, cases + made
             print(f"{name_of(document):<20} {operations['selected']:>4} operations, {bad} failed, {made:>6} requests, "
-                  f"{report['running_time']:.1f} s", flush=True)
+                  f"{accepted.total():>5} valid ones accepted by {len(accepted):>3} operations, {report['running_time']:.1f} s",
+                  flush=True)
     print(f"operations: {passed} hold, {failed} failed; requests: {cases}")
     sys.exit(failed > 0)
+
+
+def never_accepted(document, accepted):
+    """The operations with POST that answered no valid request with 2xx, so that they could refuse everything."""
+    excused = WITHOUT_EXAMPLE.get(name_of(document), {})
+    paths = json.loads(document.read_text())["paths"]
+    create = [f"POST {path}" for path, operations in paths.items() if "post" in operations]
+    return [operation for operation in create if operation not in excused and not accepted[operation]]
 
 
 def name_of(document):
@@ -61,22 +80,29 @@ def name_of(document):
 def run(document, folder, options):
     """Runs schemathesis against a server of its own, so that no document meets what another one left."""
     name = name_of(document)
-    report = folder / f"{name}.json"
-    phases, examples = FORMS[options.form]
+    report, made, accepted = (folder / f"{name}.{what}" for what in ("json", "examples.json", "accepted"))
+    accepted.touch()
+    phases, most = FORMS[options.form]
     with Server(options.binary, folder, name) as server:
+        made.write_text(json.dumps(examples(name, server)))
         command = [sys.executable, "-m", "schemathesis.cli", "run", str(document), "--url", server.url(name)]
         for header in server.credentials(name):
             command += ["--header", header]
         for path in LEFT_OUT.get(name, []):
             command += ["--exclude-path", path]
+        # The other documents declare no headers that an answer must have.
+        checks = f"{CHECKS},response_headers_conformance" if document in PUBLISHED else CHECKS
         command += [
-            "--checks", CHECKS, "--phases", phases, "--mode", "all",
-            "--max-examples", str(examples), "--seed", str(options.seed), "--continue-on-failure",
+            "--checks", checks, "--phases", phases, "--mode", "all",
+            "--max-examples", str(most), "--seed", str(options.seed), "--continue-on-failure",
             "--request-timeout", str(SECONDS_PER_ANSWER), "--suppress-health-check", "all", "--workers", "1",
             "--generation-database", "none", "--no-color", "--warnings", "off",
             "--report", "json", "--report-json-path", str(report),
         ]
-        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "contract.hooks", "PYTHONPATH": str(WORKSPACE / "tests")}
+        environment = {
+            **os.environ, "SCHEMATHESIS_HOOKS": "contract.hooks", "PYTHONPATH": str(WORKSPACE / "tests"),
+            "CONTRACT_DOCUMENT": name, "CONTRACT_EXAMPLES": str(made), "CONTRACT_ACCEPTED": str(accepted),
+        }
         ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
         if ended.returncode != 0:
             print(ended.stdout, ended.stderr, file=sys.stderr)
@@ -84,7 +110,7 @@ def run(document, folder, options):
             sys.exit(f"the server ended:\n{server.log.read_text()}")
     if not report.exists():
         sys.exit(f"schemathesis ended with {ended.returncode} without a report")
-    return json.loads(report.read_text())
+    return json.loads(report.read_text()), Counter(accepted.read_text().splitlines())
 
 
 def arguments():

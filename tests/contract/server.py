@@ -68,7 +68,19 @@ class Server:
 
     def url(self, document):
         """The base of the paths of a document."""
-        return {"control": self.control, "voipbin": f"{self.api}/v1.0"}.get(document, f"{self.api}/v3")
+        others = {"control": self.control, "voipbin": f"{self.api}/v1.0", "published token": self.api}
+        return others.get(document, f"{self.api}/v3")
+
+    def send(self, document, path, body=None, headers=None, method=None):
+        """Sends a request that must succeed, and returns the document in the answer, if it has one."""
+        pairs = (header.split(": ", 1) for header in self.credentials(document))
+        data = None if body is None else json.dumps(body).encode()
+        kind = "application/json" if document in ("control", "voipbin") else "application/vnd.api+json"
+        headers = headers or {"Content-Type": kind, **dict(pairs)}
+        request = urllib.request.Request(f"{self.url(document)}{path}", data=data, headers=headers, method=method)
+        with urllib.request.urlopen(request) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
 
     def credentials(self, document):
         """The headers of every request to the API of a document."""
@@ -78,6 +90,8 @@ class Server:
             body = json.dumps({"username": ADMIN[0], "password": ADMIN[1]}).encode()
             with urllib.request.urlopen(f"{self.api}/auth/login", data=body) as answer:
                 return [f"Authorization: Bearer {json.load(answer)['token']}"]
+        if document == "published token":
+            return [f"Api-Key: {KEY}"]
         version = document.removeprefix("published ")
         if version >= "2026-11-19":
             body = json.dumps({"aud": "api.didww.com", "api_version": version, "expires_in": 3600}).encode()

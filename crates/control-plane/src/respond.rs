@@ -89,6 +89,10 @@ pub(crate) fn retry_after(mut response: Response, seconds: Option<u64>) -> Respo
 /// An error that names the unknown member or the wrong value.
 pub(crate) fn parse_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
+    // A list would be read as the members of an object in the order of their declaration.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(ControlError::invalid(BODY, "must be an object"));
+    }
     let mut decoder = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
         let path = error.path().to_string();
@@ -120,6 +124,20 @@ pub(crate) fn parse_id(text: &str, what: &str) -> Result<Uuid, ControlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_no_body() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Named {
+            name: Option<String>,
+        }
+        let of = |body: &'static str| parse_body::<Named>(&Bytes::from_static(body.as_bytes()));
+        assert_eq!(of(r#" {"name":"a"}"#).unwrap().name.as_deref(), Some("a"));
+        assert_eq!(of("").unwrap().name, None);
+        for list in [r#"["a"]"#, " []", "\n[null]"] {
+            assert!(of(list).unwrap_err().to_string().contains("must be an object"), "{list}");
+        }
+    }
 
     #[test]
     fn a_store_that_accepts_no_work_names_the_time_of_a_retry_that_can_help() {

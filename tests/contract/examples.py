@@ -1,0 +1,140 @@
+"""A request of each operation that creates something, which the server must accept.
+
+Most bodies that a schema permits are refused by a rule that no schema states, such as a reference that must exist, so
+generated requests do not show that an operation accepts anything. These name what the server of the run has."""
+
+# Every operation with POST that is not here has an example.
+WITHOUT_EXAMPLE = {
+    "control": {
+        "POST /providers/probe": "it is left out: its requests go to hosts of providers",
+    },
+    "voipbin": {
+        "POST /providers/setup": "it is left out: its requests go to a carrier",
+        "POST /auth/login": "it is left out: it is beside the base URL",
+    },
+}
+# Relationships of DIDs to one record.
+OF_DIDS = (
+    "did_group", "order", "identity", "emergency_verification", "capacity_pool", "shared_capacity_group", "voice_in_trunk",
+    "voice_in_trunk_group", "sms_trunk", "sms_trunk_group", "address_verification", "emergency_calling_service",
+)
+TELEPHONE = {"type": "tel", "target": "+12025550143"}
+# The callee plays no part: the call goes to a provider whose host is on loopback, and its outcome does not matter.
+CALL = {
+    "source": TELEPHONE,
+    "destinations": [{"type": "tel", "target": "+442079460018"}],
+    "actions": [{"type": "answer"}, {"type": "sleep", "option": {"duration": 60_000}}],
+}
+
+
+def examples(name, server):
+    """Returns the requests as pairs of a path's parameters and a body, by operation."""
+    if name == "control":
+        return of_control(server)
+    if name == "voipbin":
+        return of_voipbin(server)
+    if name == "published token":
+        # Its document has examples.
+        return {}
+    return of_versions(name, server)
+
+
+def of_versions(name, server):
+    version = name.removeprefix("published ")
+    created = server.send(name, "/voice_out_trunks", trunk(version, "For the examples"))
+    trunk_id = created["data"]["id"]
+    dids = {one["attributes"]["number"]: one["id"] for one in server.send(name, "/dids")["data"]}
+    # The one with emergency calling.
+    linkage = {"data": [{"type": "dids", "id": dids["12025550143"]}]}
+    rotation = {"type": "voice_out_trunk_regenerate_credentials", "relationships": {
+        "voice_out_trunk": {"data": {"type": "voice_out_trunks", "id": trunk_id}}}}
+    of_trunk, of_did = {"id": trunk_id}, {"id": dids["12025550143"]}
+    requests = {
+        "POST /voice_out_trunks": ({}, trunk(version, "An example")),
+        "POST /voice_out_trunk_regenerate_credentials": ({}, {"data": rotation}),
+        "GET /voice_out_trunks/{id}": (of_trunk, None),
+        "GET /dids/{id}": (of_did, None),
+        "GET /dids/{id}/did_group": (of_did, None),
+    }
+    for relationship in ("dids", "emergency_dids"):
+        requests[f"GET /voice_out_trunks/{{id}}/{relationship}"] = (of_trunk, None)
+        at = f"/voice_out_trunks/{{id}}/relationships/{relationship}"
+        requests |= {f"GET {at}": (of_trunk, None)}
+        requests |= {f"{method} {at}": (of_trunk, linkage) for method in ("POST", "PATCH", "DELETE")}
+    for relationship in OF_DIDS:
+        at = f"/dids/{{id}}/relationships/{relationship}"
+        requests |= {f"GET {at}": (of_did, None), f"PATCH {at}": (of_did, {"data": None})}
+    return requests
+
+
+def trunk(version, name):
+    attributes = {"name": name, "on_cli_mismatch_action": "reject_call"}
+    addresses = {"allowed_sip_ips": ["203.0.113.10"]}
+    if version < "2026-04-16":
+        attributes |= addresses
+    else:
+        attributes["authentication_method"] = {"type": "credentials_and_ip", "attributes": addresses}
+    return {"data": {"type": "voice_out_trunks", "attributes": attributes}}
+
+
+def of_control(server):
+    account = server.send("control", "/accounts", {"name": "For the examples", "version": "2026-04-16"})
+    key, account = account["api_key"], account["id"]
+    to_reset = server.send("control", "/accounts", {"name": "To be reset"})["id"]
+    secret = server.send("control", f"/accounts/{account}/callback_secrets", {})["id"]
+    customer = server.send("control", "/customers", {"name": "For the examples"})["id"]
+    headers = {"Api-Key": key, "Content-Type": "application/vnd.api+json"}
+    made = server.send("2026-04-16", "/voice_out_trunks", trunk("2026-04-16", "For the examples"), headers)
+    of_account, of_customer = {"id": account}, {"id": customer}
+    group = {"area_name": "Berlin", "prefix": "30", "features": ["voice_in"], "number_type": "local"}
+    return {
+        "POST /accounts": ({}, {"name": "An example"}),
+        "POST /accounts/{id}/callback_secrets": (of_account, {"enabled": False}),
+        "POST /accounts/{id}/callback_secrets/{secret}/rotate": ({"id": account, "secret": secret}, {}),
+        "POST /accounts/{id}/dids": (of_account, {"number": "12025550144"}),
+        "POST /accounts/{id}/keys": (of_account, {"allowed_addresses": ["203.0.113.0/24"]}),
+        "POST /accounts/{id}/records/{type}": ({"id": account, "type": "capacity_pools"}, {
+            "attributes": {"name": "Standard", "total_channels_count": 30, "monthly_price": "15.0"}}),
+        "POST /accounts/{id}/trunks/{trunk}/ip_only": (
+            {"id": account, "trunk": made["data"]["id"]}, {"allowed_sip_ips": ["203.0.113.0/24"]}),
+        "POST /clock/advance": ({}, {"seconds": 60}),
+        "POST /clock/freeze": ({}, {}),
+        "POST /clock/resume": ({}, None),
+        "POST /customers": ({}, {"name": "An example"}),
+        "POST /customers/{id}/accesskeys": (of_customer, {"name": "scripts"}),
+        "POST /customers/{id}/agents": (of_customer, {"username": "ann", "password": "a long one"}),
+        "POST /customers/{id}/numbers": (of_customer, {"number": "+12025550144"}),
+        "POST /customers/{id}/tokens": (of_customer, {"type": "delegate"}),
+        "POST /explain": ({}, {"source": "198.51.100.9", "from": "12025550143", "to": "442079460018"}),
+        "POST /records/{type}": ({"type": "did_groups"}, {"attributes": group}),
+        "POST /reset": ({}, {"account": to_reset}),
+        "POST /token-keys/rotate": ({}, {"end_tokens": False}),
+    }
+
+
+def of_voipbin(server):
+    own = server.send("voipbin", "/customer")["id"]
+    # A new customer has a config already.
+    other = server.send("control", "/customers", {"name": "Without a config"})["id"]
+    configs = server.send("voipbin", f"/outbound_configs?customer_id={other}")["result"]
+    server.send("voipbin", f"/outbound_configs/{configs[0]['id']}", method="DELETE")
+    server.send("voipbin", "/outbound_config", {"destination_whitelist": ["gb"]}, method="PUT")
+    server.send("control", f"/customers/{own}/numbers", {"number": TELEPHONE["target"]})
+    provider = {"type": "sip", "name": "For the examples", "hostname": "edge.localhost"}
+    provider_id = server.send("voipbin", "/providers", provider)["id"]
+    route = {"name": "All", "customer_id": own, "provider_id": provider_id, "target": "all", "priority": 1}
+    server.send("voipbin", "/routes", route)
+    flow = {"name": "Greeting", "actions": [{"type": "answer"}]}
+    flow_id = server.send("voipbin", "/flows", flow)["id"]
+    call = server.send("voipbin", "/providercalls", {"provider_id": provider_id, **CALL})["call_ids"][0]
+    return {
+        "POST /accesskeys": ({}, {"name": "An example", "expire": 86_400}),
+        "POST /calls": ({}, CALL),
+        "POST /calls/{id}/hangup": ({"id": call}, None),
+        "POST /flows": ({}, flow),
+        "POST /flows/{id}/direct-hash-regenerate": ({"id": flow_id}, None),
+        "POST /outbound_configs": ({}, {"customer_id": other, "destination_whitelist": ["gb"]}),
+        "POST /providercalls": ({}, {"provider_id": provider_id, **CALL}),
+        "POST /providers": ({}, {**provider, "name": "An example"}),
+        "POST /routes": ({}, {**route, "target": "+44"}),
+    }
