@@ -73,6 +73,7 @@
 //! - **API versions.** A body, filter, sort attribute or include path that the client's [`ApiVersion`] does
 //!   not have is an error before anything is sent. A response is decoded in the form of the version that
 //!   served the request.
+//!   An attribute that the version of the response does not have yet is `None`: nothing is assumed.
 //! - **Forward compatibility.** Attributes, enumeration texts and types of authentication methods that this
 //!   crate does not know survive a read-modify-write.
 //! - **Secrets.** API keys, access tokens and passwords never appear in `Debug` output, errors, logs or spans.

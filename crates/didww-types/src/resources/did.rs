@@ -89,7 +89,7 @@ pub struct Did {
     /// The number of channels bought for this DID. They need a capacity pool.
     #[attr(update, sort, default = 0)]
     pub dedicated_channels_count: i64,
-    /// Whether emergency calls can be made from the DID. `None` if an older version of the API returned the DID.
+    /// Whether emergency calls can be made from the DID.
     #[attr(since = "2026-04-16", filter, default = false, value = bool)]
     pub emergency_enabled: Option<bool>,
     /// The DID group that the DID belongs to.

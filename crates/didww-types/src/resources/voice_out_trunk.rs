@@ -159,11 +159,10 @@ pub struct VoiceOutTrunk {
     #[attr(create = required(3), update, since = "2026-04-16")]
     pub authentication_method: AuthenticationMethod,
     /// Whether emergency calls can be made from every emergency-enabled DID. If true, `emergency_dids` cannot
-    /// be set. `None` if an older version of the API returned the trunk.
+    /// be set.
     #[attr(create, update, default = false, since = "2026-04-16", value = bool)]
     pub emergency_enable_all: Option<bool>,
-    /// The time without RTP after which a call is ended, 30 to 600 seconds. `None` if an older version of the API returned the
-    /// trunk.
+    /// The time without RTP after which a call is ended, 30 to 600 seconds.
     #[attr(create, update, default = 30, since = "2026-04-16", value = RtpTimeout)]
     pub rtp_timeout: Option<RtpTimeout>,
     /// The DID that replaces a mismatching caller number. Only for accounts for which DIDWW enables
