@@ -1,7 +1,9 @@
 //! A database of an earlier release is migrated when it is opened, and keeps its records.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
@@ -45,6 +47,38 @@ async fn a_database_of_release_0_1_0_keeps_its_accounts_and_records() {
         dumps.push(dump(&file));
     }
     assert_same(&dumps[0], &dumps[1]);
+}
+
+/// The accounts, keys, records and links in a file, one a line.
+fn stored(file: &Path) -> Vec<String> {
+    let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut lines = Vec::new();
+    for sql in [
+        "SELECT number, id, name, version, features FROM account ORDER BY number",
+        "SELECT id, account, created_at, NULL, NULL FROM api_key ORDER BY id",
+        "SELECT r.number, r.account, s.name, r.id, r.created_at FROM record r JOIN symbol s ON s.number = r.kind ORDER BY r.number",
+        "SELECT number, attributes, meta, revision, NULL FROM record ORDER BY number",
+        "SELECT owner, relationship, target, NULL, NULL FROM link ORDER BY number",
+    ] {
+        let mut select = file.prepare(sql).unwrap();
+        let mut rows = select.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<Sql> = (0..5).map(|column| row.get(column).unwrap()).collect();
+            lines.push(format!("{values:?}"));
+        }
+    }
+    lines
+}
+
+#[tokio::test]
+async fn what_a_database_of_release_0_1_0_holds_is_the_same_value_for_value_after_the_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = copied(&folder);
+    let before = stored(&file);
+    assert!(before.len() > 20, "{before:#?}");
+    let server = Binary::start(&["--database", file.to_str().unwrap()]);
+    assert_eq!(server.terminate(), Some(0));
+    assert_same(&before, &stored(&file));
 }
 
 #[tokio::test]

@@ -238,6 +238,32 @@ async fn case_69_put_is_patch() {
 }
 
 #[tokio::test]
+async fn reads_updates_and_deletions_that_are_repeated_have_the_effect_of_one() {
+    let world = World::start().await;
+    let created = world.created(&with(credentials("A"), json!({ "capacity_limit": 5 }))).await;
+    let path = format!("{TRUNKS}/{}", created.id());
+    let body = patch(&created.id(), json!({ "name": "B", "capacity_limit": 7 }));
+    let first = world.api.patch(&path, &body).await;
+    let all = world.api.get(TRUNKS).await;
+    for _ in 0..3 {
+        let again = world.api.patch(&path, &body).await;
+        assert_eq!((again.status, again.json()), (200, first.json()));
+        let put = world.api.send(Method::PUT, &path, &body.to_string()).await;
+        assert_eq!((put.status, put.json()), (200, first.json()));
+        for (path, read) in [(path.as_str(), &first), (TRUNKS, &all)] {
+            let again = world.api.get(path).await;
+            assert_eq!((again.status, again.json()), (200, read.json()));
+        }
+    }
+    assert_eq!(world.api.delete(&path).await.status, 204);
+    let without = world.api.get(TRUNKS).await;
+    for _ in 0..3 {
+        refused(&world.api.delete(&path).await, &[not_found(&created.id())]);
+        assert_eq!(world.api.get(TRUNKS).await.json(), without.json());
+    }
+}
+
+#[tokio::test]
 async fn case_70_an_unknown_trunk_is_not_updated() {
     let world = World::start().await;
     for body in [patch(UNKNOWN, json!({ "name": "B" })), patch(UNKNOWN, json!({ "capacity_limit": -1 }))] {
