@@ -80,7 +80,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
 const MERGED: &str =
     "the same INVITE arrived over another path before: a proxy forked it, or it runs in a loop";
 const NO_CALL_SLOT: &str =
-    "the server has as many active calls as it can have, of all accounts together; end calls or raise calls";
+    "the server has as many active calls as it can have, of all accounts together (calls)";
 
 const NO_CHANNEL: &str = "the call has no channel, which must not happen";
 
