@@ -1,5 +1,10 @@
 //! Customers of the communication platform, with their agents, access keys, phone numbers and tokens.
 
+mod access_keys;
+mod agents;
+mod phone_numbers;
+mod tokens;
+
 use didww_types::Secret;
 use didww_types::values::Money;
 use schemars::JsonSchema;
@@ -8,11 +13,12 @@ use service_core::{AttemptError, Retries};
 use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_platform::{
-    AccessKey, AccessKeyRequest, AccessKeys, Agent, AgentPrivate, Agents, CallTry, Claims, Customer,
-    CustomerPrivate, CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Number, NumberKind,
-    NumberStatus, OutboundConfigs, PhoneNumbers, SupportMetadata, Timestamp, WebhookMethod, empty_config,
-    hash, sign,
+    AccessKeys, Agents, CallTry, Customer, CustomerPrivate, CustomerStatus, Customers, Entity, Flow, Flows,
+    Kind, NumberStatus, OutboundConfigs, PhoneNumbers, Timestamp, WebhookMethod, empty_config,
 };
+
+pub use access_keys::NewAccessKey;
+pub use tokens::TokenKind;
 
 use crate::{Control, ControlError};
 
@@ -96,28 +102,6 @@ pub struct CustomerPatch {
     pub webhook_method: Option<WebhookMethod>,
     /// The new signing secret of webhooks; empty for none.
     pub webhook_secret: Option<Secret>,
-}
-
-/// An access key to create.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct NewAccessKey {
-    /// A name for display.
-    pub name: String,
-    /// The permission bits. Default: [`CUSTOMER_ADMIN`], as on the running platform.
-    pub permission: Option<u16>,
-    /// The time when the key expires, as a timestamp in UTC. Default: never.
-    pub tm_expire: Option<String>,
-}
-
-/// A kind of token that the login endpoint does not issue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TokenKind {
-    /// A token for one resource, valid for 4 hours. No endpoint of this server accepts it.
-    Direct,
-    /// A token for a delegate who acts for the customer, valid for 8 hours.
-    Delegate,
 }
 
 impl Control {
@@ -342,219 +326,6 @@ impl Control {
         Ok(customer.public)
     }
 
-    /// Returns the agents of a customer, newest first.
-    ///
-    /// # Errors
-    /// If there is no such customer.
-    pub async fn agents(&self, customer: Uuid) -> Result<Vec<Agent>, ControlError> {
-        self.list_of::<Agents>(customer).await
-    }
-
-    /// Creates an agent, who can log in at once. `permission` is the sum of permission bits.
-    ///
-    /// # Errors
-    /// If there is no such customer, the username or the password is empty, or the username is taken.
-    pub async fn create_agent(
-        &self,
-        customer: Uuid,
-        username: &str,
-        password: Secret,
-        permission: u16,
-    ) -> Result<Agent, ControlError> {
-        self.check_customer(customer)?;
-        let password = self.checked_login(username, password).await?;
-        let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
-        let agent = self.new_agent(customer, username, password, permission);
-        self.core.store.commit(vec![agent.put()]).await?;
-        self.platform.directory.put_agent(&agent);
-        Ok(agent.public)
-    }
-
-    /// Checks the username and the password of an agent. Returns the password's hash, in PHC string format.
-    async fn checked_login(&self, username: &str, password: Secret) -> Result<String, ControlError> {
-        if username.trim().is_empty() {
-            return Err(ControlError::invalid("username", "must not be empty"));
-        }
-        if password.expose().is_empty() {
-            return Err(ControlError::invalid("password", "must not be empty"));
-        }
-        let hashed = hash(&self.platform, password).await;
-        hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))
-    }
-
-    /// Makes an agent, which is not stored yet. `password` is the hash of its password.
-    fn new_agent(&self, customer: Uuid, username: &str, password: String, permission: u16) -> Entity<Agents> {
-        let (id, at) = self.platform.new_id_and_time();
-        let public = Agent {
-            id,
-            customer_id: customer,
-            username: username.to_owned(),
-            permission,
-            tm_create: at.to_string(),
-        };
-        Entity::<Agents>::new(id, customer, at, public, AgentPrivate { password })
-    }
-
-    /// Ensures that there is a super admin with this username and password. If there is no agent of the name, an active
-    /// and verified customer with a balance is created with this agent. If there is one, its password is set, and it
-    /// becomes a super admin.
-    ///
-    /// # Errors
-    /// If the username or the password is empty, or the store fails.
-    pub async fn ensure_super_admin(&self, username: &str, password: Secret) -> Result<Agent, ControlError> {
-        let password = self.checked_login(username, password).await?;
-        let _turn = self.platform.changes.lock().await;
-        let found = Entity::<Agents>::find_by(&*self.core.store, "username", username).await?;
-        let agent = if let Some(mut agent) = found.filter(|agent| !agent.deleted) {
-            agent.private.password = password;
-            agent.public.permission |= SUPER_ADMIN;
-            self.core.store.commit(vec![agent.put()]).await?;
-            agent
-        } else {
-            let (customer, config) = self.new_customer(NewCustomer::named(username))?;
-            let agent = self.new_agent(customer.id, username, password, SUPER_ADMIN | CUSTOMER_ADMIN);
-            self.core.store.commit(vec![customer.put(), config.put(), agent.put()]).await?;
-            self.reload(customer.id).await?;
-            agent
-        };
-        self.platform.directory.put_agent(&agent);
-        Ok(agent.public)
-    }
-
-    /// Returns the access keys of a customer, newest first, without the secrets: only their digests are stored.
-    ///
-    /// # Errors
-    /// If there is no such customer.
-    pub async fn access_keys(&self, customer: Uuid) -> Result<Vec<AccessKey>, ControlError> {
-        self.list_of::<AccessKeys>(customer).await
-    }
-
-    /// Creates an access key. Returns it with its secret, which cannot be read again.
-    ///
-    /// # Errors
-    /// If there is no such customer, or `tm_expire` is not a timestamp.
-    pub async fn create_access_key(
-        &self,
-        customer: Uuid,
-        new: NewAccessKey,
-    ) -> Result<(AccessKey, Secret), ControlError> {
-        self.check_customer(customer)?;
-        let expires = new.tm_expire.as_deref().map(str::parse::<Timestamp>).transpose();
-        let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
-        let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
-        let asked = AccessKeyRequest {
-            name: new.name,
-            detail: String::new(),
-            permission: new.permission.unwrap_or(CUSTOMER_ADMIN),
-            expires,
-        };
-        let new = self.platform.new_id_and_time();
-        let (key, secret) = Entity::<AccessKeys>::generate(&self.core.ids, new, customer, asked);
-        self.core.store.commit(vec![key.put()]).await?;
-        self.platform.directory.put_key(&key);
-        Ok((key.public, secret))
-    }
-
-    /// Deletes an access key with effect from the next request.
-    ///
-    /// # Errors
-    /// If the customer has no such key.
-    pub async fn delete_access_key(&self, customer: Uuid, key: Uuid) -> Result<(), ControlError> {
-        let _turn = self.platform.changes.lock().await;
-        let mut key = self.entity_of::<AccessKeys>(customer, key, "access key").await?;
-        key.mark_deleted(self.platform.timestamps.next());
-        self.core.store.commit(vec![key.put()]).await?;
-        self.platform.directory.put_key(&key);
-        Ok(())
-    }
-
-    /// Returns the phone numbers of a customer, newest first.
-    ///
-    /// # Errors
-    /// If there is no such customer.
-    pub async fn phone_numbers(&self, customer: Uuid) -> Result<Vec<Number>, ControlError> {
-        self.list_of::<PhoneNumbers>(customer).await
-    }
-
-    /// Adds a phone number, a plus and 1 to 15 digits, to a customer. `kind` is `normal` or `virtual`, `status` is
-    /// `active` or `suspended`.
-    ///
-    /// # Errors
-    /// If there is no such customer, or a value is not valid.
-    pub async fn add_phone_number(
-        &self,
-        customer: Uuid,
-        number: &str,
-        kind: &str,
-        status: &str,
-    ) -> Result<Number, ControlError> {
-        self.check_customer(customer)?;
-        let digits = number.strip_prefix('+').unwrap_or_default();
-        if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(ControlError::invalid("number", "must be a plus and 1 to 15 digits"));
-        }
-        check_one_of("type", kind, &["normal", "virtual"])?;
-        check_one_of("status", status, &["active", "suspended"])?;
-        let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
-        let (id, at) = self.platform.new_id_and_time();
-        let kind = NumberKind::from(kind);
-        let bought = (kind == NumberKind::Normal).then_some(at);
-        let public = Number {
-            id,
-            customer_id: customer,
-            number: number.to_owned(),
-            kind,
-            call_flow_id: Uuid::nil(),
-            message_flow_id: Uuid::nil(),
-            name: String::new(),
-            detail: String::new(),
-            status: NumberStatus::from(status),
-            t38_enabled: false,
-            emergency_enabled: false,
-            metadata: SupportMetadata::default(),
-            tm_purchase: bought,
-            tm_renew: bought,
-            tm_create: Some(at),
-            tm_update: None,
-            tm_delete: None,
-        };
-        let number = Entity::<PhoneNumbers>::new(id, customer, at, public, ());
-        self.core.store.commit(vec![number.put()]).await?;
-        Ok(number.public)
-    }
-
-    /// Removes a phone number from a customer.
-    ///
-    /// # Errors
-    /// If the customer has no such number.
-    pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
-        let _turn = self.platform.changes.lock().await;
-        let mut number = self.entity_of::<PhoneNumbers>(customer, number, "phone number").await?;
-        mark_released(&mut number, self.platform.timestamps.next());
-        self.core.store.commit(vec![number.put()]).await?;
-        Ok(())
-    }
-
-    /// Issues a token that the login endpoint does not issue.
-    ///
-    /// # Errors
-    /// If there is no such customer.
-    pub fn token(&self, customer: Uuid, kind: TokenKind) -> Result<Secret, ControlError> {
-        self.check_customer(customer)?;
-        let hours = if kind == TokenKind::Direct { 4 } else { 8 };
-        let end = self.platform.timestamps.now().after(std::time::Duration::from_hours(hours));
-        let claims = match kind {
-            TokenKind::Direct => Claims::direct(DirectClaim { customer_id: customer }, end),
-            TokenKind::Delegate => {
-                Claims::delegate(customer, self.core.ids.request(), self.core.ids.request(), end)
-            }
-        };
-        Ok(Secret::new(sign(&self.platform.signing, &claims)))
-    }
-
     /// Returns the flows of a customer, newest first: those that it keeps, and those that were created with calls. A flow
     /// contains the actions that a call executes once it is answered.
     ///
@@ -588,13 +359,6 @@ fn mark_released(number: &mut Entity<PhoneNumbers>, at: Timestamp) {
     number.deleted = true;
     number.public.status = NumberStatus::Deleted;
     (number.public.tm_update, number.public.tm_delete) = (Some(at), Some(at));
-}
-
-fn check_one_of(field: &str, value: &str, allowed: &[&str]) -> Result<(), ControlError> {
-    if allowed.contains(&value) {
-        return Ok(());
-    }
-    Err(ControlError::invalid(field, format!("must be one of {}", allowed.join(", "))))
 }
 
 fn check_webhook(uri: &str) -> Result<(), ControlError> {

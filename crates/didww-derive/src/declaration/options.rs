@@ -1,0 +1,166 @@
+//! Parses the options of the helper attributes.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::{Error, Expr, ExprLit, Lit, LitInt, LitStr, Result, Token, Type, parenthesized};
+
+/// Whether a create request may, or must, have a member. A required one has a position among the
+/// constructor's parameters.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Access {
+    Never,
+    Optional,
+    Required(usize),
+}
+
+impl Access {
+    pub(crate) fn tokens(self) -> TokenStream {
+        match self {
+            Self::Never => quote!(::didww_types::Access::Never),
+            Self::Optional => quote!(::didww_types::Access::Optional),
+            Self::Required(_) => quote!(::didww_types::Access::Required),
+        }
+    }
+}
+
+/// The texts in `name("...", "...")`.
+pub(super) fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
+    let content;
+    parenthesized!(content in meta.input);
+    let texts = content.parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?;
+    Ok(texts.into_iter().collect())
+}
+
+/// The paths in `nested_includes("a.b", "c.d"(until = "..."))`.
+pub(super) fn nested_includes(meta: &ParseNestedMeta<'_>) -> Result<Vec<(LitStr, Option<TokenStream>)>> {
+    let content;
+    parenthesized!(content in meta.input);
+    let mut paths = Vec::new();
+    while !content.is_empty() {
+        let path: LitStr = content.parse()?;
+        let mut until = None;
+        if content.peek(syn::token::Paren) {
+            let options;
+            parenthesized!(options in content);
+            let option: Ident = options.parse()?;
+            if option != "until" {
+                return Err(Error::new(option.span(), "unknown option; known: until"));
+            }
+            options.parse::<Token![=]>()?;
+            until = Some(version(&options.parse()?)?);
+        }
+        paths.push((path, until));
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(paths)
+}
+
+/// `order(by = "...", since = "...")`.
+pub(super) fn order(meta: &ParseNestedMeta<'_>) -> Result<(String, TokenStream)> {
+    let (mut by, mut since) = (None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("by") {
+            by = Some(option.value()?.parse::<LitStr>()?.value());
+        } else if option.path.is_ident("since") {
+            since = Some(version(&option.value()?.parse()?)?);
+        } else {
+            return Err(option.error("unknown option; known: by, since"));
+        }
+        Ok(())
+    })?;
+    by.zip(since).ok_or_else(|| meta.error("expected `order(by = \"...\", since = \"...\")`"))
+}
+
+/// The parts of a sum, each `"type.relationship.attribute"`.
+pub(super) fn sums(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
+    let part = |part: LitStr| {
+        let names: Vec<String> = part.value().split('.').map(str::to_owned).collect();
+        <[String; 3]>::try_from(names)
+            .map_err(|_| Error::new(part.span(), "expected `\"type.relationship.attribute\"`"))
+    };
+    texts(meta)?.into_iter().map(part).collect()
+}
+
+/// `revised(since = "...", value = TYPE)`.
+pub(super) fn revision(meta: &ParseNestedMeta<'_>) -> Result<(TokenStream, Type)> {
+    let (mut since, mut value) = (None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("since") {
+            since = Some(version(&option.value()?.parse()?)?);
+        } else if option.path.is_ident("value") {
+            value = Some(option.value()?.parse::<Type>()?);
+        } else {
+            return Err(option.error("unknown option; known: since, value"));
+        }
+        Ok(())
+    })?;
+    since.zip(value).ok_or_else(|| meta.error("expected `revised(since = \"...\", value = TYPE)`"))
+}
+
+/// `formerly(name = "...", target = "...", until = "...")`.
+pub(super) fn former(meta: &ParseNestedMeta<'_>) -> Result<(String, String, TokenStream)> {
+    let (mut name, mut target, mut until) = (None, None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("name") {
+            name = Some(option.value()?.parse::<LitStr>()?.value());
+        } else if option.path.is_ident("target") {
+            target = Some(option.value()?.parse::<LitStr>()?.value());
+        } else if option.path.is_ident("until") {
+            until = Some(version(&option.value()?.parse()?)?);
+        } else {
+            return Err(option.error("unknown option; known: name, target, until"));
+        }
+        Ok(())
+    })?;
+    match (name, target, until) {
+        (Some(name), Some(target), Some(until)) => Ok((name, target, until)),
+        _ => Err(meta.error("expected `formerly(name = \"...\", target = \"...\", until = \"...\")`")),
+    }
+}
+
+pub(super) fn access(meta: &ParseNestedMeta<'_>) -> Result<Access> {
+    if !meta.input.peek(Token![=]) {
+        return Ok(Access::Optional);
+    }
+    let word: Ident = meta.value()?.parse()?;
+    if word != "required" {
+        return Err(Error::new(
+            word.span(),
+            "expected `create`, `create = required` or `create = required(n)`",
+        ));
+    }
+    if !meta.input.peek(syn::token::Paren) {
+        return Ok(Access::Required(usize::MAX));
+    }
+    let content;
+    parenthesized!(content in meta.input);
+    Ok(Access::Required(content.parse::<LitInt>()?.base10_parse()?))
+}
+
+pub(super) fn default_value(value: &Expr) -> Result<TokenStream> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Bool(flag), .. }) => {
+            Ok(quote!(::didww_types::DefaultValue::Boolean(#flag)))
+        }
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
+            Ok(quote!(::didww_types::DefaultValue::Integer(#number)))
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            Ok(quote!(::didww_types::DefaultValue::Text(#text)))
+        }
+        Expr::Array(array) if array.elems.is_empty() => Ok(quote!(::didww_types::DefaultValue::EmptyList)),
+        other => Err(Error::new_spanned(other, "a default must be a boolean, an integer, a string or `[]`")),
+    }
+}
+
+pub(super) fn version(date: &LitStr) -> Result<TokenStream> {
+    let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16", "2026-11-19"];
+    if !known.contains(&date.value().as_str()) {
+        return Err(Error::new(date.span(), format!("unknown version; known: {}", known.join(", "))));
+    }
+    let variant = Ident::new(&format!("V{}", date.value().replace('-', "_")), Span::call_site());
+    Ok(quote!(::didww_types::ApiVersion::#variant))
+}

@@ -1,0 +1,239 @@
+//! The declaration of an attribute.
+
+use serde_json::Value;
+
+use crate::{Access, ApiVersion, Attribute, Feature, Features, Flaw, Kind};
+
+/// The value of an attribute that a create request leaves out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DefaultValue {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A text, also of enumerations and decimals.
+    Text(&'static str),
+    /// The empty list.
+    EmptyList,
+}
+
+impl DefaultValue {
+    /// The value as JSON.
+    pub fn to_json(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Boolean(flag) => Value::Bool(flag),
+            Self::Integer(number) => Value::from(number),
+            Self::Text(text) => Value::String(text.to_owned()),
+            Self::EmptyList => Value::Array(Vec::new()),
+        }
+    }
+}
+
+/// One part of an attribute that the service computes: the sum of an attribute over the records that refer to the record.
+/// A part of a type that the registry does not contain yet is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// The type name of the records that are summed.
+    pub of: &'static str,
+    /// Their relationship that contains the record.
+    pub through: &'static str,
+    /// Their attribute, a whole number.
+    pub attribute: &'static str,
+}
+
+/// The declaration of an attribute.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct AttributeSpec {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// The description, from the doc comment of the declaration.
+    pub doc: &'static str,
+    /// The kind of the value, with its limits.
+    pub kind: Kind,
+    /// Whether null is a valid value.
+    pub nullable: bool,
+    /// Whether a create request may, or must, contain the attribute.
+    pub create: Access,
+    /// Whether an update request may contain the attribute.
+    pub update: bool,
+    /// The first version that has the attribute.
+    pub since: ApiVersion,
+    /// The last version that has the attribute; `None` if the newest version has it.
+    pub until: Option<ApiVersion>,
+    /// For an attribute of older versions only: the canonical attribute before which responses write it. Else
+    /// empty.
+    pub before: &'static str,
+    /// The value of a create request that leaves the attribute out; `None` if there is no default.
+    pub default: Option<DefaultValue>,
+    /// Whether the value must be unique among the records of an account.
+    pub unique: bool,
+    /// Whether the value must be unique among the records of all accounts; null values are exempt.
+    pub unique_everywhere: bool,
+    /// Whether a list can be sorted by the attribute.
+    pub sort: bool,
+    /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
+    pub sums: &'static [Sum],
+    /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
+    pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
+    /// The limits that replace `kind`, `nullable` and `validate` from a version on; `None` if they never changed.
+    pub revision: Option<Revision>,
+    /// Texts of an enumeration that an account without the feature can neither write nor, where the corrected rules hold,
+    /// filter by.
+    pub values_need: &'static [(&'static str, Feature)],
+}
+
+impl AttributeSpec {
+    /// Declares a read-only attribute of type `T` that every version has.
+    pub const fn of<T: Attribute>(name: &'static str, doc: &'static str) -> Self {
+        Self {
+            name,
+            doc,
+            kind: T::KIND,
+            nullable: T::NULLABLE,
+            create: Access::Never,
+            update: false,
+            since: ApiVersion::V2017_09_18,
+            until: None,
+            before: "",
+            default: if T::NULLABLE { Some(DefaultValue::Null) } else { None },
+            unique: false,
+            unique_everywhere: false,
+            sort: false,
+            sums: &[],
+            validate: T::validate,
+            revision: None,
+            values_need: &[],
+        }
+    }
+
+    /// Sets the type whose kind and validation apply from a version on.
+    #[must_use]
+    pub const fn revised<T: Attribute>(mut self, since: ApiVersion) -> Self {
+        let value = ValueSpec { kind: T::KIND, nullable: T::NULLABLE, validate: T::validate };
+        self.revision = Some(Revision { since, value });
+        self
+    }
+
+    /// Sets the features that texts of an enumeration need.
+    #[must_use]
+    pub const fn values_need(mut self, features: &'static [(&'static str, Feature)]) -> Self {
+        self.values_need = features;
+        self
+    }
+
+    /// The feature that a text of the enumeration needs, if the account does not have it.
+    pub fn missing_feature(&self, text: &str, features: Features) -> Option<Feature> {
+        let needed = self.values_need.iter().find(|(value, _)| *value == text);
+        needed.map(|(_, feature)| *feature).filter(|feature| !features.has(*feature))
+    }
+
+    /// The limits of the value in a version.
+    pub fn value_at(&self, version: ApiVersion) -> ValueSpec {
+        let first = ValueSpec { kind: self.kind, nullable: self.nullable, validate: self.validate };
+        self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
+    }
+
+    /// Sets whether a create request may, or must, contain the attribute.
+    #[must_use]
+    pub const fn create(mut self, access: Access) -> Self {
+        self.create = access;
+        self
+    }
+
+    /// Allows the attribute in update requests.
+    #[must_use]
+    pub const fn update(mut self) -> Self {
+        self.update = true;
+        self
+    }
+
+    /// Sets the first version that has the attribute.
+    #[must_use]
+    pub const fn since(mut self, version: ApiVersion) -> Self {
+        self.since = version;
+        self
+    }
+
+    /// Sets the last version that has the attribute, and the canonical attribute before which responses write
+    /// it.
+    #[must_use]
+    pub const fn until(mut self, version: ApiVersion, before: &'static str) -> Self {
+        self.until = Some(version);
+        self.before = before;
+        self
+    }
+
+    /// Sets the value of a create request that leaves the attribute out.
+    #[must_use]
+    pub const fn default(mut self, value: DefaultValue) -> Self {
+        self.default = Some(value);
+        self
+    }
+
+    /// Requires the value to be unique within an account.
+    #[must_use]
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// Requires the value to be unique among the records of all accounts.
+    #[must_use]
+    pub const fn unique_everywhere(mut self) -> Self {
+        self.unique_everywhere = true;
+        self
+    }
+
+    /// Makes the value a sum over the records that refer to the record.
+    #[must_use]
+    pub const fn sums(mut self, sums: &'static [Sum]) -> Self {
+        self.sums = sums;
+        self
+    }
+
+    /// Allows sorting a list by the attribute.
+    #[must_use]
+    pub const fn sort(mut self) -> Self {
+        self.sort = true;
+        self
+    }
+
+    /// Whether a version has the attribute.
+    pub fn exists_in(&self, version: ApiVersion) -> bool {
+        version >= self.since && self.until.is_none_or(|last| version <= last)
+    }
+}
+
+/// The limits of a value in one or more versions.
+#[derive(Debug, Clone, Copy)]
+pub struct ValueSpec {
+    /// The kind of the value, with its limits.
+    pub kind: Kind,
+    /// Whether null is a valid value.
+    pub nullable: bool,
+    /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
+    pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
+}
+
+impl ValueSpec {
+    /// Validates a value that a client sent, and returns it in normal form.
+    ///
+    /// # Errors
+    /// Returns every violation, each with its position inside the value.
+    pub fn check(&self, sent: &Value) -> Result<Value, Vec<Flaw>> {
+        (self.validate)(sent)
+    }
+}
+
+/// Other limits of an attribute from a version on. Stored values that break them are returned unchanged.
+#[derive(Debug, Clone, Copy)]
+pub struct Revision {
+    /// The first version with these limits.
+    pub since: ApiVersion,
+    /// The limits.
+    pub value: ValueSpec,
+}
