@@ -1,10 +1,17 @@
 //! Starting and stopping a server: the composition of all services from a configuration.
 
-use std::io;
+mod accounts;
+#[cfg(feature = "sip")]
+mod edge;
+mod error;
+mod listeners;
+#[cfg(feature = "voipbin")]
+mod platform;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control_plane::{Control, ControlAuth, ControlError, NewAccount, control_router};
+use control_plane::{Control, ControlAuth, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
 use http_listener::{Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve};
@@ -12,7 +19,6 @@ use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
 use service_base::forwarded::Proxies;
 use service_base::ids::Ids;
-use service_base::net;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
 use service_core::jobs::{self, JobSet};
@@ -26,64 +32,16 @@ use uuid::Uuid;
 #[cfg(feature = "voipbin")]
 use voipbin_platform::Platform;
 
-use crate::config::{Config, ConfigError, Database};
-use crate::demo;
-
-/// Why a server did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The server cannot listen on an address.
-    #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
-    Listen(String, io::Error),
-    /// The control API would be reachable from other machines without a token.
-    #[error("the control API on {0} is not on loopback; set --control-token, or --control-listen off")]
-    OpenControl(SocketAddr),
-    /// The carrier edge did not start.
-    #[cfg(feature = "sip")]
-    #[error(transparent)]
-    Edge(#[from] carrier_edge::EdgeError),
-    /// A setting is not valid.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The stored data of the communication platform cannot be read or written.
-    #[cfg(feature = "voipbin")]
-    #[error("the communication platform could not be started: {0}")]
-    Platform(#[from] StoreError),
-    /// The dialler of outbound calls did not start.
-    #[cfg(feature = "voipbin")]
-    #[error(transparent)]
-    Dialler(#[from] voipbin_platform::DiallerError),
-    /// The first account, its demo DIDs or the super admin could not be created.
-    #[error("the account could not be set up: {0}")]
-    Setup(#[from] ControlError),
-}
-
-/// The continuation of the error of a listener, for errors whose usual cause is known.
-fn listen_advice(address: &str, error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; another process has this port",
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported if address.starts_with('[') => {
-            "; this machine has no such address: its IPv6 may be off"
-        }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-        io::ErrorKind::PermissionDenied => "; a port below 1024 needs a privilege",
-        _ => "",
-    }
-}
-
+use accounts::{AccountsAtStart, prepare_accounts};
+#[cfg(feature = "sip")]
+use edge::{edge_config, log_open_trunks, message_log, start_edge};
+use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
 #[cfg(feature = "voipbin")]
-impl From<voipbin_platform::PlatformError> for StartError {
-    fn from(error: voipbin_platform::PlatformError) -> Self {
-        match error {
-            voipbin_platform::PlatformError::Store(error) => Self::Platform(error),
-            voipbin_platform::PlatformError::Dialler(error) => Self::Dialler(error),
-        }
-    }
-}
+use platform::{limit_webhooks, start_platform};
+
+use crate::config::{Config, Database};
+
+pub use error::StartError;
 
 /// Builds a [`Server`]. A test can replace its clock, ids, limits and callbacks.
 #[derive(Debug)]
@@ -261,38 +219,6 @@ impl ServerBuilder {
     }
 }
 
-/// The edge's configuration, if there is to be one, and whether its address was set. Applies its settings of callbacks.
-#[cfg(feature = "sip")]
-fn edge_config(
-    config: &Config,
-    callbacks: &mut callbacks::Settings,
-) -> Result<Option<(carrier_edge::EdgeConfig, bool)>, StartError> {
-    let Some(sip) = &config.sip else { return Ok(None) };
-    let edge = sip.to_edge()?;
-    callbacks.on_manual_block &= edge.settings.callback_on_manual_block;
-    callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
-    Ok(Some((edge, sip.listen.is_some())))
-}
-
-/// Maximum number of open trunks that the start names.
-#[cfg(feature = "sip")]
-const MAX_NAMED_TRUNKS: usize = 10;
-
-/// Logs the trunks that take calls from any address.
-#[cfg(feature = "sip")]
-async fn log_open_trunks(control: &Control) -> Result<(), ControlError> {
-    let open = control.open_trunks(MAX_NAMED_TRUNKS).await?;
-    if open.total > 0 {
-        let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();
-        tracing::warn!(
-            total = open.total,
-            trunks = named.join(", "),
-            "trunks take calls from any address; GET /control/v1/trunks/open lists them"
-        );
-    }
-    Ok(())
-}
-
 /// Opens the database. Returns it, and whether it is new.
 fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store>, bool), OpenError> {
     Ok(match database {
@@ -349,207 +275,6 @@ impl Running {
         let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
         self.tasks.extend([jobs, callbacks]);
     }
-}
-
-/// Applies the platform's limits on webhooks.
-#[cfg(feature = "voipbin")]
-fn limit_webhooks(callbacks: &mut callbacks::Settings, platform: &voipbin_platform::PlatformConfig) {
-    callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
-    callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
-}
-
-/// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.
-#[cfg(feature = "sip")]
-fn message_log(
-    edge: Option<&carrier_edge::EdgeConfig>,
-    clock: &Clock,
-) -> Option<Arc<carrier_edge::MessageLog>> {
-    use carrier_edge::{MessageLog, MessageLogLimits};
-    let limits = match edge.map(|edge| edge.message_bytes) {
-        Some(0) => return None,
-        Some(bytes) => MessageLogLimits::of(bytes),
-        None => MessageLogLimits::default(),
-    };
-    Some(MessageLog::new(limits, clock.clone()))
-}
-
-/// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
-/// warning and runs without the edge.
-#[cfg(feature = "sip")]
-async fn start_edge(
-    core: &Arc<Core>,
-    mut config: carrier_edge::EdgeConfig,
-    is_explicit: bool,
-    messages: Option<Arc<carrier_edge::MessageLog>>,
-) -> Result<Option<carrier_edge::Edge>, StartError> {
-    use carrier_edge::{Edge, EdgeError};
-    config.messages = messages;
-    match Edge::start(Arc::clone(core), config).await {
-        Ok(edge) => Ok(Some(edge)),
-        Err(error @ EdgeError::Listen { .. }) if !is_explicit => {
-            tracing::warn!(%error, "SIP is disabled; set another address with --sip-listen");
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Starts the dialler of the communication platform. Returns the platform's jobs.
-///
-/// # Errors
-/// If it cannot start, or the configuration maps a host to the carrier edge and the edge does not run.
-#[cfg(feature = "voipbin")]
-async fn start_platform(
-    platform: &Arc<Platform>,
-    edge: Option<&carrier_edge::Edge>,
-    messages: Option<Arc<carrier_edge::MessageLog>>,
-) -> Result<JobSet, StartError> {
-    if edge.is_none()
-        && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
-    {
-        let expected = "SIP is off, so there is no edge; set --sip-listen, or give an address";
-        let given = format!("{name} = edge");
-        return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
-    }
-    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address), messages).await?)
-}
-
-/// Listens for control requests if the configuration enables them. Returns the listener, its address, and the
-/// configured address.
-///
-/// # Errors
-/// If the address is not on loopback and there is no token.
-async fn control_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr, String)>, StartError> {
-    let Some(text) = &config.control_listen else { return Ok(None) };
-    let listener = listen(text).await?;
-    let at = local(&listener, text)?;
-    if !at.ip().is_loopback() && config.control_token.is_none() {
-        return Err(StartError::OpenControl(at));
-    }
-    Ok(Some((listener, at, text.clone())))
-}
-
-/// Listens for requests for tokens if the configuration has a listener of their own. Returns it and its address.
-async fn token_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
-    let Some(text) = &config.tokens.listen else { return Ok(None) };
-    let listener = listen(text).await?;
-    let at = local(&listener, text)?;
-    Ok(Some((listener, at)))
-}
-
-async fn listen(address: &str) -> Result<TcpListener, StartError> {
-    let failed = |error| StartError::Listen(address.to_owned(), error);
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-    for address in tokio::net::lookup_host(address).await.map_err(failed)? {
-        match net::listen(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
-        }
-    }
-    Err(failed(last))
-}
-
-fn is_on_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
-}
-
-fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
-}
-
-/// What the start found about accounts, and made.
-#[derive(Debug, Default)]
-struct AccountsAtStart {
-    /// The generated key, if there was no account and no configured key.
-    new_key: Option<Secret>,
-    /// The generated callback secret of the demo.
-    new_callback_secret: Option<Secret>,
-    /// The number of accounts before, if an account was created.
-    accounts_before: Option<usize>,
-    /// The accounts whose callbacks are not sent.
-    unsigned_accounts: Vec<Uuid>,
-}
-
-/// Creates the first account if there is none, and enables the configured callback secret.
-async fn prepare_accounts(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
-    let accounts = first_account(control, config).await?;
-    Ok(AccountsAtStart { unsigned_accounts: sign_callbacks(control, config).await?, ..accounts })
-}
-
-/// Creates an account if there is none, or none with the configured API key.
-async fn first_account(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
-    let existing = control.accounts().await?;
-    let key_exists = match &config.api_key {
-        Some(key) => control.account_of_key(key).await?.is_some(),
-        None => false,
-    };
-    if key_exists || (config.api_key.is_none() && !existing.is_empty()) {
-        return Ok(AccountsAtStart::default());
-    }
-    let name = if existing.is_empty() { "default" } else { "" };
-    let mut new = NewAccount::named(name);
-    new.api_key.clone_from(&config.api_key);
-    let (account, key) = control.create_account(new).await?;
-    if !existing.is_empty() {
-        let before = existing.len();
-        tracing::warn!(
-            account = %account.id, before,
-            "no account had the configured API key: a new, empty account was made for it"
-        );
-    }
-    let mut new_callback_secret = None;
-    if config.demo && existing.is_empty() {
-        let secret = demo::fill(control, account.id, config.callback_secret.clone()).await?;
-        new_callback_secret = config.callback_secret.is_none().then_some(secret);
-    }
-    let new_key = config.api_key.is_none().then_some(key);
-    Ok(AccountsAtStart {
-        new_key,
-        new_callback_secret,
-        accounts_before: Some(existing.len()),
-        unsigned_accounts: Vec::new(),
-    })
-}
-
-/// Enables the configured callback secret: in the account with the configured API key, or in the only account. Returns the
-/// accounts whose callbacks are not sent, and logs them.
-async fn sign_callbacks(control: &Control, config: &Config) -> Result<Vec<Uuid>, ControlError> {
-    if let Some(secret) = &config.callback_secret {
-        let account = match &config.api_key {
-            Some(key) => control.account_of_key(key).await?,
-            None => match control.accounts().await?.as_slice() {
-                [only] => Some(Arc::clone(only)),
-                _ => None,
-            },
-        };
-        if let Some(account) = account {
-            control.ensure_callback_secret(account.id, secret.clone()).await?;
-        } else {
-            tracing::warn!(
-                "`callback_secret` is ignored: there are several accounts, and `api_key` names none"
-            );
-        }
-    }
-    let unsigned = control.accounts_without_callback_secret().await?;
-    log_unsigned_accounts(&unsigned);
-    Ok(unsigned)
-}
-
-/// Maximum number of accounts without a callback secret that the start names.
-const MAX_NAMED_ACCOUNTS: usize = 10;
-
-/// Logs the accounts whose callbacks are not sent.
-fn log_unsigned_accounts(accounts: &[Uuid]) {
-    if accounts.is_empty() {
-        return;
-    }
-    let named: Vec<String> = accounts.iter().take(MAX_NAMED_ACCOUNTS).map(ToString::to_string).collect();
-    tracing::warn!(
-        total = accounts.len(),
-        accounts = named.join(", "),
-        "accounts have trunks with a callback URL and no enabled callback secret, so no callback of theirs is sent; \
-         POST /control/v1/accounts/ID/callback_secrets makes one"
-    );
 }
 
 impl Server {

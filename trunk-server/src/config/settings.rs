@@ -1,0 +1,295 @@
+//! The settings of one source, how sources are combined, and their validation.
+
+use std::path::{Path, PathBuf};
+
+use didww_types::Secret;
+use serde::Deserialize;
+
+#[cfg(feature = "sip")]
+use super::SipConfig;
+use super::accounts::AccountsConfig;
+use super::address::{check_address, is_same_port};
+use super::error::ConfigError;
+use super::http::{HttpConfig, HttpTable};
+use super::location;
+use super::log_filter::is_log_filter;
+#[cfg(feature = "sip")]
+use super::sip::SipTable;
+use super::tokens::TokensConfig;
+#[cfg(feature = "voipbin")]
+use super::voipbin::{VoipbinConfig, VoipbinTable};
+use super::{Config, Database, LogFormat};
+
+/// The settings that a flag or a variable can set, by the names that errors have for them.
+const NAMES: [&str; 11] = [
+    "listen",
+    "control-listen",
+    "database",
+    "api-key",
+    "callback-secret",
+    "public-url",
+    "control-token",
+    "sip-listen",
+    "sip-tls-listen",
+    "voipbin-admin",
+    "log",
+];
+
+/// The settings of one source. As keys of the file they have the names of the flags, with underscores.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) listen: Option<String>,
+    pub(crate) control_listen: Option<String>,
+    pub(crate) database: Option<PathBuf>,
+    pub(crate) ephemeral: Option<bool>,
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) callback_secret: Option<Secret>,
+    pub(crate) demo: Option<bool>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) control_token: Option<Secret>,
+    pub(crate) http: Option<HttpTable>,
+    pub(crate) allow_loopback_callbacks: Option<bool>,
+    pub(crate) accounts: Option<AccountsConfig>,
+    pub(crate) tokens: Option<TokensConfig>,
+    #[cfg(feature = "sip")]
+    pub(crate) sip_listen: Option<String>,
+    #[cfg(feature = "sip")]
+    pub(crate) sip_tls_listen: Option<String>,
+    #[cfg(feature = "sip")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    #[cfg(feature = "sip")]
+    pub(crate) tls_key: Option<PathBuf>,
+    #[cfg(feature = "sip")]
+    pub(crate) sip: Option<SipTable>,
+    #[cfg(feature = "voipbin")]
+    pub(crate) voipbin_admin: Option<Secret>,
+    #[cfg(feature = "voipbin")]
+    pub(crate) voipbin: Option<VoipbinTable>,
+    pub(crate) log: Option<String>,
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+impl Settings {
+    /// Reads the settings of a TOML file.
+    pub(crate) fn from_file(path: &Path) -> Result<(Self, String), ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), error })?;
+        let settings = toml::from_str(&text).map_err(|error| {
+            // The `Display` form quotes the line, which can contain a secret: only the message and the line number are
+            // used.
+            let offset = error.span().map_or(0, |span| span.start);
+            let why = location::quotes_advice(&text, offset).unwrap_or_else(|| error.message().to_owned());
+            let line = location::line_at(&text, offset);
+            ConfigError::Wrong { file: path.to_owned(), why: format!("line {line}: {why}") }
+        })?;
+        Ok((settings, text))
+    }
+
+    /// Whether these settings contain the one that an error names. Tables are settings of the file alone.
+    fn sets(&self, name: &str) -> bool {
+        match name {
+            "listen" => self.listen.is_some(),
+            "control-listen" => self.control_listen.is_some(),
+            "database" => self.database.is_some() || self.ephemeral.is_some(),
+            "api-key" => self.api_key.is_some(),
+            "callback-secret" => self.callback_secret.is_some(),
+            "public-url" => self.public_url.is_some(),
+            "control-token" => self.control_token.is_some(),
+            #[cfg(feature = "sip")]
+            "sip-listen" => self.sip_listen.is_some(),
+            #[cfg(feature = "sip")]
+            "sip-tls-listen" => {
+                self.sip_tls_listen.is_some() || self.tls_cert.is_some() || self.tls_key.is_some()
+            }
+            #[cfg(feature = "voipbin")]
+            "voipbin-admin" => self.voipbin_admin.is_some(),
+            "log" => self.log.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Validates these settings, completed by those of a file. The error of a value of the file has its line.
+    pub(crate) fn finish_with(self, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let Some(file) = file else { return self.finish() };
+        let (of_file, text) = Self::from_file(file)?;
+        let set_here: Vec<&str> = NAMES.into_iter().filter(|name| self.sets(name)).collect();
+        self.or(of_file).finish().map_err(|error| {
+            let is_set_here = matches!(&error, ConfigError::Value { name, .. } if set_here.contains(name));
+            if is_set_here { error } else { error.located(file, &text) }
+        })
+    }
+
+    /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
+    /// each other: if one of them is set here, both are ignored there.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let (database, ephemeral) = if self.database.is_some() || self.ephemeral == Some(true) {
+            (self.database, self.ephemeral)
+        } else {
+            (other.database, self.ephemeral.or(other.ephemeral))
+        };
+        Self {
+            listen: self.listen.or(other.listen),
+            control_listen: self.control_listen.or(other.control_listen),
+            database,
+            ephemeral,
+            api_key: self.api_key.or(other.api_key),
+            callback_secret: self.callback_secret.or(other.callback_secret),
+            demo: self.demo.or(other.demo),
+            public_url: self.public_url.or(other.public_url),
+            control_token: self.control_token.or(other.control_token),
+            http: self.http.or(other.http),
+            allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
+            accounts: self.accounts.or(other.accounts),
+            tokens: self.tokens.or(other.tokens),
+            #[cfg(feature = "sip")]
+            sip_listen: self.sip_listen.or(other.sip_listen),
+            #[cfg(feature = "sip")]
+            sip_tls_listen: self.sip_tls_listen.or(other.sip_tls_listen),
+            #[cfg(feature = "sip")]
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            #[cfg(feature = "sip")]
+            tls_key: self.tls_key.or(other.tls_key),
+            #[cfg(feature = "sip")]
+            sip: self.sip.or(other.sip),
+            #[cfg(feature = "voipbin")]
+            voipbin_admin: self.voipbin_admin.or(other.voipbin_admin),
+            #[cfg(feature = "voipbin")]
+            voipbin: self.voipbin.or(other.voipbin),
+            log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+
+    /// Validates the settings and completes them with the defaults.
+    pub(crate) fn finish(self) -> Result<Config, ConfigError> {
+        let defaults = Config::default();
+        let listen = self.listen.unwrap_or(defaults.listen);
+        check_address("listen", &listen)?;
+        let control_listen = match self.control_listen.or(defaults.control_listen) {
+            Some(text) if text == "off" => None,
+            Some(text) => {
+                check_address("control-listen", &text)?;
+                Some(text)
+            }
+            None => None,
+        };
+        if control_listen.as_deref().is_some_and(|control| is_same_port(control, &listen)) {
+            return Err(ConfigError::Value {
+                name: "control-listen",
+                given: control_listen.unwrap_or_default(),
+                expected: "give another port than that of `listen`",
+            });
+        }
+        let database = match (self.database, self.ephemeral.unwrap_or(false)) {
+            (Some(file), true) => {
+                return Err(ConfigError::Value {
+                    name: "database",
+                    given: file.display().to_string(),
+                    expected: "give either `database` or `ephemeral`, not both",
+                });
+            }
+            (_, true) => Database::Ephemeral,
+            (Some(file), false) => Database::File(file),
+            (None, false) => defaults.database,
+        };
+        #[cfg(feature = "sip")]
+        let sip = if self.sip_listen.as_deref() == Some("off") {
+            None
+        } else {
+            let sip = SipConfig {
+                listen: self.sip_listen,
+                tls_listen: self.sip_tls_listen,
+                tls_cert: self.tls_cert,
+                tls_key: self.tls_key,
+                table: self.sip.unwrap_or_default(),
+            };
+            sip.to_edge()?;
+            Some(sip)
+        };
+        #[cfg(feature = "voipbin")]
+        let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
+        let accounts = self.accounts.unwrap_or_default();
+        accounts.check()?;
+        let tokens = self.tokens.unwrap_or_default();
+        tokens.check(&listen)?;
+        if let (Some(own), Some(control)) = (&tokens.listen, &control_listen)
+            && is_same_port(own, control)
+        {
+            let expected = "give another port than that of `control_listen`";
+            return Err(ConfigError::value("tokens.listen", own, expected));
+        }
+        let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
+        let api_key = check_secret("api-key", self.api_key)?;
+        let callback_secret = check_callback_secret(self.callback_secret)?;
+        let control_token = check_secret("control-token", self.control_token)?;
+        let log = self.log.unwrap_or(defaults.log);
+        if !is_log_filter(&log) {
+            let expected = "give a level (error, warn, info, debug, trace, off) or target=level pairs, such as \
+                         `info` or `warn,trunk_server=debug`";
+            return Err(ConfigError::Value { name: "log", given: log, expected });
+        }
+        Ok(Config {
+            listen,
+            control_listen,
+            database,
+            api_key,
+            callback_secret,
+            demo: self.demo.unwrap_or(false),
+            public_url,
+            control_token,
+            http: HttpConfig::new(self.http.unwrap_or_default())?,
+            accounts,
+            tokens,
+            #[cfg(feature = "sip")]
+            sip,
+            #[cfg(feature = "voipbin")]
+            voipbin,
+            allow_loopback_callbacks: self.allow_loopback_callbacks.unwrap_or(false),
+            log,
+            log_format: self.log_format.unwrap_or(defaults.log_format),
+        })
+    }
+}
+
+fn check_url(text: &str) -> Result<String, ConfigError> {
+    let invalid = |expected| Err(ConfigError::Value { name: "public-url", given: text.to_owned(), expected });
+    let parsed = url::Url::parse(text).ok();
+    let Some(url) = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+        return invalid("give an http or https URL, such as https://trunks.example.com");
+    };
+    let path = url.path().trim_end_matches('/');
+    if path.ends_with("/v3") || path.ends_with("/v1.0") {
+        return invalid("give it without the API's own path: links append /v3");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return invalid("give it without a query or fragment, such as https://trunks.example.com");
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Refuses a secret that the control API would refuse, before an account is created.
+fn check_callback_secret(secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    let is_valid =
+        |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match secret {
+        Some(secret) if !is_valid(secret.expose()) => Err(ConfigError::Value {
+            name: "callback-secret",
+            given: String::new(),
+            expected: "give 1 to 255 visible ASCII characters without spaces, or leave the setting out",
+        }),
+        secret => Ok(secret),
+    }
+}
+
+/// Refuses a blank secret, which would protect nothing.
+fn check_secret(name: &'static str, secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    match secret {
+        Some(secret) if secret.expose().trim().is_empty() => Err(ConfigError::Value {
+            name,
+            given: String::new(),
+            expected: "give at least one character, or leave the setting out",
+        }),
+        secret => Ok(secret),
+    }
+}

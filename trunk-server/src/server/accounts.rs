@@ -1,0 +1,108 @@
+//! The accounts of a server that starts: the first one, and whose callbacks are not sent.
+
+use std::sync::Arc;
+
+use control_plane::{Control, ControlError, NewAccount};
+use didww_types::Secret;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::demo;
+
+/// What the start found about accounts, and made.
+#[derive(Debug, Default)]
+pub(super) struct AccountsAtStart {
+    /// The generated key, if there was no account and no configured key.
+    pub(super) new_key: Option<Secret>,
+    /// The generated callback secret of the demo.
+    pub(super) new_callback_secret: Option<Secret>,
+    /// The number of accounts before, if an account was created.
+    pub(super) accounts_before: Option<usize>,
+    /// The accounts whose callbacks are not sent.
+    pub(super) unsigned_accounts: Vec<Uuid>,
+}
+
+/// Creates the first account if there is none, and enables the configured callback secret.
+pub(super) async fn prepare_accounts(
+    control: &Control,
+    config: &Config,
+) -> Result<AccountsAtStart, ControlError> {
+    let accounts = first_account(control, config).await?;
+    Ok(AccountsAtStart { unsigned_accounts: sign_callbacks(control, config).await?, ..accounts })
+}
+
+/// Creates an account if there is none, or none with the configured API key.
+async fn first_account(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
+    let existing = control.accounts().await?;
+    let key_exists = match &config.api_key {
+        Some(key) => control.account_of_key(key).await?.is_some(),
+        None => false,
+    };
+    if key_exists || (config.api_key.is_none() && !existing.is_empty()) {
+        return Ok(AccountsAtStart::default());
+    }
+    let name = if existing.is_empty() { "default" } else { "" };
+    let mut new = NewAccount::named(name);
+    new.api_key.clone_from(&config.api_key);
+    let (account, key) = control.create_account(new).await?;
+    if !existing.is_empty() {
+        let before = existing.len();
+        tracing::warn!(
+            account = %account.id, before,
+            "no account had the configured API key: a new, empty account was made for it"
+        );
+    }
+    let mut new_callback_secret = None;
+    if config.demo && existing.is_empty() {
+        let secret = demo::fill(control, account.id, config.callback_secret.clone()).await?;
+        new_callback_secret = config.callback_secret.is_none().then_some(secret);
+    }
+    let new_key = config.api_key.is_none().then_some(key);
+    Ok(AccountsAtStart {
+        new_key,
+        new_callback_secret,
+        accounts_before: Some(existing.len()),
+        unsigned_accounts: Vec::new(),
+    })
+}
+
+/// Enables the configured callback secret: in the account with the configured API key, or in the only account. Returns the
+/// accounts whose callbacks are not sent, and logs them.
+async fn sign_callbacks(control: &Control, config: &Config) -> Result<Vec<Uuid>, ControlError> {
+    if let Some(secret) = &config.callback_secret {
+        let account = match &config.api_key {
+            Some(key) => control.account_of_key(key).await?,
+            None => match control.accounts().await?.as_slice() {
+                [only] => Some(Arc::clone(only)),
+                _ => None,
+            },
+        };
+        if let Some(account) = account {
+            control.ensure_callback_secret(account.id, secret.clone()).await?;
+        } else {
+            tracing::warn!(
+                "`callback_secret` is ignored: there are several accounts, and `api_key` names none"
+            );
+        }
+    }
+    let unsigned = control.accounts_without_callback_secret().await?;
+    log_unsigned_accounts(&unsigned);
+    Ok(unsigned)
+}
+
+/// Maximum number of accounts without a callback secret that the start names.
+const MAX_NAMED_ACCOUNTS: usize = 10;
+
+/// Logs the accounts whose callbacks are not sent.
+fn log_unsigned_accounts(accounts: &[Uuid]) {
+    if accounts.is_empty() {
+        return;
+    }
+    let named: Vec<String> = accounts.iter().take(MAX_NAMED_ACCOUNTS).map(ToString::to_string).collect();
+    tracing::warn!(
+        total = accounts.len(),
+        accounts = named.join(", "),
+        "accounts have trunks with a callback URL and no enabled callback secret, so no callback of theirs is sent; \
+         POST /control/v1/accounts/ID/callback_secrets makes one"
+    );
+}

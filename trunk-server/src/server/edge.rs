@@ -1,0 +1,69 @@
+//! Starting the carrier edge.
+
+use std::sync::Arc;
+
+use carrier_edge::{Edge, EdgeConfig, EdgeError, MessageLog, MessageLogLimits};
+use control_plane::{Control, ControlError};
+use service_base::clock::Clock;
+use service_core::Core;
+
+use super::error::StartError;
+use crate::config::Config;
+
+/// The edge's configuration, if there is to be one, and whether its address was set. Applies its settings of callbacks.
+pub(super) fn edge_config(
+    config: &Config,
+    callbacks: &mut callbacks::Settings,
+) -> Result<Option<(EdgeConfig, bool)>, StartError> {
+    let Some(sip) = &config.sip else { return Ok(None) };
+    let edge = sip.to_edge()?;
+    callbacks.on_manual_block &= edge.settings.callback_on_manual_block;
+    callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
+    Ok(Some((edge, sip.listen.is_some())))
+}
+
+/// Maximum number of open trunks that the start names.
+const MAX_NAMED_TRUNKS: usize = 10;
+
+/// Logs the trunks that take calls from any address.
+pub(super) async fn log_open_trunks(control: &Control) -> Result<(), ControlError> {
+    let open = control.open_trunks(MAX_NAMED_TRUNKS).await?;
+    if open.total > 0 {
+        let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();
+        tracing::warn!(
+            total = open.total,
+            trunks = named.join(", "),
+            "trunks take calls from any address; GET /control/v1/trunks/open lists them"
+        );
+    }
+    Ok(())
+}
+
+/// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.
+pub(super) fn message_log(edge: Option<&EdgeConfig>, clock: &Clock) -> Option<Arc<MessageLog>> {
+    let limits = match edge.map(|edge| edge.message_bytes) {
+        Some(0) => return None,
+        Some(bytes) => MessageLogLimits::of(bytes),
+        None => MessageLogLimits::default(),
+    };
+    Some(MessageLog::new(limits, clock.clone()))
+}
+
+/// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
+/// warning and runs without the edge.
+pub(super) async fn start_edge(
+    core: &Arc<Core>,
+    mut config: EdgeConfig,
+    is_explicit: bool,
+    messages: Option<Arc<MessageLog>>,
+) -> Result<Option<Edge>, StartError> {
+    config.messages = messages;
+    match Edge::start(Arc::clone(core), config).await {
+        Ok(edge) => Ok(Some(edge)),
+        Err(error @ EdgeError::Listen { .. }) if !is_explicit => {
+            tracing::warn!(%error, "SIP is disabled; set another address with --sip-listen");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

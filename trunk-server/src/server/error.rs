@@ -1,0 +1,67 @@
+//! Why a server did not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use control_plane::ControlError;
+use trunk_store::OpenError;
+#[cfg(feature = "voipbin")]
+use trunk_store::StoreError;
+
+use crate::config::ConfigError;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The server cannot listen on an address.
+    #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
+    Listen(String, io::Error),
+    /// The control API would be reachable from other machines without a token.
+    #[error("the control API on {0} is not on loopback; set --control-token, or --control-listen off")]
+    OpenControl(SocketAddr),
+    /// The carrier edge did not start.
+    #[cfg(feature = "sip")]
+    #[error(transparent)]
+    Edge(#[from] carrier_edge::EdgeError),
+    /// A setting is not valid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The stored data of the communication platform cannot be read or written.
+    #[cfg(feature = "voipbin")]
+    #[error("the communication platform could not be started: {0}")]
+    Platform(#[from] StoreError),
+    /// The dialler of outbound calls did not start.
+    #[cfg(feature = "voipbin")]
+    #[error(transparent)]
+    Dialler(#[from] voipbin_platform::DiallerError),
+    /// The first account, its demo DIDs or the super admin could not be created.
+    #[error("the account could not be set up: {0}")]
+    Setup(#[from] ControlError),
+}
+
+/// The continuation of the error of a listener, for errors whose usual cause is known.
+fn listen_advice(address: &str, error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another process has this port",
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported if address.starts_with('[') => {
+            "; this machine has no such address: its IPv6 may be off"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        io::ErrorKind::PermissionDenied => "; a port below 1024 needs a privilege",
+        _ => "",
+    }
+}
+
+#[cfg(feature = "voipbin")]
+impl From<voipbin_platform::PlatformError> for StartError {
+    fn from(error: voipbin_platform::PlatformError) -> Self {
+        match error {
+            voipbin_platform::PlatformError::Store(error) => Self::Platform(error),
+            voipbin_platform::PlatformError::Dialler(error) => Self::Dialler(error),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Starting the communication platform.
+
+use std::sync::Arc;
+
+use carrier_edge::{Edge, MessageLog};
+use service_core::jobs::JobSet;
+use voipbin_platform::{Platform, PlatformConfig};
+
+use super::error::StartError;
+use crate::config::ConfigError;
+
+/// Applies the platform's limits on webhooks.
+pub(super) fn limit_webhooks(callbacks: &mut callbacks::Settings, platform: &PlatformConfig) {
+    callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
+    callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
+}
+
+/// Starts the dialler of the communication platform. Returns the platform's jobs.
+///
+/// # Errors
+/// If it cannot start, or the configuration maps a host to the carrier edge and the edge does not run.
+pub(super) async fn start_platform(
+    platform: &Arc<Platform>,
+    edge: Option<&Edge>,
+    messages: Option<Arc<MessageLog>>,
+) -> Result<JobSet, StartError> {
+    if edge.is_none()
+        && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
+    {
+        let expected = "SIP is off, so there is no edge; set --sip-listen, or give an address";
+        let given = format!("{name} = edge");
+        return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
+    }
+    Ok(voipbin_platform::start(platform, edge.map(Edge::address), messages).await?)
+}
