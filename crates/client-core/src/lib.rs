@@ -22,6 +22,10 @@ mod retry_after;
 mod service;
 mod settings;
 mod span;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(not(feature = "rustls"))]
+#[path = "no_tls.rs"]
 mod tls;
 mod transport;
 mod unreadable;

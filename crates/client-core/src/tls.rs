@@ -6,7 +6,6 @@ use crate::SetupError;
 
 /// Builds a client that does not follow redirects: a redirect would send the API key to another host. It does
 /// TLS only if `secure` is true.
-#[cfg(feature = "rustls")]
 pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<reqwest::Client, SetupError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // If two threads install it at once, the second call fails, and the provider is installed all the
@@ -22,11 +21,4 @@ pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<req
     // Plain HTTP needs no root certificates, and a minimal container has none to load.
     let builder = if secure { builder } else { builder.tls_certs_only([]) };
     builder.build().map_err(|error| SetupError::HttpClient(error.without_url()))
-}
-
-/// Without the feature `rustls` there is no client to build: one without TLS would fail on its first request
-/// to the service.
-#[cfg(not(feature = "rustls"))]
-pub(crate) fn http_client(_secure: bool, _connect_timeout: Duration) -> Result<reqwest::Client, SetupError> {
-    Err(SetupError::NoHttpClient)
 }

@@ -60,7 +60,7 @@ pub(crate) fn routes() -> Vec<Route> {
             stream_attempts,
         )
         .query::<Filters>()
-        .answers_with("application/x-ndjson")
+        .declare(|operation| operation.answers_with(200, "application/x-ndjson"))
         .errors(&[404, 422]),
     ]
 }

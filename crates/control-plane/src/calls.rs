@@ -110,7 +110,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers::<Ended>(200)
             .errors(&[404]),
         Route::get("/calls/follow", "Streams each record when its call ends, as a line of JSON.", follow)
-            .answers_with("application/x-ndjson")
+            .declare(|operation| operation.answers_with(200, "application/x-ndjson"))
             .errors(&[404]),
         Route::get("/calls/counts", "Counts the attempts and messages since the start.", counts)
             .answers::<CallCounts>(200)
@@ -123,8 +123,8 @@ pub(crate) fn routes() -> Vec<Route> {
         .text_parameter("call_id")
         .query::<MessagesQuery>()
         .answers::<Messages<'_>>(200)
-        .answers_with("text/plain")
-        .answers_with("application/x-pcapng")
+        .declare(|operation| operation.answers_with(200, "text/plain"))
+        .declare(|operation| operation.answers_with(200, "application/x-pcapng"))
         .errors(&[404, 422]),
         Route::post("/explain", "Returns the decision on a call without placing it.", explain)
             .body::<Question>()

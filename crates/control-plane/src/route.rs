@@ -76,33 +76,32 @@ impl Route {
 
     /// Declares that a parameter of the path is any text instead of a UUID.
     pub(crate) fn text_parameter(self, name: &'static str) -> Self {
-        Self { operation: self.operation.text_parameter(name), ..self }
+        self.declare(|operation| operation.text_parameter(name))
     }
 
     /// Declares the query: each member of the type is a parameter.
     pub(crate) fn query<T: JsonSchema>(self) -> Self {
-        Self { operation: self.operation.query::<T>(), ..self }
+        self.declare(Operation::query::<T>)
     }
 
     /// Declares the JSON body.
     pub(crate) fn body<T: JsonSchema>(self) -> Self {
-        Self { operation: self.operation.body::<T>(), ..self }
+        self.declare(Operation::body::<T>)
     }
 
     /// Declares a JSON answer with this status.
     pub(crate) fn answers<T: JsonSchema>(self, status: u16) -> Self {
-        Self { operation: self.operation.answers::<T>(status), ..self }
-    }
-
-    /// Declares a 200 answer of another media type.
-    #[cfg(feature = "sip")]
-    pub(crate) fn answers_with(self, media_type: &'static str) -> Self {
-        Self { operation: self.operation.answers_with(200, media_type), ..self }
+        self.declare(|operation| operation.answers::<T>(status))
     }
 
     /// Declares the statuses with which the route refuses, besides [`COMMON_ERRORS`].
     pub(crate) fn errors(self, statuses: &[u16]) -> Self {
-        Self { operation: self.operation.errors(statuses), ..self }
+        self.declare(|operation| operation.errors(statuses))
+    }
+
+    /// Declares what has no method of its own here, such as an answer of another media type.
+    pub(crate) fn declare(self, add: impl FnOnce(Operation) -> Operation) -> Self {
+        Self { operation: add(self.operation), ..self }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http_listener::idempotency::Idempotency;
-use http_listener::{InTurn, Limits, RateLimits};
+use http_listener::{FairLimiter, Limits, RateLimits};
 use service_base::first_time::FirstTime;
 use service_core::Core;
 use token_service::TokenService;
@@ -25,9 +25,9 @@ pub struct Api {
     /// Checks the access tokens of requests.
     pub tokens: Arc<TokenService>,
     /// Admits a bounded number of simultaneous writes, in turn by account.
-    pub writes: InTurn,
+    pub writes: FairLimiter,
     /// Admits a bounded number of simultaneous list reads, in turn by account.
-    pub lists: InTurn,
+    pub lists: FairLimiter,
     /// The requests with an idempotency key that are in progress.
     pub idempotency: Idempotency,
     /// The API keys whose ignored version headers were logged.
@@ -51,8 +51,8 @@ impl Api {
             limits,
             rates,
             tokens,
-            writes: InTurn::writes(),
-            lists: InTurn::lists(),
+            writes: FairLimiter::writes(),
+            lists: FairLimiter::lists(),
             idempotency: Idempotency::default(),
             ignored_versions: FirstTime::default(),
         }

@@ -15,13 +15,13 @@ const OUTSIDE: [&str; 3] = ["trunk-benches", "trunk-examples", "trunk-tests"];
 /// Most files of a crate that may import each other in a circle.
 const LARGEST_CIRCLE: usize = 3;
 
-struct Room {
-    folder: PathBuf,
+pub(super) struct Room {
+    pub(super) folder: PathBuf,
     /// The workspace's crates that it depends on, tests aside.
     knows: BTreeSet<String>,
 }
 
-fn rooms() -> BTreeMap<String, Room> {
+pub(super) fn rooms() -> BTreeMap<String, Room> {
     let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
     let output = Command::new(cargo)
         .args(["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"])

@@ -28,7 +28,7 @@ const LISTS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The requests of a kind that are in progress or wait for their turn.
 #[derive(Debug)]
-pub struct InTurn(Arc<Inner>);
+pub struct FairLimiter(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -43,7 +43,7 @@ type TurnQueue = FairQueue<Asker, oneshot::Sender<Turn>>;
 #[derive(Debug)]
 pub struct Turn(Option<(Arc<Inner>, Asker)>);
 
-impl InTurn {
+impl FairLimiter {
     /// The limits for requests that write: 512 in progress, 256 of one account; 16,384 waiting, 8,192 of one
     /// account, for up to 3 seconds.
     pub fn writes() -> Self {
@@ -113,8 +113,8 @@ mod tests {
     const HEAVY: Asker = Asker::Account(1);
     const LIGHT: Asker = Asker::Account(2);
 
-    fn writes(timeout: Duration) -> InTurn {
-        InTurn::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, timeout)
+    fn writes(timeout: Duration) -> FairLimiter {
+        FairLimiter::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, timeout)
     }
 
     #[tokio::test]
