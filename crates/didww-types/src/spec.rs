@@ -11,6 +11,7 @@ pub use filter::{FilterSpec, FilterTest, Versions};
 pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
 
 use crate::path::{follow, related_attribute};
+use crate::resource::same_name;
 use crate::{ApiVersion, Feature, Linkage, Page, REGISTRY, ResourceObject};
 
 /// An operation on a resource.
@@ -263,6 +264,27 @@ impl ResourceSpec {
     pub fn feature_needed(&self, verb: Verb, version: ApiVersion) -> Option<Feature> {
         let of_all = self.needs.filter(|(_, since)| version >= *since).map(|(feature, _)| feature);
         of_all.or(self.list_needs.filter(|_| verb == Verb::List))
+    }
+
+    /// Returns the name of an attribute of the canonical form, for a constant: a name that is not declared does not compile.
+    ///
+    /// ```compile_fail
+    /// use didww_types::{Resource as _, resources::Did};
+    ///
+    /// const DIGITS: &str = Did::SPEC.attribute_name("digits");
+    /// ```
+    ///
+    /// # Panics
+    /// If the type declares no such attribute.
+    pub const fn attribute_name(&self, name: &str) -> &'static str {
+        let mut left = self.attributes;
+        while let Some((attribute, rest)) = left.split_first() {
+            if same_name(attribute.name.as_bytes(), name.as_bytes()) {
+                return attribute.name;
+            }
+            left = rest;
+        }
+        panic!("the type declares no attribute of this name")
     }
 
     /// The declaration of an attribute of the canonical form, by name.

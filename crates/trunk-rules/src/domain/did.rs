@@ -16,7 +16,7 @@ const EXCLUSIVE: [(&str, &str); 3] = [
 
 const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
-const DEDICATED_CHANNELS: &str = "dedicated_channels_count";
+const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
 /// Relationships that a request can only clear, from 2026-04-16 on.
 const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), Did::EMERGENCY_CALLING_SERVICE.as_str()];

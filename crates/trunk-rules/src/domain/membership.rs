@@ -5,6 +5,7 @@
 pub enum Membership {
     /// They are linked one by one.
     Linked,
-    /// They are all records of the target type whose attributes have these values.
+    /// They are all records of the target type whose attributes have these values. The names are
+    /// [`attribute_name`](didww_types::ResourceSpec::attribute_name)s.
     Matching(&'static [(&'static str, bool)]),
 }

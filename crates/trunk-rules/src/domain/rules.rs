@@ -63,7 +63,7 @@ pub trait Rules: Resource {
 pub struct MembersRead {
     /// The relationship.
     pub relationship: &'static str,
-    /// The attribute whose rule needs the members.
+    /// The [`attribute_name`](ResourceSpec::attribute_name) of the attribute whose rule needs the members.
     pub attribute: &'static str,
 }
 

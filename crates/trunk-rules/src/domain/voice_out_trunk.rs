@@ -4,7 +4,7 @@ use didww_types::resources::{
     AuthenticationMethod, Did, IpOnly, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkPartial,
 };
 use didww_types::values::IpNetworks;
-use didww_types::{ApiVersion, DecodeError, Feature, Partial as _, Violation};
+use didww_types::{ApiVersion, DecodeError, Feature, Partial as _, Resource as _, Violation};
 
 use super::draft::Draft;
 use super::{Credentials, MembersRead, Membership, Refusal, Rules, WriteContext, blocking};
@@ -13,13 +13,24 @@ const DEFAULT_DID: &str = VoiceOutTrunk::DEFAULT_DID.as_str();
 const DIDS: &str = VoiceOutTrunk::DIDS.as_str();
 const EMERGENCY_DIDS: &str = VoiceOutTrunk::EMERGENCY_DIDS.as_str();
 
+const ON_CLI_MISMATCH_ACTION: &str = VoiceOutTrunk::SPEC.attribute_name("on_cli_mismatch_action");
+const THRESHOLD_AMOUNT: &str = VoiceOutTrunk::SPEC.attribute_name("threshold_amount");
+const ALLOW_ANY_DID_AS_CLI: &str = VoiceOutTrunk::SPEC.attribute_name("allow_any_did_as_cli");
+const EMERGENCY_ENABLE_ALL: &str = VoiceOutTrunk::SPEC.attribute_name("emergency_enable_all");
+
+/// The DIDs that can be caller numbers.
+const ELIGIBLE: &[(&str, bool)] =
+    &[(Did::SPEC.attribute_name("blocked"), false), (Did::SPEC.attribute_name("terminated"), false)];
+/// The DIDs with emergency calling.
+const EMERGENCY: &[(&str, bool)] = &[(Did::SPEC.attribute_name("emergency_enabled"), true)];
+
 impl Rules for VoiceOutTrunk {
     const COMPUTED: &'static [&'static str] = &[DIDS, EMERGENCY_DIDS];
     const INITIAL_META: Option<&'static str> = Some("{\"spent_amount\":\"0.0\"}");
 
     /// A request that only sets the mismatch action is decided on the default DID that the trunk has.
     const WRITE_READS: &'static [MembersRead] =
-        &[MembersRead { relationship: DEFAULT_DID, attribute: "on_cli_mismatch_action" }];
+        &[MembersRead { relationship: DEFAULT_DID, attribute: ON_CLI_MISMATCH_ACTION }];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         threshold(context, draft);
@@ -27,10 +38,10 @@ impl Rules for VoiceOutTrunk {
         default_did(context, draft);
         draft.require_linked_records(context);
         if allows_any_did(draft) {
-            clear_managed_members("allow_any_did_as_cli", DIDS, context, draft);
+            clear_managed_members(ALLOW_ANY_DID_AS_CLI, DIDS, context, draft);
         }
         if allows_all_emergency_dids(draft) {
-            clear_managed_members("emergency_enable_all", EMERGENCY_DIDS, context, draft);
+            clear_managed_members(EMERGENCY_ENABLE_ALL, EMERGENCY_DIDS, context, draft);
         }
         registered_members(context, draft)?;
         emergency_members(context, draft)?;
@@ -42,9 +53,9 @@ impl Rules for VoiceOutTrunk {
     /// both.
     fn membership(owner: &VoiceOutTrunkPartial, relationship: &str) -> Membership {
         if relationship == DIDS && owner.allow_any_did_as_cli == Some(true) {
-            Membership::Matching(&[("blocked", false), ("terminated", false)])
+            Membership::Matching(ELIGIBLE)
         } else if relationship == EMERGENCY_DIDS && owner.emergency_enable_all.flatten() == Some(true) {
-            Membership::Matching(&[("emergency_enabled", true)])
+            Membership::Matching(EMERGENCY)
         } else {
             Membership::Linked
         }
@@ -72,7 +83,7 @@ impl Rules for VoiceOutTrunk {
 /// In the older API versions, a new trunk has no threshold unless one is sent.
 fn threshold(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
     let is_older = !context.version.has_corrected_rules();
-    if is_older && context.is_create() && !context.sent.contains_key("threshold_amount") {
+    if is_older && context.is_create() && !context.sent.contains_key(THRESHOLD_AMOUNT) {
         draft.changes.threshold_amount = Some(None);
     }
 }
