@@ -9,7 +9,6 @@
 
 mod demands;
 mod document;
-mod fixture;
 mod journal;
 mod lists;
 mod relationships;
@@ -20,8 +19,9 @@ use std::collections::BTreeSet;
 
 use didww_types::{ApiVersion, REGISTRY, ResourceSpec, Verb, find};
 
-use fixture::Fixture;
 use journal::normal_form;
+
+use crate::support::fixture::{self, Fixture};
 
 #[tokio::test]
 async fn what_the_registry_declares_is_called_in_every_version_that_has_it_and_refused_in_the_others() {

@@ -1,39 +1,43 @@
 //! Another account's records are invisible: every request about them is answered as for an absent record.
 
-use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb, find};
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::control::{NewAccount, NewDid, RecordMembers};
+use trunk_server::control::{NewAccount, NewDid};
 use trunk_server::{TestServer, TestServerBuilder};
+use uuid::Uuid;
 
-use crate::support::api::{Answer, Api, OLD};
+use crate::support::api::{Answer, Api, NEW, OLD};
+use crate::support::fixture::Fixture;
+use crate::support::records::Records;
 use crate::support::world::*;
 
-/// Two accounts on one server. The other one has a record of every type.
+/// Two accounts on one server.
 struct Neighbours {
     world: World,
     other: Api,
+    /// The id of the other account.
+    account: Uuid,
     /// A trunk of the other account, linked to its DID.
     trunk: String,
     did: String,
-    /// A capacity pool of the other account.
-    pool: String,
     /// A trunk of this account.
     own: String,
 }
 
 impl Neighbours {
     async fn meet() -> Self {
-        let builder = Feature::ALL.into_iter().fold(TestServer::builder(), TestServerBuilder::feature);
+        let builder = TestServer::builder().control_listener();
+        let builder = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature);
         let world = World::of(builder).await;
         let account = Feature::ALL.into_iter().fold(NewAccount::named("other"), NewAccount::feature);
         let (account, key) = world.server.control().create_account(account).await.unwrap();
         let other = world.api.with_key(Some(key.expose()));
         let did = NewDid::new("37061498222").emergency();
         let did = world.server.control().add_did(account.id, did).await.unwrap().to_string();
-        let pool = RecordMembers::default().attribute("name", "Standard");
-        let pool = world.server.control().put_record(Some(account.id), "capacity_pools", None, pool).await;
-        let pool = pool.unwrap().to_string();
         let mut body = replacing("A", &did);
         for name in ["dids", "emergency_dids"] {
             body = linking(body, name, dids(&[&did]));
@@ -41,25 +45,41 @@ impl Neighbours {
         let created = other.post(TRUNKS, &body).await;
         assert_eq!(created.status, 201, "{}", created.text);
         let (trunk, own) = (created.id(), world.trunk("A").await);
-        Self { world, other, trunk, did, pool, own }
+        Self { world, other, account: account.id, trunk, did, own }
     }
 
-    /// The id of the other account's record of a type.
-    fn foreign(&self, spec: &ResourceSpec) -> &str {
-        match spec.name {
-            "voice_out_trunks" | "voice_out_trunk_regenerate_credentials" => &self.trunk,
-            "dids" => &self.did,
-            "capacity_pools" => &self.pool,
-            other => panic!("give the other account a record of {other}, so that this test can ask for it"),
-        }
+    /// Makes records of the other account, at the newest version.
+    fn records(&self) -> Records {
+        let (server, version) = (&self.world.server, ApiVersion::NEWEST);
+        Records::of(server, self.account, self.other.at(Some(version.as_str())), version)
     }
 
     /// Everything that the other account can read of its own records.
     async fn theirs(&self) -> String {
-        let query = "include=dids,emergency_dids,default_did";
-        let trunks = self.other.get(&format!("{TRUNKS}?{query}")).await;
-        format!("{}{}", trunks.text, self.other.get(DIDS).await.text)
+        let version: ApiVersion = NEW.parse().unwrap();
+        let mut texts = String::new();
+        for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::List) && !spec.global) {
+            let mut path = format!("/{}?page[size]=100", spec.name);
+            let includes = spec.relationships_at(version).filter(|one| find(one.target).is_some());
+            let includes: Vec<&str> = includes.map(|one| one.name_at(version)).collect();
+            if !includes.is_empty() {
+                write!(path, "&include={}", includes.join(",")).unwrap();
+            }
+            let answer = self.other.get(&path).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            texts.push_str(&answer.text);
+        }
+        texts
     }
+}
+
+/// Makes a record of every type whose records belong to an account. Returns their ids, by type.
+async fn of_every_type(records: &Records) -> BTreeMap<&'static str, String> {
+    let mut ids = BTreeMap::new();
+    for spec in REGISTRY.iter().filter(|spec| !spec.global) {
+        ids.insert(spec.name, records.create(spec).await);
+    }
+    ids
 }
 
 /// An answer with the requested id replaced, so that answers for two ids can be compared.
@@ -96,6 +116,7 @@ fn requests(
 #[tokio::test]
 async fn whatever_is_asked_of_anothers_record_is_answered_as_of_an_absent_one() {
     let near = Neighbours::meet().await;
+    let foreign = of_every_type(&near.records()).await;
     let own_did = near.world.emergency_did("12025550143").await;
     let (theirs, ours) = (near.theirs().await, near.world.dump().await);
     let mut asked = 0;
@@ -103,7 +124,7 @@ async fn whatever_is_asked_of_anothers_record_is_answered_as_of_an_absent_one() 
     for spec in REGISTRY.iter().filter(|spec| !spec.global) {
         for version in ApiVersion::ALL.into_iter().filter(|version| *version >= spec.since) {
             let api = near.world.api.at(Some(version.as_str()));
-            let foreign = near.foreign(spec);
+            let foreign = foreign[spec.name].as_str();
             let about = |id: &str| requests(spec, version, id, &own_did);
             for ((method, path, body), (_, absent, absent_body)) in
                 about(foreign).into_iter().zip(about(UNKNOWN))
@@ -124,58 +145,60 @@ async fn whatever_is_asked_of_anothers_record_is_answered_as_of_an_absent_one() 
 #[tokio::test]
 async fn anothers_record_cannot_be_named_in_a_body() {
     let near = Neighbours::meet().await;
+    let api = near.world.api.at(Some(ApiVersion::NEWEST.as_str()));
+    let others = near.records();
+    let records = others.of_another(near.world.server.account(), api.clone());
+    let (foreign, own) = (of_every_type(&others).await, of_every_type(&records).await);
+    let mut bodies = BTreeMap::new();
+    for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::Create)) {
+        bodies.insert(spec.name, records.create_body(spec).await);
+    }
     let (theirs, ours) = (near.theirs().await, near.world.dump().await);
-    let own = format!("{TRUNKS}/{}", near.own);
     let mut asked = 0;
     for spec in REGISTRY {
         for relationship in spec.relationships_at(ApiVersion::NEWEST) {
-            let target = didww_types::find(relationship.target).filter(|target| !target.global);
-            let Some(target) = target else { continue };
-            let foreign = near.foreign(target);
+            let Some(target) = find(relationship.target).filter(|target| !target.global) else { continue };
+            let (name, foreign) = (relationship.name, foreign[target.name].as_str());
+            // The attributes without which the relationship is refused, whatever it names.
+            let needed = Fixture::load(spec).unwrap().linked_with.remove(name);
             let linkage = |id: &str| {
                 let member = identifier(target.name, id);
                 if relationship.many { json!([member]) } else { member }
             };
             if spec.has(Verb::Create) && relationship.create != Access::Never {
-                let body = if spec.name == "voice_out_trunks" {
-                    credentials("B")
-                } else {
-                    resource(spec.name, json!({}))
-                };
+                let mut body = bodies[spec.name].clone();
+                if let Some(attributes) = &needed {
+                    body = with(body, attributes.clone());
+                }
                 let path = format!("/{}", spec.name);
                 let post = async |id: &str| {
-                    let body = linking(body.clone(), relationship.name, linkage(id));
-                    seen(&near.world.api.post(&path, &body).await, id)
+                    seen(&api.post(&path, &linking(body.clone(), name, linkage(id))).await, id)
                 };
                 let refusal = post(foreign).await;
-                assert_eq!(
-                    (refusal.0, &refusal),
-                    (422, &post(UNKNOWN).await),
-                    "{} {}",
-                    spec.name,
-                    relationship.name
-                );
+                assert_eq!((refusal.0, &refusal), (422, &post(UNKNOWN).await), "{} {name}", spec.name);
                 asked += 1;
             }
-            if spec.name == "voice_out_trunks" && relationship.update {
-                let path = format!("{own}/relationships/{}", relationship.name);
+            if spec.has(Verb::Update) && relationship.update {
+                let id = &own[spec.name];
+                let record = format!("/{}/{id}", spec.name);
+                let path = format!("{record}/relationships/{name}");
                 for method in [Method::POST, Method::PATCH] {
                     let send = async |id: &str| {
                         let body = json!({ "data": linkage(id) }).to_string();
-                        seen(&near.world.api.send(method.clone(), &path, &body).await, id)
+                        seen(&api.send(method.clone(), &path, &body).await, id)
                     };
                     let refusal = send(foreign).await;
                     let expected = if method == Method::POST && !relationship.many { 404 } else { 422 };
                     assert_eq!((refusal.0, &refusal), (expected, &send(UNKNOWN).await), "{method} {path}");
                     asked += 1;
                 }
-                let body = linking(patch(&near.own, json!({})), relationship.name, linkage(foreign));
-                let refusal = near.world.api.patch(&own, &body).await;
+                let body = update(spec.name, id, needed.unwrap_or_else(|| json!({})));
+                let refusal = api.patch(&record, &linking(body, name, linkage(foreign))).await;
                 assert_eq!(refusal.status, 422, "{}", refusal.text);
             }
         }
     }
-    assert!(asked >= 10, "only {asked} bodies were compared");
+    assert!(asked >= 12, "only {asked} bodies were compared");
     assert_eq!(near.theirs().await, theirs);
     assert_eq!(near.world.dump().await, ours);
 }

@@ -1,8 +1,10 @@
-//! Shared helpers: the real binary as a process, and HTTP without the SDK.
+//! Shared helpers: the real binary as a process, HTTP without the SDK, and records of every declared type.
 
 pub mod api;
 pub mod binary;
 pub mod disk;
 pub mod dump;
+pub mod fixture;
 pub mod receiver;
+pub mod records;
 pub mod world;

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::demands::{include_exists, includes, relationship_at};
 use super::document::Record;
-use super::fixture::Fixture;
 use super::world::World;
+use crate::support::fixture::Fixture;
 use crate::support::world::{identifier, no_route, refused, update};
 
 /// Calls every relationship of a record, and leaves it linked to a new record wherever it can be.

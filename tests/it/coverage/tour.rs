@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::demands::{VERBS, method};
 use super::document::Record;
-use super::fixture::Fixture;
 use super::world::World;
 use super::{lists, relationships};
+use crate::support::fixture::Fixture;
 use crate::support::world::{UNKNOWN, no_route, not_found, refused};
 
 /// Calls everything that a type has in a version, and everything that it lacks. Returns the requests that were sent.

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_types::{ApiVersion, Feature, REGISTRY};
+use didww_types::{ApiVersion, Feature, FilterTest, REGISTRY, find};
 use http::Method;
 use serde_json::{Map, Value, json};
-use trunk_server::TestServer;
-use trunk_server::control::{NewDid, RecordMembers};
 use trunk_server::openapi::{VERSIONS, document};
+use trunk_server::{TestServer, TestServerBuilder};
 
 use super::pages::hold;
 use super::shape::{check_document, operations};
 use crate::support::api::{Answer, Api};
+use crate::support::records::Records;
 
 const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -23,7 +23,7 @@ fn the_files_are_the_documents_that_the_server_generates() {
     }
 }
 
-/// A server whose account has every feature, with a DID and a trunk.
+/// A server whose account has every feature, with a record of every type that can be read.
 struct World {
     _server: TestServer,
     api: Api,
@@ -32,30 +32,10 @@ struct World {
 
 impl World {
     async fn start(version: ApiVersion) -> Self {
-        let builder = TestServer::builder().version(version);
-        let server = builder.feature(Feature::ReplaceCli).feature(Feature::RandomizeCli).start().await;
-        let did = server.control().add_did(server.account(), NewDid::new("37061498222")).await.unwrap();
+        let builder = TestServer::builder().version(version).control_listener();
+        let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
         let api = Api::new(server.base_url(), server.api_key()).at(None);
-        let flat = version < ApiVersion::V2026_04_16;
-        let inner = json!({ "allowed_sip_ips": ["203.0.113.7"] });
-        let (name, value) = if flat {
-            ("allowed_sip_ips", inner["allowed_sip_ips"].clone())
-        } else {
-            ("authentication_method", json!({ "type": "credentials_and_ip", "attributes": inner }))
-        };
-        let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
-            "name": "Main", "on_cli_mismatch_action": "reject_call", name: value } } });
-        let trunk = api.post("/voice_out_trunks", &body).await.id();
-        let pool = RecordMembers::default().attribute("name", "Standard");
-        let pool = server.control().put_record(Some(server.account()), "capacity_pools", None, pool).await;
-        let group = RecordMembers::default().attribute("area_name", "London");
-        let group = server.control().put_record(None, "did_groups", None, group).await;
-        let ids = BTreeMap::from([
-            ("capacity_pools", pool.unwrap().to_string()),
-            ("did_groups", group.unwrap().to_string()),
-            ("dids", did.to_string()),
-            ("voice_out_trunks", trunk),
-        ]);
+        let ids = Records::of(&server, server.account(), api.clone(), version).create_each().await;
         Self { _server: server, api, ids }
     }
 
@@ -63,6 +43,15 @@ impl World {
     fn path(&self, template: &str) -> String {
         let kind = template.split('/').nth(1).unwrap();
         template.replace("{id}", self.ids.get(kind).map_or(ABSENT, String::as_str))
+    }
+
+    /// The id to send to a filter that refuses one of a record that the account does not have.
+    fn owned(&self, path: &str, parameter: &str) -> Option<&String> {
+        let spec = find(path.split('/').nth(1)?)?;
+        let name = parameter.strip_prefix("filter[")?.strip_suffix(']')?;
+        let filter = spec.filters.iter().find(|filter| filter.name == name && filter.owned)?;
+        let FilterTest::Linked(relationship) = filter.test else { return None };
+        self.ids.get(spec.relationship(relationship)?.target)
     }
 }
 
@@ -163,9 +152,8 @@ async fn every_parameter_of_a_document_is_accepted_with_every_value_that_it_name
                 }
                 for value in values {
                     let mut value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    if name == "filter[default_did.id]" && value == ABSENT {
-                        // A DID that the account does not have is refused.
-                        value.clone_from(&world.ids["dids"]);
+                    if let Some(owned) = world.owned(&path, name).filter(|_| value == ABSENT) {
+                        value.clone_from(owned);
                     }
                     let asked = format!("{}?{name}={value}", world.path(&path));
                     let answer = world.api.get(&asked).await;

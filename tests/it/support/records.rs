@@ -1,0 +1,130 @@
+//! Records of every declared type, made by the fixtures of `fixtures/coverage`.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use didww_types::{ApiVersion, REGISTRY, ResourceSpec, Verb, find};
+use serde_json::{Value, json};
+use trunk_server::TestServer;
+use uuid::Uuid;
+
+use super::api::Api;
+use super::fixture::Fixture;
+
+/// Makes records of an account.
+pub struct Records {
+    account: Uuid,
+    /// A client of the account, whose requests are served at `version`.
+    api: Api,
+    version: ApiVersion,
+    control: Api,
+    /// The next unique number, which all accounts of the server share: some values are unique among all of them.
+    unique: Arc<AtomicU32>,
+}
+
+impl Records {
+    /// For an account of a server with a control listener.
+    pub fn of(server: &TestServer, account: Uuid, api: Api, version: ApiVersion) -> Self {
+        let control = server.server().control_address().expect("fixtures need the control listener");
+        let control = Api::new(format!("http://{control}/control/v1"), "").with_key(None).at(None);
+        Self { account, api, version, control, unique: Arc::new(AtomicU32::new(1)) }
+    }
+
+    /// The same for another account of the server, with a client of it.
+    pub fn of_another(&self, account: Uuid, api: Api) -> Self {
+        let (control, unique) = (self.control.clone(), Arc::clone(&self.unique));
+        Self { account, api, version: self.version, control, unique }
+    }
+
+    /// Creates a record of a type by its fixture, and returns its id.
+    pub fn create(&self, spec: &'static ResourceSpec) -> Pin<Box<dyn Future<Output = String> + '_>> {
+        Box::pin(async move {
+            let fixture = Fixture::load(spec).unwrap_or_else(|error| panic!("{error}"));
+            if let Some(control) = &fixture.control {
+                let path = self.fill(&json!(control.path)).await;
+                let body = self.fill(&control.body).await;
+                let answer = self.control.post(path.as_str().unwrap(), &body).await;
+                let id = answer.at(&control.id);
+                let id = id
+                    .as_str()
+                    .unwrap_or_else(|| panic!("control created no {}: {}", spec.name, answer.text));
+                return id.to_owned();
+            }
+            let body = self.create_body(spec).await;
+            let answer = self.api.post(&format!("/{}", spec.name), &body).await;
+            assert_eq!(answer.status, 201, "POST /{} at {}: {}", spec.name, self.version, answer.text);
+            answer.id()
+        })
+    }
+
+    /// Creates a record of each type whose records can be read in the version. Returns their ids, by type.
+    pub async fn create_each(&self) -> BTreeMap<&'static str, String> {
+        let mut ids = BTreeMap::new();
+        for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::Get) && self.version >= spec.since) {
+            ids.insert(spec.name, self.create(spec).await);
+        }
+        ids
+    }
+
+    /// A body that creates a record of a type that requests create.
+    pub async fn create_body(&self, spec: &'static ResourceSpec) -> Value {
+        let fixture = Fixture::load(spec).unwrap_or_else(|error| panic!("{error}"));
+        self.body(spec, None, fixture.create_body(self.version)).await
+    }
+
+    /// The body of a request from the one of a fixture.
+    pub async fn body(&self, spec: &ResourceSpec, id: Option<&str>, fixture: &Value) -> Value {
+        let mut data = self.fill(fixture).await;
+        data["type"] = json!(spec.name);
+        if let Some(id) = id {
+            data["id"] = json!(id);
+        }
+        json!({ "data": data })
+    }
+
+    /// Replaces what is in braces in the texts of a value.
+    fn fill<'a>(&'a self, value: &'a Value) -> Pin<Box<dyn Future<Output = Value> + 'a>> {
+        Box::pin(async move {
+            match value {
+                Value::String(text) => Value::String(self.fill_text(text).await),
+                Value::Array(items) => {
+                    let mut filled = Vec::new();
+                    for item in items {
+                        filled.push(self.fill(item).await);
+                    }
+                    Value::Array(filled)
+                }
+                Value::Object(members) => {
+                    let mut filled = serde_json::Map::new();
+                    for (name, member) in members {
+                        filled.insert(name.clone(), self.fill(member).await);
+                    }
+                    Value::Object(filled)
+                }
+                other => other.clone(),
+            }
+        })
+    }
+
+    async fn fill_text(&self, text: &str) -> String {
+        let (mut filled, mut rest) = (String::new(), text);
+        while let Some((before, opened)) = rest.split_once('{') {
+            let (name, after) =
+                opened.split_once('}').unwrap_or_else(|| panic!("a brace is not closed: {text}"));
+            let value = match name {
+                "unique" => format!("{:04}", self.unique.fetch_add(1, Ordering::Relaxed)),
+                "account" => self.account.to_string(),
+                name => {
+                    let spec = find(name).unwrap_or_else(|| panic!("{{{name}}} is no declared type: {text}"));
+                    self.create(spec).await
+                }
+            };
+            filled.push_str(before);
+            filled.push_str(&value);
+            rest = after;
+        }
+        filled + rest
+    }
+}
