@@ -43,7 +43,7 @@ fn features_are_looked_at_in_the_composition_root_and_at_the_heads_of_crates() {
             }
         }
     }
-    assert_eq!(found, EXCEPTIONS.map(str::to_owned).into());
+    assert_eq!(found, BTreeSet::from(EXCEPTIONS.map(str::to_owned)));
 }
 
 #[test]
