@@ -147,7 +147,7 @@ impl Billing {
         let SpendingOutcome { outcome, change } =
             decide_spending(&stored, event, spent, on_manual_block, now).map_err(corrupt)?;
         if let Some(change) = change {
-            let is_blocked = change.gate.blocked;
+            let is_blocked = change.state.blocked;
             tracing::warn!(%trunk, is_blocked, %spent, "the spending of the last 24 hours changed the status of a trunk");
         }
         // The change that may conflict comes first, so that nothing must be undone.

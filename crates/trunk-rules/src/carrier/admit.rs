@@ -164,8 +164,8 @@ impl Call<'_> {
     fn status(&mut self) -> Result<(), Verdict> {
         let trunk = self.trunk;
         let no_spending = trunk.threshold.is_some_and(|threshold| threshold.amount() <= Decimal::ZERO);
-        let reached = trunk.gate.blocked && trunk.gate.threshold_reached;
-        let by_hand = trunk.gate.blocked && !reached;
+        let reached = trunk.block_state.blocked && trunk.block_state.threshold_reached;
+        let by_hand = trunk.block_state.blocked && !reached;
         let held = self.snapshot.funds.and_then(|funds| funds.exhausted(trunk));
         let spent_too_much = reached || held.is_some();
         if by_hand || ((spent_too_much || no_spending) && !self.bypasses_limits()) {

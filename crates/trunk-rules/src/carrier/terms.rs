@@ -81,7 +81,7 @@ pub struct TrunkTerms {
     /// The trunk's name.
     pub name: Box<str>,
     /// Whether the trunk is blocked, and why.
-    pub gate: BlockState,
+    pub block_state: BlockState,
     /// The maximum spending in a rolling 24 hours, in US dollars; `None` is unlimited.
     pub threshold: Option<Money>,
     /// The amount spent when these terms were prepared, in US dollars. Used in explanations only.
@@ -160,7 +160,7 @@ impl TrunkTerms {
             id: trunk.id.clone(),
             account,
             name: trunk.name.as_str().into(),
-            gate: BlockState::of(trunk),
+            block_state: BlockState::of(trunk),
             threshold: trunk.threshold_amount.map(ThresholdAmount::money),
             spent: trunk.meta.spent_amount,
             capacity: trunk.capacity_limit.map(|limit| u32::try_from(limit.get().max(0)).unwrap_or(u32::MAX)),

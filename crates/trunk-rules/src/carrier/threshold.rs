@@ -98,7 +98,7 @@ pub enum SpendEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockChange {
     /// The trunk's new state.
-    pub gate: BlockState,
+    pub state: BlockState,
     /// Whether the callback URL is notified.
     pub callback: bool,
 }
@@ -108,7 +108,7 @@ pub struct BlockChange {
 /// Setting the status to `active` re-opens a trunk that reached its threshold, until its next charged call. A
 /// manual block is never lifted by ageing.
 pub fn decide_block_change(
-    gate: BlockState,
+    state: BlockState,
     event: SpendEvent,
     limit: Option<Decimal>,
     spent: Decimal,
@@ -116,9 +116,9 @@ pub fn decide_block_change(
 ) -> Option<BlockChange> {
     let reached = is_reached(limit, spent);
     let to = |blocked, threshold_reached, callback| {
-        Some(BlockChange { gate: BlockState { blocked, threshold_reached }, callback })
+        Some(BlockChange { state: BlockState { blocked, threshold_reached }, callback })
     };
-    match (event, gate.blocked, gate.threshold_reached) {
+    match (event, state.blocked, state.threshold_reached) {
         (SpendEvent::Charged | SpendEvent::LimitChanged, false, _) if reached => to(true, true, true),
         (SpendEvent::Aged | SpendEvent::LimitChanged, true, true) if !reached => to(false, false, true),
         (SpendEvent::Activated, true, true) => to(false, false, true),
@@ -152,13 +152,13 @@ mod tests {
     }
 
     fn decide(
-        gate: BlockState,
+        state: BlockState,
         event: SpendEvent,
         limit: Option<&str>,
         spent: &str,
     ) -> Option<(BlockState, bool)> {
-        decide_block_change(gate, event, limit.map(dollars), dollars(spent), false)
-            .map(|change| (change.gate, change.callback))
+        decide_block_change(state, event, limit.map(dollars), dollars(spent), false)
+            .map(|change| (change.state, change.callback))
     }
 
     #[test]

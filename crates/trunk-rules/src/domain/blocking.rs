@@ -33,7 +33,7 @@ pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>
         let spent = trunk.meta.spent_amount.amount();
         let manual = context.callback_on_manual_block;
         if let Some(change) = decide_block_change(after, event, amount(limit), spent, manual) {
-            after = change.gate;
+            after = change.state;
             is_notified |= change.callback;
         }
     }
@@ -79,9 +79,9 @@ pub fn decide_spending(
     let mut changes = VoiceOutTrunkPartial::empty();
     let mut events = Vec::new();
     if let Some(change) = change {
-        set(&mut changes, change.gate);
+        set(&mut changes, change.state);
         if change.callback {
-            events.extend(event(&trunk.id, trunk.callback_url.as_ref(), change.gate, now)?);
+            events.extend(event(&trunk.id, trunk.callback_url.as_ref(), change.state, now)?);
         }
     }
     let update = RecordChange::Update {
