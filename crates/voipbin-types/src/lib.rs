@@ -26,6 +26,7 @@ mod page;
 mod provider;
 mod provider_call;
 mod route;
+// Each type also derives its schema with this feature: a derive can stand at its type alone.
 #[cfg(feature = "schema")]
 mod schema;
 mod timestamp;
