@@ -84,7 +84,7 @@ impl Route {
         Self { operation: self.operation.query::<T>(), ..self }
     }
 
-    /// Declares the JSON body.
+    /// Declares the JSON body, whose schema is that of this type.
     pub(crate) fn body<T: JsonSchema>(self) -> Self {
         Self { operation: self.operation.body::<T>(), ..self }
     }
