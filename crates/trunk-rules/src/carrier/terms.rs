@@ -78,7 +78,7 @@ pub struct TrunkTerms {
     pub id: Id<VoiceOutTrunk>,
     /// The account that owns the trunk, by the identifier that the index's user chooses.
     pub account: Arc<str>,
-    /// The trunk's name, which log lines and refusals quote.
+    /// The trunk's name, which log lines quote.
     pub name: Box<str>,
     /// Whether the trunk is blocked, and why.
     pub gate: BlockState,
