@@ -15,7 +15,7 @@ use trunk_examples::{Outcome, Service};
 #[resource(name = "countries", since = "2017-09-18", verbs(list, get), crate = "didww_client")]
 #[filter(name = "id", id, list, value = Id<Country>)]
 pub struct Country {
-    /// The country's id.
+    /// The country's id, a UUID that relationships refer to.
     pub id: Id<Country>,
     /// The name in English.
     #[attr(filter)]

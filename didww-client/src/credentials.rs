@@ -24,7 +24,7 @@ const DEFAULT_LIFE: Duration = Duration::from_mins(15);
 pub(crate) enum Credentials {
     /// With the API key, which is one of the channel's headers.
     Key,
-    /// With access tokens.
+    /// With access tokens, minted with the API key and renewed before they expire.
     Tokens(Box<Tokens>),
 }
 

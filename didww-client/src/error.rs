@@ -51,7 +51,7 @@ pub enum Error {
     RateLimited {
         /// The wait that the last response's `Retry-After` header asks for.
         retry_after: Option<Duration>,
-        /// The last response.
+        /// The last response of the service, after the retries that the policy allows.
         refusal: Box<Refusal>,
     },
     /// Any other status outside 2xx.

@@ -25,7 +25,7 @@ impl Multipart {
         Self::default()
     }
 
-    /// Adds a text field.
+    /// Adds a text field, after the parts that were added before it.
     #[must_use]
     pub fn text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.parts.push(Part { name: name.into(), file: None, content: text.into().into() });

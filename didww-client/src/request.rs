@@ -73,13 +73,13 @@ impl Request {
         }
     }
 
-    /// Sets the query.
+    /// Sets the query to these parameters, encoded, in place of any that it had.
     pub(crate) fn with_query(mut self, parameters: &Parameters) -> Self {
         self.query = parameters.to_query();
         self
     }
 
-    /// Sets the body.
+    /// Sets the body to a JSON:API document.
     pub(crate) fn with_body(mut self, body: &Value) -> Self {
         self.body = Some(Body { media_type: JSON_API, bytes: body.to_string().into() });
         self

@@ -97,7 +97,7 @@ impl TestServer {
         self.server.control()
     }
 
-    /// Returns the server itself.
+    /// Returns the server itself, which has addresses that this type does not repeat.
     pub fn server(&self) -> &Server {
         &self.server
     }

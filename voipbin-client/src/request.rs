@@ -58,7 +58,7 @@ impl Request {
         Self { repeat: Repeatable::Harmless, ..self }
     }
 
-    /// Sets the query.
+    /// Sets the query to these parameters, encoded, in place of any that it had.
     pub(crate) fn with_query(mut self, parameters: &[(&'static str, String)]) -> Self {
         self.query = Serializer::new(String::new()).extend_pairs(parameters).finish();
         self
@@ -76,7 +76,7 @@ impl Request {
         self
     }
 
-    /// Sets the JSON body.
+    /// Sets the body to this value as JSON. A value that cannot be serialised is refused before anything is sent.
     pub(crate) fn with_body<T: Serialize>(mut self, body: &T) -> Result<Self, Error> {
         let bytes = serde_json::to_vec(body).map_err(|error| self.refused(Reason::Body(error)))?;
         self.body = Some(Body { media_type: JSON, bytes: bytes.into() });

@@ -71,7 +71,7 @@ impl Batch {
         if self.policy().batched { format!("[{bodies}]") } else { bodies }
     }
 
-    /// The number of events.
+    /// The number of events in the request, at least one.
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }

@@ -27,7 +27,7 @@ pub(crate) enum Forbidden {
     /// The host has an address that is not on the public internet.
     #[error("{address} is not allowed: it is {what}")]
     Address {
-        /// The refused address.
+        /// The first address of the host that callbacks must not reach.
         address: IpAddr,
         /// The address's special purpose, such as "private".
         what: &'static str,

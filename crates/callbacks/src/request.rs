@@ -11,7 +11,7 @@ const WEBHOOK_SIGNATURE_HEADER: &str = "x-voipbin-signature";
 /// A request to a receiver. Redirects can change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The HTTP method.
+    /// The HTTP method, which a redirect can change.
     pub method: Method,
     /// The URL, exactly as configured.
     pub url: String,

@@ -17,17 +17,17 @@ use crate::egress::EgressFilter;
 /// The maximum number of addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// The future of [`Resolver::lookup`].
+/// The future of [`Resolver::lookup`], boxed so that the trait can be an object.
 pub type Lookup<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// Resolves host names.
+/// Resolves the host names of callback URLs; a trait, so that tests can supply their own.
 pub trait Resolver: Send + Sync + Debug {
     /// Returns the addresses of a host. A port of 0 stands for the URL's port. If the URL names a port, it
     /// overrides the returned ones.
     fn lookup<'a>(&'a self, host: &'a str) -> Lookup<'a>;
 }
 
-/// The operating system's resolver.
+/// The resolver of the operating system, as of any other program.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 

@@ -21,7 +21,7 @@ const MAX_BODY_BYTES: usize = 4 * 1024;
 /// The longest time to connect to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends callbacks and webhooks.
+/// Sends callbacks and webhooks, with one HTTP client for each scheme.
 #[derive(Debug)]
 pub(crate) struct Sender {
     settings: Settings,

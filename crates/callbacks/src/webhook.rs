@@ -6,12 +6,12 @@ use trunk_store::{EventForm, NewEvent};
 use uuid::Uuid;
 use voipbin_types::sign;
 
-/// A customer's webhook settings.
+/// Where the webhooks of a customer go, and how they are signed.
 #[derive(Debug, Clone, Copy)]
 pub struct Webhook<'a> {
-    /// The customer's id.
+    /// The id of the customer that owns the events.
     pub customer: Uuid,
-    /// The customer's `webhook_uri`.
+    /// The URL that receives the events: the customer's `webhook_uri`.
     pub uri: &'a str,
     /// The customer's `webhook_method`; if it is empty, POST is used.
     pub method: &'a str,

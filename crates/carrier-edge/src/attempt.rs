@@ -39,7 +39,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The value of `Call-ID`.
+    /// The value of `Call-ID`, by which logs and records name the call.
     pub(crate) fn call_id(&self) -> &'a str {
         self.request.call_id()
     }

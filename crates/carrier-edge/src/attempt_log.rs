@@ -34,7 +34,7 @@ pub(crate) fn message(request: &Incoming) -> Message<'_> {
     Message { call_id: request.call_id().into(), source: request.source(), transport: request.transport() }
 }
 
-/// Traces an admitted call.
+/// Traces an admitted call: a line of the log, within its limits, and an entry of the ring.
 pub(crate) fn admitted(inner: &Inner, call_state: &CallState, explanation: String) {
     let CallState { key, origin, trunk, .. } = call_state;
     let now = inner.core.clock.now();

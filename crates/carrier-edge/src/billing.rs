@@ -58,7 +58,7 @@ pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
 pub(crate) enum RecordOf {
     /// A refused or unanswered call. Its record costs nothing.
     Unanswered,
-    /// An answered call.
+    /// An answered call, whose record carries its price.
     Answered,
     /// An answered call whose caller waits until the record is written.
     Awaited,

@@ -219,7 +219,7 @@ struct Unanswered {
     request: Incoming,
 }
 
-/// What followed the 200.
+/// What followed the 200, up to its ACK or the end of the call.
 enum AnswerOutcome {
     /// The caller acknowledged the answer.
     Acknowledged,
@@ -452,7 +452,7 @@ impl Call<'_> {
         }
     }
 
-    /// Refuses an admitted call.
+    /// Refuses an admitted call with the response of this ending.
     async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
         self.respond_with(&mut request, &ending).await;
         Box::new(Unanswered { ending, request })

@@ -77,7 +77,7 @@ pub struct EdgeConfig {
 pub struct Tls {
     /// The certificate, followed by its chain.
     pub certificate: PathBuf,
-    /// The private key.
+    /// The private key of the certificate.
     pub key: PathBuf,
 }
 
@@ -119,7 +119,7 @@ pub enum EdgeError {
     /// A socket for SIP could not be opened.
     #[error("cannot listen for SIP on {address}: {why}")]
     Listen {
-        /// The configured address.
+        /// The address and port, as configured.
         address: SocketAddr,
         /// The reason, from the operating system or the SIP library.
         why: String,

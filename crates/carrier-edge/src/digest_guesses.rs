@@ -57,11 +57,11 @@ pub(crate) struct DigestAttempt<'a> {
 /// How a wrong digest is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WrongDigest {
-    /// With a challenge.
+    /// With a challenge, as any caller without a valid digest.
     Answered,
     /// With a challenge; the limit of this minute is reached.
     LimitReached,
-    /// Not at all.
+    /// Not at all: the limit was reached before.
     Unanswered,
 }
 

@@ -92,7 +92,7 @@ enum SourceStatus {
     Identified(IdentifyingSubnet),
     /// It proved itself lately, or has an active call.
     Proven,
-    /// Neither of these.
+    /// Neither of these: its message is answered without a transaction, if at all.
     Unknown,
 }
 

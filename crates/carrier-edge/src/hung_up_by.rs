@@ -16,7 +16,7 @@ pub(crate) enum HungUpBy {
 }
 
 impl HungUpBy {
-    /// The name in records.
+    /// The name in call records, such as `far_end`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Caller => "caller",

@@ -121,11 +121,11 @@ pub(crate) struct FinalCharge {
 pub(crate) struct Ending {
     /// The number of the disconnect cause in the record.
     pub(crate) cause: u16,
-    /// The SIP response code.
+    /// The SIP response code, which the record states beside the cause.
     pub(crate) code: u16,
     /// The text of the disconnect cause.
     pub(crate) reason: &'static str,
-    /// Who ended the call.
+    /// The side that ended the call.
     pub(crate) by: HungUpBy,
     /// The warning of a response that refuses media.
     pub(crate) warning: Option<Warning>,

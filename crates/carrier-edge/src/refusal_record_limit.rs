@@ -22,7 +22,7 @@ struct Counts {
 /// Whether a refusal is counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordDecision {
-    /// It is recorded.
+    /// It is recorded, being among the first of its trunk in this minute.
     Recorded,
     /// It is not recorded, the first of its trunk in this minute.
     FirstOmitted,

@@ -19,7 +19,7 @@ use service_base::forwarded::origin;
 /// The allowed subnet that identifies a source; `None` if the source is known only by a proof.
 pub(crate) type IdentifyingSubnet = Option<IpNetwork>;
 
-/// Limits of slots.
+/// The numbers of slots that may be taken at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SlotLimits {
     pub all: usize,

@@ -36,7 +36,7 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK
 /// The value of `Supported`: the SIP extensions that the edge implements.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";
 
-/// The listening SIP endpoint.
+/// The SIP endpoint of the edge, which listens over UDP, TCP and, if configured, TLS.
 pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,

@@ -34,15 +34,15 @@ pub struct Channel {
 pub struct Body {
     /// The value of the `Content-Type` header.
     pub media_type: HeaderValue,
-    /// The encoded body.
+    /// The encoded body, sent as it is. Every retry sends the same bytes.
     pub bytes: Bytes,
 }
 
 /// A request, without the headers that the channel adds to each one.
 pub struct Outgoing<'a> {
-    /// The HTTP method.
+    /// The HTTP method, which each attempt repeats.
     pub method: &'a Method,
-    /// The complete URL.
+    /// The complete URL, with the query: the channel adds nothing to it.
     pub url: &'a Url,
     /// The body; without one, no `Content-Type` is sent.
     pub body: Option<&'a Body>,

@@ -8,7 +8,7 @@ use reqwest::Method;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// The HTTP method.
+    /// The HTTP method, such as `GET` or `PATCH`.
     pub method: Method,
     /// The path, such as `/v3/dids`. It may contain ids.
     pub path: String,

@@ -18,7 +18,7 @@ pub enum TransportKind {
     Interrupted,
     /// The response is larger than the client's limit. The request may have taken effect.
     TooLarge {
-        /// The limit in bytes.
+        /// The client's size limit of a response body, in bytes.
         limit: usize,
     },
 }

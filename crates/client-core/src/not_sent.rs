@@ -13,7 +13,7 @@ use crate::Exchange;
 pub struct NotSent<R> {
     /// The request; `None` when the client itself could not be built.
     pub exchange: Option<Exchange>,
-    /// Why nothing was sent.
+    /// Why nothing was sent, in the terms of the client that was used.
     pub reason: R,
 }
 

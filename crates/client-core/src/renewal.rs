@@ -37,7 +37,7 @@ struct State<T, E> {
 
 /// A credential, and the time for which it is used.
 pub struct Credential<T> {
-    /// The credential itself.
+    /// What requests authenticate with. It is a secret, and not printed.
     pub value: T,
     obtained_at: Instant,
     renew_at: Instant,

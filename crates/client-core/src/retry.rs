@@ -128,9 +128,10 @@ impl From<&Method> for Repeatable {
 /// The outcome of one attempt, as far as the retry decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// A complete response.
+    /// A response whose body was read to its end, with any status, and the wait that its `Retry-After` header asks
+    /// for.
     Response { status: u16, retry_after: Option<Duration> },
-    /// No complete response.
+    /// No complete response was received. Unless connecting failed, the request may have taken effect.
     Failed(TransportKind),
 }
 

@@ -46,7 +46,7 @@ pub enum Rate {
     Documented,
     /// At most this many requests a second.
     PerSecond(NonZeroU32),
-    /// No limit.
+    /// No limit in the client; the service may still answer 429.
     Unlimited,
 }
 

@@ -10,7 +10,7 @@ use crate::{TransportKind, clock, retry_after};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A complete response.
+/// A response of any status, whose body was read to its end.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) status: StatusCode,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{Control, ControlError};
 
-/// An account to create.
+/// An account to create, with the members that its creator can choose.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewAccount {

@@ -51,7 +51,7 @@ impl NewDid {
         }
     }
 
-    /// Sets the DID group.
+    /// Sets the id of the DID group, from which the DID has its features.
     #[must_use]
     pub fn did_group(mut self, id: Uuid) -> Self {
         self.did_group = Some(id);

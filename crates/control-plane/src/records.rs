@@ -25,7 +25,7 @@ pub struct RecordMembers {
 }
 
 impl RecordMembers {
-    /// Sets an attribute.
+    /// Sets an attribute, by its name on the wire.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.attributes.insert(name.into(), value.into());

@@ -84,7 +84,7 @@ impl Route {
         self.declare(Operation::query::<T>)
     }
 
-    /// Declares the JSON body.
+    /// Declares the JSON body, whose schema is that of this type.
     pub(crate) fn body<T: JsonSchema>(self) -> Self {
         self.declare(Operation::body::<T>)
     }

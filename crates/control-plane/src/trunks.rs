@@ -21,7 +21,7 @@ pub(crate) const OPEN_TRUNK: &str = "the trunk takes calls from any address, wit
 pub struct OpenTrunks {
     /// The number of all of them.
     pub total: usize,
-    /// The first of them.
+    /// The first of them in the order of their creation, up to the limit that was asked for.
     pub trunks: Vec<OpenTrunk>,
 }
 
@@ -31,7 +31,7 @@ pub struct OpenTrunks {
 pub struct OpenTrunk {
     /// The id of its account.
     pub account: Uuid,
-    /// Its id.
+    /// The id of the trunk.
     pub trunk: Uuid,
     /// Whether a password protects it, as a sentence.
     pub notice: &'static str,

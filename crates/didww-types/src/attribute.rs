@@ -10,7 +10,7 @@ use crate::{Flaw, Id, Timestamp, Violation};
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A text.
+    /// A text, such as a name or a number.
     Text {
         /// The maximum number of characters; `None` is no limit.
         max: Option<usize>,
@@ -19,9 +19,9 @@ pub enum Kind {
     },
     /// A whole number within bounds.
     Integer {
-        /// The smallest valid value.
+        /// The smallest valid value; a smaller one is refused.
         min: i64,
-        /// The largest valid value.
+        /// The largest valid value; a greater one is refused.
         max: i64,
     },
     /// An exact decimal, written as text.
@@ -31,13 +31,13 @@ pub enum Kind {
         /// The largest valid value, in whole units.
         max: i64,
     },
-    /// `true` or `false`.
+    /// A JSON boolean: `true` or `false`.
     Boolean,
-    /// One of these texts.
+    /// One of these texts, case-sensitive. The list is in the order of the declaration.
     Enumeration(&'static [&'static str]),
     /// An instant in UTC, written `YYYY-MM-DDTHH:MM:SS.mmmZ`.
     Timestamp,
-    /// A day, written `YYYY-MM-DD`.
+    /// A day without a time, written `YYYY-MM-DD`.
     Date,
     /// An absolute http or https URL.
     Url,

@@ -44,7 +44,7 @@ impl Payload {
         }
     }
 
-    /// The normalised payload.
+    /// The payload in the form that is signed: names and values one after the other, without separators.
     fn message(&self) -> String {
         let mut message = String::new();
         match self {
@@ -133,9 +133,9 @@ fn with_port(url: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrunkEvent {
-    /// The trunk's id.
+    /// The id of the trunk that was blocked or unblocked.
     pub id: Id<VoiceOutTrunk>,
-    /// Always `voice_out_trunks`.
+    /// The resource's type name, always `voice_out_trunks`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The trunk's status after the event.

@@ -52,12 +52,12 @@ impl<'de, M: MemberSink> Visitor<'de> for ReadInto<'_, M> {
 
 /// A partial record that is filled field by field. The derive implements it.
 pub trait Fields: Sized {
-    /// The complete record.
+    /// The record type whose fields these are, and whose type name the object must have.
     type Record: Named;
 
     /// Creates a partial record without any field.
     fn empty() -> Self;
-    /// Sets the id.
+    /// Sets the id, which the object has beside its attributes.
     fn identify(&mut self, id: Id<Self::Record>);
     /// Reads the value of the attribute `name`; an undeclared one is kept or ignored.
     fn attribute<'de, A: MapAccess<'de>>(

@@ -26,7 +26,7 @@ pub struct ResourceObject {
     /// The attributes by name, in the form of the document's API version.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<String, Value>,
-    /// The relationships by name.
+    /// The relationships by name, with their ids only where the request included them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub relationships: BTreeMap<String, RelationshipObject>,
     /// The record's `meta` member, with facts that are not attributes.
@@ -50,7 +50,7 @@ impl fmt::Debug for ResourceObject {
     }
 }
 
-/// A JSON:API relationship object.
+/// A relationship of a record in a document: where it is read, and which records it leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RelationshipObject {
     /// The URLs of the linkage and of the related records.
@@ -95,12 +95,12 @@ impl Linkage {
 /// form of any version, a list of either, or linkage.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Document<T> {
-    /// The primary data.
+    /// What was asked for: the `data` member.
     pub data: T,
     /// The related records that the `include` parameter asked for.
     #[serde(default)]
     pub included: Vec<ResourceObject>,
-    /// The document's `meta` member.
+    /// The `meta` member; empty when the document has none.
     #[serde(default)]
     pub meta: CollectionMeta,
     /// The links to the other pages of a list.

@@ -40,7 +40,7 @@ pub struct ErrorSource {
 /// A JSON:API document with errors instead of data.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ErrorDocument {
-    /// At least one error.
+    /// The errors, at least one: a body with several invalid members has one for each.
     pub errors: Vec<ErrorObject>,
 }
 
@@ -134,7 +134,7 @@ error_codes! {
     InvalidResource = "101", 400;
     /// The resource has no filter of this name.
     FilterNotAllowed = "102", 400;
-    /// An id is malformed.
+    /// An id in the path or in linkage is malformed, and the service does not answer 404 for it.
     InvalidFieldValue = "103", 400;
     /// `fields` names an attribute or relationship that the resource does not have.
     InvalidField = "104", 400;
@@ -164,7 +164,7 @@ error_codes! {
     InvalidFiltersSyntax = "120", 400;
     /// `data` is not an object.
     InvalidDataFormat = "122", 400;
-    /// The request is malformed.
+    /// The request or its body cannot be read, such as a body that is not JSON.
     BadRequest = "400", 400;
     /// The API key is missing or wrong.
     Unauthorized = "401", 401;
@@ -180,7 +180,7 @@ error_codes! {
     ContentTooLarge = "413", 413;
     /// The request body has a media type other than the API's.
     UnsupportedMediaType = "415", 415;
-    /// The service failed.
+    /// The service failed. A request that changes something may have taken effect.
     Internal = "500", 500;
     /// The service is temporarily overloaded.
     Unavailable = "503", 503;

@@ -13,7 +13,7 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// All features.
+    /// All features, in the order of their declaration.
     pub const ALL: [Self; 3] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli];
 
     /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
@@ -31,7 +31,7 @@ impl Feature {
 pub struct Features(u8);
 
 impl Features {
-    /// The empty set.
+    /// The set without any feature: that of an account for which DIDWW has enabled nothing.
     pub const NONE: Self = Self(0);
 
     /// Collects features into a set.

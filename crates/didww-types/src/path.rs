@@ -10,7 +10,7 @@ use crate::{AttributeSpec, RelationshipSpec, ResourceSpec};
 pub struct Step {
     /// The type that declares the relationship.
     pub owner: &'static ResourceSpec,
-    /// The relationship.
+    /// The relationship that leads from the owner to the target.
     pub relationship: &'static RelationshipSpec,
     /// The type of the related records.
     pub target: &'static ResourceSpec,

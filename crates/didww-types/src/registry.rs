@@ -44,7 +44,7 @@ macro_rules! registry {
                 }
             }
 
-            /// The record's id.
+            /// The record's id, which is unique among the records of its type.
             pub fn id(&self) -> &str {
                 match self {
                     $(Self::$resource(record) => record.id.as_str(),)+

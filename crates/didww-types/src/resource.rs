@@ -31,7 +31,7 @@ pub const fn same_name(one: &[u8], other: &[u8]) -> bool {
 /// [`ApiVersion::NEWEST`], straight from the text. It is several times as fast as [`decode`](Self::decode),
 /// but its errors have no path. [`decode_at`](Self::decode_at) also reads the forms of older API versions.
 pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'static {
-    /// The declaration as data.
+    /// The declaration as data, for programs that handle every type alike.
     const SPEC: &'static ResourceSpec;
     /// The record with all attributes optional, for responses to requests that select `fields`.
     type Partial: Partial<Self>;
@@ -44,7 +44,7 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
     /// The attributes and relationships that `fields` can select.
     type Field: Copy + Into<&'static str>;
 
-    /// The record's id.
+    /// The record's id, which the service chose when it created the record.
     fn id(&self) -> &Id<Self>;
 
     /// Decodes a record in the canonical form.
@@ -112,7 +112,7 @@ pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
 
 /// A filter with its value.
 pub trait Filter: Clone + Send + Sync {
-    /// The text inside `filter[...]`.
+    /// The name of the filter, as written between the brackets of `filter[...]`.
     fn name(&self) -> &'static str;
     /// The values, of which one must match. Empty for a filter that matches null and empty values.
     fn values(&self) -> &[String];
@@ -148,7 +148,7 @@ pub trait Deletable: Resource {}
 /// `Debug` prints the names of the members without their values, which may be credentials.
 #[derive(Clone, PartialEq, Default)]
 pub struct Sent {
-    /// The attributes by name.
+    /// The attributes that are sent, by name. A null clears an attribute; an absent one is left to the service.
     pub attributes: Map<String, Value>,
     /// The relationships by name, each an object with `data`.
     pub relationships: Map<String, Value>,
@@ -167,7 +167,7 @@ impl fmt::Debug for Sent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{member}` of {resource} cannot be sent with API version {version}: {reason}")]
 pub struct VersionError {
-    /// The resource's type name.
+    /// The plural type name of the resource, such as `dids`.
     pub resource: &'static str,
     /// The name of the attribute or relationship; `data` when the version does not have the resource at all.
     pub member: String,

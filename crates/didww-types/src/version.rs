@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ApiVersion {
-    /// 2017-09-18, the first version.
+    /// 2017-09-18, the first version, without outbound trunks.
     V2017_09_18,
     /// 2021-04-19. It adds `billing_cycles_count` to DIDs.
     V2021_04_19,

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 pub enum Violation {
     /// A required value is missing, null or empty.
     Blank,
-    /// The value is malformed.
+    /// The value does not have the documented form.
     Invalid,
     /// The value is not one of the allowed ones.
     NotIncluded,

@@ -31,7 +31,7 @@ pub struct Contract {
 pub enum Security {
     /// Requests without credentials are served.
     None,
-    /// `Authorization: Bearer TOKEN`.
+    /// A token in the header `Authorization: Bearer TOKEN`.
     Bearer,
     /// A cookie with this name.
     Cookie(&'static str),
@@ -116,7 +116,7 @@ impl Contract {
         Self { errors, ..self }
     }
 
-    /// Adds an optional header.
+    /// Adds an optional header, which every operation with its method documents.
     #[must_use]
     pub fn header(mut self, header: Header) -> Self {
         self.headers.push(header);
@@ -235,7 +235,7 @@ impl Contract {
     }
 }
 
-/// A status in words.
+/// The standard's phrase for a status, as a description.
 fn description_of(status: u16) -> String {
     let code = StatusCode::from_u16(status).ok().filter(|code| !code.is_success());
     match code {
@@ -300,7 +300,7 @@ impl Schemas {
         tidied(schema)
     }
 
-    /// The named schemas.
+    /// The schemas that others refer to, by name.
     fn finish(mut self) -> Map<String, Value> {
         let named = self.answers.take_definitions(true);
         named

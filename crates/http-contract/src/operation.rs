@@ -72,7 +72,7 @@ impl Operation {
         Self { is_apart: true, ..self }
     }
 
-    /// The method.
+    /// The HTTP method, which with the path identifies the operation.
     pub fn method(&self) -> &Method {
         &self.method
     }

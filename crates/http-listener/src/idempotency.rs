@@ -82,7 +82,7 @@ pub enum KeyRefusal {
     /// Too many requests with keys are in progress: 503.
     #[error("too many requests with idempotency keys are in progress")]
     Busy,
-    /// The store failed.
+    /// The store failed when the key was looked up.
     #[error(transparent)]
     Store(StoreError),
 }
@@ -90,11 +90,11 @@ pub enum KeyRefusal {
 /// The parts of a response that are kept for repetitions of its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
-    /// The status.
+    /// The status, the same for each repetition.
     pub status: StatusCode,
     /// The media type; empty without a body.
     pub content_type: String,
-    /// The body.
+    /// The body, byte for byte as it was first sent.
     pub body: Bytes,
 }
 

@@ -157,12 +157,12 @@ fn clamp_to_settable(at: i64) -> i64 {
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts a stopwatch.
+    /// Starts a stopwatch, which no setting of the clock affects.
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// The time since [`start`](Self::start).
+    /// The real time since [`start`](Self::start).
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }

@@ -41,7 +41,7 @@ struct Client<T> {
 }
 
 impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
-    /// Creates an empty queue.
+    /// Creates a queue without clients, in which nothing waits or runs.
     pub fn new(bounds: Bounds) -> Self {
         Self { bounds, clients: HashMap::new(), order: VecDeque::new(), waiting: 0, running: 0 }
     }

@@ -41,9 +41,9 @@ pub enum ProxyHeader {
     /// ignored.
     #[default]
     Either,
-    /// `X-Forwarded-For`; `Forwarded` is ignored.
+    /// `X-Forwarded-For`; a `Forwarded` of the client is ignored.
     XForwardedFor,
-    /// `Forwarded`; `X-Forwarded-For` is ignored.
+    /// `Forwarded` (RFC 7239); an `X-Forwarded-For` of the client is ignored.
     Forwarded,
 }
 

@@ -64,7 +64,7 @@ pub struct CredentialHash(u64);
 /// Why a credential is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthRefusal {
-    /// The credential is wrong.
+    /// The credential is wrong, and the source can try again at once.
     Wrong,
     /// The source failed too often, so valid credentials are refused as well. It can try again after this
     /// many seconds.

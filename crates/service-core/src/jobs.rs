@@ -52,11 +52,11 @@ pub use runner::run;
 /// Maximum time of a run. A handler with more work than that does a part of it and returns [`Outcome::again_at`].
 pub const RUN_LIMIT: Duration = Duration::from_mins(5);
 
-/// Why a handler failed.
+/// Why a handler failed. The job is tried again after a wait.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// The store failed.
+    /// The store failed in a read or a write of the handler.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Something else failed. The text is for the operator's log.

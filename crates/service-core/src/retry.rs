@@ -15,13 +15,13 @@ const FIRST_OVERLOAD_DELAY: Duration = Duration::from_millis(5);
 /// How often a write is attempted, and whether it waits for a place in the queue of writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
-    /// Maximum number of attempts.
+    /// Maximum number of attempts, the first one included.
     pub attempts: u32,
     /// True to wait and try again when the queue of writes is full, false to fail at once.
     pub waits_when_overloaded: bool,
 }
 
-/// Why an attempt failed.
+/// Why an attempt failed, and so whether another one is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptError<E> {
     /// The store failed. [`StoreError::Conflict`] is a reason for another attempt.

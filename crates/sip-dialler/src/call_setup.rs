@@ -230,7 +230,7 @@ impl Call {
         }
     }
 
-    /// Sends the next INVITE.
+    /// Sends an INVITE with the next `CSeq` number, an offer, and the credentials of earlier challenges.
     async fn invite(&mut self, hop: &Hop) -> Result<Invite, Unreachable> {
         self.sequence += 1;
         let to = format!("<{}>", self.target.to);
@@ -287,7 +287,7 @@ impl Call {
         None
     }
 
-    /// Handles a provisional response.
+    /// Reports 180 and 183, and acknowledges a provisional response that requires it (RFC 3262).
     async fn provisional(&mut self, response: &Response, invite: &Invite) {
         let code = response.status_code.code();
         let now = self.shared.clock.now();

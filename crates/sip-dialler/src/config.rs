@@ -13,7 +13,7 @@ use sip_transport::streams::Limits;
 use sip_transport::{Connections, MessageLog};
 use trunk_rules::carrier::Codec;
 
-/// The dialler's configuration.
+/// The configuration of a dialler, which is read once, at its start.
 #[derive(Debug, Clone)]
 pub struct DiallerConfig {
     /// The address for SIP over UDP and TCP, and the source address of media. Carriers of the other address
@@ -104,15 +104,15 @@ pub enum DiallerError {
     Listen {
         /// The configured address and port.
         address: SocketAddr,
-        /// The system's error.
+        /// The error of the operating system, as text.
         why: String,
     },
     /// The file of root certificates cannot be read, or contains none.
     #[error("the root certificates in {} cannot be used for calls over TLS: {why}", file.display())]
     Roots {
-        /// The configured file.
+        /// The path of the file, as configured.
         file: PathBuf,
-        /// The error.
+        /// Why it cannot be used: it cannot be read, or has no certificate.
         why: String,
     },
     /// The host map or the DNS configuration is invalid.

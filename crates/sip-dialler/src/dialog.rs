@@ -21,9 +21,9 @@ const NEXT_HOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// The state of a dialog that an INVITE of ours has created.
 #[derive(Clone)]
 pub(crate) struct Dialog {
-    /// The remote tag.
+    /// The far end's tag, which distinguishes the dialogs of a forked INVITE.
     pub(crate) tag: String,
-    /// The value of `To`.
+    /// The value of `To` in every request of the dialog, with the tag.
     to: String,
     /// The remote target, which is the URI of the far end's `Contact`.
     target: String,

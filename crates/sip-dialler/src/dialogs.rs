@@ -199,7 +199,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The next message. Cancel-safe.
+    /// Waits for the next message of the call. Dropping the future loses none.
     pub(crate) async fn next(&mut self) -> Inbound {
         match self.receiver.recv().await {
             Some(inbound) => inbound,

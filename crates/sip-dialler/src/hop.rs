@@ -31,7 +31,7 @@ pub(crate) struct NextHop {
 }
 
 impl NextHop {
-    /// The remote address.
+    /// The address and port of the far end, or of its proxy.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.destination.get_socketaddr().ok()
     }

@@ -12,7 +12,7 @@ use crate::shared::Shared;
 pub(crate) struct Invite {
     pub(crate) request: Request,
     pub(crate) hop: Hop,
-    /// The `CSeq` number.
+    /// The `CSeq` number, which ACK and CANCEL share with their INVITE.
     pub(crate) sequence: u32,
     /// The delay before the next retransmission (timer A), which doubles each time.
     interval: Duration,

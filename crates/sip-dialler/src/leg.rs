@@ -10,9 +10,9 @@ use crate::tries::{Tries, Try};
 /// A username and a password for carriers that require digest authentication.
 #[derive(Debug, Clone)]
 pub struct SipCredentials {
-    /// The username.
+    /// The digest username, which the carrier assigned.
     pub username: String,
-    /// The password.
+    /// The digest password. It is sent only as part of a hash.
     pub password: Secret,
 }
 
@@ -42,11 +42,11 @@ pub enum LegEvent {
     Progress,
     /// The far end has answered.
     Answered,
-    /// The call has ended.
+    /// The call has ended; no event follows.
     Ended(LegEnd),
 }
 
-/// How a call ended.
+/// How a call ended, and on whose side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegEnd {
     /// The far end refused it with this final response, 300 to 699. An answer without usable media counts as

@@ -53,7 +53,7 @@ pub(crate) struct Media {
     /// The identity of the session in its descriptions.
     identity: sdp::Identity,
     stream: Option<Stream>,
-    /// The SSRC.
+    /// The SSRC of the stream, the same in all its packets (RFC 3550).
     source: u32,
     sequence: u16,
     /// The RTP timestamp at zero of the clock's stopwatch.
@@ -182,7 +182,7 @@ impl Media {
         }
     }
 
-    /// Begins a stream now.
+    /// Begins a stream, whose first packet is due now.
     fn begin(&mut self, streams: &Arc<Streams>, now: Duration) {
         self.begun = Some(streams.begin());
         (self.begins, self.next) = (true, now);
@@ -304,7 +304,7 @@ mod tests {
             .collect()
     }
 
-    /// A stream beside others.
+    /// A stream that has begun beside this number of others.
     async fn begun(receiver: &UdpSocket, others: usize) -> Media {
         let mut media = media().await;
         assert_eq!(media.next_packet(), None, "there is no destination yet");

@@ -16,7 +16,7 @@ use crate::uri::verbatim;
 pub(crate) struct Origin {
     pub(crate) network: Arc<Network>,
     pub(crate) call_id: String,
-    /// The local tag.
+    /// Our tag, which with `Call-ID` and the far end's tag identifies the dialog.
     pub(crate) tag: String,
     /// The quoted display name of `From` with a space after it, or an empty text.
     display: String,
@@ -31,13 +31,13 @@ pub(crate) struct Origin {
 /// The parts of a request that differ within a call.
 pub(crate) struct Line<'a> {
     pub(crate) method: Method,
-    /// The Request-URI.
+    /// The Request-URI: the called URI, or the far end's `Contact` within a dialog.
     pub(crate) uri: &'a str,
-    /// The value of `To`.
+    /// The value of `To`, with the far end's tag once it is known.
     pub(crate) to: &'a str,
-    /// The `CSeq` number.
+    /// The `CSeq` number, which ascends within a call.
     pub(crate) sequence: u32,
-    /// The values of `Route`.
+    /// The values of `Route`, the nearest first; empty outside of a dialog.
     pub(crate) routes: &'a [String],
 }
 
@@ -58,7 +58,7 @@ impl Origin {
         }
     }
 
-    /// The value of `From`.
+    /// The value of `From`: the caller at our address of this hop, with our tag.
     fn from(&self, hop: &Hop) -> String {
         let scheme = if self.secure { "sips" } else { "sip" };
         let at = if self.user.is_empty() { "" } else { "@" };

@@ -20,7 +20,7 @@ pub enum Outcome {
     NoResponse(u64),
     /// The carrier closed the connection before it responded.
     ConnectionClosed,
-    /// The carrier stopped responding.
+    /// The carrier stopped responding, and no more exact outcome is known.
     Silent,
     /// The carrier refused the call with this code.
     Refused(u16),
@@ -38,7 +38,7 @@ pub enum Outcome {
     HungUp,
     /// The carrier answered the call.
     Answered,
-    /// The dialler stopped.
+    /// The dialler stopped while the call was being placed.
     Stopped,
 }
 

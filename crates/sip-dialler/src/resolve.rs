@@ -253,7 +253,7 @@ fn name_server(at: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(at.ip(), true, connections.into())
 }
 
-/// An SRV record.
+/// An SRV record (RFC 2782): a host and a port, with priority and weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SrvRecord {
     priority: u16,

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) active_calls: watch::Sender<usize>,
     /// The streams of media of all calls.
     pub(crate) streams: Arc<Streams>,
-    /// Ends all calls.
+    /// Ends all calls when it is cancelled, as the dialler stops.
     pub(crate) stop: CancellationToken,
 }
 

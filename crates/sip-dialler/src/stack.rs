@@ -26,7 +26,7 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
 /// Receives every message first, and returns those that the library shall process.
 pub(crate) type Inspect = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send + Sync>;
 
-/// A running endpoint.
+/// An endpoint of the SIP library that runs, with its sockets.
 pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
@@ -108,7 +108,7 @@ impl Stack {
         self.common.tap.assign(call_id, address, host);
     }
 
-    /// The library's endpoint.
+    /// The library's endpoint, which transactions are created with.
     pub(crate) fn endpoint(&self) -> &EndpointInnerRef {
         &self.endpoint.inner
     }

@@ -47,7 +47,7 @@ impl Streams {
         Arc::new(Self(AtomicUsize::new(others)))
     }
 
-    /// The number of streams.
+    /// The number of streams that have not ended.
     pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
@@ -55,7 +55,7 @@ impl Streams {
 
 #[cfg(test)]
 impl Begun {
-    /// All streams.
+    /// All streams, this one included.
     pub(crate) fn all(&self) -> Arc<Streams> {
         Arc::clone(&self.0)
     }

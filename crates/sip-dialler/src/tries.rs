@@ -30,7 +30,7 @@ pub struct Try {
     pub host: String,
     /// The address and port that the INVITE was sent to. `None` if the host has no address that may be used.
     pub target: Option<SocketAddr>,
-    /// `udp`, `tcp` or `tls`.
+    /// The transport of the INVITE: `udp`, `tcp` or `tls`.
     pub transport: &'static str,
     /// The `Call-ID` of the INVITE. Attempts at several addresses of one host share it.
     pub call_id: String,
@@ -102,7 +102,7 @@ impl Tries {
         self.update(|current| current.media = Some(printable(statement, MAX_SENTENCE)));
     }
 
-    /// The records so far.
+    /// The records so far, in the order of the attempts.
     pub(crate) fn snapshot(&self) -> Vec<Try> {
         self.lock().clone()
     }

@@ -13,7 +13,7 @@ pub struct Arrival {
     pub source: SocketAddr,
     /// The address that the peer sent to.
     pub local: SocketAddr,
-    /// UDP, TCP or TLS.
+    /// The transport on which it arrived: UDP, TCP or TLS.
     pub transport: Transport,
 }
 

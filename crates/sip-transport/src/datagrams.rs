@@ -111,7 +111,7 @@ impl Datagrams {
         }
     }
 
-    /// Receives one datagram.
+    /// Receives one datagram, with its source and the address that it was sent to.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let mut slices = [IoSliceMut::new(buffer)];
         let mut control =

@@ -27,7 +27,7 @@ pub enum FramingError {
     /// `Content-Length` is not a number, or occurs twice with different values.
     #[error("Content-Length is not a number, or has two different values")]
     Length,
-    /// `Content-Length` exceeds the datagram.
+    /// `Content-Length` is greater than what the datagram has after its headers.
     #[error("the datagram ends before its body does")]
     Short,
     /// The empty line after the headers is missing.

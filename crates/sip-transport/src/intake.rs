@@ -47,7 +47,7 @@ pub(crate) type Inspector = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send 
 /// The endpoint that receives the messages, with the filter, the inspector and the limits of all its sockets.
 #[derive(Clone)]
 pub struct Intake {
-    /// The SIP library's endpoint.
+    /// The endpoint of the SIP library, which runs the transactions.
     pub endpoint: EndpointInnerRef,
     /// Filters messages before they are parsed; without it all messages pass.
     pub filter: Option<Arc<dyn MessageFilter>>,
@@ -55,7 +55,7 @@ pub struct Intake {
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
     pub limits: Limits,
-    /// Stores the messages.
+    /// Stores the messages of calls, if a log is configured.
     pub tap: Tap,
 }
 

@@ -53,7 +53,7 @@ pub struct MessageLog {
 }
 
 impl MessageLog {
-    /// An empty log.
+    /// Creates a log without messages, which keeps at most what these limits permit.
     pub fn new(limits: MessageLogLimits, clock: Clock) -> Arc<Self> {
         Arc::new(Self { calls: Mutex::new(Calls::new(limits)), clock })
     }

@@ -147,7 +147,7 @@ impl Terms {
 /// A session that expires unless it is refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// The agreed terms.
+    /// The interval, and which side refreshes the session.
     pub terms: Terms,
     /// When we refresh it next; `None` if the other side refreshes, or while a refresh is under way.
     pub refresh_at: Option<Timestamp>,

@@ -17,9 +17,9 @@ const TAIL: &[u8] = b"Content-Length: 0\r\n\r\n";
 /// The status and the headers of a response that are not copied from the request.
 #[derive(Debug, Clone, Default)]
 pub struct Reply<'a> {
-    /// The status code.
+    /// The status code of the response, such as 503.
     pub code: u16,
-    /// The reason phrase.
+    /// The reason phrase, which follows the code.
     pub phrase: &'a str,
     /// Headers that come first. If the first of them does not fit, there is no response; the others may be
     /// left out.

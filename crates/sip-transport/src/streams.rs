@@ -72,7 +72,7 @@ impl Default for RefusedConnections {
 }
 
 impl RefusedConnections {
-    /// Nothing is counted yet.
+    /// Creates limits under which nothing is counted yet.
     pub const fn new() -> Self {
         Self {
             too_many: LogLimiter::new("SIP connections were refused: too many"),
@@ -90,7 +90,7 @@ impl RefusedConnections {
 
 /// Accepts connections over TCP or TLS.
 pub struct Listener {
-    /// The listening socket.
+    /// The socket that accepts connections, bound by the caller.
     pub socket: TcpListener,
     /// Set for a TLS listener.
     pub acceptor: Option<TlsAcceptor>,

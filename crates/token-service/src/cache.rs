@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::claims::Claims;
 
-/// The number of slots.
+/// The number of slots, and so of tokens that are known at a time.
 const SLOTS: usize = 4_096;
 
 /// The SHA-256 digest of a token.
@@ -38,7 +38,7 @@ pub(crate) struct Verified {
 /// A slot: a digest, and what the token with it contains.
 type Slot = Mutex<Option<(TokenDigest, Arc<Verified>)>>;
 
-/// The verified tokens.
+/// The tokens that were verified lately, one to a slot.
 pub(crate) struct Cache {
     hasher: RandomState,
     slots: Box<[Slot]>,

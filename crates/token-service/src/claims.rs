@@ -18,13 +18,13 @@ pub const API_AUDIENCE: &str = "api.didww.com";
 pub const AUDIENCES: [&str; 4] =
     [API_AUDIENCE, "api-vin.didww.com", "api-vout.didww.com", "api-sms.didww.com"];
 
-/// What a token permits.
+/// The operations that a token permits, as its request asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Every operation.
+    /// Every operation that the API key of the token permits.
     Full,
-    /// Operations that change nothing.
+    /// Operations that change nothing: requests with GET or HEAD.
     Read,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct MintRequest {
     pub(crate) scope: Scope,
     /// `None` means the account's version.
     pub(crate) version: Option<ApiVersion>,
-    /// 60 to 3600 seconds.
+    /// How long the token is valid: 60 to 3600 seconds.
     pub(crate) lifetime: Duration,
 }
 

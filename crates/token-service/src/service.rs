@@ -33,7 +33,7 @@ pub struct TokenSettings {
     pub own_listener: bool,
 }
 
-/// Mints and checks tokens.
+/// Mints tokens for API keys, and checks the tokens of requests.
 #[derive(Debug)]
 pub struct TokenService {
     pub(crate) core: Arc<Core>,
@@ -61,7 +61,7 @@ pub(crate) struct Minted {
 pub struct Admitted {
     /// The API key that the token was minted with, and its account.
     pub key: KnownKey,
-    /// What the token permits.
+    /// The operations that the token permits.
     pub scope: Scope,
     /// The version that serves the request.
     pub version: ApiVersion,
@@ -73,7 +73,7 @@ pub struct Admitted {
 pub enum TokenRefusal {
     /// It is no token of this service: malformed, or not signed by one of its keys.
     Forged,
-    /// It has expired.
+    /// Its `exp` has passed; the client mints another one.
     Expired,
     /// It is for other services.
     Audience,

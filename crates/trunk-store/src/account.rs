@@ -24,13 +24,13 @@ pub struct Account {
     pub name: String,
     /// The API version of requests that do not name a newer one.
     pub version: ApiVersion,
-    /// The enabled features.
+    /// The features that the service has enabled for the account.
     pub features: Features,
     /// Maximum requests per second of each key. 0 means no limit; `None` means the server's default.
     pub rate_limit: Option<u32>,
     /// Maximum number of records of each type. 0 means no limit; `None` means the server's default.
     pub record_quota: Option<u64>,
-    /// The time of creation.
+    /// When the account was created, on the server's clock.
     pub created_at: Timestamp,
 }
 
@@ -41,7 +41,7 @@ pub struct ApiKey {
     pub id: Uuid,
     /// The digest of the key.
     pub digest: KeyDigest,
-    /// The time of creation.
+    /// When the key was created, on the server's clock.
     pub created_at: Timestamp,
     /// The addresses and networks from which the key may be used; `None` means from anywhere. At least one entry.
     pub addresses: Option<Arc<IpNetworks>>,
@@ -57,9 +57,9 @@ pub struct KnownKey {
     pub id: Uuid,
     /// The account that the key belongs to.
     pub account: Arc<Account>,
-    /// As [`ApiKey::addresses`].
+    /// The networks of [`ApiKey::addresses`]; `None` means from anywhere.
     pub addresses: Option<Arc<IpNetworks>>,
-    /// As [`ApiKey::environment`].
+    /// The environment of [`ApiKey::environment`]; `None` means every one.
     pub environment: Option<Environment>,
 }
 
@@ -79,10 +79,10 @@ impl KnownKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Environment {
-    /// The production environment.
+    /// DIDWW's production service, which is the default.
     #[default]
     Production,
-    /// The sandbox.
+    /// DIDWW's sandbox, the service for trials.
     Sandbox,
 }
 

@@ -9,13 +9,13 @@ use uuid::Uuid;
 /// are in the JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCall {
-    /// The call's id.
+    /// The id of the record, which was the call's while it ran.
     pub id: Uuid,
     /// The number of the account that owns the trunk.
     pub account: i64,
     /// The trunk on which the call came in.
     pub trunk: Uuid,
-    /// When the call ended.
+    /// When the call ended or was refused, on the server's clock.
     pub ended_at: Timestamp,
     /// The disconnect cause, from the carrier edge's own table.
     pub cause: u16,
@@ -64,13 +64,13 @@ pub struct RunningCalls {
 /// A query for call records, newest first. A filter that is `None` matches every record.
 #[derive(Debug, Clone, Default)]
 pub struct CallQuery {
-    /// The account number.
+    /// The number of the account that owns the trunk.
     pub account: Option<i64>,
-    /// The trunk.
+    /// The id of the trunk on which the call came in.
     pub trunk: Option<Uuid>,
-    /// The disconnect cause.
+    /// The disconnect cause, from the carrier edge's own table.
     pub cause: Option<u16>,
-    /// The whole `Call-ID`.
+    /// The `Call-ID`, which must be equal to the whole text.
     pub call_id: Option<String>,
     /// The address that the INVITE came from.
     pub source_ip: Option<IpAddr>,
@@ -89,11 +89,11 @@ pub struct CallQuery {
 /// The price of a call, for the sum of the last 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCharge {
-    /// The account's number.
+    /// The number of the account that owns the trunk.
     pub account: i64,
-    /// The trunk.
+    /// The id of the trunk that is charged.
     pub trunk: Uuid,
-    /// When the call ended.
+    /// When the call ended, from which the price counts for 24 hours.
     pub ended_at: Timestamp,
     /// The price, as an exact decimal.
     pub price: String,

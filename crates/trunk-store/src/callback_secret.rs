@@ -12,10 +12,10 @@ pub const MAX_CALLBACK_SECRETS: u64 = 20;
 pub struct CallbackSecret {
     /// The id on the control interface.
     pub id: Uuid,
-    /// The secret.
+    /// The key of the signatures, in recoverable form.
     pub secret: Secret,
-    /// Whether it signs callbacks.
+    /// Whether callbacks are signed with it; others are kept and sign nothing.
     pub is_enabled: bool,
-    /// The time of creation.
+    /// When the secret was created, on the server's clock.
     pub created_at: Timestamp,
 }

@@ -15,13 +15,13 @@ use crate::record::{Record, Scope};
 /// One change of a write.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Creates a record.
+    /// Creates a record, and links it to the members of its relationships.
     Insert {
         /// The account and the type.
         scope: Scope,
-        /// The new record's id.
+        /// The id of the new record on the wire.
         id: Uuid,
-        /// The time of creation.
+        /// When the record is created, on the server's clock.
         created_at: Timestamp,
         /// The attributes in canonical form. An absent one is null.
         attributes: Map<String, Value>,
@@ -50,7 +50,7 @@ pub enum Change {
         scope: Scope,
         /// The record as it was read.
         owner: Record,
-        /// The relationship.
+        /// The name of the relationship, as declared.
         relationship: &'static str,
         /// True to add the members, false to remove them.
         add: bool,
@@ -68,7 +68,7 @@ pub enum Change {
     Unlinked {
         /// The account, and the type of the records.
         owners: Scope,
-        /// The relationship.
+        /// The name of the relationship, as declared.
         relationship: &'static str,
         /// The id of the target.
         target: Uuid,
@@ -77,7 +77,7 @@ pub enum Change {
     Delete {
         /// The account and the type.
         scope: Scope,
-        /// The record's id.
+        /// The id of the record that is deleted.
         id: Uuid,
     },
     /// A call was answered. If it is stored already, only its `acknowledged` flag may be raised; if its call record is
@@ -97,14 +97,14 @@ pub enum Change {
     Put {
         /// The revision that was read.
         revision: Option<i64>,
-        /// The document.
+        /// The document as it shall be stored.
         document: Box<NewDocument>,
     },
     /// Deletes a document and its index keys if its revision still matches. Otherwise nothing changes.
     Forget {
-        /// The document's kind.
+        /// The kind of the document that is deleted.
         kind: DocumentKind,
-        /// The document's id.
+        /// The id of the document that is deleted.
         id: Uuid,
         /// The revision that was read.
         revision: i64,
@@ -112,16 +112,16 @@ pub enum Change {
     /// Schedules a job. If the account has its maximum of jobs, the write fails with
     /// [`StoreError::Quota`](crate::StoreError::Quota).
     Schedule {
-        /// The job.
+        /// The job, with the time at which it is due.
         job: Box<Job>,
         /// What happens if the kind has a job for the subject.
         existing: IfScheduled,
     },
     /// Deletes a job, if it exists. A run that is in progress cannot complete.
     Cancel {
-        /// The kind.
+        /// The kind of the job, which selects its handler.
         kind: &'static str,
-        /// The subject.
+        /// What the job is about; with the kind, it identifies the job.
         subject: String,
     },
     /// A job is done, and is deleted. If the lease was lost, the write fails with

@@ -32,14 +32,14 @@ pub enum DocumentKind {
     Flow = 10,
 }
 
-/// A stored document.
+/// A document as it is stored, with the revision that a later write must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The kind.
+    /// The kind, which says what the body contains.
     pub kind: DocumentKind,
     /// The store's internal number, ascending in the order of creation. It is never reused.
     pub number: i64,
-    /// The id.
+    /// The document's id on the wire, a UUID.
     pub id: Uuid,
     /// The customer who owns the document, or nil if it has no owner.
     pub customer: Uuid,
@@ -49,7 +49,7 @@ pub struct Document {
     pub deleted: bool,
     /// How many times the document was changed, from 0.
     pub revision: i64,
-    /// The contents, as JSON.
+    /// The contents, as JSON text that the store does not read.
     pub body: String,
 }
 
@@ -67,7 +67,7 @@ impl Document {
 /// A query for documents that are not live, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aged {
-    /// The kind.
+    /// The kind of the documents that are returned.
     pub kind: DocumentKind,
     /// True for deleted documents only, false for documents that are not deleted.
     pub deleted: bool,
@@ -79,12 +79,12 @@ pub struct Aged {
     pub limit: u64,
 }
 
-/// A document to write.
+/// A document as it shall be stored, with its index keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDocument {
-    /// The kind.
+    /// The kind, which says what the body contains.
     pub kind: DocumentKind,
-    /// The id.
+    /// The document's id on the wire, a UUID.
     pub id: Uuid,
     /// The customer who owns the document, or nil if it has no owner.
     pub customer: Uuid,
@@ -96,7 +96,7 @@ pub struct NewDocument {
     /// Whether work on the document is in progress, which the next start of the server must resume or end. Only a new
     /// document can become live; a later write can end that and cannot begin it.
     pub live: bool,
-    /// The contents, as JSON.
+    /// The contents, as JSON text that the store does not read.
     pub body: String,
     /// If false, the index keys are unchanged, and `keys` and `unique` are ignored.
     pub keyed: bool,
@@ -109,7 +109,7 @@ pub struct NewDocument {
 /// A query for documents, newest first. Deleted documents are left out, unless [`live`](Self::live) is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentQuery {
-    /// The kind.
+    /// The kind of the documents that are returned.
     pub kind: DocumentKind,
     /// If set, only documents with this index key: name and value.
     pub key: Option<(&'static str, String)>,

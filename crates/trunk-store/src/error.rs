@@ -26,9 +26,9 @@ pub enum StoreError {
     /// The account has reached its quota of records of a type.
     #[error("the account has {most} {kind}, which is its quota")]
     Quota {
-        /// The type.
+        /// The type name of the records, such as `voice_out_trunks`.
         kind: &'static str,
-        /// The quota.
+        /// The number of records that the account may have.
         most: u64,
     },
     /// A part of a job is larger than a job may contain. Nothing was changed.

@@ -24,28 +24,28 @@ const WRITES_PER_WAKE: usize = 64;
 pub enum Committed {
     /// The record was created or changed.
     Stored(StoredRecord),
-    /// The record was deleted.
+    /// The record was deleted; followers drop what they keep of it.
     Deleted {
         /// The number of the account that owned it, or [`NO_ACCOUNT`](crate::NO_ACCOUNT).
         account: i64,
         /// The name of its type.
         kind: &'static str,
-        /// The record's id.
+        /// The id of the record that no longer exists.
         id: Uuid,
     },
     /// An existing document was changed. New documents and those that are [forgotten](crate::Change::Forget) are left out:
     /// only calls and documents created for them are forgotten, and no copies of those are kept.
     Document {
-        /// The document's kind.
+        /// The kind of the document that was changed.
         kind: DocumentKind,
-        /// The document's id.
+        /// The id of the document that was changed.
         id: Uuid,
         /// The customer who owns it, or nil.
         customer: Uuid,
     },
     /// The account, or one of its keys, was created, changed or removed.
     Account {
-        /// The account's number.
+        /// The number of the account that was changed.
         account: i64,
     },
     /// Every record of an account, or of all accounts, was deleted. Without an account, many documents were deleted too.
@@ -74,7 +74,7 @@ pub enum Changes {
 /// What a follower wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    /// Every effect.
+    /// Every effect, those on records included.
     Everything,
     /// Changes of documents and accounts, and resets. Changes of records may be left out: they are not collected, which costs
     /// a read for each, unless another follower wants them.
@@ -156,7 +156,7 @@ impl Feed {
         Follower { feed: Arc::clone(self), number, position, interest }
     }
 
-    /// As [`ChangeFeed::wakes`](crate::ChangeFeed::wakes).
+    /// Announces new writes, as [`ChangeFeed::wakes`](crate::ChangeFeed::wakes) describes.
     pub(crate) fn wakes(&self) -> watch::Receiver<u64> {
         self.wake.subscribe()
     }

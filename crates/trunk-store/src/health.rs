@@ -6,7 +6,7 @@ use didww_types::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteHealth {
-    /// Writes are accepted.
+    /// Writes are accepted, as far as the latest ones show.
     Writable,
     /// The disk, its quota or a limit on file sizes is full, and writes are refused. The store tests every half second
     /// whether it has space again.

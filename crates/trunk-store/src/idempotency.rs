@@ -50,7 +50,7 @@ impl fmt::Display for IdempotencyScope {
 /// A key of a scope. Of the client's text only a digest is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey {
-    /// Whose key it is.
+    /// The client whose key it is: different clients can use the same text.
     pub scope: IdempotencyScope,
     /// The digest of the text.
     pub digest: [u8; 32],
@@ -59,7 +59,7 @@ pub struct IdempotencyKey {
 /// The use of a key by one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyUse {
-    /// The key.
+    /// The key that the request came with.
     pub key: IdempotencyKey,
     /// The digest of the request: a repetition has the same one.
     pub fingerprint: [u8; 32],
@@ -88,7 +88,7 @@ pub async fn with_key_use<F: Future>(used: Option<KeyUse>, future: F) -> F::Outp
 /// A response that is kept for repetitions of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptResponse {
-    /// The HTTP status.
+    /// The HTTP status of the response to the first request.
     pub status: u16,
     /// The media type; empty if the response has none.
     pub content_type: String,
@@ -103,7 +103,7 @@ pub struct UsedKey {
     pub fingerprint: [u8; 32],
     /// The request that used it.
     pub request: Uuid,
-    /// When it was used.
+    /// When the key was first used, on the server's clock.
     pub used_at: Timestamp,
     /// The response, if it was kept.
     pub response: Option<KeptResponse>,

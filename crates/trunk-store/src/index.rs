@@ -12,7 +12,7 @@ pub enum IndexValue {
     Integer(i64),
     /// Text, compared byte by byte.
     Text(String),
-    /// Null or empty text.
+    /// Null or empty text, which filters treat alike.
     Null,
 }
 

@@ -55,7 +55,7 @@ pub struct JobLease {
 /// A job that a node has taken to run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedJob {
-    /// The job.
+    /// The job as it was scheduled.
     pub job: Job,
     /// Number of runs that began since the last one that succeeded, including this one.
     pub attempts: u32,
@@ -68,7 +68,7 @@ pub struct LeasedJob {
 pub struct TakeJobs {
     /// The node that takes them. It never takes a job that it holds already.
     pub node: i64,
-    /// The current time.
+    /// The time on the server's clock up to which jobs are due.
     pub now: Timestamp,
     /// Until when no other node may take the jobs.
     pub until: Timestamp,

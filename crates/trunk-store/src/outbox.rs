@@ -18,14 +18,14 @@ pub enum EventForm {
     /// As a callback of a trunk: together with other events of the trunk, in an array that is signed with the account's
     /// enabled callback secret when it is sent. If the account has none, the event is not stored.
     Trunk {
-        /// The account's number.
+        /// The number of the account that owns the trunk.
         account: i64,
     },
     /// As a webhook: alone, and signed when the event was created, so that the customer's secret is not stored with it.
     Webhook {
-        /// The customer's id.
+        /// The id of the customer whose webhook it is.
         customer: Uuid,
-        /// The HTTP method.
+        /// The HTTP method that the customer's settings name.
         method: String,
         /// The value of the signature header, if the customer has a secret.
         signature: Option<String>,
@@ -51,9 +51,9 @@ pub struct NewEvent {
     pub subject: Uuid,
     /// The URL to which the event is sent.
     pub url: String,
-    /// The event, as JSON.
+    /// The event as JSON text, as it is signed and sent.
     pub body: String,
-    /// When the event happened.
+    /// When the event happened, on the server's clock.
     pub created_at: Timestamp,
 }
 
@@ -62,7 +62,7 @@ pub struct NewEvent {
 pub struct PendingEvent {
     /// The store's internal number, ascending in the order of events.
     pub number: i64,
-    /// The event.
+    /// The event as it was stored with its change.
     pub event: NewEvent,
     /// Number of failed attempts so far.
     pub attempts: u32,
@@ -71,7 +71,7 @@ pub struct PendingEvent {
 /// A query for events that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// The current time.
+    /// The time on the server's clock up to which events are due.
     pub now: Timestamp,
     /// Maximum number of events to return.
     pub limit: u64,
@@ -100,9 +100,9 @@ pub enum Surplus {
 /// The events of one customer that were dropped for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped {
-    /// The customer.
+    /// The id of the customer whose events were dropped.
     pub customer: Uuid,
-    /// Number of dropped events.
+    /// Number of events that were deleted undelivered.
     pub events: u64,
     /// The bound that was exceeded.
     pub why: Surplus,
@@ -133,7 +133,7 @@ pub struct Attempted {
 pub struct Delivery {
     /// The owner of the events.
     pub owner: Owner,
-    /// The trunk or call.
+    /// The id of the trunk or call that the events are about.
     pub subject: Uuid,
     /// The URL to which the events were sent.
     pub url: String,

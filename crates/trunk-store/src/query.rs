@@ -14,10 +14,10 @@ pub struct Condition {
     pub values: Vec<IndexValue>,
 }
 
-/// A sort criterion.
+/// A criterion by which a list is sorted, where those before it leave the order open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// The attribute.
+    /// The name of the attribute, which is declared as sortable.
     pub attribute: &'static str,
     /// Whether the greatest value comes first.
     pub descending: bool,

@@ -14,7 +14,7 @@ pub const NO_ACCOUNT: i64 = 0;
 pub struct Scope {
     /// The number of the account, of which long reads take turns.
     pub account: i64,
-    /// The type.
+    /// The declaration of the records' type.
     pub spec: &'static ResourceSpec,
 }
 
@@ -25,7 +25,7 @@ impl Scope {
     }
 }
 
-/// A stored record.
+/// A record as it is stored, with the revision that a later write must name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// The store's internal number. It ascends in the order of creation and is never reused.
@@ -47,7 +47,7 @@ pub struct Record {
 pub struct StoredRecord {
     /// The number of the account that owns it, or [`NO_ACCOUNT`].
     pub account: i64,
-    /// The record.
+    /// The record without its relationships.
     pub record: Record,
     /// The ids of the members of each relationship, in the order in which they were linked.
     pub links: Vec<(&'static str, Vec<Uuid>)>,

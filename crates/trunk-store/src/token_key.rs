@@ -13,7 +13,7 @@ pub struct TokenKey {
     pub id: Uuid,
     /// The secret of the signature: 32 random bytes.
     pub secret: [u8; 32],
-    /// The time of creation.
+    /// When the key was created, on the server's clock.
     pub created_at: Timestamp,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for TokenKey {
 /// A rotation: a new key, and which old ones are removed.
 #[derive(Debug, Clone)]
 pub struct TokenKeyRotation {
-    /// The new key.
+    /// The key that signs tokens from now on.
     pub new: TokenKey,
     /// If a key was created after this time, nothing changes: another node was faster. `None` rotates in any case.
     pub unless_since: Option<Timestamp>,

@@ -112,7 +112,7 @@ fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
     );
 }
 
-/// Responds to a request.
+/// Responds to a request: dispatches it to its endpoint, after the caller and the limits were checked.
 async fn respond(
     platform: &Arc<Platform>,
     parts: &Parts,

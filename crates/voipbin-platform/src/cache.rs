@@ -81,9 +81,9 @@ impl<K: Kind> Cache<K> {
 /// The cached providers and outbound configs, up to a position in the store's change feed.
 pub(crate) struct EntityCache {
     follower: Mutex<Follower>,
-    /// By id.
+    /// The providers, by their ids.
     providers: Cache<Providers>,
-    /// By customer.
+    /// The outbound configs, by the ids of their customers.
     configs: Cache<OutboundConfigs>,
 }
 

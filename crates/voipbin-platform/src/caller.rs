@@ -13,7 +13,7 @@ use crate::platform::Platform;
 use crate::query::QueryParams;
 use crate::token::{self, AUDIENCE, Claims};
 
-/// An authenticated caller.
+/// An authenticated caller, and the customer that it acts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// An agent who logged in, or an access key.

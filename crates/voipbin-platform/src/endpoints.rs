@@ -6,7 +6,7 @@ use axum::http::Method;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The HTTP method.
+    /// The HTTP method in capital letters, such as `GET`.
     pub method: &'static str,
     /// The path below the version; a name in braces stands for an id of a record or for its type.
     pub path: &'static str,

@@ -18,7 +18,7 @@ pub(crate) struct ApiError {
     pub(crate) status: Status,
     /// The reason code, for programs.
     pub(crate) reason: &'static str,
-    /// The message, for people.
+    /// The message for people, which programs should not depend on.
     pub(crate) message: Cow<'static, str>,
     /// The objects of `details`, which the body leaves out when there are none.
     pub(crate) details: Vec<Value>,
@@ -76,7 +76,7 @@ impl Status {
 }
 
 impl ApiError {
-    /// An error without details.
+    /// Creates an error without details, without a wait and without a cause for the log.
     pub(crate) fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None, cause: None }
     }

@@ -9,11 +9,11 @@ use voipbin_types::ActionBody;
 
 /// The next step of a flow.
 pub(crate) enum Step {
-    /// This action begins now.
+    /// This action begins now, and is the call's current one.
     Begin(ActionBody),
     /// No action is due yet.
     Wait,
-    /// The flow has ended.
+    /// The flow has ended, so that the call is hung up.
     End,
 }
 

@@ -60,7 +60,7 @@ pub struct Platform {
     pub(crate) login_limiter: Limiter<IpAddr>,
     /// Failed logins: those that guess passwords must wait.
     pub(crate) failed_logins: GuessLimiter,
-    /// Hashes passwords.
+    /// Hashes passwords, which is slow by design, on threads of its own.
     pub(crate) hashing: HashingPool,
     /// The requests with an idempotency key that are in progress.
     pub(crate) idempotency: Idempotency,

@@ -14,12 +14,12 @@ use crate::timestamps::from_clock;
 /// Maximum number of messages that are shown.
 const MAX_MESSAGES: usize = 50;
 
-/// A captured message.
+/// A captured message, before it is written as the API sends it.
 pub(crate) struct Captured {
     pub(crate) at: Timestamp,
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
-    /// The whole text.
+    /// The text of the message, as it was stored.
     pub(crate) raw: String,
 }
 

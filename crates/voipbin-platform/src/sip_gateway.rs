@@ -26,12 +26,12 @@ impl SipGatewayError {
 }
 
 impl SipGateway {
-    /// The host name.
+    /// The public host name, which is not an address.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// The port of SIP, as configured.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -31,7 +31,7 @@ struct Issued {
     clock_at_last: i64,
     /// The last [`MAX_REMEMBERED`] timestamps, in the order in which they were issued.
     order: VecDeque<i64>,
-    /// The same timestamps, sorted.
+    /// The timestamps of `order`, sorted, to find whether one was issued.
     all: BTreeSet<i64>,
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct AgentClaim {
 /// The customer of a direct token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DirectClaim {
-    /// The customer's id.
+    /// The id of the customer that the token was issued for.
     pub customer_id: Uuid,
 }
 

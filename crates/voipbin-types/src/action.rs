@@ -15,7 +15,7 @@ wire_core::string_enum! {
     ActionKind {
         /// Detect whether a person or an answering machine has answered.
         Amd = "amd",
-        /// Answer the call.
+        /// Answer the call; without effect when it is answered already.
         Answer = "answer",
         /// Summarise the conversation by an AI.
         AiSummary = "ai_summary",
@@ -23,15 +23,15 @@ wire_core::string_enum! {
         AiTalk = "ai_talk",
         /// Give an AI a task.
         AiTask = "ai_task",
-        /// Play a beep.
+        /// Play a beep, which takes a fixed time.
         Beep = "beep",
         /// Hold the call at this action.
         Block = "block",
         /// Jump to an action that depends on a variable.
         Branch = "branch",
-        /// Place another call.
+        /// Place another call. An unknown value of its option `anonymous` is refused.
         Call = "call",
-        /// Create a case.
+        /// Create a case; the call's media is not affected.
         CaseCreate = "case_create",
         /// Continue or jump, depending on the received digits.
         ConditionCallDigits = "condition_call_digits",
@@ -41,23 +41,23 @@ wire_core::string_enum! {
         ConditionDatetime = "condition_datetime",
         /// Continue or jump, depending on a variable.
         ConditionVariable = "condition_variable",
-        /// Join a conference bridge.
+        /// Join a conference bridge: the call's media is mixed with that of its other members.
         ConfbridgeJoin = "confbridge_join",
-        /// Join a conference.
+        /// Join a conference: the called party hears its other participants.
         ConferenceJoin = "conference_join",
         /// Connect the call to another party.
         Connect = "connect",
         /// Send a message to a conversation.
         ConversationSend = "conversation_send",
-        /// Wait for DTMF digits.
+        /// Wait for DTMF digits of the called party, at most for the option `duration` (milliseconds).
         DigitsReceive = "digits_receive",
-        /// Send DTMF digits.
+        /// Send the DTMF digits of the option `digits`.
         DigitsSend = "digits_send",
         /// Send the received media back.
         Echo = "echo",
-        /// Send an e-mail.
+        /// Send an e-mail; the call's media is not affected.
         EmailSend = "email_send",
-        /// Do nothing.
+        /// Do nothing, and continue with the next action.
         Empty = "empty",
         /// Begin to send the call's media to an external address.
         ExternalMediaStart = "external_media_start",
@@ -67,39 +67,39 @@ wire_core::string_enum! {
         Fetch = "fetch",
         /// Fetch the next actions from a flow.
         FetchFlow = "fetch_flow",
-        /// Jump to another action.
+        /// Jump to the action `target_id`, at most `loop_count` times.
         Goto = "goto",
-        /// Hang up the call.
+        /// Hang up the call. The option `reason` sets the hangup reason; `normal` is the default.
         Hangup = "hangup",
-        /// Send a text message.
+        /// Send a text message; the call's media is not affected.
         MessageSend = "message_send",
-        /// Mute the call.
+        /// Mute the call, in one direction or in both.
         Mute = "mute",
-        /// Play audio files.
+        /// Play the audio files at the URLs of the option `stream_urls`, in their order.
         Play = "play",
-        /// Join a queue.
+        /// Join a queue: the call waits there until an agent takes it.
         QueueJoin = "queue_join",
-        /// Start a recording.
+        /// Start a recording, which `recording_stop` or the end of the call ends.
         RecordingStart = "recording_start",
-        /// Stop a recording.
+        /// Stop the recording that `recording_start` began.
         RecordingStop = "recording_stop",
         /// Wait for a fixed time.
         Sleep = "sleep",
-        /// End the flow.
+        /// End the flow: no later action is executed.
         Stop = "stop",
         /// Send the received stream back.
         StreamEcho = "stream_echo",
-        /// Speak a text.
+        /// Speak the text of the option `text`. With `async` true, the flow does not wait for its end.
         Talk = "talk",
-        /// Start a live transcription.
+        /// Start a live transcription, which `transcribe_stop` or the end of the call ends.
         TranscribeStart = "transcribe_start",
-        /// Stop a live transcription.
+        /// Stop the transcription that `transcribe_start` began.
         TranscribeStop = "transcribe_stop",
-        /// Transcribe a recording.
+        /// Transcribe a recording; `transcribe_start` transcribes live.
         TranscribeRecording = "transcribe_recording",
         /// Set a variable of the flow.
         VariableSet = "variable_set",
-        /// Send a webhook.
+        /// Send a webhook, signed with the customer's secret as those of events are.
         WebhookSend = "webhook_send",
     }
 }
@@ -207,7 +207,7 @@ impl ActionBody {
         self
     }
 
-    /// Adds a setting.
+    /// Adds a setting, or replaces that of the same name. Names are not checked here.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.option.insert(name.into(), value.into());

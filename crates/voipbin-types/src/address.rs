@@ -13,27 +13,27 @@ wire_core::string_enum! {
         Unspecified = "",
         /// An agent of the customer.
         Agent = "agent",
-        /// An AI.
+        /// An AI. It cannot be the destination of a call.
         Ai = "ai",
-        /// A team of AIs.
+        /// A team of AIs. It cannot be the destination of a call.
         AiTeam = "ai_team",
-        /// A conference.
+        /// A conference. It cannot be the destination of a call.
         Conference = "conference",
-        /// An e-mail address.
+        /// An e-mail address. It cannot be the destination of a call.
         Email = "email",
         /// An extension of the customer.
         Extension = "extension",
-        /// A LINE account.
+        /// An account of LINE, a messenger. It cannot be the destination of a call.
         Line = "line",
-        /// A SIP URI.
+        /// A SIP URI, such as `sip:alice@example.com`, which is called without a provider.
         Sip = "sip",
         /// A telephone number in E.164 form.
         Tel = "tel",
-        /// A web chat.
+        /// A web chat. It cannot be the destination of a call.
         Webchat = "webchat",
-        /// A web session.
+        /// A web session. It cannot be the destination of a call.
         WebSession = "web_session",
-        /// A `WhatsApp` account.
+        /// A `WhatsApp` account. It cannot be the destination of a call.
         Whatsapp = "whatsapp",
     }
 }
@@ -93,7 +93,7 @@ impl Address {
         Self::new(AddressKind::Sip, uri)
     }
 
-    /// Sets the display name.
+    /// Sets the display name, which the called party may be shown.
     #[must_use]
     pub fn target_name(mut self, name: impl Into<String>) -> Self {
         self.target_name = name.into();

@@ -4,9 +4,9 @@ wire_core::string_enum! {
     /// Whether the caller's number is presented to the called party.
     #[derive(Default)]
     Anonymous {
-        /// The number is withheld.
+        /// The number is withheld from the called party.
         Yes = "yes",
-        /// The number is presented.
+        /// The number is presented to the called party.
         No = "no",
         /// The service decides; at present it presents the number.
         #[default]

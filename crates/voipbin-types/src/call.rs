@@ -18,13 +18,13 @@ wire_core::string_enum! {
         Dialing = "dialing",
         /// The called party is alerted.
         Ringing = "ringing",
-        /// The call is answered.
+        /// The call is answered, and its flow is executed.
         Progressing = "progressing",
         /// The service hangs up a call that has been answered.
         Terminating = "terminating",
         /// The service hangs up a call that has not been answered.
         Canceling = "canceling",
-        /// The call has ended.
+        /// The call has ended. This status is final.
         Hangup = "hangup",
     }
 }
@@ -46,7 +46,7 @@ wire_core::string_enum! {
         Noanswer = "noanswer",
         /// The call reached the service's maximum ringing time.
         Dialout = "dialout",
-        /// An answering machine answered.
+        /// An answering machine answered, and the service hung up.
         Amd = "amd",
     }
 }
@@ -56,7 +56,7 @@ wire_core::string_enum! {
     HangupBy {
         /// The called party or its carrier.
         Remote = "remote",
-        /// The service.
+        /// The service, by a request, an action, or the end of the flow.
         Local = "local",
     }
 }
@@ -82,7 +82,7 @@ wire_core::string_enum! {
 wire_core::string_enum! {
     /// The direction of muted media, as seen from the service.
     MuteDirection {
-        /// Both directions.
+        /// What the service sends and what it receives.
         Both = "both",
         /// The media that the service sends.
         Out = "out",

@@ -15,7 +15,7 @@ wire_core::string_enum! {
         Active = "active",
         /// The customer cannot use the service.
         Frozen = "frozen",
-        /// The customer was deleted.
+        /// The customer was deleted, and cannot use the service.
         Deleted = "deleted",
         /// The customer's registration was not completed in time.
         Expired = "expired",
@@ -25,13 +25,13 @@ wire_core::string_enum! {
 wire_core::string_enum! {
     /// The status of the verification of a customer's identity.
     IdentityVerification {
-        /// No verification was requested.
+        /// No verification was requested, so the customer cannot call telephone numbers.
         NotRequested = "none",
         /// The verification has not ended.
         Pending = "pending",
         /// The identity is verified: the customer can call telephone numbers.
         Verified = "verified",
-        /// The verification failed.
+        /// The verification failed, so the customer cannot call telephone numbers.
         Rejected = "rejected",
     }
 }

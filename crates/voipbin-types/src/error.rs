@@ -113,7 +113,7 @@ wire_core::string_enum! {
         AccesskeyNotFound = "ACCESSKEY_NOT_FOUND",
         /// The agent does not exist.
         AgentNotFound = "AGENT_NOT_FOUND",
-        /// The call has ended.
+        /// The call has ended, so the operation has nothing to act on.
         CallAlreadyHangup = "CALL_ALREADY_HANGUP",
         /// The state of the call does not allow the request.
         CallStateInvalid = "CALL_STATE_INVALID",

@@ -21,7 +21,7 @@ wire_core::string_enum! {
     NumberStatus {
         /// The number can be used.
         Active = "active",
-        /// The number was released.
+        /// The number was released, and can no longer be a caller number.
         Deleted = "deleted",
     }
 }

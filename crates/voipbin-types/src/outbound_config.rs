@@ -99,14 +99,14 @@ pub struct OutboundConfigPatch {
 }
 
 impl OutboundConfigPatch {
-    /// Sets the name.
+    /// Sets the config's name, which has no effect on calls.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Sets the note.
+    /// Sets the note, which has no effect on calls.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());

@@ -23,7 +23,7 @@ wire_core::string_enum! {
         CallDialing = "call_dialing",
         /// The called party is alerted.
         CallRinging = "call_ringing",
-        /// The call was answered.
+        /// The call was answered, and its flow starts.
         CallProgressing = "call_progressing",
         /// The service began to hang up a call that has not been answered.
         CallCanceling = "call_canceling",
@@ -31,7 +31,7 @@ wire_core::string_enum! {
         CallTerminating = "call_terminating",
         /// The call was sent to another provider, or began another action.
         CallUpdated = "call_updated",
-        /// The call has ended.
+        /// The call has ended, with its reason and the side that hung up.
         CallHangup = "call_hangup",
         /// The record of the call was deleted.
         CallDeleted = "call_deleted",

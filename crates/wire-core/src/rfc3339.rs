@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An instant in UTC.
+/// An instant in UTC, to the nanosecond. Leap seconds are not counted: a second of 60 is that which follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down; negative before.

@@ -63,7 +63,7 @@ impl<R: Resource, T> ToManyApi<R, T> {
         self.write(Method::PATCH, ids).await
     }
 
-    /// Removes all members.
+    /// Removes all members: sends an empty list, which replaces them.
     pub async fn clear(&self) -> Result<(), Error> {
         self.write(Method::PATCH, std::iter::empty::<Id<T>>()).await
     }
@@ -132,7 +132,7 @@ impl<R: Resource, T> ToOneApi<R, T> {
         self.write(Some(id)).await
     }
 
-    /// Removes the member.
+    /// Removes the member: sends null in its place.
     pub async fn clear(&self) -> Result<(), Error> {
         self.write(None).await
     }

@@ -18,7 +18,7 @@ pub enum EndlessReason {
     Empty,
     /// As many records as the list's `total_records` have been read, and the page links to a next page.
     BeyondTotal {
-        /// The list's `total_records`.
+        /// The number of records that the list claims to have, its `total_records`.
         total: u64,
     },
 }

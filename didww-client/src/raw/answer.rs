@@ -25,7 +25,7 @@ impl RawAnswer {
         &self.0.exchange
     }
 
-    /// The body as received.
+    /// The body as received; empty for a response without one.
     pub fn bytes(&self) -> &Bytes {
         &self.0.body
     }

@@ -85,7 +85,7 @@ pub enum ExplainError {
         "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
     )]
     Unreachable {
-        /// The address, `HOST:PORT`.
+        /// The address that was asked, `HOST:PORT`.
         at: String,
         /// Why the connection or the response failed.
         why: String,
@@ -93,11 +93,11 @@ pub enum ExplainError {
     /// The server refused the request.
     #[error("the control API at {at} responded {status}: {why}")]
     Refused {
-        /// The address, `HOST:PORT`.
+        /// The address that was asked, `HOST:PORT`.
         at: String,
         /// The status of the response.
         status: u16,
-        /// The server's error message.
+        /// The error message of the response, for people.
         why: String,
     },
 }

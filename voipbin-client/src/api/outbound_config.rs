@@ -18,7 +18,7 @@ impl OutboundConfigApi {
         Self(client)
     }
 
-    /// Reads the config.
+    /// Reads the config. A customer without one is [`Error::NotFound`].
     pub async fn get(&self) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::new(Method::GET, PATH)).await
     }

@@ -24,7 +24,7 @@ impl OutboundConfigs {
         ListRequest::new(self.0.clone(), PATH)
     }
 
-    /// Reads a config.
+    /// Reads the config with this id. A missing or deleted one is [`Error::NotFound`].
     pub async fn get(&self, id: Uuid) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::record(Method::GET, PATH, id)).await
     }

@@ -14,7 +14,7 @@ use crate::types::Call;
 pub enum Awaited {
     /// The call has been answered, or has ended without an answer.
     Answer,
-    /// The call has ended.
+    /// The call has ended, for any reason.
     End,
 }
 
@@ -34,11 +34,11 @@ impl Awaited {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StillUp {
-    /// The call's id.
+    /// The id of the call, which may still be up.
     pub id: Uuid,
-    /// The awaited state.
+    /// The state that the caller waited for.
     pub awaited: Awaited,
-    /// The time limit.
+    /// The time limit after which the client stopped waiting.
     pub waited: Duration,
     /// The last state of the call that the client read; `None` if it read none.
     pub call: Option<Call>,

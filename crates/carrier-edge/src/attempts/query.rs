@@ -15,11 +15,11 @@ const MAX_LIMIT: usize = 10_000;
 /// Selects entries of the rings of recent attempts. A member that is `None` selects all.
 #[derive(Debug, Clone, Default)]
 pub struct AttemptQuery {
-    /// The whole `Call-ID`.
+    /// The `Call-ID`, which must be equal to the whole text.
     pub call_id: Option<String>,
     /// The source address, regardless of the port.
     pub source: Option<IpAddr>,
-    /// The check that failed.
+    /// The check that failed, which only refusals have.
     pub check: Option<Check>,
     /// The number of the disconnect cause.
     pub cause: Option<u16>,
@@ -27,11 +27,11 @@ pub struct AttemptQuery {
     pub trunk: Option<uuid::Uuid>,
     /// The number of the account that owns the attempt.
     pub account: Option<i64>,
-    /// What happened.
+    /// What happened to the attempt, such as a refusal.
     pub outcome: Option<AttemptOutcome>,
-    /// The earliest time, inclusive.
+    /// The earliest time of an entry, inclusive.
     pub since: Option<Timestamp>,
-    /// The latest time, exclusive.
+    /// The latest time of an entry, exclusive.
     pub until: Option<Timestamp>,
     /// Maximum number of entries, at most 10,000. `None` is 100.
     pub limit: Option<usize>,

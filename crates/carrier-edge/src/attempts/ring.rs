@@ -77,7 +77,7 @@ impl Ring {
         }
     }
 
-    /// The entries, newest first.
+    /// The entries of the ring, newest first.
     pub(super) fn newest(&self) -> impl Iterator<Item = &Arc<AttemptEvent>> {
         self.entries.values().rev().map(|entry| &entry.event)
     }

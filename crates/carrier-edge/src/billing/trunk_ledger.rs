@@ -88,7 +88,7 @@ impl TrunkLedger {
 pub(super) struct TrunkState {
     /// The record's revision, which ascends with each write.
     pub(super) revision: i64,
-    /// The trunk's `threshold_reached`.
+    /// The value of the trunk's attribute `threshold_reached`.
     pub(super) threshold_reached: bool,
 }
 
@@ -114,7 +114,7 @@ pub(super) struct Running {
 /// The state of a call's row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RowState {
-    /// There is no row.
+    /// There is no row: a server that starts anew would not know of the call.
     None,
     /// The row states that the call was answered.
     Answered,

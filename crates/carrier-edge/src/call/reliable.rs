@@ -55,7 +55,7 @@ impl Reliable {
         })
     }
 
-    /// The value of `RSeq`.
+    /// The value of `RSeq`, which the PRACK repeats.
     pub(super) fn number(&self) -> String {
         self.number.to_string()
     }

@@ -23,7 +23,7 @@ const EXPIRED: Ending = Ending::new(487, 487, "Request expired", HungUpBy::Timer
 /// an INVITE that has none for three minutes.
 const PROGRESS_INTERVAL: Duration = Duration::from_mins(1);
 
-/// A provisional response.
+/// A provisional response, such as 180, which can be sent several times.
 struct Provisional {
     code: u16,
     phrase: &'static str,

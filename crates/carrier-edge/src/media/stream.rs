@@ -110,7 +110,7 @@ impl Stream {
         self.facts.lock().remove_stream();
     }
 
-    /// Restarts the RTP timeout.
+    /// Restarts the RTP timeout: silence counts from now.
     pub(super) fn restart(&mut self, now: Timestamp) {
         self.path.restart(now);
     }

@@ -85,7 +85,7 @@ impl Incoming {
         self.arrival.local
     }
 
-    /// `udp`, `tcp` or `tls`.
+    /// The transport of the request: `udp`, `tcp` or `tls`.
     pub(crate) fn transport(&self) -> &'static str {
         transport_name(self.arrival.transport)
     }
@@ -105,7 +105,7 @@ impl Incoming {
         }
     }
 
-    /// The Request-URI as received.
+    /// The Request-URI byte for byte as received, which the library would normalise.
     pub(crate) fn request_uri(&self) -> &str {
         Arrival::request_uri(&self.transaction.original).unwrap_or_default()
     }

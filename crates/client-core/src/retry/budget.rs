@@ -24,7 +24,7 @@ impl Budget {
         self.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
 
-    /// Counts a successful response.
+    /// Counts a successful response: [`SUCCESSES_PER_RETRY`] of them pay for one retry.
     pub(crate) fn earn(&self) {
         let earn = |credit: u32| (credit < self.capacity).then(|| credit + 1);
         // An error means that the budget is full; the success is not counted.

@@ -21,7 +21,7 @@ pub(crate) struct ApiError {
     pub recovery: Option<Recovery>,
     /// The number of seconds in the `Retry-After` header of a response that `recovery` does not concern.
     pub retry_after: Option<u64>,
-    /// The `WWW-Authenticate` header.
+    /// The value of the `WWW-Authenticate` header, if the response has one.
     pub challenge: Option<&'static str>,
     /// True for a response without a body.
     pub is_bare: bool,
@@ -153,7 +153,7 @@ impl ApiError {
         status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Renders the error document.
+    /// Renders the error document as JSON text; empty for a bare response.
     pub(crate) fn body(&self) -> String {
         if self.is_bare {
             return String::new();

@@ -12,13 +12,13 @@ use super::target::{Endpoint, Target};
 pub(crate) enum Operation {
     /// Returns a page of the account's records.
     List { spec: &'static ResourceSpec },
-    /// Returns one record.
+    /// Returns the record with this id.
     Get { spec: &'static ResourceSpec, id: String },
-    /// Creates a record.
+    /// Creates a record from the request body.
     Create { spec: &'static ResourceSpec },
-    /// Updates a record.
+    /// Changes the attributes and relationships that the request body names.
     Update { spec: &'static ResourceSpec, id: String },
-    /// Deletes a record.
+    /// Deletes the record with this id.
     Delete { spec: &'static ResourceSpec, id: String },
     /// Returns the resource identifiers of a relationship.
     Linkage { spec: &'static ResourceSpec, id: String, relationship: &'static RelationshipSpec },

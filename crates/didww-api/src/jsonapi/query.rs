@@ -30,7 +30,7 @@ pub(crate) struct QueryParams {
     owned: Vec<(&'static ResourceSpec, &'static FilterSpec, Vec<IndexValue>)>,
     /// `sort`: the sort criteria, the primary one first.
     pub order: Vec<Order>,
-    /// `page[number]` and `page[size]`.
+    /// The page, from `page[number]` and `page[size]`.
     pub page: Page,
     /// The decoded parameters that the `links` of a page repeat: all but those of the page itself.
     pub in_links: Vec<(String, String)>,

@@ -58,7 +58,7 @@ pub(super) async fn list_reply(
     Ok(Reply::document(StatusCode::OK, text))
 }
 
-/// Responds with one record.
+/// Responds with one record and what it includes; 404 if the account has none with this id.
 pub(super) async fn get(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,

@@ -18,7 +18,7 @@ use trunk_store::Record;
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
 const BYTES_PER_RECORD: usize = 2048;
 
-/// Renders one document.
+/// Renders the document of a response, with the members that the query selects.
 pub(super) struct Document<'a> {
     context: &'a RequestContext<'a>,
     params: &'a QueryParams,

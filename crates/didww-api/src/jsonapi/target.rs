@@ -10,7 +10,7 @@ use didww_types::{ResourceSpec, find};
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
-/// A parsed path.
+/// A path below `/v3`, split and decoded; its ids and names are not validated.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     /// The resource whose type name is the first segment.

@@ -16,7 +16,7 @@ use crate::{Extra, Id, Resource, ToMany};
 #[filter(name = "id", id, list, value = Id<CapacityPool>)]
 #[non_exhaustive]
 pub struct CapacityPool {
-    /// The pool's id.
+    /// The pool's id, a UUID that the service chose.
     pub id: Id<CapacityPool>,
     /// The name of the kind of pool, such as `Standard`.
     #[attr(sort, filter(list))]

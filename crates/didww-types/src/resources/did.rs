@@ -49,7 +49,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
 #[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank(until = "2026-04-16"), since = "2021-12-15", value = String)]
 #[non_exhaustive]
 pub struct Did {
-    /// The DID's id.
+    /// The DID's id, a UUID. The phone number itself is in `number`.
     pub id: Id<Did>,
     /// Whether the DID is blocked and carries no traffic.
     #[attr(sort, filter, default = false)]

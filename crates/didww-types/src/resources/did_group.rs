@@ -35,7 +35,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToO
 #[filter(name = "region.id", linked = "region", list, blank(until = "2026-04-16"), value = Id<Region>)]
 #[non_exhaustive]
 pub struct DidGroup {
-    /// The group's id.
+    /// The group's id, a UUID that the service chose.
     pub id: Id<DidGroup>,
     /// The prefix of its numbers, without the country's.
     #[attr(sort, filter(list, blank(until = "2026-04-16")), default = "")]
@@ -84,7 +84,7 @@ pub struct DidGroup {
         formerly(name = "requirement", target = "requirements", until = "2022-05-10")
     )]
     pub address_requirement: ToOne<AddressRequirement>,
-    /// The group's stock.
+    /// Facts about the group's stock that are not attributes, such as the number of its DIDs (`total_count`).
     #[meta]
     pub meta: DidGroupMeta,
     /// Attributes that this crate does not declare.
@@ -131,19 +131,19 @@ const PREFIX: &str = "local_prefix";
 crate::enumeration::string_enum! {
     /// The features of a DID group.
     DidFeature {
-        /// Incoming calls.
+        /// The numbers receive calls (`voice_in`).
         VoiceIn = "voice_in",
-        /// Outgoing calls.
+        /// The numbers can be the caller numbers of outbound calls (`voice_out`).
         VoiceOut = "voice_out",
-        /// Fax over IP.
+        /// The numbers receive fax over IP (ITU-T T.38).
         T38 = "t38",
-        /// Incoming text messages.
+        /// The numbers receive text messages (`sms_in`).
         SmsIn = "sms_in",
         /// Text messages from person to person.
         P2p = "p2p",
         /// Text messages from application to person.
         A2p = "a2p",
-        /// Emergency calls.
+        /// Emergency services can be called from the numbers.
         Emergency = "emergency",
         /// The caller's name (CNAM) on outgoing calls.
         CnamOut = "cnam_out",
@@ -155,15 +155,15 @@ crate::enumeration::string_enum! {
     NumberType {
         /// Of a city or another area.
         Local = "local",
-        /// Of a whole country.
+        /// Of a whole country, not of a city or an area.
         National = "national",
-        /// Of a mobile network.
+        /// Of a mobile network, not of a place.
         Mobile = "mobile",
-        /// Free for the caller.
+        /// Free for the caller: the called party pays for the call.
         TollFree = "toll_free",
         /// The caller and the called party share the cost.
         SharedCost = "shared_cost",
-        /// Of no country.
+        /// Of no country, and so of no region or city.
         Global = "global",
     }
 }

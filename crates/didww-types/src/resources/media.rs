@@ -5,7 +5,7 @@ use crate::enumeration::string_enum;
 string_enum! {
     /// The encryption of a trunk's media.
     MediaEncryptionMode {
-        /// Unencrypted RTP.
+        /// Unencrypted RTP (`disabled`), which is the default.
         Disabled = "disabled",
         /// SRTP with keys in the SDP (SDES, RFC 4568).
         SrtpSdes = "srtp_sdes",

@@ -17,7 +17,7 @@ use crate::{
 string_enum! {
     /// Whether a trunk accepts calls.
     VoiceOutTrunkStatus {
-        /// The trunk accepts calls.
+        /// The trunk accepts calls, subject to its other restrictions. This is the state of a new trunk.
         Active = "active",
         /// The trunk refuses every call. It was blocked by a user, or because it reached its spending
         /// threshold.
@@ -30,7 +30,7 @@ string_enum! {
     OnCliMismatchAction {
         /// Place the call with the caller number unchanged.
         SendOriginalCli = "send_original_cli",
-        /// Refuse the call.
+        /// Refuse the call, so that the called party never hears of it.
         RejectCall = "reject_call",
         /// Place the call with one of the trunk's DIDs as caller number. DIDWW enables this per account.
         ReplaceCli = "replace_cli",
@@ -85,7 +85,7 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
 )]
 #[non_exhaustive]
 pub struct VoiceOutTrunk {
-    /// The trunk's id.
+    /// The trunk's id, a UUID that the service chose.
     pub id: Id<VoiceOutTrunk>,
     /// The addresses from which media is accepted, at most 60. None is no restriction. From 2026-04-16 on, a list that is
     /// sent is neither empty nor contains an address twice or a network of all addresses.
@@ -175,7 +175,7 @@ pub struct VoiceOutTrunk {
     /// The DIDs from which emergency calls can be made.
     #[rel(many = "dids", create, update, since = "2026-04-16")]
     pub emergency_dids: ToMany<Did>,
-    /// The trunk's spending.
+    /// The trunk's spending, which the service computes. It is not an attribute and cannot be written.
     #[meta]
     pub meta: VoiceOutTrunkMeta,
     /// Attributes that this crate does not declare.

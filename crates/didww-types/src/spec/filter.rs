@@ -168,9 +168,9 @@ impl FilterSpec {
 /// The versions that have an option of a filter, among those that have the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Versions {
-    /// No version.
+    /// No version: the filter never has the option.
     None,
-    /// Every version.
+    /// Every version that has the filter.
     All,
     /// The versions up to this one.
     Until(ApiVersion),

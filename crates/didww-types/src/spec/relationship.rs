@@ -140,7 +140,7 @@ impl NestedInclude {
 /// What a relationship and the type of its records were called in older versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormerName {
-    /// The relationship's name.
+    /// The name of the relationship up to `until`.
     pub name: &'static str,
     /// The type name of the related records.
     pub target: &'static str,

@@ -68,9 +68,9 @@ macro_rules! bounded_integer {
         }
 
         impl $name {
-            /// The smallest valid value.
+            /// The smallest value that the API accepts.
             pub const MIN: Self = Self($min);
-            /// The largest valid value.
+            /// The largest value that the API accepts.
             pub const MAX: Self = Self($max);
 
             #[doc = concat!("Validates a number. Valid is: ", $right, ".")]

@@ -69,7 +69,7 @@ async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     outcome.unwrap_or_else(|_| panic!("{what} took too long"))
 }
 
-/// Waits for a condition.
+/// Yields to other tasks until a condition holds, up to the deadline of [`within`].
 async fn until(what: &str, condition: impl AsyncFn() -> bool) {
     let waiting = async {
         while !condition().await {

@@ -153,7 +153,7 @@ impl Pool {
     }
 }
 
-/// The stored records.
+/// The stored records, and how much of their limits they use.
 #[derive(Debug)]
 pub(super) struct Calls {
     by_call_id: HashMap<Arc<str>, Vec<Record>>,
@@ -175,7 +175,7 @@ impl Calls {
         }
     }
 
-    /// Whether the record exists.
+    /// Whether a record of this `Call-ID` and party is stored.
     pub(super) fn contains(&self, call_id: &str, party: Party) -> bool {
         self.by_call_id.get(call_id).is_some_and(|records| records.iter().any(|record| record.party == party))
     }

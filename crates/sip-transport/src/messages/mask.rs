@@ -14,7 +14,7 @@ use memchr::{memchr, memrchr};
 
 use crate::head::{Head, logical_line};
 
-/// What hides a secret.
+/// The byte that replaces each byte of a secret.
 const MASK: u8 = b'0';
 /// What hides a digit that was dialled; `0` would be one.
 const DIGIT_MASK: u8 = b'x';
@@ -34,7 +34,7 @@ const PUBLIC_PARAMETERS: [&[u8]; 11] = [
     b"nextnonce",
 ];
 
-/// The headers with credentials.
+/// The headers with credentials, in lower case.
 const CREDENTIALS: [&[u8]; 4] =
     [b"authorization", b"proxy-authorization", b"authentication-info", b"proxy-authentication-info"];
 

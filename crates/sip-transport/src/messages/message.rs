@@ -16,7 +16,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// `received` or `sent`.
+    /// The name in JSON: `received` or `sent`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Received => "received",
@@ -41,7 +41,7 @@ pub struct Message {
     pub local: SocketAddr,
     /// The address of the peer.
     pub remote: SocketAddr,
-    /// `UDP`, `TCP` or `TLS`.
+    /// The transport of the message: `UDP`, `TCP` or `TLS`.
     pub transport: &'static str,
     /// Its number of bytes on the wire, of which `bytes` may be only the first.
     pub length: usize,
@@ -68,9 +68,9 @@ impl Message {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CallMessages {
-    /// The `Call-ID`.
+    /// The `Call-ID` that all of the messages have.
     pub call_id: String,
-    /// The messages, oldest first.
+    /// The messages of all parties, oldest first.
     pub messages: Vec<Message>,
     /// The number of messages that were dropped because there were too many.
     pub omitted: u64,

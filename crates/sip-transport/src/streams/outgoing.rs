@@ -43,7 +43,7 @@ pub enum SendError {
     /// The queue is full, because the peer does not read.
     #[error("the connection is stuck")]
     Stuck,
-    /// The connection has ended.
+    /// The connection has ended, so nothing more can be sent on it.
     #[error("the connection is closed")]
     Closed,
 }

@@ -59,7 +59,7 @@ pub(super) struct Slot {
 }
 
 impl ConnectionSlots {
-    /// All slots are free.
+    /// Creates the slots of a listener, all of them free.
     pub fn new(limits: Connections) -> Arc<Self> {
         Arc::new(Self { limits, state: Mutex::default() })
     }

@@ -9,7 +9,6 @@ use super::*;
 use crate::TokenSettings;
 use crate::service::tests::{HOME, KEY, service, service_of};
 
-/// What a client receives.
 struct Answer {
     status: u16,
     headers: HeaderMap,

@@ -27,7 +27,7 @@ pub struct Attempt<'a> {
     pub preferred_identity: Option<&'a [u8]>,
     /// The topmost value of `Diversion`.
     pub diversion: Option<&'a [u8]>,
-    /// The value of `Privacy`.
+    /// The value of `Privacy` (RFC 3323); `None` without the header.
     pub privacy: Option<&'a [u8]>,
     /// The whole body, which a digest with `auth-int` covers.
     pub body: &'a [u8],
@@ -42,11 +42,11 @@ pub struct Attempt<'a> {
 pub struct Flaw<'a> {
     /// The disconnect cause. Its own code is the response code.
     pub cause: Cause,
-    /// What the edge accepts.
+    /// What the edge accepts, for the `configured` value of the refusal.
     pub configured: &'a str,
     /// What the request contains instead.
     pub received: &'a str,
-    /// The reason in words.
+    /// Why the INVITE cannot be answered, and how to correct it, in one sentence.
     pub explanation: &'a str,
 }
 

@@ -61,7 +61,7 @@ impl<'a> Parameter<'a> {
 // No `Debug`: a digest allows offline password guessing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credentials<'a> {
-    /// The digest username.
+    /// The digest username, which names the trunk.
     pub username: Parameter<'a>,
     /// The protection realm that the username belongs to.
     pub realm: Parameter<'a>,

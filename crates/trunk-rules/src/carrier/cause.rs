@@ -5,7 +5,7 @@
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $code:literal, $text:literal;)+) => {
-        /// A disconnect cause.
+        /// A disconnect cause: the number and the text that call records state for the end of a call.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Cause {
@@ -39,7 +39,7 @@ causes! {
     Unauthorized = 57, 401, "Unauthorized";
     /// The callee's side responded 403.
     Forbidden = 59, 403, "Forbidden";
-    /// The callee is busy.
+    /// The callee's side responded 486.
     BusyHere = 90, 486, "Busy Here";
     /// The callee declined the call.
     Decline = 106, 603, "Decline";
@@ -53,7 +53,7 @@ causes! {
     RtpTimeout = 125, 200, "Rtp timeout";
     /// The final response was never acknowledged.
     NoAck = 126, 200, "NoAck";
-    /// The session timer expired.
+    /// The session timer expired: no refresh of the session succeeded in time (RFC 4028).
     SessionTimeout = 128, 200, "Session Timeout";
     /// The callee's side never responded.
     TransactionTimeout = 130, 408, "SIP transaction timeout";
@@ -91,7 +91,7 @@ causes! {
     DestinationBlacklisted = 8001, 403, "Destination number blacklisted";
     /// The trunk's CLI rule refuses the caller number.
     SourceBlacklisted = 8002, 403, "Source number blacklisted";
-    /// The trunk is blocked.
+    /// The trunk is blocked, by a user or because it reached its spending threshold.
     RejectedByAuthRecord = 8004, 403, "Rejected by Auth record";
     /// The trunk was deleted while the call was being admitted.
     GatewayDisabled = 8005, 403, "Origination gateway is disabled";

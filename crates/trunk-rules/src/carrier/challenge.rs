@@ -30,7 +30,7 @@ pub enum ChallengeFlaw {
     /// The header value cannot be parsed.
     #[error("the challenge cannot be read: {0}")]
     Unparsable(#[from] HeaderFlaw),
-    /// The algorithm is unsupported.
+    /// The algorithm is neither MD5 nor SHA-256, nor a session variant of one.
     #[error("the challenge's algorithm is neither MD5 nor SHA-256")]
     Algorithm,
     /// The challenge does not offer `qop=auth`.

@@ -84,7 +84,7 @@ impl std::fmt::Display for Check {
     }
 }
 
-/// A set of checks.
+/// A set of checks, a bit for each.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checks(u16);
 

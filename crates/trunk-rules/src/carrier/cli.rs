@@ -67,7 +67,7 @@ fn identities(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub enum CliAction {
     /// The call continues with the number that the customer sent.
     SendOriginal,
-    /// The call is refused.
+    /// The call is refused: only the trunk's own numbers can call.
     Reject,
     /// The call continues with the default DID, or the trunk's first DID if no default is usable.
     Replace,
@@ -141,7 +141,7 @@ impl CliRule {
         Self { action, callers, default }
     }
 
-    /// The trunk's mismatch action.
+    /// What happens to a call whose caller number is not one of the trunk's.
     pub const fn action(&self) -> CliAction {
         self.action
     }

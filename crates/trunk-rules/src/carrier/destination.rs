@@ -66,7 +66,7 @@ impl DestinationRule {
         Self { reject_by_default: *default != DefaultDstAction::AllowAll, exceptions }
     }
 
-    /// Checks a normalised number.
+    /// Checks a normalised number. The error names the prefix that refuses it, or states how many do not allow it.
     pub fn check(&self, number: Digits) -> Result<(), DestinationRefusal> {
         match (self.reject_by_default, self.exceptions.covering(number)) {
             (false, None) | (true, Some(_)) => Ok(()),

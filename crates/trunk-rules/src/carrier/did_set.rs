@@ -10,7 +10,7 @@ use super::Digits;
 /// The properties of a DID that the rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DidFacts {
-    /// The DID's id.
+    /// The DID's id, by which trunks refer to it.
     pub id: Id<Did>,
     /// The number in E.164 without the plus.
     pub number: String,

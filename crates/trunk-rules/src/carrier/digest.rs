@@ -36,7 +36,7 @@ impl Qop {
 /// The request that a digest covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedRequest<'a> {
-    /// The request method.
+    /// The method of the request that carries the digest, such as `INVITE`.
     pub method: &'a [u8],
     /// The request body; hashed only for `auth-int`.
     pub body: &'a [u8],
@@ -75,7 +75,7 @@ pub enum DigestFailure {
     /// The nonce was not issued by this service.
     #[error("the nonce is not one of this service")]
     NonceForeign,
-    /// The nonce has expired.
+    /// The nonce has expired; a challenge with a new one and `stale=true` can follow.
     #[error("the nonce expired")]
     NonceExpired,
     /// The nonce count is not eight hexadecimal digits.
@@ -103,21 +103,21 @@ pub fn claimed_username<'a>(headers: &[&'a [u8]], settings: &Settings) -> Option
     is_for_realm(&sent, settings).then(|| sent.username.text())
 }
 
-/// An accepted digest.
+/// A digest that proves knowledge of the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated<'a, T> {
     /// The value that `find` returned for the username.
     pub who: T,
-    /// The nonce, as sent.
+    /// The nonce as sent, whose count the caller remembers under `strict_nc`.
     pub nonce: &'a [u8],
     /// The nonce count; zero if the client sent none.
     pub count: u32,
 }
 
-/// A rejected digest.
+/// A digest that proves nothing, and how far it was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DigestRefusal<T> {
-    /// The reason.
+    /// Why the digest was not accepted.
     pub failure: DigestFailure,
     /// The value that `find` returned for the username, if verification got that far.
     pub who: Option<T>,

@@ -9,7 +9,7 @@ use sha2::Sha256;
 pub enum Algorithm {
     /// MD5, which every SIP client supports.
     Md5,
-    /// SHA-256 (RFC 8760).
+    /// SHA-256, which RFC 8760 adds to SIP.
     Sha256,
 }
 

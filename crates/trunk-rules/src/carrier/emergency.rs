@@ -28,7 +28,7 @@ pub struct EmergencyNumbers {
 /// A call to an emergency number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmergencyCall {
-    /// The emergency number.
+    /// The emergency number as dialled, without a plus, such as 112.
     pub number: Digits,
     /// The calling code of the caller's country; `None` if the caller number belongs to no known country.
     pub calling_code: Option<Digits>,

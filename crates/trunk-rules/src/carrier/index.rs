@@ -43,12 +43,12 @@ pub struct TrunkIndex {
 }
 
 impl TrunkIndex {
-    /// Returns an empty index.
+    /// Returns an index without trunks, in which no call finds one.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number of trunks.
+    /// The number of trunks in the index, blocked ones included.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }

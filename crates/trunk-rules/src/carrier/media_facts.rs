@@ -9,7 +9,7 @@ use super::{Codec, Direction, Dtmf, Media, MediaHost, Profile, Protection, Recep
 /// The kind of encryption that a session description agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// Unencrypted RTP.
+    /// Unencrypted RTP, in the clear on the network.
     None,
     /// SRTP with keys in the session description.
     Sdes,
@@ -20,7 +20,7 @@ pub enum Encryption {
 }
 
 impl Encryption {
-    /// The name in records.
+    /// The name in call records, such as `sdes`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -42,13 +42,13 @@ pub struct AgreedMedia {
     pub address: Option<SocketAddr>,
     /// The direction, from the caller's point of view.
     pub direction: Direction,
-    /// The selected codec.
+    /// The codec in which audio arrives and is sent back.
     pub codec: Codec,
-    /// Its payload type.
+    /// The RTP payload type that the descriptions assign to the codec.
     pub payload_type: u8,
-    /// The transport profile.
+    /// The transport profile of the stream, such as `RTP/SAVP`.
     pub profile: Profile,
-    /// The kind of encryption.
+    /// How the stream is encrypted, and where its keys come from.
     pub encryption: Encryption,
     /// Whether the caller removed the stream from the call (`m=audio 0`).
     pub is_removed: bool,
@@ -88,14 +88,14 @@ impl AgreedMedia {
 /// Packets, and their bytes without the headers of IP and UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flow {
-    /// The number of packets.
+    /// The number of packets, which stops at the greatest `u64`.
     pub packets: u64,
     /// The sum of their lengths.
     pub bytes: u64,
 }
 
 impl Flow {
-    /// Counts a packet.
+    /// Counts a packet whose length is in bytes, without the headers of IP and UDP.
     pub fn count(&mut self, length: usize) {
         self.packets = self.packets.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
@@ -130,11 +130,11 @@ pub struct MediaFacts {
     pub two_way: Option<AgreedMedia>,
     /// RTP packets from allowed sources.
     pub received: Flow,
-    /// Echoed packets.
+    /// Packets that were sent back to the caller.
     pub sent: Flow,
     /// The source of the first RTP packet from an allowed source.
     pub first_source: Option<SocketAddr>,
-    /// Dropped packets.
+    /// Packets that were neither processed nor echoed, counted by reason.
     pub dropped: Dropped,
     /// Some of the sources that are not allowed.
     pub dropped_from: Vec<IpAddr>,
@@ -146,12 +146,12 @@ pub struct MediaFacts {
     pub unauthenticated: u64,
     /// Loss and jitter of the received audio.
     pub reception: Reception,
-    /// The received DTMF.
+    /// DTMF of the caller, in RTP and in INFO requests. Digits are kept only if a setting permits it.
     pub dtmf: Dtmf,
 }
 
 impl MediaFacts {
-    /// Records an accepted description.
+    /// Records a description that was accepted. The last one with audio in both directions is kept beside it.
     pub fn agree(&mut self, agreed: AgreedMedia) {
         if agreed.direction == Direction::SendRecv {
             self.two_way = Some(agreed.clone());

@@ -44,7 +44,7 @@ impl Address {
 }
 
 impl Subnet {
-    /// Clears the host bits.
+    /// Clears the host bits, so that equal subnets are equal as values.
     pub(super) fn of(network: IpNetwork) -> Self {
         match network {
             // A subnet of IPv4-mapped addresses is an IPv4 subnet.

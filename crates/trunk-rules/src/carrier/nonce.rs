@@ -28,7 +28,7 @@ pub enum NonceState {
     Foreign,
 }
 
-/// Verifies nonces.
+/// Judges nonces: whether one is valid, and, where it keeps them, which counts were used with it.
 pub trait Nonces {
     /// Returns the state of a nonce.
     fn state(&self, nonce: &[u8]) -> NonceState;
@@ -108,7 +108,7 @@ impl std::fmt::Debug for NonceKey {
 pub struct NoncesAt<'a> {
     /// The key of the nonces.
     pub key: &'a NonceKey,
-    /// The current time.
+    /// The time at which the age of nonces is measured.
     pub now: Timestamp,
     /// The lifetime of a nonce.
     pub ttl: Duration,

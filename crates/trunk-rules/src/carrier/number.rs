@@ -9,7 +9,7 @@ use super::uri::PHONE_CONTEXT;
 /// Why a text is not a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
-    /// The text is empty.
+    /// There is nothing to dial: the text is empty, or only a plus.
     #[error("there is no number; dial country code, area code and subscriber number")]
     Missing,
     /// The text contains a character that is not a digit.

@@ -33,7 +33,7 @@ fn clipped(text: &str) -> String {
     text.trim().chars().take(MAX_LINE_CHARS).collect()
 }
 
-/// The `m=` lines.
+/// The `m=` lines, clipped, of at most [`MAX_STREAMS`] streams.
 fn streams(sdp: &[u8]) -> String {
     let lines: Vec<String> = sdp::parse(sdp)
         .unwrap_or_default()

@@ -14,7 +14,7 @@ const PRICE_DECIMALS: u32 = 8;
 /// The price of a minute and the intervals in which time is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// US dollars per minute.
+    /// US dollars per minute; billed seconds are charged in proportion.
     pub per_minute: Decimal,
     /// The initial billing interval in seconds: every answered call is billed at least this long.
     pub initial_interval: NonZeroU32,
@@ -27,7 +27,7 @@ pub struct Rate {
 pub struct Charge {
     /// Seconds from answer to end, rounded up.
     pub duration: u64,
-    /// Seconds that are billed.
+    /// The seconds that are billed: the duration, rounded up to the billing intervals.
     pub billed: u64,
     /// The price in US dollars.
     pub price: Decimal,
@@ -55,7 +55,7 @@ impl Rate {
     }
 }
 
-/// Rates by destination prefix.
+/// Rates by destination prefix. The longest prefix of a number decides.
 #[derive(Debug, Clone, Default)]
 pub struct RateCard(HashMap<Digits, Rate>);
 

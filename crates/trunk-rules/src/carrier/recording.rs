@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Whether the charges of calls can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recording {
-    /// Charges are stored.
+    /// Charges are stored, so every call can be admitted.
     #[default]
     Works,
     /// Writes have failed for this long.

@@ -24,7 +24,7 @@ const LATCH_PACKETS: u32 = 5;
 const LATCH_MILLIS: i64 = 250;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
-/// A trunk's media settings.
+/// How the media of a trunk's calls is accepted and sent, from the trunk's attributes.
 #[derive(Debug, Clone)]
 pub struct RtpTerms {
     allowed: Box<[Subnet]>,

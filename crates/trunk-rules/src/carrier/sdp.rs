@@ -8,21 +8,21 @@ use std::net::IpAddr;
 /// A codec that the edge accepts. It transcodes nothing: what arrives in a codec is sent back in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
-    /// G.711 A-law.
+    /// G.711 A-law, 64 kbit/s, payload type 8.
     Pcma,
-    /// G.711 mu-law.
+    /// G.711 mu-law, 64 kbit/s, payload type 0.
     Pcmu,
-    /// G.729, 8 kbit/s.
+    /// G.729, 8 kbit/s, payload type 18.
     G729,
     /// G.723.1.
     G723,
-    /// GSM full rate.
+    /// GSM full rate, 13 kbit/s, payload type 3.
     Gsm,
-    /// Opus (RFC 7587).
+    /// Opus (RFC 7587), which has a dynamic payload type. DIDWW does not document it.
     Opus,
-    /// G.722, 64 kbit/s.
+    /// G.722, 64 kbit/s, payload type 9. DIDWW does not document it.
     G722,
-    /// iLBC (RFC 3952).
+    /// iLBC (RFC 3952), which has a dynamic payload type. DIDWW does not document it.
     Ilbc,
 }
 
@@ -102,7 +102,7 @@ impl Codec {
 /// The transport profile of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// `RTP/AVP`: unencrypted (RFC 3551).
+    /// `RTP/AVP`: unencrypted, the profile of RFC 3551.
     Avp,
     /// `RTP/AVPF`: unencrypted, with RTCP feedback (RFC 4585).
     Avpf,
@@ -110,7 +110,7 @@ pub enum Profile {
     Savp,
     /// `RTP/SAVPF`: SRTP with keys in the SDP and RTCP feedback (RFC 5124).
     Savpf,
-    /// `UDP/TLS/RTP/SAVP`: DTLS-SRTP (RFC 5764).
+    /// `UDP/TLS/RTP/SAVP`: SRTP with keys from a DTLS handshake (RFC 5764).
     DtlsSavp,
     /// `UDP/TLS/RTP/SAVPF`: DTLS-SRTP with RTCP feedback (RFC 5764).
     DtlsSavpf,
@@ -135,14 +135,14 @@ impl Profile {
 /// The direction of a stream, from the offerer's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Direction {
-    /// Both sides send.
+    /// Both sides send; also the meaning of a stream without a direction.
     #[default]
     SendRecv,
     /// Only the offerer sends; the usual form of hold.
     SendOnly,
-    /// Only the answerer sends.
+    /// Only the answerer sends: the offerer listens.
     RecvOnly,
-    /// Neither side sends.
+    /// Neither side sends, as during hold in both directions.
     Inactive,
 }
 
@@ -171,11 +171,11 @@ impl Direction {
 /// The side that opens the DTLS connection, from the offerer's point of view (RFC 4145).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Setup {
-    /// The offerer opens it.
+    /// The offerer opens it: it sends the first message of the handshake.
     Active,
-    /// The answerer opens it.
+    /// The answerer opens it: the offerer waits.
     Passive,
-    /// The answerer chooses.
+    /// The answerer chooses, and its answer states which side opens it.
     ActPass,
 }
 

@@ -9,7 +9,7 @@ use super::{Algorithm, Cause, Codec, EmergencyNumbers, Qop, reason_phrase};
 /// The header that the caller number is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CliHeader {
-    /// The `From` header.
+    /// The `From` header, whatever the identity headers contain.
     #[default]
     From,
     /// `P-Preferred-Identity`, else `P-Asserted-Identity`, else `From`.
@@ -68,7 +68,7 @@ pub struct Settings {
     pub emergency_bypass: bool,
     /// The emergency numbers by calling code.
     pub emergency: EmergencyNumbers,
-    /// The accepted codecs.
+    /// The codecs that offers are searched for; an offer with none of them is refused.
     pub codecs: Vec<Codec>,
     /// Whether calls on trunks with `srtp_dtls`, whose media is not implemented, are connected without media.
     pub dtls_signalling_only: bool,
@@ -116,11 +116,11 @@ impl Default for Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{setting}` is {given}; it must be {right}")]
 pub struct SettingsError {
-    /// The setting's name.
+    /// The name of the setting, a field of [`Settings`].
     pub setting: &'static str,
-    /// The invalid value.
+    /// The value that is not valid, as text.
     pub given: String,
-    /// What is valid.
+    /// The values that are valid, in words.
     pub right: &'static str,
 }
 

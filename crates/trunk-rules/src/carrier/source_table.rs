@@ -89,7 +89,7 @@ impl SourceTable {
         }
     }
 
-    /// Removes what [`insert`](Self::insert) added.
+    /// Removes what [`insert`](Self::insert) added for this subnet, prefix and trunk.
     pub(super) fn remove(&mut self, subnet: Subnet, prefix: &[u8], id: &Id<VoiceOutTrunk>) {
         let Some(packed) = Prefix::of(prefix) else { return };
         let Some(bucket) = self.buckets.get_mut(&(subnet, packed)) else { return };

@@ -17,7 +17,7 @@ use super::{
 pub enum Authentication {
     /// By a digest, from allowed addresses.
     Credentials {
-        /// The digest username.
+        /// The digest username, by which the trunk is found.
         username: Box<str>,
         /// The hash that the password is verified with.
         password: PasswordHash,
@@ -63,7 +63,7 @@ pub enum TermsError {
     Network {
         /// The attribute that contains the value.
         attribute: &'static str,
-        /// The invalid value.
+        /// The value that is neither an address nor a subnet, as stored.
         given: String,
     },
     /// A destination prefix is not a number.
@@ -74,11 +74,11 @@ pub enum TermsError {
 /// A trunk in the form that calls use.
 #[derive(Debug, Clone)]
 pub struct TrunkTerms {
-    /// The trunk's id.
+    /// The trunk's id, as in the API.
     pub id: Id<VoiceOutTrunk>,
     /// The account that owns the trunk, by the identifier that the index's user chooses.
     pub account: Arc<str>,
-    /// The trunk's name.
+    /// The trunk's name, which log lines quote.
     pub name: Box<str>,
     /// Whether the trunk is blocked, and why.
     pub block_state: BlockState,
@@ -98,7 +98,7 @@ pub struct TrunkTerms {
     pub cli: CliRule,
     /// How the media of its calls is encrypted.
     pub media_encryption_mode: MediaEncryptionMode,
-    /// Its media settings.
+    /// How its media is accepted and sent.
     pub rtp: RtpTerms,
     pub(super) networks: Box<[Subnet]>,
     emergency: Callers,

@@ -66,9 +66,9 @@ impl SpendWindow {
 /// Whether a trunk is blocked, and whether its spending is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BlockState {
-    /// Whether `status` is `blocked`.
+    /// Whether the trunk's `status` is `blocked`, so that every call is refused.
     pub blocked: bool,
-    /// The value of `threshold_reached`.
+    /// The trunk's `threshold_reached`: whether its spending is the reason of the block.
     pub threshold_reached: bool,
 }
 
@@ -97,7 +97,7 @@ pub enum SpendEvent {
 /// The effect of an event on a trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockChange {
-    /// The trunk's new state.
+    /// The state that the trunk has from now on, to be stored.
     pub state: BlockState,
     /// Whether the callback URL is notified.
     pub callback: bool,

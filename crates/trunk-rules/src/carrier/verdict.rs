@@ -13,18 +13,18 @@ use super::{
 /// The decision on a call.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The call is admitted.
+    /// The call is admitted: it passed every check.
     Admitted(Box<Admitted>),
     /// The call must be repeated with a digest.
     Challenged(Box<Challenge>),
-    /// The call is refused.
+    /// The call is refused, with the response that the caller receives.
     Refused(Box<Refusal>),
 }
 
 /// How the trunk of a call was identified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identified {
-    /// By a verified digest.
+    /// By a digest that proves knowledge of the trunk's password.
     Digest {
         /// The nonce of the digest.
         nonce: Box<[u8]>,
@@ -37,7 +37,7 @@ pub enum Identified {
     TwilioAccount,
 }
 
-/// An admitted call.
+/// A call that passed every check, and what connecting it needs.
 #[derive(Debug)]
 pub struct Admitted {
     /// The trunk, as of the time of admission.
@@ -63,9 +63,9 @@ pub struct Admitted {
 /// A call that must be repeated with a digest. It leaves no call record, because its maker is not known.
 #[derive(Debug)]
 pub struct Challenge {
-    /// The response code.
+    /// The response code: 401, or 407 if the setting asks for it.
     pub code: u16,
-    /// The reason phrase.
+    /// The reason phrase of the response, after the code.
     pub phrase: &'static str,
     /// Why the digest was not accepted; `NoHeader` for a first INVITE.
     pub failure: DigestFailure,
@@ -112,16 +112,16 @@ impl Challenge {
     }
 }
 
-/// A refused call.
+/// A call that failed a check, and what its response, record and explanation need.
 #[derive(Debug)]
 pub struct Refusal {
-    /// The check that failed.
+    /// The first check that failed; those after it were not made.
     pub check: Check,
-    /// The disconnect cause.
+    /// The disconnect cause, which is finer than the response code.
     pub cause: Cause,
-    /// The response code.
+    /// The SIP response code, a setting for most causes.
     pub code: u16,
-    /// The reason phrase.
+    /// The reason phrase, of RFC 3261 or the cause's own text, as a setting decides.
     pub phrase: &'static str,
     /// The trunk, if one was identified.
     pub trunk: Option<Arc<TrunkTerms>>,

@@ -20,7 +20,7 @@ impl Warning {
     pub const MEDIA_FORMAT: Self = Self { code: 305, text: "Incompatible media format" };
     /// A media attribute is missing or not supported.
     pub const ATTRIBUTE: Self = Self { code: 306, text: "Attribute not understood" };
-    /// Any other reason.
+    /// Any other reason, which the sentence of the refusal states.
     pub const MISCELLANEOUS: Self = Self { code: 399, text: "Miscellaneous warning" };
 
     /// The value of the header. Of the agent's name, characters that a host name cannot have are replaced.

@@ -7,9 +7,9 @@ use super::{RecordChange, RecordText, WriteOutcome};
 /// A deletion, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct DeleteContext<'a> {
-    /// The type.
+    /// The type of the record that is to be deleted.
     pub spec: &'static ResourceSpec,
-    /// The record.
+    /// The record that is to be deleted, as stored.
     pub record: RecordText<'a>,
     /// The API version of the request.
     pub version: ApiVersion,

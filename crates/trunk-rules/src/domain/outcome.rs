@@ -23,7 +23,7 @@ pub struct WriteOutcome {
 pub enum RecordChange {
     /// Creates a record with a new id.
     Create {
-        /// The type.
+        /// The type of the record to create.
         spec: &'static ResourceSpec,
         /// All attributes, in canonical form.
         attributes: Map<String, Value>,
@@ -33,9 +33,9 @@ pub enum RecordChange {
     /// Changes attributes, members of relationships, or the `meta` of a record. Everything that is not named here keeps
     /// its value, also attributes that the declaration does not have.
     Update {
-        /// The type.
+        /// The type of the record to change.
         spec: &'static ResourceSpec,
-        /// The record's id.
+        /// The id of the record to change, which the decision received.
         id: String,
         /// The attributes that change, in canonical form.
         attributes: Map<String, Value>,
@@ -46,22 +46,22 @@ pub enum RecordChange {
     },
     /// Adds members to a relationship, or removes them.
     Members {
-        /// The type.
+        /// The type of the record that owns the relationship.
         spec: &'static ResourceSpec,
-        /// The record's id.
+        /// The id of the record that owns the relationship.
         id: String,
-        /// The relationship.
+        /// The name of the relationship, such as `dids`.
         relationship: &'static str,
         /// True to add the members, false to remove them.
         add: bool,
-        /// The members' ids.
+        /// The ids of the members that are added or removed.
         members: Vec<String>,
     },
-    /// Deletes a record.
+    /// Deletes a record, with its links in both directions.
     Delete {
-        /// The type.
+        /// The type of the record to delete.
         spec: &'static ResourceSpec,
-        /// The record's id.
+        /// The id of the record to delete.
         id: String,
     },
 }
@@ -74,7 +74,7 @@ pub type Links = BTreeMap<&'static str, Vec<String>>;
 pub struct Event {
     /// The id of the record that the event is about. Events of one record are delivered in their order.
     pub subject: String,
-    /// The URL.
+    /// The callback URL to which the event is sent.
     pub url: String,
     /// The event as JSON text.
     pub body: String,

@@ -61,7 +61,7 @@ pub trait Rules: Resource {
 /// request that sets the attribute and not the relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MembersRead {
-    /// The relationship.
+    /// The name of the relationship whose stored members are read.
     pub relationship: &'static str,
     /// The [`attribute_name`](ResourceSpec::attribute_name) of the attribute whose rule needs the members.
     pub attribute: &'static str,
@@ -159,7 +159,7 @@ pub struct TypeRules {
 }
 
 impl TypeRules {
-    /// The rules of `R`.
+    /// The rules of `R` in a form that needs no type parameter.
     pub const fn of<R: Rules>() -> Self {
         Self {
             name: R::SPEC.name,

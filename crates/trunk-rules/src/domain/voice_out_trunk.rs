@@ -208,7 +208,7 @@ pub enum TrunkOperation {
         /// The addresses and subnets that calls may come from.
         allowed_sip_ips: IpNetworks,
     },
-    /// Replace the digest credentials.
+    /// Replace the digest credentials by these; the old ones are refused from then on.
     Regenerate(Credentials),
 }
 

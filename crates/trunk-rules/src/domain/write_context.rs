@@ -45,16 +45,16 @@ impl<'a> WriteContext<'a> {
 /// Whether a record is created or updated.
 #[derive(Debug, Clone, Copy)]
 pub enum WriteKind<'a> {
-    /// A record is created.
+    /// A record is created; its id is chosen later.
     Create,
-    /// This record is updated.
+    /// This record is updated, whose stored form it is.
     Update(RecordText<'a>),
 }
 
 /// A record in the form in which it is stored.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordText<'a> {
-    /// The id.
+    /// The record's id on the wire, a UUID.
     pub id: &'a str,
     /// The attributes in canonical form, as JSON text.
     pub attributes: &'a str,
@@ -75,9 +75,9 @@ impl RecordText<'_> {
 /// SIP credentials of a trunk.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The digest username.
+    /// The digest username, by which calls name the trunk.
     pub username: String,
-    /// The digest password.
+    /// The digest password, which logs never contain.
     pub password: Secret,
 }
 

@@ -5,9 +5,9 @@ use voipbin_types::CallStatus;
 /// An event that may change the status of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallEvent {
-    /// The callee is ringing.
+    /// The callee is ringing: the carrier sent 180.
     Ringing,
-    /// The callee answered.
+    /// The callee answered: the carrier sent a 2xx.
     Answered,
     /// The platform ends the call, by a request or an action.
     HangupRequested,

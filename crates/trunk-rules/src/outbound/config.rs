@@ -35,7 +35,7 @@ pub struct ConfigChange {
 /// Why an update is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The whitelist is invalid.
+    /// The whitelist has an invalid entry; the error names the first one.
     #[error(transparent)]
     Whitelist(#[from] WhitelistError),
     /// The codec list is malformed.

@@ -19,7 +19,7 @@ use super::whitelist::is_whitelisted;
 /// The customer that places the call.
 #[derive(Debug, Clone, Copy)]
 pub struct Customer<'a> {
-    /// The customer's id.
+    /// The customer's id, which its routes and numbers must name.
     pub id: Uuid,
     /// The status; only `active` customers may call.
     pub status: &'a str,
@@ -50,9 +50,9 @@ pub enum Routing<'a> {
 pub struct Snapshot<'a> {
     /// The customer; `None` if it does not exist.
     pub customer: Option<Customer<'a>>,
-    /// The customer's balance.
+    /// Whether the customer's balance covers a call.
     pub balance: Balance,
-    /// The customer's configuration.
+    /// The customer's whitelist and codecs; empty if it has no configuration.
     pub config: OutboundConfig<'a>,
     /// The routes that may be used.
     pub routing: Routing<'a>,
@@ -65,7 +65,7 @@ pub struct Snapshot<'a> {
 /// One destination of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The destination.
+    /// The destination as sent; only `tel` and `sip` can become a call.
     pub destination: &'a Address,
     /// The request's `anonymous` value, if sent.
     pub anonymous: Option<&'a Anonymous>,
@@ -74,9 +74,9 @@ pub struct Request<'a> {
 /// A call that may be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The destination, normalised.
+    /// The destination, normalised: of a telephone number, the digits and a leading plus are kept.
     pub destination: Address,
-    /// The source to present.
+    /// The caller number that the call presents, or withholds.
     pub source: Address,
     /// Whether the source is withheld.
     pub anonymous: Anonymous,
@@ -93,9 +93,9 @@ pub struct Plan {
 pub enum Step {
     /// The destination is of a type that can be called.
     DestinationType,
-    /// The customer exists.
+    /// The customer that places the call exists.
     Customer,
-    /// The customer is active.
+    /// The customer's status is `active`; any other refuses every call.
     CustomerStatus,
     /// The customer's identity is verified.
     IdentityVerification,
@@ -132,7 +132,7 @@ pub enum Failure {
     /// The host of a `sip` destination can be reached only through a provider.
     #[error("calls to {host} must go through a provider, not to a SIP URI: {why}")]
     Host {
-        /// The host, as sent.
+        /// The host of the SIP URI, as sent.
         host: String,
         /// Why the host is closed.
         why: Closed,
@@ -152,7 +152,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The step that failed.
+    /// The step that failed; the steps after it were not tried.
     pub const fn step(&self) -> Step {
         match self {
             Self::DestinationType(_) => Step::DestinationType,
@@ -168,7 +168,7 @@ impl Failure {
     }
 }
 
-/// Decides on one destination.
+/// Decides on one destination: the plan of a call, or the first step that fails.
 pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Failure> {
     let destination = request.destination;
     let is_telephone = match &destination.kind {

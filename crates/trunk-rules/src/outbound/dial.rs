@@ -18,14 +18,14 @@ pub struct Provider<'a> {
     pub tech_prefix: &'a str,
     /// The text after the number.
     pub tech_postfix: &'a str,
-    /// The provider's additional headers.
+    /// Names and values of headers that the provider wants on every INVITE.
     pub tech_headers: &'a [(String, String)],
 }
 
 /// The contents of an INVITE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The request URI.
+    /// The request URI, which names the number at the carrier's host.
     pub uri: String,
     /// The display name of `From`, unquoted and without control characters; empty for none.
     pub from_display: String,

@@ -18,7 +18,7 @@ const MAX_ROUTES_PER_GROUP: usize = 1000;
 /// A stored route that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The route's id.
+    /// The route's id in the API.
     pub id: Uuid,
     /// The customer that owns the route; [`SYSTEM_CUSTOMER`] for a default.
     pub customer_id: Uuid,
@@ -37,7 +37,7 @@ pub struct Route {
 pub struct Dialroute {
     /// The route's id; the provider's id if the request forced the provider.
     pub id: Uuid,
-    /// The provider to dial.
+    /// The provider whose host the call is sent to.
     pub provider_id: Uuid,
 }
 

@@ -73,7 +73,7 @@ pub enum Next {
 }
 
 impl Flow {
-    /// Validates actions, in order.
+    /// Validates actions in their order; the first invalid one is the error.
     pub fn new(actions: &[ActionBody]) -> Result<Self, FlowError> {
         let node = |action: &ActionBody| {
             Ok(Node { id: action.id, next_id: action.next_id, behaviour: Behaviour::of(action)? })

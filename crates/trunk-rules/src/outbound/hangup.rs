@@ -19,7 +19,7 @@ impl Cause {
     pub const RING_TIMEOUT: Self = Self(0);
     /// Normal clearing: one side hung up.
     pub const NORMAL: Self = Self(16);
-    /// The callee is busy.
+    /// The callee is busy: the response was 486 or 600.
     pub const BUSY: Self = Self(17);
     /// The callee's side did not respond at all.
     pub const NO_RESPONSE: Self = Self(18);
@@ -31,7 +31,7 @@ impl Cause {
     pub const ANSWERED_ELSEWHERE: Self = Self(26);
     /// The call reached the maximum duration.
     pub const DURATION: Self = Self(200);
-    /// An answering machine answered.
+    /// An answering machine answered, and the flow does not want one.
     pub const MACHINE: Self = Self(201);
 
     /// Returns the cause for a final SIP response.
@@ -73,7 +73,7 @@ pub enum Ending {
     NoResponse,
     /// The callee did not answer within the platform's ring timeout.
     RingTimeout,
-    /// The callee hung up.
+    /// The callee, or its carrier, hung up with a BYE.
     FarEnd,
     /// The platform ended the call: by a request, an action, or the end of the flow.
     OurSide,
@@ -100,7 +100,7 @@ impl Ending {
 /// The end of a call, as its record states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hangup {
-    /// Why the call ended.
+    /// Why the call ended, in the terms of the API.
     pub reason: HangupReason,
     /// The side that ended it.
     pub by: HangupBy,
@@ -149,14 +149,14 @@ fn unanswered(cause: Cause) -> HangupReason {
 pub enum NextRoute {
     /// The route at this index of the call's list is tried.
     Tried(usize),
-    /// The attempt was answered.
+    /// The attempt was answered, so no other route is needed.
     Answered,
     /// The call was hung up here before an answer.
     HungUp,
     /// The attempt ended with a cause after which no other route is tried: the callee's own decision, a refusal of the
     /// caller, or a redirection.
     Final(Cause),
-    /// Every route was tried.
+    /// Every route was tried, and none was answered.
     NoneLeft,
 }
 

@@ -41,7 +41,7 @@ impl Permission {
 pub struct Caller {
     /// The customer that the caller acts for.
     pub customer_id: Uuid,
-    /// The caller's permission bits.
+    /// What the caller may do: the bits of its access key or of its agent.
     pub permission: Permission,
 }
 

@@ -12,11 +12,11 @@ const MAX_NAME_BYTES: usize = 253;
 /// The transport of a provider's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SipTransport {
-    /// UDP, the default.
+    /// UDP, the default of a hostname without `transport`.
     Udp,
     /// TCP.
     Tcp,
-    /// TLS over TCP.
+    /// TLS over TCP, the transport of every `sips:` hostname.
     Tls,
 }
 
@@ -36,7 +36,7 @@ impl SipTransport {
     }
 }
 
-/// A parsed hostname: `[sip:|sips:]host[:port][;transport=udp|tcp|tls]`.
+/// A parsed hostname, of the form `[sip:|sips:]host[:port][;transport=udp|tcp|tls]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderHost<'a> {
     /// Whether the hostname begins with `sips:`. Then [`transport`](Self::transport) is TLS.
@@ -52,7 +52,7 @@ pub struct ProviderHost<'a> {
 /// Why a hostname is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostnameError {
-    /// There is no host.
+    /// There is no host, as in an empty text or in `sip:`.
     #[error("hostname is empty: it must name the carrier's host")]
     Empty,
     /// The hostname has a user part.
@@ -69,10 +69,10 @@ pub enum HostnameError {
     /// The port is no number from 1 to 65535.
     #[error("hostname has the port {0:?}: a port is a number from 1 to 65535")]
     Port(String),
-    /// The transport is unknown.
+    /// The value of `transport` is none of udp, tcp and tls.
     #[error("hostname has the transport {0:?}: the transports are udp, tcp and tls")]
     Transport(String),
-    /// `sips:` with UDP.
+    /// `sips:` demands TLS and `transport=udp` excludes it.
     #[error("hostname demands TLS with sips: and transport=udp at once")]
     SecureUdp,
     /// A parameter that has no meaning here, or the transport twice.

@@ -5,7 +5,7 @@ use super::country::Country;
 /// Why a whitelist is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhitelistError {
-    /// An entry is blank.
+    /// An entry is empty or consists of blanks.
     #[error("destination_whitelist entry cannot be empty")]
     Empty,
     /// An entry is not a known country code.

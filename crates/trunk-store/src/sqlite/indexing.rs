@@ -39,7 +39,7 @@ pub(super) struct Stale {
 pub(super) struct Duplicates {
     /// The type and the attribute, such as `voice_out_trunks/name`.
     pub(super) attribute: String,
-    /// The first values.
+    /// The first of the values, at most [`MAX_NAMED`], for the operator.
     pub(super) values: Vec<String>,
     /// Number of records that have the value of another one.
     pub(super) records: usize,

@@ -21,12 +21,12 @@ pub enum OpenError {
         /// What the file is instead.
         why: String,
     },
-    /// The database is damaged.
+    /// The file is a damaged or truncated database, which this server does not repair.
     #[error("the database {} is damaged ({why}); restore a copy of it, or name another file with --database", file.display())]
     Damaged {
         /// The path of the database.
         file: PathBuf,
-        /// What is damaged.
+        /// What of the file is damaged, as found by this server or reported by the engine.
         why: String,
     },
     /// A newer server wrote the database.
@@ -66,7 +66,7 @@ pub enum OpenError {
         /// Number of records whose value another record has.
         records: usize,
     },
-    /// The engine failed.
+    /// The database engine failed in a way that no other variant names.
     #[error("the database {} cannot be used: {error}", file.display())]
     Engine {
         /// The path of the database.

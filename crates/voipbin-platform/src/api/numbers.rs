@@ -49,7 +49,7 @@ pub(super) async fn update_metadata(request: &RequestContext) -> ApiResult {
     change(request, id, &Update::Metadata(request.decode_body()?)).await
 }
 
-/// What a request replaces.
+/// The members of a number that a request replaces.
 enum Update {
     All(NumberBody),
     Flows(NumberFlows),

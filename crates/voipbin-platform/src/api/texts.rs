@@ -9,9 +9,9 @@ pub(super) struct MaxBytes(usize);
 
 /// The limit of names and other texts of a line.
 pub(super) const SHORT: MaxBytes = MaxBytes(255);
-/// The limit of URLs.
+/// The limit of URLs, in bytes.
 pub(super) const URL: MaxBytes = MaxBytes(2_048);
-/// The limit of notes.
+/// The limit of notes and other long texts, in bytes.
 pub(super) const LONG: MaxBytes = MaxBytes(65_535);
 
 /// Checks texts: the name of each member, its text and its limit.

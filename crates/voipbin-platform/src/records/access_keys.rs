@@ -60,7 +60,7 @@ pub struct AccessKeyRequest {
     pub name: String,
     /// A note about the key.
     pub detail: String,
-    /// The key's permission bits.
+    /// The permission bits of the key, as those of an agent.
     pub permission: u16,
     /// When the key expires; none for never.
     pub expires: Option<Timestamp>,

@@ -20,9 +20,9 @@ const UPDATED: &str = "call_updated";
 pub(crate) struct CallEvent {
     /// The type, such as `call_ringing`.
     pub(crate) kind: String,
-    /// When it happened.
+    /// When the event happened, on the server's clock.
     pub(crate) at: Timestamp,
-    /// The action that began.
+    /// The action that began; `None` unless the event is a step of the flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     action: Option<Action>,
 }

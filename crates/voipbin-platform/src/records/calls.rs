@@ -11,7 +11,7 @@ use crate::entity::{Entity, Kind};
 use crate::records::call_events::CallEvent;
 use crate::records::call_tries::{Attempted, CallTry};
 
-/// The [`Kind`] of calls.
+/// The [`Kind`] of calls: how their documents are stored and found.
 pub struct Calls;
 
 /// The private part of a call.
@@ -30,7 +30,7 @@ pub struct CallPrivate {
     pub(crate) routes: Vec<Uuid>,
     /// The index in `providers` of the current attempt.
     pub(crate) current: usize,
-    /// The attempts, oldest first.
+    /// The attempts at carriers, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tries: Vec<CallTry>,
     /// The events, oldest first. A call of an earlier release has none.

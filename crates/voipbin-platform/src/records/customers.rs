@@ -102,7 +102,7 @@ pub struct CustomerPrivate {
     pub updated_at: Option<Timestamp>,
 }
 
-/// The [`Kind`] of customers.
+/// The [`Kind`] of customers: how their documents are stored and found.
 pub struct Customers;
 
 impl Kind for Customers {
@@ -168,7 +168,7 @@ pub struct AgentPrivate {
     pub password: String,
 }
 
-/// The [`Kind`] of agents.
+/// The [`Kind`] of agents: how their documents are stored and found.
 pub struct Agents;
 
 impl Kind for Agents {

@@ -16,7 +16,7 @@ const MAX_STATE_BYTES: usize = 16 << 10;
 pub(crate) struct FlowEvent {
     /// The type: `flow_created` or `flow_updated`.
     pub(crate) kind: String,
-    /// When it happened.
+    /// When the event happened, on the server's clock.
     pub(crate) at: Timestamp,
     /// The flow after the event, once another event followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use crate::entity::{Entity, Kind};
 use crate::records::flow_events::FlowEvent;
 use crate::records::numbers::PhoneNumbers;
 
-/// The [`Kind`] of flows.
+/// The [`Kind`] of flows: how their documents are stored and found.
 pub struct Flows;
 
 /// The private part of a flow.

@@ -7,7 +7,7 @@ use voipbin_types::Provider;
 
 use crate::entity::{Entity, Kind, json_text};
 
-/// The [`Kind`] of providers.
+/// The [`Kind`] of providers: how their documents are stored and found.
 pub(crate) struct Providers;
 
 /// The private part of a provider.

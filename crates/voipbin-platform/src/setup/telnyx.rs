@@ -74,7 +74,7 @@ pub(super) async fn set_up(
     Err(error)
 }
 
-/// A setup in progress.
+/// A setup in progress, whose objects are deleted if it fails.
 struct Transaction {
     client: Client,
     timeouts: CarrierTimeouts,

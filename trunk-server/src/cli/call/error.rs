@@ -10,7 +10,7 @@ pub enum CallError {
     /// The address has no host, no port, or a host without an address.
     #[error("the SIP address {at} cannot be used: {why}")]
     Address {
-        /// The configured address.
+        /// The address that cannot be used, as configured.
         at: String,
         /// What is wrong with it.
         why: String,
@@ -20,9 +20,9 @@ pub enum CallError {
         "the API at {at} cannot be asked for the trunk: {why}; set --listen to the address of the running server"
     )]
     Api {
-        /// The address, `HOST:PORT`.
+        /// The address that was asked, `HOST:PORT`.
         at: String,
-        /// Why the request failed.
+        /// Why the request failed, or how it was refused.
         why: String,
     },
     /// The platform did not place the call, or could not be asked for it.
@@ -31,9 +31,9 @@ pub enum CallError {
          --access-key a key with the permission of a super admin"
     )]
     Platform {
-        /// The address, `HOST:PORT`.
+        /// The address that was asked, `HOST:PORT`.
         at: String,
-        /// Why the request failed.
+        /// Why the request failed, or how it was refused.
         why: String,
     },
     /// There is no such trunk or provider, or several.

@@ -13,7 +13,7 @@ use crate::cli::exchange::{bearer, escaped, exchange};
 
 /// How often the record of the call is asked for, which is written after the response.
 const ATTEMPTS: u32 = 10;
-/// The pause between these.
+/// The pause between two of these attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The number of latest records of the number that are searched.
 const MAX_RECORDS: u32 = 20;

@@ -14,7 +14,7 @@ pub(super) struct Step {
 pub(super) struct Report {
     pub(super) steps: Vec<Step>,
     pub(super) answered: bool,
-    /// How the call ended.
+    /// How the call ended, in words for the terminal.
     pub(super) end: String,
     /// The code and the reason phrase of the final response.
     pub(super) response: Option<(u16, String)>,

@@ -23,7 +23,7 @@ pub struct Snapshot<'a> {
     pub trunks: &'a TrunkIndex,
     /// The settings of the edge.
     pub settings: &'a Settings,
-    /// Verifies nonces.
+    /// Judges the nonce of a digest, at the time of the call.
     pub nonces: &'a dyn Nonces,
     /// The rate card. Without one, every destination is routed and no call has a price.
     pub rates: Option<&'a RateCard>,

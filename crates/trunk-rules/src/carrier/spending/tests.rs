@@ -24,7 +24,6 @@ fn rate(per_minute: &str, initial: u32, next: u32) -> Rate {
     }
 }
 
-/// One dollar per second.
 fn dollar_a_second() -> Rate {
     rate("60", 1, 1)
 }

@@ -11,7 +11,7 @@ use super::estimate;
 /// The default duration of `echo` and `stream_echo`.
 const DEFAULT_ECHO_DURATION: Duration = Duration::from_mins(3);
 
-/// Why actions are refused.
+/// Why the actions of a request are refused, all together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlowError {
     /// The action type is unknown.
@@ -20,7 +20,7 @@ pub enum FlowError {
     /// The `anonymous` option of a `call` or `connect` is none of the three documented values.
     #[error("invalid anonymous value for {kind} action: {value}")]
     Anonymous {
-        /// The action type.
+        /// The type of the refused action: `call` or `connect`.
         kind: &'static str,
         /// The value that was sent.
         value: String,

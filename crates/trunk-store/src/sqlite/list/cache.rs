@@ -14,7 +14,7 @@ use crate::{Condition, ListQuery, Order};
 const MAX_NUMBERS: usize = 8_000_000;
 /// Maximum number of record numbers of one account.
 pub(super) const MAX_NUMBERS_PER_ACCOUNT: usize = MAX_NUMBERS / 4;
-/// Maximum number of lists.
+/// Maximum number of lists in the cache, of all accounts together.
 const MAX_LISTS: usize = 256;
 /// Maximum number of lists of one account.
 const MAX_LISTS_PER_ACCOUNT: usize = MAX_LISTS / 4;

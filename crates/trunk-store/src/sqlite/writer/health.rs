@@ -43,7 +43,7 @@ impl HealthReporter {
         *self.health.borrow() == WriteHealth::Full
     }
 
-    /// Reports a durable commit.
+    /// Reports a durable commit, which shows that a full disk has space again.
     pub(super) fn report_writable(&mut self) {
         if self.is_full() {
             self.health.send_replace(WriteHealth::Writable);
@@ -84,7 +84,7 @@ impl HealthReporter {
         self.health.send_replace(WriteHealth::Ended(why));
     }
 
-    /// Counts refused writes.
+    /// Counts writes that were refused, for the next line of the log.
     pub(super) fn count_refused(&mut self, writes: usize) {
         self.refused = self.refused.saturating_add(writes);
         self.log_refused_if_due();

@@ -135,7 +135,7 @@ impl Client {
         id(&answered.body).ok_or(Failure::NoId(answered.exchange))
     }
 
-    /// Deletes an object.
+    /// Deletes an object; one that does not exist is a failure.
     pub(super) async fn delete(&self, path: &str, id: &str) -> Result<(), Failure> {
         let template = format!("{path}/{{id}}");
         let answered = self.send(Method::DELETE, &template, &format!("{path}/{id}"), None).await?;
