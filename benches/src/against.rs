@@ -1,24 +1,25 @@
 //! This build of the server beside another one, in turn: whether a change made a row worse.
 //!
-//! Each row has [`ROUNDS`] rounds, in which both builds take a turn. The change counts as worse only if the interquartile
-//! range of the rounds' ratios lies wholly below [`WORSE`]: other load on the machine widens the range and does not shift
-//! it. Both databases are filled over the API, because another build may have another schema.
+//! Each row has [`ROUNDS`] rounds, in which both builds take a turn. Both databases are filled over the API, because
+//! another build may have another schema.
 
-use std::path::Path;
-use std::process::Command;
+mod ratios;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::Outcome;
 use crate::calls::{Callers, Edge, Pace};
-use crate::child::Running;
 use crate::load::load;
-use crate::measure::{first, warm_up};
-use crate::seed;
+use crate::measure::{first, first_answer, mixed_load, warm_up};
+use crate::page::Part;
+use crate::plan::Plan;
 use crate::stopwatch::Stopwatch;
-use crate::trunk::{KEY, Trunk, VERSION, base, binary, command_of};
+use crate::trunk::{KEY, Trunk, VERSION, binary, command_of};
+use crate::{Outcome, machine, seed};
+
+use ratios::{Ratios, Unit, WORSE, table};
 
 const ROUNDS: usize = 15;
-const WORSE: f64 = 0.95;
 /// Duration of a turn under HTTP load.
 const TURN: Duration = Duration::from_secs(1);
 /// Number of trunks of each database.
@@ -26,57 +27,73 @@ const TRUNKS: u64 = 50;
 /// Number of calls of a turn.
 const CALLS: u32 = 2_000;
 
-/// Figures of a row: how much better this build is than the other, 1 for no difference.
-#[derive(Debug)]
-struct Ratios {
-    name: &'static str,
-    /// Ascending.
-    rounds: Vec<f64>,
-}
-
-impl Ratios {
-    /// The value below which `quarters` quarters of the rounds are.
-    fn quartile(&self, quarters: usize) -> f64 {
-        let last = self.rounds.len().saturating_sub(1);
-        self.rounds.get((last * quarters).div_ceil(4)).copied().unwrap_or(f64::NAN)
-    }
-
-    fn is_worse(&self) -> bool {
-        self.quartile(3) < WORSE
-    }
-
-    fn line(&self) -> String {
-        let [low, median, high] = [1, 2, 3].map(|quarters| self.quartile(quarters));
-        let verdict = if self.is_worse() { "**worse**" } else { "ok" };
-        format!("| {} | {median:.3} | {low:.3} to {high:.3} | {verdict} |", self.name)
-    }
-}
-
 /// The URL that a row requests, from the URL of the list of trunks.
 type ToUrl = fn(&str) -> Outcome<String>;
 
-/// Which way a figure improves.
-#[derive(Debug, Clone, Copy)]
-enum Better {
-    Higher,
-    Lower,
+/// Compares this build with the binary `other` of the revision `name`. Returns the part of the page, and whether no
+/// row is worse.
+pub(crate) fn run(plan: &Plan, other: &Path, name: &str) -> Outcome<(String, bool)> {
+    let measured = machine::sentence(plan)?;
+    let ours = binary()?;
+    let rows = compare(plan, [&ours, other])?;
+    let worse: Vec<&str> = rows.iter().filter(|row| row.is_worse()).map(|row| row.name).collect();
+    let verdict = if worse.is_empty() {
+        "No row is worse.".to_owned()
+    } else {
+        format!("**Worse**: {}.", worse.join(", "))
+    };
+    let (heading, table) = (Part::Against.heading(), table(["this build", "the other"], &rows));
+    let text = format!(
+        "{heading}{name}\n\n{measured} {}\n\n{table}\n\
+         {verdict} A row is worse if the upper quartile of its rounds is below {WORSE}.\n",
+        method(plan),
+    );
+    Ok((text, worse.is_empty()))
 }
 
-/// Compares this build with the binary `other`. Returns the report, and whether no row is worse.
-pub(crate) fn run(work: &Path, other: &Path) -> Outcome<(String, bool)> {
-    let builds = [Build::new(work, "new", &binary()?)?, Build::new(work, "old", other)?];
+/// Compares this build, whose allocator is mimalloc, with the binary `other`, which is built without it. Returns the
+/// part of the page.
+pub(crate) fn allocators(plan: &Plan, other: &Path) -> Outcome<String> {
+    let measured = machine::sentence(plan)?;
+    let (heading, ours) = (Part::Allocator.heading(), binary()?);
+    let table = builds(plan, ["mimalloc", "the C library's"], [&ours, other])?;
+    Ok(format!(
+        "{heading}\n\n{measured} The server as it is distributed, and built with `--no-default-features --features \
+         sip,voipbin`. {table}"
+    ))
+}
+
+/// A table that compares two builds, with what it means.
+pub(crate) fn builds(plan: &Plan, names: [&str; 2], binaries: [&Path; 2]) -> Outcome<String> {
+    let rows = compare(plan, binaries)?;
+    Ok(format!("{}\n\n{}", method(plan), table(names, &rows)))
+}
+
+/// How the rows are measured.
+fn method(plan: &Plan) -> String {
+    format!(
+        "{ROUNDS} rounds of {} s or {CALLS} calls a side. Memory is read once in a process of its own with {TRUNKS} \
+         trunks, when it has started and after {} requests, one in twenty of which creates a trunk. The ratio is above \
+         1 where the first build is better.",
+        TURN.as_secs(),
+        plan.requests,
+    )
+}
+
+fn compare(plan: &Plan, [new, old]: [&Path; 2]) -> Outcome<Vec<Ratios>> {
+    let work = &plan.work;
+    let builds = [Build::new(work, "new", new)?, Build::new(work, "old", old)?];
     let mut rows = reads_and_writes(work, &builds)?;
+    rows.extend(memory(plan, &builds)?);
     rows.extend(calls(work, &builds)?);
-    rows.push(turns("start to first answer", Better::Lower, &builds, Build::start_ms)?);
-    let lines: Vec<String> = rows.iter().map(Ratios::line).collect();
-    let head = "| row | this build / the other, median | quartiles | |\n| --- | --- | --- | --- |";
-    Ok((format!("{head}\n{}\n", lines.join("\n")), !rows.iter().any(Ratios::is_worse)))
+    rows.push(turns("start to first answer", Unit::Milliseconds, &builds, Build::start_ms)?);
+    Ok(rows)
 }
 
 fn reads_and_writes(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
     let script = work.join("create.lua");
     std::fs::write(&script, include_str!("measure/create.lua"))?;
-    let servers = [builds[0].serve()?, builds[1].serve()?];
+    let servers = [builds[0].filled("trunks")?, builds[1].filled("trunks")?];
     let mut rows = Vec::new();
     let urls = |path: ToUrl| {
         Ok::<_, Box<dyn std::error::Error>>([path(&servers[0].trunks())?, path(&servers[1].trunks())?])
@@ -89,13 +106,29 @@ fn reads_and_writes(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
     for (name, path) in reads {
         let urls = urls(path)?;
         urls.iter().try_for_each(|url| warm_up(url))?;
-        rows.push(turns(name, Better::Higher, &urls, |url| Ok(load(url, TURN, None)?.rate))?);
+        rows.push(turns(name, Unit::PerSecond, &urls, |url| Ok(load(url, TURN, None)?.rate))?);
     }
     let urls = urls(|trunks| Ok(trunks.to_owned()))?;
-    rows.push(turns("durable POST", Better::Higher, &urls, |url| Ok(load(url, TURN, Some(&script))?.rate))?);
-    let memory = [servers[0].resident()?, servers[1].resident()?];
-    rows.push(Ratios { name: "resident memory after the rows above", rounds: vec![memory[1] / memory[0]] });
+    rows.push(turns("durable POST", Unit::PerSecond, &urls, |url| Ok(load(url, TURN, Some(&script))?.rate))?);
     Ok(rows)
+}
+
+/// Resident memory of a new process on a database that is there, and after the plan's number of requests.
+fn memory(plan: &Plan, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
+    eprintln!("resident memory …");
+    let measure = |build: &Build| {
+        drop(build.filled("memory")?);
+        let trunk = build.start("memory")?;
+        let url = first(&trunk.trunks())?;
+        let before = trunk.resident()?;
+        mixed_load(plan, &url)?;
+        Outcome::Ok((before, trunk.resident()?))
+    };
+    let (new, old) = (measure(&builds[0])?, measure(&builds[1])?);
+    Ok(vec![
+        Ratios::new("resident memory after the start", Unit::Megabytes, &[(new.0, old.0)]),
+        Ratios::new("resident memory after the requests", Unit::Megabytes, &[(new.1, old.1)]),
+    ])
 }
 
 fn calls(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
@@ -108,10 +141,10 @@ fn calls(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
         Ok(f64::from(CALLS) / watch.seconds())
     };
     Ok(vec![
-        turns("authenticated calls a second", Better::Higher, &edges, |edge| {
+        turns("authenticated calls a second", Unit::PerSecond, &edges, |edge| {
             rate(&|| Callers::start(work, &edge.callee, pace)?.finish())
         })?,
-        turns("challenges a second", Better::Higher, &edges, |edge| {
+        turns("challenges a second", Unit::PerSecond, &edges, |edge| {
             rate(&|| Callers::only_challenged(work, &edge.callee, pace)?.finish())
         })?,
     ])
@@ -120,7 +153,7 @@ fn calls(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
 /// Both sides take a turn in each round, in an order that alternates.
 fn turns<T>(
     name: &'static str,
-    better: Better,
+    unit: Unit,
     sides: &[T; 2],
     measure: impl Fn(&T) -> Outcome<f64>,
 ) -> Outcome<Ratios> {
@@ -130,20 +163,15 @@ fn turns<T>(
     measure(old)?;
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
-        let (new, old) = if round % 2 == 0 {
+        rounds.push(if round % 2 == 0 {
             let new = measure(new)?;
             (new, measure(old)?)
         } else {
             let old = measure(old)?;
             (measure(new)?, old)
-        };
-        rounds.push(match better {
-            Better::Higher => new / old,
-            Better::Lower => old / new,
         });
     }
-    rounds.sort_by(f64::total_cmp);
-    let ratios = Ratios { name, rounds };
+    let ratios = Ratios::new(name, unit, &rounds);
     eprintln!("{}", ratios.line());
     Ok(ratios)
 }
@@ -151,8 +179,8 @@ fn turns<T>(
 /// A binary, and the folder of its databases.
 #[derive(Debug)]
 struct Build {
-    binary: std::path::PathBuf,
-    folder: std::path::PathBuf,
+    binary: PathBuf,
+    folder: PathBuf,
     started: std::cell::Cell<u32>,
 }
 
@@ -163,9 +191,14 @@ impl Build {
         Ok(Self { binary: binary.canonicalize()?, folder, started: std::cell::Cell::new(0) })
     }
 
-    /// A server with [`TRUNKS`] trunks.
-    fn serve(&self) -> Outcome<Trunk> {
-        let trunk = Trunk::of(&self.binary, &self.folder.join("trunks.db"))?;
+    /// A server on the database of this name, which is created if it does not exist.
+    fn start(&self, database: &str) -> Outcome<Trunk> {
+        Trunk::of(&self.binary, &self.folder.join(database).with_extension("db"))
+    }
+
+    /// A server on a new database of this name with [`TRUNKS`] trunks.
+    fn filled(&self, database: &str) -> Outcome<Trunk> {
+        let trunk = self.start(database)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let client = reqwest::Client::new();
@@ -182,13 +215,10 @@ impl Build {
         Ok(trunk)
     }
 
-    /// Milliseconds from the start without a database to the line that announces the API.
+    /// Milliseconds from the start without a database to the first answer.
     fn start_ms(&self) -> Outcome<f64> {
         self.started.set(self.started.get() + 1);
         let database = self.folder.join(format!("start-{}.db", self.started.get()));
-        let mut command: Command = command_of(&self.binary, &database);
-        let watch = Stopwatch::start();
-        let (_server, _base) = Running::announced(&mut command, base)?;
-        Ok(watch.seconds() * 1e3)
+        first_answer(&mut command_of(&self.binary, &database))
     }
 }

@@ -3,17 +3,19 @@
 //! An absolute figure depends on the machine as much as on the program, so each row is a ratio: both sides
 //! take turns for several rounds, and the median of the rounds' ratios counts. Only loopback is used, every
 //! loop is bounded, and only processes started here are ended. `scripts/bench` builds everything and runs
-//! this program.
+//! this program, once for each part of `BENCHMARKS.md`.
 
 mod against;
 mod bare;
 mod calls;
 mod carrier;
 mod child;
+mod first_build;
 mod kamailio;
 mod load;
 mod machine;
 mod measure;
+mod page;
 mod plan;
 mod platform;
 mod report;
@@ -28,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use page::Part;
 use plan::Plan;
 
 /// The result of every function here; an error ends the run and is printed.
@@ -53,13 +56,34 @@ struct Cli {
     #[arg(long, value_name = "FOLDER", default_value = "target/bench/work")]
     work: PathBuf,
 
-    /// Write the report here instead of to standard output
+    /// Write the result here instead of to standard output: its part of the page is replaced, and the parts that other
+    /// steps measure stay as they are
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// The revision that is measured, and the day, for the page
+    #[arg(long, value_name = "TEXT", default_value = "an unknown revision")]
+    measured_at: String,
 
     /// Compare this build of the server with this binary and measure nothing else; fails if a row is worse
     #[arg(long, value_name = "BINARY")]
     against: Option<PathBuf>,
+
+    /// The revision of that binary, for the page
+    #[arg(long, value_name = "NAME", default_value = "another build")]
+    against_name: String,
+
+    /// Compare this build of the server with this binary, which has the C library's allocator, and measure nothing else
+    #[arg(long, value_name = "BINARY", conflicts_with = "against")]
+    allocator: Option<PathBuf>,
+
+    /// Measure a first build of the server with the profile `release`, and nothing else
+    #[arg(long, conflicts_with_all = ["against", "allocator"])]
+    build: bool,
+
+    /// The same with the profile `dist` too, and compare the two binaries
+    #[arg(long, conflicts_with_all = ["against", "allocator", "build"])]
+    build_dist: bool,
 
     /// Answer every GET with this file's bytes: the bare HTTP server to compare with
     #[arg(long, value_name = "FILE", hide = true)]
@@ -93,22 +117,32 @@ fn run(cli: &Cli) -> Outcome<bool> {
     }
     // No TLS is used here, but the HTTP client cannot be built without a TLS provider.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
-    let plan = Plan::new(cli.quick, cli.work.clone(), cli.prism.clone())?;
-    if let Some(other) = &cli.against {
-        let compared = against::run(&plan.work, other);
-        std::fs::remove_dir_all(&plan.work)?;
-        let (text, is_well) = compared?;
-        print!("{text}");
-        return Ok(is_well);
-    }
-    let machine = machine::describe(&plan)?;
-    let rows = measure::all(&plan, cli.only.as_deref());
+    let plan = Plan::new(cli.quick, cli.measured_at.clone(), cli.work.clone(), cli.prism.clone())?;
+    let measured = measure(cli, &plan);
     std::fs::remove_dir_all(&plan.work)?;
-    let rows = rows?;
-    let text = report::write(&plan, &machine, &rows);
+    let (part, text, is_reached) = measured?;
     match &cli.output {
-        Some(file) => std::fs::write(file, text)?,
+        Some(file) => page::write(file, part, &text)?,
         None => print!("{text}"),
     }
-    Ok(rows.iter().all(report::Row::is_reached))
+    Ok(is_reached)
+}
+
+/// Measures one part of the page. Returns its text, and whether every target of it was reached.
+fn measure(cli: &Cli, plan: &Plan) -> Outcome<(Part, String, bool)> {
+    if let Some(other) = &cli.against {
+        let (text, is_well) = against::run(plan, other, &cli.against_name)?;
+        return Ok((Part::Against, text, is_well));
+    }
+    if let Some(other) = &cli.allocator {
+        return Ok((Part::Allocator, against::allocators(plan, other)?, true));
+    }
+    if cli.build || cli.build_dist {
+        let (text, is_reached) = first_build::run(plan, cli.build_dist)?;
+        return Ok((Part::FirstBuild, text, is_reached));
+    }
+    let machine = machine::describe(plan)?;
+    let rows = measure::all(plan, cli.only.as_deref())?;
+    let text = report::write(plan, &machine, &rows);
+    Ok((Part::Figures, text, rows.iter().all(report::Row::is_reached)))
 }

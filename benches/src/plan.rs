@@ -10,6 +10,8 @@ use crate::Outcome;
 pub(crate) struct Plan {
     /// True for a short run (`--quick`).
     pub(crate) quick: bool,
+    /// The revision that is measured, and the day.
+    pub(crate) measured_at: String,
     /// Folder for databases, empty at the start.
     pub(crate) work: PathBuf,
     /// Folder where Prism is installed.
@@ -35,13 +37,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(quick: bool, work: PathBuf, prism: PathBuf) -> Outcome<Self> {
+    pub(crate) fn new(quick: bool, measured_at: String, work: PathBuf, prism: PathBuf) -> Outcome<Self> {
         if work.exists() {
             std::fs::remove_dir_all(&work)?;
         }
         std::fs::create_dir_all(&work)?;
         let plan = Self {
             quick,
+            measured_at,
             work,
             prism,
             rounds: 5,

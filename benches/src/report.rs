@@ -1,4 +1,4 @@
-//! The report, written to `BENCHMARKS.md`.
+//! The figures of a whole run: the first part of `BENCHMARKS.md`.
 
 use std::fmt::Write as _;
 
@@ -15,6 +15,13 @@ pub(crate) enum Target {
     /// No target; the figure is only reported.
     Reported,
 }
+
+/// The unit of a row that counts crates.
+pub(crate) const CRATES: &str = " crates";
+
+/// The head of a table of [`Row`]s.
+pub(crate) const TABLE_HEAD: &str =
+    "| measured / against | ours | reference | figure | must | aim | |\n|---|---|---|---|---|---|---|\n";
 
 /// A row of the report.
 #[derive(Debug)]
@@ -79,11 +86,12 @@ impl Row {
     /// The row as a line of the Markdown table.
     pub(crate) fn line(&self) -> String {
         let (must, aim) = self.targets();
-        let figure = if self.unit.is_empty() {
-            format!("{:.2}", self.figure)
-        } else {
-            format!("{:.1}{}", self.figure, self.unit)
+        let decimals = match self.unit {
+            "" => 2,
+            CRATES => 0,
+            _ => 1,
         };
+        let figure = format!("{:.decimals$}{}", self.figure, self.unit);
         format!(
             "| {} | {} | {} | **{figure}** | {must} | {aim} | {} |",
             self.name,
@@ -94,7 +102,7 @@ impl Row {
     }
 }
 
-/// The whole report as Markdown.
+/// The part of the page as Markdown, with the head of the page.
 pub(crate) fn write(plan: &Plan, machine: &[(&'static str, String)], rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
     if plan.quick {
@@ -113,9 +121,7 @@ pub(crate) fn write(plan: &Plan, machine: &[(&'static str, String)], rows: &[Row
         plan.turn.as_secs(),
         plan.requests,
     );
-    text.push_str(
-        "| measured / against | ours | reference | figure | must | aim | |\n|---|---|---|---|---|---|---|\n",
-    );
+    text.push_str(TABLE_HEAD);
     for row in rows {
         text.push_str(&row.line());
         text.push('\n');
@@ -128,7 +134,8 @@ const HEAD: &str = "# Benchmarks
 
 Written by `scripts/bench`; run it to measure on your machine. Absolute figures depend on the machine as much as
 on the program, so each row compares the value with a reference measured in the same run. Both take turns, and
-the ratio of a row is the median of the ratios of its rounds.
+the ratio of a row is the median of the ratios of its rounds. Parts that are measured by a step of their own stand
+at the end, each with its revision and day.
 ";
 
 const FOOT: &str = "
@@ -137,6 +144,7 @@ const FOOT: &str = "
 - **Bare axum** answers the same body from memory, with only its content type: the upper bound of the HTTP
   stack. The server's answer is read from the database file, for a checked key, and has the service's fifteen
   headers.
+- **GET with a token** is the same read with an access token, whose signature is checked, instead of an API key.
 - **Raw inserts** are rows of 600 bytes with a unique id and one secondary index, each in its own transaction
   with `synchronous=FULL`, by one thread. The server's creates are HTTP requests that are validated, stored with
   every index that filters and sorting need, and answered once they are as durable.
@@ -169,7 +177,6 @@ const FOOT: &str = "
   written in one transaction. Each call is dialled to a carrier in the benchmark's own process that answers 486,
   and its end is written too. The reference is the create of the durable POST row, on the same server.
 - **A call that is up** has been answered by such a carrier, runs a flow, and has an RTP socket.
-- **Cold build** is from an empty target folder to the binary, on all cores; the crates are downloaded before.
 - **Memory once calls are over** is resident memory of the process, 45 seconds after the last call: for 32 seconds
   the state of each call is kept to absorb retransmissions.
 

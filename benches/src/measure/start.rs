@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 
 use crate::Outcome;
 use crate::child::Running;
@@ -14,23 +15,28 @@ use crate::trunk::{KEY, base, command};
 pub(crate) fn process(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let mut times = Vec::new();
     for number in 0..plan.repeats {
-        let mut command = command(&plan.work.join(format!("start-{number}.db")))?;
-        let watch = Stopwatch::start();
-        let (_server, base) = Running::announced(&mut command, base)?;
-        let address = base.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
-        let mut stream = TcpStream::connect(&address)?;
-        let request = format!(
-            "GET /v3/voice_out_trunks HTTP/1.1\r\nHost: {address}\r\nApi-Key: {KEY}\r\nConnection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        times.push(watch.seconds() * 1e3);
-        if !answer.starts_with("HTTP/1.1 200") {
-            return Err(format!("the first answer was {answer}").into());
-        }
+        times.push(first_answer(&mut command(&plan.work.join(format!("start-{number}.db")))?)?);
     }
     Ok(row(name, times, Target::AtMost(50.0, 20.0)))
+}
+
+/// Milliseconds from the start of a server to the last byte of its first list of trunks.
+pub(crate) fn first_answer(command: &mut Command) -> Outcome<f64> {
+    let watch = Stopwatch::start();
+    let (_server, base) = Running::announced(command, base)?;
+    let address = base.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
+    let mut stream = TcpStream::connect(&address)?;
+    let request = format!(
+        "GET /v3/voice_out_trunks HTTP/1.1\r\nHost: {address}\r\nApi-Key: {KEY}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let time = watch.seconds() * 1e3;
+    if !answer.starts_with("HTTP/1.1 200") {
+        return Err(format!("the first answer was {answer}").into());
+    }
+    Ok(time)
 }
 
 pub(crate) fn test_server(plan: &Plan, name: &'static str) -> Outcome<Row> {
