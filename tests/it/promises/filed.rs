@@ -1,7 +1,7 @@
 //! A server at a frozen time whose database is in a file, so that a test can see what is stored.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use didww_types::{ApiVersion, Feature, ResourceSpec};
@@ -16,6 +16,58 @@ use crate::support::world::{DIDS, TRUNKS, UNKNOWN, credentials, dids, linking};
 
 const KEY: &str = "promises";
 
+/// The rows of a database that a server has open.
+pub struct Rows {
+    database: PathBuf,
+    /// A connection that only asks whether another one wrote.
+    observer: Connection,
+    last: RefCell<(i64, Vec<String>)>,
+}
+
+impl Rows {
+    /// The rows of this database as they are now.
+    pub fn of(database: &Path) -> Self {
+        let observer = Connection::open(database).unwrap();
+        let rows = Self { database: database.to_owned(), observer, last: RefCell::default() };
+        rows.note();
+        rows
+    }
+
+    /// A number that changes when another connection commits something.
+    fn version(&self) -> i64 {
+        self.observer.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Every row but the count of commits: a write that is taken back inside its group is counted too.
+    fn all(&self) -> Vec<String> {
+        let mut rows = dump(&self.database);
+        rows.retain(|row| !row.starts_with("commits "));
+        rows
+    }
+
+    /// Takes what is stored now as what must stay.
+    pub fn note(&self) {
+        // In this order: a commit between the two is looked at again.
+        let version = self.version();
+        *self.last.borrow_mut() = (version, self.all());
+    }
+
+    /// Checks that every row is as it was at the last [`note`](Self::note).
+    #[track_caller]
+    pub fn is_unchanged(&self, why: &str) {
+        let version = self.version();
+        let mut last = self.last.borrow_mut();
+        if last.0 != version {
+            let now = self.all();
+            if now != last.1 {
+                println!("{why}");
+            }
+            assert_same(&last.1, &now);
+            last.0 = version;
+        }
+    }
+}
+
 /// A server, and a record of each type that an account can change. The account has every feature, and is at the first
 /// version, so that a request can name any.
 pub struct Filed {
@@ -23,11 +75,8 @@ pub struct Filed {
     pub trunk: String,
     pub did: String,
     pool: String,
+    pub rows: Rows,
     server: Server,
-    database: PathBuf,
-    /// A connection that only asks whether another one wrote.
-    observer: Connection,
-    last: RefCell<(i64, Vec<String>)>,
     _folder: tempfile::TempDir,
 }
 
@@ -60,12 +109,8 @@ impl Filed {
         assert_eq!(api.post(TRUNKS, &credentials("B")).await.status, 201);
         // The first token is stored with its key.
         assert_eq!(api.at(Some(TOKENS)).get(DIDS).await.status, 200);
-        let observer = Connection::open(&database).unwrap();
-        let last = RefCell::default();
-        let trunk = created.id();
-        let filed = Self { api, trunk, did, pool, server, database, observer, last, _folder: folder };
-        filed.note();
-        filed
+        let rows = Rows::of(&database);
+        Self { api, trunk: created.id(), did, pool, rows, server, _folder: folder }
     }
 
     /// The id of the account's record of a type; an unknown one if it has none.
@@ -75,40 +120,6 @@ impl Filed {
             "dids" => &self.did,
             "capacity_pools" => &self.pool,
             _ => UNKNOWN,
-        }
-    }
-
-    /// A number that changes when another connection commits something.
-    fn version(&self) -> i64 {
-        self.observer.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap()
-    }
-
-    /// Every row but the count of commits: a write that is taken back inside its group is counted too.
-    fn rows(&self) -> Vec<String> {
-        let mut rows = dump(&self.database);
-        rows.retain(|row| !row.starts_with("commits "));
-        rows
-    }
-
-    /// Takes what is stored now as what must stay.
-    pub fn note(&self) {
-        // In this order: a commit between the two is looked at again.
-        let version = self.version();
-        *self.last.borrow_mut() = (version, self.rows());
-    }
-
-    /// Checks that every row is as it was at the last [`note`](Self::note).
-    #[track_caller]
-    pub fn is_unchanged(&self, why: &str) {
-        let version = self.version();
-        let mut last = self.last.borrow_mut();
-        if last.0 != version {
-            let now = self.rows();
-            if now != last.1 {
-                println!("{why}");
-            }
-            assert_same(&last.1, &now);
-            last.0 = version;
         }
     }
 
