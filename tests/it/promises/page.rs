@@ -41,6 +41,16 @@ fn promises() -> BTreeMap<u8, Promise> {
     promises
 }
 
+/// The attacks that no change runs, because they have no short form.
+fn long_attacks() -> BTreeSet<String> {
+    let files = std::fs::read_dir(path("tests/attack/rows")).unwrap().map(|entry| entry.unwrap().path());
+    let texts = files.filter(|file| file.extension().is_some_and(|extension| extension == "py"));
+    let text: String = texts.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let marked = text.split("\n@attack(\"").skip(1).filter_map(|rest| rest.split_once("\", short=False)"));
+    // What follows an attack with a short form is more than a name.
+    marked.map(|(name, _)| name.to_owned()).filter(|name| !name.contains('"')).collect()
+}
+
 /// The cases of the contract of the store, which a macro makes a test of for each engine.
 fn contract() -> BTreeSet<String> {
     let text = read("crates/trunk-store/tests/it/store_contract.rs");
@@ -76,6 +86,12 @@ fn every_promise_names_the_tests_and_the_attacks_that_show_it() {
 fn every_long_form_is_a_script_or_a_setting_that_a_test_reads() {
     let page = read("docs/promises.md");
     let long = section(&page, "## Long forms");
+    for (number, promise) in &promises() {
+        for name in named(&promise.shown).filter_map(|name| name.strip_prefix("scripts/attack --only ")) {
+            let is_long = long_attacks().contains(name);
+            assert_eq!(is_long, long.contains(&format!("`{name}`")), "P{number}: {name} has no short form");
+        }
+    }
     let sources: String = tests().into_values().chain([read("scripts/test")]).collect();
     let mut forms = 0;
     for command in long.lines().filter_map(|line| line.strip_prefix("| `")) {
