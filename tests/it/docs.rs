@@ -15,7 +15,7 @@ mod links;
 mod openapi;
 pub mod pages;
 mod platform;
-mod robustness;
+pub mod robustness;
 mod schema;
 mod shape;
 mod shell;

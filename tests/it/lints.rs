@@ -34,11 +34,22 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-#[test]
-fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
+/// Code that asks the system for the time: every line with `let _ =` in its body is refused.
+const TIMED: &str = r#"
+pub fn timed() {
+    let _ = std::time::SystemTime::now();
+    let _ = std::time::Instant::now();
+    let _ = tokio::time::Instant::now();
+    // A time that is handed over is another matter.
+    let _known = std::time::SystemTime::UNIX_EPOCH;
+}
+"#;
+
+/// What the lint says about a file with this source.
+fn lint(source: &str, name: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("raw.rs");
-    std::fs::write(&file, RAW).unwrap();
+    let file = folder.path().join(name);
+    std::fs::write(&file, source).unwrap();
     // The driver is beside the cargo that runs this test, and the libraries are beside the test itself.
     let driver =
         Path::new(&std::env::var_os("CARGO").expect("cargo runs this test")).with_file_name("clippy-driver");
@@ -71,11 +82,27 @@ fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
             break;
         }
     }
-    for (number, line) in RAW.lines().enumerate() {
-        let is_refused = said.contains(&format!("raw.rs:{}:", number + 1));
-        let is_raw = line.contains("let _ =") && !line.contains("send_to");
+    said
+}
+
+/// Checks that each line with `let _ =` is refused that does not contain `allowed`, and no other line.
+fn is_refused_line_by_line(source: &str, name: &str, allowed: &str) {
+    let said = lint(source, name);
+    for (number, line) in source.lines().enumerate() {
+        let is_refused = said.contains(&format!("{name}:{}:", number + 1));
+        let is_raw = line.contains("let _ =") && !line.contains(allowed);
         assert_eq!(is_refused, is_raw, "{line}\n{said}");
     }
+}
+
+#[test]
+fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
+    is_refused_line_by_line(RAW, "raw.rs", "send_to");
+}
+
+#[test]
+fn the_systems_time_is_refused_by_the_lint() {
+    is_refused_line_by_line(TIMED, "timed.rs", "UNIX_EPOCH");
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod load;
 mod outbound;
 mod peers;
 mod programs;
+mod promises;
 mod properties;
 mod refused;
 mod sdk;

@@ -8,7 +8,7 @@ use super::pages::{path, read};
 /// All tests of the repository: their names and their sources. Of tests with the same name, the sources are joined.
 pub fn tests() -> BTreeMap<String, String> {
     let mut tests = BTreeMap::new();
-    for folder in ["tests/it", "crates", "didww-client"] {
+    for folder in ["tests/it", "crates", "didww-client", "voipbin-client", "trunk-server"] {
         collect(&path(folder), &mut tests);
     }
     tests

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 12] = [
+pub const PAGES: [&str; 13] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -11,6 +11,7 @@ pub const PAGES: [&str; 12] = [
     "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/promises.md",
     "docs/retries.md",
     "docs/robustness.md",
     "docs/tokens.md",

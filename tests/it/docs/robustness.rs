@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::pages::{path, read, section};
 
-#[test]
-fn every_attack_has_its_figures_on_the_page() {
+/// The names of all attacks.
+pub fn attacks() -> BTreeSet<String> {
     let mut attacks = BTreeSet::new();
     for file in std::fs::read_dir(path("tests/attack/rows")).unwrap() {
         let file = file.unwrap().path();
@@ -17,6 +17,12 @@ fn every_attack_has_its_figures_on_the_page() {
             text.split("\n@attack(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
         );
     }
+    attacks
+}
+
+#[test]
+fn every_attack_has_its_figures_on_the_page() {
+    let attacks = attacks();
     assert!(attacks.len() > 20, "{attacks:?}");
     let page = read("docs/robustness.md");
     let figures = section(&page, "## Figures");

@@ -87,6 +87,70 @@ async fn anothers_call_is_not_ones_own_whoever_asks() {
     assert_eq!(call_ends(&near.them, &id).await.1, "local");
 }
 
+/// The platform answers 403 for a record of another customer, and 404 for one that does not exist.
+#[tokio::test]
+async fn no_endpoint_shows_or_changes_a_record_of_another_customer() {
+    const NAME: &str = "theirs alone";
+    const NUMBER: &str = "+12125550111";
+    let mut near = Neighbours::meet().await;
+    let (call_id, _incoming) = near.up().await;
+    let flow = json!({ "name": NAME, "actions": [{ "type": "answer" }] });
+    let flow = near.them.post("/flows", &flow).await.id();
+    let key = near.them.post("/accesskeys", &json!({ "name": NAME })).await.id();
+    let number = near.stage.number(near.theirs, NUMBER).await;
+    let provider = near.stage.provider("theirs.example.com").await;
+    let id_below = |path: &str| match path.split('/').nth(1) {
+        Some("calls" | "timelines") => call_id.clone(),
+        Some("flows") => flow.clone(),
+        Some("accesskeys") => key.clone(),
+        Some("numbers") => number.clone(),
+        Some("providers") => provider.clone(),
+        _ => UNKNOWN.to_owned(),
+    };
+    let own = [
+        format!("/calls/{call_id}"),
+        format!("/flows/{flow}"),
+        format!("/accesskeys/{key}"),
+        format!("/numbers/{number}"),
+    ];
+    let mut before = Vec::new();
+    for path in &own {
+        before.push(near.them.get(path).await.ok());
+    }
+    let callers = [near.us.clone(), near.stage.agent(near.ours, MANAGER).await];
+    let mut asked = 0;
+    for endpoint in ENDPOINTS {
+        let path = endpoint.path.replace("{resource_type}", "calls");
+        let is_about_one = path.contains('{');
+        let path = ["{id}", "{resource_id}", "{call_id}"]
+            .iter()
+            .fold(path, |path, name| path.replace(*name, &id_below(endpoint.path)));
+        assert!(!path.contains('{'), "{path}");
+        if !is_about_one && endpoint.method != "GET" {
+            continue;
+        }
+        let body = if ["GET", "DELETE"].contains(&endpoint.method) { "" } else { r#"{"name":"ours"}"# };
+        for caller in &callers {
+            let answer = caller.send(endpoint.method, &path, body).await;
+            assert!(
+                !answer.text.contains(NAME) && !answer.text.contains(NUMBER),
+                "{} {path}: {}",
+                endpoint.method,
+                answer.text
+            );
+            if is_about_one {
+                let is_refused = (400..500).contains(&answer.status);
+                assert!(is_refused, "{} {path}: {} {}", endpoint.method, answer.status, answer.text);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 40, "{asked}");
+    for (path, before) in own.iter().zip(before) {
+        assert_eq!(near.them.get(path).await.ok(), before, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn lists_of_calls_are_each_customers_own() {
     let mut near = Neighbours::meet().await;

@@ -8,6 +8,7 @@ mod global;
 mod opening;
 mod paths;
 mod searches;
+mod statements;
 mod store_contract;
 mod store_files;
 mod store_model;
