@@ -211,6 +211,8 @@ impl ServerBuilder {
         if edge.is_some() {
             log_open_trunks(&control).await?;
         }
+        #[cfg(feature = "voipbin")]
+        log_open_providers(&control).await?;
         // Nothing after this can fail: the key of the first account is printed only once.
         let accounts = prepare_accounts(&control, &config).await?;
 
@@ -274,20 +276,35 @@ fn edge_config(
     Ok(Some((edge, sip.listen.is_some())))
 }
 
-/// Maximum number of open trunks that the start names.
-#[cfg(feature = "sip")]
-const MAX_NAMED_TRUNKS: usize = 10;
+/// Maximum number of open trunks, and of open providers, that the start names.
+#[cfg(any(feature = "sip", feature = "voipbin"))]
+const MAX_NAMED: usize = 10;
 
 /// Logs the trunks that take calls from any address.
 #[cfg(feature = "sip")]
 async fn log_open_trunks(control: &Control) -> Result<(), ControlError> {
-    let open = control.open_trunks(MAX_NAMED_TRUNKS).await?;
+    let open = control.open_trunks(MAX_NAMED).await?;
     if open.total > 0 {
         let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();
         tracing::warn!(
             total = open.total,
             trunks = named.join(", "),
             "trunks take calls from any address; GET /control/v1/trunks/open lists them"
+        );
+    }
+    Ok(())
+}
+
+/// Logs the providers whose trunk at the carrier takes calls from any address.
+#[cfg(feature = "voipbin")]
+async fn log_open_providers(control: &Control) -> Result<(), ControlError> {
+    let open = control.open_providers().await?;
+    if !open.is_empty() {
+        let named: Vec<String> = open.iter().take(MAX_NAMED).map(|open| open.provider.to_string()).collect();
+        tracing::warn!(
+            total = open.len(),
+            providers = named.join(", "),
+            "trunks of providers at carriers take calls from any address; GET /control/v1/providers/open lists them"
         );
     }
     Ok(())

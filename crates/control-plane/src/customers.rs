@@ -10,8 +10,8 @@ use uuid::Uuid;
 use voipbin_platform::{
     AccessKey, AccessKeyRequest, AccessKeys, Agent, AgentPrivate, Agents, CallTry, Claims, Customer,
     CustomerPrivate, CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Number, NumberKind,
-    NumberStatus, OutboundConfigs, PhoneNumbers, SupportMetadata, Timestamp, WebhookMethod, empty_config,
-    hash, sign,
+    NumberStatus, OpenProvider, OutboundConfigs, PhoneNumbers, SupportMetadata, Timestamp, WebhookMethod,
+    empty_config, hash, sign,
 };
 
 use crate::{Control, ControlError};
@@ -573,6 +573,15 @@ impl Control {
         let found = self.platform.call_with_tries(call).await?;
         let found = found.filter(|(found, _)| found.customer == customer);
         found.map(|(_, tries)| tries).ok_or_else(|| ControlError::NotFound(format!("call {call}")))
+    }
+
+    /// Returns the providers whose trunk at the carrier took calls from any address when the carrier's API was last
+    /// asked, newest first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn open_providers(&self) -> Result<Vec<OpenProvider>, ControlError> {
+        Ok(voipbin_platform::open_providers(&self.platform).await?)
     }
 
     /// Probes every provider now and stores the results. Returns the number of providers.

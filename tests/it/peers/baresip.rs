@@ -34,7 +34,7 @@ pub struct Account<'a> {
     pub parameters: &'a str,
     /// The certificate authority that it trusts, for TLS.
     pub authority: Option<String>,
-    /// Where it can be called, over UDP and TCP; a port that nobody knows without it.
+    /// Where it can be called, over UDP and TCP; `None` for a port of the system's choice.
     pub listens_at: Option<SocketAddr>,
 }
 

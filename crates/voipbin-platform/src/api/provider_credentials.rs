@@ -46,6 +46,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
             if let Some(trunk) = &login.trunk {
                 provider.public.tech_prefix.clone_from(&trunk.tech_prefix);
                 provider.public.metadata.extend(trunk.metadata.clone());
+                provider.private.allowed_sip_ips.clone_from(&trunk.allowed_sip_ips);
             }
             provider.public.tm_update = Some(request.platform.timestamps.next());
             provider.write(&*request.platform.core.store).await?;
