@@ -228,7 +228,11 @@ async fn packets_beyond_the_limit_of_media_are_named_with_their_number() {
     });
     let words = ["the limit of media was reached: 0 packets exceeded the codec's rate, 3 that of all calls"];
     let record = states(&edge, &trunk, new_call(&edge).await, &long.collect::<Vec<_>>(), &words).await;
-    assert_eq!(record["media"]["dropped"]["all_calls"], 3, "{record}");
+    assert_eq!(
+        (&record["media"]["dropped"]["all_calls"], &record["rtp_excess"]),
+        (&json!(3), &json!(3)),
+        "{record}"
+    );
 }
 
 #[tokio::test]
@@ -365,11 +369,13 @@ async fn a_call_with_audio_has_its_media_in_the_record_and_no_sentence() {
         ("bytes_received", json!(5 * 172)),
         ("packets_sent", json!(4)),
         ("bytes_sent", json!(4 * 172)),
+        // The foreign packet repeats the first number, so that it counts as one of the two that are missing.
+        ("packets_lost", json!(1)),
         ("unauthenticated", json!(0)),
     ] {
         assert_eq!(media[name], expected, "{name}: {record}");
     }
-    assert!(media["packets_lost"].as_u64().is_some() && media["jitter_ms"].is_number(), "{record}");
+    assert!(media["jitter_ms"].is_number(), "{record}");
     let refused = edge.trunk(json!({ "status": "blocked" })).await;
     assert_eq!(new_call(&edge).await.place(&refused).await.code(), 403);
     let record = edge.record(&refused, 1).await;
