@@ -263,13 +263,13 @@ async fn a_provider_whose_trunk_takes_calls_from_any_address_is_stated_when_it_i
         assert_eq!(made.status, 200, "{}", made.text);
         made
     };
-    let closed = set_up("Closed", Some(&closed)).await;
+    let closed = set_up("Closed", Some(closed.as_str())).await;
     assert_eq!(closed.at("/metadata/accepts_every_address"), json!(null), "{}", closed.text);
     // Without `source_networks` and `sip_bind`, a new trunk takes calls from any address.
     let new = set_up("New", None).await;
     logged(&binary, &[" WARN ", "a new trunk at didww accepts calls from every address", "name=\"New\""]);
     let trunk = new.at("/metadata/didww_trunk_id").as_str().unwrap().to_owned();
-    let existing = set_up("Existing", Some(&trunk)).await;
+    let existing = set_up("Existing", Some(trunk.as_str())).await;
     logged(&binary, &[" WARN ", "the trunk of a provider at didww accepts calls from every address", &trunk]);
     let id = |made: &Answer| made.at("/id").as_str().unwrap().to_owned();
     for open in [&new, &existing] {
