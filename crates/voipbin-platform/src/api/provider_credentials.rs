@@ -23,7 +23,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
     let password = password.filter(|password| !password.expose().is_empty());
     let login = match (credentials, username.is_empty(), password) {
         (Some(credentials), true, None) => {
-            let read = setup::read_login(&provider.public, &credentials, &request.platform.config).await;
+            let read = setup::read_login(&provider.public, &credentials, &request.platform).await;
             read.map_err(|error| carrier_error(error, "didww"))?
         }
         (None, false, Some(password)) => {

@@ -12,7 +12,7 @@ use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
 use super::carrier::{CarrierError, CarrierTrunk, TrunkLogin, TrunkNotes, metadata};
 use super::own_trunk;
-use crate::config::{EDGE_HOST, PlatformConfig};
+use crate::config::EDGE_HOST;
 use crate::platform::Platform;
 use crate::records::providers::SipCredentials;
 
@@ -61,7 +61,7 @@ pub(super) async fn set_up(setup: &ProviderSetup, platform: &Platform) -> Result
 pub(super) async fn read_login(
     provider: &Provider,
     credentials: &ProviderCredentials,
-    config: &PlatformConfig,
+    platform: &Platform,
 ) -> Result<TrunkLogin, CarrierError> {
     let host = ProviderHost::parse(&provider.hostname).map_or("", |read| read.host);
     if canonical_host(host) != EDGE_HOST && !has_host(host) {
@@ -76,11 +76,12 @@ pub(super) async fn read_login(
     };
     let named = credentials.base_url.clone().filter(|url| !url.is_empty());
     let base = named.or_else(|| noted(BASE_URL)).unwrap_or_else(|| didww_client::PRODUCTION.to_owned());
-    let client = client(credentials, &base, config.carrier_timeouts.setup)?;
+    let client = client(credentials, &base, platform.config.carrier_timeouts.setup)?;
     let trunk = client.voice_out_trunks().get(&Id::from(id.as_str())).await?.into_inner();
     warn_if_open(&provider.name, &trunk);
     let mut login = login(&trunk, &base);
-    if let Some(notes) = login.trunk.as_mut().filter(|_| canonical_host(host) == EDGE_HOST) {
+    let is_own = own_trunk::is_served_here(platform, &credentials.api_key, trunk.id.as_str()).await;
+    if let Some(notes) = login.trunk.as_mut().filter(|_| is_own) {
         notes.allowed_sip_ips.clear();
     }
     Ok(login)
