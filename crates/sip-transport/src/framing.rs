@@ -12,7 +12,8 @@ const MAX_MESSAGE_BYTES: usize = 65_535;
 
 /// A unit of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub enum Frame {
+    /// A message with its body.
     Message(Bytes),
     /// A keep-alive ping of two empty lines, which is answered with one (RFC 5626).
     Ping,
@@ -36,7 +37,7 @@ pub enum FramingError {
 }
 
 /// Removes the next complete message or ping from the input; `None` if more bytes are needed.
-pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
+pub fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
     loop {
         if input.starts_with(b"\r\n\r\n") {
             input.advance(4);
