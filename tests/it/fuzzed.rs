@@ -1,4 +1,5 @@
-//! The stable stand-in for `scripts/fuzz`: every target with its seeds, and with the same mutations of them in every run.
+//! The stable stand-in for `scripts/fuzz`: every target with its seeds, and with the same mutations of them in every
+//! run.
 
 use std::time::{Duration, Instant};
 

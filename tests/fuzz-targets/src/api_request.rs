@@ -10,6 +10,10 @@ use crate::{fixtures, query, server};
 /// Recorded requests, reads with every query of the target `query`, and requests for tokens.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = fixtures::files("programs", ".http");
+    let mint = r#"{"aud":["api.didww.com"],"scope":"read:x","expires_in":60}"#;
+    let linkage = r#"{"data":[]}"#;
+    let empty = r#"{"data":{}}"#;
+    let json = format!("content-type: {MEDIA_TYPE}\n\n");
     let trunk = server::trunk();
     for version in ApiVersion::ALL {
         for body in fixtures::files(".", ".request.json") {
@@ -24,7 +28,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
                 Some(id) => String::from_utf8_lossy(&body).replace(id, &trunk),
                 None => String::from_utf8_lossy(&body).into_owned(),
             };
-            let head = format!("{start}\nx-didww-api-version: {version}\ncontent-type: {MEDIA_TYPE}\n\n");
+            let head = format!("{start}\nx-didww-api-version: {version}\n{json}");
             seeds.push([head, body].concat().into_bytes());
         }
         for spec in REGISTRY {
@@ -37,11 +41,10 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     }
     for request in [
         format!("GET /v3/voice_out_trunks/{trunk}/relationships/dids\naccept: */*\n\n"),
-        format!("PATCH /v3/voice_out_trunks/{trunk}/relationships/dids\ncontent-type: {MEDIA_TYPE}\n\n{{\"data\":[]}}"),
+        format!("PATCH /v3/voice_out_trunks/{trunk}/relationships/dids\n{json}{linkage}"),
         format!("GET /v3/x/../voice%5Fout_trunks//{trunk}/emergency_dids?include=a\n\n"),
-        format!("POST /v3/voice_out_trunks\nidempotency-key: \"a\"\ncontent-type: {MEDIA_TYPE}\n\n{{\"data\":{{}}}}"),
-        "POST /token\ncontent-type: application/json\n\n{\"aud\":[\"api.didww.com\"],\"scope\":\"read:x\",\"expires_in\":60}"
-            .to_owned(),
+        format!("POST /v3/voice_out_trunks\nidempotency-key: \"a\"\n{json}{empty}"),
+        format!("POST /token\ncontent-type: application/json\n\n{mint}"),
         "GET /openapi/2026-11-19.json\n\n".to_owned(),
         "OPTIONS /v3/dids\norigin: http://a\naccess-control-request-method: GET\n\n".to_owned(),
         "DELETE /v3/voice_out_trunks/00000000-0000-0000-0000-000000000000\n\n".to_owned(),
@@ -71,8 +74,8 @@ pub fn api_request(data: &[u8]) {
     }
 }
 
-/// A request from a start line without the protocol's version, or with it, headers, and a body behind an empty line. What
-/// it lacks to be authenticated is added.
+/// A request from a start line without the protocol's version, or with it, headers, and a body behind an empty line.
+/// What it lacks to be authenticated is added.
 fn read(data: &[u8]) -> Option<Request<Body>> {
     let (mut lines, mut rest) = (Vec::new(), data);
     loop {

@@ -16,7 +16,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         "Digest realm=\"out.didww.com\", nonce=\"0123\", algorithm=MD5, qop=\"auth,auth-int\", opaque=\"a\\\"b\"",
         "digest stale=TRUE , realm=r,nonce=n,algorithm=SHA-256-sess",
         "Digest nonce=\"\", realm=\"\", qop=auth",
-        "Digest username=\"u\", realm=\"out.didww.com\", nonce=\"n\", uri=\"sip:h\", response=\"00\", qop=auth, nc=00000001, \
+        "Digest username=\"u\", realm=\"out.didww.com\", nonce=\"n\", uri=\"sip:h\", response=\"00\", \
+         qop=auth, nc=00000001, \
          cnonce=\"c\"",
         "Basic dTpw",
     ]

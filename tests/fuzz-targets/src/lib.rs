@@ -1,8 +1,8 @@
 //! What is fuzzed: a function for each parser of what peers, clients and operators write.
 //!
-//! Each function takes any bytes. It fails where the parser panics or breaks what its documentation states: that what is
-//! written can be read again, that a bound holds, that a signature of ours verifies. `fuzz/` calls the functions from
-//! libFuzzer, and `tests/it/fuzzed.rs` with the seeds and a bounded number of their mutations.
+//! Each function takes any bytes. It fails where the parser panics or breaks what its documentation states: that what
+//! is written can be read again, that a bound holds, that a signature of ours verifies. `fuzz/` calls the functions
+//! from libFuzzer, and `tests/it/fuzzed.rs` with the seeds and a bounded number of their mutations.
 //!
 //! Seeds are the recordings in `fixtures/` and what is made of them here; no corpus is stored.
 

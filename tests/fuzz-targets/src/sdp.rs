@@ -22,10 +22,13 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = fixtures::session_descriptions();
     let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n";
     for rest in [
-        "m=audio 4000/2 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendonly\r\n",
-        "m=video 5000 RTP/AVP 99\r\nm=audio 4000 RTP/AVPF 96 97\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
+        "m=audio 4000/2 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n\
+         a=ptime:20\r\na=sendonly\r\n",
+        "m=video 5000 RTP/AVP 99\r\nm=audio 4000 RTP/AVPF 96 97\r\na=rtpmap:96 opus/48000/2\r\n\
+         a=fmtp:96 useinbandfec=1\r\n\
          a=rtpmap:97 telephone-event/48000\r\na=rtcp:4005 IN IP4 192.0.2.1\r\na=rtcp-mux\r\n",
-        "m=audio 4000 RTP/SAVP 9 18\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r\n",
+        "m=audio 4000 RTP/SAVP 9 18\r\n\
+         a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4\r\n",
         "a=setup:actpass\r\na=fingerprint:sha-256 AB:CD\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 8\r\na=inactive\r\n",
         "m=audio 0 RTP/AVP 8\r\nm=image 6000 udptl t38\r\n",
         "m=audio 4000 RTP/AVP 8\r\nc=IN IP6 ::\r\na=recvonly\r\n",

@@ -77,8 +77,8 @@ impl Server {
         let mut server = Self { runtime, router, tokens, token: String::new(), trunk: String::new() };
         let mint = server.post("/token", r#"{"aud":"api.didww.com","api_version":"2026-11-19"}"#);
         mint["access_token"].as_str().expect("a token is minted").clone_into(&mut server.token);
-        let trunk = r#"{"data":{"type":"voice_out_trunks","attributes":{"name":"first","allowed_sip_ips":["203.0.113.0/24"],
-            "on_cli_mismatch_action":"reject_call"}}}"#;
+        let trunk = r#"{"data":{"type":"voice_out_trunks","attributes":{"name":"first",
+            "allowed_sip_ips":["203.0.113.0/24"],"on_cli_mismatch_action":"reject_call"}}}"#;
         let trunk = server.post("/v3/voice_out_trunks", trunk);
         trunk["data"]["id"].as_str().expect("a trunk is created").clone_into(&mut server.trunk);
         server

@@ -18,7 +18,8 @@ const SOURCE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(19
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> =
         fixtures::sip_messages().into_iter().filter(|message| message.len() <= 8_192).collect();
-    let common = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;rport\r\nFrom: \"A\" <sip:1@h;x>;tag=a\r\nTo: <sip:2@h>\r\n\
+    let common = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;rport\r\nFrom: \"A\" <sip:1@h;x>;tag=a\r\n\
+        To: <sip:2@h>\r\n\
         Call-ID: c@h\r\nCSeq: 1 INVITE\r\n";
     for (start, rest) in [
         (

@@ -17,7 +17,8 @@ use crate::fixtures;
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = fixtures::files("voipbin", ".json");
     for body in [
-        r#"{"source":null,"destinations":[{"type":"tel","target":"+442079460018"}],"actions":[{"type":"talk","option":{"text":"a<b"}}]}"#,
+        r#"{"source":null,"destinations":[{"type":"tel","target":"+442079460018"}],
+            "actions":[{"type":"talk","option":{"text":"a<b"}}]}"#,
         r#"{"source":[]}"#,
         r#"{"name":"a","hostname":"sip.example.com","tech_headers":{"X-A":"b"},"codecs":"PCMU"}"#,
         r#"{"type":"call_hangup","data":{"id":"00000000-0000-0000-0000-000000000001"}}"#,
