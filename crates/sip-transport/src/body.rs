@@ -216,10 +216,7 @@ impl Reader {
         for line in body.split_inclusive(|byte| *byte == b'\n') {
             if let Some(is_last) = delimiter(line, boundary.as_bytes()) {
                 if let Some(begin) = begin {
-                    self.parts += 1;
-                    if self.parts > MAX_PARTS {
-                        return Err(BodyRefusal::Malformed("a multipart body has more than 16 parts"));
-                    }
+                    self.count_part()?;
                     parts.push(without_line_end(body.get(begin..at).unwrap_or_default()));
                 }
                 begin = (!is_last).then_some(at + line.len());
@@ -230,12 +227,21 @@ impl Reader {
             at += line.len();
         }
         if let Some(rest) = begin.and_then(|begin| body.get(begin..)).filter(|rest| !rest.is_empty()) {
+            self.count_part()?;
             parts.push(rest);
         }
         if parts.is_empty() {
             return Err(BodyRefusal::Malformed("a multipart body has no part"));
         }
         Ok(parts)
+    }
+
+    fn count_part(&mut self) -> Result<(), BodyRefusal> {
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(BodyRefusal::Malformed("a multipart body has more than 16 parts"));
+        }
+        Ok(())
     }
 }
 
@@ -403,6 +409,16 @@ mod tests {
 
     fn kind_refused(kind: &str) -> Result<Option<String>, BodyRefusal> {
         Err(BodyRefusal::Type(kind.to_owned()))
+    }
+
+    #[test]
+    fn a_body_with_more_than_16_parts_is_refused_also_if_its_end_is_missing() {
+        let part = "--b\r\nContent-Disposition: x;handling=optional\r\n\r\na\r\n";
+        let kind = [("Content-Type", "multipart/mixed;boundary=b")];
+        for end in ["", "--b--\r\n"] {
+            assert_eq!(read(&kind, &(part.repeat(MAX_PARTS) + end)), Ok(None));
+            assert_eq!(read(&kind, &(part.repeat(MAX_PARTS + 1) + end)).unwrap_err().code(), 400);
+        }
     }
 
     #[test]
