@@ -1,5 +1,6 @@
 //! The log of SIP messages: what hides secrets, and how messages are shown.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::Transport;
@@ -35,7 +36,8 @@ pub fn capture(data: &[u8]) {
 fn stored(data: &[u8]) -> Option<CallMessages> {
     let log = MessageLog::new(MessageLogLimits::default(), Clock::system());
     let tap = Tap::new(Some(Arc::clone(&log)), "edge");
-    let (source, local) = (([198, 51, 100, 9], 5060).into(), ([192, 0, 2, 1], 5060).into());
+    let (source, local) =
+        (SocketAddr::from(([198, 51, 100, 9], 5060)), SocketAddr::from(([192, 0, 2, 1], 5060)));
     tap.received(data, &Arrival { source, local, transport: Transport::Tcp }, false);
     log.of(log.call_ids().first()?)
 }

@@ -26,7 +26,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 /// if the peer is no proxy.
 pub fn forwarded(data: &[u8]) {
     let networks = IpNetworks::parse(["10.0.0.0/24"]).unwrap();
-    let (proxy, stranger): (IpAddr, IpAddr) = ([10, 0, 0, 1].into(), [192, 0, 2, 9].into());
+    let (proxy, stranger) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 9]));
     for (header, name, appended) in [
         (ProxyHeader::Forwarded, FORWARDED, "for=198.51.100.7"),
         (ProxyHeader::Forwarded, FORWARDED, "proto=https;for=\"198.51.100.7:4711\""),

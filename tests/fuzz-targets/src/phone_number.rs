@@ -54,7 +54,8 @@ pub fn phone_number(data: &[u8]) {
             }
         }
     }
-    let _caller = (Caller::of_header(data).text(), Caller::of_identity(data).text().len());
+    let (caller, identity) = (Caller::of_header(data), Caller::of_identity(data));
+    assert!([caller.text(), identity.text()].iter().all(|text| text.len() <= 3 * data.len()));
     let _restricted = presentation_is_restricted(data);
     let text = String::from_utf8_lossy(data);
     let normal = normalise_tel(&text);

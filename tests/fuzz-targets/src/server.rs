@@ -55,7 +55,7 @@ pub(crate) fn answer(request: Request<Body>) -> Answer {
 /// Whether a token is valid for the API.
 pub(crate) fn admits(token: &str) -> bool {
     with(|server| {
-        let client = [192, 0, 2, 1].into();
+        let client = std::net::IpAddr::from([192, 0, 2, 1]);
         server.runtime.block_on(server.tokens.check(token, API_AUDIENCE, client)).unwrap().is_ok()
     })
 }
