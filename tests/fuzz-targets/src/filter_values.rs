@@ -20,7 +20,7 @@ pub fn filter_values(data: &[u8]) {
     let values: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let filters = REGISTRY.iter().flat_map(|spec| spec.filters_at(ApiVersion::NEWEST));
     for filter in filters {
-        for version in ApiVersion::ALL {
+        for version in [ApiVersion::V2021_12_15, ApiVersion::NEWEST] {
             if let Some(line) = filter.text(version, &values) {
                 assert_eq!(filter.values(version, &line), values, "{} at {version}", filter.name);
             }

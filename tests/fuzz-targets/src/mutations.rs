@@ -23,7 +23,8 @@ pub fn mutations(seeds: &[Vec<u8>], count: usize) -> impl Iterator<Item = Vec<u8
 
 fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
     let at = random.below(bytes.len() + 1);
-    let end = (at + random.below(random.below(64) + 1)).min(bytes.len());
+    let most = random.below(64) + 1;
+    let end = (at + random.below(most)).min(bytes.len());
     let mark = MARKS[random.below(MARKS.len())];
     match random.below(8) {
         0 => bytes.insert(at, mark),

