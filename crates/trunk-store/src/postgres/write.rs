@@ -6,11 +6,16 @@ use std::time::Duration;
 use super::content::Content;
 use super::failure::Done;
 use super::record_writes::{self as write, New};
+use super::run::WRITE_LIMIT;
 use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
 use crate::{Answer, Change, Record, Writes};
 
+/// Maximum number of records that are inserted together.
+const MAX_TOGETHER: usize = 1_000;
+/// What each change adds to the time limit of a commit: nearly all have one to three changes, and an import has thousands.
+const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
 const RESET_LIMIT: Duration = Duration::from_secs(60);
 
@@ -19,7 +24,8 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
     let (mut made, mut deleted, mut sums) = (Vec::new(), Vec::new(), Differences::default());
     let mut rest = changes;
     while let Some(((change, content), after)) = rest.split_first() {
-        let inserts = rest.iter().take_while(|(change, _)| matches!(change, Change::Insert { .. })).count();
+        let is_insert = |(change, _): &&(Change, Content)| matches!(change, Change::Insert { .. });
+        let inserts = rest.iter().take(MAX_TOGETHER).take_while(is_insert).count();
         if inserts > 0 {
             let (these, after) = rest.split_at(inserts);
             let new: Vec<New<'_>> = these.iter().filter_map(new).collect();
@@ -120,7 +126,8 @@ impl Writes for PostgresStore {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),
         };
-        self.node.write(changes, |transaction, changes| Box::pin(apply(transaction, changes)))
+        let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        self.node.write_within(limit, changes, |transaction, changes| Box::pin(apply(transaction, changes)))
     }
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
