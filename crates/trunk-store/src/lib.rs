@@ -71,7 +71,7 @@ pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
 };
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresProof;
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};

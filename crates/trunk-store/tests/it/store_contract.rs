@@ -226,15 +226,10 @@ impl Factory for SqliteInAFile {
     }
 }
 
-engine!(sqlite_in_memory, SqliteInMemory);
-engine!(sqlite_in_a_file, SqliteInAFile);
-
 #[cfg(feature = "postgres")]
 use postgres::Postgres;
 
-/// The parts that the proof implements, as far as they need one table.
+engine!(sqlite_in_memory, SqliteInMemory);
+engine!(sqlite_in_a_file, SqliteInAFile);
 #[cfg(feature = "postgres")]
-mod postgresql {
-    part! { @ Postgres documents: a_document_is_replaced_if_its_revision_matches }
-    part! { @ Postgres feed: the_feed_names_changed_documents_and_not_new_ones }
-}
+engine!(postgresql, Postgres);
