@@ -45,10 +45,13 @@ impl Nodes for SqliteStore {
         if number != NODE {
             return Answer::ready(Ok(false));
         }
-        let removed = self.has_calls().map(|has| !has).inspect(|is_removed| {
-            if *is_removed {
-                *self.heartbeats.0.lock().unwrap_or_else(PoisonError::into_inner) = (0, None);
+        let removed = self.has_calls().map(|has_calls| {
+            let mut heartbeats = self.heartbeats.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_removed = !has_calls && heartbeats.0 > 0;
+            if is_removed {
+                *heartbeats = (0, None);
             }
+            is_removed
         });
         Answer::ready(removed)
     }
