@@ -118,10 +118,10 @@ const FINISH: &str = "WITH gone AS (DELETE FROM outbox WHERE subject = $1 AND nu
 async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &Attempted) -> Done<()> {
     let Attempted { numbers, delivery, again_at } = attempted;
     let lane = Lane::of(delivery.owner, delivery.subject);
-    let (locked, held) = join(lane.lock(transaction), lane::lock_queue(transaction, delivery.subject)).await;
+    let queue = lane::lock_queue(transaction, delivery.subject, node);
+    let (locked, is_holder) = join(lane.lock(transaction), queue).await;
     locked?;
-    let is_holder = held?.is_some_and(|holder| holder.is_none_or(|holder| holder == node));
-    if !is_holder {
+    if !is_holder? {
         // The events are deleted, or another node repeats the attempt.
         return history::insert(transaction, delivery).await;
     }
