@@ -40,6 +40,7 @@ mod index;
 mod job;
 mod limits;
 mod list_cache;
+mod node;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -68,6 +69,7 @@ pub use job::{
     TakeJobs,
 };
 pub use limits::{Asker, StoreLimits};
+pub use node::Node;
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
 };
@@ -78,6 +80,6 @@ pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
-    Jobs, Records, Store, TokenKeys, Writes, for_each_record,
+    Jobs, Nodes, Records, Store, TokenKeys, Writes, for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

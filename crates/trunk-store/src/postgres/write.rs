@@ -39,6 +39,12 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
     for (number, spec, sum, difference) in sums.changes() {
         write::change_sum(transaction, number, spec, sum, difference).await?;
     }
+    // At the end, because their lanes are locked until the commit.
+    let events = changes.iter().filter_map(|(change, _)| match change {
+        Change::Emit(event) => Some(&**event),
+        _ => None,
+    });
+    outbox::insert(transaction, &events.collect::<Vec<_>>()).await?;
     deleted.into_iter().for_each(|deleted| transaction.announce(deleted));
     Ok(made)
 }
@@ -49,7 +55,7 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
 }
 
-/// Applies a change that is no insert of a record.
+/// Applies a change that is no insert of a record and no event.
 async fn apply_one(
     transaction: &Transaction<'_>,
     change: &Change,
@@ -57,7 +63,7 @@ async fn apply_one(
     (made, deleted, sums): (&mut Vec<Record>, &mut Vec<Announcement>, &mut Differences),
 ) -> Done<()> {
     match change {
-        Change::Insert { .. } => {}
+        Change::Insert { .. } | Change::Emit(_) => {}
         Change::Replace { scope, before, attributes, links, meta } => {
             let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
             if is_part {
@@ -83,7 +89,6 @@ async fn apply_one(
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
         Change::Step(at) => calls::step(transaction, *at).await?,
         Change::Call(call) => calls::ended(transaction, call).await?,
-        Change::Emit(event) => outbox::insert(transaction, event).await?,
         Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
         Change::Forget { kind, id, revision } => {
             documents::forget(transaction, *kind, *id, *revision).await?;
