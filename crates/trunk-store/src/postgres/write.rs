@@ -17,7 +17,7 @@ const MAX_TOGETHER: usize = 1_000;
 /// What each change adds to the time limit of a commit: nearly all have one to three changes, and an import has thousands.
 const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
-const RESET_LIMIT: Duration = Duration::from_secs(60);
+const RESET_LIMIT: Duration = Duration::from_mins(1);
 
 /// Applies all changes. Returns the inserted and replaced records. It stops at the first one that fails.
 async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> Done<Vec<Record>> {
@@ -45,7 +45,9 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
         _ => None,
     });
     outbox::insert(transaction, &events.collect::<Vec<_>>()).await?;
-    deleted.into_iter().for_each(|deleted| transaction.announce(deleted));
+    for deleted in deleted {
+        transaction.announce(deleted);
+    }
     Ok(made)
 }
 
