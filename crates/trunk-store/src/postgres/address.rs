@@ -10,7 +10,7 @@ use super::tls::{Proof, Tls};
 /// The longest time in which a connection is opened.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
-const WAIT_LIMIT: Duration = Duration::from_secs(2);
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 

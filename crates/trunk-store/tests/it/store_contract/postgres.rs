@@ -1,9 +1,9 @@
 //! The engine on PostgreSQL, against a server that the tests start.
 
-use trunk_store::PostgresStore;
+use trunk_store::{PostgresOptions, PostgresStore};
 
 use super::{Factory, feed, nodes};
-use crate::support::postgres::{Database, server};
+use crate::support::postgres::{Database, Pooler, server};
 
 /// Opens the engine on a database of its own.
 pub(super) struct Postgres;
@@ -15,6 +15,20 @@ impl Factory for Postgres {
     async fn open() -> (PostgresStore, Database) {
         let database = server().migrated().await;
         (database.node(0).await, database)
+    }
+}
+
+/// Opens the engine behind a pooler that gives each transaction any connection.
+pub(super) struct PgBouncer;
+
+impl Factory for PgBouncer {
+    type Store = PostgresStore;
+    type Kept = Database;
+
+    async fn open() -> (PostgresStore, Database) {
+        let database = server().migrated().await;
+        let options = PostgresOptions::new(Pooler::shared().parameters(&database));
+        (PostgresStore::open(options).await.unwrap(), database)
     }
 }
 
