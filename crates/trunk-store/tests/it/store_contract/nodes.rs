@@ -107,4 +107,6 @@ pub(super) async fn the_calls_of_a_dead_node_are_settled_once(
 pub(super) async fn two_nodes_share_what_is_due(one: &impl Store, other: &impl Store) {
     super::jobs::jobs_are_taken_by_one_of_two(one, other).await;
     super::events::subjects_are_taken_by_one_of_two(one, other).await;
+    one.reset(None, false).await.unwrap();
+    super::events::two_nodes_send_each_event_once_and_in_its_order(one, other).await;
 }
