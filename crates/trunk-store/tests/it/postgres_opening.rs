@@ -9,7 +9,7 @@ use trunk_store::{
     Records as _, Scope,
 };
 
-use crate::support::postgres::{Database, server};
+use crate::support::postgres::{Database, Server, server};
 use crate::support::records::{commit, did, dids, everything, id, insert, trunk, trunks};
 use crate::support::within;
 
@@ -139,5 +139,73 @@ async fn a_database_whose_records_break_a_new_unique_mark_is_refused_and_says_wh
             "{error}"
         );
         assert!(error.to_string().contains("voice_out_trunks/name"), "{error}");
+    }
+}
+
+/// Makes an authority, and a certificate of it for `localhost`, in the folder of a server.
+fn certificates(server: &Server) {
+    let openssl = |arguments: &str| {
+        let mut command = server.program("/usr/bin/env");
+        command.arg("openssl").args(arguments.split_whitespace());
+        crate::support::postgres::run(&mut command);
+    };
+    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    openssl(&format!("{new} -subj /CN=tests -keyout ca.key -out ca.pem"));
+    openssl(&format!(
+        "{new} -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+         -CA ca.pem -CAkey ca.key -keyout server.key -out server.pem"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_must_prove_what_the_address_asks_for() {
+    let server: &'static Server = Box::leak(Box::new(Server::start("")));
+    certificates(server);
+    server.stop();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = server.folder().display();
+    server.boot(&format!(
+        "-c listen_addresses=localhost -c port={port} -c ssl=on -c ssl_cert_file={folder}/server.pem \
+         -c ssl_key_file={folder}/server.key"
+    ));
+    let open = async |host: &str, settings: &str| {
+        let url = format!("postgres://tests@{host}:{port}/postgres?application_name=asked&{settings}");
+        PostgresStore::open(PostgresOptions::new(url)).await
+    };
+    let parameters = format!("{} port={port}", server.parameters("postgres"));
+    let (watch, connection) = tokio_postgres::connect(&parameters, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let encrypted = async || {
+        let select = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                      WHERE application_name = 'asked'";
+        watch.query_one(select, &[]).await.unwrap().get::<_, Option<bool>>(0)
+    };
+    let root = format!("sslrootcert={folder}/ca.pem");
+    for (host, settings, is_encrypted) in [
+        ("localhost", "sslmode=disable".to_owned(), false),
+        ("localhost", "sslmode=prefer".to_owned(), true),
+        ("127.0.0.1", "sslmode=require".to_owned(), true),
+        ("127.0.0.1", format!("sslmode=require&{root}"), true),
+        ("127.0.0.1", format!("sslmode=verify-ca&{root}"), true),
+        ("localhost", format!("sslmode=verify-full&{root}"), true),
+    ] {
+        let store = open(host, &settings).await.unwrap_or_else(|error| panic!("{host} {settings}: {error}"));
+        store.check().await.unwrap();
+        assert_eq!(encrypted().await, Some(is_encrypted), "{host} {settings}");
+        drop(store);
+        within("the end of the connections", async {
+            while encrypted().await.is_some() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+    for (host, settings) in [
+        ("127.0.0.1", format!("sslmode=verify-full&{root}")),
+        ("localhost", "sslmode=verify-full".to_owned()),
+        ("localhost", "sslmode=verify-ca&sslrootcert=system".to_owned()),
+    ] {
+        let error = open(host, &settings).await.unwrap_err();
+        assert!(matches!(error, PostgresOpenError::Engine(_)), "{host} {settings}: {error}");
     }
 }

@@ -6,6 +6,7 @@ use trunk_store::{PostgresOptions, PostgresStore};
 
 use super::{Factory, feed, nodes};
 use crate::support::postgres::{Database, Pooler, server};
+use crate::support::within;
 
 /// Opens the engine on a database of its own.
 pub(super) struct Postgres;
