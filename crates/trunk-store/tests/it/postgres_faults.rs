@@ -185,3 +185,22 @@ async fn a_key_that_one_node_removes_is_refused_by_the_others_in_time() {
     .unwrap();
     assert!(DEADLINE > CHANGE_DELAY);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_completes_the_writes_that_have_begun_and_refuses_the_others() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let write = |n: u128| store.commit(vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]);
+    let begun: Vec<_> = (0..20).map(write).collect();
+    within("closing", store.close()).await.unwrap();
+    for outcome in futures_util::future::join_all(begun).await {
+        outcome.unwrap();
+    }
+    assert!(matches!(write(100).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.find(trunks(1), id(1)).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.key_by_id(id(1)).await, Err(StoreError::Failed(_))));
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    until("the end of the connections", async || database.execute(connections) == "0").await;
+    let other = database.node(0).await;
+    assert_eq!(other.list(everything(trunks(1))).await.unwrap().total, 20);
+}
