@@ -6,11 +6,13 @@ mod batches;
 mod callback_secrets;
 mod calls;
 mod documents;
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 mod events;
 mod feed;
 mod idempotency;
 mod jobs;
 mod lists;
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 mod nodes;
 #[cfg(feature = "postgres")]
 mod postgres;
