@@ -6,7 +6,6 @@ mod batches;
 mod callback_secrets;
 mod calls;
 mod documents;
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 mod events;
 mod feed;
 mod idempotency;
