@@ -16,7 +16,7 @@ mod tokens;
 #[cfg(feature = "voipbin")]
 mod voipbin;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,8 @@
 //! replace [`SqliteStore`] without a change to a handler. A read returns records as they were stored. A write is data: a
 //! list of [`Change`]s that are applied together or not at all, and that is answered only after the commit is durable. Parts
 //! of a server that keep copies of stored data follow the [`ChangeFeed`]. The contract in `tests/it/store_contract` is what
-//! every engine is held to; `postgres` is a proof that the traits fit a second one.
+//! every engine is held to. With the feature `postgres` there is a second one, `PostgresStore`: a database on a server, which
+//! any number of nodes share.
 //!
 //! [`Records`] and [`Documents`] are two mechanisms for stored JSON with a revision. One for both was written out and reads
 //! worse. The store derives the index of a record from its declaration, and builds it anew when the declaration changes; the
@@ -30,6 +31,7 @@ mod call;
 mod callback_secret;
 mod canonical;
 mod change;
+mod directory;
 mod document;
 mod error;
 mod feed;
@@ -38,6 +40,8 @@ mod idempotency;
 mod index;
 mod job;
 mod limits;
+mod list_cache;
+mod node;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -45,6 +49,7 @@ mod query;
 mod record;
 mod sqlite;
 mod store;
+mod sum_parts;
 mod token_key;
 
 pub use answer::Answer;
@@ -65,16 +70,17 @@ pub use job::{
     TakeJobs,
 };
 pub use limits::{Asker, StoreLimits};
+pub use node::Node;
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
 };
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresProof;
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
-    Jobs, Records, Store, TokenKeys, Writes, for_each_record,
+    Jobs, Nodes, Records, Store, TokenKeys, Writes, for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

@@ -1,120 +1,114 @@
-//! The change feed of other nodes: rows that are polled by position.
+//! The change feed of a node: its own writes as they are committed, and those of other nodes from a table that is polled.
 //!
-//! A transaction writes its position before it commits, so a row may become visible after later ones were read. Each poll
-//! therefore reads again what may still have been uncommitted, and drops what it has seen.
+//! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
+//! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
+//! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
+//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest transaction. A node marks the rows of its own writes as seen before it commits them.
+//!
+//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
+//! in any order. After a lost connection it is not known what was missed, or whether another server took over with less, and
+//! every follower loads anew.
+//!
+//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use service_base::clock::Stopwatch;
+use tokio::sync::watch;
 use tokio_postgres::Client;
-use uuid::Uuid;
+use tokio_postgres::types::Type;
 
-use super::transactions::TRANSACTION_LIMIT;
-use super::{Node, failed};
-use crate::{Committed, DocumentKind, StoreError};
+use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, RowId, read_rows, what};
+use super::failure::Done;
+use super::parameter::Parameter;
+use super::run::ATTEMPT_LIMIT;
+use super::transaction::Announcement;
+use super::{Node, records};
+use crate::{Committed, WriteHealth};
 
 /// Time between two polls: a fifth of [`CHANGE_DELAY`](crate::CHANGE_DELAY).
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest time of a poll, and of connecting for it.
+const POLL_LIMIT: Duration = Duration::from_secs(2);
 /// How far a poll reads back, in microseconds: twice the longest transaction.
-#[expect(clippy::cast_possible_truncation, reason = "it is four seconds")]
-const OVERLAP: i64 = 2 * TRANSACTION_LIMIT.as_micros() as i64;
-/// The kind of a row that reports a reset.
-pub(super) const RESET: i16 = -1;
+#[expect(clippy::cast_possible_truncation, reason = "it is six seconds")]
+const OVERLAP: i64 = 2 * ATTEMPT_LIMIT.as_micros() as i64;
+/// How far any poll reads back, in microseconds.
+const LEAST_OVERLAP: i64 = 100_000;
+/// Number of polls of which one reads back by the whole overlap.
+const POLLS_PER_WIDE: u32 = 10;
+/// How long rows are kept, in microseconds.
+const KEPT: i64 = 60_000_000;
+/// The time without a poll after which rows may have been deleted unread, in microseconds.
+const MAX_GAP: i64 = KEPT / 2;
+/// Number of polls between two deletions of old rows: about ten seconds.
+const POLLS_PER_PRUNE: u32 = 50;
+/// How long it is remembered which revision of a record is in the feed: longer than a commit takes.
+const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// Every kind of document, in the order of the numbers that rows have.
-const DOCUMENT_KINDS: [DocumentKind; 11] = [
-    DocumentKind::Platform,
-    DocumentKind::Customer,
-    DocumentKind::Agent,
-    DocumentKind::AccessKey,
-    DocumentKind::Number,
-    DocumentKind::OutboundConfig,
-    DocumentKind::Provider,
-    DocumentKind::Route,
-    DocumentKind::ProviderCall,
-    DocumentKind::Call,
-    DocumentKind::Flow,
-];
-
-/// A row of the change feed.
-#[derive(Debug, Clone)]
-pub(super) struct Row {
-    pub(super) subject: Uuid,
-    pub(super) revision: i64,
-    pub(super) kind: i16,
-    pub(super) customer: Uuid,
+/// What is in the feed of this node already.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The position behind which the next poll reads.
+    from: i64,
+    /// The position behind which a poll reads that takes nothing for granted.
+    wide_from: i64,
+    /// The database's time at the last poll.
+    polled_at: i64,
+    /// The rows that a later poll may read again, with their positions: those of this node have none until a poll reads them.
+    rows: HashMap<RowId, Option<i64>>,
+    /// The newest revision of each record that is in the feed, and when it was added.
+    newest: HashMap<i64, (i64, Stopwatch)>,
+    /// The position of the last reset of each account, and of all.
+    resets: BTreeMap<Option<i64>, i64>,
 }
 
-impl Row {
-    pub(super) fn effect(&self) -> Committed {
-        let kind = usize::try_from(self.kind).ok().and_then(|number| DOCUMENT_KINDS.get(number).copied());
-        match kind {
-            Some(kind) => Committed::Document { kind, id: self.subject, customer: self.customer },
-            None => Committed::Reset { account: None, accounts: false },
-        }
+/// The rows of a transaction that are about to be committed. They are taken back unless it succeeds.
+pub(super) struct Marks<'a> {
+    node: &'a Node,
+    rows: Vec<RowId>,
+}
+
+impl Marks<'_> {
+    /// Keeps the marks: the transaction was committed.
+    pub(super) fn keep(mut self) {
+        self.rows.clear();
     }
 }
 
-/// The rows that are in the feed of this node: of each subject, the newest revision and its position.
-#[derive(Debug)]
-pub(super) struct Seen {
-    /// The newest position that a poll has read.
-    position: i64,
-    by_subject: HashMap<Uuid, (i64, i64)>,
+impl Drop for Marks<'_> {
+    fn drop(&mut self) {
+        if !self.rows.is_empty() {
+            let mut seen = self.node.seen();
+            for row in &self.rows {
+                seen.rows.remove(row);
+            }
+        }
+    }
 }
 
 impl Seen {
-    /// What was committed before now. What is being committed meanwhile is not part of it, however early its position is.
-    pub(super) async fn present(client: &Client) -> Result<Self, StoreError> {
-        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-        let now = client.query_one(now, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)?;
-        let mut seen = Self { position: now, by_subject: HashMap::new() };
-        for (position, row) in rows_since(client, now - OVERLAP).await? {
-            seen.is_new(&row, position);
+    /// Whether a record's effect is newer than what is in the feed, which it then is.
+    fn is_newer(&mut self, account: i64, number: i64, revision: i64, position: i64) -> bool {
+        let is_reset = |of: Option<i64>| self.resets.get(&of).is_some_and(|reset| *reset > position);
+        if is_reset(Some(account)) || is_reset(None) {
+            return false;
         }
-        Ok(seen)
+        let newest = self.newest.entry(number).or_insert((-1, Stopwatch::start()));
+        let is_newer = revision > newest.0;
+        if is_newer {
+            *newest = (revision, Stopwatch::start());
+        }
+        is_newer
     }
 
-    /// Marks rows that this node is about to commit. It adds them to the feed itself.
-    pub(super) fn mark_own(&mut self, rows: &[Row]) {
-        for row in rows {
-            self.by_subject.insert(row.subject, (row.revision, i64::MAX));
-        }
-    }
-
-    /// Takes back the marks of rows that were not committed. What other nodes wrote meanwhile appears again.
-    pub(super) fn unmark(&mut self, rows: &[Row]) {
-        for row in rows {
-            self.by_subject.remove(&row.subject);
-        }
-    }
-
-    /// Returns whether a row that was read is new, and remembers it.
-    fn is_new(&mut self, row: &Row, position: i64) -> bool {
-        self.position = self.position.max(position);
-        match self.by_subject.entry(row.subject) {
-            Entry::Occupied(mut seen) if seen.get().0 >= row.revision => {
-                // An own row gets its position here; until then it cannot be forgotten.
-                seen.get_mut().1 = seen.get().1.min(position);
-                false
-            }
-            Entry::Occupied(mut seen) => {
-                seen.insert((row.revision, position));
-                true
-            }
-            Entry::Vacant(unseen) => {
-                unseen.insert((row.revision, position));
-                true
-            }
-        }
-    }
-
-    /// Forgets the rows that no later poll reads.
     fn prune(&mut self) {
-        let from = self.position - OVERLAP;
-        self.by_subject.retain(|_, (_, position)| *position >= from);
+        let from = self.wide_from;
+        self.rows.retain(|_, position| position.is_none_or(|position| position > from));
+        self.newest.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
+        self.resets.retain(|_, position| *position > from - KEPT);
     }
 }
 
@@ -122,40 +116,249 @@ impl Node {
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Polls until the task is aborted. After a failure the followers load anew, because it is not known what they missed.
-pub(super) async fn run(node: Arc<Node>, client: Client) {
-    loop {
-        tokio::time::sleep(POLL_INTERVAL).await;
-        if let Err(error) = poll(&node, &client).await {
-            tracing::error!(%error, "the changes of other nodes cannot be read");
-            node.feed.lose();
+    /// Marks rows that this node is about to commit as seen.
+    pub(super) fn mark(&self, rows: &[i64]) -> Marks<'_> {
+        let rows: Vec<RowId> = rows.iter().map(|row| (self.number, *row)).collect();
+        self.seen().rows.extend(rows.iter().map(|row| (*row, None)));
+        Marks { node: self, rows }
+    }
+
+    /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. If records
+    /// were not collected for followers that came meanwhile, all load anew.
+    pub(super) fn publish(&self, announced: Vec<Announcement>, position: i64, has_links: bool) {
+        let (mut effects, mut deleted, mut is_complete) = (Vec::new(), Vec::new(), true);
+        let follows_records = self.feed.follows_records();
+        let mut seen = self.seen();
+        for announcement in announced {
+            match announcement {
+                Announcement::Record { account, record, links } => {
+                    if follows_records && !has_links {
+                        is_complete = false;
+                    }
+                    if seen.is_newer(account, record.number, record.revision, position) && has_links {
+                        let record = *record;
+                        effects.push(Committed::Stored(crate::StoredRecord { account, record, links }));
+                    }
+                }
+                Announcement::RecordDeleted { account, kind, id, number } => {
+                    if seen.is_newer(account, number, i64::MAX, position) && follows_records {
+                        deleted.push(Committed::Deleted { account, kind, id });
+                    }
+                }
+                Announcement::Document { kind, id, customer, .. } => {
+                    effects.push(Committed::Document { kind, id, customer });
+                }
+                Announcement::Account { number } => effects.push(Committed::Account { account: number }),
+                Announcement::TokenKeys => {}
+                Announcement::Reset { account, accounts } => {
+                    seen.resets.insert(account, position);
+                    effects.push(Committed::Reset { account, accounts });
+                }
+            }
+        }
+        effects.extend(deleted);
+        if is_complete {
+            // Under the lock, so that effects are added in the order in which they were compared.
+            self.feed.append(effects.into());
+        } else {
+            self.feed.lose();
         }
     }
 }
 
-async fn poll(node: &Node, client: &Client) -> Result<(), StoreError> {
-    let from = node.seen().position - OVERLAP;
-    let rows = rows_since(client, from).await?;
+/// Takes what is committed now as seen: what a follower loads contains it.
+pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
+    // Of what is in progress, the rows are read later; rows that are older than the overlap are not read.
+    let Polled { now, oldest, .. } = read_rows(client, i64::MAX).await?;
+    let from = oldest.min(now - OVERLAP) - 1;
+    let Polled { rows, .. } = read_rows(client, from).await?;
     let mut seen = node.seen();
-    let new = rows.into_iter().filter(|(position, row)| seen.is_new(row, *position));
-    let effects = new.map(|(_, row)| row.effect()).collect();
-    seen.prune();
-    // Under the lock, so that the newer change of a subject that this node is committing comes later.
-    node.feed.append(effects);
+    (seen.from, seen.wide_from, seen.polled_at) = (from, from, now);
+    seen.rows.extend(rows.into_iter().map(|(position, row, _)| (row, Some(position))));
     Ok(())
 }
 
-/// The rows of the change feed behind a position, in the order of the positions.
-async fn rows_since(client: &Client, position: i64) -> Result<Vec<(i64, Row)>, StoreError> {
-    let select = "SELECT position, subject, revision, kind, customer FROM change WHERE position > $1 \
-                  ORDER BY position, revision";
-    let rows = client.query(select, &[&position]).await.map_err(failed)?;
-    let row = |row: &tokio_postgres::Row| {
-        let (subject, revision) = (row.try_get(1)?, row.try_get(2)?);
-        let (kind, customer) = (row.try_get(3)?, row.try_get(4)?);
-        Ok((row.try_get(0)?, Row { subject, revision, kind, customer }))
+/// Polls until the task is aborted.
+pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiver<()>) {
+    let (mut client, mut polls, mut is_lost) = (Some(client), 0_u32, false);
+    loop {
+        // A notification only shortens the wait.
+        if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
+            // There are no notifications.
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        let since = Stopwatch::start();
+        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, polls)).await;
+        match attempt {
+            Ok(Ok(())) => {
+                is_lost = false;
+                node.known.confirm(since);
+                node.report(true);
+            }
+            failed => {
+                if !is_lost {
+                    let error = match failed {
+                        Ok(Err(failure)) => failure.into_store_error(false).to_string(),
+                        _ => "no answer in time".to_owned(),
+                    };
+                    tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
+                }
+                (client, is_lost) = (None, true);
+                node.report(false);
+            }
+        }
+        polls = polls.wrapping_add(1);
+        if polls.is_multiple_of(POLLS_PER_PRUNE)
+            && let Some(client) = &client
+        {
+            let delete = "DELETE FROM change WHERE position < $1";
+            let before = node.seen().polled_at - KEPT;
+            let parameters: [Parameter<'_>; 1] = [(&before, Type::INT8)];
+            let deleted = client.execute_typed(delete, &parameters);
+            if !matches!(tokio::time::timeout(POLL_LIMIT, deleted).await, Ok(Ok(_))) {
+                tracing::debug!(node = node.number, "old rows of the change feed were not deleted");
+            }
+        }
+    }
+}
+
+/// Polls once, on a new connection if there is none.
+async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, polls: u32) -> Done<()> {
+    let client = match client {
+        Some(client) => client,
+        None => client.insert(node.connect().await?),
     };
-    rows.iter().map(row).collect::<Result<_, _>>().map_err(failed)
+    if was_lost {
+        begin(node, client).await?;
+        node.known.load(client).await?;
+        node.feed.lose();
+        return Ok(());
+    }
+    let from = {
+        let seen = node.seen();
+        if polls.is_multiple_of(POLLS_PER_WIDE) { seen.wide_from } else { seen.from }
+    };
+    let Polled { now, oldest, rows } = read_rows(client, from).await?;
+    let gap = now - node.seen().polled_at;
+    if gap > MAX_GAP || rows.len() >= MAX_ROWS {
+        begin(node, client).await?;
+        node.known.load(client).await?;
+        node.feed.lose();
+        return Ok(());
+    }
+    let new: Vec<_> = {
+        let seen = node.seen();
+        rows.iter().filter(|(_, row, _)| !seen.rows.contains_key(row)).cloned().collect()
+    };
+    let effects = effects_of(node, client, &new).await?;
+    let mut seen = node.seen();
+    for (position, row, _) in &rows {
+        seen.rows.insert(*row, Some(*position));
+    }
+    (seen.from, seen.wide_from) = (oldest.min(now - LEAST_OVERLAP) - 1, oldest.min(now - OVERLAP) - 1);
+    seen.polled_at = now;
+    let mut write = Vec::with_capacity(effects.len());
+    for (position, number, revision, account, effect) in effects {
+        if number == 0 || seen.is_newer(account, number, revision, position) {
+            if let Committed::Reset { account, .. } = &effect {
+                seen.resets.insert(*account, position);
+            }
+            write.push(effect);
+        }
+    }
+    seen.prune();
+    node.feed.append(write.into());
+    Ok(())
+}
+
+/// An effect with its position and, for a record, its number, revision and account.
+type Effect = (i64, i64, i64, i64, Committed);
+
+/// The effects of the rows that other nodes wrote. Records are read as they are now. What the node keeps in memory is
+/// brought up to date first.
+async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow)]) -> Done<Vec<Effect>> {
+    let mut accounts: HashSet<i64> = HashSet::new();
+    let mut all = false;
+    for (_, _, row) in rows {
+        match row.what {
+            what::ACCOUNT => drop(accounts.insert(row.account)),
+            what::RESET if row.revision != 0 => drop(accounts.insert(row.account)),
+            what::TOKEN_KEYS | what::RESET_OF_ALL => all = true,
+            _ => {}
+        }
+    }
+    if all {
+        node.known.load(client).await?;
+    } else {
+        for account in accounts {
+            node.known.load_account(client, account).await?;
+        }
+    }
+    let follows_records = node.feed.follows_records();
+    let numbers: Vec<i64> =
+        rows.iter().filter(|(_, _, row)| row.what == what::RECORD).map(|(_, _, row)| row.number).collect();
+    let mut stored = if follows_records && !numbers.is_empty() {
+        records::stored(client, &node.symbols, &numbers).await?
+    } else {
+        HashMap::new()
+    };
+    let mut effects = Vec::with_capacity(rows.len());
+    for (position, _, row) in rows {
+        let plain = |effect| (*position, 0, 0, 0, effect);
+        match row.what {
+            what::RECORD => {
+                // The record may be gone, and its deletion follows; several changes of one record are one effect.
+                if let Some(stored) = stored.remove(&row.number) {
+                    let (number, revision) = (stored.record.number, stored.record.revision);
+                    effects.push((*position, number, revision, stored.account, Committed::Stored(stored)));
+                }
+            }
+            what::RECORD_DELETED => {
+                if let Some(kind) = node.symbols.kind_name(row.kind).filter(|_| follows_records) {
+                    let effect = Committed::Deleted { account: row.account, kind, id: row.subject };
+                    effects.push((*position, row.number, i64::MAX, row.account, effect));
+                }
+            }
+            what::DOCUMENT => {
+                let kind = usize::try_from(row.kind).ok().and_then(|kind| DOCUMENT_KINDS.get(kind).copied());
+                if let Some(kind) = kind {
+                    effects.push(plain(Committed::Document {
+                        kind,
+                        id: row.subject,
+                        customer: row.customer,
+                    }));
+                }
+            }
+            what::ACCOUNT => effects.push(plain(Committed::Account { account: row.account })),
+            what::RESET => {
+                let accounts = row.revision != 0;
+                effects.push(plain(Committed::Reset { account: Some(row.account), accounts }));
+            }
+            what::RESET_OF_ALL => {
+                effects.push(plain(Committed::Reset { account: None, accounts: row.revision != 0 }));
+            }
+            _ => {}
+        }
+    }
+    Ok(effects)
+}
+
+impl Node {
+    /// Notes whether the database can be reached.
+    pub(super) fn report(&self, is_there: bool) {
+        let health = if is_there { WriteHealth::Writable } else { WriteHealth::Away };
+        self.health.send_if_modified(|known| {
+            let changed = *known != health;
+            if changed {
+                tracing::info!(
+                    node = self.number,
+                    reachable = is_there,
+                    "whether the database can be reached changed"
+                );
+                *known = health;
+            }
+            changed
+        });
+    }
 }

@@ -1,0 +1,37 @@
+//! The engine itself: its health, and its end.
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::PostgresStore;
+use crate::{Answer, Engine, MissingCommits, WriteHealth};
+
+impl Engine for PostgresStore {
+    fn write_health(&self) -> watch::Receiver<WriteHealth> {
+        self.node.health.subscribe()
+    }
+
+    /// Which commits were acknowledged is what the server of the database keeps.
+    fn missing_commits(&self) -> Option<MissingCommits> {
+        None
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        let select = "SELECT 1";
+        Answer::later(self.node.read(select, |client, select| {
+            Box::pin(async move { Ok(client.query_typed(select, &[]).await.map(drop)?) })
+        }))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Answer::later(async move {
+            // No write begins while this waits for those that have begun; later ones find the pool closed.
+            let all_ended = self.node.gate.write().await;
+            self.node.pool.close();
+            drop(all_ended);
+            self.tasks.iter().for_each(AbortHandle::abort);
+            self.node.known.doubt();
+            Ok(())
+        })
+    }
+}
