@@ -60,7 +60,7 @@ async fn nodes_that_listen_keep_the_contract_of_the_feed() {
     let database = server().migrated().await;
     let node = async |number| {
         let mut options = PostgresOptions::new(Pooler::shared().parameters(&database));
-        (options.node, options.listen) = (number, Some(database.parameters()));
+        (options.node, options.listen) = (Some(number), Some(database.parameters()));
         PostgresStore::open(options).await.unwrap()
     };
     let (one, other) = (node(0).await, node(1).await);
