@@ -32,6 +32,7 @@ mod accounts;
 mod address;
 mod callback_secrets;
 mod calls;
+mod channels;
 mod content;
 mod documents;
 mod engine;

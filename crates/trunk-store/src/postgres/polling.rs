@@ -24,8 +24,8 @@ use uuid::Uuid;
 use super::failure::Done;
 use super::run::ATTEMPT_LIMIT;
 use super::transaction::Announcement;
-use super::{Node, records};
-use crate::{Committed, DocumentKind, WriteHealth};
+use super::{Node, calls, records};
+use crate::{Committed, DocumentKind, RunningCall, StoredCharge, WriteHealth};
 
 /// Time between two polls: a fifth of [`CHANGE_DELAY`](crate::CHANGE_DELAY).
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -55,6 +55,10 @@ mod what {
     /// Of one account. The column `revision` has 1 if the accounts were deleted too.
     pub(super) const RESET: i16 = 5;
     pub(super) const RESET_OF_ALL: i16 = 6;
+    /// Of a call. The column `customer` has its trunk.
+    pub(super) const CALL_RUNNING: i16 = 7;
+    pub(super) const CALL_ENDED: i16 = 8;
+    pub(super) const HANG_UP: i16 = 9;
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
@@ -183,7 +187,11 @@ impl Node {
                     effects.push(Committed::Document { kind, id, customer });
                 }
                 Announcement::Account { number } => effects.push(Committed::Account { account: number }),
-                Announcement::TokenKeys => {}
+                // A node counts its own calls itself.
+                Announcement::TokenKeys
+                | Announcement::CallRunning { .. }
+                | Announcement::CallEnded { .. } => {}
+                Announcement::HangUp { call } => effects.push(Committed::HangUp(call)),
                 Announcement::Reset { account, accounts } => {
                     seen.resets.insert(account, position);
                     effects.push(Committed::Reset { account, accounts });
@@ -275,6 +283,21 @@ fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
             ..nothing
         },
         Announcement::Account { number } => ChangeRow { what: what::ACCOUNT, account: *number, ..nothing },
+        Announcement::CallRunning { account, trunk, call } => ChangeRow {
+            what: what::CALL_RUNNING,
+            account: *account,
+            subject: *call,
+            customer: *trunk,
+            ..nothing
+        },
+        Announcement::CallEnded { account, trunk, call } => ChangeRow {
+            what: what::CALL_ENDED,
+            account: *account,
+            subject: *call,
+            customer: *trunk,
+            ..nothing
+        },
+        Announcement::HangUp { call } => ChangeRow { what: what::HANG_UP, subject: *call, ..nothing },
         Announcement::TokenKeys => ChangeRow { what: what::TOKEN_KEYS, ..nothing },
         Announcement::Reset { account: Some(account), accounts } => {
             ChangeRow { what: what::RESET, account: *account, revision: (*accounts).into(), ..nothing }
@@ -452,6 +475,7 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, i64, ChangeRow)]
     } else {
         HashMap::new()
     };
+    let (mut running, mut ended) = calls_of(client, rows, follows_records).await?;
     let mut effects = Vec::with_capacity(rows.len());
     for (position, _, row) in rows {
         let plain = |effect| (*position, 0, 0, 0, effect);
@@ -487,10 +511,34 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, i64, ChangeRow)]
             what::RESET_OF_ALL => {
                 effects.push(plain(Committed::Reset { account: None, accounts: row.revision != 0 }));
             }
+            // What became of a call since then is what counts: it may have ended, and several rows of it are one effect.
+            what::CALL_RUNNING => {
+                effects.extend(running.remove(&row.subject).map(|call| plain(Committed::CallRunning(call))));
+            }
+            what::CALL_ENDED => {
+                effects.extend(ended.remove(&row.subject).map(|charge| plain(Committed::CallEnded(charge))));
+            }
+            what::HANG_UP => effects.push(plain(Committed::HangUp(row.subject))),
             _ => {}
         }
     }
     Ok(effects)
+}
+
+/// The calls of rows that other nodes wrote, by their ids: those that run, and those that ended.
+type CallsOfRows = (HashMap<Uuid, Arc<RunningCall>>, HashMap<Uuid, Arc<StoredCharge>>);
+
+async fn calls_of(client: &Client, rows: &[(i64, i64, ChangeRow)], are_followed: bool) -> Done<CallsOfRows> {
+    let ids = |what: i16| -> Vec<Uuid> {
+        let of = rows.iter().filter(|(_, _, row)| are_followed && row.what == what);
+        of.map(|(_, _, row)| row.subject).collect()
+    };
+    let (running, ended) = (ids(what::CALL_RUNNING), ids(what::CALL_ENDED));
+    // In this order: a call that ends in between is found as running, and its end is in a later poll or among these rows.
+    let running = if running.is_empty() { Vec::new() } else { calls::running_with(client, &running).await? };
+    let ended = if ended.is_empty() { Vec::new() } else { calls::charges_of(client, &ended).await? };
+    let running = running.into_iter().map(|call| (call.id, Arc::new(call))).collect();
+    Ok((running, ended.into_iter().map(|charge| (charge.id, Arc::new(charge))).collect()))
 }
 
 impl Node {
