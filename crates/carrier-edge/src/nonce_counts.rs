@@ -7,6 +7,8 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use trunk_rules::carrier::{NonceState, Nonces, NoncesAt};
 
+use super::node_mark::NodeMark;
+
 /// The last count of each nonce. Entries are removed once the nonce has expired, because it is refused then
 /// anyway.
 #[derive(Debug, Default)]
@@ -37,15 +39,19 @@ impl CountTable {
     }
 }
 
-/// The state of nonces at a time, with their counts.
+/// The state of nonces at a time, with their counts. Those of other nodes count as expired, because their counts are not known.
 pub(crate) struct CountedNonces<'a> {
     pub nonces: NoncesAt<'a>,
+    pub mark: NodeMark,
     pub counts: &'a CountTable,
 }
 
 impl Nonces for CountedNonces<'_> {
     fn state(&self, nonce: &[u8]) -> NonceState {
-        self.nonces.state(nonce)
+        match self.nonces.state(nonce) {
+            NonceState::Fresh if !self.mark.made(nonce) => NonceState::Expired,
+            state => state,
+        }
     }
 
     fn last_count(&self, nonce: &[u8]) -> Option<u32> {

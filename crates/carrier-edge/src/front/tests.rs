@@ -16,6 +16,11 @@ const REALM: &str = "out.didww.com";
 /// A filter with two trunks: one allows every address and `203.0.113.0/24` with credentials, the other one
 /// `198.50.0.0/15` by address alone.
 fn front() -> Front {
+    front_of(NodeMark::default())
+}
+
+/// The filter of a node with this mark.
+fn front_of(mark: NodeMark) -> Front {
     let clock = Clock::system();
     clock.freeze(Some(Timestamp::from_unix_millis(START)));
     let trunks = Trunks::new(REALM.to_owned());
@@ -47,6 +52,7 @@ fn front() -> Front {
         Arc::default(),
         Settings::default(),
         "trunk-server".to_owned(),
+        (NonceKey::new(&[7; 32]), mark),
     );
     assert_eq!(front.trunks.read().index.len(), 2);
     front

@@ -147,16 +147,14 @@ impl Spending {
         Decimal::ZERO
     }
 
-    /// Forgets what others charged, for a caller that reads it again and counts what it finds with `count`. The owner's
-    /// re-opening of the trunk is kept.
-    pub fn recount(&mut self, meters: impl IntoIterator<Item = Meter>, count: impl FnOnce(&mut Self)) {
-        let pardoned = self.pardoned;
+    /// Forgets the calls that have ended, and those with these meters, for a caller that reads and counts them again. Returns
+    /// whether the trunk was [re-opened](Self::pardon) and not charged since: the caller repeats it after it has counted.
+    pub fn forget_others(&mut self, meters: impl IntoIterator<Item = Meter>) -> bool {
         for meter in meters {
             self.drop_meter(&meter);
         }
         self.forget();
-        count(self);
-        self.pardoned = pardoned;
+        self.pardoned
     }
 
     /// Raises the price of a call to that of its billed time, and the sum by the difference.

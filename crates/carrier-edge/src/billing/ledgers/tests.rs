@@ -70,7 +70,7 @@ async fn ledgers_that_fell_behind_the_feed_are_compared_with_their_trunks() {
         billing.lock().get_mut(&TRUNK).unwrap().spending.blocks(LIMIT, at()),
         "the re-opening was missed"
     );
-    billing.compare(&store).await.unwrap();
+    billing.compare(&store, at()).await.unwrap();
     assert!(!billing.must_compare());
     let mut ledgers = billing.lock();
     let ledger = ledgers.get_mut(&TRUNK).unwrap();
