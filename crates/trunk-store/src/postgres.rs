@@ -44,6 +44,7 @@ mod indexing;
 mod jobs;
 mod known;
 mod list;
+mod listening;
 mod migrate;
 mod nodes;
 mod numbers;
@@ -66,7 +67,7 @@ mod write;
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
@@ -111,6 +112,8 @@ struct Node {
     turns: Turns,
     feed: Arc<Feed>,
     seen: Mutex<Seen>,
+    /// Notified when something was committed that other nodes are told of.
+    announced: Notify,
     jobs_scheduled: watch::Sender<()>,
     health: watch::Sender<WriteHealth>,
 }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
-use super::tls::{Proof, Tls};
+use super::tls::{Proof, Stream, Tls};
 
 /// The longest time in which a connection is opened.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
-const WAIT_LIMIT: Duration = Duration::from_secs(2);
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
@@ -50,14 +51,23 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("trunk-server");
         }
+        if config.get_hosts().len() > 1 {
+            // Of a cluster, the one that takes writes.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(2);
         config.tcp_user_timeout(3 * KEEPALIVE);
         Ok(Self { config, tls })
     }
 
+    /// Opens a connection, which the caller drives.
+    pub(super) async fn connect_raw(&self) -> Result<(Client, Connection<Socket, Stream<Socket>>), Error> {
+        self.config.connect(self.tls.clone()).await
+    }
+
     /// Opens a connection, whose task ends with the client.
     pub(super) async fn connect(&self) -> Result<Client, Error> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        let (client, connection) = self.connect_raw().await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to the database ended");

@@ -362,7 +362,10 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
     let (mut client, mut polls, mut is_lost) = (Some(client), 0_u32, false);
     loop {
         // A notification only shortens the wait.
-        let _woken = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await;
+        if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
+            // There are no notifications.
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
         let since = Stopwatch::start();
         let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost)).await;
         match attempt {
@@ -455,8 +458,7 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, i64, ChangeRow)]
         match row.what {
             what::ACCOUNT => drop(accounts.insert(row.account)),
             what::RESET if row.revision != 0 => drop(accounts.insert(row.account)),
-            what::TOKEN_KEYS => all = true,
-            what::RESET_OF_ALL => all = true,
+            what::TOKEN_KEYS | what::RESET_OF_ALL => all = true,
             _ => {}
         }
     }

@@ -308,6 +308,9 @@ impl Node {
             }
         };
         marks.keep();
+        if !announced.is_empty() {
+            self.announced.notify_one();
+        }
         self.know(client, &announced).await;
         for announcement in &mut announced {
             if let Announcement::Record { record, links: of, .. } = announcement {

@@ -19,7 +19,7 @@ const NO_ACCOUNT: i64 = 0;
 pub(super) struct Lane {
     pub(super) account: i64,
     pub(super) customer: Uuid,
-    pub(super) lane: i16,
+    pub(super) number: i16,
 }
 
 /// Returns the values of the columns `account` and `customer`.
@@ -39,8 +39,8 @@ impl Lane {
     /// The lane of a subject. A subject has one owner.
     pub(super) fn of(owner: Owner, subject: Uuid) -> Self {
         let (account, customer) = columns(owner);
-        let lane = i16::try_from(subject.as_u64_pair().1 % LANES).unwrap_or_default();
-        Self { account, customer, lane }
+        let number = i16::try_from(subject.as_u64_pair().1 % LANES).unwrap_or_default();
+        Self { account, customer, number }
     }
 
     pub(super) async fn lock(&self, transaction: &Transaction<'_>) -> Done<()> {
@@ -49,18 +49,21 @@ impl Lane {
         transaction
             .execute_typed(
                 select,
-                &[(&self.account, Type::INT8), (&self.customer, Type::UUID), (&self.lane, Type::INT2)],
+                &[(&self.account, Type::INT8), (&self.customer, Type::UUID), (&self.number, Type::INT2)],
             )
             .await?;
         Ok(())
     }
 }
 
-/// Locks the queue of a subject. Returns the node that holds it; `None` if the subject has no queue.
-pub(super) async fn lock_queue(transaction: &Transaction<'_>, subject: Uuid) -> Done<Option<Option<i64>>> {
+/// Locks the queue of a subject. Returns false if there is none, or another node holds it.
+pub(super) async fn lock_queue(transaction: &Transaction<'_>, subject: Uuid, node: i64) -> Done<bool> {
     let select = "SELECT holder FROM outbox_queue WHERE subject = $1 FOR UPDATE";
-    let row = transaction.query_typed_opt(select, &[(&subject, Type::UUID)]).await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
+    let Some(row) = transaction.query_typed_opt(select, &[(&subject, Type::UUID)]).await? else {
+        return Ok(false);
+    };
+    let holder: Option<i64> = row.try_get(0)?;
+    Ok(holder.is_none_or(|holder| holder == node))
 }
 
 /// Makes the first waiting event of each subject the first of its queue, and deletes the queues without one. The lanes and
