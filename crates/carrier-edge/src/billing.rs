@@ -99,7 +99,7 @@ impl Billing {
         store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut ledgers = Ledgers { is_shared: store.is_shared(), ..Ledgers::default() };
+        let mut ledgers = Ledgers::new(store.is_shared());
         ledgers.follow(store.follow(Interest::Everything));
         let Stored { charges, calls } = stored(store, now).await?;
         if ledgers.is_shared {

@@ -14,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use service_base::clock::Stopwatch;
 use service_core::nodes::HEARTBEAT_INTERVAL;
 use tokio::sync::{Notify, oneshot, watch};
 use trunk_rules::carrier::Full;
@@ -143,8 +144,9 @@ impl SharedChannels {
         let Some(of) = state.trunks.get_mut(&trunk) else { return };
         if !std::mem::replace(&mut of.is_due, true) {
             state.due.push_back(trunk);
-            self.due.notify_one();
         }
+        // Even if it was due already: while the store cannot be asked, calls that wait are refused.
+        self.due.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -258,10 +260,16 @@ pub(crate) async fn run<S: Channels + ?Sized>(
     mut health: watch::Receiver<WriteHealth>,
     limit_of: impl Fn(Uuid) -> Option<u32>,
 ) {
+    let mut compared = Stopwatch::start();
     loop {
-        let is_timely = tokio::time::timeout(HEARTBEAT_INTERVAL, channels.due.notified()).await.is_ok();
-        if !is_timely {
-            channels.compare_with(&limit_of);
+        tokio::select! {
+            () = channels.due.notified() => {}
+            // The store may be asked again.
+            Ok(()) = health.changed() => {}
+            () = tokio::time::sleep(HEARTBEAT_INTERVAL.saturating_sub(compared.elapsed())) => {
+                channels.compare_with(&limit_of);
+                compared = Stopwatch::start();
+            }
         }
         loop {
             if health.borrow_and_update().reason().is_some() {

@@ -91,7 +91,7 @@ const MERGED: &str =
 const NO_CALL_SLOT: &str =
     "the server has as many active calls as it can have, of all accounts together (calls)";
 
-const NOT_COUNTED: &str = "the database cannot be reached, so a call over the trunk's limit could not be told; its operator must bring it back";
+const NOT_COUNTED: &str = "the database cannot be reached, and the trunk has no channel left at this server; its operator must bring it back";
 
 const NO_CHANNEL: &str = "the call has no channel, which must not happen";
 

@@ -61,7 +61,22 @@ impl Nonces for CountedNonces<'_> {
 
 #[cfg(test)]
 mod tests {
+    use trunk_rules::carrier::NonceKey;
+
     use super::*;
+
+    #[test]
+    fn a_nonce_of_another_node_counts_as_expired_where_counts_are_strict() {
+        let (key, now, ttl) =
+            (NonceKey::new(&[7; 32]), Timestamp::from_unix_millis(0), Duration::from_mins(5));
+        let counts = CountTable::default();
+        let state = |made: i64, judged: i64| {
+            let nonce = key.issue(now, NodeMark::of(made).mark(5));
+            let nonces = NoncesAt { key: &key, now, ttl };
+            CountedNonces { nonces, mark: NodeMark::of(judged), counts: &counts }.state(nonce.as_bytes())
+        };
+        assert_eq!((state(1, 1), state(1, 2)), (NonceState::Fresh, NonceState::Expired));
+    }
 
     #[test]
     fn counts_are_kept_for_as_long_as_their_nonces_are_good() {

@@ -43,6 +43,11 @@ pub(super) struct Stored {
 }
 
 impl Ledgers {
+    /// Ledgers without trunks. `is_shared` is whether other nodes may run calls of the same trunks.
+    pub(super) fn new(is_shared: bool) -> Self {
+        Self { is_shared, ..Self::default() }
+    }
+
     /// Applies changes from this position of the feed on.
     pub(super) fn follow(&mut self, follower: Follower) {
         self.follower = Some(follower);

@@ -289,3 +289,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_challenge_of_one_node_is_answered_at_another_from_the_same_address_alone() {
+    let (one, other) = (front_of(NodeMark::of(1)), front_of(NodeMark::of(2)));
+    let now = one.clock.now();
+    let [source, another]: [IpAddr; 2] = ["198.51.100.7", "198.51.100.8"].map(|text| text.parse().unwrap());
+    let nonce = one.nonce(source, now);
+    let bound = |source| BoundNonces { nonces: other.nonces_at(now), binding: other.binding(source) };
+    assert_eq!(bound(source).state(nonce.as_bytes()), NonceState::Fresh);
+    assert_eq!(bound(another).state(nonce.as_bytes()), NonceState::Expired);
+    assert!(one.mark.made(nonce.as_bytes()) && !other.mark.made(nonce.as_bytes()));
+}

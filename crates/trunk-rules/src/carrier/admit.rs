@@ -205,7 +205,7 @@ impl Call<'_> {
                 }),
                 received: "call charges cannot be stored".to_owned(),
                 explanation:
-                    "the server cannot write call charges; its operator must free disk space or restart it"
+                    "the server cannot write call charges; its operator must free disk space, bring its database back or restart it"
                         .into(),
             };
             return Err(self.refuse(
