@@ -67,7 +67,7 @@ mod write;
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, RwLock, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
@@ -101,6 +101,8 @@ impl Drop for PostgresStore {
 /// What the parts of the engine share.
 struct Node {
     pool: deadpool_postgres::Pool,
+    /// Held by every write, so that closing can wait for them.
+    gate: Arc<RwLock<()>>,
     address: Address,
     /// The number of this node among those of the database.
     number: i64,

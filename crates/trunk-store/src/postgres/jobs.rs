@@ -57,22 +57,24 @@ const KEEP_EARLIER: &str = schedule!("due_at = excluded.due_at WHERE j.due_at > 
 
 /// As several [`Change::Schedule`](crate::Change::Schedule), one after the other.
 pub(super) async fn schedule(transaction: &Transaction<'_>, jobs: &[(&Job, IfScheduled)]) -> Done<()> {
-    for (job, _) in jobs {
-        check_size("subject", job.subject.len(), MAX_SUBJECT_BYTES)?;
-        check_size("payload", job.payload.len(), MAX_PAYLOAD_BYTES)?;
-    }
     let mut rest = jobs;
-    while let Some((_, existing)) = rest.first() {
+    while let Some((job, existing)) = rest.first() {
+        check_sizes(job)?;
         // A statement changes a job once, and all of its jobs in the same way.
         let mut keys = HashSet::new();
-        let together = rest
-            .iter()
-            .take_while(|(job, each)| each == existing && keys.insert((job.kind, job.subject.as_str())));
+        let together = rest.iter().take_while(|(job, each)| {
+            each == existing && check_sizes(job).is_ok() && keys.insert((job.kind, job.subject.as_str()))
+        });
         let (these, after) = rest.split_at(together.count());
         schedule_together(transaction, these, *existing).await?;
         rest = after;
     }
     Ok(())
+}
+
+fn check_sizes(job: &Job) -> Result<(), StoreError> {
+    check_size("subject", job.subject.len(), MAX_SUBJECT_BYTES)?;
+    check_size("payload", job.payload.len(), MAX_PAYLOAD_BYTES)
 }
 
 async fn schedule_together(

@@ -75,6 +75,7 @@ impl PostgresStore {
         let symbols = declared?;
         let node = Arc::new(Node {
             pool: address.pool(connections).map_err(PostgresOpenError::Engine)?,
+            gate: Arc::default(),
             address,
             number,
             limits,

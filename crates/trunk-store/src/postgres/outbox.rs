@@ -37,8 +37,8 @@ const LOCK_LANES: &str = "INSERT INTO outbox_lane AS l (account, customer, lane,
 /// that have none. The lanes are locked by a statement before this one, so it sees what others committed in them. A number is
 /// greater than those before it in the lane, whatever the clocks of the nodes say.
 const INSERT: &str = "WITH wanted AS (\
-         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[], $7::text[], \
-             $8::text[], $9::bigint[], $10::bigint[]) \
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[], \
+             $7::text[], $8::text[], $9::bigint[], $10::bigint[]) \
          AS w (account, customer, lane, subject, url, method, signature, body, created_at, number)), \
      event AS (\
          INSERT INTO outbox (subject, number, account, customer, lane, url, method, signature, body, created_at, \

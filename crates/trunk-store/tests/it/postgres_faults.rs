@@ -152,7 +152,7 @@ async fn a_quota_is_exact_however_many_nodes_create_records() {
     let nodes = [node(0).await, node(1).await];
     let write = |n: u128| {
         let made = insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})));
-        nodes[usize::from(n % 2 == 0)].commit(vec![made])
+        nodes[usize::from(n.is_multiple_of(2))].commit(vec![made])
     };
     let outcomes = futures_util::future::join_all((0..140).map(write)).await;
     let refused = StoreError::Quota { kind: "voice_out_trunks", most: QUOTA };
@@ -174,7 +174,7 @@ async fn a_key_that_one_node_removes_is_refused_by_the_others_in_time() {
     })
     .await
     .unwrap();
-    assert_eq!(other.accounts().await.unwrap(), [owner.clone()]);
+    assert_eq!(other.accounts().await.unwrap(), std::slice::from_ref(&owner));
     assert!(one.remove_key(owner.number, id(11)).await.unwrap());
     tokio::time::timeout(CHANGE_DELAY, async {
         while known().await {
@@ -184,4 +184,23 @@ async fn a_key_that_one_node_removes_is_refused_by_the_others_in_time() {
     .await
     .unwrap();
     assert!(DEADLINE > CHANGE_DELAY);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_completes_the_writes_that_have_begun_and_refuses_the_others() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let write = |n: u128| store.commit(vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]);
+    let begun: Vec<_> = (0..20).map(write).collect();
+    within("closing", store.close()).await.unwrap();
+    for outcome in futures_util::future::join_all(begun).await {
+        outcome.unwrap();
+    }
+    assert!(matches!(write(100).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.find(trunks(1), id(1)).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.key_by_id(id(1)).await, Err(StoreError::Failed(_))));
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    until("the end of the connections", async || database.execute(connections) == "0").await;
+    let other = database.node(0).await;
+    assert_eq!(other.list(everything(trunks(1))).await.unwrap().total, 20);
 }

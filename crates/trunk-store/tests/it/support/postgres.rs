@@ -157,7 +157,7 @@ impl Pooler {
     fn start(server: &Server) -> Self {
         let folder = server.folder.join("pooler");
         let settings = format!(
-            "[databases]\n* = host={}\n[pgbouncer]\nlisten_port = {}\nunix_socket_dir = {}\nauth_type = any\n\
+            "[databases]\n* = host={} user={USER}\n[pgbouncer]\nlisten_port = {}\nunix_socket_dir = {}\nauth_type = any\n\
              pool_mode = transaction\ndefault_pool_size = 8\nmax_client_conn = 1000\nlogfile = {}/log\n",
             server.folder.display(),
             Self::PORT,
