@@ -24,6 +24,8 @@ use crate::Core;
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// The time without a heartbeat after which a node is dead. Its calls have an heir two intervals later at most.
 pub const DEAD_AFTER: Duration = Duration::from_secs(10);
+/// Time until a heartbeat that could not be written is tried again: a busy database must not make this node dead.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The longest time of one heartbeat or look.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
 /// The time between two looks beyond which nothing is concluded from what was seen before.
@@ -106,14 +108,15 @@ async fn live<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, keeper:
 async fn beat<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, is_heard: &AtomicBool) {
     loop {
         let beat = tokio::time::timeout(ATTEMPT_LIMIT, store.heartbeat(now())).await;
-        let was_heard = is_heard.swap(matches!(beat, Ok(Ok(()))), Ordering::Relaxed);
+        let is_written = matches!(beat, Ok(Ok(())));
+        let was_heard = is_heard.swap(is_written, Ordering::Relaxed);
         match beat {
             Ok(Err(StoreError::Conflict)) => return,
             Ok(Ok(())) => {}
             missed if was_heard => tracing::warn!(?missed, "the heartbeat of this node could not be written"),
             _ => {}
         }
-        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+        tokio::time::sleep(if is_written { HEARTBEAT_INTERVAL } else { RETRY_DELAY }).await;
     }
 }
 

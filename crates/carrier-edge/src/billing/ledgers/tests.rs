@@ -188,6 +188,7 @@ fn charges_are_counted_anew_without_losing_what_is_not_stored_yet() {
     let ledger = ledgers.get_mut(&TRUNK).unwrap();
     assert_eq!(ledger.unstored.keys().copied().collect::<Vec<_>>(), [Uuid::from_u128(5)]);
     assert!(!ledger.spending.blocks(LIMIT, at()), "what its owner decided is not undone");
+    ledger.grow_others(later(2));
     assert!(ledger.spending.blocks(LIMIT, later(2)), "it was charged since");
 }
 
