@@ -67,6 +67,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use service_base::background::in_background;
+use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
 use service_base::slots::Slots;
@@ -119,7 +120,11 @@ impl Edge {
     ///
     /// # Errors
     /// [`EdgeError`]; no socket is left open then.
-    pub async fn start(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
+    pub fn start(core: Arc<Core>, config: EdgeConfig) -> Boxed<'static, Result<Self, EdgeError>> {
+        Box::pin(Self::open(core, config))
+    }
+
+    async fn open(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.settings.check()?;
         nodes::begin(&core).await?;
         let is_shared = core.store.is_shared();
