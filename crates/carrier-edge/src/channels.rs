@@ -3,7 +3,7 @@
 //! The rules count the calls of this node first. If other nodes may run calls of the same trunk, one that has a limit asks the
 //! store next, before it rings or is answered. Calls that wait share a transaction, and so do channels that are given back, which
 //! happens at once when their calls end. A call that finds no free channel asks once more a moment later, because a channel
-//! that another node gives back travels behind the end of its call.
+//! that another node returns travels behind the end of its call.
 //!
 //! The store never counts less for this node than its calls have. So while the database is away, calls take the channels that
 //! this node holds, and those that are left are not given back; others are refused.
@@ -66,7 +66,7 @@ struct TrunkChannels {
     is_due: bool,
 }
 
-/// A channel of a trunk. Dropping it gives the channel back.
+/// A channel of a trunk. Dropping it returns the channel.
 #[derive(Debug)]
 #[must_use = "the channel is given back when this value is dropped"]
 pub(crate) struct SharedChannel {
@@ -173,7 +173,7 @@ impl SharedChannels {
         asked
     }
 
-    /// Gives channels that the store counts now to the calls that asked, as far as they reach.
+    /// Hands channels that the store counts now to the calls that asked, as far as they reach.
     fn received(self: &Arc<Self>, asked: &[Asked], held: &[HeldChannels]) {
         let mut answers = Vec::new();
         let mut state = self.lock();
@@ -244,7 +244,7 @@ impl SharedChannels {
     }
 }
 
-/// Answers calls. One that is gone gives its channel back, so this must not be called under the lock.
+/// Answers calls. One that is gone returns its channel, so this must not be called under the lock.
 fn answer(
     answers: Vec<(oneshot::Sender<Result<SharedChannel, NoChannel>>, Result<SharedChannel, NoChannel>)>,
 ) {
@@ -253,7 +253,7 @@ fn answer(
     }
 }
 
-/// Takes and gives back channels for as long as the edge runs. `limit_of` returns the present limit of a trunk.
+/// Takes and returns channels for as long as the edge runs. `limit_of` returns the present limit of a trunk.
 pub(crate) async fn run<S: Channels + ?Sized>(
     channels: &Arc<SharedChannels>,
     store: &S,

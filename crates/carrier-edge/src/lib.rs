@@ -377,7 +377,7 @@ async fn write_log_summaries(inner: Arc<Inner>, stack: Arc<Stack>) {
     }
 }
 
-/// Takes and gives back the channels that nodes share.
+/// Takes and returns the channels that nodes share.
 async fn share_channels(inner: Arc<Inner>, channels: Arc<SharedChannels>) {
     let limit_of = |trunk: uuid::Uuid| {
         let trunks = inner.trunks.read();

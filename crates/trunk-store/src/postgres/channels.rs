@@ -1,7 +1,7 @@
-//! Channels of trunks that the nodes share: how many each holds, and a row of each trunk that whoever takes some locks.
+//! Channels of trunks that the nodes share: how many each holds, and a row of each trunk that is locked to take some.
 //!
 //! With that lock, a transaction sees what every other one has taken: the statement that counts is executed after the lock was
-//! received, and sees what was committed until then. To give channels back needs no lock: whoever counts the old number refuses
+//! received, and sees what was committed until then. To return channels needs no lock: a node that counts the old number refuses
 //! rather than admits. The rows of a node are deleted with it; those of one that was taken over are not counted before.
 
 use std::collections::HashMap;

@@ -7,7 +7,7 @@ CREATE TABLE channel (
 );
 CREATE INDEX channel_node ON channel (node);
 
--- The row of a trunk that is locked by whoever takes channels of it.
+-- The row of a trunk that a node locks to take channels of it.
 CREATE TABLE channel_turn (
     trunk uuid   PRIMARY KEY,
     turns bigint NOT NULL
