@@ -304,7 +304,7 @@ impl StreamConnection {
                         Some(slot) if unproven_deadline.is_some() => slot.touch(),
                         _ => {}
                     }
-                    message_deadline = match (input.is_empty(), message_deadline) {
+                    message_deadline = match (framing::begins_no_message(&input), message_deadline) {
                         (true, _) => None,
                         (false, Some(deadline)) => Some(deadline),
                         (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),

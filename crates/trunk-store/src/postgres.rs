@@ -30,8 +30,10 @@
 
 mod accounts;
 mod address;
+mod call_rows;
 mod callback_secrets;
 mod calls;
+mod change_rows;
 mod channels;
 mod content;
 mod documents;
@@ -114,7 +116,7 @@ struct Node {
     turns: Turns,
     feed: Arc<Feed>,
     seen: Mutex<Seen>,
-    /// Notified when something was committed that other nodes are told of.
+    /// Notified when something was committed that other nodes learn.
     announced: Notify,
     jobs_scheduled: watch::Sender<()>,
     health: watch::Sender<WriteHealth>,
@@ -122,7 +124,7 @@ struct Node {
 
 impl Node {
     /// Returns a number that is greater than every one that this process was given before, and that no other process is
-    /// given: it is made of the time and of bits of this process.
+    /// given: it is made of the time and of bits of this node.
     fn number(&self) -> i64 {
         self.numbers.next()
     }

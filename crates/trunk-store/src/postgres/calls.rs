@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::call_rows::{charge, running_call};
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::transaction::{Announcement, Transaction};
@@ -195,17 +196,6 @@ pub(super) async fn running(client: &Client, node: i64) -> Done<RunningCalls> {
     Ok(RunningCalls { calls, step: step.map(Timestamp::from_unix_millis) })
 }
 
-fn running_call(row: &Row) -> Done<RunningCall> {
-    Ok(RunningCall {
-        id: row.try_get(0)?,
-        account: row.try_get(1)?,
-        trunk: row.try_get(2)?,
-        answered_at: Timestamp::from_unix_millis(row.try_get(3)?),
-        acknowledged: row.try_get(4)?,
-        attributes: row.try_get(5)?,
-    })
-}
-
 /// Returns the calls of other nodes that have no record: all of them, or one.
 async fn of_others(client: &Client, own: i64, id: Option<Uuid>) -> Done<Vec<NodeCall>> {
     let select = "SELECT id, account, trunk, answered_at, acknowledged, attributes, node FROM running_call r \
@@ -213,30 +203,6 @@ async fn of_others(client: &Client, own: i64, id: Option<Uuid>) -> Done<Vec<Node
                   AND NOT EXISTS (SELECT 1 FROM call c WHERE c.id = r.id) ORDER BY id";
     let rows = client.query_typed(select, &[(&own, Type::INT8), (&id, Type::UUID)]).await?;
     rows.iter().map(|row| Ok(NodeCall { node: row.try_get(6)?, call: running_call(row)? })).collect()
-}
-
-/// Returns the running calls with these ids, as the change feed has them.
-pub(super) async fn running_with(client: &Client, ids: &[Uuid]) -> Done<Vec<RunningCall>> {
-    let select = "SELECT id, account, trunk, answered_at, acknowledged, attributes FROM running_call \
-                  WHERE id = ANY ($1)";
-    client.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?.iter().map(running_call).collect()
-}
-
-/// Returns what the calls with these ids cost, as the change feed has them.
-pub(super) async fn charges_of(client: &Client, ids: &[Uuid]) -> Done<Vec<StoredCharge>> {
-    let select = "SELECT account, trunk, ended_at, price, id FROM call WHERE id = ANY ($1)";
-    client.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?.iter().map(|row| charge(row, 4)).collect()
-}
-
-/// Reads a charge from a row whose column `id` has the id.
-fn charge(row: &Row, id: usize) -> Done<StoredCharge> {
-    Ok(StoredCharge {
-        id: row.try_get(id)?,
-        account: row.try_get(0)?,
-        trunk: row.try_get(1)?,
-        ended_at: Timestamp::from_unix_millis(row.try_get(2)?),
-        price: row.try_get(3)?,
-    })
 }
 
 /// Reads charges behind an end of a call and the number of its record. Returns the position of the last one.

@@ -99,8 +99,13 @@ async fn connections_that_break_are_replaced_and_followers_load_anew() {
     until("the other node's write is in the feed", async || {
         let last = found(&other, trunks(1), id(1)).await;
         commit(&other, vec![replace(trunks(1), last, trunk("a", &json!({})))]).await;
-        tokio::time::sleep(CHANGE_DELAY).await;
-        !follower.is_current() && matches!(follower.changes(), Changes::Since(_))
+        let arrived = async {
+            while follower.is_current() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(CHANGE_DELAY, arrived).await.is_ok()
+            && matches!(follower.changes(), Changes::Since(_))
     })
     .await;
 }
