@@ -52,6 +52,9 @@ struct State {
     due: VecDeque<Uuid>,
 }
 
+/// Where a call that waits receives its channel.
+type Waiting = oneshot::Sender<Result<SharedChannel, NoChannel>>;
+
 /// The channels of one trunk.
 #[derive(Debug, Default)]
 struct TrunkChannels {
@@ -61,7 +64,7 @@ struct TrunkChannels {
     held: u32,
     /// The limit of the trunk as last known.
     limit: u32,
-    waiting: VecDeque<oneshot::Sender<Result<SharedChannel, NoChannel>>>,
+    waiting: VecDeque<Waiting>,
     /// True if the trunk is among those that are due.
     is_due: bool,
 }
@@ -245,9 +248,7 @@ impl SharedChannels {
 }
 
 /// Answers calls. One that is gone returns its channel, so this must not be called under the lock.
-fn answer(
-    answers: Vec<(oneshot::Sender<Result<SharedChannel, NoChannel>>, Result<SharedChannel, NoChannel>)>,
-) {
+fn answer(answers: Vec<(Waiting, Result<SharedChannel, NoChannel>)>) {
     for (waiting, answer) in answers {
         let _gone = waiting.send(answer);
     }
