@@ -27,6 +27,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
     include_str!("schema/08_idempotency.sql"),
     include_str!("schema/09_callback_secrets.sql"),
     include_str!("schema/10_token_keys.sql"),
+    include_str!("schema/11_nodes.sql"),
 ]];
 
 /// The version of the schema, and who brings it up to date now.
