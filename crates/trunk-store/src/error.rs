@@ -47,8 +47,11 @@ pub enum StoreError {
         "the database accepts no writes until the server is restarted, because its disk or its file failed"
     )]
     Ended,
-    /// It is not known whether the write was done; only a restart of the server will show. The store accepts no further
-    /// writes.
+    /// The database cannot be reached now. Nothing was changed. The engine reconnects by itself.
+    #[error("the database cannot be reached")]
+    Unavailable,
+    /// It is not known whether the write was done. An engine on a file accepts no further writes then, and only a restart of
+    /// the server will show; an engine on a server goes on, and a read shows.
     #[error("it is not known whether the write was done; read before you repeat it")]
     Unknown,
     /// The engine failed. The text is for the operator.

@@ -38,6 +38,7 @@ mod idempotency;
 mod index;
 mod job;
 mod limits;
+mod node;
 mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -65,16 +66,17 @@ pub use job::{
     TakeJobs,
 };
 pub use limits::{Asker, StoreLimits};
+pub use node::Node;
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
 };
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresProof;
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
-    Jobs, Records, Store, TokenKeys, Writes, for_each_record,
+    Jobs, Nodes, Records, Store, TokenKeys, Writes, for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

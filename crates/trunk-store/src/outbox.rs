@@ -68,11 +68,15 @@ pub struct PendingEvent {
     pub attempts: u32,
 }
 
-/// A query for events that are due.
+/// A query for events that are due, and the lease under which a node sends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
+    /// The node that sends them. It gets the subjects that it holds already again.
+    pub node: i64,
     /// The time on the server's clock up to which events are due.
     pub now: Timestamp,
+    /// Until when no other node sends events of the subjects that are returned, or that the node holds already.
+    pub until: Timestamp,
     /// Maximum number of events to return.
     pub limit: u64,
     /// Maximum number of subjects of one owner.

@@ -13,6 +13,7 @@ mod engine;
 mod events;
 mod idempotency_keys;
 mod jobs;
+mod nodes;
 mod records;
 mod token_keys;
 mod writes;
@@ -26,6 +27,7 @@ pub use engine::Engine;
 pub use events::Events;
 pub use idempotency_keys::IdempotencyKeys;
 pub use jobs::Jobs;
+pub use nodes::Nodes;
 pub use records::{Records, for_each_record};
 pub use token_keys::TokenKeys;
 pub use writes::Writes;
@@ -40,6 +42,7 @@ pub trait Store:
     + Events
     + Calls
     + Jobs
+    + Nodes
     + IdempotencyKeys
     + Writes
     + ChangeFeed
@@ -56,6 +59,7 @@ impl<T> Store for T where
         + Events
         + Calls
         + Jobs
+        + Nodes
         + IdempotencyKeys
         + Writes
         + ChangeFeed

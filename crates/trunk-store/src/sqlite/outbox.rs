@@ -1,6 +1,7 @@
 //! The outbox: events to deliver, and the history of attempts.
 
 mod due;
+mod leases;
 mod queue;
 mod surplus;
 
@@ -17,6 +18,7 @@ use crate::{Attempted, Backlog, Delivery, EventForm, NewEvent, Owner, StoreError
 use queue::{MAX_HISTORY, columns, delete_finished, mark_first, update_backlog};
 
 pub(super) use due::{due, next_due};
+pub(super) use leases::Leases;
 pub(super) use surplus::{drop_surplus, is_overfull};
 
 const INSERT: &str = "INSERT INTO outbox \
@@ -59,8 +61,14 @@ pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), St
 const RECORD_ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3, \
     first = first AND ?3 IS NULL WHERE number = ?1 AND subject = ?4 AND outcome IS NULL";
 
-pub(super) fn record_attempt(connection: &Connection, attempted: &Attempted) -> Result<(), StoreError> {
+/// Records an attempt in the history, and the outcome at its events unless another node has taken these over.
+pub(super) fn record_attempt(
+    connection: &Connection,
+    attempted: &Attempted,
+    is_holder: bool,
+) -> Result<(), StoreError> {
     let Attempted { numbers, delivery, again_at } = attempted;
+    let numbers = if is_holder { numbers.as_slice() } else { &[] };
     let outcome = match (again_at, &delivery.error) {
         (Some(_), _) => None,
         (None, None) => Some("told"),

@@ -9,7 +9,7 @@ use super::row::uuid;
 use crate::{RunningCall, RunningCalls, StoreError};
 
 /// The number of the node that runs the calls. A database in a file has one node.
-const NODE: i64 = 0;
+pub(super) const NODE: i64 = 0;
 
 /// Inserts a call that was answered, unless its record exists already, because the call ended before this write.
 pub(super) fn insert(connection: &Connection, call: &RunningCall) -> Result<(), StoreError> {

@@ -7,17 +7,20 @@ mod documents;
 mod engine;
 mod events;
 mod idempotency_keys;
+mod nodes;
 mod records;
 mod token_keys;
 mod writes;
 
 use std::sync::Arc;
 
+use nodes::Heartbeats;
 use tokio::sync::watch;
 
 use super::accounts::SharedDirectory;
 use super::connections::Connections;
 use super::list::{ListCache, Lists};
+use super::outbox::Leases;
 use super::scan::{Scans, Source};
 use super::symbols::Symbols;
 use crate::feed::Feed;
@@ -38,6 +41,8 @@ pub struct SqliteStore {
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
     feed: Arc<Feed>,
+    event_leases: Leases,
+    heartbeats: Heartbeats,
     pub(super) jobs_scheduled: watch::Sender<()>,
     pub(super) health: watch::Sender<WriteHealth>,
     pub(super) missing: Option<MissingCommits>,
@@ -60,6 +65,8 @@ impl SqliteStore {
             symbols,
             directory,
             feed: Arc::default(),
+            event_leases: Leases::default(),
+            heartbeats: Heartbeats::default(),
             jobs_scheduled: watch::Sender::new(()),
             health: watch::Sender::new(WriteHealth::Writable),
             missing: None,

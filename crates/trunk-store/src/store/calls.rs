@@ -14,7 +14,8 @@ pub trait Calls: Send + Sync + std::fmt::Debug {
     /// were deleted; zero if no record is left to delete.
     fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64>;
 
-    /// Returns this node's calls that were answered and have no record yet.
+    /// Returns this node's calls that were answered and have no record yet. Those of a dead node are taken over
+    /// ([`Nodes::take_over_calls`](crate::Nodes::take_over_calls)).
     fn running_calls(&self) -> Answer<'_, RunningCalls>;
 
     /// Returns the price of each call that ended at this time or later and was not free.

@@ -256,7 +256,10 @@ async fn the_events_and_attempts_of_an_older_server_belong_to_trunks() {
     drop(before);
     let store = SqliteStore::open(&path).unwrap();
     let at = Timestamp::from_unix_millis;
-    let due = store.due_events(Due { now: at(2_000), limit: 9, of_owner: 9 }).await.unwrap();
+    let due = store
+        .due_events(Due { node: 0, now: at(2_000), until: at(9_000), limit: 9, of_owner: 9 })
+        .await
+        .unwrap();
     let event = NewEvent {
         form: EventForm::Trunk { account: 3 },
         subject,
@@ -307,7 +310,10 @@ async fn the_events_of_an_older_server_are_sent_in_order_and_counted() {
     let store = SqliteStore::open(&path).unwrap();
     let at = Timestamp::from_unix_millis;
     let bodies = async |now| {
-        let due = store.due_events(Due { now: at(now), limit: 9, of_owner: 9 }).await.unwrap();
+        let due = store
+            .due_events(Due { node: 0, now: at(now), until: at(now), limit: 9, of_owner: 9 })
+            .await
+            .unwrap();
         due.iter().map(|pending| pending.event.body.clone()).collect::<Vec<_>>()
     };
     assert_eq!((bodies(999).await, bodies(1_000).await), (vec![], vec!["4".to_owned()]));

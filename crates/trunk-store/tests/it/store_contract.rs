@@ -11,6 +11,7 @@ mod feed;
 mod idempotency;
 mod jobs;
 mod lists;
+mod nodes;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod records;
@@ -102,6 +103,10 @@ macro_rules! part {
         a_document_is_replaced_if_its_revision_matches
         ended_and_deleted_documents_leave_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
+        documents_are_counted_and_aged_as_they_are_now
+        a_forgotten_document_gives_its_keys_back_if_its_revision_matches
+        a_unique_key_is_taken_once_of_many_who_want_it
+        a_reset_keeps_who_is_known_and_deletes_what_happened
     } };
     ($factory:ident events) => { part! { @ $factory events:
         an_event_behind_a_waiting_one_of_its_subject_is_not_due
@@ -118,11 +123,20 @@ macro_rules! part {
         an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it
         a_clock_that_is_set_back_makes_nothing_wait_longer
         an_event_of_an_account_without_an_enabled_secret_is_dropped
+        a_subject_is_sent_by_one_node_until_its_lease_runs_out
+        an_attempt_of_a_node_that_lost_its_lease_changes_nothing
+        a_lease_ends_no_later_when_the_clock_was_set_back
+        events_of_a_subject_that_are_written_at_once_are_all_sent
+    } };
+    ($factory:ident nodes) => { part! { @ $factory nodes:
+        a_node_is_listed_while_it_beats_or_has_calls
+        a_node_that_is_not_dead_is_not_taken_over
     } };
     ($factory:ident callback_secrets) => { part! { @ $factory callback_secrets:
         an_account_has_at_most_one_enabled_secret
         a_secret_is_replaced_and_removed_in_its_own_account_only
         the_secrets_of_an_account_are_bounded_and_deleted_with_it
+        of_secrets_that_are_enabled_at_once_one_is
     } };
     ($factory:ident calls) => { part! { @ $factory calls:
         a_call_that_was_answered_is_kept_until_its_record_takes_its_place
@@ -130,6 +144,8 @@ macro_rules! part {
         a_reset_deletes_the_running_calls_of_its_account
         every_filter_of_call_records_finds_what_it_should
         charges_are_those_of_calls_that_cost_something
+        a_call_is_charged_once_however_its_writes_meet
+        a_step_outlives_the_calls_that_it_was_written_for
         old_records_of_calls_are_deleted_a_few_at_a_time
     } };
     ($factory:ident jobs) => { part! { @ $factory jobs:
@@ -145,6 +161,8 @@ macro_rules! part {
         a_job_that_is_too_large_is_refused
         jobs_wait_no_longer_when_the_clock_was_set_back
         a_schedule_is_reported_after_its_commit
+        jobs_that_are_taken_at_once_are_taken_once
+        the_jobs_of_an_account_are_bounded_however_many_are_scheduled_at_once
     } };
     ($factory:ident idempotency) => { part! { @ $factory idempotency:
         a_key_is_used_by_the_first_write_of_its_request_and_the_response_follows
@@ -178,6 +196,7 @@ macro_rules! engine {
             part! { $factory callback_secrets }
             part! { $factory calls }
             part! { $factory jobs }
+            part! { $factory nodes }
             part! { $factory idempotency }
             part! { $factory feed }
         }
@@ -207,15 +226,10 @@ impl Factory for SqliteInAFile {
     }
 }
 
-engine!(sqlite_in_memory, SqliteInMemory);
-engine!(sqlite_in_a_file, SqliteInAFile);
-
 #[cfg(feature = "postgres")]
 use postgres::Postgres;
 
-/// The parts that the proof implements, as far as they need one table.
+engine!(sqlite_in_memory, SqliteInMemory);
+engine!(sqlite_in_a_file, SqliteInAFile);
 #[cfg(feature = "postgres")]
-mod postgresql {
-    part! { @ Postgres documents: a_document_is_replaced_if_its_revision_matches }
-    part! { @ Postgres feed: the_feed_names_changed_documents_and_not_new_ones }
-}
+engine!(postgresql, Postgres);

@@ -1,5 +1,7 @@
 //! Shared helpers: records to store, and a time limit.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod records;
 pub mod regions;
 

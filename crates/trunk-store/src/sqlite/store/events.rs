@@ -10,7 +10,8 @@ use crate::{Answer, Asker, Attempted, Backlog, Bounds, Delivery, Dropped, Due, E
 
 impl Events for SqliteStore {
     fn due_events(&self, due: Due) -> Answer<'_, Vec<PendingEvent>> {
-        Answer::ready(self.connections.read(|connection| outbox::due(connection, due)))
+        let events = self.connections.read(|connection| outbox::due(connection, due));
+        Answer::ready(events.map(|events| self.event_leases.take(due, events)))
     }
 
     fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>> {
@@ -18,12 +19,15 @@ impl Events for SqliteStore {
     }
 
     fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {
+        self.event_leases.set_back(now, by);
         Answer::later(self.connections.write(move |connection| outbox::set_back(connection, now, by)))
     }
 
-    fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {
+    fn attempted(&self, node: i64, attempted: Attempted) -> Answer<'_, ()> {
+        let is_holder = self.event_leases.end(node, attempted.delivery.subject);
         Answer::later(
-            self.connections.write(move |connection| outbox::record_attempt(connection, &attempted)),
+            self.connections
+                .write(move |connection| outbox::record_attempt(connection, &attempted, is_holder)),
         )
     }
 

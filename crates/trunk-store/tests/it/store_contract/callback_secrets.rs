@@ -1,6 +1,7 @@
 //! The secrets that sign callbacks.
 
 use didww_types::Secret;
+use futures_util::future::join_all;
 use trunk_store::{MAX_CALLBACK_SECRETS, Store, StoreError};
 use uuid::Uuid;
 
@@ -68,4 +69,19 @@ pub(super) async fn the_secrets_of_an_account_are_bounded_and_deleted_with_it(st
     assert!(store.callback_secrets(one).await.unwrap().is_empty());
     let refused = store.add_callback_secret(one, callback_secret(1, "s", true)).await;
     assert_eq!(refused, Err(StoreError::Conflict));
+}
+
+pub(super) async fn of_secrets_that_are_enabled_at_once_one_is(store: &impl Store) {
+    let one = created(store, 1, "one").await;
+    let most = MAX_CALLBACK_SECRETS;
+    let adds = (0..most + 5)
+        .map(|number| store.add_callback_secret(one, callback_secret(u128::from(number), "s", true)));
+    let outcomes = join_all(adds).await;
+    let full = Err(StoreError::Quota { kind: "callback_secrets", most });
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == full).count(), 5, "{outcomes:?}");
+    let (all, enabled) = ids(store, one).await;
+    assert_eq!((all.len() as u64, enabled.len()), (most, 1));
+    let enables = all.iter().map(|id| store.enable_callback_secret(one, *id, true));
+    assert!(join_all(enables).await.iter().all(|outcome| *outcome == Ok(true)));
+    assert_eq!(ids(store, one).await.1.len(), 1);
 }

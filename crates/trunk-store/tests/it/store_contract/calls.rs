@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use futures_util::future::{join, join_all};
 use trunk_store::{CallQuery, Calls, Change, RunningCall, RunningCalls, StoredCall, Writes};
 
 use crate::support::records::{commit, id};
@@ -11,7 +12,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
 }
 
-fn running(number: u128, acknowledged: bool) -> RunningCall {
+pub(super) fn running(number: u128, acknowledged: bool) -> RunningCall {
     RunningCall {
         id: id(number),
         account: 1,
@@ -22,7 +23,7 @@ fn running(number: u128, acknowledged: bool) -> RunningCall {
     }
 }
 
-fn record(number: u128, price: &str) -> Change {
+pub(super) fn record(number: u128, price: &str) -> Change {
     Change::Call(Arc::new(StoredCall {
         id: id(number),
         account: 1,
@@ -38,7 +39,7 @@ fn record(number: u128, price: &str) -> Change {
     }))
 }
 
-fn answered(number: u128, acknowledged: bool) -> Change {
+pub(super) fn answered(number: u128, acknowledged: bool) -> Change {
     Change::Answered(Arc::new(running(number, acknowledged)))
 }
 
@@ -146,4 +147,31 @@ pub(super) async fn old_records_of_calls_are_deleted_a_few_at_a_time(store: &(im
     assert_eq!(store.forget_calls(at(4_000), 2).await, Ok(0));
     let left = store.calls(CallQuery { limit: 10, ..CallQuery::default() }).await.unwrap();
     assert_eq!(left.iter().map(|call| call.id).collect::<Vec<_>>(), [id(5), id(4)]);
+}
+
+pub(super) async fn a_call_is_charged_once_however_its_writes_meet(store: &(impl Calls + Writes)) {
+    let writes = (1..=40).map(|number| {
+        let late = store.commit(vec![answered(number, true)]);
+        let records = store.commit(vec![record(number, "0.5")]);
+        join(join(late, records), store.commit(vec![record(number, "0.5"), Change::Acknowledged(id(number))]))
+    });
+    for ((late, one), other) in join_all(writes).await {
+        late.and(one).and(other).unwrap();
+    }
+    assert_eq!(store.running_calls().await.unwrap().calls, [], "a call with a record is not running");
+    assert_eq!(store.charges_since(at(0)).await.unwrap().len(), 40);
+    let query = CallQuery { limit: 99, ..CallQuery::default() };
+    assert_eq!(store.calls(query).await.unwrap().len(), 40);
+}
+
+pub(super) async fn a_step_outlives_the_calls_that_it_was_written_for(store: &(impl Calls + Writes)) {
+    commit(store, vec![answered(1, true)]).await;
+    commit(store, vec![Change::Step(at(2_000))]).await;
+    commit(store, vec![record(1, "0.5")]).await;
+    let ended = RunningCalls { calls: Vec::new(), step: Some(at(2_000)) };
+    assert_eq!(store.running_calls().await.unwrap(), ended);
+    // A step from a clock that was ahead is set back.
+    commit(store, vec![Change::Step(at(1_500)), answered(2, false)]).await;
+    let running = RunningCalls { calls: vec![running(2, false)], step: Some(at(1_500)) };
+    assert_eq!(store.running_calls().await.unwrap(), running);
 }

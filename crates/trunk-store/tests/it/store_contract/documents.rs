@@ -1,7 +1,8 @@
 //! Documents: revisions, lists and keys.
 
+use futures_util::future::join_all;
 use trunk_store::{
-    Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
+    Aged, Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
 };
 use uuid::Uuid;
 
@@ -90,4 +91,104 @@ pub(super) async fn a_document_is_found_by_its_keys_as_they_are_now(store: &(imp
     // A write with `keyed: false` leaves the index keys unchanged.
     put(store, Some(1), &NewDocument { keyed: false, ..with("c", "z") }).await.unwrap();
     assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "b")).await, ["one"]);
+}
+
+pub(super) async fn documents_are_counted_and_aged_as_they_are_now(store: &(impl Documents + Writes)) {
+    assert_eq!(store.newest_document().await, Ok(0));
+    for number in 1..=5 {
+        put(store, None, &document(number, &number.to_string())).await.unwrap();
+    }
+    let customer =
+        NewDocument { kind: DocumentKind::Customer, created_at: 9, ..document(6, "of another kind") };
+    put(store, None, &customer).await.unwrap();
+    assert_eq!(store.newest_document().await, Ok(9));
+    for number in [2, 3, 4] {
+        let ended =
+            NewDocument { live: false, deleted: number == 4, ..document(number, &number.to_string()) };
+        put(store, Some(0), &ended).await.unwrap();
+    }
+    let count = async |value: &str| store.count_documents(KIND, "customer", value.to_owned()).await.unwrap();
+    assert_eq!((count("seven").await, count("eight").await), (4, 0), "a deleted document has no index key");
+    let aged = async |deleted, from, before, limit| {
+        let query = Aged { kind: KIND, deleted, from, before, limit };
+        let found = store.aged_documents(query).await.unwrap();
+        found.into_iter().map(|document| document.body).collect::<Vec<_>>()
+    };
+    assert_eq!(aged(false, 0, 9, 9).await, ["2", "3"], "the others are live, or deleted");
+    assert_eq!(aged(true, 0, 9, 9).await, ["4"]);
+    assert_eq!(
+        (aged(false, 3, 9, 9).await, aged(false, 0, 3, 9).await),
+        (vec!["3".into()], vec!["2".into()])
+    );
+    assert_eq!(aged(false, 0, 9, 1).await, ["2"], "the oldest first");
+    let before = |before, limit| DocumentQuery { before, limit, ..DocumentQuery::all(KIND) };
+    assert_eq!(bodies(store, before(5, 2)).await, ["3", "2"]);
+    let keyed =
+        |before, limit| DocumentQuery { before, limit, ..DocumentQuery::with(KIND, "customer", "seven") };
+    assert_eq!(bodies(store, keyed(5, 2)).await, ["3", "2"]);
+    let numbers: Vec<i64> =
+        store.documents(DocumentQuery::all(KIND)).await.unwrap().iter().map(|d| d.number).collect();
+    assert!(numbers.is_sorted_by(|newer, older| newer > older), "{numbers:?}");
+}
+
+pub(super) async fn a_forgotten_document_gives_its_keys_back_if_its_revision_matches(
+    store: &(impl Documents + Writes),
+) {
+    let named = |number| NewDocument { unique: vec![("name", "x".to_owned())], ..document(number, "named") };
+    let forget = async |number, revision| {
+        let forget = Change::Forget { kind: KIND, id: Uuid::from_u128(number), revision };
+        store.commit(vec![forget]).await.unwrap();
+    };
+    put(store, None, &named(1)).await.unwrap();
+    forget(1, 1).await;
+    forget(2, 0).await;
+    assert_eq!(
+        put(store, None, &named(2)).await,
+        Err(StoreError::Taken("name".to_owned())),
+        "nothing changed"
+    );
+    // A deleted document keeps its unique keys, and gives its index keys back.
+    put(store, Some(0), &NewDocument { deleted: true, live: false, ..named(1) }).await.unwrap();
+    assert_eq!(put(store, None, &named(2)).await, Err(StoreError::Taken("name".to_owned())));
+    assert_eq!(store.document_by(KIND, "name", "x".to_owned()).await.unwrap().map(|d| d.deleted), Some(true));
+    assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "seven")).await, [""; 0]);
+    forget(1, 1).await;
+    assert_eq!(store.document(KIND, Uuid::from_u128(1)).await, Ok(None));
+    put(store, None, &named(2)).await.unwrap();
+    assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "seven")).await, ["named"]);
+}
+
+pub(super) async fn a_unique_key_is_taken_once_of_many_who_want_it(store: &(impl Documents + Writes)) {
+    for number in 1..=4 {
+        put(store, None, &document(number, "before")).await.unwrap();
+    }
+    let named = |number| NewDocument { unique: vec![("name", "x".to_owned())], ..document(number, "named") };
+    let writes = (1..=12).map(|number| {
+        let revision = (number <= 4).then_some(0);
+        store.commit(vec![Change::Put { revision, document: Box::new(named(number)) }])
+    });
+    let outcomes = join_all(writes).await;
+    let taken = Err(StoreError::Taken("name".to_owned()));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| outcome.is_ok() || *outcome == taken), "{outcomes:?}");
+    let all = store.documents(DocumentQuery::all(KIND)).await.unwrap();
+    assert_eq!(all.iter().filter(|document| document.body == "named").count(), 1);
+}
+
+pub(super) async fn a_reset_keeps_who_is_known_and_deletes_what_happened(store: &(impl Documents + Writes)) {
+    use DocumentKind::{AccessKey, Agent, Call, Customer, Flow, Number, OutboundConfig, Platform, Provider};
+    let kinds = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig, Provider, Call, Flow];
+    let named = |kind| NewDocument { kind, unique: vec![("name", "x".to_owned())], ..document(1, "kept") };
+    for kind in kinds {
+        put(store, None, &named(kind)).await.unwrap();
+    }
+    store.reset(Some(7), true).await.unwrap();
+    let stored = async || {
+        let found = join_all(kinds.map(|kind| store.document_by(kind, "name", "x".to_owned()))).await;
+        found.into_iter().filter_map(|found| found.unwrap()).map(|document| document.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(stored().await, kinds);
+    store.reset(None, false).await.unwrap();
+    assert_eq!(stored().await, kinds[..6]);
+    put(store, None, &named(Call)).await.unwrap();
 }

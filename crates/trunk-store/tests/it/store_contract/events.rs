@@ -2,15 +2,21 @@
 //!
 //! Events are distinguished by a label in their bodies: numbers are the engine's own.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use futures_util::future::{join, join_all};
 use trunk_store::{
     Attempted, Backlog, Bounds, Change, Delivery, Dropped, Due, EventForm, Events, NewEvent, Owner,
     PendingEvent, Store, Surplus,
 };
+use uuid::Uuid;
 
 use crate::support::records::{account as account_named, callback_secret, id, key};
+
+const NODE: i64 = 1;
+const OTHER_NODE: i64 = 2;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
@@ -77,8 +83,14 @@ fn delivered(event: &PendingEvent) -> Attempted {
     delivered
 }
 
+/// The events that are due for a node, under a lease of 1,000 ms.
+async fn due_as(store: &impl Events, node: i64, now: i64) -> Vec<PendingEvent> {
+    let due = Due { node, now: at(now), until: at(now + 1_000), limit: 1_000, of_owner: 1_000 };
+    store.due_events(due).await.unwrap()
+}
+
 async fn due_at(store: &impl Events, now: i64) -> Vec<PendingEvent> {
-    store.due_events(Due { now: at(now), limit: 1_000, of_owner: 1_000 }).await.unwrap()
+    due_as(store, NODE, now).await
 }
 
 fn labels(events: &[PendingEvent]) -> Vec<u32> {
@@ -90,7 +102,8 @@ async fn due(store: &impl Events, now: i64) -> Vec<u32> {
 }
 
 async fn due_of(store: &impl Events, limit: u64, of_owner: u64) -> Vec<u32> {
-    labels(&store.due_events(Due { now: at(1_000), limit, of_owner }).await.unwrap())
+    let due = Due { node: NODE, now: at(1_000), until: at(2_000), limit, of_owner };
+    labels(&store.due_events(due).await.unwrap())
 }
 
 /// The due event with a label.
@@ -106,13 +119,13 @@ pub(super) async fn an_event_behind_a_waiting_one_of_its_subject_is_not_due(stor
     assert_eq!(due(store, 1_000).await, [1, 2, 3]);
     let first = pending(store, 1_000, 1).await;
     assert_eq!(first.attempts, 0);
-    store.attempted(failed(&first, Some(5_000))).await.unwrap();
+    store.attempted(NODE, failed(&first, Some(5_000))).await.unwrap();
     assert_eq!(due(store, 4_999).await, [3]);
     assert_eq!(store.next_due(at(4_999)).await.unwrap(), Some(at(5_000)));
     assert_eq!(due(store, 5_000).await, [1, 2, 3]);
     assert_eq!(store.next_due(at(5_000)).await.unwrap(), None);
     assert_eq!(pending(store, 5_000, 1).await.attempts, 1);
-    store.attempted(failed(&first, None)).await.unwrap();
+    store.attempted(NODE, failed(&first, None)).await.unwrap();
     assert_eq!(due(store, 5_000).await, [2, 3]);
 }
 
@@ -136,7 +149,7 @@ pub(super) async fn an_attempt_at_an_event_that_a_reset_deleted_does_not_change_
     store.reset(Some(1), false).await.unwrap();
     assert!(due(store, 1_000).await.is_empty());
     store.commit(vec![emit(1, 8, 2)]).await.unwrap();
-    store.attempted(failed(&deleted, None)).await.unwrap();
+    store.attempted(NODE, failed(&deleted, None)).await.unwrap();
     assert_eq!(due(store, 1_000).await, [2]);
 }
 
@@ -164,8 +177,8 @@ pub(super) async fn a_reset_of_an_account_leaves_customers_alone_and_one_of_ever
 ) {
     callbacks_are_signed(store).await;
     store.commit(vec![emit(1, 7, 1), webhook(5, 8, 2)]).await.unwrap();
-    store.attempted(failed(&pending(store, 1_000, 1).await, Some(5_000))).await.unwrap();
-    store.attempted(failed(&pending(store, 1_000, 2).await, Some(1_000))).await.unwrap();
+    store.attempted(NODE, failed(&pending(store, 1_000, 1).await, Some(5_000))).await.unwrap();
+    store.attempted(NODE, failed(&pending(store, 1_000, 2).await, Some(1_000))).await.unwrap();
     let owners = async |owner| {
         let found = store.deliveries(owner, 9).await.unwrap();
         found.iter().map(|delivery| delivery.owner).collect::<Vec<_>>()
@@ -186,13 +199,13 @@ pub(super) async fn of_a_customers_call_the_first_event_is_due_and_the_others_ta
     store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2), webhook(5, 8, 3), webhook(5, 7, 4)]).await.unwrap();
     assert_eq!(due(store, 1_000).await, [1, 3]);
     let first = pending(store, 1_000, 1).await;
-    store.attempted(delivered(&first)).await.unwrap();
+    store.attempted(NODE, delivered(&first)).await.unwrap();
     assert_eq!(due(store, 1_000).await, [2, 3]);
     // An attempt that is recorded twice counts once.
-    store.attempted(delivered(&first)).await.unwrap();
-    store.attempted(delivered(&pending(store, 1_000, 2).await)).await.unwrap();
+    store.attempted(NODE, delivered(&first)).await.unwrap();
+    store.attempted(NODE, delivered(&pending(store, 1_000, 2).await)).await.unwrap();
     assert_eq!(due(store, 1_000).await, [3, 4]);
-    store.attempted(delivered(&pending(store, 1_000, 4).await)).await.unwrap();
+    store.attempted(NODE, delivered(&pending(store, 1_000, 4).await)).await.unwrap();
     assert_eq!(due(store, 1_000).await, [3]);
     store.commit(vec![webhook(5, 7, 5)]).await.unwrap();
     assert_eq!(due(store, 1_000).await, [3, 5]);
@@ -277,7 +290,7 @@ pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_c
     let first = pending(store, 1_000, 1).await;
     store.drop_surplus(bounds(1, 0), 9).await.unwrap();
     for again_at in [Some(9_000), None] {
-        store.attempted(failed(&first, again_at)).await.unwrap();
+        store.attempted(NODE, failed(&first, again_at)).await.unwrap();
         assert_eq!(due(store, 1_000).await, [2]);
         assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 1, dropped: 1 });
     }
@@ -286,7 +299,7 @@ pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_c
 pub(super) async fn a_clock_that_is_set_back_makes_nothing_wait_longer(store: &impl Store) {
     callbacks_are_signed(store).await;
     store.commit(vec![emit(1, 7, 1), emit(1, 7, 2), emit(2, 8, 3), webhook(5, 9, 4)]).await.unwrap();
-    store.attempted(failed(&pending(store, 1_000, 1).await, Some(61_000))).await.unwrap();
+    store.attempted(NODE, failed(&pending(store, 1_000, 1).await, Some(61_000))).await.unwrap();
     // From 1,000 to 400: events that were due stay due, and an event that had 60 seconds to wait still has 60 seconds.
     store.set_back(at(400), Duration::from_millis(600)).await.unwrap();
     assert_eq!(due(store, 400).await, [3, 4]);
@@ -306,4 +319,91 @@ pub(super) async fn an_event_of_an_account_without_an_enabled_secret_is_dropped(
     assert_eq!(backlog(account(2)).await, Backlog { waiting: 1, dropped: 0 });
     store.commit(vec![emit(1, 7, 4)]).await.unwrap();
     assert_eq!(due(store, 1_000).await, [2, 3, 4]);
+}
+
+pub(super) async fn a_subject_is_sent_by_one_node_until_its_lease_runs_out(store: &impl Store) {
+    callbacks_are_signed(store).await;
+    let events = vec![emit(1, 7, 1), emit(1, 7, 2), webhook(5, 8, 3), webhook(5, 8, 4), webhook(6, 9, 5)];
+    store.commit(events).await.unwrap();
+    let one = due_as(store, NODE, 1_000).await;
+    assert_eq!(labels(&one), [1, 2, 3, 5]);
+    let other = async |now| labels(&due_as(store, OTHER_NODE, now).await);
+    assert_eq!(other(1_999).await, [0; 0], "the first node holds all of them");
+    assert_eq!(labels(&due_as(store, NODE, 1_500).await), [1, 2, 3, 5], "and gets them again, until 2,500");
+    store.attempted(NODE, delivered(&one[2])).await.unwrap();
+    assert_eq!(
+        other(2_400).await,
+        [4],
+        "an attempt ends the lease, and whoever asks first gets the next event"
+    );
+    assert_eq!(labels(&due_as(store, NODE, 2_400).await), [1, 2, 5]);
+    // The first node is not heard of again.
+    let taken = due_as(store, OTHER_NODE, 3_400).await;
+    assert_eq!(labels(&taken), [1, 2, 4, 5], "each subject begins with what is not delivered");
+    assert_eq!(due_as(store, NODE, 3_500).await, []);
+}
+
+pub(super) async fn an_attempt_of_a_node_that_lost_its_lease_changes_nothing(store: &impl Store) {
+    store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2)]).await.unwrap();
+    let [late] = due_as(store, NODE, 1_000).await.try_into().unwrap();
+    let [taken] = due_as(store, OTHER_NODE, 2_000).await.try_into().unwrap();
+    assert_eq!(taken, late);
+    for attempted in [delivered(&late), failed(&late, Some(9_000)), failed(&late, None)] {
+        store.attempted(NODE, attempted).await.unwrap();
+        assert_eq!(due_as(store, OTHER_NODE, 2_000).await, [taken.clone()]);
+        assert_eq!(due_as(store, NODE, 2_000).await, []);
+    }
+    assert_eq!(store.deliveries(None, 9).await.unwrap().len(), 3, "they are in the history");
+    store.attempted(OTHER_NODE, delivered(&taken)).await.unwrap();
+    assert_eq!(labels(&due_as(store, NODE, 2_000).await), [2]);
+    assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 1, dropped: 0 });
+}
+
+pub(super) async fn a_lease_ends_no_later_when_the_clock_was_set_back(store: &impl Store) {
+    store.commit(vec![webhook(5, 7, 1)]).await.unwrap();
+    assert_eq!(due_as(store, NODE, 9_000).await.len(), 1);
+    // From 9,400 to 1,400: 600 ms of the lease were left.
+    store.set_back(at(1_400), Duration::from_millis(8_000)).await.unwrap();
+    assert_eq!(due_as(store, OTHER_NODE, 1_999).await, []);
+    assert_eq!(due_as(store, OTHER_NODE, 2_000).await.len(), 1);
+}
+
+pub(super) async fn events_of_a_subject_that_are_written_at_once_are_all_sent(store: &impl Store) {
+    // Events are written while those before them are delivered, so the queue of the call is empty again and again.
+    let writes = join_all((1..=60).map(|label| store.commit(vec![webhook(5, 7, label)])));
+    let deliveries = async {
+        let mut sent = Vec::new();
+        while sent.len() < 60 {
+            for event in due_at(store, 1_000).await {
+                sent.push(event.event.body.parse::<u32>().unwrap());
+                store.attempted(NODE, delivered(&event)).await.unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+        sent
+    };
+    let (written, mut sent) = join(writes, deliveries).await;
+    assert!(written.iter().all(Result::is_ok));
+    sent.sort_unstable();
+    assert_eq!(sent, (1..=60).collect::<Vec<_>>(), "each once");
+    assert_eq!(store.backlog(None).await.unwrap(), Backlog::default());
+}
+
+/// Two nodes ask for events at the same time.
+pub(super) async fn subjects_are_taken_by_one_of_two(one: &impl Store, other: &impl Store) {
+    let queue = |owner: u128, from: u32| {
+        (from..from + 20).map(move |label| webhook(owner, owner * 100 + u128::from(label), label))
+    };
+    one.commit(queue(5, 100).chain(queue(6, 200)).collect()).await.unwrap();
+    let (own, others) = join(subjects_due(one, NODE), subjects_due(other, OTHER_NODE)).await;
+    assert!(own.is_disjoint(&others), "{own:?} {others:?}");
+    assert!(!own.is_empty() || !others.is_empty());
+}
+
+/// The subjects of the events that are due for a node that asks several times at once.
+async fn subjects_due(store: &impl Events, node: i64) -> HashSet<Uuid> {
+    let due = |of_owner| Due { node, now: at(1_000), until: at(2_000), limit: 10, of_owner };
+    let answers = join_all((1..=5).map(|of_owner| store.due_events(due(of_owner)))).await;
+    let events = answers.into_iter().flat_map(Result::unwrap);
+    events.map(|pending| pending.event.subject).collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use futures_util::future::{join, join_all};
 use serde_json::json;
 use trunk_store::{
     Change, IfScheduled, Job, LeasedJob, MAX_JOBS_PER_ACCOUNT, MAX_PAYLOAD_BYTES, MAX_SUBJECT_BYTES, Store,
@@ -256,4 +257,35 @@ pub async fn a_schedule_is_reported_after_its_commit(store: &impl Store) {
     let lease = take_one(store, 0).await.lease;
     commit(store, vec![Change::Done(lease)]).await;
     assert!(!scheduled.has_changed().unwrap());
+}
+
+pub async fn jobs_that_are_taken_at_once_are_taken_once(store: &impl Store) {
+    jobs_are_taken_by_one_of_two(store, store).await;
+}
+
+/// Two nodes take jobs at the same time, until none is left.
+pub(super) async fn jobs_are_taken_by_one_of_two(one: &impl Store, other: &impl Store) {
+    let jobs = (0..60_i64).map(|number| schedule(job(&format!("{number:02}"), number)));
+    commit(one, jobs.collect()).await;
+    let mut taken = Vec::new();
+    for now in (0..60).step_by(6) {
+        let takes = (0..4).map(|_| join(take_as(one, NODE, now + 5), take_as(other, OTHER_NODE, now + 5)));
+        for (own, others) in join_all(takes).await {
+            taken.extend(own.into_iter().chain(others));
+        }
+    }
+    taken.sort_by_key(|leased| leased.job.due_at);
+    let subjects = subjects(&taken);
+    assert_eq!(subjects, (0..60).map(|number| format!("{number:02}")).collect::<Vec<_>>());
+    let done = join_all(taken.iter().map(|leased| other.commit(vec![Change::Done(leased.lease)]))).await;
+    assert!(done.iter().all(Result::is_ok), "{done:?}");
+    assert_eq!(take_as(one, OTHER_NODE, 1_000_000).await, []);
+}
+
+pub async fn the_jobs_of_an_account_are_bounded_however_many_are_scheduled_at_once(store: &impl Store) {
+    let of = |number: u64| schedule(Job { account: Some(1), ..job(&number.to_string(), 0) });
+    commit(store, (20..MAX_JOBS_PER_ACCOUNT).map(of).collect()).await;
+    let further = (0..20).chain(2_000..2_020).map(|number| store.commit(vec![of(number)]));
+    let outcomes = join_all(further).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 20, "{outcomes:?}");
 }

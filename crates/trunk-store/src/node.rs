@@ -1,0 +1,17 @@
+//! Nodes: the processes that share a database.
+
+use didww_types::Timestamp;
+
+/// A node of a database: a process that has it open, or that ended without giving back what it held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// The number, which no other process of the database has or had.
+    pub number: i64,
+    /// Number of heartbeats. A node whose number of heartbeats does not change for a time, on the stopwatch of the one who
+    /// watches, is dead. The clocks of two nodes are never compared.
+    pub beats: i64,
+    /// The time of the last heartbeat, on the node's own clock; `None` if it never had one.
+    pub beat_at: Option<Timestamp>,
+    /// The node that settles the calls of this one, because it was found dead.
+    pub heir: Option<i64>,
+}

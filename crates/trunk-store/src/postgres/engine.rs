@@ -1,0 +1,29 @@
+//! The engine itself: its health, and its end.
+
+use tokio::sync::watch;
+
+use super::PostgresStore;
+use crate::{Answer, Engine, MissingCommits, WriteHealth};
+
+impl Engine for PostgresStore {
+    fn write_health(&self) -> watch::Receiver<WriteHealth> {
+        self.node.health.subscribe()
+    }
+
+    /// No node knows which commits others were told of; that is the database's own task.
+    fn missing_commits(&self) -> Option<MissingCommits> {
+        None
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        let select = "SELECT 1";
+        Answer::later(self.node.read(select, |client, select| {
+            Box::pin(async move { Ok(client.query_typed(select, &[]).await.map(drop)?) })
+        }))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.node.pool.close();
+        Answer::ready(Ok(()))
+    }
+}

@@ -1,0 +1,258 @@
+//! Jobs: due times, leases, and the bound on the jobs of an account.
+//!
+//! All times are those of the clocks of the nodes, as the trait says: a lease is over when the clock of another node says so.
+//! The number and the revision of a lease decide whether a run still counts.
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use futures_util::future::join;
+use tokio::sync::watch;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::PostgresStore;
+use super::failure::Done;
+use super::parameter::Parameter;
+use super::transaction::Transaction;
+use crate::job::{MAX_JOBS_PER_ACCOUNT, MAX_PAYLOAD_BYTES, MAX_SUBJECT_BYTES};
+use crate::{Answer, IfScheduled, Job, JobLease, Jobs, LeasedJob, StoreError, TakeJobs};
+
+const INSERT_OR_REPLACE: &str = "INSERT INTO job AS j (number, kind, subject, account, due_at, payload, attempts, revision) \
+     VALUES ($1, $2, $3, $4, $5, $6, 0, 0) \
+     ON CONFLICT (kind, subject) DO UPDATE SET account = excluded.account, due_at = excluded.due_at, \
+     payload = excluded.payload, attempts = 0, revision = j.revision + 1, holder = NULL, held_until = NULL";
+const INSERT_OR_KEEP_EARLIER: &str = "INSERT INTO job AS j (number, kind, subject, account, due_at, payload, attempts, revision) \
+     VALUES ($1, $2, $3, $4, $5, $6, 0, 0) \
+     ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at WHERE j.due_at > excluded.due_at";
+
+/// As [`Change::Schedule`](crate::Change::Schedule).
+pub(super) async fn schedule(transaction: &Transaction<'_>, job: &Job, existing: IfScheduled) -> Done<()> {
+    check_size("subject", job.subject.len(), MAX_SUBJECT_BYTES)?;
+    check_size("payload", job.payload.len(), MAX_PAYLOAD_BYTES)?;
+    if let Some(account) = job.account {
+        check_quota(transaction, job, account).await?;
+    }
+    let upsert = match existing {
+        IfScheduled::Replace => INSERT_OR_REPLACE,
+        IfScheduled::KeepEarlier => INSERT_OR_KEEP_EARLIER,
+    };
+    let number = transaction.node.number();
+    transaction
+        .execute_typed(
+            upsert,
+            &[
+                (&number, Type::INT8),
+                (&job.kind, Type::TEXT),
+                (&job.subject, Type::TEXT),
+                (&job.account, Type::INT8),
+                (&job.due_at.as_unix_millis(), Type::INT8),
+                (&job.payload, Type::TEXT),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+fn check_size(what: &'static str, bytes: usize, most: usize) -> Result<(), StoreError> {
+    if bytes > most { Err(StoreError::JobTooLarge { what, most }) } else { Ok(()) }
+}
+
+/// Locks the jobs of an account against further ones.
+const LOCK_ACCOUNT: &str = "INSERT INTO job_account AS a (account) VALUES ($1) \
+     ON CONFLICT (account) DO UPDATE SET account = excluded.account";
+/// Whether an account has its maximum of jobs, and this is none of them.
+const IS_FULL: &str = "SELECT EXISTS (SELECT 1 FROM job WHERE account = $1 \
+         AND NOT EXISTS (SELECT 1 FROM job WHERE kind = $3 AND subject = $4 AND account = $1) OFFSET $2 LIMIT 1)";
+
+/// Refuses a further job if the account has its maximum. A job that it has already may be scheduled again.
+async fn check_quota(transaction: &Transaction<'_>, job: &Job, account: i64) -> Done<()> {
+    let most = i64::try_from(MAX_JOBS_PER_ACCOUNT).unwrap_or(i64::MAX);
+    let lock = async { transaction.execute_typed(LOCK_ACCOUNT, &[(&account, Type::INT8)]).await };
+    let is_full = async {
+        let parameters: [Parameter<'_>; 4] = [
+            (&account, Type::INT8),
+            (&(most - 1), Type::INT8),
+            (&job.kind, Type::TEXT),
+            (&job.subject, Type::TEXT),
+        ];
+        transaction.query_typed_one(IS_FULL, &parameters).await
+    };
+    // Both are sent at once. The second is executed when the first has the lock, and sees what was committed until then.
+    let (locked, is_full) = join(lock, is_full).await;
+    locked?;
+    if is_full?.try_get(0)? {
+        return Err(StoreError::Quota { kind: "jobs", most: MAX_JOBS_PER_ACCOUNT }.into());
+    }
+    Ok(())
+}
+
+/// As [`Change::Cancel`](crate::Change::Cancel).
+pub(super) async fn cancel(transaction: &Transaction<'_>, kind: &'static str, subject: &str) -> Done<()> {
+    let delete = "DELETE FROM job WHERE kind = $1 AND subject = $2";
+    transaction.execute_typed(delete, &[(&kind, Type::TEXT), (&subject, Type::TEXT)]).await?;
+    Ok(())
+}
+
+/// As [`Change::Done`](crate::Change::Done).
+pub(super) async fn complete(transaction: &Transaction<'_>, lease: JobLease) -> Done<()> {
+    let delete = "DELETE FROM job WHERE number = $1 AND revision = $2";
+    let deleted = transaction
+        .execute_typed(delete, &[(&lease.number, Type::INT8), (&lease.revision, Type::INT8)])
+        .await?;
+    if deleted == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
+}
+
+/// As [`Change::Reschedule`](crate::Change::Reschedule).
+pub(super) async fn reschedule(
+    transaction: &Transaction<'_>,
+    lease: JobLease,
+    due_at: Timestamp,
+    attempts: u32,
+    payload: Option<&str>,
+) -> Done<()> {
+    check_size("payload", payload.map_or(0, str::len), MAX_PAYLOAD_BYTES)?;
+    let update = "UPDATE job SET due_at = $3, attempts = $4, payload = coalesce($5, payload), \
+                  revision = revision + 1, holder = NULL, held_until = NULL WHERE number = $1 AND revision = $2";
+    let changed = transaction
+        .execute_typed(
+            update,
+            &[
+                (&lease.number, Type::INT8),
+                (&lease.revision, Type::INT8),
+                (&due_at.as_unix_millis(), Type::INT8),
+                (&i64::from(attempts), Type::INT8),
+                (&payload, Type::TEXT),
+            ],
+        )
+        .await?;
+    if changed == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
+}
+
+/// Deletes the jobs of one account or of all accounts. The jobs of the server itself stay: they end by themselves when they
+/// find nothing to do.
+pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -> Done<()> {
+    let delete = "DELETE FROM job WHERE account IS NOT NULL AND ($1 IS NULL OR account = $1)";
+    transaction.execute_typed(delete, &[(&account, Type::INT8)]).await?;
+    Ok(())
+}
+
+async fn find(client: &Client, kind: &'static str, subject: &str) -> Done<Option<Job>> {
+    let select = "SELECT number, revision, attempts, kind, subject, account, due_at, payload FROM job \
+                  WHERE kind = $1 AND subject = $2";
+    let row = client.query_typed_opt(select, &[(&kind, Type::TEXT), (&subject, Type::TEXT)]).await?;
+    Ok(row.map(|row| leased(&row, kind)).transpose()?.map(|leased| leased.job))
+}
+
+/// Reads a job of a kind.
+fn leased(row: &Row, kind: &'static str) -> Done<LeasedJob> {
+    Ok(LeasedJob {
+        lease: JobLease { number: row.try_get(0)?, revision: row.try_get(1)? },
+        attempts: u32::try_from(row.try_get::<_, i64>(2)?).unwrap_or(u32::MAX),
+        job: Job {
+            kind,
+            subject: row.try_get(4)?,
+            account: row.try_get(5)?,
+            due_at: Timestamp::from_unix_millis(row.try_get(6)?),
+            payload: row.try_get(7)?,
+        },
+    })
+}
+
+/// Selects when a job of some kinds is due that no node holds, or the next lease of another node ends.
+const NEXT: &str = "SELECT min(next.at) FROM unnest($1::text[]) AS k (kind) CROSS JOIN LATERAL (\
+         (SELECT due_at AS at FROM job WHERE kind = k.kind AND holder IS NULL ORDER BY due_at LIMIT 1) UNION ALL \
+         (SELECT held_until FROM job WHERE kind = k.kind AND holder IS NOT NULL AND holder <> $2 \
+             ORDER BY held_until LIMIT 1)) AS next";
+
+async fn next(client: &Client, node: i64, kinds: &[&'static str]) -> Done<Option<Timestamp>> {
+    let row = client.query_typed_one(NEXT, &[(&kinds, Type::TEXT_ARRAY), (&node, Type::INT8)]).await?;
+    Ok(row.try_get::<_, Option<i64>>(0)?.map(Timestamp::from_unix_millis))
+}
+
+/// Takes the jobs of each kind that are due or whose lease by another node has expired, the earliest first. Of two nodes
+/// that found the same job, the second waits for the first, and finds that the job is held.
+const TAKE: &str = "WITH found AS (\
+         SELECT j.number FROM unnest($1::text[], $2::bigint[]) AS k (kind, most) CROSS JOIN LATERAL (\
+             SELECT number FROM (\
+                 (SELECT number, due_at FROM job WHERE kind = k.kind AND holder IS NULL AND due_at <= $3 \
+                  ORDER BY due_at, number LIMIT k.most) UNION ALL \
+                 (SELECT number, due_at FROM job WHERE kind = k.kind AND holder IS NOT NULL AND held_until <= $3 \
+                  AND holder <> $4 ORDER BY held_until, number LIMIT k.most)) AS either \
+             ORDER BY due_at, number LIMIT k.most) AS j), \
+     free AS (\
+         SELECT number FROM job WHERE number IN (SELECT number FROM found) \
+         AND (holder IS NULL AND due_at <= $3 OR held_until <= $3 AND holder <> $4) ORDER BY number FOR UPDATE) \
+     UPDATE job j SET holder = $4, held_until = $5, attempts = j.attempts + 1, revision = j.revision + 1 \
+     FROM free WHERE j.number = free.number \
+     RETURNING j.number, j.revision, j.attempts, j.kind, j.subject, j.account, j.due_at, j.payload";
+
+async fn take(transaction: &Transaction<'_>, take: &TakeJobs) -> Done<Vec<LeasedJob>> {
+    let (kinds, most): (Vec<&'static str>, Vec<i64>) =
+        take.kinds.iter().map(|(kind, most)| (*kind, i64::try_from(*most).unwrap_or(i64::MAX))).unzip();
+    let rows = transaction
+        .query_typed(
+            TAKE,
+            &[
+                (&kinds, Type::TEXT_ARRAY),
+                (&most, Type::INT8_ARRAY),
+                (&take.now.as_unix_millis(), Type::INT8),
+                (&take.node, Type::INT8),
+                (&take.until.as_unix_millis(), Type::INT8),
+            ],
+        )
+        .await?;
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let name: &str = row.try_get(3)?;
+        let kind = kinds.iter().find(|kind| **kind == name);
+        let kind = kind.ok_or_else(|| StoreError::Corrupt(format!("a job of the kind {name}")))?;
+        taken.push(leased(row, kind)?);
+    }
+    taken.sort_by_key(|leased| (leased.job.due_at, leased.lease.number));
+    Ok(taken)
+}
+
+async fn release(transaction: &Transaction<'_>, node: i64) -> Done<u64> {
+    let update = "UPDATE job SET holder = NULL, held_until = NULL, revision = revision + 1 WHERE holder = $1";
+    Ok(transaction.execute_typed(update, &[(&node, Type::INT8)]).await?)
+}
+
+async fn set_back(transaction: &Transaction<'_>, now: Timestamp, by: Duration) -> Done<()> {
+    let (now, by) = (now.as_unix_millis(), i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    for column in ["due_at", "held_until"] {
+        let update = format!("UPDATE job SET {column} = greatest({column} - $2, $1) WHERE {column} > $1");
+        transaction.execute_typed(&update, &[(&now, Type::INT8), (&by, Type::INT8)]).await?;
+    }
+    Ok(())
+}
+
+impl Jobs for PostgresStore {
+    fn job(&self, kind: &'static str, subject: String) -> Answer<'_, Option<Job>> {
+        Answer::later(
+            self.node.read((kind, subject), |client, (kind, subject)| Box::pin(find(client, kind, subject))),
+        )
+    }
+
+    fn next_job(&self, node: i64, kinds: Vec<&'static str>) -> Answer<'_, Option<Timestamp>> {
+        Answer::later(
+            self.node.read((node, kinds), |client, (node, kinds)| Box::pin(next(client, *node, kinds))),
+        )
+    }
+
+    fn take_jobs(&self, jobs: TakeJobs) -> Answer<'_, Vec<LeasedJob>> {
+        self.node.write(jobs, |transaction, jobs| Box::pin(take(transaction, jobs)))
+    }
+
+    fn release_jobs(&self, node: i64) -> Answer<'_, u64> {
+        self.node.write(node, |transaction, node| Box::pin(release(transaction, *node)))
+    }
+
+    fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {
+        self.node.write((now, by), |transaction, (now, by)| Box::pin(set_back(transaction, *now, *by)))
+    }
+
+    fn jobs_scheduled(&self) -> watch::Receiver<()> {
+        self.node.jobs_scheduled.subscribe()
+    }
+}

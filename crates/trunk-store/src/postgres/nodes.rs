@@ -1,0 +1,127 @@
+//! The nodes of the database.
+//!
+//! The row of a node is locked by whoever changes it, so a heartbeat and a takeover follow each other: a node that was taken
+//! over has no further heartbeat, and one that had a heartbeat since it was read is not taken over.
+
+use didww_types::Timestamp;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use super::failure::Done;
+use super::transaction::Transaction;
+use super::{PostgresStore, calls};
+use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
+
+/// The nodes that had a heartbeat or have calls. A node that was removed and has calls answered these before it learned that
+/// it was taken over. The nodes of calls are found one after the other by their index.
+const NODES: &str = "WITH RECURSIVE runs (node) AS (\
+         SELECT min(node) FROM running_call UNION ALL \
+         SELECT (SELECT min(r.node) FROM running_call r WHERE r.node > runs.node) FROM runs \
+         WHERE runs.node IS NOT NULL) \
+     SELECT number, beats, beat_at, heir FROM node \
+     WHERE NOT removed OR number IN (SELECT node FROM runs WHERE node IS NOT NULL) \
+     UNION ALL \
+     SELECT runs.node, 0, NULL, NULL FROM runs \
+     WHERE runs.node IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node WHERE node.number = runs.node) \
+     ORDER BY 1";
+
+async fn list(client: &Client) -> Done<Vec<Node>> {
+    client.query_typed(NODES, &[]).await?.iter().map(node).collect()
+}
+
+fn node(row: &Row) -> Done<Node> {
+    Ok(Node {
+        number: row.try_get(0)?,
+        beats: row.try_get(1)?,
+        beat_at: row.try_get::<_, Option<i64>>(2)?.map(Timestamp::from_unix_millis),
+        heir: row.try_get(3)?,
+    })
+}
+
+async fn beat(transaction: &Transaction<'_>, at: Timestamp) -> Done<()> {
+    let upsert = "INSERT INTO node AS n (number, beats, beat_at, heir, removed) VALUES ($1, 1, $2, NULL, false) \
+                  ON CONFLICT (number) DO UPDATE SET beats = n.beats + 1, beat_at = excluded.beat_at \
+                  WHERE n.heir IS NULL";
+    let own = transaction.node.number;
+    let counted =
+        transaction.execute_typed(upsert, &[(&own, Type::INT8), (&at.as_unix_millis(), Type::INT8)]).await?;
+    if counted == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
+}
+
+/// Becomes the heir of a node that is as it was seen.
+const TAKE_OVER: &str = "UPDATE node SET heir = $2, removed = false \
+     WHERE number = $1 AND beats = $3 AND (heir IS NOT DISTINCT FROM $4 OR heir = $2) \
+     AND (NOT removed OR EXISTS (SELECT 1 FROM running_call WHERE node = $1))";
+/// Becomes the heir of a node that never had a heartbeat.
+const TAKE_OVER_UNKNOWN: &str = "INSERT INTO node (number, beats, beat_at, heir, removed) \
+     SELECT $1, 0, NULL, $2, false WHERE EXISTS (SELECT 1 FROM running_call WHERE node = $1) \
+     ON CONFLICT (number) DO NOTHING";
+
+async fn take_over(transaction: &Transaction<'_>, dead: Node) -> Done<RunningCalls> {
+    let own = transaction.node.number;
+    if dead.number == own {
+        return Err(StoreError::Conflict.into());
+    }
+    let parameters = &[
+        (&dead.number as _, Type::INT8),
+        (&own as _, Type::INT8),
+        (&dead.beats as _, Type::INT8),
+        (&dead.heir as _, Type::INT8),
+    ];
+    let mut taken = transaction.execute_typed(TAKE_OVER, parameters).await?;
+    if taken == 0 && dead.beats == 0 {
+        let parameters = &[(&dead.number as _, Type::INT8), (&own as _, Type::INT8)];
+        taken = transaction.execute_typed(TAKE_OVER_UNKNOWN, parameters).await?;
+    }
+    if taken == 0 {
+        return Err(StoreError::Conflict.into());
+    }
+    calls::running(transaction, dead.number).await
+}
+
+async fn remove(transaction: &Transaction<'_>, number: i64) -> Done<bool> {
+    let own = transaction.node.number;
+    let is_free = "NOT EXISTS (SELECT 1 FROM running_call r WHERE r.node = $1 \
+                   AND NOT EXISTS (SELECT 1 FROM call c WHERE c.id = r.id))";
+    let remove = if number == own {
+        format!("DELETE FROM node WHERE number = $1 AND number = $2 AND heir IS NULL AND {is_free}")
+    } else {
+        format!(
+            "UPDATE node SET removed = true WHERE number = $1 AND heir = $2 AND NOT removed AND {is_free}"
+        )
+    };
+    let removed = transaction.execute_typed(&remove, &[(&number, Type::INT8), (&own, Type::INT8)]).await?;
+    if removed == 0 {
+        return Ok(false);
+    }
+    for delete in [
+        // What is left are rows of calls with records, whose transactions met.
+        "DELETE FROM running_call r WHERE r.node = $1 AND EXISTS (SELECT 1 FROM call c WHERE c.id = r.id)",
+        "DELETE FROM call_step WHERE node = $1",
+    ] {
+        transaction.execute_typed(delete, &[(&number, Type::INT8)]).await?;
+    }
+    Ok(true)
+}
+
+impl Nodes for PostgresStore {
+    fn node(&self) -> i64 {
+        self.node.number
+    }
+
+    fn heartbeat(&self, at: Timestamp) -> Answer<'_, ()> {
+        self.node.write(at, |transaction, at| Box::pin(beat(transaction, *at)))
+    }
+
+    fn nodes(&self) -> Answer<'_, Vec<Node>> {
+        Answer::later(self.node.read((), |client, ()| Box::pin(list(client))))
+    }
+
+    fn take_over_calls(&self, dead: Node) -> Answer<'_, RunningCalls> {
+        self.node.write(dead, |transaction, dead| Box::pin(take_over(transaction, *dead)))
+    }
+
+    fn remove_node(&self, number: i64) -> Answer<'_, bool> {
+        self.node.write(number, |transaction, number| Box::pin(remove(transaction, *number)))
+    }
+}

@@ -1,0 +1,276 @@
+//! Runs reads and transactions on connections of the pool, and repeats those that may succeed when they are repeated.
+//!
+//! A read changes nothing, so it is repeated if its connection broke. A transaction is repeated if it lost against another
+//! one, and if its connection broke before its end was asked for: nothing of it was done then. If the connection breaks
+//! while the end is on its way, it is not known whether it was committed.
+//!
+//! The server enforces the time limits. The client's own limits are longer, for a server that is not heard any more; the
+//! connection is closed then.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Object, PoolError, TimeoutType};
+use service_base::clock::Stopwatch;
+use tokio_postgres::Client;
+
+use super::failure::{Done, Failure};
+use super::transaction::Transaction;
+use super::{Node, idempotency};
+use crate::idempotency::KeyUse;
+use crate::{Answer, Asker, StoreError};
+
+/// Maximum number of reads and writes that wait for a connection.
+pub(super) const MAX_WAITING: usize = 4_096;
+/// The longest time of a statement of a write, and between two of them. The server enforces it.
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(2);
+/// The longest time of a read of fixed cost, with its repetitions.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+/// The longest time of one attempt at a transaction without its end.
+pub(super) const ATTEMPT_LIMIT: Duration = Duration::from_secs(3);
+/// The time after which it is given up to learn whether a transaction was committed. A commit may wait for a standby.
+const COMMIT_LIMIT: Duration = Duration::from_secs(10);
+/// The time in which a transaction is repeated.
+const WRITE_BUDGET: Duration = Duration::from_secs(4);
+/// The most attempts at a transaction that loses against others.
+const ATTEMPTS: u32 = 20;
+/// How often a read or transaction is repeated because its connection broke: a restart of the server breaks all of the
+/// pool, and each is found out once.
+const RECONNECTS: u32 = 3;
+
+/// The future of the statements of a read or transaction.
+pub(super) type Statements<'a, T> = Pin<Box<dyn Future<Output = Done<T>> + Send + 'a>>;
+
+/// A connection of the pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
+struct Connection(Option<Object>);
+
+impl Connection {
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(object) = self.0.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Node {
+    /// Takes a connection of the pool, or opens one.
+    async fn connection(&self) -> Result<Object, StoreError> {
+        if self.pool.status().waiting >= MAX_WAITING {
+            return Err(StoreError::Overloaded);
+        }
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
+            PoolError::Closed => closed(),
+            PoolError::Backend(ref cause) if !refuses(cause) => {
+                self.report_away(&error);
+                StoreError::Unavailable
+            }
+            PoolError::Backend(cause) => StoreError::Failed(describe(&cause)),
+            _ => {
+                self.report_away(&error);
+                StoreError::Unavailable
+            }
+        })
+    }
+
+    /// Logs that the database is away.
+    fn report_away(&self, error: &PoolError) {
+        tracing::debug!(%error, node = self.number, "the database cannot be reached");
+    }
+
+    /// Runs a read of fixed cost.
+    pub(super) async fn read<A, T, F>(&self, arguments: A, read: F) -> Result<T, StoreError>
+    where
+        A: Send + Sync,
+        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T>,
+    {
+        let attempts = async {
+            let mut reconnects = 0;
+            loop {
+                let connection = Connection(Some(self.connection().await?));
+                let Some(client) = &connection.0 else { return Err(closed()) };
+                match read(client, &arguments).await {
+                    Ok(found) => {
+                        connection.give_back();
+                        return Ok(found);
+                    }
+                    Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
+                    Err(failure) => {
+                        if !failure.is_broken() {
+                            connection.give_back();
+                        }
+                        return Err(failure.into_store_error(false));
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(READ_LIMIT, attempts).await.unwrap_or(Err(StoreError::TooLong))
+    }
+
+    /// Runs a read whose cost grows with the data, when it is the asker's turn. Its statements see one state of the database.
+    pub(super) async fn long_read<A, T, F>(
+        &self,
+        asker: Asker,
+        arguments: A,
+        read: F,
+    ) -> Result<T, StoreError>
+    where
+        A: Send + Sync,
+        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T>,
+    {
+        let _turn = self.turns.wait(asker).await?;
+        let limit = self.limits.time;
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {0}; \
+             SET LOCAL idle_in_transaction_session_timeout = {0}",
+            limit.as_millis().max(1)
+        );
+        let attempts = async {
+            let mut reconnects = 0;
+            loop {
+                let connection = Connection(Some(self.connection().await?));
+                let Some(client) = &connection.0 else { return Err(closed()) };
+                let statements = async {
+                    client.batch_execute(&begin).await?;
+                    read(client, &arguments).await
+                };
+                match statements.await {
+                    Ok(found) => {
+                        if client.batch_execute("COMMIT").await.is_ok() {
+                            connection.give_back();
+                        }
+                        return Ok(found);
+                    }
+                    Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
+                    Err(failure) => {
+                        if !failure.is_broken() && client.batch_execute("ROLLBACK").await.is_ok() {
+                            connection.give_back();
+                        }
+                        return Err(failure.into_store_error(false));
+                    }
+                }
+            }
+        };
+        // What the server needs for the last statement is not its time alone.
+        tokio::time::timeout(limit + limit / 2, attempts).await.unwrap_or(Err(StoreError::TooLong))
+    }
+
+    /// Runs a transaction, which is durable and known to this node when it is answered. It is completed even if the answer is
+    /// dropped. A transaction of a request that uses an idempotency key also stores that.
+    pub(super) fn write<A, T, F>(self: &Arc<Self>, arguments: A, write: F) -> Answer<'static, T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
+    {
+        let (node, used) = (Arc::clone(self), KeyUse::current());
+        let written = tokio::spawn(async move { node.run(used.as_ref(), &arguments, &write).await });
+        Answer::later(async move { written.await.unwrap_or(Err(StoreError::Unknown)) })
+    }
+
+    async fn run<A, T, F>(&self, used: Option<&KeyUse>, arguments: &A, write: &F) -> Result<T, StoreError>
+    where
+        A: Sync,
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Sync,
+    {
+        let since = Stopwatch::start();
+        let (mut attempts, mut reconnects) = (0, 0);
+        loop {
+            let connection = Connection(Some(self.connection().await?));
+            attempts += 1;
+            match self.attempt(connection, used, arguments, write).await {
+                Ok(written) => return Ok(written),
+                Err(_) if since.elapsed() > WRITE_BUDGET || attempts >= ATTEMPTS => {
+                    return Err(StoreError::Overloaded);
+                }
+                Err(failure) if failure.is_lost_race() => {
+                    // Of those that lost against each other, the next attempts begin at different times.
+                    tokio::time::sleep(Duration::from_millis(u64::from(attempts)) / 2).await;
+                }
+                Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
+                Err(failure) => return Err(failure.into_store_error(true)),
+            }
+        }
+    }
+
+    /// Runs a transaction once. Every failure means that nothing was done, but [`StoreError::Unknown`].
+    async fn attempt<A, T, F>(
+        &self,
+        connection: Connection,
+        used: Option<&KeyUse>,
+        arguments: &A,
+        write: &F,
+    ) -> Done<T>
+    where
+        A: Sync,
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Sync,
+    {
+        let Some(object) = &connection.0 else { return Err(closed().into()) };
+        let client: &Client = object;
+        let transaction = Transaction::new(client, self);
+        let statements = async {
+            let begin = format!(
+                "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}",
+                WRITE_LIMIT.as_millis()
+            );
+            client.batch_execute(&begin).await?;
+            let written = write(&transaction, arguments).await?;
+            // After the work: it is what fails more often.
+            if let Some(used) = used {
+                idempotency::claim(&transaction, used).await?;
+            }
+            Ok(written)
+        };
+        let outcome = tokio::time::timeout(ATTEMPT_LIMIT, statements).await;
+        let written = match outcome.unwrap_or(Err(Failure::Refused(StoreError::Overloaded))) {
+            Ok(written) => written,
+            Err(failure) => {
+                drop(transaction);
+                if !failure.is_broken() && is_answered(client.batch_execute("ROLLBACK")).await {
+                    connection.give_back();
+                }
+                return Err(failure);
+            }
+        };
+        let announced = transaction.announced();
+        drop(transaction);
+        // A commit that waits for a standby must not be cut off: it would be done here and not there.
+        let commit = client.batch_execute("SET LOCAL statement_timeout = 0; COMMIT");
+        match tokio::time::timeout(COMMIT_LIMIT, commit).await {
+            Ok(Ok(())) => connection.give_back(),
+            Ok(Err(error)) => {
+                let failure = Failure::from(error);
+                return Err(if failure.is_broken() { StoreError::Unknown.into() } else { failure });
+            }
+            Err(_) => return Err(StoreError::Unknown.into()),
+        }
+        drop(announced);
+        Ok(written)
+    }
+}
+
+/// Whether a statement succeeds in a short time.
+async fn is_answered(statement: impl Future<Output = Result<(), tokio_postgres::Error>>) -> bool {
+    matches!(tokio::time::timeout(Duration::from_millis(500), statement).await, Ok(Ok(())))
+}
+
+/// Whether the server refuses this node, so that waiting does not help: a wrong password, a database that does not exist.
+fn refuses(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| matches!(code.code().get(..2), Some("28" | "3D")))
+}
+
+fn describe(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+/// The error of every read and write after the store is closed.
+pub(super) fn closed() -> StoreError {
+    StoreError::Failed("the store is closed".to_owned())
+}
