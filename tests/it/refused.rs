@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::json;
 
+use didww_types::ApiVersion;
+use trunk_server::TestServer;
+
 use crate::support::api::{Answer, Api, http_client};
 use crate::support::binary::Binary;
 
@@ -223,4 +226,92 @@ async fn a_trunk_that_takes_calls_from_any_address_is_stated_when_it_is_made_and
     let binary = Binary::start(&arguments);
     let line = logged(&binary, &["WARN", "trunks take calls from any address", "total=2"]);
     assert!(line.contains(&open) && line.contains(&closed), "{line}");
+}
+
+#[tokio::test]
+async fn a_provider_whose_trunk_takes_calls_from_any_address_is_stated_when_it_is_made_and_in_lists_and_at_the_start()
+ {
+    let carrier = TestServer::builder().api_key("carrierkey").version(ApiVersion::V2026_04_16).start().await;
+    let at_carrier = Api::new(carrier.base_url(), "carrierkey");
+    let method =
+        json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["203.0.113.7"] } });
+    let closed = json!({ "data": { "type": "voice_out_trunks", "attributes": { "name": "closed",
+        "on_cli_mismatch_action": "reject_call", "authentication_method": method } } });
+    let closed = at_carrier.post("/voice_out_trunks", &closed).await.id();
+
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("providers.db");
+    let arguments = [
+        "--database",
+        database.to_str().unwrap(),
+        "--api-key",
+        "k",
+        "--voipbin-admin",
+        "root:canary-password",
+    ];
+    let binary = Binary::start(&arguments);
+    let base = binary.base.trim_end_matches("/v3").to_owned();
+    let login = json!({ "username": "root", "password": "canary-password" }).to_string();
+    let token = ask(Method::POST, format!("{base}/auth/login"), &[], &login).await;
+    let bearer = format!("Bearer {}", token.at("/token").as_str().unwrap());
+    let headers = [("Authorization", bearer.as_str())];
+    let set_up = async |name: &str, trunk: Option<&str>| {
+        let credentials =
+            json!({ "api_key": "carrierkey", "base_url": carrier.base_url(), "trunk_id": trunk });
+        let body = json!({ "carrier": "didww", "name": name, "credentials": credentials }).to_string();
+        let made = ask(Method::POST, format!("{base}/v1.0/providers/setup"), &headers, &body).await;
+        assert_eq!(made.status, 200, "{}", made.text);
+        made
+    };
+    let closed = set_up("Closed", Some(closed.as_str())).await;
+    assert_eq!(closed.at("/metadata/accepts_every_address"), json!(null), "{}", closed.text);
+    // Without `source_networks` and `sip_bind`, a new trunk takes calls from any address.
+    let new = set_up("New", None).await;
+    logged(&binary, &[" WARN ", "a new trunk at didww accepts calls from every address", "name=\"New\""]);
+    let trunk = new.at("/metadata/didww_trunk_id").as_str().unwrap().to_owned();
+    let existing = set_up("Existing", Some(trunk.as_str())).await;
+    logged(&binary, &[" WARN ", "the trunk of a provider at didww accepts calls from every address", &trunk]);
+    let id = |made: &Answer| made.at("/id").as_str().unwrap().to_owned();
+    for open in [&new, &existing] {
+        assert_eq!(open.at("/metadata/accepts_every_address"), true, "{}", open.text);
+        let shown = ask(Method::GET, format!("{base}/v1.0/providers/{}", id(open)), &headers, "").await;
+        assert_eq!(shown.at("/metadata"), open.at("/metadata"));
+    }
+
+    let listed = async |binary: &Binary| {
+        Api::new(binary.control.clone().unwrap(), "").with_key(None).get("/providers/open").await
+    };
+    let open = listed(&binary).await;
+    assert_eq!(open.at("/total"), 2, "{}", open.text);
+    assert_eq!(open.at("/open_providers/0/provider"), id(&existing));
+    assert_eq!(open.at("/open_providers/1/provider"), id(&new));
+    assert_eq!(open.at("/open_providers/1/allowed_sip_ips"), json!(["0.0.0.0/0"]));
+    let sentence = open.at("/open_providers/1/warning");
+    assert!(sentence.as_str().unwrap().ends_with("from any address that has its password"), "{sentence}");
+    assert!(!open.text.contains(&id(&closed)), "{}", open.text);
+
+    assert_eq!(binary.terminate(), Some(0));
+    let binary = Binary::start(&arguments);
+    let line =
+        logged(&binary, &["WARN", "trunks of providers at carriers take calls from any address", "total=2"]);
+    assert!(line.contains(&id(&new)) && line.contains(&id(&existing)), "{line}");
+
+    // The trunk is closed at the carrier, and its credentials are read again.
+    let method =
+        json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["203.0.113.7"] } });
+    let attributes = json!({ "authentication_method": method });
+    let patch = json!({ "data": { "type": "voice_out_trunks", "id": trunk, "attributes": attributes } });
+    assert_eq!(at_carrier.patch(&format!("/voice_out_trunks/{trunk}"), &patch).await.status, 200);
+    let base = binary.base.trim_end_matches("/v3").to_owned();
+    let again = json!({ "credentials": { "api_key": "carrierkey" } }).to_string();
+    let url = format!("{base}/v1.0/providers/{}/credentials", id(&new));
+    let read = ask(Method::PUT, url, &headers, &again).await;
+    assert_eq!(
+        (read.status, read.at("/metadata/accepts_every_address")),
+        (200, json!(null)),
+        "{}",
+        read.text
+    );
+    assert_eq!(listed(&binary).await.at("/total"), 1);
+    assert!(!binary.log().contains("canary"), "{}", binary.log());
 }

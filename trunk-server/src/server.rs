@@ -37,7 +37,7 @@ use accounts::{AccountsAtStart, prepare_accounts};
 use edge::{edge_config, log_open_trunks, message_log, start_edge};
 use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
 #[cfg(feature = "voipbin")]
-use platform::{limit_webhooks, start_platform};
+use platform::{limit_webhooks, log_open_providers, start_platform};
 
 use crate::config::{Config, Database};
 
@@ -169,6 +169,8 @@ impl ServerBuilder {
         if edge.is_some() {
             log_open_trunks(&control).await?;
         }
+        #[cfg(feature = "voipbin")]
+        log_open_providers(&control).await?;
         // Nothing after this can fail: the key of the first account is printed only once.
         let accounts = prepare_accounts(&control, &config).await?;
 

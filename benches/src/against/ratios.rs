@@ -40,8 +40,8 @@ pub(super) struct Ratios {
     pub(super) name: &'static str,
     /// The median of each build, with its unit.
     medians: [String; 2],
-    /// Of each round; ascending.
-    ratios: Vec<f64>,
+    /// How many times as good the new build was in each round; ascending.
+    rounds: Vec<f64>,
 }
 
 impl Ratios {
@@ -49,15 +49,16 @@ impl Ratios {
     pub(super) fn new(name: &'static str, unit: Unit, rounds: &[(f64, f64)]) -> Self {
         let new = median(rounds.iter().map(|round| round.0).collect());
         let old = median(rounds.iter().map(|round| round.1).collect());
-        let mut ratios: Vec<f64> = rounds.iter().map(|(new, old)| unit.times_better(*new, *old)).collect();
-        ratios.sort_by(f64::total_cmp);
-        Self { name, medians: [new, old].map(|figure| unit.text(figure)), ratios }
+        let mut times_better: Vec<f64> =
+            rounds.iter().map(|(new, old)| unit.times_better(*new, *old)).collect();
+        times_better.sort_by(f64::total_cmp);
+        Self { name, medians: [new, old].map(|figure| unit.text(figure)), rounds: times_better }
     }
 
     /// The value below which `quarters` quarters of the rounds are.
     fn quartile(&self, quarters: usize) -> f64 {
-        let last = self.ratios.len().saturating_sub(1);
-        self.ratios.get((last * quarters).div_ceil(4)).copied().unwrap_or(f64::NAN)
+        let last = self.rounds.len().saturating_sub(1);
+        self.rounds.get((last * quarters).div_ceil(4)).copied().unwrap_or(f64::NAN)
     }
 
     pub(super) fn is_worse(&self) -> bool {
@@ -68,7 +69,7 @@ impl Ratios {
     pub(super) fn line(&self) -> String {
         let [low, middle, high] = [1, 2, 3].map(|quarters| self.quartile(quarters));
         let [new, old] = &self.medians;
-        let range = if self.ratios.len() == 1 { "–".to_owned() } else { format!("{low:.2} to {high:.2}") };
+        let range = if self.rounds.len() == 1 { "–".to_owned() } else { format!("{low:.2} to {high:.2}") };
         format!("| {} | {new} | {old} | **{middle:.2}** | {range} |", self.name)
     }
 }

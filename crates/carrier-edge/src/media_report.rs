@@ -141,3 +141,73 @@ impl MediaReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+    use trunk_rules::carrier::{Codec, Direction, Dropped, Encryption, Flow, MediaHost, Profile};
+
+    use super::*;
+
+    #[test]
+    fn each_member_of_a_report_is_the_fact_that_it_names() {
+        let mut facts = MediaFacts {
+            local: Some("198.51.100.7:16384".parse().unwrap()),
+            agreed: Some(AgreedMedia {
+                host: MediaHost::Address("192.0.2.1".parse().unwrap()),
+                port: 4_000,
+                address: Some("192.0.2.1:4000".parse().unwrap()),
+                direction: Direction::SendOnly,
+                codec: Codec::Pcma,
+                payload_type: 8,
+                profile: Profile::Savp,
+                encryption: Encryption::Sdes,
+                is_removed: false,
+            }),
+            received: Flow { packets: 1, bytes: 2 },
+            sent: Flow { packets: 3, bytes: 4 },
+            first_source: Some("[::ffff:192.0.2.9]:4002".parse().unwrap()),
+            dropped: Dropped {
+                source: 5,
+                not_rtp: 6,
+                payload_type: 7,
+                rate: 8,
+                all_calls: 9,
+                own_socket: 10,
+            },
+            checked: 11,
+            unauthenticated: 12,
+            dtmf: Dtmf::new(true),
+            ..MediaFacts::default()
+        };
+        (facts.dtmf.telephone_events, facts.dtmf.info, facts.dtmf.digits) = (13, 14, Some("5#".to_owned()));
+        // Two packets are missing, and the last one is ten milliseconds late: 80 units of the clock, of which a sixteenth
+        // is jitter.
+        for (sequence, timestamp, arrival) in [(1, 0, 0), (4, 480, 70)] {
+            facts.reception.count(1, sequence, timestamp, Duration::from_millis(arrival), 8_000);
+        }
+        let expected = json!({
+            "codec": "PCMA", "payload_type": 8, "profile": "RTP/SAVP", "encryption": "sdes", "direction": "sendonly",
+            "local": "198.51.100.7:16384", "sdp_address": "192.0.2.1:4000", "first_source": "192.0.2.9:4002",
+            "packets_received": 1, "bytes_received": 2, "packets_sent": 3, "bytes_sent": 4,
+            "packets_lost": 2, "jitter_ms": 0.625,
+            "dropped": {
+                "source": 5, "not_rtp": 6, "payload_type": 7, "rate": 8, "all_calls": 9, "own_socket": 10,
+            },
+            "unauthenticated": 12,
+            "dtmf": { "telephone_events": 13, "info": 14, "digits": "5#" },
+        });
+        assert_eq!(serde_json::to_value(MediaReport::of(&facts)).unwrap(), expected);
+    }
+
+    #[test]
+    fn without_media_a_report_has_no_codec_no_jitter_and_no_packets() {
+        let report = serde_json::to_value(MediaReport::of(&MediaFacts::default())).unwrap();
+        for name in ["codec", "direction", "sdp_address", "first_source", "jitter_ms"] {
+            assert_eq!(report[name], Value::Null, "{name}");
+        }
+        assert_eq!((&report["packets_received"], &report["packets_lost"]), (&json!(0), &json!(0)));
+    }
+}

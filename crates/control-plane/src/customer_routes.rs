@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use voipbin_platform::{AccessKey, Agent, CallTry, Customer, Flow, Number};
+use voipbin_platform::{AccessKey, Agent, CallTry, Customer, Flow, Number, OpenProvider};
 
 use crate::answers::Deleted;
 use crate::customers::{CUSTOMER_ADMIN, CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
@@ -78,6 +78,12 @@ pub(crate) fn routes() -> Vec<Route> {
         )
         .answers::<TryList>(200)
         .errors(&[404]),
+        Route::get(
+            "/providers/open",
+            "Lists the providers whose trunk at the carrier takes calls from any address.",
+            list_open_providers,
+        )
+        .answers::<OpenProviderList>(200),
         Route::post("/providers/probe", "Checks the health of every provider now.", probe)
             .answers::<Probed>(200),
     ]
@@ -132,6 +138,15 @@ struct TryList {
 #[derive(Serialize, JsonSchema)]
 struct Token {
     token: String,
+}
+
+/// The providers whose trunk took calls from any address when the carrier's API was last asked, newest first.
+#[derive(Serialize, JsonSchema)]
+struct OpenProviderList {
+    /// At most 1,000 of them.
+    open_providers: Vec<OpenProvider>,
+    /// The number of all of them.
+    total: usize,
 }
 
 /// The number of providers that were probed.
@@ -340,6 +355,19 @@ async fn list_tries(State(control): State<Control>, Path((id, call)): Path<(Stri
     let list = async {
         let tries = control.call_tries(customer_id(&id)?, parse_id(&call, "call")?).await?;
         Ok((StatusCode::OK, json!(TryList { tries })))
+    };
+    respond(list.await)
+}
+
+/// Maximum number of open providers in a listing.
+const MAX_OPEN_PROVIDERS: usize = 1_000;
+
+async fn list_open_providers(State(control): State<Control>) -> Response {
+    let list = async {
+        let mut open_providers = control.open_providers().await?;
+        let total = open_providers.len();
+        open_providers.truncate(MAX_OPEN_PROVIDERS);
+        Ok((StatusCode::OK, json!(OpenProviderList { open_providers, total })))
     };
     respond(list.await)
 }

@@ -14,7 +14,7 @@ use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_platform::{
     AccessKeys, Agents, CallTry, Customer, CustomerPrivate, CustomerStatus, Customers, Entity, Flow, Flows,
-    Kind, NumberStatus, OutboundConfigs, PhoneNumbers, Timestamp, WebhookMethod, empty_config,
+    Kind, NumberStatus, OpenProvider, OutboundConfigs, PhoneNumbers, Timestamp, WebhookMethod, empty_config,
 };
 
 pub use access_keys::NewAccessKey;
@@ -344,6 +344,15 @@ impl Control {
         let found = self.platform.call_with_tries(call).await?;
         let found = found.filter(|(found, _)| found.customer == customer);
         found.map(|(_, tries)| tries).ok_or_else(|| ControlError::NotFound(format!("call {call}")))
+    }
+
+    /// Returns the providers whose trunk at the carrier took calls from any address when the carrier's API was last
+    /// asked, newest first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn open_providers(&self) -> Result<Vec<OpenProvider>, ControlError> {
+        Ok(voipbin_platform::open_providers(&self.platform).await?)
     }
 
     /// Probes every provider now and stores the results. Returns the number of providers.

@@ -29,9 +29,11 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
+use crate::head::Head;
 use crate::intake::{FilterAction, Intake, ReplyPath};
 use crate::messages::Tap;
 use crate::readable::without_null_tag;
+use crate::via::response_address;
 
 /// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200
 /// kilobytes is full after 10 milliseconds of a flood.
@@ -107,7 +109,11 @@ impl Datagrams {
         let local = SocketAddr::new(local, self.address.port());
         let arrival = Arrival { source: canonical(source), local, transport: Transport::Udp };
         if let FilterAction::Reply(response) = common.receive(bytes, &arrival, self).await {
-            self.send(&response, local.ip(), arrival.source);
+            let via = Head::of(bytes).and_then(|head| head.value(["Via", "v"]));
+            let to = via.map_or(arrival.source, |via| {
+                response_address(&String::from_utf8_lossy(&via), arrival.source)
+            });
+            self.send(&response, local.ip(), to);
         }
     }
 
@@ -215,11 +221,9 @@ impl Datagrams {
 impl ReplyPath for Arc<Datagrams> {
     const IS_DATAGRAM: bool = true;
 
-    /// Sends from the address that the message was received on, and only to the message's source, regardless
-    /// of `Via`.
-    async fn connection(&self, arrival: &Arrival) -> rsipstack::Result<SipConnection> {
-        let Arrival { source, local, .. } = *arrival;
-        self.library_socket(local, Some(source)).await
+    /// Sends from the address that the message was received on, and only to this address.
+    async fn connection(&self, arrival: &Arrival, to: SocketAddr) -> rsipstack::Result<SipConnection> {
+        self.library_socket(arrival.local, Some(to)).await
     }
 }
 

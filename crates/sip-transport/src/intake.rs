@@ -5,6 +5,7 @@
 //! answered if possible, and does not affect other messages. Nothing here decides about a call.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::SipMessage;
@@ -18,7 +19,7 @@ use crate::limits::Limits;
 use crate::messages::Tap;
 use crate::readable;
 use crate::unreadable::{Unreadable, is_upper_case};
-use crate::via::is_via;
+use crate::via::{is_via, response_address};
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,14 +65,18 @@ pub(crate) trait ReplyPath: Sync {
     /// Whether each message is a datagram, so that its body ends with the datagram.
     const IS_DATAGRAM: bool;
 
-    /// The library's connection for responses to a message.
-    fn connection(&self, arrival: &Arrival) -> impl Future<Output = rsipstack::Result<SipConnection>> + Send;
+    /// The library's connection for responses to a message. Those to a datagram go to the address `to`.
+    fn connection(
+        &self,
+        arrival: &Arrival,
+        to: SocketAddr,
+    ) -> impl Future<Output = rsipstack::Result<SipConnection>> + Send;
 }
 
 impl ReplyPath for SipConnection {
     const IS_DATAGRAM: bool = false;
 
-    async fn connection(&self, _arrival: &Arrival) -> rsipstack::Result<SipConnection> {
+    async fn connection(&self, _arrival: &Arrival, _to: SocketAddr) -> rsipstack::Result<SipConnection> {
         Ok(self.clone())
     }
 }
@@ -115,16 +120,23 @@ impl Intake {
         if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
             return Err(Unreadable::StartLine);
         }
-        let via = head.filter(|_| request.is_some()).map(|head| head.value(["Via", "v"]).unwrap_or_default());
-        if via.is_some_and(|via| !is_via(&String::from_utf8_lossy(&via))) {
-            return Err(Unreadable::Via);
+        let mut to = arrival.source;
+        if let Some(head) = head.filter(|_| request.is_some()) {
+            let via = head.value(["Via", "v"]).unwrap_or_default();
+            let via = String::from_utf8_lossy(&via);
+            if !is_via(&via) {
+                return Err(Unreadable::Via);
+            }
+            if P::IS_DATAGRAM {
+                to = response_address(&via, to);
+            }
         }
         let body = if P::IS_DATAGRAM { Some(framing::body_of_datagram(bytes)?) } else { None };
         let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
         let uri = request.map_or(&[][..], |[_, uri, _]| uri);
         let refused = if is_text {
-            match self.deliver(bytes, body, uri, arrival, path).await {
+            match self.deliver(bytes, body, uri, arrival, (path, to)).await {
                 Err(why) => why,
                 Ok(()) => return Ok(()),
             }
@@ -132,20 +144,20 @@ impl Intake {
             Unreadable::Syntax
         };
         match readable::rewritten(bytes).filter(|rewritten| rewritten != bytes) {
-            Some(bytes) => Box::pin(self.deliver(&bytes, body, uri, arrival, path)).await,
+            Some(bytes) => Box::pin(self.deliver(&bytes, body, uri, arrival, (path, to))).await,
             None => Err(refused),
         }
     }
 
-    /// Parses a message and passes it to the inspector and the endpoint. `body` is that of a datagram, and `uri`
-    /// the Request-URI as received.
+    /// Parses a message and passes it to the inspector and the endpoint. `body` is that of a datagram, `uri` the
+    /// Request-URI as received, and `to` the address that responses to a datagram go to.
     async fn deliver<P: ReplyPath>(
         &self,
         bytes: &[u8],
         body: Option<&[u8]>,
         uri: &[u8],
         arrival: &Arrival,
-        path: &P,
+        (path, to): (&P, SocketAddr),
     ) -> Result<(), Unreadable> {
         let message = SipMessage::try_from(bytes).map_err(|_| Unreadable::of(bytes))?;
         let message = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
@@ -169,7 +181,7 @@ impl Intake {
             None => Some(message),
         };
         let Some(message) = rest else { return Ok(()) };
-        let connection = path.connection(arrival).await.map_err(|_| Unreadable::Syntax)?;
+        let connection = path.connection(arrival, to).await.map_err(|_| Unreadable::Syntax)?;
         match Box::pin(self.endpoint.on_received_message(message, connection, &arrival.peer())).await {
             Err(rsipstack::Error::SipMessageError(_) | rsipstack::Error::Error(_)) => Err(Unreadable::Syntax),
             // Other errors come from the network, or from a transaction that has ended meanwhile.

@@ -1,8 +1,15 @@
 //! The syntax of a `Via` value, as far as a response needs it (RFC 3261 §20.42).
 
+use std::net::{IpAddr, SocketAddr};
+
+use crate::arrival::canonical;
+
+/// The port of a sent-by without one.
+const DEFAULT_PORT: u16 = 5060;
+
 /// Whether a `Via` line has only values of the form `protocol/version/transport host;parameters`.
 ///
-/// Host names and parameters are not checked: a response is sent to the source address.
+/// Host names and parameters are not checked: a response is sent to the source address, whatever they are.
 pub(crate) fn is_via(line: &str) -> bool {
     parts_outside_quotes(line, ',').all(|value| {
         let sent = parts_outside_quotes(value, ';').next().unwrap_or_default();
@@ -15,6 +22,33 @@ pub(crate) fn is_via(line: &str) -> bool {
         let has_host = words.next().is_some() && words.next().is_some();
         !protocol.is_empty() && !version.is_empty() && has_host
     })
+}
+
+/// The address to which the responses to a datagram with this `Via` line go: always the source's IP address.
+///
+/// The port is the source's too, except where the first value names the IP address that the datagram came from, and does
+/// not ask for the source's port by `rport` (RFC 3581). Such a sender can receive at another port than it sends from,
+/// and is answered at the port that it names (RFC 3261 §18.2.2). A sender that names another address is behind address
+/// translation, where only its source port leads back to it.
+pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
+    let first = parts_outside_quotes(line, ',').next().unwrap_or_default();
+    let mut parts = parts_outside_quotes(first, ';');
+    let named = parts.next().and_then(sent_by);
+    let asks_for_source = parts.any(|parameter| {
+        parameter.split('=').next().unwrap_or_default().trim().eq_ignore_ascii_case("rport")
+    });
+    named.filter(|named| named.ip() == source.ip() && !asks_for_source).unwrap_or(source)
+}
+
+/// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
+fn sent_by(text: &str) -> Option<SocketAddr> {
+    let (_transport, at) = text.splitn(3, '/').nth(2)?.trim().split_once(char::is_whitespace)?;
+    let at: String = at.split_whitespace().collect();
+    let address = at.parse::<SocketAddr>().ok().or_else(|| {
+        let host = at.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&at);
+        Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, DEFAULT_PORT))
+    });
+    address.map(canonical).filter(|address| address.port() != 0)
 }
 
 /// The parts of a text between separators that are not in quotes.
@@ -36,6 +70,34 @@ fn parts_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_response_goes_to_the_port_of_the_via_only_at_the_source_and_where_the_source_port_is_not_asked_for()
+    {
+        let answered = |line: &str, source: &str| {
+            response_address(line, source.parse().unwrap()).to_string().replace("192.0.2.1:", "")
+        };
+        for (line, port) in [
+            ("SIP/2.0/UDP 192.0.2.1:5080;branch=z9hG4bKa", "5080"),
+            ("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa", "5060"),
+            ("SIP / 2.0 / UDP  192.0.2.1 : 5080 ;branch=a, SIP/2.0/UDP 192.0.2.1:7;rport", "5080"),
+            ("SIP/2.0/UDP 192.0.2.1:5080;maddr=203.0.113.9;received=203.0.113.9", "5080"),
+            ("SIP/2.0/UDP 192.0.2.1:5080;rport;branch=a", "9"),
+            ("SIP/2.0/UDP 192.0.2.1:5080;branch=a; RPORT = 5", "9"),
+            ("SIP/2.0/UDP 192.168.0.7:5080;branch=a", "9"),
+            ("SIP/2.0/UDP pbx.example.com:5080;branch=a", "9"),
+            ("SIP/2.0/UDP 192.0.2.1:0;branch=a", "9"),
+            ("SIP/2.0/UDP 192.0.2.1:99999;branch=a", "9"),
+            ("nonsense", "9"),
+        ] {
+            assert_eq!(answered(line, "192.0.2.1:9"), port, "{line}");
+        }
+        for sent_by in ["[2001:db8::1]:5080", "[2001:DB8:0::1]:5080"] {
+            let line = format!("SIP/2.0/UDP {sent_by};branch=a");
+            assert_eq!(answered(&line, "[2001:db8::1]:9"), "[2001:db8::1]:5080");
+        }
+        assert_eq!(answered("SIP/2.0/UDP [2001:db8::1]", "[2001:db8::1]:9"), "[2001:db8::1]:5060");
+    }
 
     #[test]
     fn each_value_has_a_protocol_a_version_a_transport_and_a_host() {

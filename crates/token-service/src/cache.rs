@@ -73,3 +73,38 @@ impl std::fmt::Debug for Cache {
         f.write_str("Cache(hidden)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use didww_types::ApiVersion;
+    use trunk_store::account::Environment;
+
+    use super::*;
+    use crate::claims::Scope;
+
+    fn verified() -> Arc<Verified> {
+        let claims = Claims {
+            jti: Uuid::nil(),
+            sub: Uuid::nil(),
+            key: Uuid::nil(),
+            aud: Vec::new(),
+            scope: Scope::Full,
+            api_version: ApiVersion::NEWEST,
+            env: Environment::Production,
+            ips: None,
+            iat: 0,
+            exp: 0,
+        };
+        Arc::new(Verified { signed_by: Uuid::nil(), claims })
+    }
+
+    #[test]
+    fn a_token_that_has_the_slot_of_another_is_not_taken_for_it() {
+        let (cache, known) = (Cache::default(), TokenDigest::of("known"));
+        cache.insert(known, verified());
+        assert!(cache.get(known).is_some());
+        // About ten of these have the slot of the known one.
+        let others = (0..10 * SLOTS).map(|number| TokenDigest::of(&number.to_string()));
+        assert_eq!(others.filter(|other| cache.get(*other).is_some()).count(), 0);
+    }
+}

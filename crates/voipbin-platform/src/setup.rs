@@ -13,7 +13,6 @@ use trunk_rules::outbound::{ProviderHost, canonical_host};
 use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
 pub(crate) use self::carrier::{CarrierError, CarrierTrunk, TrunkLogin};
-use crate::config::PlatformConfig;
 use crate::platform::Platform;
 
 /// Sets up a trunk at the carrier that the setup names. Returns none if the carrier is unknown.
@@ -32,9 +31,9 @@ pub(crate) async fn set_up(
 pub(crate) async fn read_login(
     provider: &Provider,
     credentials: &ProviderCredentials,
-    config: &PlatformConfig,
+    platform: &Platform,
 ) -> Result<TrunkLogin, CarrierError> {
-    didww::read_login(provider, credentials, config).await
+    didww::read_login(provider, credentials, platform).await
 }
 
 /// Whether two hosts belong to one carrier, which accepts the same SIP credentials at both.

@@ -233,6 +233,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.post(&format!("{customer}/tokens"), json!({ "type": "delegate" })).await;
     control.get(&format!("{customer}/flows")).await;
     control.get(&format!("/deliveries?customer={}", customer.rsplit('/').next().unwrap())).await;
+    control.get("/providers/open").await;
     control.post("/providers/probe", Value::Null).await;
     control.delete(&customer).await;
 

@@ -1,5 +1,5 @@
-//! baresip as a caller: it plays a tone, records the received audio, and is controlled through its control
-//! port.
+//! baresip as a phone that calls or is called: it plays a tone, records the received audio, and is controlled through
+//! its control port.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::sip::edge::{DEADLINE, source, until};
 
-/// Its control port, at a separate address. Its calls come from 127.0.0.1: the kernel would send its media
-/// from there anyway, regardless of the announced address.
+/// Its control port, at a separate address. Its calls come from 127.0.0.1, unless it listens elsewhere: the kernel would
+/// send its media from there anyway, regardless of the announced address.
 const CONTROL_PORT: u16 = 4444;
 /// Bytes of recorded audio that prove reception: two tenths of a second.
 const AUDIBLE_BYTES: u64 = 3_200;
@@ -34,6 +34,8 @@ pub struct Account<'a> {
     pub parameters: &'a str,
     /// The certificate authority that it trusts, for TLS.
     pub authority: Option<String>,
+    /// Where it can be called, over UDP and TCP; `None` for a port of the system's choice.
+    pub listens_at: Option<SocketAddr>,
 }
 
 /// A running baresip.
@@ -73,7 +75,7 @@ impl Baresip {
         self.event("CALL_ESTABLISHED").await;
     }
 
-    /// Hangs up.
+    /// Hangs up, or declines a call that rings.
     pub async fn hang_up(&mut self) {
         self.command("hangup", "").await;
         self.event("CALL_CLOSED").await;
@@ -114,6 +116,16 @@ impl Baresip {
             (self.heard() >= before + AUDIBLE_BYTES).then_some(())
         })
         .await;
+    }
+
+    /// Waits for its statistics of an ended call. Returns the numbers of RTP packets that it sent and received.
+    pub async fn packets(&self) -> (u64, u64) {
+        until("baresip's statistics of the call", async || {
+            let log = self.log();
+            let mut numbers = log.rsplit_once("packets:")?.1.lines().next()?.split_whitespace();
+            Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+        })
+        .await
     }
 
     /// Bytes of recorded audio.
@@ -189,8 +201,9 @@ impl Drop for Baresip {
 
 fn config(folder: &Path, address: Ipv4Addr, account: &Account<'_>) -> String {
     let folder = folder.display();
+    let listens_at = account.listens_at.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0));
     let mut text = format!(
-        "poll_method epoll\nsip_listen 127.0.0.1:0\nnet_interface 127.0.0.1\nsip_verify_server yes\n\
+        "poll_method epoll\nsip_listen {listens_at}\nrtp_stats yes\nnet_interface 127.0.0.1\nsip_verify_server yes\n\
          call_max_calls 2\naudio_source aufile,{folder}/tone.wav\nausrc_srate 8000\nauplay_srate 8000\n\
          ausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\nsnd_path {folder}\n\
          module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\

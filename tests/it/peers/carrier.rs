@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use super::free_port;
+use super::free_address;
 use super::kamailio::Kamailio;
 use crate::outbound::stage::{Stage, hangup, open, short_call};
-use crate::sip::edge::source;
 
 const CONFIG: &str = include_str!("carrier.cfg");
 
@@ -20,11 +19,11 @@ struct Callee {
 
 impl Callee {
     fn start() -> Self {
-        let address = source();
-        let at = SocketAddr::new(address.into(), free_port(address));
+        let at = free_address();
+        let address = at.ip().to_string();
         let child = Command::new("sipp")
             .args(["-sn", "uas", "-nostdin", "-timeout", "60"])
-            .args(["-i", &address.to_string(), "-mi", &address.to_string(), "-p", &at.port().to_string()])
+            .args(["-i", &address, "-mi", &address, "-p", &at.port().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -42,28 +41,38 @@ impl Drop for Callee {
     }
 }
 
+/// Starts a Kamailio at an address that challenges calls for these credentials, with 407 if it acts as a proxy, and
+/// relays them to a callee.
+pub async fn challenging(
+    at: SocketAddr,
+    callee: SocketAddr,
+    (username, password): (&str, &str),
+    proxy: bool,
+) -> Kamailio {
+    Kamailio::start_at(at, |at| {
+        let config = CONFIG
+            .replace("!127.0.0.1:5060!", &format!("!{at}!"))
+            .replace("!sip:127.0.0.1:5070!", &format!("!sip:{callee}!"))
+            .replace("!username!", &format!("!{username}!"))
+            .replace("!password!", &format!("!{password}!"));
+        if proxy { config.replacen('\n', "\n#!define PROXY\n", 1) } else { config }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_provider_call_goes_out_through_a_kamailio_that_challenges() {
     for (proxy, right) in [(false, true), (true, true), (true, false)] {
         let callee = Callee::start();
         // Kamailio's address must be known before the server starts, and the credentials only after it.
-        let address = source();
-        let at = SocketAddr::new(address.into(), free_port(address));
+        let at = free_address();
         let hosts = BTreeMap::from([("out.didww.com".to_owned(), at.to_string())]);
         let stage = Stage::with(|config| config.hosts = hosts).await;
         let trunk = stage.trunk(open("Challenged")).await;
         let provider = stage.provider_on(&trunk).await;
         let (username, password) = trunk.credentials().unwrap();
         let password = if right { password.expose() } else { "another" };
-        let kamailio = Kamailio::start_at(at, |at| {
-            let config = CONFIG
-                .replace("!127.0.0.1:5060!", &format!("!{at}!"))
-                .replace("!sip:127.0.0.1:5070!", &format!("!sip:{}!", callee.at))
-                .replace("!username!", &format!("!{username}!"))
-                .replace("!password!", &format!("!{password}!"));
-            if proxy { config.replacen('\n', "\n#!define PROXY\n", 1) } else { config }
-        })
-        .await;
+        let kamailio = challenging(at, callee.at, (username, password), proxy).await;
         let id = stage.call(short_call(&provider)).await;
         let expected = if right { hangup("normal", "local") } else { hangup("failed", "remote") };
         assert_eq!(stage.hangup_of(id).await, expected, "{}", kamailio.log());

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::net::UdpSocket;
 
-use super::free_port;
+use super::free_address;
 use crate::sip::edge::{source, until};
 
 /// A running Kamailio. It consists of several processes, so it receives SIGTERM rather than SIGKILL.
@@ -19,8 +19,7 @@ pub struct Kamailio {
 impl Kamailio {
     /// Starts it with the configuration for its address, and waits until it answers OPTIONS.
     pub async fn start(config: impl FnOnce(SocketAddr) -> String) -> Self {
-        let address = source();
-        Self::start_at(SocketAddr::new(address.into(), free_port(address)), config).await
+        Self::start_at(free_address(), config).await
     }
 
     /// The same at a given address.

@@ -36,6 +36,7 @@ async fn phone(
         credentials,
         parameters,
         authority: (transport == "tls").then(|| made.path("ca.pem")),
+        ..Account::default()
     })
     .await
 }

@@ -19,7 +19,7 @@ async fn transcript(seed: u64, version: ApiVersion) -> Vec<(u16, String)> {
     let base = server.base_url();
     let api = Api::new(base.as_str(), server.api_key()).at(Some(version.as_str()));
     let mut answers = Vec::new();
-    let mut send = async |method: Method, path: &str, body: String| {
+    let mut request = async |method: Method, path: &str, body: String| {
         let answer = api.send(method, path, &body).await;
         answers.push((answer.status, answer.text.replace(&base, "BASE")));
         answer
@@ -28,18 +28,19 @@ async fn transcript(seed: u64, version: ApiVersion) -> Vec<(u16, String)> {
     if has_trunks {
         let least = if version >= ApiVersion::V2026_04_16 { credentials("A") } else { flat("A") };
         let made =
-            send(Method::POST, TRUNKS, linking(least, "dids", dids(&[&did.to_string()])).to_string()).await;
+            request(Method::POST, TRUNKS, linking(least, "dids", dids(&[&did.to_string()])).to_string())
+                .await;
         assert_eq!(made.status, 201, "{}", made.text);
         let (id, one) = (made.id(), format!("{TRUNKS}/{}", made.id()));
-        send(Method::PATCH, &one, patch(&id, json!({ "status": "blocked" })).to_string()).await;
-        send(Method::POST, ROTATION, rotation(&id).to_string()).await;
-        send(Method::GET, &format!("{one}?include=dids"), String::new()).await;
-        send(Method::POST, TRUNKS, flat("A").to_string()).await;
+        request(Method::PATCH, &one, patch(&id, json!({ "status": "blocked" })).to_string()).await;
+        request(Method::POST, ROTATION, rotation(&id).to_string()).await;
+        request(Method::GET, &format!("{one}?include=dids"), String::new()).await;
+        request(Method::POST, TRUNKS, flat("A").to_string()).await;
     }
-    send(Method::PATCH, &format!("{DIDS}/{did}"), update("dids", &did.to_string(), json!({})).to_string())
+    request(Method::PATCH, &format!("{DIDS}/{did}"), update("dids", &did.to_string(), json!({})).to_string())
         .await;
     for spec in REGISTRY {
-        send(Method::GET, &format!("/{}", spec.name), String::new()).await;
+        request(Method::GET, &format!("/{}", spec.name), String::new()).await;
     }
     let account = server.control().account(server.account()).await.unwrap();
     answers.push((0, format!("{} {} {}", account.id, account.name, server.api_key())));

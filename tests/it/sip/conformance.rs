@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::UdpSocket;
 
-use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, FOREIGN_NUMBER, Trunk, source};
 use super::media::hears_its_echo;
 use super::message::Message;
-use super::uac::{Call, Uac, unique};
+use super::uac::{Call, Uac, offer, unique};
 
 /// The destination that rings until the call is cancelled.
 const RINGS: &str = "9990180";
@@ -227,6 +228,70 @@ async fn a_via_in_an_answer_names_the_source_of_its_request() {
     for wanted in [format!("received={}", local.ip()), format!("rport={}", local.port())] {
         assert!(parameters.contains(&wanted.as_str()), "{wanted} in {via}");
     }
+}
+
+/// The next message at a socket that is no provisional response.
+async fn heard_at(socket: &UdpSocket) -> Message {
+    let mut buffer = [0; 4_096];
+    loop {
+        let heard = tokio::time::timeout(DEADLINE, socket.recv(&mut buffer)).await;
+        let message = Message::parse(&buffer[..heard.expect("a message comes").unwrap()]);
+        if !(100..200).contains(&message.code()) {
+            return message;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_receives_at_another_port_than_it_sends_from_is_answered_and_hung_up_there() {
+    let (edge, trunk) = open().await;
+    let ip = source();
+    let (sender, listener) =
+        (UdpSocket::bind((ip, 0)).await.unwrap(), UdpSocket::bind((ip, 0)).await.unwrap());
+    let (own, sdp) = (listener.local_addr().unwrap(), offer(sender.local_addr().unwrap()));
+    let request = |method: &str, via: &str, to: &str, further: &str| {
+        let id = if method == "OPTIONS" { unique() } else { format!("asymmetric-{own}") };
+        format!(
+            "{method} sip:{ANSWERS_AT_ONCE}@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK-{}\r\n\
+             From: <sip:{FOREIGN_NUMBER}@{own}>;tag=caller\r\nTo: {to}\r\nCall-ID: {id}\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:pbx@{own}>\r\nMax-Forwards: 70\r\n{further}",
+            unique()
+        )
+    };
+    let to = format!("<sip:{ANSWERS_AT_ONCE}@127.0.0.1>");
+    for (via, at) in [
+        (own.to_string(), &listener),
+        (format!("{own};rport"), &sender),
+        // Behind address translation, the source port alone leads back.
+        (format!("192.168.0.7:{}", own.port()), &sender),
+    ] {
+        let text = request("OPTIONS", &via, &to, "Content-Length: 0\r\n\r\n");
+        sender.send_to(text.as_bytes(), edge.sip).await.unwrap();
+        assert_eq!(heard_at(at).await.code(), 200, "{via}");
+    }
+    let described = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
+    let invite = request("INVITE", &own.to_string(), &to, &described);
+    sender.send_to(invite.as_bytes(), edge.sip).await.unwrap();
+    let answer = heard_at(&listener).await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    let ack = request("ACK", &own.to_string(), answer.header("To").unwrap(), "Content-Length: 0\r\n\r\n");
+    sender.send_to(ack.as_bytes(), edge.sip).await.unwrap();
+    let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+    edge.control.delete(&format!("/calls/active/{id}")).await;
+    // An ACK that comes late finds the answer repeated.
+    let bye = loop {
+        let message = heard_at(&listener).await;
+        if message.code() == 0 {
+            break message;
+        }
+    };
+    assert_eq!(bye.method(), "BYE", "{bye:?}");
+    sender.send_to(bye.answered("200 OK").as_bytes(), edge.sip).await.unwrap();
+    assert_eq!(edge.record(&trunk, 1).await["hung_up_by"], "operator");
+    assert!(
+        sender.try_recv(&mut [0; 8]).is_err(),
+        "nothing of the call comes to the port that it is sent from"
+    );
 }
 
 #[tokio::test]

@@ -341,6 +341,7 @@ async fn a_flood_of_packets_is_echoed_at_the_rate_of_its_codec_and_counted() {
     let record = edge.record(&trunk, 1).await;
     assert!(echoed >= 67, "as many at once as in a second: {echoed}");
     assert_eq!((&record["rtp_sent"], &record["rtp_excess"]), (&json!(echoed), &json!(1)), "{record}");
+    assert_eq!(record["media"]["dropped"]["rate"], 1, "{record}");
 }
 
 #[tokio::test]

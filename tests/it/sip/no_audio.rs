@@ -1,6 +1,7 @@
 //! The media of calls in records, in the list of active calls and in the log, and why a call has no audio.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
@@ -227,7 +228,11 @@ async fn packets_beyond_the_limit_of_media_are_named_with_their_number() {
     });
     let words = ["the limit of media was reached: 0 packets exceeded the codec's rate, 3 that of all calls"];
     let record = states(&edge, &trunk, new_call(&edge).await, &long.collect::<Vec<_>>(), &words).await;
-    assert_eq!(record["media"]["dropped"]["all_calls"], 3, "{record}");
+    assert_eq!(
+        (&record["media"]["dropped"]["all_calls"], &record["rtp_excess"]),
+        (&json!(3), &json!(3)),
+        "{record}"
+    );
 }
 
 #[tokio::test]
@@ -286,6 +291,53 @@ async fn packets_that_are_too_few_to_learn_an_address_from_are_named() {
 }
 
 #[tokio::test]
+async fn a_name_in_the_description_that_has_no_address_is_named_whether_packets_come_or_not() {
+    let edge = Edge::start().await;
+    for sent in [0, 2] {
+        let trunk = edge.trunk(json!({})).await;
+        let mut call = new_call(&edge).await;
+        // No name below `invalid` has an address (RFC 6761).
+        let own = format!("c=IN IP4 {}", call.uac.local.ip());
+        assert!(call.offer.contains(&own), "{}", call.offer);
+        call.offer = call.offer.replace(&own, "c=IN IP4 media.example.invalid");
+        let port = call.media.local_addr().unwrap().port();
+        let named =
+            format!("the name in c= has no address of the call's family: media.example.invalid:{port}");
+        let of_packets =
+            if sent == 0 { "no RTP packet arrived at 127.0.0.1:" } else { "; RTP comes from 127." };
+        states(&edge, &trunk, call, &packets(sent), &[&named, of_packets]).await;
+    }
+}
+
+/// A socket on a port of services; `None` if the system does not let this process have one.
+async fn socket_on_a_port_of_services(ip: IpAddr) -> Option<UdpSocket> {
+    for port in (512..1024).rev() {
+        match UdpSocket::bind((ip, port)).await {
+            Ok(socket) => return Some(socket),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
+            Err(_taken) => {}
+        }
+    }
+    panic!("every port is taken");
+}
+
+#[tokio::test]
+async fn a_port_of_services_that_media_comes_from_is_named_where_rtp_is_symmetric() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "force_symmetric_rtp": true })).await;
+    let mut call = new_call(&edge).await;
+    let Some(media) = socket_on_a_port_of_services(call.uac.local.ip()).await else {
+        // Some systems keep these ports for root. The sentence itself has a test without sockets.
+        return;
+    };
+    call.media = media;
+    let from = call.media.local_addr().unwrap();
+    let words = format!("RTP comes from {from}, and nothing is sent there: a port below 1024");
+    // Of a port that may receive media, five packets are enough.
+    states(&edge, &trunk, call, &packets(6), &[&words]).await;
+}
+
+#[tokio::test]
 async fn a_call_with_audio_has_its_media_in_the_record_and_no_sentence() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
@@ -317,11 +369,13 @@ async fn a_call_with_audio_has_its_media_in_the_record_and_no_sentence() {
         ("bytes_received", json!(5 * 172)),
         ("packets_sent", json!(4)),
         ("bytes_sent", json!(4 * 172)),
+        // The foreign packet repeats the first number, so that it counts as one of the two that are missing.
+        ("packets_lost", json!(1)),
         ("unauthenticated", json!(0)),
     ] {
         assert_eq!(media[name], expected, "{name}: {record}");
     }
-    assert!(media["packets_lost"].as_u64().is_some() && media["jitter_ms"].is_number(), "{record}");
+    assert!(media["jitter_ms"].is_number(), "{record}");
     let refused = edge.trunk(json!({ "status": "blocked" })).await;
     assert_eq!(new_call(&edge).await.place(&refused).await.code(), 403);
     let record = edge.record(&refused, 1).await;

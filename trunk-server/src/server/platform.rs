@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use carrier_edge::{Edge, MessageLog};
+use control_plane::{Control, ControlError};
 use service_core::jobs::JobSet;
 use voipbin_platform::{Platform, PlatformConfig};
 
@@ -32,4 +33,22 @@ pub(super) async fn start_platform(
         return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
     }
     Ok(voipbin_platform::start(platform, edge.map(Edge::address), messages).await?)
+}
+
+/// Maximum number of open providers that the start names.
+const MAX_NAMED_PROVIDERS: usize = 10;
+
+/// Logs the providers whose trunk at the carrier takes calls from any address.
+pub(super) async fn log_open_providers(control: &Control) -> Result<(), ControlError> {
+    let open = control.open_providers().await?;
+    if !open.is_empty() {
+        let named: Vec<String> =
+            open.iter().take(MAX_NAMED_PROVIDERS).map(|open| open.provider.to_string()).collect();
+        tracing::warn!(
+            total = open.len(),
+            providers = named.join(", "),
+            "trunks of providers at carriers take calls from any address; GET /control/v1/providers/open lists them"
+        );
+    }
+    Ok(())
 }

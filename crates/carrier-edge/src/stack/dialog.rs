@@ -1,8 +1,8 @@
 //! The callee's side of a dialog: what the edge keeps of an INVITE after the ACK, and the requests that it
 //! sends.
 //!
-//! Requests are sent to the address that the caller's own requests come from: a contact behind address
-//! translation cannot be reached.
+//! Requests are sent to where the responses to the caller's own requests go: a contact behind address translation
+//! cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -62,8 +62,8 @@ impl Incoming {
         let arrival = Arrival::of(&transaction.original);
         let arrival =
             arrival.unwrap_or(Arrival { source: unknown, local: unknown, transport: Transport::Udp });
-        // Responses are sent to the source address. The library would derive it from the `Via` for each
-        // response.
+        // The library would derive it from the `Via` for each response. Over UDP the connection's socket decides which
+        // port of the source the responses go to.
         transaction.destination =
             Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
         Self { transaction, arrival, slot: None, identity, acknowledgement: None, starts_dialog: false }

@@ -312,6 +312,28 @@ async fn silence_is_sent_to_the_address_of_the_answer() {
 }
 
 #[tokio::test]
+async fn silence_is_encoded_as_the_answer_demands() {
+    let dialler = dialler().await;
+    for (types, payload_type, silence) in [("8 101", 8, 0xd5), ("0", 0, 0xff)] {
+        let mut carrier = Carrier::udp().await;
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+        let port = receiver.local_addr().unwrap().port();
+        let answer = description(port).replace("RTP/AVP 8 101", &format!("RTP/AVP {types}"));
+        let contact = carrier.contact();
+        carrier.answer(&invite, "200 OK", &contact, &answer).await;
+        carrier.expect("ACK").await;
+        assert_eq!(next(&mut leg).await, LegEvent::Answered);
+        let mut packet = [0; 400];
+        let came = tokio::time::timeout(EVENT_TIMEOUT, receiver.recv_from(&mut packet)).await;
+        let (length, _) = came.expect("silence is sent").unwrap();
+        assert_eq!((length, packet[1] & 127), (172, payload_type));
+        assert!(packet[12..length].iter().all(|byte| *byte == silence), "{:?}", &packet[..length]);
+        hang_up(&mut leg, &mut carrier).await;
+    }
+}
+
+#[tokio::test]
 async fn a_hang_up_that_is_not_answered_is_repeated_and_ends_the_call_all_the_same() {
     let dialler = with_short_timers().await;
     let mut carrier = Carrier::udp().await;

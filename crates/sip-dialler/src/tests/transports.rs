@@ -146,6 +146,17 @@ async fn a_503_is_followed_by_an_invite_to_the_next_host() {
 }
 
 #[tokio::test]
+async fn of_the_addresses_of_a_host_the_first_four_are_tried() {
+    let services = (1..=6).map(|number| (number, "a.example.com", 5_000 + number)).collect();
+    let dialler = with_names(services).await;
+    let target = crate::uri::Target::parse("sip:1@voice.example.com", Egress::Anywhere).unwrap();
+    let network = &dialler.shared.network;
+    let found = network.resolver.targets(&target, &network.ids).await.unwrap();
+    let ports: Vec<u16> = found.iter().map(SocketAddr::port).collect();
+    assert_eq!(ports, [5_001, 5_002, 5_003, 5_004]);
+}
+
+#[tokio::test]
 async fn a_name_with_a_port_or_without_srv_records_is_resolved_by_its_address() {
     let mut carrier = Carrier::udp().await;
     let dialler = with_names(vec![(1, "a.example.com", 9)]).await;

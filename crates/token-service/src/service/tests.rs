@@ -86,6 +86,18 @@ async fn a_token_admits_until_it_expires_to_the_second() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_minted_within_a_second_lives_at_least_as_long_as_was_stated() {
+    let tokens = service(None).await;
+    tokens.core.clock.advance(Duration::from_millis(1));
+    let minted = minted(&tokens, r#"{"aud":"api.didww.com","expires_in":60}"#).await;
+    assert_eq!(minted.expires_in, 60);
+    tokens.core.clock.advance(Duration::from_millis(59_999));
+    assert_eq!(refusal(&tokens, &minted.access_token, HOME).await, None, "it would be a millisecond early");
+    tokens.core.clock.advance(Duration::from_millis(1_000));
+    assert_eq!(refusal(&tokens, &minted.access_token, HOME).await, Some(TokenRefusal::Expired));
+}
+
+#[tokio::test]
 async fn a_token_is_refused_at_another_service_and_in_another_environment() {
     let tokens = service(None).await;
     let other = minted(&tokens, r#"{"aud":["api-vout.didww.com","api-vin.didww.com"]}"#).await.access_token;

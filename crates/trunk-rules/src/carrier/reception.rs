@@ -144,6 +144,34 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_a_gap_below_3000_and_a_late_packet_up_to_100_and_else_a_new_beginning() {
+        let lost = |steps: [u16; 3]| {
+            let mut reception = Reception::default();
+            for number in steps {
+                reception.count(1, number, 0, at(0), 8_000);
+            }
+            reception.lost()
+        };
+        assert_eq!(lost([10, 10 + 2_999, 10 + 3_000]), 2_998);
+        assert_eq!(lost([10, 10 + 3_000, 10 + 3_001]), 0);
+        // A late packet counts as one of those that were missing.
+        assert_eq!(lost([100, 300, 200]), 198);
+        // Before the numbers begin anew, 199 were missing; none is since.
+        assert_eq!(lost([100, 300, 199]), 199);
+    }
+
+    #[test]
+    fn another_clock_rate_in_a_stream_is_no_jitter() {
+        let mut reception = Reception::default();
+        for (number, clock_rate) in [(1_u16, 8_000_u32), (2, 8_000), (3, 48_000), (4, 48_000)] {
+            // Each packet arrives when it is due on its clock.
+            let stamp = u32::from(number) * clock_rate / 50;
+            reception.count(1, number, stamp, at(20 * u64::from(number) + 1_000), clock_rate);
+        }
+        assert_eq!((reception.lost(), reception.jitter_millis()), (0, Some(0.0)));
+    }
+
+    #[test]
     fn jitter_approaches_the_mean_deviation_of_the_arrival_times() {
         let mut reception = Reception::default();
         for number in 0..200_u16 {

@@ -23,7 +23,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
     let password = password.filter(|password| !password.expose().is_empty());
     let login = match (credentials, username.is_empty(), password) {
         (Some(credentials), true, None) => {
-            let read = setup::read_login(&provider.public, &credentials, &request.platform.config).await;
+            let read = setup::read_login(&provider.public, &credentials, &request.platform).await;
             read.map_err(|error| carrier_error(error, "didww"))?
         }
         (None, false, Some(password)) => {
@@ -46,6 +46,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
             if let Some(trunk) = &login.trunk {
                 provider.public.tech_prefix.clone_from(&trunk.tech_prefix);
                 provider.public.metadata.extend(trunk.metadata.clone());
+                provider.private.allowed_sip_ips.clone_from(&trunk.allowed_sip_ips);
             }
             provider.public.tm_update = Some(request.platform.timestamps.next());
             provider.write(&*request.platform.core.store).await?;

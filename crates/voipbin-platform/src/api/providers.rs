@@ -104,7 +104,7 @@ pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
         Some(Err(error)) => return Err(carrier_error(error, &setup.carrier)),
         None => return Err(ApiError::invalid_data_because("carrier is neither didww nor telnyx")),
     };
-    let CarrierTrunk { hostname, tech_prefix, metadata, sip, undo } = trunk;
+    let CarrierTrunk { hostname, tech_prefix, metadata, sip, allowed_sip_ips, undo } = trunk;
     let (id, at) = platform.new_id_and_time();
     let public = Provider {
         id,
@@ -117,7 +117,8 @@ pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
         tm_create: Some(at),
         ..Provider::default()
     };
-    let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate { sip });
+    let private = ProviderPrivate { sip, allowed_sip_ips };
+    let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, private);
     let changes = std::iter::once(provider.put()).chain(health::schedule(platform, id));
     if let Err(error) = platform.core.store.commit(changes.collect()).await {
         // No record references the trunk, which may cost money.

@@ -186,6 +186,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_member_of_an_attempt_is_what_the_dialler_knows_of_it() {
+        let (provider, route) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let second = |number: i64| didww_types::Timestamp::from_unix_millis(number * 1_000);
+        let mut tried = Try::default();
+        tried.host = "carrier.example.com".to_owned();
+        tried.target = Some("192.0.2.1:5060".parse().unwrap());
+        tried.transport = "tcp";
+        tried.call_id = "one@two".to_owned();
+        (tried.sent_at, tried.first_provisional_at, tried.final_at) =
+            (Some(second(1)), Some(second(2)), Some(second(3)));
+        (tried.code, tried.phrase, tried.reason) =
+            (Some(503), "As Told".to_owned(), Some("Q.850;cause=34".to_owned()));
+        tried.challenges = 2;
+        tried.media = Some("PCMA to 192.0.2.7:4000".to_owned());
+        tried.outcome = Some("the carrier refused the call with 503".to_owned());
+        let attempted = Attempted { provider: Some(provider), route: Some(route) };
+        let expected = serde_json::json!({
+            "provider_id": provider, "route_id": route, "host": "carrier.example.com", "target": "192.0.2.1:5060",
+            "transport": "tcp", "call_id": "one@two", "sent_at": "1970-01-01T00:00:01Z",
+            "first_provisional_at": "1970-01-01T00:00:02Z", "final_at": "1970-01-01T00:00:03Z", "code": 503,
+            "reason_phrase": "As Told", "reason": "Q.850;cause=34", "challenges": 2,
+            "media": "PCMA to 192.0.2.7:4000", "outcome": "the carrier refused the call with 503", "next": null,
+        });
+        assert_eq!(serde_json::to_value(CallTry::of(attempted, tried)).unwrap(), expected);
+    }
+
+    #[test]
     fn a_call_keeps_its_last_twenty_attempts() {
         let (mut cursor, mut tries) = (TryCursor::default(), Vec::new());
         for number in 0..30 {

@@ -16,6 +16,19 @@ pub(crate) struct ProviderPrivate {
     /// The SIP credentials of the provider's trunk. A provider that was created by hand has none, until a request
     /// sets them.
     pub(crate) sip: Option<SipCredentials>,
+    /// The networks from which the provider's trunk took calls when its carrier's API was last asked. Empty where that
+    /// is not known: of a provider that was created by hand or by an earlier release, of a carrier that does not state
+    /// it, and of a trunk of this server's own, which the server can look at whenever it is asked.
+    #[serde(default)]
+    pub(crate) allowed_sip_ips: Vec<String>,
+}
+
+impl ProviderPrivate {
+    /// Whether the trunk took calls from any address, as far as that is known.
+    pub(crate) fn accepts_every_address(&self) -> bool {
+        // The texts are normalised: a network of all addresses has no bits.
+        self.allowed_sip_ips.iter().any(|network| network.ends_with("/0"))
+    }
 }
 
 /// What answers the digest challenges of a carrier.
@@ -34,6 +47,8 @@ impl Kind for Providers {
 /// The member of the metadata that states that the provider has SIP credentials. It is absent otherwise, and is
 /// not stored.
 const HAS_CREDENTIALS: &str = "sip_credentials";
+/// The same for a trunk that took calls from any address.
+const ACCEPTS_EVERY_ADDRESS: &str = "accepts_every_address";
 
 impl Entity<Providers> {
     /// The provider as the API sends it.
@@ -41,6 +56,9 @@ impl Entity<Providers> {
         let mut provider = self.public.clone();
         if self.private.sip.is_some() {
             provider.metadata.insert(HAS_CREDENTIALS.to_owned(), true.into());
+        }
+        if self.private.accepts_every_address() {
+            provider.metadata.insert(ACCEPTS_EVERY_ADDRESS.to_owned(), true.into());
         }
         provider
     }
@@ -52,7 +70,30 @@ impl Entity<Providers> {
 
     /// Forgets the SIP credentials, and the trunk that they belonged to.
     pub(crate) fn forget_trunk(&mut self) {
-        self.private.sip = None;
+        self.private = ProviderPrivate::default();
         self.public.metadata.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProviderPrivate;
+
+    #[test]
+    fn a_provider_of_an_earlier_release_has_no_known_networks() {
+        let stored = r#"{"sip":{"username":"u","password":"p"}}"#;
+        let private: ProviderPrivate = serde_json::from_str(stored).unwrap();
+        assert!(private.sip.is_some() && private.allowed_sip_ips.is_empty());
+        assert!(!private.accepts_every_address());
+    }
+
+    #[test]
+    fn a_network_of_all_addresses_is_recognised_and_no_smaller_one() {
+        let accepts = |networks: &[&str]| {
+            let allowed_sip_ips = networks.iter().map(|network| (*network).to_owned()).collect();
+            ProviderPrivate { allowed_sip_ips, ..ProviderPrivate::default() }.accepts_every_address()
+        };
+        assert!(accepts(&["203.0.113.7/32", "0.0.0.0/0"]) && accepts(&["::/0"]));
+        assert!(!accepts(&["10.0.0.0/10", "203.0.113.0/30", "2001:db8::/40"]) && !accepts(&[]));
     }
 }

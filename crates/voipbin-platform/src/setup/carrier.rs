@@ -17,6 +17,8 @@ pub(crate) struct CarrierTrunk {
     pub(crate) metadata: BTreeMap<String, Value>,
     /// The credentials for the carrier's SIP challenges.
     pub(crate) sip: Option<SipCredentials>,
+    /// The networks from which it takes calls; empty if that is not known, or if it is one of this server's own.
+    pub(crate) allowed_sip_ips: Vec<String>,
     /// Deletes what the setup created at the carrier. Nothing happens until it is awaited.
     pub(crate) undo: BoxFuture<'static, ()>,
 }
@@ -36,6 +38,8 @@ pub(crate) struct TrunkNotes {
     pub(crate) tech_prefix: String,
     /// Members of the provider's metadata: the carrier's ids and names.
     pub(crate) metadata: BTreeMap<String, Value>,
+    /// The networks from which the trunk takes calls; empty if that is not known, or if it is one of this server's own.
+    pub(crate) allowed_sip_ips: Vec<String>,
 }
 
 /// Why a setup failed. What it had created at the carrier is already deleted, as far as that was possible.

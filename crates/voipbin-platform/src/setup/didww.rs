@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
 use didww_client::{Client, Error, Id};
+use didww_types::values::IpNetworks;
 use futures_util::FutureExt as _;
 use serde_json::Value;
 use trunk_rules::outbound::{ProviderHost, canonical_host};
@@ -11,7 +12,7 @@ use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
 use super::carrier::{CarrierError, CarrierTrunk, TrunkLogin, TrunkNotes, metadata};
 use super::own_trunk;
-use crate::config::{EDGE_HOST, PlatformConfig};
+use crate::config::EDGE_HOST;
 use crate::platform::Platform;
 use crate::records::providers::SipCredentials;
 
@@ -30,7 +31,9 @@ pub(super) async fn set_up(setup: &ProviderSetup, platform: &Platform) -> Result
     let client = client(&setup.credentials, base_url(&setup.credentials), config.carrier_timeouts.setup)?;
     let trunks = client.voice_out_trunks();
     let (trunk, undo) = if let Some(id) = existing {
-        (trunks.get(&id).await?.into_inner(), std::future::ready(()).boxed())
+        let trunk = trunks.get(&id).await?.into_inner();
+        warn_if_open(&setup.name, &trunk);
+        (trunk, std::future::ready(()).boxed())
     } else {
         let networks = config.source_networks();
         if config.accepts_every_source() {
@@ -46,23 +49,19 @@ pub(super) async fn set_up(setup: &ProviderSetup, platform: &Platform) -> Result
         let undo = delete_trunk(client, trunk.id.clone()).boxed();
         (trunk, undo)
     };
-    let hostname = if own_trunk::is_served_here(platform, &setup.credentials.api_key, trunk.id.as_str()).await
-        && !platform.config.maps(HOST)
-    {
-        EDGE_HOST
-    } else {
-        HOST
-    };
+    let is_own = own_trunk::is_served_here(platform, &setup.credentials.api_key, trunk.id.as_str()).await;
+    let hostname = if is_own && !platform.config.maps(HOST) { EDGE_HOST } else { HOST };
     let TrunkLogin { sip, trunk: notes } = login(&trunk, base_url(&setup.credentials));
-    let TrunkNotes { tech_prefix, metadata } = notes.unwrap_or_default();
-    Ok(CarrierTrunk { hostname, tech_prefix, metadata, sip, undo })
+    let TrunkNotes { tech_prefix, metadata, allowed_sip_ips } = notes.unwrap_or_default();
+    let allowed_sip_ips = if is_own { Vec::new() } else { allowed_sip_ips };
+    Ok(CarrierTrunk { hostname, tech_prefix, metadata, sip, allowed_sip_ips, undo })
 }
 
 /// The present SIP credentials of the trunk that a provider references, or of the one that the request names.
 pub(super) async fn read_login(
     provider: &Provider,
     credentials: &ProviderCredentials,
-    config: &PlatformConfig,
+    platform: &Platform,
 ) -> Result<TrunkLogin, CarrierError> {
     let host = ProviderHost::parse(&provider.hostname).map_or("", |read| read.host);
     if canonical_host(host) != EDGE_HOST && !has_host(host) {
@@ -77,9 +76,31 @@ pub(super) async fn read_login(
     };
     let named = credentials.base_url.clone().filter(|url| !url.is_empty());
     let base = named.or_else(|| noted(BASE_URL)).unwrap_or_else(|| didww_client::PRODUCTION.to_owned());
-    let client = client(credentials, &base, config.carrier_timeouts.setup)?;
+    let client = client(credentials, &base, platform.config.carrier_timeouts.setup)?;
     let trunk = client.voice_out_trunks().get(&Id::from(id.as_str())).await?.into_inner();
-    Ok(login(&trunk, &base))
+    warn_if_open(&provider.name, &trunk);
+    let mut login = login(&trunk, &base);
+    let is_own = own_trunk::is_served_here(platform, &credentials.api_key, trunk.id.as_str()).await;
+    if let Some(notes) = login.trunk.as_mut().filter(|_| is_own) {
+        notes.allowed_sip_ips.clear();
+    }
+    Ok(login)
+}
+
+/// Logs that a trunk which exists already takes calls from any address.
+fn warn_if_open(name: &str, trunk: &VoiceOutTrunk) {
+    if allowed_sip_ips(trunk).networks().any(|network| network.prefix() == 0) {
+        tracing::warn!(
+            name,
+            trunk = trunk.id.as_str(),
+            "the trunk of a provider at didww accepts calls from every address; to limit it, change its \
+             allowed_sip_ips there"
+        );
+    }
+}
+
+fn allowed_sip_ips(trunk: &VoiceOutTrunk) -> IpNetworks {
+    trunk.authentication_method.allowed_sip_ips().cloned().unwrap_or_default()
 }
 
 fn named_trunk(credentials: &ProviderCredentials) -> Option<&str> {
@@ -102,6 +123,7 @@ fn login(trunk: &VoiceOutTrunk, base: &str) -> TrunkLogin {
             (TRUNK_NAME, trunk.name.clone()),
             (BASE_URL, base.to_owned()),
         ]),
+        allowed_sip_ips: allowed_sip_ips(trunk).texts().to_vec(),
     };
     let sip = trunk.credentials().map(|(username, password)| SipCredentials {
         username: username.to_owned(),

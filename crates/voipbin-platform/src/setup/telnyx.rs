@@ -56,6 +56,8 @@ pub(super) async fn set_up(
                 tech_prefix: String::new(),
                 metadata,
                 sip: Some(sip),
+                // Telnyx's API does not state it.
+                allowed_sip_ips: Vec::new(),
                 undo: transaction.undo().boxed(),
             });
         }

@@ -236,6 +236,18 @@ fn packets_and_bytes_are_counted_in_both_directions_with_their_first_source_and_
 }
 
 #[test]
+fn a_few_sources_of_packets_that_are_dropped_are_named_and_all_packets_are_counted() {
+    let mut stage = Stage::of(CALLER, &json!({ "allowed_rtp_ips": ["192.0.2.0/24"] }));
+    for from in (10..30).flat_map(|host| [format!("127.0.0.{host}:4000"), format!("127.0.0.{host}:4002")]) {
+        assert_eq!(stage.echoes(&from), None, "{from}");
+    }
+    let facts = stage.facts.lock();
+    let named: Vec<IpAddr> = (10..18).map(|host| IpAddr::from([127, 0, 0, host])).collect();
+    assert_eq!((facts.dropped.source, &facts.dropped_from), (40, &named));
+    assert_eq!((facts.received.packets, facts.first_source), (0, None));
+}
+
+#[test]
 fn telephone_events_are_counted_as_keys_and_echoed() {
     let mut stage = Stage::of(CALLER, &json!({}));
     let sdp =
