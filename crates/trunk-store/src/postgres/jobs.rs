@@ -59,7 +59,7 @@ fn check_size(what: &'static str, bytes: usize, most: usize) -> Result<(), Store
 }
 
 /// Locks the jobs of an account against further ones.
-const LOCK_ACCOUNT: &str = "INSERT INTO job_account AS a (account) VALUES ($1) \
+const LOCK_ACCOUNT: &str = "INSERT INTO job_owner AS a (account) VALUES ($1) \
      ON CONFLICT (account) DO UPDATE SET account = excluded.account";
 /// Whether an account has its maximum of jobs, and this is none of them.
 const IS_FULL: &str = "SELECT EXISTS (SELECT 1 FROM job WHERE account = $1 \

@@ -19,4 +19,4 @@ CREATE INDEX job_holder ON job (holder) WHERE holder IS NOT NULL;
 CREATE INDEX job_account ON job (account) WHERE account IS NOT NULL;
 
 -- A row for each account that ever had a job. Whoever schedules one for it locks the row, and counts.
-CREATE TABLE job_account (account bigint PRIMARY KEY);
+CREATE TABLE job_owner (account bigint PRIMARY KEY);

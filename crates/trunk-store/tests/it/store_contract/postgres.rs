@@ -2,7 +2,7 @@
 
 use trunk_store::PostgresStore;
 
-use super::{Factory, feed};
+use super::{Factory, feed, nodes};
 use crate::support::postgres::{Database, server};
 
 /// Opens the engine on a database of its own.
@@ -23,4 +23,17 @@ async fn two_nodes_keep_the_contract_of_the_feed() {
     let database = server().migrated().await;
     let (one, other) = (database.node(0).await, database.node(1).await);
     feed::another_node_sees_each_change_in_time_and_once(&one, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_calls_of_a_dead_node_are_settled_once_by_those_that_are_left() {
+    let database = server().migrated().await;
+    let (dies, heir, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
+    nodes::the_calls_of_a_dead_node_are_settled_once(&dies, &heir, &third).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_never_take_the_same_jobs_and_events() {
+    let database = server().migrated().await;
+    nodes::two_nodes_share_what_is_due(&database.node(0).await, &database.node(1).await).await;
 }
