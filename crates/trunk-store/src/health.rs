@@ -11,6 +11,8 @@ pub enum WriteHealth {
     /// The disk, its quota or a limit on file sizes is full, and writes are refused. The store tests every half second
     /// whether it has space again.
     Full,
+    /// The database cannot be reached. The engine reconnects by itself.
+    Away,
     /// No write is accepted until the server is restarted, because it is not known what a failed write left on the disk,
     /// or because the database's file is gone. The text is the reason, for the operator.
     Ended(String),
@@ -24,6 +26,7 @@ impl WriteHealth {
             Self::Full => {
                 Some("writes are refused: the disk, its quota or a limit on file sizes is full".to_owned())
             }
+            Self::Away => Some("the database cannot be reached".to_owned()),
             Self::Ended(why) => Some(format!("writes have ended until the server is restarted: {why}")),
         }
     }

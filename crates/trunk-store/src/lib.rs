@@ -30,6 +30,7 @@ mod call;
 mod callback_secret;
 mod canonical;
 mod change;
+mod directory;
 mod document;
 mod error;
 mod feed;
@@ -38,6 +39,7 @@ mod idempotency;
 mod index;
 mod job;
 mod limits;
+mod list_cache;
 mod node;
 mod outbox;
 #[cfg(feature = "postgres")]
@@ -46,6 +48,7 @@ mod query;
 mod record;
 mod sqlite;
 mod store;
+mod sum_parts;
 mod token_key;
 
 pub use answer::Answer;

@@ -29,50 +29,87 @@
 //! of each transaction, which the server enforces, and the rows of a poll.
 
 mod accounts;
+mod address;
 mod callback_secrets;
 mod calls;
+mod content;
 mod documents;
 mod engine;
 mod failure;
+mod filters;
 mod idempotency;
+mod index_rows;
+mod indexing;
 mod jobs;
+mod known;
+mod list;
+mod migrate;
 mod nodes;
 mod numbers;
 mod open;
+mod open_error;
 mod outbox;
 mod parameter;
+mod polling;
+mod quotas;
+mod record_writes;
 mod records;
 mod run;
+mod sums;
+mod symbols;
+mod tls;
 mod token_keys;
 mod transaction;
 mod turns;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio_postgres::Client;
+
+pub use open::PostgresOptions;
+pub use open_error::PostgresOpenError;
 
 use crate::feed::Feed;
+use crate::list_cache::ListCache;
 use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
+use address::Address;
+use known::Known;
 use numbers::Numbers;
-pub use open::{PostgresOpenError, PostgresOptions};
+use polling::Seen;
+use symbols::Symbols;
 use turns::Turns;
 
 /// A store in a PostgreSQL database, as one node of any number sees it.
 #[derive(Debug)]
 pub struct PostgresStore {
     node: Arc<Node>,
+    /// The tasks that read what other nodes wrote.
+    tasks: Vec<AbortHandle>,
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
 }
 
 /// What the parts of the engine share.
 struct Node {
     pool: deadpool_postgres::Pool,
+    address: Address,
     /// The number of this node among those of the database.
     number: i64,
     limits: StoreLimits,
     numbers: Numbers,
+    symbols: Arc<Symbols>,
+    known: Known,
+    lists: ListCache,
     turns: Turns,
     feed: Arc<Feed>,
+    seen: Mutex<Seen>,
     jobs_scheduled: watch::Sender<()>,
     health: watch::Sender<WriteHealth>,
 }
@@ -82,6 +119,11 @@ impl Node {
     /// given: it is made of the time and of bits of this process.
     fn number(&self) -> i64 {
         self.numbers.next()
+    }
+
+    /// Opens a connection beside the pool.
+    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        self.address.connect().await
     }
 }
 

@@ -13,6 +13,10 @@ pub(super) type Done<T> = Result<T, Failure>;
 pub(super) enum Failure {
     /// The caller is told so.
     Refused(StoreError),
+    /// Another transaction was faster. The next attempt finds what it did.
+    LostRace,
+    /// The account is near its quota: the next attempt counts exactly, which locks all rows of the count.
+    NearQuota,
     /// The server or the connection failed. The runner decides whether to repeat.
     Engine(Error),
 }
@@ -39,7 +43,7 @@ impl Failure {
 
     /// Whether the transaction lost against another one, and may succeed if it is repeated.
     pub(super) fn is_lost_race(&self) -> bool {
-        let Self::Engine(error) = self else { return false };
+        let Self::Engine(error) = self else { return matches!(self, Self::LostRace | Self::NearQuota) };
         matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
     }
 
@@ -57,6 +61,7 @@ impl Failure {
         let is_broken = self.is_broken();
         match self {
             Self::Refused(error) => error,
+            Self::LostRace | Self::NearQuota => StoreError::Overloaded,
             Self::Engine(_) if is_broken => StoreError::Unavailable,
             Self::Engine(error) => match error.as_db_error() {
                 Some(error) => of_server(error, is_write),

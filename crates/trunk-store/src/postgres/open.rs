@@ -1,46 +1,40 @@
-//! Opens a database: connects, migrates the schema, and loads what a node keeps in memory.
+//! Opens a database: connects, brings the tables up to date, and loads what a node keeps in memory.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use didww_types::{REGISTRY, ResourceSpec};
 use service_base::ids::Ids;
 use tokio::sync::watch;
-use tokio_postgres::NoTls;
 
+use super::address::{Address, CONNECT_LIMIT};
+use super::indexing;
+use super::known::Known;
+use super::migrate::Lease;
 use super::numbers::Numbers;
+use super::open_error::PostgresOpenError;
+use super::polling::{self, Seen};
+use super::symbols::Symbols;
 use super::turns::Turns;
 use super::{Node, PostgresStore};
+use crate::feed::Feed;
+use crate::list_cache::ListCache;
 use crate::{StoreLimits, WriteHealth};
-
-/// The longest time in which a connection is opened.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-
-/// The tables of every part, which the first migration creates.
-const SCHEMA: &[&str] = &[
-    include_str!("schema/01_engine.sql"),
-    include_str!("schema/02_records.sql"),
-    include_str!("schema/03_accounts.sql"),
-    include_str!("schema/04_documents.sql"),
-    include_str!("schema/05_outbox.sql"),
-    include_str!("schema/06_calls.sql"),
-    include_str!("schema/07_jobs.sql"),
-    include_str!("schema/08_idempotency.sql"),
-    include_str!("schema/09_callback_secrets.sql"),
-    include_str!("schema/10_token_keys.sql"),
-];
 
 /// Where the database is, and how this node uses it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PostgresOptions {
-    /// The URL of the database, such as `postgres://trunk@db.example/trunk?sslmode=verify-full`.
+    /// The URL of the database, such as `postgres://trunk@db.example/trunk?sslmode=verify-full`, or parameters such as
+    /// `host=/run/postgresql user=trunk dbname=trunk`. It may be that of a pooler in transaction mode.
     pub url: String,
     /// The number of this node: no other running node of the database has it.
     pub node: i64,
     /// The limits of reads and of stored records.
     pub limits: StoreLimits,
-    /// Maximum number of connections of this node.
+    /// Maximum number of connections for reads and writes, at least 2. One more reads what other nodes write.
     pub connections: usize,
+    /// The types of records that are kept.
+    pub registry: &'static [&'static ResourceSpec],
     /// Generates what must be unique.
     pub ids: Ids,
 }
@@ -48,57 +42,64 @@ pub struct PostgresOptions {
 impl PostgresOptions {
     /// Options for the only node of a database, with default limits and 16 connections.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), node: 0, limits: StoreLimits::default(), connections: 16, ids: Ids::system() }
+        Self {
+            url: url.into(),
+            node: 0,
+            limits: StoreLimits::default(),
+            connections: 16,
+            registry: REGISTRY,
+            ids: Ids::system(),
+        }
     }
 }
 
-/// Why a database cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PostgresOpenError {
-    /// The URL is not valid.
-    #[error("the URL of the database is not valid: {0}")]
-    Url(String),
-    /// The server cannot be reached, or refuses.
-    #[error("the database cannot be opened: {0}")]
-    Engine(String),
-}
-
 impl PostgresStore {
-    /// Opens a database, and creates its tables if it is empty.
+    /// Opens a database, and creates its tables if it is empty. One node brings the tables up to date, and others wait.
     ///
     /// # Errors
     /// [`PostgresOpenError`].
     pub async fn open(options: PostgresOptions) -> Result<Self, PostgresOpenError> {
-        let PostgresOptions { url, node, limits, connections, ids } = options;
-        let mut config: tokio_postgres::Config =
-            url.parse().map_err(|error: tokio_postgres::Error| PostgresOpenError::Url(error.to_string()))?;
-        config.connect_timeout(CONNECT_LIMIT);
-        let manager =
-            Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let pool = Pool::builder(manager)
-            .max_size(connections.max(2))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(Duration::from_secs(2)))
-            .create_timeout(Some(CONNECT_LIMIT))
-            .build()
-            .map_err(|error| PostgresOpenError::Engine(error.to_string()))?;
-        let engine = |error: String| PostgresOpenError::Engine(error);
-        let client = pool.get().await.map_err(|error| engine(error.to_string()))?;
-        for part in SCHEMA {
-            client.batch_execute(part).await.map_err(|error| engine(error.to_string()))?;
-        }
-        drop(client);
-        let node = Node {
-            pool,
-            number: node,
+        let PostgresOptions { url, node: number, limits, connections, registry, ids } = options;
+        let address = Address::parse(&url).map_err(PostgresOpenError::Url)?;
+        let unreachable = |_| PostgresOpenError::Engine("it does not answer".to_owned());
+        let client =
+            tokio::time::timeout(2 * CONNECT_LIMIT, address.connect()).await.map_err(unreachable)??;
+        let lease = Lease::take(&client, &ids).await?;
+        let declared = declare(&client, &lease, registry).await;
+        lease.end(&client).await?;
+        let symbols = declared?;
+        let node = Arc::new(Node {
+            pool: address.pool(connections).map_err(PostgresOpenError::Engine)?,
+            address,
+            number,
             limits,
             numbers: Numbers::new(&ids),
+            symbols: Arc::new(symbols),
+            known: Known::new(),
+            lists: ListCache::default(),
             turns: Turns::new(limits),
-            feed: Arc::default(),
+            feed: Arc::new(Feed::default()),
+            seen: Mutex::new(Seen::default()),
             jobs_scheduled: watch::Sender::new(()),
             health: watch::Sender::new(WriteHealth::Writable),
-        };
-        Ok(Self { node: Arc::new(node) })
+        });
+        polling::begin(&node, &client).await?;
+        node.known.load(&client).await?;
+        let (_wake, woken) = watch::channel(());
+        let poll = tokio::spawn(polling::run(Arc::clone(&node), client, woken)).abort_handle();
+        Ok(Self { node, tasks: vec![poll] })
     }
+}
+
+/// Brings the tables, the symbols and the index in line with this server's.
+async fn declare(
+    client: &tokio_postgres::Client,
+    lease: &Lease,
+    registry: &'static [&'static ResourceSpec],
+) -> Result<Symbols, PostgresOpenError> {
+    lease.migrate(client).await?;
+    let symbols = Symbols::intern(client, registry).await?;
+    indexing::build(client, lease, &symbols).await?;
+    indexing::log_shared(client).await?;
+    Ok(symbols)
 }

@@ -7,6 +7,7 @@
 //! The server enforces the time limits. The client's own limits are longer, for a server that is not heard any more; the
 //! connection is closed then.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,8 @@ use service_base::clock::Stopwatch;
 use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
-use super::transaction::Transaction;
-use super::{Node, idempotency};
+use super::transaction::{Announcement, Ending, Transaction};
+use super::{Node, idempotency, polling, quotas, records};
 use crate::idempotency::KeyUse;
 use crate::{Answer, Asker, StoreError};
 
@@ -170,30 +171,54 @@ impl Node {
         T: Send + 'static,
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
     {
+        self.write_within(WRITE_LIMIT, arguments, write)
+    }
+
+    /// As [`write`](Self::write), with another time limit for each statement.
+    pub(super) fn write_within<A, T, F>(
+        self: &Arc<Self>,
+        limit: Duration,
+        arguments: A,
+        write: F,
+    ) -> Answer<'static, T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
+    {
         let (node, used) = (Arc::clone(self), KeyUse::current());
-        let written = tokio::spawn(async move { node.run(used.as_ref(), &arguments, &write).await });
+        let written = tokio::spawn(async move { node.run(limit, used.as_ref(), &arguments, &write).await });
         Answer::later(async move { written.await.unwrap_or(Err(StoreError::Unknown)) })
     }
 
-    async fn run<A, T, F>(&self, used: Option<&KeyUse>, arguments: &A, write: &F) -> Result<T, StoreError>
+    async fn run<A, T, F>(
+        &self,
+        limit: Duration,
+        used: Option<&KeyUse>,
+        arguments: &A,
+        write: &F,
+    ) -> Result<T, StoreError>
     where
         A: Sync,
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Sync,
     {
         let since = Stopwatch::start();
-        let (mut attempts, mut reconnects) = (0, 0);
+        let (mut attempts, mut reconnects, mut is_exact) = (0, 0, false);
         loop {
             let connection = Connection(Some(self.connection().await?));
             attempts += 1;
-            match self.attempt(connection, used, arguments, write).await {
+            match self.attempt(connection, limit, is_exact, (used, arguments, write)).await {
                 Ok(written) => return Ok(written),
-                Err(_) if since.elapsed() > WRITE_BUDGET || attempts >= ATTEMPTS => {
-                    return Err(StoreError::Overloaded);
-                }
-                Err(failure) if failure.is_lost_race() => {
+                Err(Failure::NearQuota) if !is_exact => is_exact = true,
+                Err(failure)
+                    if failure.is_lost_race() && attempts < ATTEMPTS && since.elapsed() < WRITE_BUDGET =>
+                {
                     // Of those that lost against each other, the next attempts begin at different times.
-                    tokio::time::sleep(Duration::from_millis(u64::from(attempts)) / 2).await;
+                    let jitter = self.number() >> 12 & 7;
+                    let pause = u64::from(attempts) + u64::try_from(jitter).unwrap_or_default();
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
+                Err(failure) if failure.is_lost_race() => return Err(StoreError::Overloaded),
                 Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
                 Err(failure) => return Err(failure.into_store_error(true)),
             }
@@ -204,9 +229,9 @@ impl Node {
     async fn attempt<A, T, F>(
         &self,
         connection: Connection,
-        used: Option<&KeyUse>,
-        arguments: &A,
-        write: &F,
+        limit: Duration,
+        is_exact: bool,
+        (used, arguments, write): (Option<&KeyUse>, &A, &F),
     ) -> Done<T>
     where
         A: Sync,
@@ -214,11 +239,11 @@ impl Node {
     {
         let Some(object) = &connection.0 else { return Err(closed().into()) };
         let client: &Client = object;
-        let transaction = Transaction::new(client, self);
+        let transaction = Transaction::new(client, self, is_exact);
         let statements = async {
             let begin = format!(
                 "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}",
-                WRITE_LIMIT.as_millis()
+                limit.as_millis()
             );
             client.batch_execute(&begin).await?;
             let written = write(&transaction, arguments).await?;
@@ -228,31 +253,96 @@ impl Node {
             }
             Ok(written)
         };
-        let outcome = tokio::time::timeout(ATTEMPT_LIMIT, statements).await;
-        let written = match outcome.unwrap_or(Err(Failure::Refused(StoreError::Overloaded))) {
-            Ok(written) => written,
-            Err(failure) => {
-                drop(transaction);
-                if !failure.is_broken() && is_answered(client.batch_execute("ROLLBACK")).await {
-                    connection.give_back();
-                }
-                return Err(failure);
+        let outcome = tokio::time::timeout(limit + limit / 2, statements).await;
+        let (schedules, ending) = (transaction.schedules(), transaction.take_ending());
+        drop(transaction);
+        let finished = match outcome.unwrap_or(Err(Failure::Refused(StoreError::Overloaded))) {
+            Ok(written) => self.finish(client, ending).await.map(|()| written),
+            Err(failure) => Err(failure),
+        };
+        let is_usable = match &finished {
+            Ok(_) => true,
+            Err(Failure::Refused(StoreError::Unknown)) => false,
+            Err(failure) => !failure.is_broken() && is_answered(client.batch_execute("ROLLBACK")).await,
+        };
+        if is_usable {
+            connection.give_back();
+        }
+        if schedules && finished.is_ok() {
+            self.jobs_scheduled.send_replace(());
+        }
+        finished
+    }
+
+    /// Ends a transaction: counts, tells the other nodes, commits, and adds what was changed to the feed of this node. The
+    /// statements are sent together with the commit, which does nothing if one of them fails.
+    async fn finish(&self, client: &Client, ending: Ending) -> Done<()> {
+        let Ending { mut announced, counted, guards } = ending;
+        let rows: Vec<i64> = announced.iter().map(|_| self.number()).collect();
+        let shard = i16::try_from((self.number() >> 12) % i64::from(quotas::SHARDS)).unwrap_or_default();
+        let numbers: Vec<i64> = announced.iter().filter_map(record_number).collect();
+        let with_links = self.feed.follows_records();
+        // Before the commit, so that no poll adds to the feed what this write adds itself.
+        let marks = self.mark(rows.clone());
+        let statements = async {
+            tokio::try_join!(biased;
+                quotas::add(client, shard, &counted),
+                quotas::check(client, &guards),
+                async {
+                    if with_links && !numbers.is_empty() { records::links(client, &numbers).await } else { Ok(HashMap::new()) }
+                },
+                async {
+                    if announced.is_empty() { Ok(0) } else { polling::write_rows(client, self, &rows, &announced).await }
+                },
+                // A commit that waits for a standby must not be cut off: it would be done here and not there.
+                async { Ok(client.batch_execute("SET LOCAL statement_timeout = 0; COMMIT").await?) },
+            )
+        };
+        let (links, position) = match tokio::time::timeout(COMMIT_LIMIT, statements).await {
+            Ok(Ok(((), (), links, position, ()))) => (links, position),
+            Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
+            _ => {
+                // A look-up must not be answered from what may have changed.
+                self.known.doubt();
+                return Err(StoreError::Unknown.into());
             }
         };
-        let announced = transaction.announced();
-        drop(transaction);
-        // A commit that waits for a standby must not be cut off: it would be done here and not there.
-        let commit = client.batch_execute("SET LOCAL statement_timeout = 0; COMMIT");
-        match tokio::time::timeout(COMMIT_LIMIT, commit).await {
-            Ok(Ok(())) => connection.give_back(),
-            Ok(Err(error)) => {
-                let failure = Failure::from(error);
-                return Err(if failure.is_broken() { StoreError::Unknown.into() } else { failure });
+        marks.keep();
+        self.know(client, &announced).await;
+        for announcement in &mut announced {
+            if let Announcement::Record { record, links: of, .. } = announcement {
+                *of = records::by_relationship(&self.symbols, record.kind, links.get(&record.number));
             }
-            Err(_) => return Err(StoreError::Unknown.into()),
         }
-        drop(announced);
-        Ok(written)
+        self.publish(announced, position, with_links);
+        Ok(())
+    }
+
+    /// Brings what this node keeps in memory up to date with what it has committed.
+    async fn know(&self, client: &Client, announced: &[Announcement]) {
+        for announcement in announced {
+            let known = match announcement {
+                Announcement::Account { number }
+                | Announcement::Reset { account: Some(number), accounts: true } => {
+                    self.known.load_account(client, *number).await
+                }
+                Announcement::TokenKeys | Announcement::Reset { account: None, accounts: true } => {
+                    self.known.load(client).await
+                }
+                _ => continue,
+            };
+            if known.is_err() {
+                // The next look-up reads it.
+                self.known.doubt();
+            }
+        }
+    }
+}
+
+fn record_number(announcement: &Announcement) -> Option<i64> {
+    match announcement {
+        Announcement::Record { record, .. } => Some(record.number),
+        _ => None,
     }
 }
 

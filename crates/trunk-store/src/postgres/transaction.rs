@@ -1,19 +1,24 @@
-//! A transaction of a write, and what it says about itself to every node.
+//! A transaction of a write, and what it collects for its end: what it tells every node, and the numbers of records.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::Node;
-use crate::DocumentKind;
+use crate::{DocumentKind, Record};
+
+/// The ids of the members of each relationship of a record.
+pub(super) type Links = Vec<(&'static str, Vec<Uuid>)>;
 
 /// What a transaction changed, as the other nodes are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Announcement {
-    /// A record was created or changed.
-    Record { account: i64, kind: &'static str, id: Uuid, number: i64, revision: i64 },
+    /// A record was created or changed. The links are added when the transaction ends, for followers of this node.
+    Record { account: i64, record: Box<Record>, links: Links },
     /// A record was deleted.
     RecordDeleted { account: i64, kind: &'static str, id: Uuid, number: i64 },
     /// An existing document was replaced. New documents, and those that are forgotten, are not announced.
@@ -31,22 +36,64 @@ pub(super) struct Transaction<'a> {
     client: &'a Client,
     /// The node that runs it.
     pub(super) node: &'a Node,
-    announced: Mutex<Vec<Announcement>>,
+    /// Whether numbers of records are counted exactly, because one is near a quota.
+    pub(super) is_exact: bool,
+    ending: Mutex<Ending>,
+    schedules: AtomicBool,
+}
+
+/// What is done when the transaction ends.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    pub(super) announced: Vec<Announcement>,
+    /// By how much the number of records changed, by account and type; zero if records only changed.
+    pub(super) counted: BTreeMap<(i64, i64), i64>,
+    /// The quotas that must not be near by then: account, type and quota.
+    pub(super) guards: Vec<(i64, i64, i64)>,
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(client: &'a Client, node: &'a Node) -> Self {
-        Self { client, node, announced: Mutex::default() }
+    pub(super) fn new(client: &'a Client, node: &'a Node, is_exact: bool) -> Self {
+        Self { client, node, is_exact, ending: Mutex::default(), schedules: AtomicBool::new(false) }
     }
 
     /// Adds to what every node is told when the transaction is committed.
     pub(super) fn announce(&self, announcement: Announcement) {
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner).push(announcement);
+        self.ending().announced.push(announcement);
     }
 
-    /// Takes what was announced.
-    pub(super) fn announced(&self) -> Vec<Announcement> {
-        std::mem::take(&mut *self.announced.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Counts a change among the records of a type, and adds `by` to their number.
+    pub(super) fn count(&self, account: i64, kind: i64, by: i64) {
+        *self.ending().counted.entry((account, kind)).or_default() += by;
+    }
+
+    /// What this transaction has added to the number of records of a type.
+    pub(super) fn counted(&self, account: i64, kind: i64) -> i64 {
+        self.ending().counted.get(&(account, kind)).copied().unwrap_or_default()
+    }
+
+    /// Makes the end fail if the number of records of a type is near a quota by then.
+    pub(super) fn guard(&self, account: i64, kind: i64, quota: i64) {
+        self.ending().guards.push((account, kind, quota));
+    }
+
+    /// Notes that a job is scheduled, which is reported after the commit.
+    pub(super) fn note_schedule(&self) {
+        self.schedules.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a job is scheduled.
+    pub(super) fn schedules(&self) -> bool {
+        self.schedules.load(Ordering::Relaxed)
+    }
+
+    /// Takes what was collected for the end.
+    pub(super) fn take_ending(&self) -> Ending {
+        std::mem::take(&mut *self.ending())
+    }
+
+    fn ending(&self) -> MutexGuard<'_, Ending> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

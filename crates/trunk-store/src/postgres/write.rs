@@ -1,33 +1,98 @@
 //! Commits and resets: the changes of every part, in one transaction.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::content::Content;
 use super::failure::Done;
+use super::record_writes::{self as write, New};
+use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
-use super::{PostgresStore, calls, documents, idempotency, jobs, outbox, records};
+use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
 use crate::{Answer, Change, Record, Writes};
 
-/// Applies all changes. Returns the inserted and replaced records.
-async fn apply(transaction: &Transaction<'_>, changes: &[Change]) -> Done<Vec<Record>> {
-    for change in changes {
-        match change {
-            Change::Answered(call) => calls::answered(transaction, call).await?,
-            Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
-            Change::Step(at) => calls::step(transaction, *at).await?,
-            Change::Call(call) => calls::ended(transaction, call).await?,
-            Change::Emit(event) => outbox::insert(transaction, event).await?,
-            Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
-            Change::Forget { kind, id, revision } => {
-                documents::forget(transaction, *kind, *id, *revision).await?;
+/// The longest time of a statement of a reset, which deletes all records of an account.
+const RESET_LIMIT: Duration = Duration::from_secs(60);
+
+/// Applies all changes. Returns the inserted and replaced records. It stops at the first one that fails.
+async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> Done<Vec<Record>> {
+    let (mut made, mut deleted, mut sums) = (Vec::new(), Vec::new(), Differences::default());
+    let mut rest = changes;
+    while let Some(((change, content), after)) = rest.split_first() {
+        let inserts = rest.iter().take_while(|(change, _)| matches!(change, Change::Insert { .. })).count();
+        if inserts > 0 {
+            let (these, after) = rest.split_at(inserts);
+            let new: Vec<New<'_>> = these.iter().filter_map(new).collect();
+            made.extend(write::insert_all(transaction, &new, &mut sums).await?);
+            rest = after;
+            continue;
+        }
+        rest = after;
+        apply_one(transaction, change, content, (&mut made, &mut deleted, &mut sums)).await?;
+    }
+    for (number, spec, sum, difference) in sums.changes() {
+        write::change_sum(transaction, number, spec, sum, difference).await?;
+    }
+    deleted.into_iter().for_each(|deleted| transaction.announce(deleted));
+    Ok(made)
+}
+
+fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
+    let Change::Insert { scope, id, created_at, attributes, links, meta } = change else { return None };
+    let (created_at, meta) = (created_at.as_unix_millis(), meta.as_deref());
+    Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
+}
+
+/// Applies a change that is no insert of a record.
+async fn apply_one(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    content: &Content,
+    (made, deleted, sums): (&mut Vec<Record>, &mut Vec<Announcement>, &mut Differences),
+) -> Done<()> {
+    match change {
+        Change::Insert { .. } => {}
+        Change::Replace { scope, before, attributes, links, meta } => {
+            let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
+            if is_part {
+                sums.add(transaction, scope.spec, before.number, &before.attributes()?, -1).await?;
             }
-            Change::Schedule { job, existing } => jobs::schedule(transaction, job, *existing).await?,
-            Change::Cancel { kind, subject } => jobs::cancel(transaction, kind, subject).await?,
-            Change::Done(lease) => jobs::complete(transaction, *lease).await?,
-            Change::Reschedule { lease, due_at, attempts, payload } => {
-                jobs::reschedule(transaction, *lease, *due_at, *attempts, payload.as_deref()).await?;
-            }
-            _ => {}
+            let record = write::replace(transaction, *scope, before, content, links, meta.as_deref()).await?;
+            sums.add(transaction, scope.spec, record.number, attributes, 1).await?;
+            made.push(record);
+        }
+        Change::Members { scope, owner, relationship, add, members } => {
+            let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
+            let attributes = if is_part { owner.attributes()? } else { serde_json::Map::new() };
+            sums.add(transaction, scope.spec, owner.number, &attributes, -1).await?;
+            write::change_members(transaction, *scope, owner, relationship, *add, members).await?;
+            sums.add(transaction, scope.spec, owner.number, &attributes, 1).await?;
+        }
+        Change::Unchanged { record } => write::check_unchanged(transaction, record).await?,
+        Change::Unlinked { owners, relationship, target } => {
+            write::check_unlinked(transaction, *owners, relationship, *target).await?;
+        }
+        Change::Delete { scope, id } => deleted.push(write::delete(transaction, *scope, *id, sums).await?),
+        Change::Answered(call) => calls::answered(transaction, call).await?,
+        Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
+        Change::Step(at) => calls::step(transaction, *at).await?,
+        Change::Call(call) => calls::ended(transaction, call).await?,
+        Change::Emit(event) => outbox::insert(transaction, event).await?,
+        Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
+        Change::Forget { kind, id, revision } => {
+            documents::forget(transaction, *kind, *id, *revision).await?;
+        }
+        Change::Schedule { job, existing } => {
+            jobs::schedule(transaction, job, *existing).await?;
+            transaction.note_schedule();
+        }
+        Change::Cancel { kind, subject } => jobs::cancel(transaction, kind, subject).await?,
+        Change::Done(lease) => jobs::complete(transaction, *lease).await?,
+        Change::Reschedule { lease, due_at, attempts, payload } => {
+            jobs::reschedule(transaction, *lease, *due_at, *attempts, payload.as_deref()).await?;
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 /// Deletes all records, calls and events, of one account or of all, and with `accounts` also the accounts and keys.
@@ -37,6 +102,9 @@ async fn reset(transaction: &Transaction<'_>, account: Option<i64>, accounts: bo
     calls::reset(transaction, account).await?;
     jobs::reset(transaction, account).await?;
     idempotency::reset(transaction, account).await?;
+    if accounts {
+        accounts::delete(transaction, account).await?;
+    }
     if account.is_none() {
         documents::reset(transaction).await?;
     }
@@ -46,11 +114,17 @@ async fn reset(transaction: &Transaction<'_>, account: Option<i64>, accounts: bo
 
 impl Writes for PostgresStore {
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
+        let symbols = Arc::clone(&self.node.symbols);
+        let with_content = |change| Content::of(&change, &symbols).map(|content| (change, content));
+        let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
+            Ok(changes) => changes,
+            Err(error) => return Answer::ready(Err(error)),
+        };
         self.node.write(changes, |transaction, changes| Box::pin(apply(transaction, changes)))
     }
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
-        self.node.write((account, accounts), |transaction, (account, accounts)| {
+        self.node.write_within(RESET_LIMIT, (account, accounts), |transaction, (account, accounts)| {
             Box::pin(reset(transaction, *account, *accounts))
         })
     }

@@ -1,7 +1,6 @@
-//! Accounts and keys: in the tables, and in a directory in memory, which every request reads.
+//! Accounts and keys: their tables, and what the directory in memory is made of.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use didww_types::Features;
 use didww_types::values::IpNetworks;
@@ -12,138 +11,27 @@ use uuid::Uuid;
 use super::error::{failed, is_missing_reference, is_taken};
 use super::row::uuid;
 use super::token_keys;
-use crate::account::{Account, ApiKey, Environment, KeyDigest, KnownKey};
-use crate::{StoreError, TokenKey};
+use crate::StoreError;
+use crate::account::{Account, ApiKey, Environment, KeyDigest};
+use crate::directory::{Directory, DirectoryKey};
 
-/// All accounts and the owners of all keys, in memory.
-#[derive(Debug, Default)]
-pub(super) struct Directory {
-    accounts: BTreeMap<i64, Arc<Account>>,
-    keys: HashMap<KeyDigest, DirectoryKey>,
-    /// The digest of the key with each id.
-    ids: HashMap<Uuid, KeyDigest>,
-    token_keys: Arc<[TokenKey]>,
-}
-
-/// A key without its secret.
-#[derive(Debug, Clone)]
-pub(super) struct DirectoryKey {
-    id: Uuid,
-    account: i64,
-    addresses: Option<Arc<IpNetworks>>,
-    environment: Option<Environment>,
-}
-
-impl DirectoryKey {
-    pub(super) fn of(account: i64, key: &ApiKey) -> Self {
-        let ApiKey { id, addresses, environment, .. } = key;
-        Self { id: *id, account, addresses: addresses.clone(), environment: *environment }
+/// Reads all accounts and keys.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Directory> {
+    let mut directory = Directory::default();
+    let mut accounts = connection.prepare(
+        "SELECT number, id, name, version, features, rate_limit, created_at, record_quota FROM account",
+    )?;
+    for account in accounts.query_map([], account)? {
+        let account = account?;
+        directory.put(&Arc::new(account));
     }
-}
-
-impl Directory {
-    fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut directory = Self::default();
-        let mut accounts = connection.prepare(
-            "SELECT number, id, name, version, features, rate_limit, created_at, record_quota FROM account",
-        )?;
-        for account in accounts.query_map([], account)? {
-            let account = account?;
-            directory.accounts.insert(account.number, Arc::new(account));
-        }
-        let mut keys = connection.prepare(&format!("SELECT {KEY_COLUMNS}, account FROM api_key"))?;
-        for key in keys.query_map([], |row| Ok((api_key(row)?, row.get::<_, i64>(5)?)))? {
-            let (key, account) = key?;
-            directory.put_key(key.digest, DirectoryKey::of(account, &key));
-        }
-        directory.token_keys = token_keys::load(connection)?;
-        Ok(directory)
+    let mut keys = connection.prepare(&format!("SELECT {KEY_COLUMNS}, account FROM api_key"))?;
+    for key in keys.query_map([], |row| Ok((api_key(row)?, row.get::<_, i64>(5)?)))? {
+        let (key, account) = key?;
+        directory.put_key(key.digest, DirectoryKey::of(account, &key));
     }
-
-    pub(super) fn by_key(&self, digest: KeyDigest) -> Option<KnownKey> {
-        let (stored, key) = self.keys.get_key_value(&digest)?;
-        if stored.is(&digest) { self.known(key) } else { None }
-    }
-
-    pub(super) fn key_by_id(&self, id: Uuid) -> Option<KnownKey> {
-        self.known(self.keys.get(self.ids.get(&id)?)?)
-    }
-
-    fn known(&self, key: &DirectoryKey) -> Option<KnownKey> {
-        let DirectoryKey { id, account, addresses, environment } = key;
-        let account = Arc::clone(self.accounts.get(account)?);
-        Some(KnownKey { id: *id, account, addresses: addresses.clone(), environment: *environment })
-    }
-
-    pub(super) fn token_keys(&self) -> Arc<[TokenKey]> {
-        Arc::clone(&self.token_keys)
-    }
-
-    pub(super) fn put_token_keys(&mut self, keys: &Arc<[TokenKey]>) {
-        self.token_keys = Arc::clone(keys);
-    }
-
-    /// Returns the maximum number of records of a type in an account, from its own quota or else the default one. `None`
-    /// means no limit.
-    pub(super) fn quota(&self, account: i64, default: Option<u64>) -> Option<u64> {
-        let own = self.accounts.get(&account).and_then(|account| account.record_quota);
-        own.map_or(default, |own| Some(own).filter(|own| *own > 0))
-    }
-
-    pub(super) fn accounts(&self) -> Vec<Arc<Account>> {
-        self.accounts.values().cloned().collect()
-    }
-
-    pub(super) fn by_id(&self, id: Uuid) -> Option<Arc<Account>> {
-        self.accounts.values().find(|account| account.id == id).cloned()
-    }
-
-    pub(super) fn put(&mut self, account: &Arc<Account>) {
-        self.accounts.insert(account.number, Arc::clone(account));
-    }
-
-    pub(super) fn put_key(&mut self, digest: KeyDigest, key: DirectoryKey) {
-        self.ids.insert(key.id, digest);
-        self.keys.insert(digest, key);
-    }
-
-    pub(super) fn set_key_addresses(&mut self, id: Uuid, addresses: Option<Arc<IpNetworks>>) {
-        if let Some(key) = self.ids.get(&id).and_then(|digest| self.keys.get_mut(digest)) {
-            key.addresses = addresses;
-        }
-    }
-
-    pub(super) fn remove_key(&mut self, id: Uuid) {
-        if let Some(digest) = self.ids.remove(&id) {
-            self.keys.remove(&digest);
-        }
-    }
-
-    /// Removes one account or all accounts, and their keys.
-    pub(super) fn remove(&mut self, account: Option<i64>) {
-        self.accounts.retain(|number, _| account.is_some_and(|removed| removed != *number));
-        self.keys.retain(|_, key| account.is_some_and(|removed| removed != key.account));
-        self.ids.retain(|_, digest| self.keys.contains_key(digest));
-    }
-}
-
-/// The directory as the store and its writer share it. The writer updates it after each durable change of an account or
-/// key, in the order of the changes.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SharedDirectory(Arc<RwLock<Directory>>);
-
-impl SharedDirectory {
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self(Arc::new(RwLock::new(Directory::load(connection)?))))
-    }
-
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, Directory> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Directory> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
+    directory.put_token_keys(&token_keys::load(connection)?);
+    Ok(directory)
 }
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {

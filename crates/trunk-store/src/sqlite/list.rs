@@ -8,7 +8,6 @@
 //! Bounds: the bytes of a page's records, the number of members of relationships, and the size of the cache. The thread
 //! that runs the read (`scan`) bounds its time.
 
-mod cache;
 mod filters;
 mod sort;
 
@@ -21,7 +20,8 @@ use super::row::{find, record, uuid};
 use super::symbols::Symbols;
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
-pub(super) use cache::ListCache;
+use crate::list_cache as cache;
+pub(super) use crate::list_cache::ListCache;
 
 /// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is sorted instead.
 const MAX_SKIPPED_ENTRIES: u64 = if cfg!(test) { 3 } else { 2_000 };

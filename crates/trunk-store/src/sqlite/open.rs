@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 use service_base::clock::Clock;
 use tokio::sync::watch;
 
-use super::accounts::SharedDirectory;
+use super::accounts;
 use super::claims;
 use super::commits::{self, CommitCount, Commits};
 use super::connections::Connections;
@@ -23,6 +23,7 @@ use super::store::SqliteStore;
 use super::symbols::Symbols;
 use super::wal::Wal;
 use super::writer::{Writer, disable_checkpoint_on_close};
+use crate::directory::SharedDirectory;
 use crate::{StoreLimits, WriteHealth};
 
 /// The `application_id` in the header of this server's databases: `TRNK`.
@@ -104,7 +105,7 @@ impl SqliteStore {
             return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
         }
         claims::log_shared(&writer).map_err(engine)?;
-        let directory = SharedDirectory::load(&writer).map_err(engine)?;
+        let directory = SharedDirectory::new(accounts::load(&writer).map_err(engine)?);
         let (readers, sources) = readers(&canonical, limits).map_err(engine)?;
 
         let log = files.watch_companions().map_err(access)?;

@@ -7,12 +7,12 @@ use rusqlite::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::accounts::SharedDirectory;
 use super::claims;
 use super::content::Content;
 use super::error::{failed, is_taken};
 use super::row::{find, record, uuid};
 use super::symbols::Symbols;
+use crate::directory::SharedDirectory;
 use crate::index::IndexEntry;
 use crate::{IndexValue, NO_ACCOUNT, Record, Scope, StoreError};
 

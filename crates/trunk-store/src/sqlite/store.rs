@@ -17,12 +17,12 @@ use std::sync::Arc;
 use nodes::Heartbeats;
 use tokio::sync::watch;
 
-use super::accounts::SharedDirectory;
 use super::connections::Connections;
 use super::list::{ListCache, Lists};
 use super::outbox::Leases;
 use super::scan::{Scans, Source};
 use super::symbols::Symbols;
+use crate::directory::SharedDirectory;
 use crate::feed::Feed;
 use crate::{
     Answer, Asker, ChangeFeed, Follower, Interest, MissingCommits, Scope, StoreError, StoreLimits,

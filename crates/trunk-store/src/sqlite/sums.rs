@@ -14,35 +14,6 @@ use super::error::failed;
 use super::symbols::Symbols;
 use crate::StoreError;
 
-/// A sum of which the records of a type are a part.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    /// The relationship of the summed records that contains the record with the sum.
-    through: &'static str,
-    /// The attribute of the summed records.
-    attribute: &'static str,
-    /// The type of the record with the sum, and the sum's attribute.
-    target: &'static ResourceSpec,
-    sum: &'static str,
-}
-
-/// Returns the sums of which the records of a type are a part.
-pub(super) fn parts_of(registry: &[&'static ResourceSpec], kind: &str) -> Vec<Part> {
-    let mut parts = Vec::new();
-    for target in registry {
-        for attribute in target.attributes {
-            let own = attribute.sums.iter().filter(|sum| sum.of == kind);
-            parts.extend(own.map(|sum| Part {
-                through: sum.through,
-                attribute: sum.attribute,
-                target,
-                sum: attribute.name,
-            }));
-        }
-    }
-    parts
-}
-
 /// The amounts by which a write changes sums: by the number of the record with the sum, and the sum's attribute.
 #[derive(Debug, Default)]
 pub(super) struct Differences(BTreeMap<(i64, &'static str), (&'static ResourceSpec, i64)>);

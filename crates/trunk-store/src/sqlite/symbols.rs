@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
-use super::sums::{Part, parts_of};
 use crate::index::{IndexEntry, IndexPlan, index_of};
+use crate::sum_parts::{Part, parts_of};
 
 /// The number for names that are not declared. It is in no table, so a query with it finds nothing.
 const UNKNOWN: i64 = -1;

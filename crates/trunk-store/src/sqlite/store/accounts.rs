@@ -6,9 +6,10 @@ use std::sync::Arc;
 use didww_types::values::IpNetworks;
 use uuid::Uuid;
 
-use super::super::accounts::{self, DirectoryKey};
+use super::super::accounts;
 use super::SqliteStore;
 use crate::account::{Account, ApiKey, KeyDigest, KnownKey};
+use crate::directory::DirectoryKey;
 use crate::feed::Feed;
 use crate::{Accounts, Answer, Committed};
 

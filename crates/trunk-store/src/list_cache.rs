@@ -13,7 +13,7 @@ use crate::{Condition, ListQuery, Order};
 /// Maximum number of record numbers in the cache, of eight bytes each.
 const MAX_NUMBERS: usize = 8_000_000;
 /// Maximum number of record numbers of one account.
-pub(super) const MAX_NUMBERS_PER_ACCOUNT: usize = MAX_NUMBERS / 4;
+pub(crate) const MAX_NUMBERS_PER_ACCOUNT: usize = MAX_NUMBERS / 4;
 /// Maximum number of lists in the cache, of all accounts together.
 const MAX_LISTS: usize = 256;
 /// Maximum number of lists of one account.
@@ -23,7 +23,7 @@ const MIN_LENGTH: usize = if cfg!(test) { 2 } else { 200 };
 
 /// The cache, shared by all threads that read lists.
 #[derive(Debug, Default)]
-pub(in crate::sqlite) struct ListCache(Mutex<State>);
+pub(crate) struct ListCache(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -55,7 +55,7 @@ impl CachedList {
 
 impl ListCache {
     /// Returns the whole list of a query, if it is cached for this number of changes.
-    pub(super) fn get(&self, query: &ListQuery, changes: i64) -> Option<Arc<[i64]>> {
+    pub(crate) fn get(&self, query: &ListQuery, changes: i64) -> Option<Arc<[i64]>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.uses += 1;
         let uses = state.uses;
@@ -65,7 +65,7 @@ impl ListCache {
     }
 
     /// Inserts the list of a query, and removes its older versions.
-    pub(super) fn insert(&self, query: &ListQuery, changes: i64, numbers: Vec<i64>) {
+    pub(crate) fn insert(&self, query: &ListQuery, changes: i64, numbers: Vec<i64>) {
         if numbers.len() > MAX_NUMBERS_PER_ACCOUNT
             || (numbers.len() < MIN_LENGTH && query.conditions.is_empty())
         {

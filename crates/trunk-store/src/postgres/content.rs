@@ -1,0 +1,53 @@
+//! What a write stores of its records. It is computed before the transaction begins, and once, however often that runs.
+
+use didww_types::ResourceSpec;
+use serde_json::{Map, Value};
+
+use super::symbols::Symbols;
+use crate::canonical::canonical_text;
+use crate::index::IndexEntry;
+use crate::{Change, Record, StoreError};
+
+/// The stored form of a record's attributes, and how its index changes by it. Empty for a change that stores no attributes.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) text: String,
+    pub(super) gained: Vec<IndexEntry>,
+    pub(super) released: Vec<IndexEntry>,
+}
+
+impl Content {
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object.
+    pub(super) fn of(change: &Change, symbols: &Symbols) -> Result<Self, StoreError> {
+        match change {
+            Change::Insert { scope, attributes, .. } => Ok(Self {
+                text: canonical_text(scope.spec, attributes),
+                gained: symbols.index_of(scope.spec, attributes),
+                released: Vec::new(),
+            }),
+            Change::Replace { scope, before, attributes, .. } => {
+                Self::of_changed(symbols, scope.spec, before, attributes)
+            }
+            _ => Ok(Self::default()),
+        }
+    }
+
+    pub(super) fn of_changed(
+        symbols: &Symbols,
+        spec: &'static ResourceSpec,
+        before: &Record,
+        attributes: &Map<String, Value>,
+    ) -> Result<Self, StoreError> {
+        let text = canonical_text(spec, attributes);
+        // Most writes of spending change the meta alone.
+        if text == before.attributes {
+            return Ok(Self { text, ..Self::default() });
+        }
+        let old = symbols.index_of(spec, &before.attributes()?);
+        let new = symbols.index_of(spec, attributes);
+        let released = old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
+        let gained = new.into_iter().filter(|entry| !old.contains(entry)).collect();
+        Ok(Self { text, gained, released })
+    }
+}

@@ -1,0 +1,274 @@
+//! Lists: which records match a query, their order, and which of them are on the page.
+//!
+//! The first page of a list that an index has in its order is one statement. Otherwise the numbers of the whole list are read
+//! in their order, from indexes where there are some, and stay in a cache until a record changes
+//! ([`ListCache`](crate::list_cache::ListCache)): the number of changes in the state of the database that a read sees says
+//! whether a cached list is valid, whichever node changed it.
+//!
+//! Bounds: the bytes of a page's records, the time of the read, and the size of the cache.
+
+use didww_types::FilterTest;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::Node;
+use super::failure::Done;
+use super::filters::{self, Sql, table};
+use super::records::record;
+use crate::{Asker, ListQuery, Listing, Order, Record, StoreError};
+
+/// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is read instead.
+const MAX_SKIPPED_ENTRIES: u64 = 2_000;
+/// Maximum distance of the end of a page from the beginning of its list that is read without waiting for a turn.
+const MAX_DIRECT_RECORDS: u64 = 100;
+/// The bytes of a record as they are stored.
+pub(super) const BYTES: &str = "octet_length(r.attributes) + coalesce(octet_length(r.meta), 0)";
+
+/// The numbers of a page's records, and the length of the whole list.
+struct Page {
+    numbers: Vec<i64>,
+    total: u64,
+}
+
+/// The number of records of a type in an account, and the number of changes among them.
+#[derive(Debug, Clone, Copy, Default)]
+struct RecordCount {
+    records: u64,
+    changes: i64,
+}
+
+/// Returns a page of a list.
+pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, StoreError> {
+    if have_index(&query) && query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS {
+        return node
+            .read((node, query), |client, (node, query)| Box::pin(first_page(client, node, query)))
+            .await;
+    }
+    let asker = Asker::Account(query.scope.account);
+    node.long_read(asker, (node, query), |client, (node, query)| {
+        Box::pin(async move {
+            let Page { numbers, total } = page(client, node, query).await?;
+            Ok(Listing { records: records(client, node, query, &numbers).await?, total })
+        })
+    })
+    .await
+}
+
+/// Returns the ids of a page of a list.
+pub(super) async fn ids(node: &Node, query: ListQuery) -> Result<Vec<Uuid>, StoreError> {
+    let asker = Asker::Account(query.scope.account);
+    node.long_read(asker, (node, query), |client, (node, query)| {
+        Box::pin(async move {
+            let Page { numbers, .. } = page(client, node, query).await?;
+            let select = "SELECT r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (number, place) \
+                          JOIN record r ON r.number = g.number ORDER BY place";
+            let rows = client.query_typed(select, &[(&numbers, Type::INT8_ARRAY)]).await?;
+            rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        })
+    })
+    .await
+}
+
+/// Whether an index has the order of a list, and so its first page costs the same however long the list is.
+fn have_index(query: &ListQuery) -> bool {
+    query.linked_from.is_none() && query.conditions.is_empty() && query.order.len() <= 1
+}
+
+/// The statement that selects numbers and places of a part of a list from the index that has its order. Its parameters are
+/// the owner, the type or the attribute, the limit and the offset.
+fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) {
+    let spec = query.scope.spec;
+    let order = query.order.first();
+    let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
+    match order.filter(|order| order.attribute != "created_at") {
+        None => (
+            format!(
+                "SELECT number, row_number() OVER (ORDER BY number{direction}) AS place FROM record \
+                 WHERE account = $1 AND kind = $2 ORDER BY number{direction} LIMIT $3 OFFSET $4"
+            ),
+            node.symbols.kind(spec.name),
+        ),
+        Some(order) => (
+            format!(
+                "SELECT record AS number, row_number() OVER (ORDER BY value{direction}, record{direction}) AS place \
+                 FROM {} WHERE account = $1 AND field = $2 ORDER BY value{direction}, record{direction} \
+                 LIMIT $3 OFFSET $4",
+                table(spec, order.attribute)
+            ),
+            node.symbols.member(spec.name, order.attribute),
+        ),
+    }
+}
+
+/// Reads a page near the beginning of a list, its records and its total in one statement.
+async fn first_page(client: &Client, node: &Node, query: &ListQuery) -> Done<Listing> {
+    let (numbers, of) = from_index(node, query, false);
+    let select = format!(
+        "SELECT n.number, n.id, n.revision, CASE WHEN n.bytes <= $6 THEN n.attributes END, \
+         CASE WHEN n.bytes <= $6 THEN n.meta END, t.total \
+         FROM (SELECT coalesce(sum(records), 0)::int8 AS total FROM record_count WHERE account = $1 AND kind = $5) t \
+         LEFT JOIN (SELECT r.*, p.place, sum({BYTES}) OVER (ORDER BY p.place) AS bytes \
+         FROM ({numbers}) p JOIN record r ON r.number = p.number) n ON true ORDER BY n.place"
+    );
+    let kind = node.symbols.kind(query.scope.spec.name);
+    let [limit, offset] = [query.limit, query.offset].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    let most = i64::try_from(node.limits.page_bytes).unwrap_or(i64::MAX);
+    let rows = client
+        .query_typed(
+            &select,
+            &[
+                (&query.scope.owner(), Type::INT8),
+                (&of, Type::INT8),
+                (&limit, Type::INT8),
+                (&offset, Type::INT8),
+                (&kind, Type::INT8),
+                (&most, Type::INT8),
+            ],
+        )
+        .await?;
+    let total = rows.first().map(|row| row.try_get::<_, i64>(5)).transpose()?.unwrap_or_default();
+    let is_empty = rows.first().map(|row| row.try_get::<_, Option<i64>>(0)).transpose()?.flatten().is_none();
+    let records = if is_empty { Vec::new() } else { within(&rows, query.scope.spec.name)? };
+    Ok(Listing { records, total: u64::try_from(total).unwrap_or_default() })
+}
+
+/// Reads records whose attributes are null if they would exceed the bytes of a page.
+pub(super) fn within(rows: &[Row], kind: &'static str) -> Done<Vec<Record>> {
+    if let Some(last) = rows.last()
+        && last.try_get::<_, Option<&str>>(3)?.is_none()
+    {
+        return Err(StoreError::TooLarge("records of too many bytes".to_owned()).into());
+    }
+    rows.iter().map(|row| record(row, kind)).collect()
+}
+
+/// Reads the records with these numbers, in the same order.
+async fn records(client: &Client, node: &Node, query: &ListQuery, numbers: &[i64]) -> Done<Vec<Record>> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = format!(
+        "SELECT number, id, revision, CASE WHEN bytes <= $2 THEN attributes END, CASE WHEN bytes <= $2 THEN meta END \
+         FROM (SELECT r.*, g.place, sum({BYTES}) OVER (ORDER BY g.place) AS bytes \
+         FROM unnest($1::int8[]) WITH ORDINALITY AS g (wanted, place) JOIN record r ON r.number = g.wanted) found \
+         ORDER BY place"
+    );
+    let most = i64::try_from(node.limits.page_bytes).unwrap_or(i64::MAX);
+    let rows = client.query_typed(&select, &[(&numbers, Type::INT8_ARRAY), (&most, Type::INT8)]).await?;
+    within(&rows, query.scope.spec.name)
+}
+
+async fn count(client: &Client, node: &Node, query: &ListQuery) -> Done<RecordCount> {
+    let select = "SELECT coalesce(sum(records), 0)::int8, coalesce(sum(changes), 0)::int8 FROM record_count \
+                  WHERE account = $1 AND kind = $2";
+    let kind = node.symbols.kind(query.scope.spec.name);
+    let row =
+        client.query_typed_one(select, &[(&query.scope.owner(), Type::INT8), (&kind, Type::INT8)]).await?;
+    let records = u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or_default();
+    Ok(RecordCount { records, changes: row.try_get(1)? })
+}
+
+/// Finds the record numbers of a page.
+async fn page(client: &Client, node: &Node, query: &ListQuery) -> Done<Page> {
+    let count = count(client, node, query).await?;
+    if have_index(query)
+        && let Some(page) = page_from_index(client, node, query, count).await?
+    {
+        return Ok(page);
+    }
+    let is_cacheable = is_cacheable(query);
+    if is_cacheable && let Some(numbers) = node.lists.get(query, count.changes) {
+        return Ok(slice(&numbers, query));
+    }
+    let numbers = all(client, node, query).await?;
+    let page = slice(&numbers, query);
+    if is_cacheable {
+        node.lists.insert(query, count.changes, numbers);
+    }
+    Ok(page)
+}
+
+/// Finds a page near either end of a list whose order an index has. Returns `None` for every other page.
+async fn page_from_index(
+    client: &Client,
+    node: &Node,
+    query: &ListQuery,
+    count: RecordCount,
+) -> Done<Option<Page>> {
+    let total = count.records;
+    let rest = total.saturating_sub(query.offset);
+    let limit = query.limit.min(rest);
+    if limit == 0 {
+        return Ok(Some(Page { numbers: Vec::new(), total }));
+    }
+    let (offset, backwards) =
+        if query.offset <= rest - limit { (query.offset, false) } else { (rest - limit, true) };
+    if offset > MAX_SKIPPED_ENTRIES {
+        return Ok(None);
+    }
+    let (numbers, of) = from_index(node, query, backwards);
+    let select =
+        format!("SELECT number FROM ({numbers}) page ORDER BY place{}", if backwards { " DESC" } else { "" });
+    let [limit, offset] = [limit, offset].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    let rows = client
+        .query_typed(
+            &select,
+            &[
+                (&query.scope.owner(), Type::INT8),
+                (&of, Type::INT8),
+                (&limit, Type::INT8),
+                (&offset, Type::INT8),
+            ],
+        )
+        .await?;
+    let numbers = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
+    Ok(Some(Page { numbers, total }))
+}
+
+/// Reads the numbers of a whole list, in its order.
+async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
+    let mut sql = Sql::default();
+    let matching = filters::matching(&mut sql, &node.symbols, query);
+    let (mut joins, mut keys) = (String::new(), Vec::new());
+    // As the only criterion, the time of creation means the order of creation.
+    let by_creation = matches!(query.order.as_slice(), [one] if one.attribute == "created_at");
+    for (index, Order { attribute, descending }) in query.order.iter().enumerate().filter(|_| !by_creation) {
+        let direction = if *descending { " DESC" } else { "" };
+        let join = if *attribute == "created_at" {
+            keys.push(format!("s{index}.created_at{direction}"));
+            format!(" JOIN record s{index} ON s{index}.number = m.number")
+        } else {
+            keys.push(format!("s{index}.value{direction}"));
+            let account = sql.integer(query.scope.owner());
+            let field = sql.integer(node.symbols.member(query.scope.spec.name, attribute));
+            format!(
+                " LEFT JOIN {} s{index} ON s{index}.account = {account} AND s{index}.field = {field} \
+                 AND s{index}.record = m.number",
+                table(query.scope.spec, attribute)
+            )
+        };
+        joins.push_str(&join);
+    }
+    let is_reversed = query.order.last().is_some_and(|last| last.descending);
+    keys.push(format!("m.number{}", if is_reversed { " DESC" } else { "" }));
+    // One row: a row for each number would cost more than finding it.
+    let select =
+        format!("SELECT array_agg(m.number ORDER BY {}) FROM ({matching}) m{joins}", keys.join(", "));
+    let row = client.query_typed_one(&select, &sql.parameters()).await?;
+    Ok(row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default())
+}
+
+/// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
+fn is_cacheable(query: &ListQuery) -> bool {
+    let linked = |condition: &crate::Condition| {
+        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_))
+    };
+    query.linked_from.is_none() && !query.conditions.iter().any(linked)
+}
+
+fn slice(numbers: &[i64], query: &ListQuery) -> Page {
+    let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let page = numbers.iter().skip(index(query.offset)).take(index(query.limit));
+    Page { numbers: page.copied().collect(), total: numbers.len() as u64 }
+}

@@ -1,0 +1,152 @@
+//! Brings the tables up to date: one node does, and the others wait.
+//!
+//! Migrations are forward only. The node that migrates holds a lease in the row of the schema's version, so that one that
+//! dies blocks the others for [`LEASE`] at most. It holds it until the symbols and the index are in line with its
+//! declarations too.
+
+use std::time::Duration;
+
+use service_base::ids::Ids;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::open_error::PostgresOpenError;
+
+/// The migrations, one for each version of the schema: the version of the schema is the number of the last one. Each is a list
+/// of files.
+const MIGRATIONS: &[&[&str]] = &[&[
+    include_str!("schema/01_engine.sql"),
+    include_str!("schema/02_records.sql"),
+    include_str!("schema/03_accounts.sql"),
+    include_str!("schema/04_documents.sql"),
+    include_str!("schema/05_outbox.sql"),
+    include_str!("schema/06_calls.sql"),
+    include_str!("schema/07_jobs.sql"),
+    include_str!("schema/08_idempotency.sql"),
+    include_str!("schema/09_callback_secrets.sql"),
+    include_str!("schema/10_token_keys.sql"),
+]];
+
+/// The version of the schema, and who brings it up to date now.
+const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (
+    only_row    boolean     PRIMARY KEY CHECK (only_row),
+    version     bigint      NOT NULL,
+    migrator    uuid,
+    lease_until timestamptz
+);
+INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT DO NOTHING";
+
+/// The time after which another node may migrate, unless the lease was extended.
+const LEASE: &str = "30 seconds";
+/// Time between two looks at what another node does.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The right to change the schema and the index.
+pub(super) struct Lease {
+    holder: Uuid,
+}
+
+impl Lease {
+    /// Waits until no other node has the lease, and takes it.
+    ///
+    /// # Errors
+    /// [`PostgresOpenError::Newer`] if a newer server has changed the schema.
+    pub(super) async fn take(client: &Client, ids: &Ids) -> Result<Self, PostgresOpenError> {
+        create(client).await?;
+        let holder = Uuid::from_u64_pair(ids.word(), ids.word());
+        let take = format!(
+            "UPDATE schema_version SET migrator = $1, lease_until = now() + interval '{LEASE}' \
+             WHERE only_row AND (migrator IS NULL OR lease_until < now()) RETURNING version"
+        );
+        let mut is_told = false;
+        loop {
+            if client.query_typed_opt(&take, &[(&holder, Type::UUID)]).await?.is_some() {
+                return Ok(Self { holder });
+            }
+            check(client).await?;
+            if !is_told {
+                tracing::info!("another node brings the database up to date; this one waits for it");
+                is_told = true;
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Extends the lease.
+    ///
+    /// # Errors
+    /// If another node has it by now.
+    pub(super) async fn extend(&self, client: &Client) -> Result<(), PostgresOpenError> {
+        let extend = format!(
+            "UPDATE schema_version SET lease_until = now() + interval '{LEASE}' WHERE only_row AND migrator = $1"
+        );
+        let extended = client.execute_typed(&extend, &[(&self.holder, Type::UUID)]).await?;
+        if extended > 0 { Ok(()) } else { Err(lost()) }
+    }
+
+    /// Applies the migrations that are missing, each in a transaction.
+    pub(super) async fn migrate(&self, client: &Client) -> Result<(), PostgresOpenError> {
+        let version = check(client).await?;
+        let applied = usize::try_from(version).unwrap_or_default();
+        for (to, migration) in (1_i64..).zip(MIGRATIONS).skip(applied) {
+            self.extend(client).await?;
+            client.batch_execute("BEGIN").await?;
+            for part in *migration {
+                client.batch_execute(part).await?;
+            }
+            let note = "UPDATE schema_version SET version = $1 WHERE only_row AND migrator = $2 AND version = $1 - 1";
+            let noted = client.execute_typed(note, &[(&to, Type::INT8), (&self.holder, Type::UUID)]).await?;
+            if noted == 0 {
+                client.batch_execute("ROLLBACK").await?;
+                return Err(lost());
+            }
+            client.batch_execute("COMMIT").await?;
+            tracing::info!(schema = to, "the database was brought up to date");
+        }
+        Ok(())
+    }
+
+    /// Ends the lease.
+    pub(super) async fn end(self, client: &Client) -> Result<(), PostgresOpenError> {
+        let end =
+            "UPDATE schema_version SET migrator = NULL, lease_until = NULL WHERE only_row AND migrator = $1";
+        client.execute_typed(end, &[(&self.holder, Type::UUID)]).await?;
+        Ok(())
+    }
+}
+
+fn lost() -> PostgresOpenError {
+    PostgresOpenError::Engine(
+        "another node brings it up to date, since this one was too slow; start again".to_owned(),
+    )
+}
+
+/// Returns the version of the schema, unless it is newer than those that this server knows.
+async fn check(client: &Client) -> Result<i64, PostgresOpenError> {
+    let row = client.query_typed_one("SELECT version FROM schema_version WHERE only_row", &[]).await?;
+    let schema: i64 = row.try_get(0)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if schema > known { Err(PostgresOpenError::Newer { schema, known }) } else { Ok(schema) }
+}
+
+/// Creates the table with the version. Nodes that start at once can get in each other's way in the server's catalogue.
+async fn create(client: &Client) -> Result<(), PostgresOpenError> {
+    for _ in 0..20 {
+        match client.batch_execute(VERSION).await {
+            Ok(()) => {
+                check(client).await?;
+                return Ok(());
+            }
+            Err(error)
+                if [Some(&SqlState::UNIQUE_VIOLATION), Some(&SqlState::DUPLICATE_TABLE)]
+                    .contains(&error.code()) =>
+            {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(PostgresOpenError::Engine("the table schema_version cannot be created".to_owned()))
+}

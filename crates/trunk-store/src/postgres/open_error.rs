@@ -1,0 +1,56 @@
+//! The errors of opening a database on a server.
+
+use super::failure::Failure;
+
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresOpenError {
+    /// The URL is not valid.
+    #[error("the URL of the database cannot be used: {0}")]
+    Url(String),
+    /// The server cannot be reached, or refuses.
+    #[error("the database cannot be opened: {0}")]
+    Engine(String),
+    /// A newer server wrote the database.
+    #[error(
+        "the database has schema {schema}, and this trunk-server knows schemas up to {known}; use the newer trunk-server \
+         that wrote it"
+    )]
+    Newer {
+        /// The version of its schema.
+        schema: i64,
+        /// The newest version that this server knows.
+        known: i64,
+    },
+    /// An attribute became unique, and stored records have the same value of it. The records are unchanged.
+    #[error(
+        "the database has {records} records with a value of {attribute} that another record of their account has ({}), and \
+         this trunk-server requires it to be unique; change them with the trunk-server that wrote it", values.join(", ")
+    )]
+    Duplicates {
+        /// The type and the attribute, such as `voice_out_trunks/name`.
+        attribute: String,
+        /// The first of the values.
+        values: Vec<String>,
+        /// Number of records whose value another record has.
+        records: usize,
+    },
+}
+
+impl From<tokio_postgres::Error> for PostgresOpenError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let text = error.as_db_error().map(|error| error.message().to_owned()).or(cause);
+        Self::Engine(text.unwrap_or_else(|| error.to_string()))
+    }
+}
+
+impl From<Failure> for PostgresOpenError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Engine(error) => error.into(),
+            other => Self::Engine(other.into_store_error(true).to_string()),
+        }
+    }
+}

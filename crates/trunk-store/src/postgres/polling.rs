@@ -1,0 +1,513 @@
+//! The change feed of a node: its own writes as they are committed, and those of other nodes from a table that is polled.
+//!
+//! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
+//! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
+//! progress at the last one, and from [`OVERLAP`] before it, and drops the rows that it has seen, by their ids. A node marks
+//! the rows of its own writes as seen before it commits them.
+//!
+//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
+//! in any order. After a lost connection it is not known what was missed, or whether another server took over with less, and
+//! every follower loads anew.
+//!
+//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use service_base::clock::Stopwatch;
+use tokio::sync::watch;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::failure::Done;
+use super::run::ATTEMPT_LIMIT;
+use super::transaction::Announcement;
+use super::{Node, records};
+use crate::{Committed, DocumentKind, WriteHealth};
+
+/// Time between two polls: a fifth of [`CHANGE_DELAY`](crate::CHANGE_DELAY).
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The longest time of a poll, and of connecting for it.
+const POLL_LIMIT: Duration = Duration::from_secs(2);
+/// How far a poll reads back, in microseconds: twice the longest transaction.
+#[expect(clippy::cast_possible_truncation, reason = "it is six seconds")]
+const OVERLAP: i64 = 2 * ATTEMPT_LIMIT.as_micros() as i64;
+/// How long rows are kept, in microseconds.
+const KEPT: i64 = 60_000_000;
+/// The time without a poll after which rows may have been deleted unread, in microseconds.
+const MAX_GAP: i64 = KEPT / 2;
+/// Number of polls between two deletions of old rows: about ten seconds.
+const POLLS_PER_PRUNE: u32 = 50;
+/// Maximum number of rows of a poll.
+const MAX_ROWS: usize = 50_000;
+/// How long it is remembered which revision of a record is in the feed: longer than a commit takes.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// What a row says, as the column `what` has it.
+mod what {
+    pub(super) const RECORD: i16 = 0;
+    pub(super) const RECORD_DELETED: i16 = 1;
+    pub(super) const DOCUMENT: i16 = 2;
+    pub(super) const ACCOUNT: i16 = 3;
+    pub(super) const TOKEN_KEYS: i16 = 4;
+    /// Of one account. The column `revision` has 1 if the accounts were deleted too.
+    pub(super) const RESET: i16 = 5;
+    pub(super) const RESET_OF_ALL: i16 = 6;
+}
+
+/// Every kind of document, in the order of the numbers that rows have.
+const DOCUMENT_KINDS: [DocumentKind; 11] = [
+    DocumentKind::Platform,
+    DocumentKind::Customer,
+    DocumentKind::Agent,
+    DocumentKind::AccessKey,
+    DocumentKind::Number,
+    DocumentKind::OutboundConfig,
+    DocumentKind::Provider,
+    DocumentKind::Route,
+    DocumentKind::ProviderCall,
+    DocumentKind::Call,
+    DocumentKind::Flow,
+];
+
+/// A row of the change feed.
+#[derive(Debug, Clone)]
+struct ChangeRow {
+    what: i16,
+    account: i64,
+    kind: i64,
+    number: i64,
+    revision: i64,
+    subject: Uuid,
+    customer: Uuid,
+}
+
+/// What is in the feed of this node already.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The position behind which the next poll reads.
+    from: i64,
+    /// The database's time at the last poll.
+    polled_at: i64,
+    /// The rows that a later poll may read again, with their positions: those of this node have none until a poll reads them.
+    rows: HashMap<i64, Option<i64>>,
+    /// The newest revision of each record that is in the feed, and when it was added.
+    newest: HashMap<i64, (i64, Stopwatch)>,
+    /// The position of the last reset of each account, and of all.
+    resets: BTreeMap<Option<i64>, i64>,
+}
+
+/// The rows of a transaction that are about to be committed. They are taken back unless it succeeds.
+pub(super) struct Marks<'a> {
+    node: &'a Node,
+    rows: Vec<i64>,
+}
+
+impl Marks<'_> {
+    /// Keeps the marks: the transaction was committed.
+    pub(super) fn keep(mut self) {
+        self.rows.clear();
+    }
+}
+
+impl Drop for Marks<'_> {
+    fn drop(&mut self) {
+        if !self.rows.is_empty() {
+            let mut seen = self.node.seen();
+            for row in &self.rows {
+                seen.rows.remove(row);
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// Whether a record's effect is newer than what is in the feed, which it then is.
+    fn is_newer(&mut self, account: i64, number: i64, revision: i64, position: i64) -> bool {
+        let is_reset = |of: Option<i64>| self.resets.get(&of).is_some_and(|reset| *reset > position);
+        if is_reset(Some(account)) || is_reset(None) {
+            return false;
+        }
+        let newest = self.newest.entry(number).or_insert((-1, Stopwatch::start()));
+        let is_newer = revision > newest.0;
+        if is_newer {
+            *newest = (revision, Stopwatch::start());
+        }
+        is_newer
+    }
+
+    fn prune(&mut self) {
+        let from = self.from;
+        self.rows.retain(|_, position| position.is_none_or(|position| position > from));
+        self.newest.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
+        self.resets.retain(|_, position| *position > from - KEPT);
+    }
+}
+
+impl Node {
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks rows that this node is about to commit as seen.
+    pub(super) fn mark(&self, rows: Vec<i64>) -> Marks<'_> {
+        self.seen().rows.extend(rows.iter().map(|row| (*row, None)));
+        Marks { node: self, rows }
+    }
+
+    /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. If records
+    /// were not collected for followers that came meanwhile, all load anew.
+    pub(super) fn publish(&self, announced: Vec<Announcement>, position: i64, has_links: bool) {
+        let (mut effects, mut deleted, mut is_complete) = (Vec::new(), Vec::new(), true);
+        let follows_records = self.feed.follows_records();
+        let mut seen = self.seen();
+        for announcement in announced {
+            match announcement {
+                Announcement::Record { account, record, links } => {
+                    if follows_records && !has_links {
+                        is_complete = false;
+                    }
+                    if seen.is_newer(account, record.number, record.revision, position) && has_links {
+                        let record = *record;
+                        effects.push(Committed::Stored(crate::StoredRecord { account, record, links }));
+                    }
+                }
+                Announcement::RecordDeleted { account, kind, id, number } => {
+                    if seen.is_newer(account, number, i64::MAX, position) && follows_records {
+                        deleted.push(Committed::Deleted { account, kind, id });
+                    }
+                }
+                Announcement::Document { kind, id, customer, .. } => {
+                    effects.push(Committed::Document { kind, id, customer });
+                }
+                Announcement::Account { number } => effects.push(Committed::Account { account: number }),
+                Announcement::TokenKeys => {}
+                Announcement::Reset { account, accounts } => {
+                    seen.resets.insert(account, position);
+                    effects.push(Committed::Reset { account, accounts });
+                }
+            }
+        }
+        effects.extend(deleted);
+        if is_complete {
+            // Under the lock, so that effects are added in the order in which they were compared.
+            self.feed.append(effects.into());
+        } else {
+            self.feed.lose();
+        }
+    }
+}
+
+/// Writes what a transaction announced. Returns the greatest position of the rows.
+pub(super) async fn write_rows(
+    client: &Client,
+    node: &Node,
+    rows: &[i64],
+    announced: &[Announcement],
+) -> Done<i64> {
+    let of = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
+    let column = |value: fn(&ChangeRow) -> i64| of.iter().map(value).collect::<Vec<i64>>();
+    let (what, account, kind) =
+        (column(|row| row.what.into()), column(|row| row.account), column(|row| row.kind));
+    let (number, revision) = (column(|row| row.number), column(|row| row.revision));
+    let subject: Vec<Uuid> = of.iter().map(|row| row.subject).collect();
+    let customer: Vec<Uuid> = of.iter().map(|row| row.customer).collect();
+    let insert = "WITH new AS (INSERT INTO change \
+                  (position, row_id, node, what, account, kind, number, revision, subject, customer) \
+                  SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r, $1, w, a, k, n, v, s, c \
+                  FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[], $9::uuid[]) \
+                  AS given (r, w, a, k, n, v, s, c) RETURNING position) SELECT max(position) FROM new";
+    let written = client
+        .query_typed_one(
+            insert,
+            &[
+                (&node.number, Type::INT8),
+                (&rows, Type::INT8_ARRAY),
+                (&what, Type::INT8_ARRAY),
+                (&account, Type::INT8_ARRAY),
+                (&kind, Type::INT8_ARRAY),
+                (&number, Type::INT8_ARRAY),
+                (&revision, Type::INT8_ARRAY),
+                (&subject, Type::UUID_ARRAY),
+                (&customer, Type::UUID_ARRAY),
+            ],
+        )
+        .await?;
+    Ok(written.try_get(0)?)
+}
+
+fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
+    let nothing = ChangeRow {
+        what: 0,
+        account: 0,
+        kind: 0,
+        number: 0,
+        revision: 0,
+        subject: Uuid::nil(),
+        customer: Uuid::nil(),
+    };
+    match announcement {
+        Announcement::Record { account, record, .. } => ChangeRow {
+            what: what::RECORD,
+            account: *account,
+            kind: node.symbols.kind(record.kind),
+            number: record.number,
+            revision: record.revision,
+            subject: record.id,
+            ..nothing
+        },
+        Announcement::RecordDeleted { account, kind, id, number } => ChangeRow {
+            what: what::RECORD_DELETED,
+            account: *account,
+            kind: node.symbols.kind(kind),
+            number: *number,
+            subject: *id,
+            ..nothing
+        },
+        Announcement::Document { kind, id, customer, revision } => ChangeRow {
+            what: what::DOCUMENT,
+            kind: *kind as i64,
+            revision: *revision,
+            subject: *id,
+            customer: *customer,
+            ..nothing
+        },
+        Announcement::Account { number } => ChangeRow { what: what::ACCOUNT, account: *number, ..nothing },
+        Announcement::TokenKeys => ChangeRow { what: what::TOKEN_KEYS, ..nothing },
+        Announcement::Reset { account: Some(account), accounts } => {
+            ChangeRow { what: what::RESET, account: *account, revision: (*accounts).into(), ..nothing }
+        }
+        Announcement::Reset { account: None, accounts } => {
+            ChangeRow { what: what::RESET_OF_ALL, revision: (*accounts).into(), ..nothing }
+        }
+    }
+}
+
+/// What a poll found.
+struct Polled {
+    now: i64,
+    oldest: i64,
+    rows: Vec<(i64, i64, ChangeRow)>,
+}
+
+/// Reads the rows behind a position, in the order of the positions.
+async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
+    let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
+               (SELECT (extract(epoch FROM min(xact_start)) * 1000000)::bigint FROM pg_stat_activity \
+               WHERE datname = current_database() AND backend_xid IS NOT NULL)";
+    let rows = "SELECT position, row_id, what, account, kind, number, revision, subject, customer FROM change \
+                WHERE position > $1 ORDER BY position, row_id LIMIT $2";
+    let most = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
+    // The first statement is executed first, so that what it finds in progress is what the second one may miss.
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&from, Type::INT8), (&most, Type::INT8)];
+    let (times, rows) =
+        tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
+    let now = times.try_get(0)?;
+    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now);
+    let row = |row: &Row| -> Done<(i64, i64, ChangeRow)> {
+        let of = ChangeRow {
+            what: row.try_get(2)?,
+            account: row.try_get(3)?,
+            kind: row.try_get(4)?,
+            number: row.try_get(5)?,
+            revision: row.try_get(6)?,
+            subject: row.try_get(7)?,
+            customer: row.try_get(8)?,
+        };
+        Ok((row.try_get(0)?, row.try_get(1)?, of))
+    };
+    Ok(Polled { now, oldest, rows: rows.iter().map(row).collect::<Done<_>>()? })
+}
+
+/// Takes what is committed now as seen: what a follower loads contains it.
+pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
+    // Of what is in progress, the rows are read later; rows that are older than the overlap are not read.
+    let Polled { now, oldest, .. } = read_rows(client, i64::MAX).await?;
+    let from = oldest.min(now) - OVERLAP;
+    let Polled { rows, .. } = read_rows(client, from).await?;
+    let mut seen = node.seen();
+    (seen.from, seen.polled_at) = (from, now);
+    seen.rows.extend(rows.into_iter().map(|(position, row, _)| (row, Some(position))));
+    Ok(())
+}
+
+/// Polls until the task is aborted.
+pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiver<()>) {
+    let (mut client, mut polls, mut is_lost) = (Some(client), 0_u32, false);
+    loop {
+        // A notification only shortens the wait.
+        let _woken = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await;
+        let since = Stopwatch::start();
+        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost)).await;
+        match attempt {
+            Ok(Ok(())) => {
+                is_lost = false;
+                node.known.confirm(since);
+                node.report(true);
+            }
+            failed => {
+                if !is_lost {
+                    let error = match failed {
+                        Ok(Err(failure)) => failure.into_store_error(false).to_string(),
+                        _ => "no answer in time".to_owned(),
+                    };
+                    tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
+                }
+                (client, is_lost) = (None, true);
+                node.report(false);
+            }
+        }
+        polls = polls.wrapping_add(1);
+        if polls.is_multiple_of(POLLS_PER_PRUNE)
+            && let Some(client) = &client
+        {
+            let delete = "DELETE FROM change WHERE position < $1";
+            let before = node.seen().polled_at - KEPT;
+            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&before, Type::INT8)];
+            let deleted = client.execute_typed(delete, &parameters);
+            if !matches!(tokio::time::timeout(POLL_LIMIT, deleted).await, Ok(Ok(_))) {
+                tracing::debug!(node = node.number, "old rows of the change feed were not deleted");
+            }
+        }
+    }
+}
+
+/// Polls once, on a new connection if there is none.
+async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool) -> Done<()> {
+    let client = match client {
+        Some(client) => client,
+        None => client.insert(node.connect().await?),
+    };
+    if was_lost {
+        begin(node, client).await?;
+        node.known.load(client).await?;
+        node.feed.lose();
+        return Ok(());
+    }
+    let from = node.seen().from;
+    let Polled { now, oldest, rows } = read_rows(client, from).await?;
+    let gap = now - node.seen().polled_at;
+    if gap > MAX_GAP || rows.len() >= MAX_ROWS {
+        begin(node, client).await?;
+        node.known.load(client).await?;
+        node.feed.lose();
+        return Ok(());
+    }
+    let new: Vec<_> = {
+        let seen = node.seen();
+        rows.iter().filter(|(_, row, _)| !seen.rows.contains_key(row)).cloned().collect()
+    };
+    let effects = effects_of(node, client, &new).await?;
+    let mut seen = node.seen();
+    for (position, row, _) in &rows {
+        seen.rows.insert(*row, Some(*position));
+    }
+    (seen.from, seen.polled_at) = (oldest.min(now - OVERLAP), now);
+    let mut write = Vec::with_capacity(effects.len());
+    for (position, number, revision, account, effect) in effects {
+        if number == 0 || seen.is_newer(account, number, revision, position) {
+            if let Committed::Reset { account, .. } = &effect {
+                seen.resets.insert(*account, position);
+            }
+            write.push(effect);
+        }
+    }
+    seen.prune();
+    node.feed.append(write.into());
+    Ok(())
+}
+
+/// An effect with its position and, for a record, its number, revision and account.
+type Effect = (i64, i64, i64, i64, Committed);
+
+/// The effects of the rows that other nodes wrote. Records are read as they are now. What the node keeps in memory is
+/// brought up to date first.
+async fn effects_of(node: &Node, client: &Client, rows: &[(i64, i64, ChangeRow)]) -> Done<Vec<Effect>> {
+    let mut accounts: HashSet<i64> = HashSet::new();
+    let mut all = false;
+    for (_, _, row) in rows {
+        match row.what {
+            what::ACCOUNT => drop(accounts.insert(row.account)),
+            what::RESET if row.revision != 0 => drop(accounts.insert(row.account)),
+            what::TOKEN_KEYS => all = true,
+            what::RESET_OF_ALL => all = true,
+            _ => {}
+        }
+    }
+    if all {
+        node.known.load(client).await?;
+    } else {
+        for account in accounts {
+            node.known.load_account(client, account).await?;
+        }
+    }
+    let follows_records = node.feed.follows_records();
+    let numbers: Vec<i64> =
+        rows.iter().filter(|(_, _, row)| row.what == what::RECORD).map(|(_, _, row)| row.number).collect();
+    let mut stored = if follows_records && !numbers.is_empty() {
+        records::stored(client, &node.symbols, &numbers).await?
+    } else {
+        HashMap::new()
+    };
+    let mut effects = Vec::with_capacity(rows.len());
+    for (position, _, row) in rows {
+        let plain = |effect| (*position, 0, 0, 0, effect);
+        match row.what {
+            what::RECORD => {
+                // The record may be gone, and its deletion follows; several changes of one record are one effect.
+                if let Some(stored) = stored.remove(&row.number) {
+                    let (number, revision) = (stored.record.number, stored.record.revision);
+                    effects.push((*position, number, revision, stored.account, Committed::Stored(stored)));
+                }
+            }
+            what::RECORD_DELETED => {
+                if let Some(kind) = node.symbols.kind_name(row.kind).filter(|_| follows_records) {
+                    let effect = Committed::Deleted { account: row.account, kind, id: row.subject };
+                    effects.push((*position, row.number, i64::MAX, row.account, effect));
+                }
+            }
+            what::DOCUMENT => {
+                let kind = usize::try_from(row.kind).ok().and_then(|kind| DOCUMENT_KINDS.get(kind).copied());
+                if let Some(kind) = kind {
+                    effects.push(plain(Committed::Document {
+                        kind,
+                        id: row.subject,
+                        customer: row.customer,
+                    }));
+                }
+            }
+            what::ACCOUNT => effects.push(plain(Committed::Account { account: row.account })),
+            what::RESET => {
+                let accounts = row.revision != 0;
+                effects.push(plain(Committed::Reset { account: Some(row.account), accounts }));
+            }
+            what::RESET_OF_ALL => {
+                effects.push(plain(Committed::Reset { account: None, accounts: row.revision != 0 }));
+            }
+            _ => {}
+        }
+    }
+    Ok(effects)
+}
+
+impl Node {
+    /// Notes whether the database can be reached.
+    pub(super) fn report(&self, is_there: bool) {
+        let health = if is_there { WriteHealth::Writable } else { WriteHealth::Away };
+        self.health.send_if_modified(|known| {
+            let changed = *known != health;
+            if changed {
+                tracing::info!(
+                    node = self.number,
+                    reachable = is_there,
+                    "whether the database can be reached changed"
+                );
+                *known = health;
+            }
+            changed
+        });
+    }
+}

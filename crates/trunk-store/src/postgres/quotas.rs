@@ -1,0 +1,150 @@
+//! The numbers of records, and the quotas of accounts.
+//!
+//! The number of an account's records of a type is the sum of [`SHARDS`] rows. A transaction adds to one of them as late as it
+//! can, and holds that row until it is committed: so at most as many transactions as there are rows have added what others do
+//! not see yet. A transaction that adds few records and sees a sum that is far enough below the quota is therefore within it
+//! in any case. Every other one locks all rows first, and sees the exact number.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::failure::{Done, Failure};
+use super::symbols::Symbols;
+use super::transaction::Transaction;
+use crate::{Scope, StoreError};
+
+/// Number of rows of a count.
+pub(super) const SHARDS: i16 = 16;
+/// Maximum number of records of a type that a transaction may add without locking all rows.
+const FEW: i64 = 4;
+/// What others may add at most that a transaction does not see, and what it adds itself.
+const MARGIN: i64 = SHARDS as i64 * FEW;
+
+/// The numbers of records of each account and type that have a quota.
+#[derive(Debug, Default)]
+pub(super) struct Quotas(BTreeMap<(i64, i64), Count>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    records: i64,
+    added: i64,
+    quota: i64,
+}
+
+/// Reads the counts that have a quota.
+pub(super) async fn read(
+    transaction: &Transaction<'_>,
+    scopes: impl Iterator<Item = Scope> + Send,
+) -> Done<Quotas> {
+    let node = transaction.node;
+    let mut counts: BTreeMap<(i64, i64), Count> = BTreeMap::new();
+    // Records that belong to no account are not created by customers.
+    for scope in scopes.filter(|scope| !scope.spec.global) {
+        let key = (scope.account, node.symbols.kind(scope.spec.name));
+        if let Some(count) = counts.get_mut(&key) {
+            count.added += 1;
+        } else if let Some(quota) = node.known.quota(scope.account, node.limits.records) {
+            let quota = i64::try_from(quota).unwrap_or(i64::MAX);
+            counts.insert(key, Count { records: 0, added: 1, quota });
+        }
+    }
+    if counts.is_empty() {
+        return Ok(Quotas::default());
+    }
+    let (accounts, kinds): (Vec<i64>, Vec<i64>) = counts.keys().copied().unzip();
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&accounts, Type::INT8_ARRAY), (&kinds, Type::INT8_ARRAY)];
+    if transaction.is_exact {
+        let create = format!(
+            "INSERT INTO record_count (account, kind, shard, records, changes) \
+             SELECT a, k, s, 0, 0 FROM unnest($1::int8[], $2::int8[]) AS g (a, k), generate_series(0, {}) s \
+             ORDER BY a, k, s ON CONFLICT DO NOTHING",
+            SHARDS - 1
+        );
+        transaction.execute_typed(&create, &parameters).await?;
+        let lock = "SELECT 1 FROM record_count WHERE (account, kind) IN \
+                    (SELECT * FROM unnest($1::int8[], $2::int8[])) ORDER BY account, kind, shard FOR UPDATE";
+        transaction.query_typed(lock, &parameters).await?;
+    }
+    let select = "SELECT account, kind, sum(records)::int8 FROM record_count WHERE (account, kind) IN \
+                  (SELECT * FROM unnest($1::int8[], $2::int8[])) GROUP BY account, kind";
+    for row in transaction.query_typed(select, &parameters).await? {
+        if let Some(count) = counts.get_mut(&(row.try_get(0)?, row.try_get(1)?)) {
+            count.records = row.try_get(2)?;
+        }
+    }
+    for ((account, kind), count) in &mut counts {
+        count.records += transaction.counted(*account, *kind);
+        let is_near = count.added > FEW || count.records + count.added > count.quota - MARGIN;
+        if !transaction.is_exact && is_near && count.records < count.quota {
+            return Err(Failure::NearQuota);
+        }
+        count.added = 0;
+        if !transaction.is_exact {
+            transaction.guard(*account, *kind, count.quota);
+        }
+    }
+    Ok(Quotas(counts))
+}
+
+impl Quotas {
+    /// Refuses a further record if the account has reached its quota, and counts it otherwise.
+    pub(super) fn take(&mut self, symbols: &Symbols, scope: Scope) -> Result<(), StoreError> {
+        let Some(count) = self.0.get_mut(&(scope.account, symbols.kind(scope.spec.name))) else {
+            return Ok(());
+        };
+        if scope.spec.global {
+            return Ok(());
+        }
+        if count.records + count.added >= count.quota {
+            let most = u64::try_from(count.quota).unwrap_or_default();
+            return Err(StoreError::Quota { kind: scope.spec.name, most });
+        }
+        count.added += 1;
+        Ok(())
+    }
+}
+
+/// Adds to the counts, and counts a change of each. The rows are locked in their order.
+pub(super) async fn add(client: &Client, shard: i16, counted: &BTreeMap<(i64, i64), i64>) -> Done<()> {
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let (accounts, kinds): (Vec<i64>, Vec<i64>) = counted.keys().copied().unzip();
+    let by: Vec<i64> = counted.values().copied().collect();
+    let add = "INSERT INTO record_count AS c (account, kind, shard, records, changes) \
+               SELECT a, k, $4, n, 1 FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS g (a, k, n) ORDER BY a, k \
+               ON CONFLICT (account, kind, shard) DO UPDATE SET records = c.records + excluded.records, \
+               changes = c.changes + 1";
+    let ints = Type::INT8_ARRAY;
+    client
+        .execute_typed(
+            add,
+            &[(&accounts, ints.clone()), (&kinds, ints.clone()), (&by, ints), (&shard, Type::INT2)],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Fails, and so ends the transaction, if one of the counts is near its quota by now: account, type and quota. It is one
+/// statement, so that the commit can be sent behind it.
+pub(super) async fn check(client: &Client, guards: &[(i64, i64, i64)]) -> Done<()> {
+    if guards.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<i64> = guards.iter().map(|(account, ..)| *account).collect();
+    let kinds: Vec<i64> = guards.iter().map(|(_, kind, _)| *kind).collect();
+    let most: Vec<i64> = guards.iter().map(|(.., quota)| quota - MARGIN).collect();
+    let check = "SELECT 1 / CASE WHEN EXISTS (SELECT 1 FROM unnest($1::int8[], $2::int8[], $3::int8[]) AS g (a, k, m) \
+                 WHERE (SELECT coalesce(sum(records), 0) FROM record_count c WHERE c.account = a AND c.kind = k) > m) \
+                 THEN 0 ELSE 1 END";
+    let ints = Type::INT8_ARRAY;
+    let checked =
+        client.query_typed(check, &[(&accounts, ints.clone()), (&kinds, ints.clone()), (&most, ints)]).await;
+    checked.map(|_| ()).map_err(|error| {
+        let is_near = error.code() == Some(&tokio_postgres::error::SqlState::DIVISION_BY_ZERO);
+        if is_near { Failure::NearQuota } else { error.into() }
+    })
+}

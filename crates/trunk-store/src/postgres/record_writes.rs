@@ -1,0 +1,391 @@
+//! Writes records, with their index and their links, inside the transaction of a write.
+//!
+//! What a decision depends on is locked first: the record itself by the update that counts its revision, and the records to
+//! which it links against deletion. New records of one write that follow each other are inserted together.
+
+use std::collections::{HashMap, HashSet};
+
+use didww_types::ResourceSpec;
+use serde_json::{Map, Value};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::content::Content;
+use super::failure::{Done, Failure};
+use super::index_rows::{IndexRows, Taken};
+use super::quotas;
+use super::records::{COLUMNS, record};
+use super::sums::Differences;
+use super::symbols::Symbols;
+use super::transaction::{Announcement, Transaction};
+use crate::{NO_ACCOUNT, Record, Scope, StoreError};
+
+/// A record to insert.
+pub(super) struct New<'a> {
+    pub(super) scope: Scope,
+    pub(super) id: Uuid,
+    pub(super) created_at: i64,
+    pub(super) attributes: &'a Map<String, Value>,
+    pub(super) links: &'a [(&'static str, Vec<Uuid>)],
+    pub(super) meta: Option<&'a str>,
+    pub(super) content: &'a Content,
+}
+
+/// The numbers of records that exist, and their accounts, by their ids.
+type Found = HashMap<Uuid, (i64, i64)>;
+
+/// New links, as one array for each column.
+#[derive(Default)]
+struct Links {
+    numbers: Vec<i64>,
+    owners: Vec<i64>,
+    relationships: Vec<i64>,
+    targets: Vec<i64>,
+    known: HashSet<(i64, i64, i64)>,
+}
+
+impl Links {
+    /// Links to a record of the same owner or of none; twice is once. If there is none by now, the caller must apply the rules
+    /// again. Returns the number of a target that was added.
+    fn add(
+        &mut self,
+        transaction: &Transaction<'_>,
+        scope: Scope,
+        (owner, relationship): (i64, i64),
+        target: Uuid,
+        found: &Found,
+    ) -> Result<Option<i64>, StoreError> {
+        let (target, account) = *found.get(&target).ok_or(StoreError::Conflict)?;
+        if account != scope.owner() && account != NO_ACCOUNT {
+            return Err(StoreError::Conflict);
+        }
+        if !self.known.insert((owner, relationship, target)) {
+            return Ok(None);
+        }
+        self.numbers.push(transaction.node.number());
+        self.owners.push(owner);
+        self.relationships.push(relationship);
+        self.targets.push(target);
+        Ok(Some(target))
+    }
+
+    async fn insert(&self, transaction: &Transaction<'_>) -> Done<()> {
+        if self.numbers.is_empty() {
+            return Ok(());
+        }
+        let insert = "INSERT INTO link (number, owner, relationship, target) \
+                      SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[]) \
+                      ON CONFLICT (owner, relationship, target) DO NOTHING";
+        let ints = Type::INT8_ARRAY;
+        transaction
+            .execute_typed(
+                insert,
+                &[
+                    (&self.numbers, ints.clone()),
+                    (&self.owners, ints.clone()),
+                    (&self.relationships, ints.clone()),
+                    (&self.targets, ints),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+/// Finds records by their ids, and keeps them from being deleted until the end of the transaction.
+async fn find_all(transaction: &Transaction<'_>, ids: &[Uuid]) -> Done<Found> {
+    if ids.is_empty() {
+        return Ok(Found::new());
+    }
+    let select =
+        "SELECT id, number, account FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR KEY SHARE";
+    let rows = transaction.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)))).collect()
+}
+
+/// Inserts records, in their order. The first one that cannot be inserted fails all.
+pub(super) async fn insert_all(
+    transaction: &Transaction<'_>,
+    new: &[New<'_>],
+    sums: &mut Differences,
+) -> Done<Vec<Record>> {
+    let symbols = &transaction.node.symbols;
+    let ids: Vec<Uuid> = new
+        .iter()
+        .flat_map(|new| new.links.iter().flat_map(|(_, ids)| ids).chain([&new.id]))
+        .copied()
+        .collect();
+    let mut quotas = quotas::read(transaction, new.iter().map(|new| new.scope)).await?;
+    let entries = new.iter().map(|new| (new.scope, new.content.gained.as_slice()));
+    let (mut taken, mut found) =
+        tokio::try_join!(biased; Taken::read(transaction, entries), find_all(transaction, &ids))?;
+    let (mut records, mut rows, mut links) =
+        (Vec::with_capacity(new.len()), IndexRows::default(), Links::default());
+    for New { scope, id, attributes, links: to, meta, content, .. } in new {
+        quotas.take(symbols, *scope)?;
+        taken.take_unique(symbols, *scope, &content.gained)?;
+        taken.take_claims(symbols, *scope, &content.gained)?;
+        let number = transaction.node.number();
+        if found.insert(*id, (number, scope.owner())).is_some() {
+            return Err(StoreError::Taken("id".to_owned()).into());
+        }
+        rows.add(symbols, *scope, number, &content.gained);
+        for (relationship, targets) in *to {
+            let name = *relationship;
+            let relationship = symbols.member(scope.spec.name, name);
+            for target in targets {
+                if let Some(target) =
+                    links.add(transaction, *scope, (number, relationship), *target, &found)?
+                {
+                    sums.add_link(symbols, scope.spec, name, target, attributes, 1);
+                }
+            }
+        }
+        transaction.count(scope.owner(), symbols.kind(scope.spec.name), 1);
+        let record = Record {
+            number,
+            id: *id,
+            kind: scope.spec.name,
+            revision: 0,
+            attributes: content.text.clone(),
+            meta: meta.map(str::to_owned),
+        };
+        announce(transaction, *scope, &record);
+        records.push(record);
+    }
+    tokio::try_join!(biased; insert_rows(transaction, new, &records), rows.insert(transaction), links.insert(transaction))?;
+    Ok(records)
+}
+
+async fn insert_rows(transaction: &Transaction<'_>, new: &[New<'_>], records: &[Record]) -> Done<()> {
+    let symbols = &transaction.node.symbols;
+    let numbers: Vec<i64> = records.iter().map(|record| record.number).collect();
+    let accounts: Vec<i64> = new.iter().map(|new| new.scope.owner()).collect();
+    let kinds: Vec<i64> = new.iter().map(|new| symbols.kind(new.scope.spec.name)).collect();
+    let ids: Vec<Uuid> = new.iter().map(|new| new.id).collect();
+    let created: Vec<i64> = new.iter().map(|new| new.created_at).collect();
+    let attributes: Vec<&str> = records.iter().map(|record| record.attributes.as_str()).collect();
+    let metas: Vec<Option<&str>> = records.iter().map(|record| record.meta.as_deref()).collect();
+    let insert = "INSERT INTO record (number, account, kind, id, revision, created_at, attributes, meta) \
+                  SELECT n, a, k, i, 0, c, t, m FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::uuid[], $5::int8[], \
+                  $6::text[], $7::text[]) AS g (n, a, k, i, c, t, m)";
+    let ints = Type::INT8_ARRAY;
+    let inserted = transaction
+        .execute_typed(
+            insert,
+            &[
+                (&numbers, ints.clone()),
+                (&accounts, ints.clone()),
+                (&kinds, ints.clone()),
+                (&ids, Type::UUID_ARRAY),
+                (&created, ints),
+                (&attributes, Type::TEXT_ARRAY),
+                (&metas, Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .map_err(Failure::from);
+    match inserted {
+        Ok(_) => Ok(()),
+        // Another transaction has it since it was looked for, and the next attempt finds it.
+        Err(failure) if failure.is_taken("record_id") || failure.is_taken("record_pkey") => {
+            Err(Failure::LostRace)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn announce(transaction: &Transaction<'_>, scope: Scope, record: &Record) {
+    let record = Box::new(record.clone());
+    transaction.announce(Announcement::Record { account: scope.owner(), record, links: Vec::new() });
+}
+
+/// Replaces a record if its revision is still the one that was read.
+pub(super) async fn replace(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    before: &Record,
+    content: &Content,
+    links: &[(&'static str, Vec<Uuid>)],
+    meta: Option<&str>,
+) -> Done<Record> {
+    let symbols = &transaction.node.symbols;
+    let Content { text, gained, released } = content;
+    let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
+    let update = "UPDATE record SET attributes = $1, meta = $5, revision = revision + 1 \
+                  WHERE number = $2 AND id = $3 AND revision = $4";
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 5] = [
+        (text, Type::TEXT),
+        (&before.number, Type::INT8),
+        (&before.id, Type::UUID),
+        (&before.revision, Type::INT8),
+        (&meta, Type::TEXT),
+    ];
+    let targets: Vec<Uuid> = links.iter().flat_map(|(_, ids)| ids).copied().collect();
+    let (changed, mut taken, found) = tokio::try_join!(biased;
+        async { Ok(transaction.execute_typed(update, &parameters).await?) },
+        Taken::read(transaction, std::iter::once((scope, gained.as_slice()))),
+        find_all(transaction, &targets),
+    )?;
+    if changed == 0 {
+        return Err(StoreError::Conflict.into());
+    }
+    transaction.count(scope.owner(), symbols.kind(scope.spec.name), 0);
+    taken.take_claims(symbols, scope, gained)?;
+    taken.take_unique(symbols, scope, gained)?;
+    let (mut old, mut new) = (IndexRows::default(), IndexRows::default());
+    old.add(symbols, scope, before.number, released);
+    new.add(symbols, scope, before.number, gained);
+    old.delete(transaction).await?;
+    new.insert(transaction).await?;
+    if !links.is_empty() {
+        let mut all = Links::default();
+        let mut relationships = Vec::with_capacity(links.len());
+        for (relationship, targets) in links {
+            let relationship = symbols.member(scope.spec.name, relationship);
+            relationships.push(relationship);
+            for target in targets {
+                all.add(transaction, scope, (before.number, relationship), *target, &found)?;
+            }
+        }
+        let delete = "DELETE FROM link WHERE owner = $1 AND relationship = ANY($2::int8[])";
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&before.number, Type::INT8), (&relationships, Type::INT8_ARRAY)];
+        transaction.execute_typed(delete, &parameters).await?;
+        all.insert(transaction).await?;
+    }
+    let record = Record { attributes: text.clone(), revision: before.revision + 1, meta, ..before.clone() };
+    announce(transaction, scope, &record);
+    Ok(record)
+}
+
+/// Adds members to a relationship of a record, or removes them from it, if its revision is still the one that was read.
+pub(super) async fn change_members(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    owner: &Record,
+    relationship: &'static str,
+    add: bool,
+    members: &[Uuid],
+) -> Done<()> {
+    let update = "UPDATE record SET revision = revision + 1 WHERE number = $1 AND id = $2 AND revision = $3";
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+        [(&owner.number, Type::INT8), (&owner.id, Type::UUID), (&owner.revision, Type::INT8)];
+    let changed = async { Ok::<_, Failure>(transaction.execute_typed(update, &parameters).await?) };
+    let (changed, found) = tokio::try_join!(biased; changed, find_all(transaction, members))?;
+    if changed == 0 {
+        return Err(StoreError::Conflict.into());
+    }
+    let relationship = transaction.node.symbols.member(scope.spec.name, relationship);
+    if add {
+        let mut links = Links::default();
+        for member in members {
+            links.add(transaction, scope, (owner.number, relationship), *member, &found)?;
+        }
+        links.insert(transaction).await?;
+    } else {
+        let is_reachable = |account: i64| account == scope.owner() || account == NO_ACCOUNT;
+        let targets: Vec<i64> =
+            found.values().filter(|(_, account)| is_reachable(*account)).map(|(number, _)| *number).collect();
+        let delete = "DELETE FROM link WHERE owner = $1 AND relationship = $2 AND target = ANY($3::int8[])";
+        transaction
+            .execute_typed(
+                delete,
+                &[(&owner.number, Type::INT8), (&relationship, Type::INT8), (&targets, Type::INT8_ARRAY)],
+            )
+            .await?;
+    }
+    announce(transaction, scope, &Record { revision: owner.revision + 1, ..owner.clone() });
+    Ok(())
+}
+
+/// Fails unless the revision of a record still matches. It stays until the end of the transaction.
+pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Record) -> Done<()> {
+    let select = "SELECT 1 FROM record WHERE number = $1 AND id = $2 AND revision = $3 FOR SHARE";
+    let same = transaction
+        .query_typed_opt(
+            select,
+            &[(&record.number, Type::INT8), (&record.id, Type::UUID), (&record.revision, Type::INT8)],
+        )
+        .await?;
+    if same.is_some() { Ok(()) } else { Err(StoreError::Conflict.into()) }
+}
+
+/// Fails if the link exists. Nothing can link to the target until the end of the transaction.
+pub(super) async fn check_unlinked(
+    transaction: &Transaction<'_>,
+    owners: Scope,
+    relationship: &'static str,
+    target: Uuid,
+) -> Done<()> {
+    let lock = "SELECT number FROM record WHERE id = $1 FOR UPDATE";
+    let Some(target) = transaction.query_typed_opt(lock, &[(&target, Type::UUID)]).await? else {
+        return Ok(());
+    };
+    let target: i64 = target.try_get(0)?;
+    let relationship = transaction.node.symbols.member(owners.spec.name, relationship);
+    let select = "SELECT 1 FROM link l JOIN record o ON o.number = l.owner \
+                  WHERE l.target = $1 AND o.account = $2 AND l.relationship = $3 LIMIT 1";
+    let linked = transaction
+        .query_typed_opt(
+            select,
+            &[(&target, Type::INT8), (&owners.owner(), Type::INT8), (&relationship, Type::INT8)],
+        )
+        .await?;
+    if linked.is_some() { Err(StoreError::Conflict.into()) } else { Ok(()) }
+}
+
+/// Deletes a record, its index, and its links in both directions. The deletion is announced by the caller.
+pub(super) async fn delete(
+    transaction: &Transaction<'_>,
+    scope: Scope,
+    id: Uuid,
+    sums: &mut Differences,
+) -> Done<Announcement> {
+    let symbols = &transaction.node.symbols;
+    let select =
+        format!("SELECT {COLUMNS} FROM record WHERE id = $1 AND account = $2 AND kind = $3 FOR UPDATE");
+    let kind = symbols.kind(scope.spec.name);
+    let found = transaction
+        .query_typed_opt(&select, &[(&id, Type::UUID), (&scope.owner(), Type::INT8), (&kind, Type::INT8)])
+        .await?;
+    let Some(row) = found else { return Err(StoreError::Conflict.into()) };
+    let record = record(&row, scope.spec.name)?;
+    let attributes = record.attributes()?;
+    sums.add(transaction, scope.spec, record.number, &attributes, -1).await?;
+    let mut rows = IndexRows::default();
+    rows.add(symbols, scope, record.number, &symbols.index_of(scope.spec, &attributes));
+    let links = "DELETE FROM link WHERE owner = $1 OR target = $1";
+    let records = "DELETE FROM record WHERE number = $1";
+    let number: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&record.number, Type::INT8)];
+    tokio::try_join!(biased;
+        rows.delete(transaction),
+        async { Ok(transaction.execute_typed(links, &number).await?) },
+        async { Ok(transaction.execute_typed(records, &number).await?) },
+    )?;
+    transaction.count(scope.owner(), kind, -1);
+    let (account, kind) = (scope.owner(), scope.spec.name);
+    Ok(Announcement::RecordDeleted { account, kind, id, number: record.number })
+}
+
+/// Changes a sum in a record, if that still exists.
+pub(super) async fn change_sum(
+    transaction: &Transaction<'_>,
+    number: i64,
+    spec: &'static ResourceSpec,
+    sum: &'static str,
+    difference: i64,
+) -> Done<()> {
+    let symbols: &Symbols = &transaction.node.symbols;
+    let select = format!("SELECT {COLUMNS}, account FROM record WHERE number = $1 FOR NO KEY UPDATE");
+    let Some(row) = transaction.query_typed_opt(&select, &[(&number, Type::INT8)]).await? else {
+        return Ok(());
+    };
+    let (before, account) = (record(&row, spec.name)?, row.try_get(5)?);
+    let mut attributes = before.attributes()?;
+    let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
+    attributes.insert(sum.to_owned(), Value::from(value.saturating_add(difference)));
+    let content = Content::of_changed(symbols, spec, &before, &attributes)?;
+    replace(transaction, Scope { account, spec }, &before, &content, &[], None).await?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Which sums the records of a type are a part of, as the declarations say.
+
+use didww_types::ResourceSpec;
+
+/// A sum of which the records of a type are a part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// The relationship of the summed records that contains the record with the sum.
+    pub(crate) through: &'static str,
+    /// The attribute of the summed records.
+    pub(crate) attribute: &'static str,
+    /// The type of the record with the sum, and the sum's attribute.
+    pub(crate) target: &'static ResourceSpec,
+    pub(crate) sum: &'static str,
+}
+
+/// Returns the sums of which the records of a type are a part.
+pub(crate) fn parts_of(registry: &[&'static ResourceSpec], kind: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for target in registry {
+        for attribute in target.attributes {
+            let own = attribute.sums.iter().filter(|sum| sum.of == kind);
+            parts.extend(own.map(|sum| Part {
+                through: sum.through,
+                attribute: sum.attribute,
+                target,
+                sum: attribute.name,
+            }));
+        }
+    }
+    parts
+}
