@@ -4,7 +4,6 @@
 //! the transactions that wrote the two met.
 
 use didww_types::Timestamp;
-use futures_util::future::join;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -180,9 +179,9 @@ pub(super) async fn running(client: &Client, node: i64) -> Done<RunningCalls> {
                       WHERE node = $1 AND NOT EXISTS (SELECT 1 FROM call c WHERE c.id = r.id) ORDER BY number";
         client.query_typed(select, &[(&node, Type::INT8)]).await
     };
-    let (step, calls) = join(step, calls).await;
-    let step: Option<i64> = step?.map(|row| row.try_get(0)).transpose()?;
-    let calls = calls?.iter().map(running_call).collect::<Done<_>>()?;
+    let (step, calls) = tokio::try_join!(biased; step, calls)?;
+    let step: Option<i64> = step.map(|row| row.try_get(0)).transpose()?;
+    let calls = calls.iter().map(running_call).collect::<Done<_>>()?;
     Ok(RunningCalls { calls, step: step.map(Timestamp::from_unix_millis) })
 }
 

@@ -298,7 +298,7 @@ fn text_contains(sql: &mut Sql, text: &str, value: &IndexValue) -> String {
         IndexValue::Integer(number) => number.to_string(),
         IndexValue::Text(text) => text.replace('\0', " "),
     };
-    format!("position({} IN {text} COLLATE \"C\") > 0", sql.push(wanted, Type::TEXT))
+    format!("strpos({text} COLLATE \"C\", {}) > 0", sql.push(wanted, Type::TEXT))
 }
 
 fn any_of(tests: &[String]) -> String {

@@ -159,30 +159,48 @@ fn used_key(row: &Row) -> Done<UsedKey> {
     })
 }
 
+/// Stores the use of a key together with its response, or the response to a use that has none, and counts both.
+const KEEP: &str = "WITH kept AS (\
+         INSERT INTO idempotency_key AS k \
+             (scope, digest, number, fingerprint, request, used_at, status, content_type, body) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (scope, digest) DO UPDATE \
+         SET used_at = excluded.used_at, status = excluded.status, content_type = excluded.content_type, \
+             body = excluded.body WHERE k.request = excluded.request AND k.status IS NULL \
+         RETURNING k.number = $3 AS is_new) \
+     INSERT INTO idempotency_scope AS s (scope, keys, bytes) \
+     SELECT $1, CASE WHEN is_new THEN 1 ELSE 0 END, $10 FROM kept \
+     ON CONFLICT (scope) DO UPDATE SET keys = s.keys + excluded.keys, bytes = s.bytes + excluded.bytes \
+     RETURNING keys, bytes";
+
 async fn keep(transaction: &Transaction<'_>, used: &KeyUse, response: &KeptResponse) -> Done<()> {
-    claim(transaction, used).await?;
     let (scope, digest) = (used.key.scope.to_string(), used.key.digest.as_slice());
-    let update = "UPDATE idempotency_key SET used_at = $3, status = $4, content_type = $5, body = $6 \
-                  WHERE scope = $1 AND digest = $2 AND status IS NULL";
-    let changed = transaction
-        .execute_typed(
-            update,
-            &[
-                (&scope, Type::TEXT),
-                (&digest, Type::BYTEA),
-                (&used.used_at.as_unix_millis(), Type::INT8),
-                (&i32::from(response.status), Type::INT4),
-                (&response.content_type, Type::TEXT),
-                (&response.body, Type::BYTEA),
-            ],
-        )
-        .await?;
-    if changed == 0 {
-        return Ok(());
-    }
     let bytes = i64::try_from(response.body.len()).unwrap_or(i64::MAX);
-    let count = add_bytes(transaction, &scope, bytes).await?;
-    forget_surplus(transaction, &scope, digest, count).await
+    for _ in 0..2 {
+        let number = transaction.node.number();
+        let kept = transaction
+            .query_typed_opt(
+                KEEP,
+                &[
+                    (&scope, Type::TEXT),
+                    (&digest, Type::BYTEA),
+                    (&number, Type::INT8),
+                    (&used.fingerprint.as_slice(), Type::BYTEA),
+                    (&used.request, Type::UUID),
+                    (&used.used_at.as_unix_millis(), Type::INT8),
+                    (&i32::from(response.status), Type::INT4),
+                    (&response.content_type, Type::TEXT),
+                    (&response.body, Type::BYTEA),
+                    (&bytes, Type::INT8),
+                ],
+            )
+            .await?;
+        if let Some(count) = kept {
+            return forget_surplus(transaction, &scope, digest, Count::of(&count)?).await;
+        }
+        // The request has a response already, or another one used the key: it expired, or this one is refused.
+        claim(transaction, used).await?;
+    }
+    Ok(())
 }
 
 /// The keys that were used at a time or before, the oldest first.

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use futures_util::future::join;
 use tokio::sync::watch;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -18,73 +17,71 @@ use super::transaction::Transaction;
 use crate::job::{MAX_JOBS_PER_ACCOUNT, MAX_PAYLOAD_BYTES, MAX_SUBJECT_BYTES};
 use crate::{Answer, IfScheduled, Job, JobLease, Jobs, LeasedJob, StoreError, TakeJobs};
 
-const INSERT_OR_REPLACE: &str = "INSERT INTO job AS j (number, kind, subject, account, due_at, payload, attempts, revision) \
-     VALUES ($1, $2, $3, $4, $5, $6, 0, 0) \
-     ON CONFLICT (kind, subject) DO UPDATE SET account = excluded.account, due_at = excluded.due_at, \
-     payload = excluded.payload, attempts = 0, revision = j.revision + 1, holder = NULL, held_until = NULL";
-const INSERT_OR_KEEP_EARLIER: &str = "INSERT INTO job AS j (number, kind, subject, account, due_at, payload, attempts, revision) \
-     VALUES ($1, $2, $3, $4, $5, $6, 0, 0) \
-     ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at WHERE j.due_at > excluded.due_at";
+/// Inserts a job unless its account is full, or changes the one that exists.
+macro_rules! schedule {
+    ($change:literal) => {
+        concat!(
+            "WITH account_is AS (SELECT $4::bigint IS NOT NULL AND EXISTS (\
+                 SELECT 1 FROM job WHERE account = $4 \
+                 AND NOT EXISTS (SELECT 1 FROM job WHERE kind = $2 AND subject = $3 AND account = $4) \
+                 OFFSET $7 LIMIT 1) AS is_full), \
+             scheduled AS (\
+                 INSERT INTO job AS j (number, kind, subject, account, due_at, payload, attempts, revision) \
+                 SELECT $1, $2, $3, $4, $5, $6, 0, 0 FROM account_is WHERE NOT is_full \
+                 ON CONFLICT (kind, subject) DO UPDATE SET ",
+            $change,
+            ") SELECT is_full FROM account_is"
+        )
+    };
+}
 
-/// As [`Change::Schedule`](crate::Change::Schedule).
+const REPLACE: &str = schedule!(
+    "account = excluded.account, due_at = excluded.due_at, payload = excluded.payload, attempts = 0, \
+     revision = j.revision + 1, holder = NULL, held_until = NULL"
+);
+const KEEP_EARLIER: &str = schedule!("due_at = excluded.due_at WHERE j.due_at > excluded.due_at");
+
+/// Locks the jobs of an account against further ones.
+const LOCK_ACCOUNT: &str = "INSERT INTO job_owner AS o (account) SELECT $1 WHERE $1 IS NOT NULL \
+     ON CONFLICT (account) DO UPDATE SET account = excluded.account";
+
+/// As [`Change::Schedule`](crate::Change::Schedule). A job that an account has already may be scheduled again, even if it has
+/// its maximum.
 pub(super) async fn schedule(transaction: &Transaction<'_>, job: &Job, existing: IfScheduled) -> Done<()> {
     check_size("subject", job.subject.len(), MAX_SUBJECT_BYTES)?;
     check_size("payload", job.payload.len(), MAX_PAYLOAD_BYTES)?;
-    if let Some(account) = job.account {
-        check_quota(transaction, job, account).await?;
-    }
     let upsert = match existing {
-        IfScheduled::Replace => INSERT_OR_REPLACE,
-        IfScheduled::KeepEarlier => INSERT_OR_KEEP_EARLIER,
+        IfScheduled::Replace => REPLACE,
+        IfScheduled::KeepEarlier => KEEP_EARLIER,
     };
-    let number = transaction.node.number();
-    transaction
-        .execute_typed(
-            upsert,
-            &[
-                (&number, Type::INT8),
-                (&job.kind, Type::TEXT),
-                (&job.subject, Type::TEXT),
-                (&job.account, Type::INT8),
-                (&job.due_at.as_unix_millis(), Type::INT8),
-                (&job.payload, Type::TEXT),
-            ],
-        )
-        .await?;
+    let (number, due_at) = (transaction.node.number(), job.due_at.as_unix_millis());
+    let others = i64::try_from(MAX_JOBS_PER_ACCOUNT).unwrap_or(i64::MAX) - 1;
+    let lock = async {
+        match job.account {
+            Some(_) => transaction.execute_typed(LOCK_ACCOUNT, &[(&job.account, Type::INT8)]).await,
+            None => Ok(0),
+        }
+    };
+    let parameters: [Parameter<'_>; 7] = [
+        (&number, Type::INT8),
+        (&job.kind, Type::TEXT),
+        (&job.subject, Type::TEXT),
+        (&job.account, Type::INT8),
+        (&due_at, Type::INT8),
+        (&job.payload, Type::TEXT),
+        (&others, Type::INT8),
+    ];
+    // Both are sent at once. The second is executed when the first has the lock, and sees what was committed until then.
+    let schedule = transaction.query_typed_one(upsert, &parameters);
+    let (_, is_full) = tokio::try_join!(biased; lock, schedule)?;
+    if is_full.try_get(0)? {
+        return Err(StoreError::Quota { kind: "jobs", most: MAX_JOBS_PER_ACCOUNT }.into());
+    }
     Ok(())
 }
 
 fn check_size(what: &'static str, bytes: usize, most: usize) -> Result<(), StoreError> {
     if bytes > most { Err(StoreError::JobTooLarge { what, most }) } else { Ok(()) }
-}
-
-/// Locks the jobs of an account against further ones.
-const LOCK_ACCOUNT: &str = "INSERT INTO job_owner AS a (account) VALUES ($1) \
-     ON CONFLICT (account) DO UPDATE SET account = excluded.account";
-/// Whether an account has its maximum of jobs, and this is none of them.
-const IS_FULL: &str = "SELECT EXISTS (SELECT 1 FROM job WHERE account = $1 \
-         AND NOT EXISTS (SELECT 1 FROM job WHERE kind = $3 AND subject = $4 AND account = $1) OFFSET $2 LIMIT 1)";
-
-/// Refuses a further job if the account has its maximum. A job that it has already may be scheduled again.
-async fn check_quota(transaction: &Transaction<'_>, job: &Job, account: i64) -> Done<()> {
-    let most = i64::try_from(MAX_JOBS_PER_ACCOUNT).unwrap_or(i64::MAX);
-    let lock = async { transaction.execute_typed(LOCK_ACCOUNT, &[(&account, Type::INT8)]).await };
-    let is_full = async {
-        let parameters: [Parameter<'_>; 4] = [
-            (&account, Type::INT8),
-            (&(most - 1), Type::INT8),
-            (&job.kind, Type::TEXT),
-            (&job.subject, Type::TEXT),
-        ];
-        transaction.query_typed_one(IS_FULL, &parameters).await
-    };
-    // Both are sent at once. The second is executed when the first has the lock, and sees what was committed until then.
-    let (locked, is_full) = join(lock, is_full).await;
-    locked?;
-    if is_full?.try_get(0)? {
-        return Err(StoreError::Quota { kind: "jobs", most: MAX_JOBS_PER_ACCOUNT }.into());
-    }
-    Ok(())
 }
 
 /// As [`Change::Cancel`](crate::Change::Cancel).

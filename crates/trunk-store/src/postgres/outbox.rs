@@ -12,12 +12,13 @@ mod surplus;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use futures_util::future::join;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 use super::PostgresStore;
 use super::failure::Done;
+use super::parameter::Parameter;
 use super::transaction::Transaction;
 use crate::{
     Answer, Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, Events, NewEvent, Owner,
@@ -25,74 +26,89 @@ use crate::{
 };
 use lane::Lane;
 
-/// Locks the lane of an event, creates it if there is none, and draws the number of the event.
-const LOCK_LANE: &str = "INSERT INTO outbox_lane AS l (account, customer, lane, waiting, dropped, last) \
-     VALUES ($1, $2, $3, 0, 0, $4) \
-     ON CONFLICT (account, customer, lane) DO UPDATE SET last = greatest(l.last + 1, excluded.last)";
+/// Locks the lanes of events, and creates those that are missing.
+const LOCK_LANES: &str = "INSERT INTO outbox_lane AS l (account, customer, lane, waiting, dropped, last) \
+     SELECT DISTINCT w.account, w.customer, w.lane, 0, 0, 0 \
+     FROM unnest($1::bigint[], $2::uuid[], $3::smallint[]) AS w (account, customer, lane) \
+     ORDER BY w.account, w.customer, w.lane \
+     ON CONFLICT (account, customer, lane) DO UPDATE SET last = l.last";
 
-/// Inserts an event unless it is one of a trunk whose account has no enabled callback secret, and begins a queue unless its
-/// subject has one. The lane is locked by a statement before this one, so this one sees what others committed in it.
-const INSERT: &str = "WITH event AS (\
+/// Inserts events except those of trunks whose accounts have no enabled callback secret, and begins the queues of subjects
+/// that have none. The lanes are locked by a statement before this one, so it sees what others committed in them. A number is
+/// greater than those before it in the lane, whatever the clocks of the nodes say.
+const INSERT: &str = "WITH wanted AS (\
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[], $7::text[], \
+             $8::text[], $9::bigint[], $10::bigint[]) \
+         AS w (account, customer, lane, subject, url, method, signature, body, created_at, number)), \
+     event AS (\
          INSERT INTO outbox (subject, number, account, customer, lane, url, method, signature, body, created_at, \
              attempts, due_at) \
-         SELECT $4, l.last, $1, $2, $3, $5, $6, $7, $8, $9, 0, $9 FROM outbox_lane l \
-         WHERE l.account = $1 AND l.customer = $2 AND l.lane = $3 \
-         AND ($1 = 0 OR EXISTS (SELECT 1 FROM callback_secret s WHERE s.account = $1 AND s.enabled)) \
-         RETURNING number), \
+         SELECT w.subject, greatest(w.number, l.last + row_number() OVER (\
+                 PARTITION BY w.account, w.customer, w.lane ORDER BY w.number)), \
+             w.account, w.customer, w.lane, w.url, w.method, w.signature, w.body, w.created_at, 0, w.created_at \
+         FROM wanted w JOIN outbox_lane l ON l.account = w.account AND l.customer = w.customer AND l.lane = w.lane \
+         WHERE w.account = 0 \
+         OR EXISTS (SELECT 1 FROM callback_secret s WHERE s.account = w.account AND s.enabled) \
+         RETURNING subject, number, account, customer, lane, due_at), \
      queue AS (\
          INSERT INTO outbox_queue (subject, account, customer, lane, first, due_at) \
-         SELECT $4, $1, $2, $3, number, $9 FROM event ON CONFLICT (subject) DO NOTHING RETURNING due_at) \
-     UPDATE outbox_lane l SET waiting = l.waiting + (SELECT count(*) FROM event), \
-         dropped = l.dropped + 1 - (SELECT count(*) FROM event), \
-         due_at = least(l.due_at, (SELECT due_at FROM queue)) \
-     WHERE l.account = $1 AND l.customer = $2 AND l.lane = $3 RETURNING EXISTS (SELECT 1 FROM event)";
+         SELECT DISTINCT ON (subject) subject, account, customer, lane, number, due_at FROM event \
+         ORDER BY subject, number ON CONFLICT (subject) DO NOTHING RETURNING account, customer, lane, due_at), \
+     counted AS (\
+         SELECT account, customer, lane, sum(wanted) AS wanted, sum(events) AS events, max(last) AS last, \
+             min(due_at) AS due_at \
+         FROM (\
+             SELECT account, customer, lane, 1 AS wanted, 0 AS events, 0 AS last, NULL::bigint AS due_at FROM wanted \
+             UNION ALL SELECT account, customer, lane, 0, 1, number, NULL FROM event \
+             UNION ALL SELECT account, customer, lane, 0, 0, 0, due_at FROM queue) AS each \
+         GROUP BY account, customer, lane) \
+     UPDATE outbox_lane l SET waiting = l.waiting + c.events, dropped = l.dropped + c.wanted - c.events, \
+         last = greatest(l.last, c.last), due_at = least(l.due_at, c.due_at) \
+     FROM counted c WHERE l.account = c.account AND l.customer = c.customer AND l.lane = c.lane \
+     RETURNING l.account, c.wanted - c.events";
 
-/// Queues an event, or counts it as dropped.
-pub(super) async fn insert(transaction: &Transaction<'_>, event: &NewEvent) -> Done<()> {
-    let Lane { account, customer, lane } = Lane::of(event.form.owner(), event.subject);
-    let (method, signature) = match &event.form {
+/// Queues events, or counts them as dropped.
+pub(super) async fn insert(transaction: &Transaction<'_>, events: &[&NewEvent]) -> Done<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let lanes = events.iter().map(|event| Lane::of(event.form.owner(), event.subject));
+    let (accounts, (customers, lanes)): (Vec<i64>, (Vec<Uuid>, Vec<i16>)) =
+        lanes.map(|Lane { account, customer, lane }| (account, (customer, lane))).unzip();
+    let forms = events.iter().map(|event| match &event.form {
         EventForm::Trunk { .. } => ("POST", None),
         EventForm::Webhook { method, signature, .. } => (method.as_str(), signature.as_deref()),
-    };
-    let number = transaction.node.number();
-    let created_at = event.created_at.as_unix_millis();
-    let lock = async {
-        transaction
-            .execute_typed(
-                LOCK_LANE,
-                &[
-                    (&account, Type::INT8),
-                    (&customer, Type::UUID),
-                    (&lane, Type::INT2),
-                    (&number, Type::INT8),
-                ],
-            )
-            .await
-    };
-    let insert = async {
-        transaction
-            .query_typed_one(
-                INSERT,
-                &[
-                    (&account, Type::INT8),
-                    (&customer, Type::UUID),
-                    (&lane, Type::INT2),
-                    (&event.subject, Type::UUID),
-                    (&event.url, Type::TEXT),
-                    (&method, Type::TEXT),
-                    (&signature, Type::TEXT),
-                    (&event.body, Type::TEXT),
-                    (&created_at, Type::INT8),
-                ],
-            )
-            .await
-    };
+    });
+    let (methods, signatures): (Vec<&str>, Vec<Option<&str>>) = forms.unzip();
+    let subjects: Vec<Uuid> = events.iter().map(|event| event.subject).collect();
+    let urls: Vec<&str> = events.iter().map(|event| event.url.as_str()).collect();
+    let bodies: Vec<&str> = events.iter().map(|event| event.body.as_str()).collect();
+    let created_at: Vec<i64> = events.iter().map(|event| event.created_at.as_unix_millis()).collect();
+    let numbers: Vec<i64> = events.iter().map(|_| transaction.node.number()).collect();
+    let parameters: [Parameter<'_>; 10] = [
+        (&accounts, Type::INT8_ARRAY),
+        (&customers, Type::UUID_ARRAY),
+        (&lanes, Type::INT2_ARRAY),
+        (&subjects, Type::UUID_ARRAY),
+        (&urls, Type::TEXT_ARRAY),
+        (&methods, Type::TEXT_ARRAY),
+        (&signatures, Type::TEXT_ARRAY),
+        (&bodies, Type::TEXT_ARRAY),
+        (&created_at, Type::INT8_ARRAY),
+        (&numbers, Type::INT8_ARRAY),
+    ];
+    let lock = transaction.execute_typed(LOCK_LANES, parameters.get(..3).unwrap_or_default());
     // Both are sent at once, and executed in this order.
-    let (locked, inserted) = join(lock, insert).await;
-    locked?;
-    let is_queued: bool = inserted?.try_get(0)?;
-    if !is_queued {
-        tracing::info!(trunk = %event.subject, "an event was dropped: its account has no enabled callback secret");
+    let (_, dropped) = tokio::try_join!(biased; lock, transaction.query_typed(INSERT, &parameters))?;
+    for row in dropped {
+        let (account, events): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        if events > 0 {
+            tracing::info!(
+                account,
+                events,
+                "events were dropped: their account has no enabled callback secret"
+            );
+        }
     }
     Ok(())
 }
@@ -118,46 +134,42 @@ const FINISH: &str = "WITH gone AS (DELETE FROM outbox WHERE subject = $1 AND nu
 async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &Attempted) -> Done<()> {
     let Attempted { numbers, delivery, again_at } = attempted;
     let lane = Lane::of(delivery.owner, delivery.subject);
-    let (locked, held) = join(lane.lock(transaction), lane::lock_queue(transaction, delivery.subject)).await;
-    locked?;
-    let is_holder = held?.is_some_and(|holder| holder.is_none_or(|holder| holder == node));
+    let queue = lane::lock_queue(transaction, delivery.subject, node);
+    let ((), is_holder) = tokio::try_join!(biased; lane.lock(transaction), queue)?;
     if !is_holder {
         // The events are deleted, or another node repeats the attempt.
         return history::insert(transaction, delivery).await;
     }
     let outcome = async {
-        match again_at {
+        let done = match again_at {
             Some(at) => {
                 let at = at.as_unix_millis();
-                let parameters = &[
-                    (&delivery.subject as _, Type::UUID),
-                    (numbers as _, Type::INT8_ARRAY),
-                    (&at as _, Type::INT8),
-                ];
-                transaction.execute_typed(REPEAT, parameters).await
+                let parameters: [Parameter<'_>; 3] =
+                    [(&delivery.subject, Type::UUID), (numbers, Type::INT8_ARRAY), (&at, Type::INT8)];
+                transaction.execute_typed(REPEAT, &parameters).await
             }
             None => {
-                let parameters = &[
-                    (&delivery.subject as _, Type::UUID),
-                    (numbers as _, Type::INT8_ARRAY),
-                    (&lane.account as _, Type::INT8),
-                    (&lane.customer as _, Type::UUID),
-                    (&lane.lane as _, Type::INT2),
+                let parameters: [Parameter<'_>; 5] = [
+                    (&delivery.subject, Type::UUID),
+                    (numbers, Type::INT8_ARRAY),
+                    (&lane.account, Type::INT8),
+                    (&lane.customer, Type::UUID),
+                    (&lane.lane, Type::INT2),
                 ];
-                transaction.execute_typed(FINISH, parameters).await
+                transaction.execute_typed(FINISH, &parameters).await
             }
-        }
+        };
+        Ok(done?)
     };
     let subjects = [delivery.subject];
-    let queue = lane::begin_queues_anew(transaction, &subjects, true);
-    let due = lane::update_due(transaction, lane.account, lane.customer, Some(lane.lane));
     // All of them are sent at once, and executed in this order.
-    let ((outcome, queue), (due, recorded)) =
-        join(join(outcome, queue), join(due, history::insert(transaction, delivery))).await;
-    outcome?;
-    queue?;
-    due?;
-    recorded
+    tokio::try_join!(biased;
+        outcome,
+        lane::begin_queues_anew(transaction, &subjects, true),
+        lane::update_due(transaction, lane.account, lane.customer, Some(lane.lane)),
+        history::insert(transaction, delivery),
+    )?;
+    Ok(())
 }
 
 async fn set_back(transaction: &Transaction<'_>, now: Timestamp, by: Duration) -> Done<()> {

@@ -188,7 +188,8 @@ impl ServerCertVerifier for AnyName {
 /// Makes one TLS connection.
 pub(super) struct Connector {
     config: Arc<ClientConfig>,
-    name: ServerName<'static>,
+    /// `None` for a socket in a folder, which has no name and no TLS.
+    name: Option<ServerName<'static>>,
 }
 
 impl<S> MakeTlsConnect<S> for Tls
@@ -200,7 +201,7 @@ where
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, domain: &str) -> io::Result<Connector> {
-        let name = ServerName::try_from(domain.to_owned()).map_err(io::Error::other)?;
+        let name = ServerName::try_from(domain.to_owned()).ok();
         Ok(Connector { config: Arc::clone(&self.0), name })
     }
 }
@@ -215,9 +216,10 @@ where
 
     fn connect(self, stream: S) -> Self::Future {
         let Self { config, name } = self;
-        Box::pin(
-            async move { tokio_rustls::TlsConnector::from(config).connect(name, stream).await.map(Stream) },
-        )
+        Box::pin(async move {
+            let name = name.ok_or_else(|| io::Error::other("a server without a name has no certificate"))?;
+            tokio_rustls::TlsConnector::from(config).connect(name, stream).await.map(Stream)
+        })
     }
 }
 

@@ -6,11 +6,16 @@ use std::time::Duration;
 use super::content::Content;
 use super::failure::Done;
 use super::record_writes::{self as write, New};
+use super::run::WRITE_LIMIT;
 use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
 use crate::{Answer, Change, Record, Writes};
 
+/// Maximum number of records that are inserted together.
+const MAX_TOGETHER: usize = 1_000;
+/// What each change adds to the time limit of a commit: nearly all have one to three changes, and an import has thousands.
+const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
 const RESET_LIMIT: Duration = Duration::from_secs(60);
 
@@ -19,7 +24,8 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
     let (mut made, mut deleted, mut sums) = (Vec::new(), Vec::new(), Differences::default());
     let mut rest = changes;
     while let Some(((change, content), after)) = rest.split_first() {
-        let inserts = rest.iter().take_while(|(change, _)| matches!(change, Change::Insert { .. })).count();
+        let is_insert = |(change, _): &&(Change, Content)| matches!(change, Change::Insert { .. });
+        let inserts = rest.iter().take(MAX_TOGETHER).take_while(is_insert).count();
         if inserts > 0 {
             let (these, after) = rest.split_at(inserts);
             let new: Vec<New<'_>> = these.iter().filter_map(new).collect();
@@ -33,6 +39,12 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
     for (number, spec, sum, difference) in sums.changes() {
         write::change_sum(transaction, number, spec, sum, difference).await?;
     }
+    // At the end, because their lanes are locked until the commit.
+    let events = changes.iter().filter_map(|(change, _)| match change {
+        Change::Emit(event) => Some(&**event),
+        _ => None,
+    });
+    outbox::insert(transaction, &events.collect::<Vec<_>>()).await?;
     deleted.into_iter().for_each(|deleted| transaction.announce(deleted));
     Ok(made)
 }
@@ -43,7 +55,7 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
 }
 
-/// Applies a change that is no insert of a record.
+/// Applies a change that is no insert of a record and no event.
 async fn apply_one(
     transaction: &Transaction<'_>,
     change: &Change,
@@ -51,7 +63,7 @@ async fn apply_one(
     (made, deleted, sums): (&mut Vec<Record>, &mut Vec<Announcement>, &mut Differences),
 ) -> Done<()> {
     match change {
-        Change::Insert { .. } => {}
+        Change::Insert { .. } | Change::Emit(_) => {}
         Change::Replace { scope, before, attributes, links, meta } => {
             let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
             if is_part {
@@ -77,7 +89,6 @@ async fn apply_one(
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
         Change::Step(at) => calls::step(transaction, *at).await?,
         Change::Call(call) => calls::ended(transaction, call).await?,
-        Change::Emit(event) => outbox::insert(transaction, event).await?,
         Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
         Change::Forget { kind, id, revision } => {
             documents::forget(transaction, *kind, *id, *revision).await?;
@@ -120,7 +131,8 @@ impl Writes for PostgresStore {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),
         };
-        self.node.write(changes, |transaction, changes| Box::pin(apply(transaction, changes)))
+        let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        self.node.write_within(limit, changes, |transaction, changes| Box::pin(apply(transaction, changes)))
     }
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {

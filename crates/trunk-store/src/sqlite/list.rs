@@ -20,7 +20,6 @@ use super::row::{find, record, uuid};
 use super::symbols::Symbols;
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
-use crate::list_cache as cache;
 pub(super) use crate::list_cache::ListCache;
 
 /// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is sorted instead.

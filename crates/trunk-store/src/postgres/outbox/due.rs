@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use didww_types::Timestamp;
-use futures_util::future::join;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -121,8 +120,8 @@ async fn find(client: &Client, due: Due, soon: Timestamp) -> Done<(Vec<Queue>, b
         let parameters = &[(&due.node as _, Type::INT8), (&soon.as_unix_millis() as _, Type::INT8)];
         client.query_typed_one(ENDS_SOON, parameters).await
     };
-    let (queues, ends_soon) = join(queues, ends_soon).await;
-    Ok((queues?.iter().map(queue).collect::<Done<_>>()?, ends_soon?.try_get(0)?))
+    let (queues, ends_soon) = tokio::try_join!(biased; queues, ends_soon)?;
+    Ok((queues.iter().map(queue).collect::<Done<_>>()?, ends_soon.try_get(0)?))
 }
 
 fn queue(row: &Row) -> Done<Queue> {

@@ -56,11 +56,14 @@ impl Lane {
     }
 }
 
-/// Locks the queue of a subject. Returns the node that holds it; `None` if the subject has no queue.
-pub(super) async fn lock_queue(transaction: &Transaction<'_>, subject: Uuid) -> Done<Option<Option<i64>>> {
+/// Locks the queue of a subject. Returns false if there is none, or another node holds it.
+pub(super) async fn lock_queue(transaction: &Transaction<'_>, subject: Uuid, node: i64) -> Done<bool> {
     let select = "SELECT holder FROM outbox_queue WHERE subject = $1 FOR UPDATE";
-    let row = transaction.query_typed_opt(select, &[(&subject, Type::UUID)]).await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
+    let Some(row) = transaction.query_typed_opt(select, &[(&subject, Type::UUID)]).await? else {
+        return Ok(false);
+    };
+    let holder: Option<i64> = row.try_get(0)?;
+    Ok(holder.is_none_or(|holder| holder == node))
 }
 
 /// Makes the first waiting event of each subject the first of its queue, and deletes the queues without one. The lanes and

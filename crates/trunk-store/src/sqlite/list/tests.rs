@@ -198,7 +198,7 @@ fn an_account_that_keeps_too_many_lists_loses_its_own() {
     cache.insert(&of(9, 4), 2, vec![4]);
     assert!(cache.get(&of(9, 4), 1).is_none());
     assert!(!is_cached(9, 3) && is_cached(8, 3), "and so are the other lists of the same records");
-    cache.insert(&of(8, 0), 1, vec![0; super::cache::MAX_NUMBERS_PER_ACCOUNT]);
+    cache.insert(&of(8, 0), 1, vec![0; crate::list_cache::MAX_NUMBERS_PER_ACCOUNT]);
     assert!(is_cached(8, 0) && !is_cached(8, 3), "a long list evicts many short ones of its account");
 }
 
