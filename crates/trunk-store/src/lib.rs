@@ -50,6 +50,7 @@ mod sqlite;
 mod store;
 mod sum_parts;
 mod token_key;
+pub mod transfer;
 
 pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};

@@ -60,6 +60,7 @@ mod symbols;
 mod tls;
 mod token_keys;
 mod transaction;
+pub(crate) mod transfer;
 mod turns;
 mod write;
 

@@ -15,3 +15,4 @@ mod store_model;
 mod store_writer;
 mod sums;
 mod support;
+mod transfer;

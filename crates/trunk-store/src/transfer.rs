@@ -1,0 +1,298 @@
+//! Moving all that a database holds: to another engine, to the file of a backup, and from there into a new database.
+//!
+//! A source is one state of a database, or a backup. It yields logical rows ([`Table`]), a page at a time and always in the
+//! same order, so that two ends can be compared by a digest for each table. A target is a new database. Each page is written
+//! in one transaction, together with the position that it ends at and the digest of the table up to there; so a transfer that
+//! was cut off goes on from there, after it has found that the source still begins with the same rows. What is derived from
+//! the rows (the index, counts, queues) is built by the target, from the declarations of this server. At the end the target
+//! is read back and compared with the source. Until then no server opens it.
+//!
+//! The clocks, leases and heartbeats of nodes, the change feed and the counts of commits belong to one database, and are not
+//! in a transfer.
+//!
+//! Bounds: [`PAGE_ROWS`] and [`PAGE_BYTES`] of a page, [`PAGES_AHEAD`] pages that are read before they are written.
+
+mod backup;
+mod error;
+mod pages;
+mod place;
+mod row;
+mod table;
+mod tally;
+
+use std::path::Path;
+
+pub use backup::{BackupHead, write_backup};
+pub use error::TransferError;
+pub use place::Place;
+pub use table::Table;
+pub use tally::Total;
+
+pub(crate) use pages::{PageSender, Pages, pages};
+pub(crate) use row::{Cell, Page, Row};
+pub(crate) use table::{Column, Kind};
+
+#[cfg(feature = "postgres")]
+use crate::postgres::transfer::{PostgresSource, PostgresTarget};
+use crate::sqlite::transfer::{SqliteSource, SqliteTarget};
+use backup::BackupFile;
+use tally::Tally;
+
+/// The number of the format of backups, and of the digests.
+pub const FORMAT: u64 = 1;
+/// Maximum number of rows of a page.
+pub(crate) const PAGE_ROWS: usize = 500;
+/// Number of bytes after which a page ends.
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
+/// Maximum number of pages that are read before they are written.
+const PAGES_AHEAD: usize = 4;
+
+/// What a transfer does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Reads the whole backup, to find out whether it is intact.
+    Check,
+    /// Writes the rows.
+    Copy,
+    /// Builds what is derived from the rows.
+    Index,
+    /// Reads the target back.
+    Verify,
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// What it does.
+    pub phase: Phase,
+    /// Number of rows that are done in this phase.
+    pub done: u64,
+    /// Number of rows in all; 0 if it is not known.
+    pub of: u64,
+}
+
+/// Receives the steps of a transfer.
+pub type Report<'a> = &'a mut (dyn FnMut(Step) + Send);
+
+/// Where the rows of a transfer come from.
+#[derive(Debug)]
+pub struct Source(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(SqliteSource),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresSource),
+    Backup(BackupFile),
+}
+
+impl Source {
+    /// A database, which may be in use: what is read is one state of it, and a write is wholly in that or not at all.
+    ///
+    /// # Errors
+    /// [`TransferError`] if there is none.
+    pub fn database(place: &Place) -> Result<Self, TransferError> {
+        Ok(Self(match place {
+            Place::File(file) => Inner::Sqlite(SqliteSource::open(file)?),
+            #[cfg(feature = "postgres")]
+            Place::Server(_) => Inner::Postgres(PostgresSource::new(place.clone())),
+            #[cfg(not(feature = "postgres"))]
+            Place::Server(_) => return Err(place.unsupported()),
+        }))
+    }
+
+    /// A database that no server uses: nothing is written to it that the target would lack. A file is locked against servers
+    /// as long as the source lives. On a server, the heartbeats of nodes tell.
+    ///
+    /// # Errors
+    /// [`TransferError::InUse`], or as [`database`](Self::database).
+    pub async fn idle_database(place: &Place) -> Result<Self, TransferError> {
+        Ok(Self(match place {
+            Place::File(file) => Inner::Sqlite(SqliteSource::open_locked(file)?),
+            #[cfg(feature = "postgres")]
+            Place::Server(_) => {
+                let source = PostgresSource::new(place.clone());
+                source.refuse_running_nodes().await?;
+                Inner::Postgres(source)
+            }
+            #[cfg(not(feature = "postgres"))]
+            Place::Server(_) => return Err(place.unsupported()),
+        }))
+    }
+
+    /// A backup. It is read completely, to find out whether it is intact.
+    ///
+    /// # Errors
+    /// [`TransferError::Damaged`], [`TransferError::Format`], or [`TransferError::File`].
+    pub fn backup(file: &Path, report: Report<'_>) -> Result<Self, TransferError> {
+        BackupFile::check(file, report).map(|backup| Self(Inner::Backup(backup)))
+    }
+
+    async fn pages(&self) -> Result<Pages, TransferError> {
+        match &self.0 {
+            Inner::Sqlite(source) => source.pages().await,
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(source) => source.pages().await,
+            Inner::Backup(backup) => backup.pages().await,
+        }
+    }
+
+    /// What wrote the source.
+    fn head(&self) -> BackupHead {
+        match &self.0 {
+            Inner::Sqlite(_) => BackupHead::of("sqlite", SqliteSource::SCHEMA),
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(_) => BackupHead::of("postgresql", PostgresSource::schema()),
+            Inner::Backup(backup) => backup.head().clone(),
+        }
+    }
+}
+
+/// A database that is written.
+#[derive(Debug)]
+enum Target {
+    Sqlite(Box<SqliteTarget>),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PostgresTarget>),
+}
+
+/// How far a target was written: the table of the last row, the number of its rows, and their digest.
+pub(crate) type Mark = Option<Total>;
+
+impl Target {
+    /// Opens a new database, or one to which a transfer was cut off. Returns how far that came.
+    async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
+        match place {
+            Place::File(file) => {
+                let (target, mark) = SqliteTarget::open(file)?;
+                Ok((Self::Sqlite(Box::new(target)), mark))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Server(_) => {
+                let (target, mark) = PostgresTarget::open(place.clone()).await?;
+                Ok((Self::Postgres(Box::new(target)), mark))
+            }
+            #[cfg(not(feature = "postgres"))]
+            Place::Server(_) => Err(place.unsupported()),
+        }
+    }
+
+    /// Writes a page whose first row is the one at `position`, from 1, of its table.
+    async fn write(&mut self, page: &Page, position: u64, mark: &Total) -> Result<(), TransferError> {
+        match self {
+            Self::Sqlite(target) => target.write(page, position, mark),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(target) => target.write(page, position, mark).await,
+        }
+    }
+
+    /// Builds what is derived from the rows.
+    async fn derive(&mut self) -> Result<(), TransferError> {
+        match self {
+            Self::Sqlite(target) => target.derive(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(target) => target.derive().await,
+        }
+    }
+
+    /// Reads the rows back.
+    async fn pages(&self) -> Result<Pages, TransferError> {
+        match self {
+            Self::Sqlite(target) => target.pages().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(target) => target.pages().await,
+        }
+    }
+
+    /// Makes the target a database that a server opens.
+    async fn finish(self) -> Result<(), TransferError> {
+        match self {
+            Self::Sqlite(target) => target.finish(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(target) => target.finish().await,
+        }
+    }
+}
+
+/// Writes all rows of a source into a new database, or goes on with that where it was cut off, and compares the two. Returns
+/// what was transferred. A file is written on the caller's thread.
+///
+/// # Errors
+/// [`TransferError`]. If the target was begun, only a repetition opens it.
+pub async fn transfer(
+    source: &Source,
+    target: &Place,
+    report: Report<'_>,
+) -> Result<Vec<Total>, TransferError> {
+    let place = target;
+    let (mut target, mark) = Target::open(place).await?;
+    let mut pages = source.pages().await?;
+    let (of, mut done) = (pages.rows(), 0);
+    let mut tally = Tally::default();
+    let mut resumption = Resumption(mark);
+    report(Step { phase: Phase::Copy, done, of });
+    while let Some(Page { table, rows }) = pages.next().await? {
+        done += rows.len() as u64;
+        let mut missing = Vec::with_capacity(rows.len());
+        for row in rows {
+            tally.add(table, &row);
+            if !resumption.has(&tally, place)? {
+                missing.push(row);
+            }
+        }
+        if let Some(mark) = tally.current().filter(|_| !missing.is_empty()) {
+            let position = mark.rows + 1 - missing.len() as u64;
+            target.write(&Page { table, rows: missing }, position, &mark).await?;
+        }
+        report(Step { phase: Phase::Copy, done, of });
+        // A caller can stop the transfer between two pages, although a file is written on its thread.
+        tokio::task::yield_now().await;
+    }
+    resumption.end(place)?;
+    let read = tally.finish();
+
+    report(Step { phase: Phase::Index, done: 0, of: 0 });
+    target.derive().await?;
+
+    let (mut pages, mut tally, mut done) = (target.pages().await?, Tally::default(), 0);
+    while let Some(page) = pages.next().await? {
+        tally.add_page(&page);
+        done += page.rows.len() as u64;
+        report(Step { phase: Phase::Verify, done, of });
+    }
+    let written = tally.finish();
+    if let Some((table, read, written)) = error::difference(&read, &written) {
+        return Err(TransferError::Differs { place: place.to_string(), table, read, written });
+    }
+    target.finish().await?;
+    Ok(read)
+}
+
+/// Finds the rows that a target has already.
+struct Resumption(Mark);
+
+impl Resumption {
+    /// Whether the target has the last row of the tally.
+    fn has(&mut self, tally: &Tally, place: &Place) -> Result<bool, TransferError> {
+        let Some(mark) = &self.0 else { return Ok(false) };
+        let Some((table, rows)) = tally.place() else { return Ok(false) };
+        if (table, rows) < (mark.table, mark.rows) {
+            return Ok(true);
+        }
+        if tally.current().as_ref() != Some(mark) {
+            return Err(changed(mark, place));
+        }
+        self.0 = None;
+        Ok(true)
+    }
+
+    /// Fails if the source has ended before what the target has.
+    fn end(self, place: &Place) -> Result<(), TransferError> {
+        self.0.map_or(Ok(()), |mark| Err(changed(&mark, place)))
+    }
+}
+
+fn changed(mark: &Total, place: &Place) -> TransferError {
+    TransferError::SourceChanged { place: place.to_string(), table: mark.table, rows: mark.rows }
+}
