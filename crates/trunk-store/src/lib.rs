@@ -51,6 +51,13 @@ mod store;
 mod sum_parts;
 mod token_key;
 pub mod transfer;
+#[cfg(not(feature = "postgres"))]
+mod without_server;
+
+#[cfg(feature = "postgres")]
+use postgres::transfer as server_transfer;
+#[cfg(not(feature = "postgres"))]
+use without_server as server_transfer;
 
 pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};

@@ -32,8 +32,7 @@ pub(crate) use pages::{PageSender, Pages, pages};
 pub(crate) use row::{Cell, Page, Row};
 pub(crate) use table::{Column, Kind};
 
-#[cfg(feature = "postgres")]
-use crate::postgres::transfer::{PostgresSource, PostgresTarget};
+use crate::server_transfer::{ServerSource, ServerTarget};
 use crate::sqlite::transfer::{SqliteSource, SqliteTarget};
 use backup::BackupFile;
 use tally::Tally;
@@ -82,8 +81,7 @@ pub struct Source(Inner);
 #[derive(Debug)]
 enum Inner {
     Sqlite(SqliteSource),
-    #[cfg(feature = "postgres")]
-    Postgres(PostgresSource),
+    Server(ServerSource),
     Backup(BackupFile),
 }
 
@@ -95,10 +93,7 @@ impl Source {
     pub fn database(place: &Place) -> Result<Self, TransferError> {
         Ok(Self(match place {
             Place::File(file) => Inner::Sqlite(SqliteSource::open(file)?),
-            #[cfg(feature = "postgres")]
-            Place::Server(_) => Inner::Postgres(PostgresSource::new(place.clone())),
-            #[cfg(not(feature = "postgres"))]
-            Place::Server(_) => return Err(place.unsupported()),
+            Place::Server(_) => Inner::Server(ServerSource::open(place)?),
         }))
     }
 
@@ -110,14 +105,11 @@ impl Source {
     pub async fn idle_database(place: &Place) -> Result<Self, TransferError> {
         Ok(Self(match place {
             Place::File(file) => Inner::Sqlite(SqliteSource::open_locked(file)?),
-            #[cfg(feature = "postgres")]
             Place::Server(_) => {
-                let source = PostgresSource::new(place.clone());
+                let source = ServerSource::open(place)?;
                 source.refuse_running_nodes().await?;
-                Inner::Postgres(source)
+                Inner::Server(source)
             }
-            #[cfg(not(feature = "postgres"))]
-            Place::Server(_) => return Err(place.unsupported()),
         }))
     }
 
@@ -132,8 +124,7 @@ impl Source {
     async fn pages(&self) -> Result<Pages, TransferError> {
         match &self.0 {
             Inner::Sqlite(source) => source.pages().await,
-            #[cfg(feature = "postgres")]
-            Inner::Postgres(source) => source.pages().await,
+            Inner::Server(source) => source.pages().await,
             Inner::Backup(backup) => backup.pages().await,
         }
     }
@@ -142,8 +133,7 @@ impl Source {
     fn head(&self) -> BackupHead {
         match &self.0 {
             Inner::Sqlite(_) => BackupHead::of("sqlite", SqliteSource::SCHEMA),
-            #[cfg(feature = "postgres")]
-            Inner::Postgres(_) => BackupHead::of("postgresql", PostgresSource::schema()),
+            Inner::Server(source) => BackupHead::of("postgresql", source.schema()),
             Inner::Backup(backup) => backup.head().clone(),
         }
     }
@@ -153,8 +143,7 @@ impl Source {
 #[derive(Debug)]
 enum Target {
     Sqlite(Box<SqliteTarget>),
-    #[cfg(feature = "postgres")]
-    Postgres(Box<PostgresTarget>),
+    Server(Box<ServerTarget>),
 }
 
 /// How far a target was written: the table of the last row, the number of its rows, and their digest.
@@ -168,13 +157,10 @@ impl Target {
                 let (target, mark) = SqliteTarget::open(file)?;
                 Ok((Self::Sqlite(Box::new(target)), mark))
             }
-            #[cfg(feature = "postgres")]
             Place::Server(_) => {
-                let (target, mark) = PostgresTarget::open(place.clone()).await?;
-                Ok((Self::Postgres(Box::new(target)), mark))
+                let (target, mark) = ServerTarget::open(place).await?;
+                Ok((Self::Server(Box::new(target)), mark))
             }
-            #[cfg(not(feature = "postgres"))]
-            Place::Server(_) => Err(place.unsupported()),
         }
     }
 
@@ -182,8 +168,7 @@ impl Target {
     async fn write(&mut self, page: &Page, position: u64, mark: &Total) -> Result<(), TransferError> {
         match self {
             Self::Sqlite(target) => target.write(page, position, mark),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(target) => target.write(page, position, mark).await,
+            Self::Server(target) => target.write(page, position, mark).await,
         }
     }
 
@@ -191,8 +176,7 @@ impl Target {
     async fn derive(&mut self) -> Result<(), TransferError> {
         match self {
             Self::Sqlite(target) => target.derive(),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(target) => target.derive().await,
+            Self::Server(target) => target.derive().await,
         }
     }
 
@@ -200,8 +184,7 @@ impl Target {
     async fn pages(&self) -> Result<Pages, TransferError> {
         match self {
             Self::Sqlite(target) => target.pages().await,
-            #[cfg(feature = "postgres")]
-            Self::Postgres(target) => target.pages().await,
+            Self::Server(target) => target.pages().await,
         }
     }
 
@@ -209,8 +192,7 @@ impl Target {
     async fn finish(self) -> Result<(), TransferError> {
         match self {
             Self::Sqlite(target) => target.finish(),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(target) => target.finish().await,
+            Self::Server(target) => target.finish().await,
         }
     }
 }

@@ -6,8 +6,8 @@ mod target;
 
 use tokio_postgres::Client;
 
-pub(crate) use source::PostgresSource;
-pub(crate) use target::PostgresTarget;
+pub(crate) use source::ServerSource;
+pub(crate) use target::ServerTarget;
 
 use super::address::{Address, CONNECT_LIMIT};
 use super::failure::Failure;
@@ -17,7 +17,7 @@ use crate::transfer::{Place, TransferError};
 
 /// Opens a connection.
 async fn connect(place: &Place) -> Result<Client, TransferError> {
-    let refused = |error| TransferError::OpenServer { place: place.to_string(), error };
+    let refused = |error| refused(place, &error);
     let Place::Server(url) = place else {
         return Err(refused(PostgresOpenError::Url("it is the path of a file".to_owned())));
     };
@@ -25,6 +25,11 @@ async fn connect(place: &Place) -> Result<Client, TransferError> {
     let silent = |_| refused(PostgresOpenError::Engine("it does not answer".to_owned()));
     let connected = tokio::time::timeout(2 * CONNECT_LIMIT, address.connect()).await.map_err(silent)?;
     connected.map_err(|error| refused(error.into()))
+}
+
+/// The error of a database that cannot be opened.
+fn refused(place: &Place, error: &PostgresOpenError) -> TransferError {
+    TransferError::OpenServer { place: place.to_string(), why: error.to_string() }
 }
 
 /// The error of an end that failed, with what the server said.

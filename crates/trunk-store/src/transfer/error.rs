@@ -14,13 +14,12 @@ pub enum TransferError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A database on a server cannot be opened.
-    #[cfg(feature = "postgres")]
-    #[error("{place}: {error}")]
+    #[error("{place}: {why}")]
     OpenServer {
         /// The place, without a password.
         place: String,
         /// Why it cannot be opened.
-        error: crate::PostgresOpenError,
+        why: String,
     },
     /// The text names no place where a database can be.
     #[error("`{given}` names no database: {expected}")]

@@ -64,7 +64,7 @@ impl Pages {
     }
 }
 
-/// The end at which a source puts its rows in. When nobody reads any more, it returns an error that nobody sees.
+/// The end at which a source puts its rows in. Once the pages are not read any more, it returns [`Unread`].
 pub(crate) struct PageSender {
     messages: mpsc::Sender<Result<Message, TransferError>>,
     table: Option<Table>,
@@ -72,7 +72,7 @@ pub(crate) struct PageSender {
     bytes: usize,
 }
 
-/// Nobody reads the pages any more.
+/// The pages are not read any more.
 pub(crate) struct Unread;
 
 /// Connects a source of a name to who reads its pages.

@@ -36,15 +36,6 @@ impl Place {
         }
         Ok(Self::File(PathBuf::from(path)))
     }
-
-    /// The error of a server that was built without the engine for it.
-    #[cfg(not(feature = "postgres"))]
-    pub(super) fn unsupported(&self) -> TransferError {
-        TransferError::Place {
-            given: self.to_string(),
-            expected: "this trunk-server was built without PostgreSQL; give the path of a file",
-        }
-    }
 }
 
 impl fmt::Display for Place {

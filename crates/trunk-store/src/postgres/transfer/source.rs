@@ -19,14 +19,14 @@ const HEARTBEAT_SECONDS: u64 = 30;
 
 /// A database on a server.
 #[derive(Debug)]
-pub(crate) struct PostgresSource {
+pub(crate) struct ServerSource {
     place: Place,
     is_target: bool,
 }
 
 /// Why reading ended.
 enum Stop {
-    /// Nobody reads the pages any more.
+    /// The pages are not read any more.
     Unread,
     Failed(Failure),
     Refused(TransferError),
@@ -38,14 +38,16 @@ impl<T: Into<Failure>> From<T> for Stop {
     }
 }
 
-impl PostgresSource {
+impl ServerSource {
     /// The version of the schema.
-    pub(crate) fn schema() -> i64 {
+    #[expect(clippy::unused_self, reason = "a server without this engine has no source, and so no schema")]
+    pub(crate) fn schema(&self) -> i64 {
         i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
     }
 
-    pub(crate) fn new(place: Place) -> Self {
-        Self { place, is_target: false }
+    #[expect(clippy::unnecessary_wraps, reason = "a server without this engine refuses")]
+    pub(crate) fn open(place: &Place) -> Result<Self, TransferError> {
+        Ok(Self { place: place.clone(), is_target: false })
     }
 
     /// The target of a transfer, which is read back.
@@ -120,7 +122,7 @@ impl PostgresSource {
     /// Refuses what is no database of this schema, or the target of a transfer.
     async fn identify(&self, client: &Client) -> Result<(), Stop> {
         let place = || self.place.to_string();
-        let known = Self::schema();
+        let known = self.schema();
         let exists = "SELECT to_regclass('schema_version') IS NOT NULL";
         let schema: i64 = if client.query_typed_one(exists, &[]).await?.try_get(0)? {
             let select = "SELECT version FROM schema_version WHERE only_row";

@@ -16,13 +16,13 @@ use super::super::migrate::Lease;
 use super::super::open_error::PostgresOpenError;
 use super::super::outbox::lane_of;
 use super::super::symbols::Symbols;
-use super::source::PostgresSource;
+use super::source::ServerSource;
 use super::statements::{DERIVE, derived, insert, select};
-use super::{connect, failed};
+use super::{connect, failed, refused};
 use crate::transfer::{Cell, Kind, Mark, Page, Pages, Place, Row, Table, Total, TransferError};
 
 /// An empty database on a server.
-pub(crate) struct PostgresTarget {
+pub(crate) struct ServerTarget {
     client: Client,
     place: Place,
     symbols: Symbols,
@@ -32,9 +32,9 @@ pub(crate) struct PostgresTarget {
     mark: Mark,
 }
 
-impl std::fmt::Debug for PostgresTarget {
+impl std::fmt::Debug for ServerTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PostgresTarget").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("ServerTarget").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -43,13 +43,13 @@ fn columns(mark: &Mark) -> (&'static str, i64) {
     mark.as_ref().map_or(("", 0), |mark| (mark.table.name(), i64::try_from(mark.rows).unwrap_or(i64::MAX)))
 }
 
-impl PostgresTarget {
+impl ServerTarget {
     /// Opens an empty database, or one to which a transfer was cut off. Returns how far that came.
-    pub(crate) async fn open(place: Place) -> Result<(Self, Mark), TransferError> {
-        let client = connect(&place).await?;
-        let refused = |error| TransferError::OpenServer { place: place.to_string(), error };
+    pub(crate) async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
+        let client = connect(place).await?;
+        let refused = |error| refused(place, &error);
         let symbols = declare(&client).await.map_err(refused)?;
-        let mut target = Self { client, place, symbols, known: HashSet::new(), mark: None };
+        let mut target = Self { client, place: place.clone(), symbols, known: HashSet::new(), mark: None };
         target.mark = match target.begin().await {
             Ok(Ok(mark)) => mark,
             Ok(Err(table)) => {
@@ -128,7 +128,7 @@ impl PostgresTarget {
 
     /// Computes what is derived from the rows. The index is built in batches, each of which notes how far it came.
     pub(crate) async fn derive(&mut self) -> Result<(), TransferError> {
-        let refused = |error| TransferError::OpenServer { place: self.place.to_string(), error };
+        let refused = |error| refused(&self.place, &error);
         let is_derived = self.client.query_typed_opt("SELECT 1 FROM transfer WHERE derived", &[]).await;
         let is_derived = is_derived.map_err(|error| failed(&self.place, error.into()))?.is_some();
         if !is_derived {
@@ -144,7 +144,7 @@ impl PostgresTarget {
 
     /// Reads the rows back.
     pub(crate) async fn pages(&self) -> Result<Pages, TransferError> {
-        PostgresSource::of_target(&self.place).pages().await
+        ServerSource::of_target(&self.place).pages().await
     }
 
     /// Makes the database one that a node serves.

@@ -24,7 +24,7 @@ pub(crate) struct SqliteSource {
 
 /// Why reading ended.
 enum Stop {
-    /// Nobody reads the pages any more.
+    /// The pages are not read any more.
     Unread,
     Failed(TransferError),
 }
