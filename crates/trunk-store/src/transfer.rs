@@ -146,7 +146,7 @@ enum Target {
     Server(Box<ServerTarget>),
 }
 
-/// How far a target was written: the table of the last row, the number of its rows, and their digest.
+/// How far a target was written: the table of the last row, the number of its rows, and a digest of all rows so far.
 pub(crate) type Mark = Option<Total>;
 
 impl Target {
@@ -223,7 +223,7 @@ pub async fn transfer(
                 missing.push(row);
             }
         }
-        if let Some(mark) = tally.current().filter(|_| !missing.is_empty()) {
+        if let Some(mark) = tally.mark().filter(|_| !missing.is_empty()) {
             let position = mark.rows + 1 - missing.len() as u64;
             target.write(&Page { table, rows: missing }, position, &mark).await?;
         }
@@ -262,7 +262,7 @@ impl Resumption {
         if (table, rows) < (mark.table, mark.rows) {
             return Ok(true);
         }
-        if tally.current().as_ref() != Some(mark) {
+        if tally.mark().as_ref() != Some(mark) {
             return Err(changed(mark, place));
         }
         self.0 = None;

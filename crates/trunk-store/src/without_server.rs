@@ -1,5 +1,7 @@
 //! The ends of a transfer on a server, in a build without the engine for it: there are none.
 
+#![expect(clippy::unused_async, reason = "they have the form of those that wait for a server")]
+
 use crate::transfer::{Mark, Page, Pages, Place, Total, TransferError};
 
 /// No source.

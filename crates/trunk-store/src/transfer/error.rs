@@ -149,7 +149,7 @@ pub enum TransferError {
         known: u64,
     },
     /// An end of the transfer failed.
-    #[error("{place}: {error}; repeat the command, which goes on where it stopped")]
+    #[error("{place}: {error}; repeat the command")]
     Store {
         /// The source or the target.
         place: String,

@@ -49,9 +49,19 @@ impl Tally {
         }
     }
 
-    /// The table of the last row, the number of its rows so far, and their digest.
-    pub(crate) fn current(&self) -> Option<Total> {
+    fn current(&self) -> Option<Total> {
         self.current.as_ref().map(|(table, rows, hash)| total(*table, *rows, hash))
+    }
+
+    /// The table of the last row, the number of its rows so far, and a digest over the digests of all tables so far.
+    pub(crate) fn mark(&self) -> Option<Total> {
+        let current = self.current()?;
+        let mut all = Sha256::new();
+        for total in self.totals.iter().chain([&current]) {
+            all.update(total.table.name());
+            all.update(&total.digest);
+        }
+        Some(total(current.table, current.rows, &all))
     }
 
     /// The table of the last row, and the number of its rows so far.

@@ -237,9 +237,6 @@ async fn a_transfer_does_not_go_on_from_a_source_that_changed() {
     let mut first = store.accounts().await.unwrap()[0].as_ref().clone();
     first.name = "renamed".to_owned();
     store.save_account(first).await.unwrap();
-    // The account is behind the position that was reached, so the digest of a later table is the same.
-    let page = store.list(everything(trunks(1))).await.unwrap().records;
-    store.commit(vec![trunk_store::Change::Delete { scope: trunks(1), id: page[0].id }]).await.unwrap();
     store.close().await.unwrap();
     let changed = move_to(&many, &target).await.unwrap_err();
     assert!(matches!(changed, TransferError::SourceChanged { table: Table::Record, .. }), "{changed}");
@@ -275,8 +272,8 @@ async fn a_backup_that_was_altered_is_refused_by_the_name_of_the_row() {
         (format!("{text}\n"), "line"),
         (
             text.replacen(
-                "\"end\":[{\"table\":\"account\",\"rows\":3",
                 "\"end\":[{\"table\":\"account\",\"rows\":2",
+                "\"end\":[{\"table\":\"account\",\"rows\":3",
                 1,
             ),
             "line",

@@ -21,6 +21,10 @@ use super::statements::{DERIVE, derived, insert, select};
 use super::{connect, failed, refused};
 use crate::transfer::{Cell, Kind, Mark, Page, Pages, Place, Row, Table, Total, TransferError};
 
+/// Begins a transaction without the time limits of the server's settings.
+const BEGIN: &str =
+    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// An empty database on a server.
 pub(crate) struct ServerTarget {
     client: Client,
@@ -63,7 +67,6 @@ impl ServerTarget {
 
     /// Reads how far a transfer came, or begins one if the database is empty. Otherwise returns a table that has rows.
     async fn begin(&mut self) -> Done<Result<Mark, Table>> {
-        self.client.batch_execute("SET statement_timeout = 0").await?;
         let names = self.client.query_typed("SELECT name FROM symbol", &[]).await?;
         self.known = names.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
         let read = "SELECT name, rows, digest FROM transfer";
@@ -104,7 +107,7 @@ impl ServerTarget {
     /// Returns false if the transfer is not where this one left it.
     async fn try_write(&mut self, page: &Page, position: u64, mark: &Mark) -> Done<bool> {
         let Self { client, known, .. } = self;
-        client.batch_execute("BEGIN").await?;
+        client.batch_execute(BEGIN).await?;
         intern(client, known, page).await?;
         insert_page(client, page, position).await?;
         let (before, (name, rows)) = (columns(&self.mark), columns(mark));
@@ -132,7 +135,7 @@ impl ServerTarget {
         let is_derived = self.client.query_typed_opt("SELECT 1 FROM transfer WHERE derived", &[]).await;
         let is_derived = is_derived.map_err(|error| failed(&self.place, error.into()))?.is_some();
         if !is_derived {
-            let derive = format!("BEGIN; {DERIVE}; COMMIT");
+            let derive = format!("{BEGIN}; {DERIVE}; COMMIT");
             let derived = self.client.batch_execute(&derive).await;
             derived.map_err(|error| failed(&self.place, error.into()))?;
         }
