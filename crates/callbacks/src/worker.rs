@@ -1,7 +1,11 @@
 //! The task that sends the events that are due.
 //!
 //! All of its lasting state is in the store. An attempt that is interrupted when the server stops is not
-//! recorded, so it is repeated after the next start.
+//! recorded, so it is repeated after the next start, or by another node.
+//!
+//! Of several nodes of a database, one at a time sends the events of a subject, under a lease that each round of
+//! the loop extends. The events of a dead node are taken over when its leases run out: after [`LEASE`] and
+//! [`LOOK_INTERVAL`] at most.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +29,10 @@ const MAX_EVENTS_PER_READ: u64 = 1024;
 /// The maximum number of events that one transaction drops. It is small because the writes of calls wait for
 /// the transaction.
 const MAX_DROPPED_PER_WRITE: u64 = 200;
+/// The time for which the events of a subject are leased. An attempt may take longer: its lease is extended.
+const LEASE: Duration = Duration::from_secs(20);
+/// The longest time between two rounds of the loop: events of other nodes are found, and leases extended.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The time between two searches for events that are too old.
 const AGE_CHECK_INTERVAL: Duration = Duration::from_mins(1);
 /// The delay after a failure of the store.
@@ -55,6 +63,7 @@ pub async fn run(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<
             () = core.outbox.woken() => {}
             () = wait_until_due(&core, next) => {}
             () = core.clock.sleep_until(age_check) => {}
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
             () = core.clock.set_back_before(worker.now), if follows_clock => {}
             () = tokio::time::sleep(STORE_RETRY_DELAY), if !follows_clock => {}
         }
@@ -161,7 +170,9 @@ impl Worker {
         // not in progress, this includes one.
         let of_owner = self.settings.parallel_per_owner.max(1);
         let of_owner = u64::try_from(of_owner).unwrap_or(u64::MAX);
-        let due = self.core.store.due_events(Due { now, limit: MAX_EVENTS_PER_READ, of_owner }).await?;
+        let (node, until) = (self.core.store.node(), now.after(LEASE));
+        let due = Due { node, now, until, limit: MAX_EVENTS_PER_READ, of_owner };
+        let due = self.core.store.due_events(due).await?;
         for batch in batches(due) {
             if self.has_room_for(&batch) {
                 let owner_and_subject = (batch.owner(), batch.subject);
@@ -252,7 +263,7 @@ async fn request(core: &Core, batch: &Batch) -> Result<Request, Outcome> {
 /// Stores the record of an attempt, and repeats this until it succeeds. Until then the subject's next attempt
 /// does not start.
 async fn record(core: &Core, attempted: Attempted) {
-    while let Err(error) = core.store.attempted(attempted.clone()).await {
+    while let Err(error) = core.store.attempted(core.store.node(), attempted.clone()).await {
         let subject = attempted.delivery.subject;
         tracing::error!(%error, %subject, "an attempt could not be recorded; it is tried again");
         tokio::time::sleep(STORE_RETRY_DELAY).await;

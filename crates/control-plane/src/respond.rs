@@ -149,6 +149,7 @@ mod tests {
         };
         let soon = || Some("1".to_owned());
         assert_eq!([of(StoreError::Overloaded), of(StoreError::Full)], [(503, soon()), (503, soon())]);
+        assert_eq!(of(StoreError::Unavailable), (503, soon()));
         assert_eq!([of(StoreError::Ended), of(StoreError::Unknown)], [(503, None), (503, None)]);
         assert_eq!([of(StoreError::Conflict).0, of(StoreError::TooLarge(String::new())).0], [409, 422]);
         assert_eq!(of(StoreError::Failed(String::new())), (500, None));

@@ -5,7 +5,7 @@ use trunk_store::StoreError;
 /// When a request that is answered 503 can succeed, and which component logs the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
-    /// On a retry. The API logs each refused request, or a summary of them.
+    /// On a retry. The API logs each refused request, or a summary of them; the store logs when its server cannot be reached.
     Retry,
     /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
     FreeSpace,
@@ -19,7 +19,9 @@ impl Recovery {
     /// own, or a fault of the database: such a request is not answered 503.
     pub fn of(error: &StoreError) -> Option<Self> {
         match error {
-            StoreError::Overloaded | StoreError::Crowded | StoreError::TooLong => Some(Self::Retry),
+            StoreError::Overloaded | StoreError::Crowded | StoreError::TooLong | StoreError::Unavailable => {
+                Some(Self::Retry)
+            }
             StoreError::Full => Some(Self::FreeSpace),
             StoreError::Ended | StoreError::Unknown => Some(Self::Restart),
             _ => None,

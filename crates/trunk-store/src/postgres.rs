@@ -43,6 +43,7 @@ mod indexing;
 mod jobs;
 mod known;
 mod list;
+mod listening;
 mod migrate;
 mod nodes;
 mod numbers;
@@ -66,7 +67,7 @@ mod write;
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, RwLock, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
@@ -100,6 +101,8 @@ impl Drop for PostgresStore {
 /// What the parts of the engine share.
 struct Node {
     pool: deadpool_postgres::Pool,
+    /// Held by every write, so that closing can wait for them.
+    gate: Arc<RwLock<()>>,
     address: Address,
     /// The number of this node among those of the database.
     number: i64,
@@ -111,6 +114,8 @@ struct Node {
     turns: Turns,
     feed: Arc<Feed>,
     seen: Mutex<Seen>,
+    /// Notified when something was committed that other nodes are told of.
+    announced: Notify,
     jobs_scheduled: watch::Sender<()>,
     health: watch::Sender<WriteHealth>,
 }

@@ -1,8 +1,7 @@
 //! Runs the jobs that are due.
 //!
-//! The runner is woken by the jobs that its own process schedules. A second node on the same database would run those that it
-//! schedules itself, and find those of a dead node when it next wakes: until nodes have numbers and a change feed of their own,
-//! there is one.
+//! The runner is woken by the jobs that its own process schedules. It looks for those of other nodes, and for those that a dead
+//! node left, every [`LOOK_INTERVAL`].
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -18,10 +17,10 @@ use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
 use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
 use crate::Core;
 
-/// The number of this node. A database in a file has one node.
-const NODE: i64 = 0;
 /// The time for which a job is leased. Longer than any run, so that a lease need not be renewed.
 const LEASE: Duration = RUN_LIMIT.saturating_mul(2);
+/// Time between two looks for jobs that other nodes scheduled or left.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The delay after the first failed run of a job. It doubles with each further one.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay after a failed run.
@@ -91,12 +90,12 @@ impl Runner {
         loop {
             let kinds = self.room();
             let names = kinds.iter().map(|(name, _)| *name).collect();
-            let next = self.core.store.next_job(NODE, names).await?;
+            let next = self.core.store.next_job(self.core.store.node(), names).await?;
             let now = self.core.clock.now();
             if next.is_none_or(|next| next > now) {
                 return Ok(next);
             }
-            let take = TakeJobs { node: NODE, now, until: now.after(LEASE), kinds };
+            let take = TakeJobs { node: self.core.store.node(), now, until: now.after(LEASE), kinds };
             for leased in self.core.store.take_jobs(take).await? {
                 self.start(leased);
             }
@@ -120,7 +119,7 @@ impl Runner {
             return Ok(());
         }
         let store = &self.core.store;
-        let interrupted = store.release_jobs(NODE).await?;
+        let interrupted = store.release_jobs(store.node()).await?;
         if interrupted > 0 {
             tracing::info!(interrupted, "jobs were running when the server was killed; they run again");
         }
@@ -157,7 +156,8 @@ impl Runner {
         self.kinds.insert(self.runs.spawn(run).id(), kind.name);
     }
 
-    /// Waits until the next job is due; for ever if there is none, and for a short time after a failure of the store.
+    /// Waits until the next job is due, or until it is time to look for those of other nodes; for a short time after a failure
+    /// of the store.
     fn wait(&mut self, next: Result<Option<Timestamp>, StoreError>) -> impl Future<Output = ()> + use<> {
         let clock = self.core.clock.clone();
         let failed = next.as_ref().err().map(|error| {
@@ -172,8 +172,11 @@ impl Runner {
         async move {
             match (failed, next) {
                 (Some(delay), _) => tokio::time::sleep(delay).await,
-                (None, Ok(Some(at))) => clock.sleep_until(at).await,
-                (None, _) => std::future::pending().await,
+                (None, Ok(Some(at))) => tokio::select! {
+                    () = clock.sleep_until(at) => {}
+                    () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                },
+                (None, _) => tokio::time::sleep(LOOK_INTERVAL).await,
             }
         }
     }
@@ -188,7 +191,7 @@ impl Runner {
         let left = self.runs.len();
         self.runs.shutdown().await;
         tracing::info!(left, "jobs were interrupted; they run again after the next start");
-        if let Err(error) = self.core.store.release_jobs(NODE).await {
+        if let Err(error) = self.core.store.release_jobs(self.core.store.node()).await {
             tracing::warn!(%error, "the leases of interrupted jobs could not be ended; they expire");
         }
     }

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::{Client, Config, Error};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
-use super::tls::{Proof, Tls};
+use super::tls::{Proof, Stream, Tls};
 
 /// The longest time in which a connection is opened.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
-const WAIT_LIMIT: Duration = Duration::from_secs(2);
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
+/// The longest time of a statement that is no part of a transaction. The server enforces it.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
@@ -50,14 +53,23 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("trunk-server");
         }
+        if config.get_hosts().len() > 1 {
+            // Of a cluster, the one that takes writes.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(2);
         config.tcp_user_timeout(3 * KEEPALIVE);
         Ok(Self { config, tls })
     }
 
+    /// Opens a connection, which the caller drives.
+    pub(super) async fn connect_raw(&self) -> Result<(Client, Connection<Socket, Stream<Socket>>), Error> {
+        self.config.connect(self.tls.clone()).await
+    }
+
     /// Opens a connection, whose task ends with the client.
     pub(super) async fn connect(&self) -> Result<Client, Error> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        let (client, connection) = self.connect_raw().await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to the database ended");
@@ -75,10 +87,18 @@ impl Address {
             .max_size(connections.max(2))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT_LIMIT))
+            .post_create(Hook::async_fn(|client, _| Box::pin(limit_statements(client))))
             .create_timeout(Some(CONNECT_LIMIT))
             .build()
             .map_err(|error| error.to_string())
     }
+}
+
+/// Sets the time limit of statements that are no part of a transaction with its own. A pooler may give the setting to other
+/// connections of the same user and database, which have it anyway; nothing depends on it, since the client has a limit too.
+async fn limit_statements(client: &Client) -> Result<(), HookError> {
+    let set = format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis());
+    client.batch_execute(&set).await.map_err(HookError::Backend)
 }
 
 /// Splits off the settings that the client library does not know in all of their forms.

@@ -1,6 +1,7 @@
 //! The engine itself: its health, and its end.
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::PostgresStore;
 use crate::{Answer, Engine, MissingCommits, WriteHealth};
@@ -23,7 +24,14 @@ impl Engine for PostgresStore {
     }
 
     fn close(&self) -> Answer<'_, ()> {
-        self.node.pool.close();
-        Answer::ready(Ok(()))
+        Answer::later(async move {
+            // No write begins while this waits for those that have begun; later ones find the pool closed.
+            let all_ended = self.node.gate.write().await;
+            self.node.pool.close();
+            drop(all_ended);
+            self.tasks.iter().for_each(AbortHandle::abort);
+            self.node.known.doubt();
+            Ok(())
+        })
     }
 }

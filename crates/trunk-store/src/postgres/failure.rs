@@ -52,7 +52,7 @@ impl Failure {
         let Self::Engine(error) = self else { return false };
         match error.as_db_error() {
             Some(error) => is_away(error.code()),
-            None => error.is_closed() || error.to_string().contains("communicating with the server"),
+            None => error.is_closed() || is_of_network(error),
         }
     }
 
@@ -69,6 +69,10 @@ impl Failure {
             },
         }
     }
+}
+
+fn is_of_network(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 /// Whether the server is away: it starts, stops, or is a standby.

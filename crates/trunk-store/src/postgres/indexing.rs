@@ -164,8 +164,8 @@ async fn build_batch(
     stale: &[Stale],
     after: i64,
 ) -> Done<(Option<i64>, usize)> {
-    let select = "SELECT number, account, attributes FROM record WHERE kind = $1 AND number > $2 \
-                  ORDER BY number LIMIT $3 FOR UPDATE";
+    let select = "SELECT number, account, attributes FROM record WHERE (kind, number) > ($1, $2) AND kind <= $1 \
+                  ORDER BY kind, number LIMIT $3 FOR UPDATE";
     let kind = symbols.kind(spec.name);
     let rows = client
         .query_typed(select, &[(&kind, Type::INT8), (&after, Type::INT8), (&BATCH, Type::INT8)])

@@ -3,6 +3,7 @@
 //! All times are those of the clocks of the nodes, as the trait says: a lease is over when the clock of another node says so.
 //! The number and the revision of a lease decide whether a run still counts.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use didww_types::Timestamp;
@@ -17,20 +18,33 @@ use super::transaction::Transaction;
 use crate::job::{MAX_JOBS_PER_ACCOUNT, MAX_PAYLOAD_BYTES, MAX_SUBJECT_BYTES};
 use crate::{Answer, IfScheduled, Job, JobLease, Jobs, LeasedJob, StoreError, TakeJobs};
 
-/// Inserts a job unless its account is full, or changes the one that exists.
+/// Locks the jobs of accounts against further ones.
+const LOCK_ACCOUNTS: &str = "INSERT INTO job_owner AS o (account) \
+     SELECT DISTINCT account FROM unnest($1::bigint[]) AS w (account) WHERE account IS NOT NULL ORDER BY account \
+     ON CONFLICT (account) DO UPDATE SET account = excluded.account";
+
+/// Inserts jobs, or changes those that exist, unless an account would have more than its maximum. A job that an account has
+/// already is no further one.
 macro_rules! schedule {
     ($change:literal) => {
         concat!(
-            "WITH account_is AS (SELECT $4::bigint IS NOT NULL AND EXISTS (\
-                 SELECT 1 FROM job WHERE account = $4 \
-                 AND NOT EXISTS (SELECT 1 FROM job WHERE kind = $2 AND subject = $3 AND account = $4) \
-                 OFFSET $7 LIMIT 1) AS is_full), \
+            "WITH wanted AS (\
+                 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[]) \
+                 AS w (account, number, kind, subject, due_at, payload)), \
+             overfull AS (\
+                 SELECT 1 FROM (\
+                     SELECT w.account, count(*) AS further FROM wanted w WHERE w.account IS NOT NULL \
+                     AND NOT EXISTS (SELECT 1 FROM job j \
+                         WHERE j.kind = w.kind AND j.subject = w.subject AND j.account = w.account) \
+                     GROUP BY w.account) AS f \
+                 WHERE f.further + (SELECT count(*) FROM job j WHERE j.account = f.account) > $7), \
              scheduled AS (\
                  INSERT INTO job AS j (number, kind, subject, account, due_at, payload, attempts, revision) \
-                 SELECT $1, $2, $3, $4, $5, $6, 0, 0 FROM account_is WHERE NOT is_full \
+                 SELECT number, kind, subject, account, due_at, payload, 0, 0 FROM wanted \
+                 WHERE NOT EXISTS (SELECT 1 FROM overfull) ORDER BY kind, subject \
                  ON CONFLICT (kind, subject) DO UPDATE SET ",
             $change,
-            ") SELECT is_full FROM account_is"
+            ") SELECT EXISTS (SELECT 1 FROM overfull)"
         )
     };
 }
@@ -41,40 +55,63 @@ const REPLACE: &str = schedule!(
 );
 const KEEP_EARLIER: &str = schedule!("due_at = excluded.due_at WHERE j.due_at > excluded.due_at");
 
-/// Locks the jobs of an account against further ones.
-const LOCK_ACCOUNT: &str = "INSERT INTO job_owner AS o (account) SELECT $1 WHERE $1 IS NOT NULL \
-     ON CONFLICT (account) DO UPDATE SET account = excluded.account";
+/// As several [`Change::Schedule`](crate::Change::Schedule), one after the other.
+pub(super) async fn schedule(transaction: &Transaction<'_>, jobs: &[(&Job, IfScheduled)]) -> Done<()> {
+    let mut rest = jobs;
+    while let Some((job, existing)) = rest.first() {
+        check_sizes(job)?;
+        // A statement changes a job once, and all of its jobs in the same way.
+        let mut keys = HashSet::new();
+        let together = rest.iter().take_while(|(job, each)| {
+            each == existing && check_sizes(job).is_ok() && keys.insert((job.kind, job.subject.as_str()))
+        });
+        let (these, after) = rest.split_at(together.count());
+        schedule_together(transaction, these, *existing).await?;
+        rest = after;
+    }
+    Ok(())
+}
 
-/// As [`Change::Schedule`](crate::Change::Schedule). A job that an account has already may be scheduled again, even if it has
-/// its maximum.
-pub(super) async fn schedule(transaction: &Transaction<'_>, job: &Job, existing: IfScheduled) -> Done<()> {
+fn check_sizes(job: &Job) -> Result<(), StoreError> {
     check_size("subject", job.subject.len(), MAX_SUBJECT_BYTES)?;
-    check_size("payload", job.payload.len(), MAX_PAYLOAD_BYTES)?;
+    check_size("payload", job.payload.len(), MAX_PAYLOAD_BYTES)
+}
+
+async fn schedule_together(
+    transaction: &Transaction<'_>,
+    jobs: &[(&Job, IfScheduled)],
+    existing: IfScheduled,
+) -> Done<()> {
+    let accounts: Vec<Option<i64>> = jobs.iter().map(|(job, _)| job.account).collect();
+    let numbers: Vec<i64> = jobs.iter().map(|_| transaction.node.number()).collect();
+    let kinds: Vec<&str> = jobs.iter().map(|(job, _)| job.kind).collect();
+    let subjects: Vec<&str> = jobs.iter().map(|(job, _)| job.subject.as_str()).collect();
+    let due_at: Vec<i64> = jobs.iter().map(|(job, _)| job.due_at.as_unix_millis()).collect();
+    let payloads: Vec<&str> = jobs.iter().map(|(job, _)| job.payload.as_str()).collect();
+    let most = i64::try_from(MAX_JOBS_PER_ACCOUNT).unwrap_or(i64::MAX);
+    let parameters: [Parameter<'_>; 7] = [
+        (&accounts, Type::INT8_ARRAY),
+        (&numbers, Type::INT8_ARRAY),
+        (&kinds, Type::TEXT_ARRAY),
+        (&subjects, Type::TEXT_ARRAY),
+        (&due_at, Type::INT8_ARRAY),
+        (&payloads, Type::TEXT_ARRAY),
+        (&most, Type::INT8),
+    ];
+    let lock = async {
+        if accounts.iter().all(Option::is_none) {
+            return Ok(0);
+        }
+        transaction.execute_typed(LOCK_ACCOUNTS, &[(&accounts, Type::INT8_ARRAY)]).await
+    };
     let upsert = match existing {
         IfScheduled::Replace => REPLACE,
         IfScheduled::KeepEarlier => KEEP_EARLIER,
     };
-    let (number, due_at) = (transaction.node.number(), job.due_at.as_unix_millis());
-    let others = i64::try_from(MAX_JOBS_PER_ACCOUNT).unwrap_or(i64::MAX) - 1;
-    let lock = async {
-        match job.account {
-            Some(_) => transaction.execute_typed(LOCK_ACCOUNT, &[(&job.account, Type::INT8)]).await,
-            None => Ok(0),
-        }
-    };
-    let parameters: [Parameter<'_>; 7] = [
-        (&number, Type::INT8),
-        (&job.kind, Type::TEXT),
-        (&job.subject, Type::TEXT),
-        (&job.account, Type::INT8),
-        (&due_at, Type::INT8),
-        (&job.payload, Type::TEXT),
-        (&others, Type::INT8),
-    ];
-    // Both are sent at once. The second is executed when the first has the lock, and sees what was committed until then.
     let schedule = transaction.query_typed_one(upsert, &parameters);
-    let (_, is_full) = tokio::try_join!(biased; lock, schedule)?;
-    if is_full.try_get(0)? {
+    // Both are sent at once. The second is executed when the first has the locks, and sees what was committed until then.
+    let (_, is_overfull) = tokio::try_join!(biased; lock, schedule)?;
+    if is_overfull.try_get(0)? {
         return Err(StoreError::Quota { kind: "jobs", most: MAX_JOBS_PER_ACCOUNT }.into());
     }
     Ok(())

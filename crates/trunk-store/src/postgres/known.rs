@@ -45,6 +45,16 @@ impl Known {
     /// Reads everything.
     pub(super) async fn load(&self, client: &Client) -> Done<()> {
         let _updating = self.updating.lock().await;
+        self.replace(client).await
+    }
+
+    /// Reads everything, unless it was read while this waited: many look-ups may ask for it at once.
+    async fn load_if_old(&self, client: &Client) -> Done<()> {
+        let _updating = self.updating.lock().await;
+        if self.directory().is_some() { Ok(()) } else { self.replace(client).await }
+    }
+
+    async fn replace(&self, client: &Client) -> Done<()> {
         let since = Stopwatch::start();
         let mut directory = Directory::default();
         for (account, keys) in accounts::load(client, None).await? {
@@ -81,7 +91,7 @@ impl Node {
         if let Some(directory) = self.known.directory() {
             return Ok(look(&directory.read()));
         }
-        self.read(&self.known, |client, known| Box::pin(known.load(client))).await?;
+        self.read(&self.known, |client, known| Box::pin(known.load_if_old(client))).await?;
         // What was just read is as new as the caller may expect, however long it took.
         Ok(look(&self.known.directory.read()))
     }

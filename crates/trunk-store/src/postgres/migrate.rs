@@ -141,7 +141,8 @@ async fn create(client: &Client) -> Result<(), PostgresOpenError> {
                 return Ok(());
             }
             Err(error)
-                if [Some(&SqlState::UNIQUE_VIOLATION), Some(&SqlState::DUPLICATE_TABLE)]
+                if [&SqlState::UNIQUE_VIOLATION, &SqlState::DUPLICATE_TABLE, &SqlState::DUPLICATE_OBJECT]
+                    .map(Some)
                     .contains(&error.code()) =>
             {
                 tokio::time::sleep(LOOK_INTERVAL).await;

@@ -37,8 +37,8 @@ const LOCK_LANES: &str = "INSERT INTO outbox_lane AS l (account, customer, lane,
 /// that have none. The lanes are locked by a statement before this one, so it sees what others committed in them. A number is
 /// greater than those before it in the lane, whatever the clocks of the nodes say.
 const INSERT: &str = "WITH wanted AS (\
-         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[], $7::text[], \
-             $8::text[], $9::bigint[], $10::bigint[]) \
+         SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::smallint[], $4::uuid[], $5::text[], $6::text[], \
+             $7::text[], $8::text[], $9::bigint[], $10::bigint[]) \
          AS w (account, customer, lane, subject, url, method, signature, body, created_at, number)), \
      event AS (\
          INSERT INTO outbox (subject, number, account, customer, lane, url, method, signature, body, created_at, \
@@ -74,7 +74,7 @@ pub(super) async fn insert(transaction: &Transaction<'_>, events: &[&NewEvent]) 
     }
     let lanes = events.iter().map(|event| Lane::of(event.form.owner(), event.subject));
     let (accounts, (customers, lanes)): (Vec<i64>, (Vec<Uuid>, Vec<i16>)) =
-        lanes.map(|Lane { account, customer, lane }| (account, (customer, lane))).unzip();
+        lanes.map(|Lane { account, customer, number }| (account, (customer, number))).unzip();
     let forms = events.iter().map(|event| match &event.form {
         EventForm::Trunk { .. } => ("POST", None),
         EventForm::Webhook { method, signature, .. } => (method.as_str(), signature.as_deref()),
@@ -146,23 +146,20 @@ async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &At
         return history::insert(transaction, delivery).await;
     }
     let outcome = async {
-        let done = match again_at {
-            Some(at) => {
-                let at = at.as_unix_millis();
-                let parameters: [Parameter<'_>; 3] =
-                    [(&delivery.subject, Type::UUID), (numbers, Type::INT8_ARRAY), (&at, Type::INT8)];
-                transaction.execute_typed(REPEAT, &parameters).await
-            }
-            None => {
-                let parameters: [Parameter<'_>; 5] = [
-                    (&delivery.subject, Type::UUID),
-                    (numbers, Type::INT8_ARRAY),
-                    (&lane.account, Type::INT8),
-                    (&lane.customer, Type::UUID),
-                    (&lane.lane, Type::INT2),
-                ];
-                transaction.execute_typed(FINISH, &parameters).await
-            }
+        let done = if let Some(at) = again_at {
+            let at = at.as_unix_millis();
+            let parameters: [Parameter<'_>; 3] =
+                [(&delivery.subject, Type::UUID), (numbers, Type::INT8_ARRAY), (&at, Type::INT8)];
+            transaction.execute_typed(REPEAT, &parameters).await
+        } else {
+            let parameters: [Parameter<'_>; 5] = [
+                (&delivery.subject, Type::UUID),
+                (numbers, Type::INT8_ARRAY),
+                (&lane.account, Type::INT8),
+                (&lane.customer, Type::UUID),
+                (&lane.number, Type::INT2),
+            ];
+            transaction.execute_typed(FINISH, &parameters).await
         };
         Ok(done?)
     };
@@ -171,7 +168,7 @@ async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &At
     tokio::try_join!(biased;
         outcome,
         lane::begin_queues_anew(transaction, &subjects, true),
-        lane::update_due(transaction, lane.account, lane.customer, Some(lane.lane)),
+        lane::update_due(transaction, lane.account, lane.customer, Some(lane.number)),
         history::insert(transaction, delivery),
     )?;
     Ok(())

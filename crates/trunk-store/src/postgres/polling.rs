@@ -2,8 +2,9 @@
 //!
 //! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
 //! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
-//! progress at the last one, and from [`OVERLAP`] before it, and drops the rows that it has seen, by their ids. A node marks
-//! the rows of its own writes as seen before it commits them.
+//! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
+//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest transaction,
+//! whoever made it. A node marks the rows of its own writes as seen before it commits them.
 //!
 //! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
 //! in any order. After a lost connection it is not known what was missed, or whether another server took over with less, and
@@ -34,6 +35,10 @@ const POLL_LIMIT: Duration = Duration::from_secs(2);
 /// How far a poll reads back, in microseconds: twice the longest transaction.
 #[expect(clippy::cast_possible_truncation, reason = "it is six seconds")]
 const OVERLAP: i64 = 2 * ATTEMPT_LIMIT.as_micros() as i64;
+/// How far any poll reads back, in microseconds.
+const LEAST_OVERLAP: i64 = 100_000;
+/// Number of polls of which one reads back by the whole overlap.
+const POLLS_PER_WIDE: u32 = 10;
 /// How long rows are kept, in microseconds.
 const KEPT: i64 = 60_000_000;
 /// The time without a poll after which rows may have been deleted unread, in microseconds.
@@ -41,7 +46,7 @@ const MAX_GAP: i64 = KEPT / 2;
 /// Number of polls between two deletions of old rows: about ten seconds.
 const POLLS_PER_PRUNE: u32 = 50;
 /// Maximum number of rows of a poll.
-const MAX_ROWS: usize = 50_000;
+const MAX_ROWS: usize = 200_000;
 /// How long it is remembered which revision of a record is in the feed: longer than a commit takes.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
@@ -89,6 +94,8 @@ struct ChangeRow {
 pub(super) struct Seen {
     /// The position behind which the next poll reads.
     from: i64,
+    /// The position behind which a poll reads that takes nothing for granted.
+    wide_from: i64,
     /// The database's time at the last poll.
     polled_at: i64,
     /// The rows that a later poll may read again, with their positions: those of this node have none until a poll reads them.
@@ -139,7 +146,7 @@ impl Seen {
     }
 
     fn prune(&mut self) {
-        let from = self.from;
+        let from = self.wide_from;
         self.rows.retain(|_, position| position.is_none_or(|position| position > from));
         self.newest.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
         self.resets.retain(|_, position| *position > from - KEPT);
@@ -326,10 +333,10 @@ async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
 pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
     // Of what is in progress, the rows are read later; rows that are older than the overlap are not read.
     let Polled { now, oldest, .. } = read_rows(client, i64::MAX).await?;
-    let from = oldest.min(now) - OVERLAP;
+    let from = oldest.min(now - OVERLAP) - 1;
     let Polled { rows, .. } = read_rows(client, from).await?;
     let mut seen = node.seen();
-    (seen.from, seen.polled_at) = (from, now);
+    (seen.from, seen.wide_from, seen.polled_at) = (from, from, now);
     seen.rows.extend(rows.into_iter().map(|(position, row, _)| (row, Some(position))));
     Ok(())
 }
@@ -339,9 +346,12 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
     let (mut client, mut polls, mut is_lost) = (Some(client), 0_u32, false);
     loop {
         // A notification only shortens the wait.
-        let _woken = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await;
+        if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
+            // There are no notifications.
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
         let since = Stopwatch::start();
-        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost)).await;
+        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, polls)).await;
         match attempt {
             Ok(Ok(())) => {
                 is_lost = false;
@@ -376,7 +386,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
 }
 
 /// Polls once, on a new connection if there is none.
-async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool) -> Done<()> {
+async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, polls: u32) -> Done<()> {
     let client = match client {
         Some(client) => client,
         None => client.insert(node.connect().await?),
@@ -387,7 +397,10 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool) -> Do
         node.feed.lose();
         return Ok(());
     }
-    let from = node.seen().from;
+    let from = {
+        let seen = node.seen();
+        if polls.is_multiple_of(POLLS_PER_WIDE) { seen.wide_from } else { seen.from }
+    };
     let Polled { now, oldest, rows } = read_rows(client, from).await?;
     let gap = now - node.seen().polled_at;
     if gap > MAX_GAP || rows.len() >= MAX_ROWS {
@@ -405,7 +418,8 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool) -> Do
     for (position, row, _) in &rows {
         seen.rows.insert(*row, Some(*position));
     }
-    (seen.from, seen.polled_at) = (oldest.min(now - OVERLAP), now);
+    (seen.from, seen.wide_from) = (oldest.min(now - LEAST_OVERLAP) - 1, oldest.min(now - OVERLAP) - 1);
+    seen.polled_at = now;
     let mut write = Vec::with_capacity(effects.len());
     for (position, number, revision, account, effect) in effects {
         if number == 0 || seen.is_newer(account, number, revision, position) {
@@ -432,8 +446,7 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, i64, ChangeRow)]
         match row.what {
             what::ACCOUNT => drop(accounts.insert(row.account)),
             what::RESET if row.revision != 0 => drop(accounts.insert(row.account)),
-            what::TOKEN_KEYS => all = true,
-            what::RESET_OF_ALL => all = true,
+            what::TOKEN_KEYS | what::RESET_OF_ALL => all = true,
             _ => {}
         }
     }

@@ -115,10 +115,12 @@ pub(super) async fn insert_all(
         .flat_map(|new| new.links.iter().flat_map(|(_, ids)| ids).chain([&new.id]))
         .copied()
         .collect();
-    let mut quotas = quotas::read(transaction, new.iter().map(|new| new.scope)).await?;
     let entries = new.iter().map(|new| (new.scope, new.content.gained.as_slice()));
-    let (mut taken, mut found) =
-        tokio::try_join!(biased; Taken::read(transaction, entries), find_all(transaction, &ids))?;
+    let (mut quotas, mut taken, mut found) = tokio::try_join!(biased;
+        quotas::read(transaction, new.iter().map(|new| new.scope)),
+        Taken::read(transaction, entries),
+        find_all(transaction, &ids),
+    )?;
     let (mut records, mut rows, mut links) =
         (Vec::with_capacity(new.len()), IndexRows::default(), Links::default());
     for New { scope, id, attributes, links: to, meta, content, .. } in new {

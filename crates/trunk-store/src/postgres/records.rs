@@ -144,7 +144,7 @@ async fn records_after(
     most: u64,
 ) -> Done<Vec<StoredRecord>> {
     let select = format!(
-        "SELECT {COLUMNS}, account FROM record WHERE kind = $1 AND number > $2 ORDER BY number LIMIT $3"
+        "SELECT {COLUMNS}, account FROM record WHERE (kind, number) > ($1, $2) AND kind <= $1 ORDER BY kind, number LIMIT $3"
     );
     let (kind, most) = (symbols.kind(spec.name), i64::try_from(most).unwrap_or(i64::MAX));
     let rows = client

@@ -186,8 +186,14 @@ impl Node {
         T: Send + 'static,
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
     {
+        // A store that is closed waits for the writes that have begun.
+        let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
         let (node, used) = (Arc::clone(self), KeyUse::current());
-        let written = tokio::spawn(async move { node.run(limit, used.as_ref(), &arguments, &write).await });
+        let written = tokio::spawn(async move {
+            let outcome = node.run(limit, used.as_ref(), &arguments, &write).await;
+            drop(open);
+            outcome
+        });
         Answer::later(async move { written.await.unwrap_or(Err(StoreError::Unknown)) })
     }
 
@@ -308,6 +314,9 @@ impl Node {
             }
         };
         marks.keep();
+        if !announced.is_empty() {
+            self.announced.notify_one();
+        }
         self.know(client, &announced).await;
         for announcement in &mut announced {
             if let Announcement::Record { record, links: of, .. } = announcement {

@@ -38,10 +38,10 @@ impl Turns {
     /// # Errors
     /// [`StoreError::Crowded`] if too many wait, or the turn does not come in time.
     pub(super) async fn wait(&self, asker: Asker) -> Result<Turn, StoreError> {
-        let (begin, begun) = oneshot::channel();
+        let (begin, turn) = oneshot::channel();
         self.lock().push(asker, begin).map_err(|_| StoreError::Crowded)?;
         self.begin();
-        let turn = tokio::time::timeout(self.limits.max_wait, begun).await;
+        let turn = tokio::time::timeout(self.limits.max_wait, turn).await;
         turn.map_err(|_| StoreError::Crowded)?.map_err(|_| StoreError::Crowded)
     }
 

@@ -17,7 +17,7 @@ const MAX_TOGETHER: usize = 1_000;
 /// What each change adds to the time limit of a commit: nearly all have one to three changes, and an import has thousands.
 const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
-const RESET_LIMIT: Duration = Duration::from_secs(60);
+const RESET_LIMIT: Duration = Duration::from_mins(1);
 
 /// Applies all changes. Returns the inserted and replaced records. It stops at the first one that fails.
 async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> Done<Vec<Record>> {
@@ -33,6 +33,17 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
             rest = after;
             continue;
         }
+        let schedules = rest.iter().map_while(|(change, _)| match change {
+            Change::Schedule { job, existing } => Some((&**job, *existing)),
+            _ => None,
+        });
+        let schedules: Vec<_> = schedules.collect();
+        if !schedules.is_empty() {
+            jobs::schedule(transaction, &schedules).await?;
+            transaction.note_schedule();
+            rest = rest.get(schedules.len()..).unwrap_or_default();
+            continue;
+        }
         rest = after;
         apply_one(transaction, change, content, (&mut made, &mut deleted, &mut sums)).await?;
     }
@@ -45,7 +56,9 @@ async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> 
         _ => None,
     });
     outbox::insert(transaction, &events.collect::<Vec<_>>()).await?;
-    deleted.into_iter().for_each(|deleted| transaction.announce(deleted));
+    for deleted in deleted {
+        transaction.announce(deleted);
+    }
     Ok(made)
 }
 
@@ -55,7 +68,7 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
 }
 
-/// Applies a change that is no insert of a record and no event.
+/// Applies a change that is no insert of a record, no schedule and no event.
 async fn apply_one(
     transaction: &Transaction<'_>,
     change: &Change,
@@ -63,7 +76,7 @@ async fn apply_one(
     (made, deleted, sums): (&mut Vec<Record>, &mut Vec<Announcement>, &mut Differences),
 ) -> Done<()> {
     match change {
-        Change::Insert { .. } | Change::Emit(_) => {}
+        Change::Insert { .. } | Change::Schedule { .. } | Change::Emit(_) => {}
         Change::Replace { scope, before, attributes, links, meta } => {
             let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
             if is_part {
@@ -92,10 +105,6 @@ async fn apply_one(
         Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
         Change::Forget { kind, id, revision } => {
             documents::forget(transaction, *kind, *id, *revision).await?;
-        }
-        Change::Schedule { job, existing } => {
-            jobs::schedule(transaction, job, *existing).await?;
-            transaction.note_schedule();
         }
         Change::Cancel { kind, subject } => jobs::cancel(transaction, kind, subject).await?,
         Change::Done(lease) => jobs::complete(transaction, *lease).await?,

@@ -3,10 +3,16 @@
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+#[cfg(feature = "postgres")]
+mod both_engines;
 mod declared_anew;
 mod global;
 mod opening;
 mod paths;
+#[cfg(feature = "postgres")]
+mod postgres_faults;
+#[cfg(feature = "postgres")]
+mod postgres_opening;
 mod searches;
 mod statements;
 mod store_contract;

@@ -227,9 +227,22 @@ impl Factory for SqliteInAFile {
 }
 
 #[cfg(feature = "postgres")]
-use postgres::Postgres;
+use postgres::{PgBouncer, Postgres};
 
 engine!(sqlite_in_memory, SqliteInMemory);
 engine!(sqlite_in_a_file, SqliteInAFile);
 #[cfg(feature = "postgres")]
 engine!(postgresql, Postgres);
+
+/// The parts whose statements differ most, behind a pooler.
+#[cfg(feature = "postgres")]
+mod pgbouncer {
+    part! { PgBouncer records }
+    part! { PgBouncer lists }
+    part! { PgBouncer batches }
+    part! { PgBouncer accounts }
+    part! { PgBouncer events }
+    part! { PgBouncer jobs }
+    part! { PgBouncer idempotency }
+    part! { PgBouncer feed }
+}

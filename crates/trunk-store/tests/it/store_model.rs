@@ -20,7 +20,7 @@ use crate::support::records::{did, dids, everything, id, linked, trunk, trunks};
 
 /// Operations on both the store and the model. An index selects one of the existing records.
 #[derive(Debug, Clone)]
-enum Operation {
+pub(super) enum Operation {
     InsertDid(u8),
     InsertTrunk(Trunk, Vec<Index>),
     ReplaceTrunk(Index, Trunk, Option<Vec<Index>>),
@@ -36,22 +36,22 @@ enum Operation {
 }
 
 #[derive(Debug, Clone)]
-struct Trunk {
-    name: u8,
-    reference: Option<&'static str>,
-    blocked: bool,
+pub(super) struct Trunk {
+    pub(super) name: u8,
+    pub(super) reference: Option<&'static str>,
+    pub(super) blocked: bool,
 }
 
 #[derive(Debug, Clone)]
-struct List {
+pub(super) struct List {
     /// An empty text matches a null or empty reference.
-    reference: Option<&'static str>,
-    blocked: Option<bool>,
-    contains: Option<u8>,
-    linked: Option<Index>,
-    order: Vec<(&'static str, bool)>,
-    offset: u64,
-    limit: u64,
+    pub(super) reference: Option<&'static str>,
+    pub(super) blocked: Option<bool>,
+    pub(super) contains: Option<u8>,
+    pub(super) linked: Option<Index>,
+    pub(super) order: Vec<(&'static str, bool)>,
+    pub(super) offset: u64,
+    pub(super) limit: u64,
 }
 
 fn any_trunk() -> impl Strategy<Value = Trunk> {
@@ -90,7 +90,7 @@ fn any_list() -> impl Strategy<Value = List> {
         })
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
+pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         2 => (0..30_u8).prop_map(Operation::InsertDid),
         4 => (any_trunk(), picks()).prop_map(|(trunk, links)| Operation::InsertTrunk(trunk, links)),

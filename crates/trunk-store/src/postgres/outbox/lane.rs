@@ -19,7 +19,7 @@ const NO_ACCOUNT: i64 = 0;
 pub(super) struct Lane {
     pub(super) account: i64,
     pub(super) customer: Uuid,
-    pub(super) lane: i16,
+    pub(super) number: i16,
 }
 
 /// Returns the values of the columns `account` and `customer`.
@@ -39,8 +39,8 @@ impl Lane {
     /// The lane of a subject. A subject has one owner.
     pub(super) fn of(owner: Owner, subject: Uuid) -> Self {
         let (account, customer) = columns(owner);
-        let lane = i16::try_from(subject.as_u64_pair().1 % LANES).unwrap_or_default();
-        Self { account, customer, lane }
+        let number = i16::try_from(subject.as_u64_pair().1 % LANES).unwrap_or_default();
+        Self { account, customer, number }
     }
 
     pub(super) async fn lock(&self, transaction: &Transaction<'_>) -> Done<()> {
@@ -49,7 +49,7 @@ impl Lane {
         transaction
             .execute_typed(
                 select,
-                &[(&self.account, Type::INT8), (&self.customer, Type::UUID), (&self.lane, Type::INT2)],
+                &[(&self.account, Type::INT8), (&self.customer, Type::UUID), (&self.number, Type::INT2)],
             )
             .await?;
         Ok(())

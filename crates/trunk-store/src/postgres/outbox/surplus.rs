@@ -24,12 +24,11 @@ macro_rules! overfull {
 const OVERFULL: &str = concat!("SELECT customer ", overfull!(), " ORDER BY sum(waiting), customer");
 const IS_OVERFULL: &str = concat!("SELECT EXISTS (SELECT 1 ", overfull!(), ")");
 
-/// Selects the customers with an event, among a number of their oldest, that happened before a time.
+/// Selects the customers with an event that happened before a time.
 const AGED: &str = "SELECT c.customer FROM (\
          SELECT DISTINCT customer FROM outbox_lane WHERE account = 0 AND waiting > 0) AS c \
-     WHERE EXISTS (SELECT 1 FROM (SELECT o.created_at FROM outbox o \
-         WHERE o.account = 0 AND o.customer = c.customer ORDER BY o.number LIMIT $2) AS oldest \
-         WHERE oldest.created_at < $1) ORDER BY c.customer";
+     WHERE EXISTS (SELECT 1 FROM outbox o \
+         WHERE o.account = 0 AND o.customer = c.customer AND o.created_at < $1) ORDER BY c.customer";
 
 /// Drops, among a number of the oldest waiting events of a customer, those that happened before a time, and counts them.
 const DROP: &str = "WITH gone AS (\
@@ -68,7 +67,7 @@ pub(super) async fn drop_surplus(
         .await?;
     let overfull: Vec<Uuid> = overfull.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let before = bounds.before.as_unix_millis();
-    let aged = transaction.query_typed(AGED, &[(&before, Type::INT8), (&bound(max), Type::INT8)]).await?;
+    let aged = transaction.query_typed(AGED, &[(&before, Type::INT8)]).await?;
     let aged: Vec<Uuid> = aged.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let both: Vec<Uuid> = overfull.iter().chain(&aged).copied().collect();
     if both.is_empty() {

@@ -30,7 +30,8 @@ CREATE TABLE outbox_queue (
 CREATE INDEX outbox_queue_turn ON outbox_queue (account, customer, due_at, first);
 CREATE INDEX outbox_queue_lane ON outbox_queue (account, customer, lane, due_at);
 CREATE INDEX outbox_queue_due ON outbox_queue (due_at);
-CREATE INDEX outbox_queue_held ON outbox_queue (holder, held_until) WHERE holder IS NOT NULL;
+-- Without the end of the lease: to extend one changes no index.
+CREATE INDEX outbox_queue_held ON outbox_queue (holder) WHERE holder IS NOT NULL;
 
 -- The waiting events. One that is delivered, given up or dropped is deleted.
 CREATE TABLE outbox (
@@ -49,6 +50,7 @@ CREATE TABLE outbox (
     PRIMARY KEY (subject, number)
 );
 CREATE INDEX outbox_oldest ON outbox (account, customer, number);
+CREATE INDEX outbox_aged ON outbox (customer, created_at) WHERE account = 0;
 
 -- The history of attempts.
 CREATE TABLE delivery (

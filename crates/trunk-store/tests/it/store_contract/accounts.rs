@@ -13,6 +13,7 @@ use crate::support::records::{
 };
 
 use super::equals;
+use crate::support::within;
 
 pub(super) async fn accounts_and_their_keys_are_kept_apart(store: &impl Store) {
     let first = store.create_account(account(1, "first"), key(11, "key-1")).await.unwrap();
@@ -137,8 +138,13 @@ pub(super) async fn a_write_completes_although_its_caller_stopped_waiting(store:
     drop(store.remove_key(third.number, id(13)));
     commit(store, vec![insert(trunks(1), id(1), trunk("after all of that", &json!({})))]).await;
     let known = async |secret: &str| store.account_by_key(KeyDigest::of(secret)).await.unwrap().is_some();
-    assert!(known("key-1").await && known("key-2").await);
-    assert!(!known("key-3").await, "a removed key is refused, even if the client disconnected meanwhile");
+    // Writes of several connections are not in the order in which they were asked for.
+    within("the writes that nothing waits for", async {
+        while !(known("key-1").await && known("key-2").await && !known("key-3").await) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 pub(super) async fn a_reset_deletes_only_the_account_that_it_names(store: &impl Store) {

@@ -81,7 +81,7 @@ pub(super) async fn of_secrets_that_are_enabled_at_once_one_is(store: &impl Stor
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == full).count(), 5, "{outcomes:?}");
     let (all, enabled) = ids(store, one).await;
     assert_eq!((all.len() as u64, enabled.len()), (most, 1));
-    let enables = all.iter().map(|id| store.enable_callback_secret(one, *id, true));
-    assert!(join_all(enables).await.iter().all(|outcome| *outcome == Ok(true)));
+    let switches = all.iter().map(|id| store.enable_callback_secret(one, *id, true));
+    assert!(join_all(switches).await.iter().all(|outcome| *outcome == Ok(true)));
     assert_eq!(ids(store, one).await.1.len(), 1);
 }

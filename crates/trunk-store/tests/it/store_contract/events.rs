@@ -3,6 +3,7 @@
 //! Events are distinguished by a label in their bodies: numbers are the engine's own.
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use didww_types::Timestamp;
@@ -406,4 +407,52 @@ async fn subjects_due(store: &impl Events, node: i64) -> HashSet<Uuid> {
     let answers = join_all((1..=5).map(|of_owner| store.due_events(due(of_owner)))).await;
     let events = answers.into_iter().flat_map(Result::unwrap);
     events.map(|pending| pending.event.subject).collect()
+}
+
+/// Two nodes write events of the same calls and send them, at the same time.
+pub(super) async fn two_nodes_send_each_event_once_and_in_its_order(one: &impl Store, other: &impl Store) {
+    const CALLS: u32 = 6;
+    const EVENTS: u32 = 20;
+    let write = |call: u32| async move {
+        for label in 0..EVENTS {
+            let event = vec![webhook((call % 2).into(), u128::from(call) + 10, call * 100 + label)];
+            let written = if label % 2 == 0 { one.commit(event).await } else { other.commit(event).await };
+            written.unwrap();
+        }
+    };
+    let sent = Mutex::new(Vec::new());
+    let is_sending = Mutex::new(HashSet::new());
+    let is_over = || sent.lock().unwrap().len() >= usize::try_from(CALLS * EVENTS).unwrap();
+    let nodes = join(
+        send_until(&is_over, one, NODE, (&sent, &is_sending)),
+        send_until(&is_over, other, OTHER_NODE, (&sent, &is_sending)),
+    );
+    join(join_all((0..CALLS).map(write)), nodes).await;
+    let sent = sent.into_inner().unwrap();
+    for call in 0..CALLS {
+        let own: Vec<u32> = sent.iter().copied().filter(|label| label / 100 == call).collect();
+        assert_eq!(own, (call * 100..call * 100 + EVENTS).collect::<Vec<_>>(), "each once, and in order");
+    }
+    assert_eq!(one.backlog(None).await.unwrap(), Backlog::default());
+}
+
+/// Sends events as a node until all are sent. No other node sends an event of the same call meanwhile.
+async fn send_until(
+    is_over: &impl Fn() -> bool,
+    store: &impl Store,
+    node: i64,
+    (sent, is_sending): (&Mutex<Vec<u32>>, &Mutex<HashSet<Uuid>>),
+) {
+    while !is_over() {
+        let due = Due { node, now: at(1_000), until: at(60_000), limit: 2, of_owner: 2 };
+        for event in store.due_events(due).await.unwrap() {
+            let subject = event.event.subject;
+            assert!(is_sending.lock().unwrap().insert(subject), "another node sends an event of the call");
+            tokio::task::yield_now().await;
+            sent.lock().unwrap().push(event.event.body.parse().unwrap());
+            is_sending.lock().unwrap().remove(&subject);
+            store.attempted(node, delivered(&event)).await.unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
 }

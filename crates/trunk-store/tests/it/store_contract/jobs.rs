@@ -269,8 +269,8 @@ pub(super) async fn jobs_are_taken_by_one_of_two(one: &impl Store, other: &impl 
     commit(one, jobs.collect()).await;
     let mut taken = Vec::new();
     for now in (0..60).step_by(6) {
-        let takes = (0..4).map(|_| join(take_as(one, NODE, now + 5), take_as(other, OTHER_NODE, now + 5)));
-        for (own, others) in join_all(takes).await {
+        let rounds = (0..4).map(|_| join(take_as(one, NODE, now + 5), take_as(other, OTHER_NODE, now + 5)));
+        for (own, others) in join_all(rounds).await {
             taken.extend(own.into_iter().chain(others));
         }
     }

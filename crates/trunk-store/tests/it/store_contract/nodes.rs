@@ -86,8 +86,8 @@ pub(super) async fn the_calls_of_a_dead_node_are_settled_once(
     // Those who were thought dead write their records after all.
     commit(heir, vec![record(2, "0.7")]).await;
     commit(dies, vec![record(1, "0.7"), record(2, "0.7")]).await;
-    let charges = third.charges_since(at(0)).await.unwrap();
-    let mut prices: Vec<&str> = charges.iter().map(|charge| charge.price.as_str()).collect();
+    let charged = third.charges_since(at(0)).await.unwrap();
+    let mut prices: Vec<&str> = charged.iter().map(|charge| charge.price.as_str()).collect();
     prices.sort_unstable();
     assert_eq!(prices, ["0.1", "0.2", "0.3"], "each call is charged once");
     assert_eq!(third.remove_node(dies.node()).await, Ok(true));
@@ -107,4 +107,6 @@ pub(super) async fn the_calls_of_a_dead_node_are_settled_once(
 pub(super) async fn two_nodes_share_what_is_due(one: &impl Store, other: &impl Store) {
     super::jobs::jobs_are_taken_by_one_of_two(one, other).await;
     super::events::subjects_are_taken_by_one_of_two(one, other).await;
+    one.reset(None, false).await.unwrap();
+    super::events::two_nodes_send_each_event_once_and_in_its_order(one, other).await;
 }

@@ -1,9 +1,12 @@
 //! The engine on PostgreSQL, against a server that the tests start.
 
-use trunk_store::PostgresStore;
+use std::time::Duration;
+
+use trunk_store::{PostgresOptions, PostgresStore};
 
 use super::{Factory, feed, nodes};
-use crate::support::postgres::{Database, server};
+use crate::support::postgres::{Database, Pooler, server};
+use crate::support::within;
 
 /// Opens the engine on a database of its own.
 pub(super) struct Postgres;
@@ -15,6 +18,20 @@ impl Factory for Postgres {
     async fn open() -> (PostgresStore, Database) {
         let database = server().migrated().await;
         (database.node(0).await, database)
+    }
+}
+
+/// Opens the engine behind a pooler that gives each transaction any connection.
+pub(super) struct PgBouncer;
+
+impl Factory for PgBouncer {
+    type Store = PostgresStore;
+    type Kept = Database;
+
+    async fn open() -> (PostgresStore, Database) {
+        let database = server().migrated().await;
+        let options = PostgresOptions::new(Pooler::shared().parameters(&database));
+        (PostgresStore::open(options).await.unwrap(), database)
     }
 }
 
@@ -36,4 +53,24 @@ async fn the_calls_of_a_dead_node_are_settled_once_by_those_that_are_left() {
 async fn two_nodes_never_take_the_same_jobs_and_events() {
     let database = server().migrated().await;
     nodes::two_nodes_share_what_is_due(&database.node(0).await, &database.node(1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_listen_keep_the_contract_of_the_feed() {
+    let database = server().migrated().await;
+    let node = async |number| {
+        let mut options = PostgresOptions::new(Pooler::shared().parameters(&database));
+        (options.node, options.listen) = (number, Some(database.parameters()));
+        PostgresStore::open(options).await.unwrap()
+    };
+    let (one, other) = (node(0).await, node(1).await);
+    feed::another_node_sees_each_change_in_time_and_once(&one, &other).await;
+    let listens =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    within("listening", async {
+        while database.execute(listens) != "2" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }

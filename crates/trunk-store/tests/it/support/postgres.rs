@@ -63,7 +63,7 @@ impl Server {
     pub fn boot(&self, settings: &str) {
         // No TCP, so no port; and nothing of it must survive a power cut.
         let mut options = format!(
-            "-c listen_addresses='' -c fsync=off -c max_connections=400 -k {}",
+            "-c listen_addresses='' -c fsync=off -c max_connections=400 -c deadlock_timeout=100ms -k {}",
             self.folder.display()
         );
         let _infallible = write!(options, " {settings}");
@@ -119,6 +119,7 @@ impl Server {
             let store = PostgresStore::open(PostgresOptions::new(self.parameters(TEMPLATE))).await.unwrap();
             trunk_store::Engine::close(&store).await.unwrap();
         };
+        // Only that of the server that all tests share is made: others have no template.
         MADE.get_or_init(make).await;
         self.database(Some(TEMPLATE))
     }
@@ -134,6 +135,61 @@ impl Server {
             .args(template.map(|template| format!("--template={template}")))
             .arg(&name));
         Database { server: self, name }
+    }
+}
+
+/// `PgBouncer` in front of a server, in transaction mode.
+pub struct Pooler {
+    folder: PathBuf,
+    _life: ChildStdin,
+}
+
+impl Pooler {
+    /// The port, which only names the socket.
+    const PORT: u16 = 6_432;
+
+    /// The pooler in front of the server that the tests of this binary share.
+    pub fn shared() -> &'static Self {
+        static POOLER: OnceLock<Pooler> = OnceLock::new();
+        POOLER.get_or_init(|| Self::start(server()))
+    }
+
+    fn start(server: &Server) -> Self {
+        let folder = server.folder.join("pooler");
+        let settings = format!(
+            "[databases]\n* = host={} user={USER}\n[pgbouncer]\nlisten_port = {}\nunix_socket_dir = {}\nauth_type = any\n\
+             pool_mode = transaction\ndefault_pool_size = 8\nmax_client_conn = 1000\nlogfile = {}/log\n",
+            server.folder.display(),
+            Self::PORT,
+            folder.display(),
+            folder.display(),
+        );
+        let file = server.folder.join("pooler.ini");
+        std::fs::write(&file, settings).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(&folder).arg(&file));
+        }
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].iter().find(|path| Path::new(path).exists());
+        let program = program.unwrap_or_else(|| panic!("PgBouncer is missing: apt-get install pgbouncer"));
+        let mut watch = as_postgres(Path::new("sh"), &server.folder);
+        watch.args(["-c", r#""$1" -q "$2" & read end; kill $!"#, "watch", program]).arg(&file);
+        watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let life = watch.spawn().unwrap().stdin.take().unwrap();
+        let socket = folder.join(format!(".s.PGSQL.{}", Self::PORT));
+        for _ in 0..1_000 {
+            if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+                return Self { folder, _life: life };
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("PgBouncer does not listen at {}", socket.display());
+    }
+
+    /// Parameters for a connection to a database through the pooler.
+    pub fn parameters(&self, database: &Database) -> String {
+        format!("host={} port={} user={USER} dbname={}", self.folder.display(), Self::PORT, database.name)
     }
 }
 

@@ -1,0 +1,206 @@
+//! What the engine on PostgreSQL does when transactions meet, when the server is slow, and when it is away.
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use serde_json::json;
+use trunk_store::{
+    Accounts as _, CHANGE_DELAY, Change, ChangeFeed as _, Changes, Engine as _, Follower, Interest,
+    PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth, Writes as _,
+};
+
+use crate::support::postgres::{Server, server};
+use crate::support::records::{account, commit, everything, found, id, insert, key, replace, trunk, trunks};
+use crate::support::{DEADLINE, within};
+
+/// Waits until something is true.
+async fn until(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !is_true().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_transactions_that_wait_for_each_other_one_is_repeated() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let deadlocks = || {
+        let count = format!("SELECT deadlocks FROM pg_stat_database WHERE datname = '{}'", database.name());
+        database.execute(&count).parse::<u32>().unwrap()
+    };
+    // Each inserts both names, in opposite order, with a change between them that keeps them apart.
+    let pair = |first: u128, second: u128, at: u128| {
+        let step = Change::Step(Timestamp::from_unix_millis(0));
+        let of = |place, name: u128| insert(trunks(1), id(place), trunk(&name.to_string(), &json!({})));
+        vec![of(at, first), step, of(at + 1, second)]
+    };
+    let mut round = 0;
+    while deadlocks() == 0 {
+        assert!(round < 500, "no two transactions waited for each other");
+        let names = (2 * round, 2 * round + 1);
+        let writes = [
+            store.commit(pair(names.0, names.1, 10 * round + 1_000)),
+            store.commit(pair(names.1, names.0, 10 * round + 1_005)),
+        ];
+        let outcomes = within("two writes", futures_util::future::join_all(writes)).await;
+        let taken = Err(StoreError::Taken("name".to_owned()));
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == taken).count(), 1, "{outcomes:?}");
+        round += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_waits_too_long_is_ended_by_the_server() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let made = commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    other.batch_execute("BEGIN; SELECT * FROM record FOR UPDATE").await.unwrap();
+    let write = store.commit(vec![replace(trunks(1), made.clone(), trunk("b", &json!({})))]);
+    assert_eq!(within("a write", write).await, Err(StoreError::Overloaded));
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("the end of the statement", async || database.execute(waiting) == "0").await;
+    assert_eq!(
+        found(&store, trunks(1), id(1)).await,
+        made,
+        "reads wait for no write, and nothing was changed"
+    );
+    other.batch_execute("ROLLBACK").await.unwrap();
+    commit(&store, vec![replace(trunks(1), made, trunk("b", &json!({})))]).await;
+}
+
+/// Waits until a follower must load anew.
+async fn assert_loads_anew(follower: &mut Follower) {
+    until("the followers load anew", async || matches!(follower.changes(), Changes::LoadAnew)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_break_are_replaced_and_followers_load_anew() {
+    let database = server().migrated().await;
+    let (store, other) = (database.node(0).await, database.node(1).await);
+    commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+    let mut follower = store.follow(Interest::Everything);
+    for n in 2..12_u128 {
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        assert_eq!(found(&store, trunks(1), id(1)).await.revision, 0);
+        commit(&other, vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]).await;
+        assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, u64::try_from(n).unwrap());
+    }
+    assert_loads_anew(&mut follower).await;
+    until("the other node's write is in the feed", async || {
+        let last = found(&other, trunks(1), id(1)).await;
+        commit(&other, vec![replace(trunks(1), last, trunk("a", &json!({})))]).await;
+        tokio::time::sleep(CHANGE_DELAY).await;
+        !follower.is_current() && matches!(follower.changes(), Changes::Since(_))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
+    let server: &'static Server = Box::leak(Box::new(Server::start("")));
+    let parameters = server.parameters("postgres");
+    let store = PostgresStore::open(PostgresOptions::new(parameters)).await.unwrap();
+    let owner = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap();
+    let mut health = store.write_health();
+    for round in 0..3_u128 {
+        server.stop();
+        let read = within("a read", store.find(trunks(owner.number), id(1))).await;
+        assert_eq!(read, Err(StoreError::Unavailable));
+        let write = insert(trunks(owner.number), id(100 + round), trunk(&round.to_string(), &json!({})));
+        assert_eq!(within("a write", store.commit(vec![write.clone()])).await, Err(StoreError::Unavailable));
+        assert_eq!(store.check().await, Err(StoreError::Unavailable));
+        let is_away = |health: &WriteHealth| *health == WriteHealth::Away;
+        within("the report", health.wait_for(is_away)).await.unwrap();
+        until("look-ups of keys fail", async || store.key_by_id(id(2)).await == Err(StoreError::Unavailable))
+            .await;
+        server.boot("");
+        let back = async {
+            while store.commit(vec![write.clone()]).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2), back).await.unwrap();
+        assert_eq!(store.key_by_id(id(2)).await.unwrap().unwrap().account, owner);
+        within("the report", health.wait_for(|health| *health == WriteHealth::Writable)).await.unwrap();
+    }
+    let total = store.list(everything(trunks(owner.number))).await.unwrap().total;
+    assert_eq!(total, 3, "of each round the write that was answered");
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_is_exact_however_many_nodes_create_records() {
+    const QUOTA: u64 = 90;
+    let database = server().migrated().await;
+    let node = async |number| {
+        let mut options = PostgresOptions::new(database.parameters());
+        let mut limits = StoreLimits::default();
+        limits.records = Some(QUOTA);
+        (options.node, options.limits) = (number, limits);
+        PostgresStore::open(options).await.unwrap()
+    };
+    let nodes = [node(0).await, node(1).await];
+    let write = |n: u128| {
+        let made = insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})));
+        nodes[usize::from(n % 2 == 0)].commit(vec![made])
+    };
+    let outcomes = futures_util::future::join_all((0..140).map(write)).await;
+    let refused = StoreError::Quota { kind: "voice_out_trunks", most: QUOTA };
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 90);
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref() == Err(&refused)).count(), 50);
+    assert_eq!(nodes[0].list(everything(trunks(1))).await.unwrap().total, QUOTA);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_one_node_removes_is_refused_by_the_others_in_time() {
+    let database = server().migrated().await;
+    let (one, other) = (database.node(0).await, database.node(1).await);
+    let owner = one.create_account(account(1, "one"), key(11, "secret")).await.unwrap();
+    let known = async || other.key_by_id(id(11)).await.unwrap().is_some();
+    tokio::time::timeout(CHANGE_DELAY, async {
+        while !known().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(other.accounts().await.unwrap(), [owner.clone()]);
+    assert!(one.remove_key(owner.number, id(11)).await.unwrap());
+    tokio::time::timeout(CHANGE_DELAY, async {
+        while known().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(DEADLINE > CHANGE_DELAY);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_completes_the_writes_that_have_begun_and_refuses_the_others() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let write = |n: u128| store.commit(vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]);
+    let begun: Vec<_> = (0..20).map(write).collect();
+    within("closing", store.close()).await.unwrap();
+    for outcome in futures_util::future::join_all(begun).await {
+        outcome.unwrap();
+    }
+    assert!(matches!(write(100).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.find(trunks(1), id(1)).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.key_by_id(id(1)).await, Err(StoreError::Failed(_))));
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    until("the end of the connections", async || database.execute(connections) == "0").await;
+    let other = database.node(0).await;
+    assert_eq!(other.list(everything(trunks(1))).await.unwrap().total, 20);
+}

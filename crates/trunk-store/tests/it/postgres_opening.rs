@@ -1,0 +1,211 @@
+//! Opening a database on a server: by several nodes at once, of another release, and with other declarations.
+
+use std::time::Duration;
+
+use didww_types::FilterTest;
+use serde_json::json;
+use trunk_store::{
+    Condition, Engine as _, IndexValue, ListQuery, Order, PostgresOpenError, PostgresOptions, PostgresStore,
+    Records as _, Scope,
+};
+
+use crate::support::postgres::{Database, Server, server};
+use crate::support::records::{commit, did, dids, everything, id, insert, trunk, trunks};
+use crate::support::within;
+
+/// Number of DIDs: more than one batch of indexing.
+const DIDS: u32 = 2_500;
+
+async fn open(database: &Database) -> Result<PostgresStore, PostgresOpenError> {
+    PostgresStore::open(PostgresOptions::new(database.parameters())).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_database_that_many_nodes_open_at_once_is_migrated_by_one_of_them() {
+    let database = server().empty();
+    let nodes = (0..6).map(|_| open(&database));
+    let nodes: Vec<PostgresStore> = within("opening", futures_util::future::join_all(nodes))
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    commit(&nodes[0], vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+    for node in &nodes {
+        assert_eq!(node.list(everything(trunks(1))).await.unwrap().total, 1);
+    }
+    let versions = database.execute("SELECT count(*), min(version), count(migrator) FROM schema_version");
+    assert_eq!(versions, "1|1|0");
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_both_numbers() {
+    let database = server().migrated().await;
+    database.execute("UPDATE schema_version SET version = 99");
+    let error = open(&database).await.unwrap_err();
+    assert!(matches!(error, PostgresOpenError::Newer { schema: 99, known: 1 }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("schema 99") && text.contains("up to 1"), "{text}");
+    assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), "99|", "nothing is changed");
+}
+
+#[tokio::test]
+async fn a_node_that_died_while_it_migrated_blocks_the_others_until_its_lease_ends() {
+    let database = server().migrated().await;
+    database.execute(
+        "UPDATE schema_version SET migrator = '00000000-0000-0000-0000-000000000001', \
+         lease_until = now() + interval '1 second'",
+    );
+    let opening = open(&database);
+    tokio::pin!(opening);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "another node may still migrate");
+    within("waiting for the lease", opening).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_is_an_error_at_once() {
+    let error = PostgresStore::open(PostgresOptions::new("host=/nowhere user=tests")).await.unwrap_err();
+    assert!(matches!(error, PostgresOpenError::Engine(_)), "{error}");
+    let missing = server().parameters("missing");
+    let error = PostgresStore::open(PostgresOptions::new(missing)).await.unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+fn sorted(query: ListQuery, attribute: &'static str) -> ListQuery {
+    ListQuery { order: vec![Order { attribute, descending: false }], limit: 10_000, ..query }
+}
+
+async fn assert_complete(database: &Database, scope: Scope) {
+    let store = open(database).await.unwrap();
+    let list = store.list(sorted(everything(scope), "number")).await.unwrap();
+    let numbers: Vec<String> = list
+        .records
+        .iter()
+        .map(|record| record.attributes().unwrap()["number"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((numbers.len(), list.total), (DIDS as usize, u64::from(DIDS)));
+    assert!(numbers.is_sorted());
+    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+    let query = ListQuery { conditions: vec![blocked], limit: 10_000, ..everything(scope) };
+    let list = store.list(query).await.unwrap();
+    assert_eq!((list.records.len(), list.total), (DIDS.div_ceil(3) as usize, u64::from(DIDS.div_ceil(3))));
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_older_than_a_sort_or_filter_mark_are_in_its_lists() {
+    let database = server().migrated().await;
+    let store = open(&database).await.unwrap();
+    let changes = (0..DIDS).map(|n| {
+        let number = format!("{:05}", (n * 7_919) % 100_000);
+        insert(dids(1), id(100 + u128::from(n)), did(&number, &json!({ "blocked": n % 3 == 0 })))
+    });
+    commit(&store, changes.collect()).await;
+    store.close().await.unwrap();
+    drop(store);
+    let of = |attribute: &str| format!("(SELECT number FROM symbol WHERE name = 'dids/{attribute}')");
+    for attribute in ["number", "blocked"] {
+        let field = of(attribute);
+        database.execute(&format!(
+            "DELETE FROM facet WHERE field = {field}; DELETE FROM indexed WHERE field = {field}"
+        ));
+    }
+    assert_complete(&database, dids(1)).await;
+    // As a process leaves it that ended after the first batches, and with entries of another form.
+    let (number, blocked) = (of("number"), of("blocked"));
+    database.execute(&format!(
+        "UPDATE indexed SET after = (SELECT min(number) FROM record) WHERE field = {number}; \
+         UPDATE indexed SET form = 'time' WHERE field = {blocked}; \
+         UPDATE facet SET value = '\\x02ff' WHERE field = {blocked}"
+    ));
+    assert_complete(&database, dids(1)).await;
+}
+
+#[tokio::test]
+async fn a_database_whose_records_break_a_new_unique_mark_is_refused_and_says_which() {
+    let database = server().migrated().await;
+    let store = open(&database).await.unwrap();
+    let of = |number: u128, name: &str| insert(trunks(1), id(number), trunk(name, &json!({})));
+    commit(&store, vec![of(10, "Main"), of(11, "Other"), of(12, "Third")]).await;
+    drop(store);
+    database.execute(
+        "UPDATE record SET attributes = replace(attributes, '\"name\":\"Other\"', '\"name\":\"Main\"'); \
+         UPDATE indexed SET form = 'plain' WHERE field = (SELECT number FROM symbol WHERE name = 'voice_out_trunks/name')",
+    );
+    for _ in 0..2 {
+        let error = open(&database).await.unwrap_err();
+        assert!(
+            matches!(&error, PostgresOpenError::Duplicates { records: 1, values, .. } if values == &["Main"]),
+            "{error}"
+        );
+        assert!(error.to_string().contains("voice_out_trunks/name"), "{error}");
+    }
+}
+
+/// Makes an authority, and a certificate of it for `localhost`, in the folder of a server.
+fn certificates(server: &Server) {
+    let openssl = |arguments: &str| {
+        let mut command = server.program("/usr/bin/env");
+        command.arg("openssl").args(arguments.split_whitespace());
+        crate::support::postgres::run(&mut command);
+    };
+    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    openssl(&format!("{new} -subj /CN=tests -keyout ca.key -out ca.pem"));
+    openssl(&format!(
+        "{new} -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+         -CA ca.pem -CAkey ca.key -keyout server.key -out server.pem"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_must_prove_what_the_address_asks_for() {
+    let server: &'static Server = Box::leak(Box::new(Server::start("")));
+    certificates(server);
+    server.stop();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = server.folder().display();
+    server.boot(&format!(
+        "-c listen_addresses=localhost -c port={port} -c ssl=on -c ssl_cert_file={folder}/server.pem \
+         -c ssl_key_file={folder}/server.key"
+    ));
+    let open = async |host: &str, settings: &str| {
+        let url = format!("postgres://tests@{host}:{port}/postgres?application_name=asked&{settings}");
+        PostgresStore::open(PostgresOptions::new(url)).await
+    };
+    let parameters = format!("{} port={port}", server.parameters("postgres"));
+    let (watch, connection) = tokio_postgres::connect(&parameters, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let encrypted = async || {
+        let select = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                      WHERE application_name = 'asked'";
+        watch.query_one(select, &[]).await.unwrap().get::<_, Option<bool>>(0)
+    };
+    let root = format!("sslrootcert={folder}/ca.pem");
+    for (host, settings, is_encrypted) in [
+        ("localhost", "sslmode=disable".to_owned(), false),
+        ("localhost", "sslmode=prefer".to_owned(), true),
+        ("127.0.0.1", "sslmode=require".to_owned(), true),
+        ("127.0.0.1", format!("sslmode=require&{root}"), true),
+        ("127.0.0.1", format!("sslmode=verify-ca&{root}"), true),
+        ("localhost", format!("sslmode=verify-full&{root}"), true),
+    ] {
+        let store = open(host, &settings).await.unwrap_or_else(|error| panic!("{host} {settings}: {error}"));
+        store.check().await.unwrap();
+        assert_eq!(encrypted().await, Some(is_encrypted), "{host} {settings}");
+        drop(store);
+        within("the end of the connections", async {
+            while encrypted().await.is_some() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+    for (host, settings) in [
+        ("127.0.0.1", format!("sslmode=verify-full&{root}")),
+        ("localhost", "sslmode=verify-full".to_owned()),
+        ("localhost", "sslmode=verify-ca&sslrootcert=system".to_owned()),
+    ] {
+        let error = open(host, &settings).await.unwrap_err();
+        assert!(matches!(error, PostgresOpenError::Engine(_)), "{host} {settings}: {error}");
+    }
+}
