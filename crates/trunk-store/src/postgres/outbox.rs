@@ -115,7 +115,7 @@ pub(super) async fn insert(transaction: &Transaction<'_>, events: &[&NewEvent]) 
 
 /// The lane of a subject.
 pub(super) fn lane_of(subject: uuid::Uuid) -> i16 {
-    Lane::of(crate::Owner::Account(0), subject).lane
+    Lane::of(crate::Owner::Account(0), subject).number
 }
 
 /// Deletes the events of one account, or of all owners.

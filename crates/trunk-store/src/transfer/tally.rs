@@ -23,6 +23,8 @@ pub struct Total {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     totals: Vec<Total>,
+    /// Over the names and digests of the tables that have ended.
+    ended: Sha256,
     current: Option<(Table, u64, Sha256)>,
     text: Vec<u8>,
 }
@@ -49,19 +51,17 @@ impl Tally {
         }
     }
 
-    fn current(&self) -> Option<Total> {
-        self.current.as_ref().map(|(table, rows, hash)| total(*table, *rows, hash))
-    }
-
     /// The table of the last row, the number of its rows so far, and a digest over the digests of all tables so far.
     pub(crate) fn mark(&self) -> Option<Total> {
-        let current = self.current()?;
-        let mut all = Sha256::new();
-        for total in self.totals.iter().chain([&current]) {
-            all.update(total.table.name());
-            all.update(&total.digest);
-        }
-        Some(total(current.table, current.rows, &all))
+        self.current.as_ref().map(|(table, rows, hash)| total(*table, *rows, &self.with(*table, hash)))
+    }
+
+    /// The digest over the tables that have ended and this one.
+    fn with(&self, table: Table, hash: &Sha256) -> Sha256 {
+        let mut all = self.ended.clone();
+        all.update(table.name());
+        all.update(hash.clone().finalize());
+        all
     }
 
     /// The table of the last row, and the number of its rows so far.
@@ -69,15 +69,17 @@ impl Tally {
         self.current.as_ref().map(|(table, rows, _)| (*table, *rows))
     }
 
-    /// The beginning of the digest of the table so far.
+    /// The beginning of the digest of a mark.
     pub(crate) fn check(&self) -> String {
-        let digest = self.current.as_ref().map(|(_, _, hash)| hash.clone().finalize());
+        let digest = self.current.as_ref().map(|(table, _, hash)| self.with(*table, hash).finalize());
         hex(digest.as_deref().and_then(|digest| digest.get(..CHECK_BYTES)).unwrap_or_default())
     }
 
     fn end_table(&mut self) {
-        self.totals.extend(self.current());
-        self.current = None;
+        if let Some((table, rows, hash)) = self.current.take() {
+            self.ended = self.with(table, &hash);
+            self.totals.push(total(table, rows, &hash));
+        }
     }
 
     /// The totals of every table that has rows.
