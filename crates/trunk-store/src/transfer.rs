@@ -10,134 +10,35 @@
 //! The clocks, leases and heartbeats of nodes, the change feed and the counts of commits belong to one database, and are not
 //! in a transfer.
 //!
-//! Bounds: [`PAGE_ROWS`] and [`PAGE_BYTES`] of a page, [`PAGES_AHEAD`] pages that are read before they are written.
+//! Bounds: `PAGE_ROWS` and `PAGE_BYTES` of a page, `PAGES_AHEAD` pages (`bounds`) that are read before they are written.
 
 mod backup;
-mod error;
-mod pages;
-mod place;
-mod row;
-mod table;
-mod tally;
+pub(crate) mod bounds;
+pub(crate) mod error;
+pub(crate) mod pages;
+pub(crate) mod place;
+pub(crate) mod row;
+mod source;
+mod step;
+pub(crate) mod table;
+pub(crate) mod tally;
+mod write_backup;
 
-use std::path::Path;
-
-pub use backup::{BackupHead, write_backup};
+pub use backup::BackupHead;
+pub use bounds::FORMAT;
 pub use error::TransferError;
 pub use place::Place;
+pub use source::Source;
+pub use step::{Phase, Report, Step};
 pub use table::Table;
 pub use tally::Total;
+pub use write_backup::write_backup;
 
-pub(crate) use pages::{PageSender, Pages, pages};
-pub(crate) use row::{Cell, Page, Row};
-pub(crate) use table::{Column, Kind};
-
-use crate::server_transfer::{ServerSource, ServerTarget};
-use crate::sqlite::transfer::{SqliteSource, SqliteTarget};
-use backup::BackupFile;
-use tally::Tally;
-
-/// The number of the format of backups, and of the digests.
-pub const FORMAT: u64 = 1;
-/// Maximum number of rows of a page.
-pub(crate) const PAGE_ROWS: usize = 500;
-/// Number of bytes after which a page ends.
-pub(crate) const PAGE_BYTES: usize = 1 << 20;
-/// Maximum number of pages that are read before they are written.
-const PAGES_AHEAD: usize = 4;
-
-/// What a transfer does now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Phase {
-    /// Reads the whole backup, to find out whether it is intact.
-    Check,
-    /// Writes the rows.
-    Copy,
-    /// Builds what is derived from the rows.
-    Index,
-    /// Reads the target back.
-    Verify,
-}
-
-/// How far a transfer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// What it does.
-    pub phase: Phase,
-    /// Number of rows that are done in this phase.
-    pub done: u64,
-    /// Number of rows in all; 0 if it is not known.
-    pub of: u64,
-}
-
-/// Receives the steps of a transfer.
-pub type Report<'a> = &'a mut (dyn FnMut(Step) + Send);
-
-/// Where the rows of a transfer come from.
-#[derive(Debug)]
-pub struct Source(Inner);
-
-#[derive(Debug)]
-enum Inner {
-    Sqlite(SqliteSource),
-    Server(ServerSource),
-    Backup(BackupFile),
-}
-
-impl Source {
-    /// A database, which may be in use: what is read is one state of it, and a write is wholly in that or not at all.
-    ///
-    /// # Errors
-    /// [`TransferError`] if there is none.
-    pub fn database(place: &Place) -> Result<Self, TransferError> {
-        Ok(Self(match place {
-            Place::File(file) => Inner::Sqlite(SqliteSource::open(file)?),
-            Place::Server(_) => Inner::Server(ServerSource::open(place)?),
-        }))
-    }
-
-    /// A database that no server uses: nothing is written to it that the target would lack. A file is locked against servers
-    /// as long as the source lives. On a server, the heartbeats of nodes tell.
-    ///
-    /// # Errors
-    /// [`TransferError::InUse`], or as [`database`](Self::database).
-    pub async fn idle_database(place: &Place) -> Result<Self, TransferError> {
-        Ok(Self(match place {
-            Place::File(file) => Inner::Sqlite(SqliteSource::open_locked(file)?),
-            Place::Server(_) => {
-                let source = ServerSource::open(place)?;
-                source.refuse_running_nodes().await?;
-                Inner::Server(source)
-            }
-        }))
-    }
-
-    /// A backup. It is read completely, to find out whether it is intact.
-    ///
-    /// # Errors
-    /// [`TransferError::Damaged`], [`TransferError::Format`], or [`TransferError::File`].
-    pub fn backup(file: &Path, report: Report<'_>) -> Result<Self, TransferError> {
-        BackupFile::check(file, report).map(|backup| Self(Inner::Backup(backup)))
-    }
-
-    async fn pages(&self) -> Result<Pages, TransferError> {
-        match &self.0 {
-            Inner::Sqlite(source) => source.pages().await,
-            Inner::Server(source) => source.pages().await,
-            Inner::Backup(backup) => backup.pages().await,
-        }
-    }
-
-    /// What wrote the source.
-    fn head(&self) -> BackupHead {
-        match &self.0 {
-            Inner::Sqlite(_) => BackupHead::of("sqlite", SqliteSource::SCHEMA),
-            Inner::Server(source) => BackupHead::of("postgresql", source.schema()),
-            Inner::Backup(backup) => backup.head().clone(),
-        }
-    }
-}
+use crate::server_transfer::ServerTarget;
+use crate::sqlite::transfer::SqliteTarget;
+use pages::Pages;
+use row::Page;
+use tally::{Mark, Tally};
 
 /// A database that is written.
 #[derive(Debug)]
@@ -145,9 +46,6 @@ enum Target {
     Sqlite(Box<SqliteTarget>),
     Server(Box<ServerTarget>),
 }
-
-/// How far a target was written: the table of the last row, the number of its rows, and a digest of all rows so far.
-pub(crate) type Mark = Option<Total>;
 
 impl Target {
     /// Opens a new database, or one to which a transfer was cut off. Returns how far that came.

@@ -2,7 +2,11 @@
 
 #![expect(clippy::unused_async, reason = "they have the form of those that wait for a server")]
 
-use crate::transfer::{Mark, Page, Pages, Place, Total, TransferError};
+use crate::transfer::error::TransferError;
+use crate::transfer::pages::Pages;
+use crate::transfer::place::Place;
+use crate::transfer::row::Page;
+use crate::transfer::tally::{Mark, Total};
 
 /// No source.
 #[derive(Debug)]

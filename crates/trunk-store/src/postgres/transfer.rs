@@ -13,7 +13,8 @@ use super::address::{Address, CONNECT_LIMIT};
 use super::failure::Failure;
 use super::open_error::PostgresOpenError;
 use crate::StoreError;
-use crate::transfer::{Place, TransferError};
+use crate::transfer::error::TransferError;
+use crate::transfer::place::Place;
 
 /// Opens a connection.
 async fn connect(place: &Place) -> Result<Client, TransferError> {

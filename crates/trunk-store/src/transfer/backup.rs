@@ -12,20 +12,20 @@
 //!
 //! The file holds secrets. It is created with the mode 0600 under a temporary name, flushed, read back, and renamed.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
 
+use super::bounds::FORMAT;
 use super::error::TransferError;
 use super::pages::{Pages, pages};
 use super::row::Row;
+use super::step::{Phase, Report, Step};
 use super::table::Table;
 use super::tally::{Tally, Total};
-use super::{FORMAT, Phase, Report, Source, Step};
 
 /// What the head of a backup has as its format.
 const NAME: &str = "trunk-server backup";
@@ -55,99 +55,7 @@ impl BackupHead {
     }
 }
 
-/// Writes all rows of a source to a new file, reads it back, and gives it its name. Returns what was written.
-///
-/// # Errors
-/// [`TransferError`]; there is no file with this name then.
-pub async fn write_backup(
-    source: &Source,
-    file: &Path,
-    report: Report<'_>,
-) -> Result<Vec<Total>, TransferError> {
-    if file.symlink_metadata().is_ok() {
-        return Err(TransferError::Exists { file: file.to_owned() });
-    }
-    let mut partial = file.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Partial::create(PathBuf::from(partial), file)?;
-    let written = partial.write(source, report).await?;
-    let read = BackupFile::check(&partial.path, report).map_err(|error| match error {
-        TransferError::File { what, error, .. } => TransferError::File { file: file.to_owned(), what, error },
-        other => other,
-    })?;
-    if let Some((table, read, written)) = super::error::difference(&written, &read.totals) {
-        return Err(TransferError::Differs { place: file.display().to_string(), table, read, written });
-    }
-    partial.rename()?;
-    Ok(written)
-}
-
-/// A backup that is being written, which is deleted unless it is renamed.
-struct Partial<'a> {
-    path: PathBuf,
-    /// Holds the lock, so that two backups do not write one file.
-    file: File,
-    /// The name that it gets.
-    named: &'a Path,
-    is_complete: bool,
-}
-
-impl<'a> Partial<'a> {
-    fn create(path: PathBuf, named: &'a Path) -> Result<Self, TransferError> {
-        let failed = |error| TransferError::File { file: named.to_owned(), what: "written", error };
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(failed)?;
-        file.try_lock().map_err(|error| {
-            failed(std::io::Error::other(format!("another backup writes {}: {error}", path.display())))
-        })?;
-        // It is what a backup left that was killed.
-        file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0)).map_err(failed)?;
-        Ok(Self { path, file, named, is_complete: false })
-    }
-
-    async fn write(&self, source: &Source, report: Report<'_>) -> Result<Vec<Total>, TransferError> {
-        let failed = |error| TransferError::File { file: self.named.to_owned(), what: "written", error };
-        let mut pages = source.pages().await?;
-        let (of, mut done) = (pages.rows(), 0);
-        let mut to = BufWriter::with_capacity(1 << 18, &self.file);
-        to.write_all(head_line(&source.head()).as_bytes()).map_err(failed)?;
-        let (mut tally, mut line) = (Tally::default(), Vec::new());
-        report(Step { phase: Phase::Copy, done, of });
-        while let Some(page) = pages.next().await? {
-            for row in &page.rows {
-                row_line(&mut tally, page.table, row, &mut line);
-                to.write_all(&line).map_err(failed)?;
-            }
-            done += page.rows.len() as u64;
-            report(Step { phase: Phase::Copy, done, of });
-            tokio::task::yield_now().await;
-        }
-        let totals = tally.finish();
-        to.write_all(end_line(&totals).as_bytes()).and_then(|()| to.flush()).map_err(failed)?;
-        self.file.sync_all().map_err(failed)?;
-        Ok(totals)
-    }
-
-    fn rename(mut self) -> Result<(), TransferError> {
-        let renamed = std::fs::rename(&self.path, self.named).and_then(|()| {
-            let folder = self.named.parent().filter(|folder| !folder.as_os_str().is_empty());
-            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-        });
-        self.is_complete = renamed.is_ok();
-        renamed.map_err(|error| TransferError::File { file: self.named.to_owned(), what: "written", error })
-    }
-}
-
-impl Drop for Partial<'_> {
-    fn drop(&mut self) {
-        if !self.is_complete {
-            let _gone_already = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn head_line(head: &BackupHead) -> String {
+pub(super) fn head_line(head: &BackupHead) -> String {
     let BackupHead { engine, schema, server, at } = head;
     let [engine, server, at, name] =
         [engine.as_str(), server.as_str(), at.as_str(), NAME].map(|text| json!(text));
@@ -156,14 +64,14 @@ fn head_line(head: &BackupHead) -> String {
     ) + "\n"
 }
 
-fn row_line(tally: &mut Tally, table: Table, row: &Row, line: &mut Vec<u8>) {
+pub(super) fn row_line(tally: &mut Tally, table: Table, row: &Row, line: &mut Vec<u8>) {
     line.clear();
     line.extend_from_slice(format!(r#"{{"table":"{}","row":"#, table.name()).as_bytes());
     line.extend_from_slice(tally.add(table, row));
     line.extend_from_slice(format!(",\"check\":\"{}\"}}\n", tally.check()).as_bytes());
 }
 
-fn end_line(totals: &[Total]) -> String {
+pub(super) fn end_line(totals: &[Total]) -> String {
     let total = |total: &Total| {
         format!(r#"{{"table":"{}","rows":{},"digest":"{}"}}"#, total.table.name(), total.rows, total.digest)
     };
@@ -175,7 +83,7 @@ fn end_line(totals: &[Total]) -> String {
 pub(super) struct BackupFile {
     path: PathBuf,
     head: BackupHead,
-    totals: Vec<Total>,
+    pub(super) totals: Vec<Total>,
 }
 
 impl BackupFile {

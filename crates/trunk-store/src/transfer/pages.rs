@@ -2,10 +2,10 @@
 
 use tokio::sync::mpsc;
 
+use super::bounds::{PAGE_BYTES, PAGE_ROWS, PAGES_AHEAD};
 use super::error::TransferError;
 use super::row::{Page, Row};
 use super::table::Table;
-use super::{PAGE_BYTES, PAGE_ROWS, PAGES_AHEAD};
 use crate::StoreError;
 
 /// What a source sends. Without an end, it stopped reading.

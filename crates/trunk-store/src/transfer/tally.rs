@@ -19,6 +19,9 @@ pub struct Total {
     pub digest: String,
 }
 
+/// How far a target was written: the table of the last row, the number of its rows, and a digest of all rows so far.
+pub(crate) type Mark = Option<Total>;
+
 /// Counts the rows of one table after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {

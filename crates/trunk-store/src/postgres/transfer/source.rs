@@ -10,9 +10,12 @@ use super::super::failure::{Done, Failure};
 use super::super::migrate::MIGRATIONS;
 use super::statements::select;
 use super::{connect, failed};
-use crate::transfer::{
-    Cell, Column, Kind, PAGE_ROWS, PageSender, Pages, Place, Row, Table, TransferError, pages,
-};
+use crate::transfer::bounds::PAGE_ROWS;
+use crate::transfer::error::TransferError;
+use crate::transfer::pages::{PageSender, Pages, pages};
+use crate::transfer::place::Place;
+use crate::transfer::row::{Cell, Row};
+use crate::transfer::table::{Column, Kind, Table};
 
 /// The time within which a node that runs has a heartbeat.
 const HEARTBEAT_SECONDS: u64 = 30;

@@ -2,7 +2,7 @@
 //! `boolean`, `text`, `uuid`, `bytea`. What is written comes as a table `given` with the columns, those of [`derived`], and
 //! `place`, the position of the row in its table from 1: the number of rows whose own number is not part of a transfer.
 
-use crate::transfer::{Kind, Table};
+use crate::transfer::table::{Kind, Table};
 
 /// Selects the rows of a table in their order.
 pub(super) const fn select(table: Table) -> &'static str {

@@ -19,7 +19,12 @@ use super::super::symbols::Symbols;
 use super::source::ServerSource;
 use super::statements::{DERIVE, derived, insert, select};
 use super::{connect, failed, refused};
-use crate::transfer::{Cell, Kind, Mark, Page, Pages, Place, Row, Table, Total, TransferError};
+use crate::transfer::error::TransferError;
+use crate::transfer::pages::Pages;
+use crate::transfer::place::Place;
+use crate::transfer::row::{Cell, Page, Row};
+use crate::transfer::table::{Kind, Table};
+use crate::transfer::tally::{Mark, Total};
 
 /// Begins a transaction without the time limits of the server's settings.
 const BEGIN: &str =

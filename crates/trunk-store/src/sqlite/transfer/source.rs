@@ -10,7 +10,10 @@ use super::super::error::failed;
 use super::super::files::Files;
 use super::super::open::{APPLICATION_ID, MIGRATIONS, TRANSFER_ID, unusable};
 use super::statements::select;
-use crate::transfer::{Cell, Column, Kind, PageSender, Pages, Row, Table, TransferError, pages};
+use crate::transfer::error::TransferError;
+use crate::transfer::pages::{PageSender, Pages, pages};
+use crate::transfer::row::{Cell, Row};
+use crate::transfer::table::{Column, Kind, Table};
 use crate::{OpenError, StoreError};
 
 /// A database in a file.

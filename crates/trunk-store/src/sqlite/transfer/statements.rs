@@ -1,7 +1,7 @@
 //! The statements that read and write the rows of a transfer. Parameters are the columns in their order, and behind them the
 //! position of the row in its table, from 1: the number of rows whose own number is not part of a transfer.
 
-use crate::transfer::Table;
+use crate::transfer::table::Table;
 
 /// Selects the rows of a table in their order.
 pub(super) const fn select(table: Table) -> &'static str {

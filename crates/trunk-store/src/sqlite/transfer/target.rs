@@ -19,7 +19,11 @@ use super::super::symbols::Symbols;
 use super::source::{SqliteSource, store_error};
 use super::statements::{DERIVE, inserts, select};
 use crate::OpenError;
-use crate::transfer::{Cell, Mark, Page, Pages, Row, Table, Total, TransferError};
+use crate::transfer::error::TransferError;
+use crate::transfer::pages::Pages;
+use crate::transfer::row::{Cell, Page, Row};
+use crate::transfer::table::Table;
+use crate::transfer::tally::{Mark, Total};
 
 /// A new database in a file.
 #[derive(Debug)]
