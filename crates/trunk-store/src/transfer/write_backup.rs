@@ -11,7 +11,7 @@ use super::source::Source;
 use super::step::{Phase, Report, Step};
 use super::tally::{Tally, Total};
 
-/// Writes all rows of a source to a new file, reads it back, and gives it its name. Returns what was written.
+/// Writes all rows of a source to a new file, reads it back, and renames it. Returns what was written.
 ///
 /// # Errors
 /// [`TransferError`]; there is no file with this name then.

@@ -3,7 +3,8 @@
 
 use crate::transfer::table::Table;
 
-/// Selects the rows of a table in their order.
+/// Selects the rows of a table in their order. A `CROSS JOIN` is executed in the order in which it is written, which is that of
+/// the rows: nothing is sorted.
 pub(super) const fn select(table: Table) -> &'static str {
     match table {
         Table::Account => {
@@ -18,10 +19,10 @@ pub(super) const fn select(table: Table) -> &'static str {
         Table::TokenKey => "SELECT id, secret, created_at FROM token_key ORDER BY id",
         Table::Record => {
             "SELECT r.number, r.account, s.name, r.id, r.revision, r.created_at, r.attributes, r.meta \
-             FROM record r JOIN symbol s ON s.number = r.kind ORDER BY r.number"
+             FROM record r CROSS JOIN symbol s ON s.number = r.kind ORDER BY r.number"
         }
         Table::Link => {
-            "SELECT l.owner, s.name, l.target FROM link l JOIN symbol s ON s.number = l.relationship ORDER BY l.number"
+            "SELECT l.owner, s.name, l.target FROM link l CROSS JOIN symbol s ON s.number = l.relationship ORDER BY l.number"
         }
         Table::Document => {
             "SELECT kind, id, customer, created_at, deleted, live, revision, body FROM document ORDER BY number"
