@@ -5,7 +5,8 @@ use trunk_store::StoreError;
 /// When a request that is answered 503 can succeed, and which component logs the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
-    /// On a retry. The API logs each refused request, or a summary of them; the store logs when its server cannot be reached.
+    /// On a retry. The API logs each refused request, or a summary of them. The store logs that its server cannot be
+    /// reached.
     Retry,
     /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
     FreeSpace,

@@ -4,8 +4,8 @@
 //! replace [`SqliteStore`] without a change to a handler. A read returns records as they were stored. A write is data: a
 //! list of [`Change`]s that are applied together or not at all, and that is answered only after the commit is durable. Parts
 //! of a server that keep copies of stored data follow the [`ChangeFeed`]. The contract in `tests/it/store_contract` is what
-//! every engine is held to. With the feature `postgres` there is a second one, `PostgresStore`: a database on a server, which any
-//! number of nodes share.
+//! every engine is held to. With the feature `postgres` there is a second one, `PostgresStore`: a database on a server, which
+//! any number of nodes share.
 //!
 //! [`Records`] and [`Documents`] are two mechanisms for stored JSON with a revision. One for both was written out and reads
 //! worse. The store derives the index of a record from its declaration, and builds it anew when the declaration changes; the

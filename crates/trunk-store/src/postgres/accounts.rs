@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::failure::{Done, Failure};
+use super::parameter::Parameter;
 use super::transaction::{Announcement, Transaction};
 use crate::account::{Account, ApiKey, Environment, KeyDigest, KnownKey};
 use crate::{Accounts, Answer, StoreError};
@@ -28,7 +29,7 @@ pub(super) async fn load(client: &Client, number: Option<i64>) -> Done<Vec<(Arc<
     let keys = format!(
         "SELECT {KEY_COLUMNS} FROM api_key WHERE $1::int8 IS NULL OR account = $1 ORDER BY created_at, id"
     );
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&number, Type::INT8)];
+    let parameters: [Parameter<'_>; 1] = [(&number, Type::INT8)];
     // One after the other: a key that is read has its account, or it was removed meanwhile.
     let key_rows = client.query_typed(&keys, &parameters).await?;
     let mut keys: BTreeMap<i64, Vec<ApiKey>> = BTreeMap::new();

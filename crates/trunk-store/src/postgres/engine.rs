@@ -11,7 +11,7 @@ impl Engine for PostgresStore {
         self.node.health.subscribe()
     }
 
-    /// No node knows which commits others were told of; that is the database's own task.
+    /// Which commits were acknowledged is what the server of the database keeps.
     fn missing_commits(&self) -> Option<MissingCommits> {
         None
     }

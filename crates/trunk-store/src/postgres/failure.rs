@@ -11,7 +11,7 @@ pub(super) type Done<T> = Result<T, Failure>;
 /// Why a read or a transaction does not go on.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The caller is told so.
+    /// The error of the caller.
     Refused(StoreError),
     /// Another transaction was faster. The next attempt finds what it did.
     LostRace,

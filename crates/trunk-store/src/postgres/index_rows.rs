@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use tokio_postgres::types::Type;
 
 use super::failure::{Done, Failure};
+use super::parameter::Parameter;
 use super::symbols::Symbols;
 use super::transaction::Transaction;
 use crate::index::{IndexEntry, claims_of};
@@ -145,7 +146,7 @@ impl Taken {
             let select = "SELECT account, field, value FROM unnest($1::int8[], $2::int8[], $3::bytea[]) \
                           AS g (account, field, value) WHERE EXISTS (SELECT 1 FROM unique_facet u \
                           WHERE u.account = g.account AND u.field = g.field AND u.value = g.value)";
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] = [
+            let parameters: [Parameter<'_>; 3] = [
                 (&unique.accounts, ints.clone()),
                 (&unique.fields, ints.clone()),
                 (&unique.values, bytes.clone()),
@@ -158,8 +159,7 @@ impl Taken {
             let select = "SELECT field, value FROM unnest($1::int8[], $2::bytea[]) AS g (field, value) \
                           WHERE EXISTS (SELECT 1 FROM claim c WHERE c.field = g.field AND c.value = g.value) \
                           OR EXISTS (SELECT 1 FROM unclaimed c WHERE c.field = g.field AND c.value = g.value)";
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-                [(&claims.fields, ints), (&claims.values, bytes)];
+            let parameters: [Parameter<'_>; 2] = [(&claims.fields, ints), (&claims.values, bytes)];
             for row in transaction.query_typed(select, &parameters).await? {
                 taken.everywhere.insert((row.try_get(0)?, row.try_get(1)?));
             }

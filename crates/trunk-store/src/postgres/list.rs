@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Node;
 use super::failure::Done;
 use super::filters::{self, Sql, table};
+use super::parameter::Parameter;
 use super::records::record;
 use crate::{Asker, ListQuery, Listing, Order, Record, StoreError};
 
@@ -234,7 +235,7 @@ async fn from_whole_index(client: &Client, node: &Node, query: &ListQuery) -> Do
     let (numbers, of) = from_index(node, query, false);
     // What is aggregated is in this order already, and sorting it again would cost as much as reading it.
     let select = format!("SELECT array_agg(number) FROM ({numbers}) list");
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+    let parameters: [Parameter<'_>; 4] = [
         (&query.scope.owner(), Type::INT8),
         (&of, Type::INT8),
         (&i64::MAX, Type::INT8),

@@ -1,16 +1,16 @@
-//! Numbers that ascend in the order of creation, made without the database.
+//! Numbers that ascend in the order of creation, made without the database. Two nodes whose numbers differ by a multiple of
+//! 4,096 may draw the same one in the same millisecond; the second of them is refused by a primary key, and drawn again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use service_base::clock::Clock;
-use service_base::ids::Ids;
 
-/// Bits of a number that tell the processes apart which draw one in the same microsecond.
-const PROCESS_BITS: u32 = 12;
+/// Bits of a number that tell the nodes apart which draw one at the same time.
+const NODE_BITS: u32 = 12;
 /// 2020-01-01 in microseconds since 1970: the numbers last until the year 2091.
 const EPOCH: i64 = 1_577_836_800_000_000;
 
-/// Draws numbers. Each is greater than those before it, and has the bits of this process.
+/// Draws numbers. Each is greater than those before it, and has the bits of this node.
 #[derive(Debug)]
 pub(super) struct Numbers {
     last: AtomicI64,
@@ -19,15 +19,16 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    pub(super) fn new(ids: &Ids) -> Self {
-        let bits = i64::try_from(ids.word() >> (64 - PROCESS_BITS)).unwrap_or_default();
+    /// Numbers of the node with this number: no other running one has it.
+    pub(super) fn new(node: i64) -> Self {
+        let bits = node & ((1 << NODE_BITS) - 1);
         Self { last: AtomicI64::new(0), bits, clock: Clock::system() }
     }
 
     pub(super) fn next(&self) -> i64 {
         let now = self.clock.now().as_unix_millis().saturating_mul(1_000).saturating_sub(EPOCH).max(1);
-        let at_least = now << PROCESS_BITS | self.bits;
-        let step = 1 << PROCESS_BITS;
+        let at_least = now << NODE_BITS | self.bits;
+        let step = 1 << NODE_BITS;
         let next = |last: i64| at_least.max(last + step);
         let last = self.last.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last)));
         next(last.unwrap_or_default())

@@ -79,7 +79,7 @@ impl PostgresStore {
             address,
             number,
             limits,
-            numbers: Numbers::new(&ids),
+            numbers: Numbers::new(number),
             symbols: Arc::new(symbols),
             known: Known::new(),
             lists: ListCache::default(),

@@ -3,8 +3,8 @@
 //! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
 //! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
 //! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
-//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest transaction,
-//! whoever made it. A node marks the rows of its own writes as seen before it commits them.
+//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest
+//! transaction. A node marks the rows of its own writes as seen before it commits them.
 //!
 //! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
 //! in any order. After a lost connection it is not known what was missed, or whether another server took over with less, and
@@ -18,15 +18,16 @@ use std::time::Duration;
 
 use service_base::clock::Stopwatch;
 use tokio::sync::watch;
+use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
-use uuid::Uuid;
 
+use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, RowId, read_rows, what};
 use super::failure::Done;
+use super::parameter::Parameter;
 use super::run::ATTEMPT_LIMIT;
 use super::transaction::Announcement;
 use super::{Node, records};
-use crate::{Committed, DocumentKind, WriteHealth};
+use crate::{Committed, WriteHealth};
 
 /// Time between two polls: a fifth of [`CHANGE_DELAY`](crate::CHANGE_DELAY).
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -45,49 +46,8 @@ const KEPT: i64 = 60_000_000;
 const MAX_GAP: i64 = KEPT / 2;
 /// Number of polls between two deletions of old rows: about ten seconds.
 const POLLS_PER_PRUNE: u32 = 50;
-/// Maximum number of rows of a poll.
-const MAX_ROWS: usize = 200_000;
 /// How long it is remembered which revision of a record is in the feed: longer than a commit takes.
 const REMEMBERED: Duration = Duration::from_secs(30);
-
-/// What a row says, as the column `what` has it.
-mod what {
-    pub(super) const RECORD: i16 = 0;
-    pub(super) const RECORD_DELETED: i16 = 1;
-    pub(super) const DOCUMENT: i16 = 2;
-    pub(super) const ACCOUNT: i16 = 3;
-    pub(super) const TOKEN_KEYS: i16 = 4;
-    /// Of one account. The column `revision` has 1 if the accounts were deleted too.
-    pub(super) const RESET: i16 = 5;
-    pub(super) const RESET_OF_ALL: i16 = 6;
-}
-
-/// Every kind of document, in the order of the numbers that rows have.
-const DOCUMENT_KINDS: [DocumentKind; 11] = [
-    DocumentKind::Platform,
-    DocumentKind::Customer,
-    DocumentKind::Agent,
-    DocumentKind::AccessKey,
-    DocumentKind::Number,
-    DocumentKind::OutboundConfig,
-    DocumentKind::Provider,
-    DocumentKind::Route,
-    DocumentKind::ProviderCall,
-    DocumentKind::Call,
-    DocumentKind::Flow,
-];
-
-/// A row of the change feed.
-#[derive(Debug, Clone)]
-struct ChangeRow {
-    what: i16,
-    account: i64,
-    kind: i64,
-    number: i64,
-    revision: i64,
-    subject: Uuid,
-    customer: Uuid,
-}
 
 /// What is in the feed of this node already.
 #[derive(Debug, Default)]
@@ -99,7 +59,7 @@ pub(super) struct Seen {
     /// The database's time at the last poll.
     polled_at: i64,
     /// The rows that a later poll may read again, with their positions: those of this node have none until a poll reads them.
-    rows: HashMap<i64, Option<i64>>,
+    rows: HashMap<RowId, Option<i64>>,
     /// The newest revision of each record that is in the feed, and when it was added.
     newest: HashMap<i64, (i64, Stopwatch)>,
     /// The position of the last reset of each account, and of all.
@@ -109,7 +69,7 @@ pub(super) struct Seen {
 /// The rows of a transaction that are about to be committed. They are taken back unless it succeeds.
 pub(super) struct Marks<'a> {
     node: &'a Node,
-    rows: Vec<i64>,
+    rows: Vec<RowId>,
 }
 
 impl Marks<'_> {
@@ -159,7 +119,8 @@ impl Node {
     }
 
     /// Marks rows that this node is about to commit as seen.
-    pub(super) fn mark(&self, rows: Vec<i64>) -> Marks<'_> {
+    pub(super) fn mark(&self, rows: &[i64]) -> Marks<'_> {
+        let rows: Vec<RowId> = rows.iter().map(|row| (self.number, *row)).collect();
         self.seen().rows.extend(rows.iter().map(|row| (*row, None)));
         Marks { node: self, rows }
     }
@@ -205,128 +166,6 @@ impl Node {
             self.feed.lose();
         }
     }
-}
-
-/// Writes what a transaction announced. Returns the greatest position of the rows.
-pub(super) async fn write_rows(
-    client: &Client,
-    node: &Node,
-    rows: &[i64],
-    announced: &[Announcement],
-) -> Done<i64> {
-    let of = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
-    let column = |value: fn(&ChangeRow) -> i64| of.iter().map(value).collect::<Vec<i64>>();
-    let (what, account, kind) =
-        (column(|row| row.what.into()), column(|row| row.account), column(|row| row.kind));
-    let (number, revision) = (column(|row| row.number), column(|row| row.revision));
-    let subject: Vec<Uuid> = of.iter().map(|row| row.subject).collect();
-    let customer: Vec<Uuid> = of.iter().map(|row| row.customer).collect();
-    let insert = "WITH new AS (INSERT INTO change \
-                  (position, row_id, node, what, account, kind, number, revision, subject, customer) \
-                  SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r, $1, w, a, k, n, v, s, c \
-                  FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[], $9::uuid[]) \
-                  AS given (r, w, a, k, n, v, s, c) RETURNING position) SELECT max(position) FROM new";
-    let written = client
-        .query_typed_one(
-            insert,
-            &[
-                (&node.number, Type::INT8),
-                (&rows, Type::INT8_ARRAY),
-                (&what, Type::INT8_ARRAY),
-                (&account, Type::INT8_ARRAY),
-                (&kind, Type::INT8_ARRAY),
-                (&number, Type::INT8_ARRAY),
-                (&revision, Type::INT8_ARRAY),
-                (&subject, Type::UUID_ARRAY),
-                (&customer, Type::UUID_ARRAY),
-            ],
-        )
-        .await?;
-    Ok(written.try_get(0)?)
-}
-
-fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
-    let nothing = ChangeRow {
-        what: 0,
-        account: 0,
-        kind: 0,
-        number: 0,
-        revision: 0,
-        subject: Uuid::nil(),
-        customer: Uuid::nil(),
-    };
-    match announcement {
-        Announcement::Record { account, record, .. } => ChangeRow {
-            what: what::RECORD,
-            account: *account,
-            kind: node.symbols.kind(record.kind),
-            number: record.number,
-            revision: record.revision,
-            subject: record.id,
-            ..nothing
-        },
-        Announcement::RecordDeleted { account, kind, id, number } => ChangeRow {
-            what: what::RECORD_DELETED,
-            account: *account,
-            kind: node.symbols.kind(kind),
-            number: *number,
-            subject: *id,
-            ..nothing
-        },
-        Announcement::Document { kind, id, customer, revision } => ChangeRow {
-            what: what::DOCUMENT,
-            kind: *kind as i64,
-            revision: *revision,
-            subject: *id,
-            customer: *customer,
-            ..nothing
-        },
-        Announcement::Account { number } => ChangeRow { what: what::ACCOUNT, account: *number, ..nothing },
-        Announcement::TokenKeys => ChangeRow { what: what::TOKEN_KEYS, ..nothing },
-        Announcement::Reset { account: Some(account), accounts } => {
-            ChangeRow { what: what::RESET, account: *account, revision: (*accounts).into(), ..nothing }
-        }
-        Announcement::Reset { account: None, accounts } => {
-            ChangeRow { what: what::RESET_OF_ALL, revision: (*accounts).into(), ..nothing }
-        }
-    }
-}
-
-/// What a poll found.
-struct Polled {
-    now: i64,
-    oldest: i64,
-    rows: Vec<(i64, i64, ChangeRow)>,
-}
-
-/// Reads the rows behind a position, in the order of the positions.
-async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
-    let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
-               (SELECT (extract(epoch FROM min(xact_start)) * 1000000)::bigint FROM pg_stat_activity \
-               WHERE datname = current_database() AND backend_xid IS NOT NULL)";
-    let rows = "SELECT position, row_id, what, account, kind, number, revision, subject, customer FROM change \
-                WHERE position > $1 ORDER BY position, row_id LIMIT $2";
-    let most = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
-    // The first statement is executed first, so that what it finds in progress is what the second one may miss.
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&from, Type::INT8), (&most, Type::INT8)];
-    let (times, rows) =
-        tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
-    let now = times.try_get(0)?;
-    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now);
-    let row = |row: &Row| -> Done<(i64, i64, ChangeRow)> {
-        let of = ChangeRow {
-            what: row.try_get(2)?,
-            account: row.try_get(3)?,
-            kind: row.try_get(4)?,
-            number: row.try_get(5)?,
-            revision: row.try_get(6)?,
-            subject: row.try_get(7)?,
-            customer: row.try_get(8)?,
-        };
-        Ok((row.try_get(0)?, row.try_get(1)?, of))
-    };
-    Ok(Polled { now, oldest, rows: rows.iter().map(row).collect::<Done<_>>()? })
 }
 
 /// Takes what is committed now as seen: what a follower loads contains it.
@@ -376,7 +215,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         {
             let delete = "DELETE FROM change WHERE position < $1";
             let before = node.seen().polled_at - KEPT;
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&before, Type::INT8)];
+            let parameters: [Parameter<'_>; 1] = [(&before, Type::INT8)];
             let deleted = client.execute_typed(delete, &parameters);
             if !matches!(tokio::time::timeout(POLL_LIMIT, deleted).await, Ok(Ok(_))) {
                 tracing::debug!(node = node.number, "old rows of the change feed were not deleted");
@@ -439,7 +278,7 @@ type Effect = (i64, i64, i64, i64, Committed);
 
 /// The effects of the rows that other nodes wrote. Records are read as they are now. What the node keeps in memory is
 /// brought up to date first.
-async fn effects_of(node: &Node, client: &Client, rows: &[(i64, i64, ChangeRow)]) -> Done<Vec<Effect>> {
+async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow)]) -> Done<Vec<Effect>> {
     let mut accounts: HashSet<i64> = HashSet::new();
     let mut all = false;
     for (_, _, row) in rows {

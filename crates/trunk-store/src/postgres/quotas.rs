@@ -11,6 +11,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::failure::{Done, Failure};
+use super::parameter::Parameter;
 use super::symbols::Symbols;
 use super::transaction::Transaction;
 use crate::{Scope, StoreError};
@@ -54,8 +55,7 @@ pub(super) async fn read(
         return Ok(Quotas::default());
     }
     let (accounts, kinds): (Vec<i64>, Vec<i64>) = counts.keys().copied().unzip();
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&accounts, Type::INT8_ARRAY), (&kinds, Type::INT8_ARRAY)];
+    let parameters: [Parameter<'_>; 2] = [(&accounts, Type::INT8_ARRAY), (&kinds, Type::INT8_ARRAY)];
     if transaction.is_exact {
         let create = format!(
             "INSERT INTO record_count (account, kind, shard, records, changes) \

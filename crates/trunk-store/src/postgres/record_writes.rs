@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::content::Content;
 use super::failure::{Done, Failure};
 use super::index_rows::{IndexRows, Taken};
+use super::parameter::Parameter;
 use super::quotas;
 use super::records::{COLUMNS, record};
 use super::sums::Differences;
@@ -216,7 +217,7 @@ pub(super) async fn replace(
     let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
     let update = "UPDATE record SET attributes = $1, meta = $5, revision = revision + 1 \
                   WHERE number = $2 AND id = $3 AND revision = $4";
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 5] = [
+    let parameters: [Parameter<'_>; 5] = [
         (text, Type::TEXT),
         (&before.number, Type::INT8),
         (&before.id, Type::UUID),
@@ -251,7 +252,7 @@ pub(super) async fn replace(
             }
         }
         let delete = "DELETE FROM link WHERE owner = $1 AND relationship = ANY($2::int8[])";
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        let parameters: [Parameter<'_>; 2] =
             [(&before.number, Type::INT8), (&relationships, Type::INT8_ARRAY)];
         transaction.execute_typed(delete, &parameters).await?;
         all.insert(transaction).await?;
@@ -271,7 +272,7 @@ pub(super) async fn change_members(
     members: &[Uuid],
 ) -> Done<()> {
     let update = "UPDATE record SET revision = revision + 1 WHERE number = $1 AND id = $2 AND revision = $3";
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+    let parameters: [Parameter<'_>; 3] =
         [(&owner.number, Type::INT8), (&owner.id, Type::UUID), (&owner.revision, Type::INT8)];
     let changed = async { Ok::<_, Failure>(transaction.execute_typed(update, &parameters).await?) };
     let (changed, found) = tokio::try_join!(biased; changed, find_all(transaction, members))?;
@@ -359,7 +360,7 @@ pub(super) async fn delete(
     rows.add(symbols, scope, record.number, &symbols.index_of(scope.spec, &attributes));
     let links = "DELETE FROM link WHERE owner = $1 OR target = $1";
     let records = "DELETE FROM record WHERE number = $1";
-    let number: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&record.number, Type::INT8)];
+    let number: [Parameter<'_>; 1] = [(&record.number, Type::INT8)];
     tokio::try_join!(biased;
         rows.delete(transaction),
         async { Ok(transaction.execute_typed(links, &number).await?) },

@@ -8,6 +8,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::failure::Done;
+use super::parameter::Parameter;
 use super::symbols::Symbols;
 use super::transaction::{Links, Transaction};
 use super::{PostgresStore, list};
@@ -122,7 +123,7 @@ pub(super) async fn stored(
     numbers: &[i64],
 ) -> Done<HashMap<i64, StoredRecord>> {
     let select = format!("SELECT {COLUMNS}, account, kind FROM record WHERE number = ANY($1::int8[])");
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&numbers, Type::INT8_ARRAY)];
+    let parameters: [Parameter<'_>; 1] = [(&numbers, Type::INT8_ARRAY)];
     let rows = client.query_typed(&select, &parameters).await?;
     let links = links(client, numbers).await?;
     let mut found = HashMap::with_capacity(rows.len());
@@ -165,7 +166,7 @@ pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -
     // No write of these accounts is in progress from here on: each of them changes one of the rows.
     let lock = "SELECT 1 FROM record_count WHERE $1::int8 IS NULL OR account = $1 \
                 ORDER BY account, kind, shard FOR UPDATE";
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&account, Type::INT8)];
+    let parameters: [Parameter<'_>; 1] = [(&account, Type::INT8)];
     transaction.query_typed(lock, &parameters).await?;
     for sql in [
         "DELETE FROM link WHERE owner IN (SELECT number FROM record WHERE $1::int8 IS NULL OR account = $1)",

@@ -18,7 +18,7 @@ use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
 use super::transaction::{Announcement, Ending, Transaction};
-use super::{Node, idempotency, polling, quotas, records};
+use super::{Node, change_rows, idempotency, quotas, records};
 use crate::idempotency::KeyUse;
 use crate::{Answer, Asker, StoreError};
 
@@ -289,7 +289,7 @@ impl Node {
         let numbers: Vec<i64> = announced.iter().filter_map(record_number).collect();
         let with_links = self.feed.follows_records();
         // Before the commit, so that no poll adds to the feed what this write adds itself.
-        let marks = self.mark(rows.clone());
+        let marks = self.mark(&rows);
         let statements = async {
             tokio::try_join!(biased;
                 quotas::add(client, shard, &counted),
@@ -298,7 +298,7 @@ impl Node {
                     if with_links && !numbers.is_empty() { records::links(client, &numbers).await } else { Ok(HashMap::new()) }
                 },
                 async {
-                    if announced.is_empty() { Ok(0) } else { polling::write_rows(client, self, &rows, &announced).await }
+                    if announced.is_empty() { Ok(0) } else { change_rows::write_rows(client, self, &rows, &announced).await }
                 },
                 // A commit that waits for a standby must not be cut off: it would be done here and not there.
                 async { Ok(client.batch_execute("SET LOCAL statement_timeout = 0; COMMIT").await?) },

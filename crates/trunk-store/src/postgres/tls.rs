@@ -101,7 +101,7 @@ fn of_file(file: &str, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServer
         .map_err(|error| unusable(&error))
 }
 
-/// Trusts any certificate, as `libpq` does unless it is told to verify one.
+/// Trusts any certificate, as `libpq` does unless it must verify one.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 

@@ -14,7 +14,7 @@ use crate::{DocumentKind, Record};
 /// The ids of the members of each relationship of a record.
 pub(super) type Links = Vec<(&'static str, Vec<Uuid>)>;
 
-/// What a transaction changed, as the other nodes are told.
+/// What a transaction changed, for the other nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Announcement {
     /// A record was created or changed. The links are added when the transaction ends, for followers of this node.
@@ -57,7 +57,7 @@ impl<'a> Transaction<'a> {
         Self { client, node, is_exact, ending: Mutex::default(), schedules: AtomicBool::new(false) }
     }
 
-    /// Adds to what every node is told when the transaction is committed.
+    /// Adds to what every node learns when the transaction is committed.
     pub(super) fn announce(&self, announcement: Announcement) {
         self.ending().announced.push(announcement);
     }

@@ -45,7 +45,7 @@ impl Turns {
         turn.map_err(|_| StoreError::Crowded)?.map_err(|_| StoreError::Crowded)
     }
 
-    /// Begins what may run. A turn that nobody waits for any more ends as it is dropped.
+    /// Begins what may run. A turn for which no read waits any more ends as it is dropped.
     fn begin(&self) {
         loop {
             let next = self.lock().begin_next();

@@ -11,6 +11,7 @@ mod feed;
 mod idempotency;
 mod jobs;
 mod lists;
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 mod nodes;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -1,0 +1,180 @@
+//! The rows of the change feed, as transactions write them and polls read them.
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::Node;
+use super::failure::Done;
+use super::parameter::Parameter;
+use super::transaction::Announcement;
+use crate::DocumentKind;
+
+/// Maximum number of rows of a poll.
+pub(super) const MAX_ROWS: usize = 200_000;
+
+/// What a row says, as the column `what` has it.
+pub(super) mod what {
+    pub(in super::super) const RECORD: i16 = 0;
+    pub(in super::super) const RECORD_DELETED: i16 = 1;
+    pub(in super::super) const DOCUMENT: i16 = 2;
+    pub(in super::super) const ACCOUNT: i16 = 3;
+    pub(in super::super) const TOKEN_KEYS: i16 = 4;
+    /// Of one account. The column `revision` has 1 if the accounts were deleted too.
+    pub(in super::super) const RESET: i16 = 5;
+    pub(in super::super) const RESET_OF_ALL: i16 = 6;
+}
+
+/// Every kind of document, in the order of the numbers that rows have.
+pub(super) const DOCUMENT_KINDS: [DocumentKind; 11] = [
+    DocumentKind::Platform,
+    DocumentKind::Customer,
+    DocumentKind::Agent,
+    DocumentKind::AccessKey,
+    DocumentKind::Number,
+    DocumentKind::OutboundConfig,
+    DocumentKind::Provider,
+    DocumentKind::Route,
+    DocumentKind::ProviderCall,
+    DocumentKind::Call,
+    DocumentKind::Flow,
+];
+
+/// What tells a row from all others: the node that wrote it, and a number of that node.
+pub(super) type RowId = (i64, i64);
+
+/// A row of the change feed.
+#[derive(Debug, Clone)]
+pub(super) struct ChangeRow {
+    pub(super) what: i16,
+    pub(super) account: i64,
+    pub(super) kind: i64,
+    pub(super) number: i64,
+    pub(super) revision: i64,
+    pub(super) subject: Uuid,
+    pub(super) customer: Uuid,
+}
+
+/// Writes what a transaction announced. Returns the greatest position of the rows.
+pub(super) async fn write_rows(
+    client: &Client,
+    node: &Node,
+    rows: &[i64],
+    announced: &[Announcement],
+) -> Done<i64> {
+    let of = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
+    let column = |value: fn(&ChangeRow) -> i64| of.iter().map(value).collect::<Vec<i64>>();
+    let (what, account, kind) =
+        (column(|row| row.what.into()), column(|row| row.account), column(|row| row.kind));
+    let (number, revision) = (column(|row| row.number), column(|row| row.revision));
+    let subject: Vec<Uuid> = of.iter().map(|row| row.subject).collect();
+    let customer: Vec<Uuid> = of.iter().map(|row| row.customer).collect();
+    let insert = "WITH new AS (INSERT INTO change \
+                  (position, row_id, node, what, account, kind, number, revision, subject, customer) \
+                  SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r, $1, w, a, k, n, v, s, c \
+                  FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[], $9::uuid[]) \
+                  AS given (r, w, a, k, n, v, s, c) RETURNING position) SELECT max(position) FROM new";
+    let written = client
+        .query_typed_one(
+            insert,
+            &[
+                (&node.number, Type::INT8),
+                (&rows, Type::INT8_ARRAY),
+                (&what, Type::INT8_ARRAY),
+                (&account, Type::INT8_ARRAY),
+                (&kind, Type::INT8_ARRAY),
+                (&number, Type::INT8_ARRAY),
+                (&revision, Type::INT8_ARRAY),
+                (&subject, Type::UUID_ARRAY),
+                (&customer, Type::UUID_ARRAY),
+            ],
+        )
+        .await?;
+    Ok(written.try_get(0)?)
+}
+
+fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
+    let nothing = ChangeRow {
+        what: 0,
+        account: 0,
+        kind: 0,
+        number: 0,
+        revision: 0,
+        subject: Uuid::nil(),
+        customer: Uuid::nil(),
+    };
+    match announcement {
+        Announcement::Record { account, record, .. } => ChangeRow {
+            what: what::RECORD,
+            account: *account,
+            kind: node.symbols.kind(record.kind),
+            number: record.number,
+            revision: record.revision,
+            subject: record.id,
+            ..nothing
+        },
+        Announcement::RecordDeleted { account, kind, id, number } => ChangeRow {
+            what: what::RECORD_DELETED,
+            account: *account,
+            kind: node.symbols.kind(kind),
+            number: *number,
+            subject: *id,
+            ..nothing
+        },
+        Announcement::Document { kind, id, customer, revision } => ChangeRow {
+            what: what::DOCUMENT,
+            kind: *kind as i64,
+            revision: *revision,
+            subject: *id,
+            customer: *customer,
+            ..nothing
+        },
+        Announcement::Account { number } => ChangeRow { what: what::ACCOUNT, account: *number, ..nothing },
+        Announcement::TokenKeys => ChangeRow { what: what::TOKEN_KEYS, ..nothing },
+        Announcement::Reset { account: Some(account), accounts } => {
+            ChangeRow { what: what::RESET, account: *account, revision: (*accounts).into(), ..nothing }
+        }
+        Announcement::Reset { account: None, accounts } => {
+            ChangeRow { what: what::RESET_OF_ALL, revision: (*accounts).into(), ..nothing }
+        }
+    }
+}
+
+/// What a poll found.
+pub(super) struct Polled {
+    /// The database's time in microseconds.
+    pub(super) now: i64,
+    /// When the oldest transaction began that is in progress.
+    pub(super) oldest: i64,
+    /// The rows with their positions.
+    pub(super) rows: Vec<(i64, RowId, ChangeRow)>,
+}
+
+/// Reads the rows behind a position, in the order of the positions.
+pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
+    let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
+               (SELECT (extract(epoch FROM min(xact_start)) * 1000000)::bigint FROM pg_stat_activity \
+               WHERE datname = current_database() AND backend_xid IS NOT NULL)";
+    let rows = "SELECT position, row_id, what, account, kind, number, revision, subject, customer, node FROM change \
+                WHERE position > $1 ORDER BY position, row_id LIMIT $2";
+    let most = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
+    // The first statement is executed first, so that what it finds in progress is what the second one may miss.
+    let parameters: [Parameter<'_>; 2] = [(&from, Type::INT8), (&most, Type::INT8)];
+    let (times, rows) =
+        tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
+    let now = times.try_get(0)?;
+    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now);
+    let row = |row: &Row| -> Done<(i64, RowId, ChangeRow)> {
+        let of = ChangeRow {
+            what: row.try_get(2)?,
+            account: row.try_get(3)?,
+            kind: row.try_get(4)?,
+            number: row.try_get(5)?,
+            revision: row.try_get(6)?,
+            subject: row.try_get(7)?,
+            customer: row.try_get(8)?,
+        };
+        Ok((row.try_get(0)?, (row.try_get(9)?, row.try_get(1)?), of))
+    };
+    Ok(Polled { now, oldest, rows: rows.iter().map(row).collect::<Done<_>>()? })
+}
