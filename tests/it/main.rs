@@ -20,6 +20,7 @@ mod dialler;
 mod docs;
 mod faults;
 mod founding;
+mod fuzzed;
 mod idempotency;
 mod isolation;
 mod lints;

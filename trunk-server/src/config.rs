@@ -16,7 +16,7 @@ mod tokens;
 #[cfg(feature = "voipbin")]
 mod voipbin;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
@@ -171,9 +171,19 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Reads the text of a configuration file. Flags and the environment are not regarded.
+    ///
+    /// # Errors
+    /// Those of a file. They name the file `(text)`.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let file = Path::new("(text)");
+        Settings::from_text(file, text)?.finish().map_err(|error| error.located(file, text))
+    }
+
     /// Renders the configuration as TOML that a file can contain. Secrets are replaced by `(hidden)`.
     pub fn to_toml(&self) -> String {
-        let quoted = |text: &str| format!("{text:?}");
+        // Not by `Debug`, whose escapes of characters that are not printable are no TOML.
+        let quoted = |text: &str| toml::Value::from(text).to_string();
         let hidden = |secret: &Option<Secret>| secret.as_ref().map(|_| quoted("(hidden)"));
         let mut lines = vec![
             ("listen", Some(quoted(&self.listen))),
@@ -232,5 +242,30 @@ impl Config {
             text = format!("{text}\n{table}");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_can_be_read_again_whatever_characters_a_value_has() {
+        let text = "listen = \"h\\u007f:1\"\ndatabase = \"a\\u200b\\u0000'\\\"\\\\\\n.db\"\n";
+        let config = Config::from_toml(text).unwrap();
+        let again = Config::from_toml(&config.to_toml()).unwrap();
+        assert_eq!((&again.listen, &again.database), (&config.listen, &config.database));
+        assert_eq!(config.database, Database::File("a\u{200b}\0'\"\\\n.db".into()));
+    }
+
+    #[test]
+    fn an_error_of_a_text_has_the_line_of_the_value() {
+        let error = Config::from_toml("demo = true\nlisten = \"nowhere\"\n").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the configuration file (text) is wrong: line 2: listen is `nowhere`"),
+            "{error}"
+        );
+        let error = Config::from_toml("listen = 1\n").unwrap_err().to_string();
+        assert!(error.contains("line 1: "), "{error}");
     }
 }

@@ -15,6 +15,7 @@ use control_plane::{Control, ControlAuth, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
 use http_listener::{Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve};
+use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
 use service_base::forwarded::Proxies;
@@ -37,7 +38,7 @@ use accounts::{AccountsAtStart, prepare_accounts};
 use edge::{edge_config, log_open_trunks, message_log, start_edge};
 use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
 #[cfg(feature = "voipbin")]
-use platform::{limit_webhooks, log_open_providers, start_platform};
+use platform::{limit_webhooks, prepare_platform, start_platform};
 
 use crate::config::{Config, Database};
 
@@ -116,7 +117,11 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// If a part cannot start; then nothing is served.
-    pub async fn start(self) -> Result<Server, StartError> {
+    pub fn start(self) -> Boxed<'static, Result<Server, StartError>> {
+        Box::pin(self.open())
+    }
+
+    async fn open(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
         let control_limits = config.http.control_limits(limits);
         let limits = config.http.limits(limits);
@@ -162,15 +167,11 @@ impl ServerBuilder {
         )
         .of_environment(config.tokens.environment());
         #[cfg(feature = "voipbin")]
-        if let Some((username, password)) = &config.voipbin.admin {
-            control.ensure_super_admin(username, password.clone()).await?;
-        }
+        prepare_platform(&control, &config).await?;
         #[cfg(feature = "sip")]
         if edge.is_some() {
             log_open_trunks(&control).await?;
         }
-        #[cfg(feature = "voipbin")]
-        log_open_providers(&control).await?;
         // Nothing after this can fail: the key of the first account is printed only once.
         let accounts = prepare_accounts(&control, &config).await?;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use rust_decimal::Decimal;
+use service_base::boxed::Boxed;
 use service_core::Core;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -41,7 +42,11 @@ const STORE_RETRY_DELAY: Duration = Duration::from_secs(1);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends the events that are due until `stop` is true. Then attempts in progress have 2 seconds to finish.
-pub async fn run(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<bool>) {
+pub fn run(core: Arc<Core>, settings: Settings, stop: watch::Receiver<bool>) -> Boxed<'static, ()> {
+    Box::pin(send_events(core, settings, stop))
+}
+
+async fn send_events(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<bool>) {
     let sender = Arc::new(Sender::new(&settings));
     let mut worker = Worker {
         core: Arc::clone(&core),

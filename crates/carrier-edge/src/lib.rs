@@ -64,6 +64,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use service_base::background::in_background;
+use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
 use service_base::slots::Slots;
@@ -113,7 +114,11 @@ impl Edge {
     ///
     /// # Errors
     /// [`EdgeError`]; no socket is left open then.
-    pub async fn start(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
+    pub fn start(core: Arc<Core>, config: EdgeConfig) -> Boxed<'static, Result<Self, EdgeError>> {
+        Box::pin(Self::open(core, config))
+    }
+
+    async fn open(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.settings.check()?;
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
         let billing = Arc::new(Billing::default());

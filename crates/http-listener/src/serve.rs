@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::forwarded::origin;
 use service_base::log_limiter::LogLimiter;
@@ -31,7 +32,16 @@ const MAX_ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// Serves a listener until `stop` is true. Then it closes the listener and waits for the requests in
 /// progress, up to [`Limits::shutdown_deadline`](crate::Limits::shutdown_deadline).
-pub async fn serve(
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    context: ListenerContext,
+    stop: watch::Receiver<bool>,
+) -> Boxed<'static, ()> {
+    Box::pin(serve_until(listener, router, context, stop))
+}
+
+async fn serve_until(
     listener: TcpListener,
     router: Router,
     context: ListenerContext,

@@ -101,20 +101,49 @@ fn hops(header: ProxyHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
             hops.push(None);
             return hops;
         };
-        for element in split(line, b',').into_iter().rev() {
+        let is_forwarded = header == ProxyHeader::Forwarded;
+        let mut rest = Some(line);
+        while let Some(list) = rest {
             if hops.len() == MAX_HOPS {
                 return hops;
             }
-            hops.push(match header {
-                ProxyHeader::Forwarded => forwarded_for(element),
-                _ => parse_node(element.trim()),
-            });
+            let element;
+            (rest, element) = if is_forwarded { last_element(list) } else { last_entry(list) };
+            hops.push(if is_forwarded { forwarded_for(element) } else { parse_node(element.trim()) });
         }
     }
     hops
 }
 
-/// Splits a list at a separator outside of quoted strings.
+/// Splits off the last entry of a list without quoted strings.
+fn last_entry(list: &str) -> (Option<&str>, &str) {
+    list.rsplit_once(',').map_or((None, list), |(rest, last)| (Some(rest), last))
+}
+
+/// Splits off the last element of a list: it begins after the last comma with a balanced number of quotation marks
+/// behind it. The list is read from its end here as well: a client that leaves a quotation mark open would otherwise
+/// quote what a trusted proxy appends, and its own address would count.
+fn last_element(list: &str) -> (Option<&str>, &str) {
+    let mut quoted = false;
+    for (at, byte) in list.bytes().enumerate().rev() {
+        match byte {
+            b'"' => quoted ^= !is_escaped(list, at),
+            b',' if !quoted => {
+                return (list.get(..at), list.get(at + 1..).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    (None, list)
+}
+
+/// Whether an odd number of backslashes is before this position.
+fn is_escaped(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    (before.len() - before.trim_end_matches('\\').len()) % 2 == 1
+}
+
+/// Splits a text at a separator outside of quoted strings.
 fn split(text: &str, at: u8) -> Vec<&str> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (index, byte) in text.bytes().enumerate() {
@@ -283,6 +312,23 @@ mod tests {
         assert_eq!(client_at(PEER, ProxyHeader::Forwarded, &lines), "203.0.113.1");
         let alone = [("forwarded", "for=203.0.113.1")];
         assert_eq!(client_at(PEER, ProxyHeader::XForwardedFor, &alone), PEER);
+    }
+
+    #[test]
+    fn a_quotation_mark_that_a_client_leaves_open_does_not_quote_what_the_proxy_appends() {
+        for sent in [
+            "for=203.0.113.1;by=\"",
+            "for=203.0.113.1;by=\"\\",
+            "for=\"",
+            "\"",
+            "for=203.0.113.1;by=\"a, b",
+            "\\",
+        ] {
+            assert_eq!(of("forwarded", &format!("{sent}, for=198.51.100.7")), "198.51.100.7", "{sent}");
+            let appended = "for=\"[2001:db8::7]:4711\"";
+            assert_eq!(of("forwarded", &format!("{sent}, {appended}")), "2001:db8::7", "{sent}");
+            assert_eq!(of("x-forwarded-for", &format!("{sent}, 198.51.100.7")), "198.51.100.7", "{sent}");
+        }
     }
 
     #[test]

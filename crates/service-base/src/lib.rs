@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod background;
+pub mod boxed;
 pub mod buckets;
 pub mod clock;
 pub mod descriptors;

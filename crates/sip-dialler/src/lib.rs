@@ -62,6 +62,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::Share;
 use service_base::ids::Ids;
@@ -99,7 +100,15 @@ impl Dialler {
     ///
     /// # Errors
     /// [`DiallerError`]; all sockets are closed then.
-    pub async fn start(config: DiallerConfig, clock: Clock, ids: Ids) -> Result<Self, DiallerError> {
+    pub fn start(
+        config: DiallerConfig,
+        clock: Clock,
+        ids: Ids,
+    ) -> Boxed<'static, Result<Self, DiallerError>> {
+        Box::pin(Self::open(config, clock, ids))
+    }
+
+    async fn open(config: DiallerConfig, clock: Clock, ids: Ids) -> Result<Self, DiallerError> {
         let dialogs = Arc::new(Dialogs::default());
         let resolver = Resolver::new(&config)?;
         let inspecting = Arc::clone(&dialogs);
@@ -165,8 +174,8 @@ impl Dialler {
     /// # Errors
     /// [`ProbeError`], if no response arrived within [`DiallerConfig::probe_timeout`] or the request was not
     /// sent.
-    pub async fn probe(&self, hostname: &str) -> Result<u16, ProbeError> {
-        probe::probe(&self.shared, hostname).await
+    pub fn probe<'a>(&'a self, hostname: &'a str) -> Boxed<'a, Result<u16, ProbeError>> {
+        Box::pin(probe::probe(&self.shared, hostname))
     }
 
     /// The SIP messages with a `Call-ID` that this dialler exchanged, oldest first; `None` if none are stored: there are

@@ -218,10 +218,7 @@ impl Reader {
         for line in body.split_inclusive(|byte| *byte == b'\n') {
             if let Some(is_last) = delimiter(line, boundary.as_bytes()) {
                 if let Some(begin) = begin {
-                    self.parts += 1;
-                    if self.parts > MAX_PARTS {
-                        return Err(BodyRefusal::Malformed("a multipart body has more than 16 parts"));
-                    }
+                    self.count_part()?;
                     parts.push(without_line_end(body.get(begin..at).unwrap_or_default()));
                 }
                 begin = (!is_last).then_some(at + line.len());
@@ -232,12 +229,21 @@ impl Reader {
             at += line.len();
         }
         if let Some(rest) = begin.and_then(|begin| body.get(begin..)).filter(|rest| !rest.is_empty()) {
+            self.count_part()?;
             parts.push(rest);
         }
         if parts.is_empty() {
             return Err(BodyRefusal::Malformed("a multipart body has no part"));
         }
         Ok(parts)
+    }
+
+    fn count_part(&mut self) -> Result<(), BodyRefusal> {
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return Err(BodyRefusal::Malformed("a multipart body has more than 16 parts"));
+        }
+        Ok(())
     }
 }
 

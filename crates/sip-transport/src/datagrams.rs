@@ -23,6 +23,7 @@ use rsipstack::platform::net::UdpSocket as LibrarySocket;
 use rsipstack::sip::Transport;
 use rsipstack::transport::SipConnection;
 use rsipstack::transport::udp::UdpConnection;
+use service_base::boxed::Boxed;
 use service_base::net::{self, Turns};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
@@ -86,7 +87,11 @@ impl Datagrams {
     }
 
     /// Receives datagrams until the token is cancelled.
-    pub async fn serve(self: Arc<Self>, common: Intake) {
+    pub fn serve(self: Arc<Self>, common: Intake) -> Boxed<'static, ()> {
+        Box::pin(self.receive_until_cancelled(common))
+    }
+
+    async fn receive_until_cancelled(self: Arc<Self>, common: Intake) {
         let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
         let mut turns = Turns::default();
         loop {

@@ -10,9 +10,13 @@ use crate::head::{END, Head, find};
 /// Maximum size of a message with its head.
 const MAX_MESSAGE_BYTES: usize = 65_535;
 
+/// A keep-alive ping (RFC 5626 §4.4.1).
+const PING: &[u8] = b"\r\n\r\n";
+
 /// A unit of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub enum Frame {
+    /// A message with its body.
     Message(Bytes),
     /// A keep-alive ping of two empty lines, which is answered with one (RFC 5626).
     Ping,
@@ -36,11 +40,15 @@ pub enum FramingError {
 }
 
 /// Removes the next complete message or ping from the input; `None` if more bytes are needed.
-pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
+pub fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
     loop {
-        if input.starts_with(b"\r\n\r\n") {
-            input.advance(4);
+        if input.starts_with(PING) {
+            input.advance(PING.len());
             return Ok(Some(Frame::Ping));
+        }
+        // The rest of a ping may come in another segment.
+        if begins_no_message(input) {
+            return Ok(None);
         }
         if !input.starts_with(b"\r\n") {
             break;
@@ -56,6 +64,11 @@ pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingE
         return Err(FramingError::TooLong);
     }
     Ok((input.len() >= total).then(|| Frame::Message(input.split_to(total).freeze())))
+}
+
+/// Whether the rest of an input is empty, or only what may become a ping.
+pub(crate) fn begins_no_message(input: &[u8]) -> bool {
+    PING.starts_with(input)
 }
 
 /// The body of a datagram (RFC 3261 §18.3). Without `Content-Length` it extends to the end of the datagram;
@@ -119,6 +132,21 @@ mod tests {
         for end in 0..text.len() {
             assert_eq!(frames(&text.as_bytes()[..end]), (Vec::new(), None), "{end}");
         }
+    }
+
+    #[test]
+    fn a_ping_that_comes_in_parts_is_a_ping_and_a_line_end_before_a_message_is_none() {
+        for split in 1..PING.len() {
+            let mut input = BytesMut::from(&PING[..split]);
+            assert_eq!((next_frame(&mut input), begins_no_message(&input)), (Ok(None), true), "{split}");
+            input.extend_from_slice(&PING[split..]);
+            assert_eq!(next_frame(&mut input), Ok(Some(Frame::Ping)), "{split}");
+        }
+        let mut input = BytesMut::from(&b"\r\n"[..]);
+        assert_eq!(next_frame(&mut input), Ok(None));
+        input.extend_from_slice(b"A x\r\nl: 0\r\n\r\n");
+        assert_eq!(next_frame(&mut input), Ok(Some(message("A x\r\nl: 0\r\n\r\n"))));
+        assert!(!begins_no_message(b"\r\nA"));
     }
 
     #[test]

@@ -111,30 +111,11 @@ impl Intake {
         arrival: &Arrival,
         path: &P,
     ) -> Result<(), Unreadable> {
-        let head = Head::of(bytes);
-        let request = head.and_then(|head| head.request());
-        if request.is_some_and(|[method, _, version]| !is_supported(version) || !is_upper_case(method)) {
-            return Err(Unreadable::of(bytes));
-        }
-        // The library would take some lines with other blanks.
-        if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
-            return Err(Unreadable::StartLine);
-        }
-        let mut to = arrival.source;
-        if let Some(head) = head.filter(|_| request.is_some()) {
-            let via = head.value(["Via", "v"]).unwrap_or_default();
-            let via = String::from_utf8_lossy(&via);
-            if !is_via(&via) {
-                return Err(Unreadable::Via);
-            }
-            if P::IS_DATAGRAM {
-                to = response_address(&via, to);
-            }
-        }
-        let body = if P::IS_DATAGRAM { Some(framing::body_of_datagram(bytes)?) } else { None };
-        let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
-        let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
-        let uri = request.map_or(&[][..], |[_, uri, _]| uri);
+        let Checked { uri, via, body, is_text } = Checked::of(bytes, P::IS_DATAGRAM)?;
+        let to = match via {
+            Some(via) if P::IS_DATAGRAM => response_address(&via, arrival.source),
+            _ => arrival.source,
+        };
         let refused = if is_text {
             match self.deliver(bytes, body, uri, arrival, (path, to)).await {
                 Err(why) => why,
@@ -159,23 +140,12 @@ impl Intake {
         arrival: &Arrival,
         (path, to): (&P, SocketAddr),
     ) -> Result<(), Unreadable> {
-        let message = SipMessage::try_from(bytes).map_err(|_| Unreadable::of(bytes))?;
+        let message = parsed(bytes, body)?;
         let message = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
-        let message = match (message.map_err(|_| Unreadable::Via)?, body) {
-            (SipMessage::Request(mut request), body) => {
-                if let Some(body) = body.filter(|body| body.len() != request.body.len()) {
-                    request.body = body.to_vec();
-                }
-                arrival.mark(&mut request, uri);
-                SipMessage::Request(request)
-            }
-            (SipMessage::Response(mut response), body) => {
-                if let Some(body) = body.filter(|body| body.len() != response.body.len()) {
-                    response.body = body.to_vec();
-                }
-                SipMessage::Response(response)
-            }
-        };
+        let mut message = message.map_err(|_| Unreadable::Via)?;
+        if let SipMessage::Request(request) = &mut message {
+            arrival.mark(request, uri);
+        }
         let rest = match &self.inspector {
             Some(inspector) => inspector(message),
             None => Some(message),
@@ -188,6 +158,74 @@ impl Intake {
             _ => Ok(()),
         }
     }
+}
+
+/// Parses a message as a listener does before anything else processes it; `is_datagram` is whether it is a whole
+/// datagram, or a message of a stream.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn parse_message(bytes: &[u8], is_datagram: bool) -> Result<SipMessage, Unreadable> {
+    let Checked { body, is_text, .. } = Checked::of(bytes, is_datagram)?;
+    let refused = match is_text.then(|| parsed(bytes, body)) {
+        Some(Ok(message)) => return Ok(message),
+        Some(Err(why)) => why,
+        None => Unreadable::Syntax,
+    };
+    match readable::rewritten(bytes).filter(|rewritten| rewritten != bytes) {
+        Some(bytes) => parsed(&bytes, body),
+        None => Err(refused),
+    }
+}
+
+/// What is known of a message before the library parses it.
+struct Checked<'a> {
+    /// The Request-URI as received; empty for a response.
+    uri: &'a [u8],
+    /// The topmost `Via` of a request.
+    via: Option<String>,
+    /// The body of a datagram.
+    body: Option<&'a [u8]>,
+    /// Whether the head is UTF-8.
+    is_text: bool,
+}
+
+impl<'a> Checked<'a> {
+    /// Checks what the library would take, or answer, otherwise.
+    fn of(bytes: &'a [u8], is_datagram: bool) -> Result<Self, Unreadable> {
+        let head = Head::of(bytes);
+        let request = head.and_then(|head| head.request());
+        if request.is_some_and(|[method, _, version]| !is_supported(version) || !is_upper_case(method)) {
+            return Err(Unreadable::of(bytes));
+        }
+        // The library would take some lines with other blanks.
+        if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
+            return Err(Unreadable::StartLine);
+        }
+        let via = head
+            .filter(|_| request.is_some())
+            .map(|head| String::from_utf8_lossy(&head.value(["Via", "v"]).unwrap_or_default()).into_owned());
+        if via.as_deref().is_some_and(|via| !is_via(via)) {
+            return Err(Unreadable::Via);
+        }
+        let body = if is_datagram { Some(framing::body_of_datagram(bytes)?) } else { None };
+        let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
+        let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
+        Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
+    }
+}
+
+/// Parses a message by the library. The body is that of the datagram, if it is one.
+fn parsed(bytes: &[u8], body: Option<&[u8]>) -> Result<SipMessage, Unreadable> {
+    let mut message = SipMessage::try_from(bytes).map_err(|_| Unreadable::of(bytes))?;
+    let parsed = match &mut message {
+        SipMessage::Request(request) => &mut request.body,
+        SipMessage::Response(response) => &mut response.body,
+    };
+    if let Some(body) = body.filter(|body| body.len() != parsed.len()) {
+        *parsed = body.to_vec();
+    }
+    Ok(message)
 }
 
 fn is_supported(version: &[u8]) -> bool {

@@ -39,9 +39,9 @@ mod via;
 
 pub use arrival::Arrival;
 pub use datagrams::Datagrams;
-pub use framing::{FramingError, body_of_datagram};
+pub use framing::{Frame, FramingError, body_of_datagram, next_frame};
 pub use head::{Head, unfolded};
-pub use intake::{FilterAction, Intake, MessageFilter};
+pub use intake::{FilterAction, Intake, MessageFilter, parse_message};
 pub use messages::{CallMessages, Direction, Message, MessageLog, MessageLogLimits, Tap, masked_line};
 pub use name_addr::{is_name_addr, tag_of, uri_of};
 pub use ports::{MediaSocket, Ports, SocketAccounting, SocketGuard};

@@ -124,7 +124,7 @@ impl Tap {
 
     /// Stores a received message. Of those that the filter dropped only an ACK is stored, and only beside others of
     /// its call: that of a challenge. So a flood costs nothing more.
-    pub(crate) fn received(&self, bytes: &[u8], arrival: &Arrival, was_dropped: bool) {
+    pub fn received(&self, bytes: &[u8], arrival: &Arrival, was_dropped: bool) {
         if was_dropped && !bytes.starts_with(b"ACK ") {
             return;
         }

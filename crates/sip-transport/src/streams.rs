@@ -20,6 +20,7 @@ use bytes::{Buf as _, BytesMut};
 use rsipstack::sip::Transport;
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
+use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share};
 use service_base::log_limiter::LogLimiter;
@@ -111,7 +112,11 @@ pub struct Listener {
 impl Listener {
     /// Accepts connections until the token is cancelled. Each listener needs its own task, so that an error
     /// of one does not delay the others.
-    pub async fn serve(self) {
+    pub fn serve(self) -> Boxed<'static, ()> {
+        Box::pin(self.accept_connections())
+    }
+
+    async fn accept_connections(self) {
         let mut turns = Turns::default();
         loop {
             let accepted = tokio::select! {
@@ -299,7 +304,7 @@ impl StreamConnection {
                         Some(slot) if unproven_deadline.is_some() => slot.touch(),
                         _ => {}
                     }
-                    message_deadline = match (input.is_empty(), message_deadline) {
+                    message_deadline = match (framing::begins_no_message(&input), message_deadline) {
                         (true, _) => None,
                         (false, Some(deadline)) => Some(deadline),
                         (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),

@@ -32,8 +32,9 @@ pub enum DocumentKind {
     Flow = 10,
 }
 
-/// A document as it is stored, with the revision that a later write must name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A document as it is stored, with the revision that a later write must name. Its body can hold secrets, so its `Debug` text
+/// leaves it out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     /// The kind, which says what the body contains.
     pub kind: DocumentKind,
@@ -64,6 +65,15 @@ impl Document {
     }
 }
 
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, id, deleted, revision, .. } = self;
+        let mut text = f.debug_struct("Document");
+        text.field("kind", kind).field("id", id).field("deleted", deleted).field("revision", revision);
+        text.finish_non_exhaustive()
+    }
+}
+
 /// A query for documents that are not live, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aged {
@@ -79,8 +89,8 @@ pub struct Aged {
     pub limit: u64,
 }
 
-/// A document as it shall be stored, with its index keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A document as it shall be stored, with its index keys. Its `Debug` text leaves out what can be secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewDocument {
     /// The kind, which says what the body contains.
     pub kind: DocumentKind,
@@ -104,6 +114,15 @@ pub struct NewDocument {
     pub keys: Vec<(&'static str, String)>,
     /// All unique keys of the document, as name and value. No other document of the kind, deleted or not, can have them.
     pub unique: Vec<(&'static str, String)>,
+}
+
+impl std::fmt::Debug for NewDocument {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, id, deleted, live, .. } = self;
+        let mut text = f.debug_struct("NewDocument");
+        text.field("kind", kind).field("id", id).field("deleted", deleted).field("live", live);
+        text.finish_non_exhaustive()
+    }
 }
 
 /// A query for documents, newest first. Deleted documents are left out, unless [`live`](Self::live) is set.

@@ -25,8 +25,9 @@ impl Scope {
     }
 }
 
-/// A record as it is stored, with the revision that a later write must name.
-#[derive(Debug, Clone, PartialEq)]
+/// A record as it is stored, with the revision that a later write must name. Its attributes can hold passwords, so its
+/// `Debug` text leaves them out.
+#[derive(Clone, PartialEq)]
 pub struct Record {
     /// The store's internal number. It ascends in the order of creation and is never reused.
     pub number: i64,
@@ -40,6 +41,15 @@ pub struct Record {
     pub attributes: String,
     /// The `meta` object as JSON, if the record has one.
     pub meta: Option<String>,
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { number, id, kind, revision, .. } = self;
+        let mut text = f.debug_struct("Record");
+        text.field("number", number).field("id", id).field("kind", kind).field("revision", revision);
+        text.finish_non_exhaustive()
+    }
 }
 
 /// A record with its owner and its relationships.

@@ -51,6 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_base::background::in_background;
+use service_base::boxed::Boxed;
 use service_core::jobs::JobSet;
 use trunk_store::StoreError;
 
@@ -101,7 +102,15 @@ pub enum PlatformError {
 ///
 /// # Errors
 /// [`PlatformError`]; then no call can be placed.
-pub async fn start(
+pub fn start(
+    platform: &Arc<Platform>,
+    edge: Option<SocketAddr>,
+    messages: Option<Arc<MessageLog>>,
+) -> Boxed<'_, Result<JobSet, PlatformError>> {
+    Box::pin(start_calling(platform, edge, messages))
+}
+
+async fn start_calling(
     platform: &Arc<Platform>,
     edge: Option<SocketAddr>,
     messages: Option<Arc<MessageLog>>,
@@ -139,9 +148,11 @@ pub fn abandon(platform: &Platform) {
 
 /// Makes active calls hang up and accepts no more. Waits at most [`HANG_UP_TIMEOUT`] for their ends, then
 /// stops the dialler.
-pub async fn stop(platform: &Platform) {
-    platform.active_calls.stop(HANG_UP_TIMEOUT).await;
-    if let Some(dialler) = platform.dialler.get() {
-        dialler.stop().await;
-    }
+pub fn stop(platform: &Platform) -> Boxed<'_, ()> {
+    Box::pin(async move {
+        platform.active_calls.stop(HANG_UP_TIMEOUT).await;
+        if let Some(dialler) = platform.dialler.get() {
+            dialler.stop().await;
+        }
+    })
 }

@@ -7,6 +7,7 @@ use didww_types::Secret;
 use http_listener::Limits;
 use http_listener::idempotency::Idempotency;
 use serde::{Deserialize, Serialize};
+use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
 use service_base::guessing::GuessLimiter;
 use service_base::limiter::Limiter;
@@ -93,7 +94,15 @@ impl Platform {
     ///
     /// # Errors
     /// When the store cannot be read or written, or the hashing threads cannot be started.
-    pub async fn load(core: Arc<Core>, config: PlatformConfig, limits: Limits) -> Result<Self, StoreError> {
+    pub fn load(
+        core: Arc<Core>,
+        config: PlatformConfig,
+        limits: Limits,
+    ) -> Boxed<'static, Result<Self, StoreError>> {
+        Box::pin(Self::load_state(core, config, limits))
+    }
+
+    async fn load_state(core: Arc<Core>, config: PlatformConfig, limits: Limits) -> Result<Self, StoreError> {
         let (store, ids) = (&*core.store, &core.ids);
         let max_by_descriptors = core.descriptors.max_for(Share::Outgoing);
         let timestamps = UniqueTimestamps::after(core.clock.clone(), store.newest_document().await?);

@@ -34,9 +34,18 @@ fn every_control_route_is_described_and_no_other() {
 
 #[test]
 fn every_control_endpoint_has_a_line_to_paste_and_a_method_that_exists() {
-    let folder = std::fs::read_dir(path("crates/control-plane/src")).unwrap();
-    let files = folder.map(|entry| entry.unwrap().path());
-    let control: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let mut folders = vec![path("crates/control-plane/src")];
+    let mut control = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() {
+                folders.push(entry);
+            } else {
+                control += &std::fs::read_to_string(entry).unwrap();
+            }
+        }
+    }
     let clock = read("crates/service-base/src/clock.rs");
     for (heading, text) in documented(&read("docs/control.md")) {
         assert!(blocks(&text, "sh").concat().contains("curl -s"), "{heading} has no curl line");

@@ -54,9 +54,9 @@ async fn is_heard_and_ends(stage: &Stage, phone: &mut Baresip, id: Uuid, by_phon
     let (sent, received) = phone.packets().await;
     assert!(sent > AUDIBLE_PACKETS && received > AUDIBLE_PACKETS, "{sent} sent, {received} received");
     let tries = stage.server.control().call_tries(stage.customer, id).await.unwrap();
-    let [tried] = tries.as_slice() else { panic!("{tries:?}") };
-    assert_eq!((tried.code, tried.outcome.as_deref()), (Some(200), Some("the carrier answered the call")));
-    let media = tried.media.as_deref().unwrap_or_default();
+    let [one] = tries.as_slice() else { panic!("{tries:?}") };
+    assert_eq!((one.code, one.outcome.as_deref()), (Some(200), Some("the carrier answered the call")));
+    let media = one.media.as_deref().unwrap_or_default();
     assert!(media.starts_with("PCMA to 127.0.0.1:"), "{media}");
 }
 

@@ -266,9 +266,15 @@ impl Edge {
 
     /// Waits until the log has a line that contains all these words.
     pub async fn logs(&self, words: &[&str]) -> String {
+        self.logs_again(1, words).await
+    }
+
+    /// The line of the log with these words that is the `number`th, from 1, once it is there.
+    pub async fn logs_again(&self, number: usize, words: &[&str]) -> String {
         until(&format!("a log line with {words:?}"), async || {
             let log = self.binary.log();
-            log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+            let mut lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+            lines.nth(number - 1).map(str::to_owned)
         })
         .await
     }

@@ -96,7 +96,7 @@ async fn no_endpoint_shows_or_changes_a_record_of_another_customer() {
     let (call_id, _incoming) = near.up().await;
     let flow = json!({ "name": NAME, "actions": [{ "type": "answer" }] });
     let flow = near.them.post("/flows", &flow).await.id();
-    let key = near.them.post("/accesskeys", &json!({ "name": NAME })).await.id();
+    let key = near.them.post("/accesskeys", &json!({ "name": NAME, "expire": 86_400 })).await.id();
     let number = near.stage.number(near.theirs, NUMBER).await;
     let provider = near.stage.provider("theirs.example.com").await;
     let id_below = |path: &str| match path.split('/').nth(1) {

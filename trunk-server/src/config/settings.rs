@@ -75,15 +75,19 @@ impl Settings {
     pub(crate) fn from_file(path: &Path) -> Result<(Self, String), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), error })?;
-        let settings = toml::from_str(&text).map_err(|error| {
+        Ok((Self::from_text(path, &text)?, text))
+    }
+
+    /// Parses the text of a file.
+    pub(super) fn from_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
             // The `Display` form quotes the line, which can contain a secret: only the message and the line number are
             // used.
             let offset = error.span().map_or(0, |span| span.start);
-            let why = location::quotes_advice(&text, offset).unwrap_or_else(|| error.message().to_owned());
-            let line = location::line_at(&text, offset);
+            let why = location::quotes_advice(text, offset).unwrap_or_else(|| error.message().to_owned());
+            let line = location::line_at(text, offset);
             ConfigError::Wrong { file: path.to_owned(), why: format!("line {line}: {why}") }
-        })?;
-        Ok((settings, text))
+        })
     }
 
     /// Whether these settings contain the one that an error names. Tables are settings of the file alone.

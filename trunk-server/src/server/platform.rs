@@ -8,7 +8,7 @@ use service_core::jobs::JobSet;
 use voipbin_platform::{Platform, PlatformConfig};
 
 use super::error::StartError;
-use crate::config::ConfigError;
+use crate::config::{Config, ConfigError};
 
 /// Applies the platform's limits on webhooks.
 pub(super) fn limit_webhooks(callbacks: &mut callbacks::Settings, platform: &PlatformConfig) {
@@ -38,8 +38,11 @@ pub(super) async fn start_platform(
 /// Maximum number of open providers that the start names.
 const MAX_NAMED_PROVIDERS: usize = 10;
 
-/// Logs the providers whose trunk at the carrier takes calls from any address.
-pub(super) async fn log_open_providers(control: &Control) -> Result<(), ControlError> {
+/// Creates the configured super admin, and logs the providers whose trunk at the carrier takes calls from any address.
+pub(super) async fn prepare_platform(control: &Control, config: &Config) -> Result<(), ControlError> {
+    if let Some((username, password)) = &config.voipbin.admin {
+        control.ensure_super_admin(username, password.clone()).await?;
+    }
     let open = control.open_providers().await?;
     if !open.is_empty() {
         let named: Vec<String> =

@@ -11,8 +11,8 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use service_base::net::{Budget, OwnSockets};
 use trunk_rules::carrier::{
-    AgreedMedia, Codec, Direction, Heard, Media, MediaFacts, Protection, RtpPath, SrtpAuthentication,
-    TrunkTerms, ping_packet,
+    AgreedMedia, Codec, Direction, Heard, Media, MediaFacts, Protection, RtpHeader, RtpPath,
+    SrtpAuthentication, TrunkTerms, is_rtcp, ping_packet, rtp_payload,
 };
 
 use crate::media_report::SharedFacts;
@@ -45,15 +45,6 @@ pub(super) struct Stream {
     /// The check of encrypted packets, and the key that it is made of. Most calls have none.
     authentication: Option<Box<(Protection, SrtpAuthentication)>>,
     facts: Arc<SharedFacts>,
-}
-
-/// The parts of an RTP header that the stream reads.
-#[derive(Debug, Clone, Copy)]
-struct Header {
-    payload_type: u8,
-    sequence: u16,
-    timestamp: u32,
-    ssrc: u32,
 }
 
 impl Stream {
@@ -137,7 +128,7 @@ impl Stream {
     ) -> Option<SocketAddr> {
         let facts = Arc::clone(&self.facts);
         let mut facts = facts.lock();
-        let header = header(packet);
+        let header = RtpHeader::of(packet);
         if header.is_none() && self.trunk.rtp.accepts(from.ip()) {
             // RTCP is no fault.
             facts.dropped.not_rtp += u64::from(!is_rtcp(packet));
@@ -189,19 +180,19 @@ impl Stream {
     /// ignored (RFC 3550 §5.1). Before a description was agreed on, every type is accepted.
     fn is_agreed(
         &mut self,
-        header: Header,
+        header: RtpHeader,
         packet: &[u8],
         arrival: Duration,
         facts: &mut MediaFacts,
     ) -> bool {
-        let Header { payload_type, sequence, timestamp, ssrc } = header;
+        let RtpHeader { payload_type, sequence, timestamp, ssrc } = header;
         if let Some(authentication) = &mut self.authentication {
             authentication.1.count(packet, facts);
         }
         if self.audio_types.contains(&payload_type) {
             facts.reception.count(ssrc, sequence, timestamp, arrival, self.codec.clock_rate());
         } else if self.telephone_event == Some(payload_type) {
-            facts.dtmf.event(ssrc, timestamp, payload(packet).filter(|_| self.echo));
+            facts.dtmf.event(ssrc, timestamp, rtp_payload(packet).filter(|_| self.echo));
         } else if payload_type != COMFORT_NOISE && !self.audio_types.is_empty() {
             facts.dropped.payload_type += 1;
             facts.other_payload_type.get_or_insert(payload_type);
@@ -239,35 +230,6 @@ impl Stream {
 fn budget(codec: Codec) -> Budget {
     let packets = u64::from(codec.packets_a_second());
     Budget::new(packets, packets)
-}
-
-/// The header of an RTP packet; `None` for other data.
-fn header(packet: &[u8]) -> Option<Header> {
-    let &[first, second, n1, n2, t1, t2, t3, t4, s1, s2, s3, s4, ..] = packet else { return None };
-    (first >> 6 == 2 && !is_rtcp(packet)).then(|| Header {
-        payload_type: second & 0x7f,
-        sequence: u16::from_be_bytes([n1, n2]),
-        timestamp: u32::from_be_bytes([t1, t2, t3, t4]),
-        ssrc: u32::from_be_bytes([s1, s2, s3, s4]),
-    })
-}
-
-/// Returns true for an RTCP packet on the same port. It is recognized by its packet types, which RTP does not
-/// use (RFC 5761 §4).
-fn is_rtcp(packet: &[u8]) -> bool {
-    matches!(packet, [first, 192..=223, ..] if packet.len() >= 4 && first >> 6 == 2)
-}
-
-/// The payload of an RTP packet, after the contributing sources and the extension of its header.
-fn payload(packet: &[u8]) -> Option<&[u8]> {
-    let first = *packet.first()?;
-    let sources = usize::from(first & 0x0f);
-    let rest = packet.get(12 + 4 * sources..)?;
-    if first & 0x10 == 0 {
-        return Some(rest);
-    }
-    let &[_, _, l1, l2, ..] = rest else { return None };
-    rest.get(4 + 4 * usize::from(u16::from_be_bytes([l1, l2]))..)
 }
 
 #[cfg(test)]

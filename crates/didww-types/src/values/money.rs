@@ -49,7 +49,12 @@ impl FromStr for Money {
         if text.contains('_') {
             return Err(rust_decimal::Error::ErrorString("not a decimal number".to_owned()));
         }
-        Decimal::from_str_exact(text.trim()).map(Self)
+        let text = text.trim();
+        // A whole number is written with `.0`, for which the largest ones leave no room.
+        let is_whole =
+            |text: &&str| !text.contains('.') && text.ends_with(|last: char| last.is_ascii_digit());
+        let whole = text.strip_suffix(".0").filter(is_whole);
+        Decimal::from_str_exact(whole.unwrap_or(text)).map(Self)
     }
 }
 
@@ -107,6 +112,21 @@ impl Attribute for Money {
             }
             Some(money) => Ok(Value::String(money.to_string())),
             None => Err(Violation::NotANumber.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_amounts_can_be_read_as_they_are_written() {
+        for amount in [Decimal::MAX, Decimal::MIN, Decimal::ZERO, Decimal::ONE, Decimal::new(150, 2)] {
+            assert_eq!(Money(amount).to_string().parse::<Money>().unwrap(), Money(amount));
+        }
+        for wrong in ["", "a.0", "1_0.0", "1.0.0"] {
+            assert!(wrong.parse::<Money>().is_err(), "{wrong}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use futures_util::FutureExt as _;
+use service_base::boxed::Boxed;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
@@ -34,7 +35,11 @@ const MAX_STORE_RETRY_DELAY: Duration = Duration::from_mins(1);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the jobs of these kinds that are due, until `stop` is true.
-pub async fn run(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool>) {
+pub fn run(core: Arc<Core>, jobs: JobSet, stop: watch::Receiver<bool>) -> Boxed<'static, ()> {
+    Box::pin(run_until(core, jobs, stop))
+}
+
+async fn run_until(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool>) {
     if jobs.kinds.is_empty() {
         return;
     }

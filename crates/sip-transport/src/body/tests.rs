@@ -38,6 +38,16 @@ fn kind_refused(kind: &str) -> Result<Option<String>, BodyRefusal> {
 }
 
 #[test]
+fn a_body_with_more_than_16_parts_is_refused_also_if_its_end_is_missing() {
+    let part = "--b\r\nContent-Disposition: x;handling=optional\r\n\r\na\r\n";
+    let kind = [("Content-Type", "multipart/mixed;boundary=b")];
+    for end in ["", "--b--\r\n"] {
+        assert_eq!(read(&kind, &(part.repeat(MAX_PARTS) + end)), Ok(None));
+        assert_eq!(read(&kind, &(part.repeat(MAX_PARTS + 1) + end)).unwrap_err().code(), 400);
+    }
+}
+
+#[test]
 fn a_description_is_the_body_whatever_the_letters_and_parameters_of_its_type() {
     for kind in ["application/sdp", "Application/SDP;charset=utf-8", "application/sdp ; x=y"] {
         assert_eq!(read(&[("Content-Type", kind)], SDP), described(), "{kind}");

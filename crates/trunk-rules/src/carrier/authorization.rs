@@ -150,7 +150,8 @@ fn parameter(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     } else {
         let end = value.iter().position(|b| *b == b',' || b.is_ascii_whitespace()).unwrap_or(value.len());
         let (raw, after) = value.split_at_checked(end)?;
-        if raw.is_empty() || raw.contains(&b'"') {
+        // A backslash would escape the end of the value where an answer repeats it in quotes.
+        if raw.is_empty() || raw.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
             return None;
         }
         (raw, after)
@@ -212,6 +213,7 @@ mod tests {
         assert_eq!(flaw("Digest username"), HeaderFlaw::Syntax);
         assert_eq!(flaw("Digest username=\"u"), HeaderFlaw::Syntax);
         assert_eq!(flaw("Digest username=\"u\" realm=\"r\""), HeaderFlaw::Syntax);
+        assert_eq!(flaw("Digest username=u\\"), HeaderFlaw::Syntax);
         assert_eq!(flaw("Digest nonce=a, NONCE=b"), HeaderFlaw::Twice("nonce"));
         assert_eq!(flaw("Digest username=u, realm=r, nonce=n, uri=u"), HeaderFlaw::Missing("response"));
     }

@@ -376,7 +376,7 @@ impl Stream<'_> {
     /// The value of `a=fmtp` of a payload type, if an answer can repeat it.
     pub(super) fn format_parameters_of(&self, number: u8) -> Option<&str> {
         let (_, parameters) = self.format_parameters.iter().find(|(mapped, _)| *mapped == number)?;
-        let is_repeatable = parameters.len() <= MAX_FORMAT_PARAMETERS_BYTES
+        let is_repeatable = (1..=MAX_FORMAT_PARAMETERS_BYTES).contains(&parameters.len())
             && parameters.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         is_repeatable.then_some(*parameters)
     }

@@ -1,0 +1,119 @@
+//! SIP messages, as the listeners read them, and the stateless responses to them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rsipstack::sip::SipMessage;
+use sip_transport::body::session_description;
+use sip_transport::session_timer::TimerHeaders;
+use sip_transport::{
+    Head, Reply, address, body_of_datagram, is_name_addr, masked_line, parse_message, tag_of, unfolded,
+    uri_of,
+};
+
+use crate::fixtures;
+
+const SOURCE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)), 5060);
+
+/// The messages of RFC 4475 and RFC 5118, and some that this server exchanges.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> =
+        fixtures::sip_messages().into_iter().filter(|message| message.len() <= 8_192).collect();
+    let common = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;rport\r\nFrom: \"A\" <sip:1@h;x>;tag=a\r\n\
+        To: <sip:2@h>\r\n\
+        Call-ID: c@h\r\nCSeq: 1 INVITE\r\n";
+    for (start, rest) in [
+        (
+            "INVITE sip:12#442079460018@h SIP/2.0",
+            "Authorization: Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:h\", response=\"ab\"\r\n\
+             Session-Expires: 1800;refresher=uac\r\nMin-SE: 90\r\nSupported: timer\r\nContent-Type: application/sdp\r\n\
+             Content-Length: 101\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/SAVP 8 0 101\r\n\
+             a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n",
+        ),
+        (
+            "SIP/2.0 403 Odd Thing",
+            "Reason: Q.850;cause=21\r\nX-Refusal: check=cli\r\nContent-Length: 0\r\n\r\n",
+        ),
+        ("SIP/2.0 401 Unauthorized", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\nl: 0\r\n\r\n"),
+        ("INFO sip:x@h SIP/2.0", "Content-Type: application/dtmf-relay\r\nl: 10\r\n\r\nSignal=5\r\n"),
+        ("ACK sip:x@[2001:db8:::192.0.2.1] sip/2.0", "m: <sip:a,b@h>, \"x, y\" <sip:c:secret@h>\r\n\r\n"),
+    ] {
+        seeds.push(format!("{start}\r\n{common}{rest}").into_bytes());
+    }
+    seeds
+}
+
+/// A message that is read, written and read again is the same; a response to any message is one message and has at most
+/// as many bytes as it may.
+pub fn sip_message(data: &[u8]) {
+    for is_datagram in [true, false] {
+        match parse_message(data, is_datagram) {
+            Ok(message) => {
+                read_headers(&message);
+                let written = message.to_bytes();
+                let again = parse_message(&written, is_datagram).unwrap();
+                assert_eq!(comparable(&again), comparable(&message));
+            }
+            Err(why) => respond(&why.reply(), data),
+        }
+    }
+    respond(&Reply::new(403, "Forbidden").useful("X-Refusal", "check=cli"), data);
+    if let Ok(body) = body_of_datagram(data) {
+        assert!(body.len() <= data.len());
+    }
+    for head in [Head::of(data), Head::of_cut_off(data)].into_iter().flatten() {
+        for (name, value) in head.headers() {
+            assert!(!name.contains(&b':'));
+            assert_eq!(unfolded(value).len(), value.len());
+            assert_eq!(masked_line(value).len(), value.len());
+        }
+    }
+}
+
+/// Method or status code, headers and body: what the library writes as it read it. It writes the standard phrase of a
+/// known code, escapes the characters of a URI anew, and keeps a blank before a value that begins on the next line. The
+/// server keeps the URI as received beside the request.
+fn comparable(message: &SipMessage) -> (String, Vec<(&str, &str)>, &[u8]) {
+    let (start, headers, body) = match message {
+        SipMessage::Request(request) => (request.method.to_string(), &request.headers, &request.body),
+        SipMessage::Response(response) => {
+            (response.status_code.code().to_string(), &response.headers, &response.body)
+        }
+    };
+    (start, headers.iter().map(|header| (header.name(), header.value().trim())).collect(), body)
+}
+
+fn read_headers(message: &SipMessage) {
+    let (headers, body) = match message {
+        SipMessage::Request(request) => (&request.headers, &request.body),
+        SipMessage::Response(response) => (&response.headers, &response.body),
+    };
+    for header in headers.iter() {
+        let value = header.value();
+        let entries = address::entries(value);
+        assert_eq!(address::entries(&entries.join(",")), entries);
+        for entry in entries {
+            assert!(tag_of(entry).is_none_or(|tag| !tag.is_empty()));
+            assert!(!is_name_addr(entry) || !uri_of(entry).is_empty());
+        }
+    }
+    if let Ok(Some(description)) = session_description(headers, body) {
+        assert!(description.len() <= body.len());
+    }
+    if let Ok(timer) = TimerHeaders::of(headers) {
+        let _decision = timer.decide(None);
+        if let Some(terms) = timer.agreed() {
+            assert!(terms.in_request().starts_with(&terms.interval.to_string()));
+        }
+    }
+}
+
+fn respond(reply: &Reply<'_>, data: &[u8]) {
+    let Some(head) = Head::of(data) else { return };
+    let most = 2 * data.len();
+    let Some(response) = reply.to(&head, SOURCE, "a-tag", most) else { return };
+    assert!(response.len() <= most);
+    let written = Head::of(&response).unwrap();
+    assert_eq!(written.rest, b"", "it is one message");
+    assert!(written.start().starts_with(b"SIP/2.0 ") && written.method().is_none());
+    assert!(matches!(parse_message(&response, true), Ok(SipMessage::Response(_))));
+}
