@@ -37,6 +37,7 @@ mod smoke;
 mod startup;
 mod support;
 mod tokens;
+mod transfers;
 mod unread_bodies;
 mod upgrade;
 mod voipbin;

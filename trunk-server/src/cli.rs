@@ -1,4 +1,4 @@
-//! The command line: flags, environment variables, and the subcommands `explain` and `call`.
+//! The command line: flags, environment variables, and the subcommands.
 
 #[cfg(feature = "sip")]
 mod call;
@@ -7,6 +7,7 @@ mod environment;
 mod exchange;
 #[cfg(feature = "sip")]
 mod explain;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub use call::{CallError, G711, PlaceCall, Placed, Transport};
 pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
+pub use transfer::{Backup, Move, Restore};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
 
@@ -134,7 +136,6 @@ pub struct Cli {
     pub print_config: bool,
 
     /// The subcommand; without one the program serves.
-    #[cfg(feature = "sip")]
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -158,14 +159,21 @@ pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<
 }
 
 /// A subcommand, which the program executes instead of serving.
-#[cfg(feature = "sip")]
 #[derive(Debug, clap::Subcommand)]
 #[non_exhaustive]
 pub enum Command {
     /// Ask a running server which check would admit or refuse a call
+    #[cfg(feature = "sip")]
     Explain(Explain),
     /// Place a test call through a running server's edge or a provider, and print what happened
+    #[cfg(feature = "sip")]
     Call(PlaceCall),
+    /// Write all that a database holds to a new file, also while a server uses the database
+    Backup(Backup),
+    /// Write a backup into a new database, which no server uses; a repetition goes on where it was cut off
+    Restore(Restore),
+    /// Copy a database that no server uses into a new one; a repetition goes on where it was cut off
+    Move(Move),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -176,7 +184,12 @@ const EXAMPLES: &str = "Examples:
   trunk-server explain --source 198.51.100.9 --to 442079460018 --from 12025550143
                                                   print which check would refuse a call
   trunk-server call --to 442079460018 --trunk PBX --api-key test
-                                                  place a test call, and print its SIP messages";
+                                                  place a test call, and print its SIP messages
+  trunk-server backup monday.backup               write the database in this directory to a file
+  trunk-server restore monday.backup --database new.db
+                                                  make a database of it
+  trunk-server move --from trunk-server.db --to postgres://trunk@db.example/trunk
+                                                  copy the database to PostgreSQL";
 
 impl Cli {
     /// Builds the configuration from flags, environment, file and defaults.

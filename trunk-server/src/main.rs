@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
-use trunk_server::cli::{Cli, flag_value_advice, unknown_variables};
+use trunk_server::cli::{Cli, Command, flag_value_advice, unknown_variables};
 use trunk_server::control::ControlError;
 use trunk_server::{Server, StartError, config::Config, telemetry};
 
@@ -25,10 +25,14 @@ fn main() -> ExitCode {
         }
         error.exit()
     });
-    #[cfg(feature = "sip")]
     match cli.command {
-        Some(trunk_server::cli::Command::Explain(question)) => return explain(question),
-        Some(trunk_server::cli::Command::Call(call)) => return place(call),
+        #[cfg(feature = "sip")]
+        Some(Command::Explain(question)) => return explain(question),
+        #[cfg(feature = "sip")]
+        Some(Command::Call(call)) => return place(call),
+        Some(Command::Backup(backup)) => return transfer(backup.run()),
+        Some(Command::Restore(restore)) => return transfer(restore.run()),
+        Some(Command::Move(moved)) => return transfer(moved.run()),
         _ => {}
     }
     let print = cli.print_config;
@@ -94,6 +98,22 @@ fn place(call: trunk_server::cli::PlaceCall) -> ExitCode {
             ExitCode::from(u8::from(!placed.answered))
         }
         Err(error) => fail(&error, 2),
+    }
+}
+
+/// Backs up, restores or moves a database. Exits with 0 after both ends were found to be equal, else with 1.
+fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::TransferError>>) -> ExitCode {
+    // One thread writes a file while the others read from a server.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(run) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, 1),
     }
 }
 

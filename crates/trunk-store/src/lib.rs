@@ -17,6 +17,8 @@
 //! of revisions, and the feed. If the entities of the communication platform are declared as resources are, the index is no
 //! difference any more, and the question is worth asking again.
 //!
+//! [`transfer`] makes backups of all that a database holds, and moves it between the engines.
+//!
 //! The crate knows how types, attributes and relationships are declared, and derives its indexes from the declarations.
 //! It contains no rule of any resource, parses no request and renders no response.
 //!
@@ -52,6 +54,14 @@ mod sqlite;
 mod store;
 mod sum_parts;
 mod token_key;
+pub mod transfer;
+#[cfg(not(feature = "postgres"))]
+mod without_server;
+
+#[cfg(feature = "postgres")]
+use postgres::transfer as server_transfer;
+#[cfg(not(feature = "postgres"))]
+use without_server as server_transfer;
 
 pub use answer::Answer;
 pub use call::{CallQuery, NodeCall, RunningCall, RunningCalls, StoredCall, StoredCharge};

@@ -7,18 +7,19 @@
 //! # How a part is written
 //!
 //! A part has one file here and one file of tables in `schema/`, which the first migration creates. Its functions take
-//! `&Client` for reads and `&Transaction<'_>` for writes, which derefs to a `Client`, and return [`Done`](failure::Done). They use
-//! `query_typed`, `query_typed_opt` and `execute_typed` alone, with the type of each parameter; `?` converts both kinds of
-//! [`Failure`](failure::Failure). The implementation of the part's trait runs them:
+//! `&Client` for reads and `&Transaction<'_>` for writes, which derefs to a `Client`, and return
+//! [`Done`](failure::Done). They use `query_typed`, `query_typed_opt` and `execute_typed` alone, with the type of each
+//! parameter; `?` converts every kind of [`Failure`](failure::Failure). The implementation of the part's trait runs them:
 //!
 //! - `self.node.read(arguments, |client, arguments| Box::pin(find(client, arguments)))` for a read of fixed cost. It may run
 //!   again, so it must not change anything.
 //! - `self.node.long_read(asker, arguments, …)` for a read whose cost grows with the data: the askers take turns, and all of
 //!   its statements see one state of the database.
 //! - `self.node.write(arguments, |transaction, arguments| Box::pin(…))` for a transaction. It runs again if it lost against
-//!   another one, so its only effects are statements and [`Transaction::announce`](transaction::Transaction::announce). It has read committed isolation: what a
-//!   decision depends on is locked (`FOR UPDATE`, in the order of the keys) or is a condition of the statement that writes
-//!   (`WHERE revision = $n`), whose number of rows decides.
+//!   another one, so its only effects are statements and what it
+//!   [announces](transaction::Transaction::announce). It has read committed isolation: what a decision depends on is locked
+//!   (`FOR UPDATE`, in the order of the keys) or is a condition of the statement that writes (`WHERE revision = $n`), whose
+//!   number of rows decides.
 //!
 //! Numbers that ascend in the order of creation come from [`Node::number`], not from the database. Instants are `bigint`s of
 //! milliseconds since 1970, ids `uuid`, digests and secrets `bytea`, JSON `text`. Texts that are compared or sorted have
@@ -64,6 +65,7 @@ mod symbols;
 mod tls;
 mod token_keys;
 mod transaction;
+pub(crate) mod transfer;
 mod turns;
 mod write;
 

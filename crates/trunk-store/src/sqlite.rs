@@ -38,6 +38,7 @@ mod store;
 mod sums;
 mod symbols;
 mod token_keys;
+pub(crate) mod transfer;
 mod wal;
 mod write;
 mod writer;

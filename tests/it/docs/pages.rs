@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 14] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -11,6 +11,7 @@ pub const PAGES: [&str; 13] = [
     "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/operations.md",
     "docs/promises.md",
     "docs/retries.md",
     "docs/robustness.md",

@@ -16,7 +16,7 @@ use super::open_error::PostgresOpenError;
 
 /// The migrations, one for each version of the schema: the version of the schema is the number of the last one. Each is a list
 /// of files.
-const MIGRATIONS: &[&[&str]] = &[&[
+pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     include_str!("schema/01_engine.sql"),
     include_str!("schema/02_records.sql"),
     include_str!("schema/03_accounts.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
     include_str!("schema/09_callback_secrets.sql"),
     include_str!("schema/10_token_keys.sql"),
     include_str!("schema/11_nodes.sql"),
+    include_str!("schema/12_transfer.sql"),
 ]];
 
 /// The version of the schema, and who brings it up to date now.

@@ -113,6 +113,9 @@ async fn declare(
     registry: &'static [&'static ResourceSpec],
 ) -> Result<Symbols, PostgresOpenError> {
     lease.migrate(client).await?;
+    if client.query_typed_opt("SELECT 1 FROM transfer", &[]).await?.is_some() {
+        return Err(PostgresOpenError::Unfinished);
+    }
     let symbols = Symbols::intern(client, registry).await?;
     indexing::build(client, lease, &symbols).await?;
     indexing::log_shared(client).await?;

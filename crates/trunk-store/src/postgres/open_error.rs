@@ -23,6 +23,12 @@ pub enum PostgresOpenError {
         /// The newest version that this server knows.
         known: i64,
     },
+    /// Not all rows of a move or restore are in the database.
+    #[error(
+        "the database is the target of a move or restore that did not end; repeat that command, which goes on where it \
+         stopped, or name another database"
+    )]
+    Unfinished,
     /// An attribute became unique, and stored records have the same value of it. The records are unchanged.
     #[error(
         "the database has {records} records with a value of {attribute} that another record of their account has ({}), and \

@@ -113,6 +113,11 @@ pub(super) async fn insert(transaction: &Transaction<'_>, events: &[&NewEvent]) 
     Ok(())
 }
 
+/// The lane of a subject.
+pub(super) fn lane_of(subject: uuid::Uuid) -> i16 {
+    Lane::of(crate::Owner::Account(0), subject).number
+}
+
 /// Deletes the events of one account, or of all owners.
 pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -> Done<()> {
     for table in ["outbox_lane", "outbox_queue", "outbox", "delivery"] {

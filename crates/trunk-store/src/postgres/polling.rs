@@ -3,7 +3,8 @@
 //! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
 //! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
 //! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
-//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest transaction. A node marks the rows of its own writes as seen before it commits them.
+//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest
+//! transaction. A node marks the rows of its own writes as seen before it commits them.
 //!
 //! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
 //! in any order. After a lost connection it is not known what was missed, or whether another server took over with less, and

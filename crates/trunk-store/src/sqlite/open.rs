@@ -27,10 +27,13 @@ use crate::directory::SharedDirectory;
 use crate::{StoreLimits, WriteHealth};
 
 /// The `application_id` in the header of this server's databases: `TRNK`.
-const APPLICATION_ID: i32 = 0x5452_4e4b;
+pub(super) const APPLICATION_ID: i32 = 0x5452_4e4b;
+
+/// The `application_id` of a database to which a transfer was begun and that is not complete: `TRNM`.
+pub(super) const TRANSFER_ID: i32 = 0x5452_4e4d;
 
 /// The migrations, one for each version of the schema: the version of the schema is the number of the last one.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_calls.sql"),
     include_str!("migrations/0003_webhooks.sql"),
@@ -86,7 +89,7 @@ impl SqliteStore {
         let noted = commits::read_note(&canonical);
         check_header(&files, noted, path)?;
         if files.length().map_err(access)? > 0 {
-            identify(&canonical, path)?;
+            identify(&canonical, path, false)?;
         }
         files.make_private();
 
@@ -170,7 +173,7 @@ impl SqliteStore {
 }
 
 /// Converts an error of the engine, which may mean that the file is not a database or is damaged.
-fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
+pub(super) fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
     let file = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign { file, why: error.to_string() },
@@ -218,10 +221,11 @@ fn check_header(files: &Files, noted: Option<CommitCount>, path: &Path) -> Resul
     if !logged && !length.is_multiple_of(page_bytes) { damaged("its end is truncated") } else { Ok(()) }
 }
 
-/// Refuses a database of another program or of a newer server, and a damaged one.
+/// Refuses a database of another program or of a newer server, and a damaged one. One to which a transfer was begun is only
+/// accepted to go on with that.
 ///
 /// The connection is read-only, because merely closing a writable one could checkpoint a log into the file.
-fn identify(canonical: &Path, path: &Path) -> Result<(), OpenError> {
+pub(super) fn identify(canonical: &Path, path: &Path, is_target: bool) -> Result<(), OpenError> {
     let engine = |error| unusable(path, error);
     let connection =
         Connection::open_with_flags(canonical, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(engine)?;
@@ -234,7 +238,10 @@ fn identify(canonical: &Path, path: &Path) -> Result<(), OpenError> {
         // A server was stopped while it created the file.
         return Ok(());
     }
-    if application != i64::from(APPLICATION_ID) {
+    if application == i64::from(TRANSFER_ID) && !is_target {
+        return Err(OpenError::Unfinished { file: path.to_owned() });
+    }
+    if application != i64::from(APPLICATION_ID) && application != i64::from(TRANSFER_ID) {
         let why = "another program's SQLite database".to_owned();
         return Err(OpenError::Foreign { file: path.to_owned(), why });
     }
@@ -248,7 +255,7 @@ fn identify(canonical: &Path, path: &Path) -> Result<(), OpenError> {
 /// Brings the schema, the symbols and the index in line with this server's, in one transaction as far as no stored record
 /// is involved: a new database costs one flush to the disk. Returns the symbols, and duplicates of an attribute that became
 /// unique.
-fn declare(
+pub(super) fn declare(
     connection: &mut Connection,
     registry: &'static [&'static ResourceSpec],
 ) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {

@@ -42,6 +42,15 @@ pub enum OpenError {
         /// The newest version that this server knows.
         known: usize,
     },
+    /// Not all rows of a move or restore are in the database.
+    #[error(
+        "the database {} is the target of a move or restore that did not end; repeat that command, which goes on where it \
+         stopped, or delete the file", file.display()
+    )]
+    Unfinished {
+        /// The path of the database.
+        file: PathBuf,
+    },
     /// The file or its directory cannot be read or written.
     #[error("the database {} cannot be opened for reading and writing: {error}; {}", file.display(), advice(file, error))]
     Access {

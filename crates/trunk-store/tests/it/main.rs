@@ -21,3 +21,4 @@ mod store_model;
 mod store_writer;
 mod sums;
 mod support;
+mod transfer;

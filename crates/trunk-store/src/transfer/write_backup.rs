@@ -1,0 +1,104 @@
+//! Writes the file of a backup.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::backup::{BackupFile, end_line, head_line, row_line};
+use super::error::{TransferError, difference};
+use super::source::Source;
+use super::step::{Phase, Report, Step};
+use super::tally::{Tally, Total};
+
+/// Writes all rows of a source to a new file, reads it back, and renames it. Returns what was written.
+///
+/// # Errors
+/// [`TransferError`]; there is no file with this name then.
+pub async fn write_backup(
+    source: &Source,
+    file: &Path,
+    report: Report<'_>,
+) -> Result<Vec<Total>, TransferError> {
+    if file.symlink_metadata().is_ok() {
+        return Err(TransferError::Exists { file: file.to_owned() });
+    }
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Partial::create(PathBuf::from(partial), file)?;
+    let written = partial.write(source, report).await?;
+    let read = BackupFile::check(&partial.path, report).map_err(|error| match error {
+        TransferError::File { what, error, .. } => TransferError::File { file: file.to_owned(), what, error },
+        other => other,
+    })?;
+    if let Some((table, read, written)) = difference(&written, &read.totals) {
+        return Err(TransferError::Differs { place: file.display().to_string(), table, read, written });
+    }
+    partial.rename()?;
+    Ok(written)
+}
+
+/// A backup that is being written, which is deleted unless it is renamed.
+struct Partial<'a> {
+    path: PathBuf,
+    /// Holds the lock, so that two backups do not write one file.
+    file: File,
+    /// The name that it gets.
+    named: &'a Path,
+    is_complete: bool,
+}
+
+impl<'a> Partial<'a> {
+    fn create(path: PathBuf, named: &'a Path) -> Result<Self, TransferError> {
+        let failed = |error| TransferError::File { file: named.to_owned(), what: "written", error };
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(failed)?;
+        file.try_lock().map_err(|error| {
+            failed(std::io::Error::other(format!("another backup writes {}: {error}", path.display())))
+        })?;
+        // It is what a backup left that was killed.
+        file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0)).map_err(failed)?;
+        Ok(Self { path, file, named, is_complete: false })
+    }
+
+    async fn write(&self, source: &Source, report: Report<'_>) -> Result<Vec<Total>, TransferError> {
+        let failed = |error| TransferError::File { file: self.named.to_owned(), what: "written", error };
+        let mut pages = source.pages().await?;
+        let (of, mut done) = (pages.rows(), 0);
+        let mut to = BufWriter::with_capacity(1 << 18, &self.file);
+        to.write_all(head_line(&source.head()).as_bytes()).map_err(failed)?;
+        let (mut tally, mut line) = (Tally::default(), Vec::new());
+        report(Step { phase: Phase::Copy, done, of });
+        while let Some(page) = pages.next().await? {
+            for row in &page.rows {
+                row_line(&mut tally, page.table, row, &mut line);
+                to.write_all(&line).map_err(failed)?;
+            }
+            done += page.rows.len() as u64;
+            report(Step { phase: Phase::Copy, done, of });
+            tokio::task::yield_now().await;
+        }
+        let totals = tally.finish();
+        to.write_all(end_line(&totals).as_bytes()).and_then(|()| to.flush()).map_err(failed)?;
+        self.file.sync_all().map_err(failed)?;
+        Ok(totals)
+    }
+
+    fn rename(mut self) -> Result<(), TransferError> {
+        let renamed = std::fs::rename(&self.path, self.named).and_then(|()| {
+            let folder = self.named.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        });
+        self.is_complete = renamed.is_ok();
+        renamed.map_err(|error| TransferError::File { file: self.named.to_owned(), what: "written", error })
+    }
+}
+
+impl Drop for Partial<'_> {
+    fn drop(&mut self) {
+        if !self.is_complete {
+            let _gone_already = std::fs::remove_file(&self.path);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! How far a transfer is: a bar if the standard error is a terminal, else a line for each tenth.
+
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trunk_store::transfer::{Phase, Step};
+
+/// The bar of a phase with a known number of rows.
+const BAR: &str = "{msg:<9} [{bar:30}] {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+/// The line of a phase with an unknown one.
+const LINE: &str = "{msg:<9} {spinner} {human_pos} rows, {elapsed}";
+
+/// Shows the steps of a transfer.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    phase: Option<Phase>,
+    /// The tenths of the phase that were printed.
+    tenths: u64,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let bar = || ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
+        Self { bar: is_terminal.then(bar), phase: None, tenths: 0 }
+    }
+
+    pub(super) fn show(&mut self, step: Step) {
+        let begins = self.phase != Some(step.phase);
+        self.phase = Some(step.phase);
+        let Some(bar) = &self.bar else { return self.print(step, begins) };
+        if begins {
+            // Both templates are constants of this file: a faulty one shows the style before it.
+            if let Ok(style) = ProgressStyle::with_template(if step.of > 0 { BAR } else { LINE }) {
+                bar.set_style(style);
+            }
+            bar.reset();
+            bar.set_message(name(step.phase));
+        }
+        bar.set_length(step.of);
+        bar.set_position(step.done);
+    }
+
+    /// Prints a line when a phase begins, and at each further tenth of its rows.
+    fn print(&mut self, Step { phase, done, of }: Step, begins: bool) {
+        if begins {
+            self.tenths = 0;
+            eprintln!("{} …", name(phase));
+        }
+        let tenths = if of > 0 { done.saturating_mul(10) / of } else { 0 };
+        if tenths > self.tenths {
+            self.tenths = tenths;
+            eprintln!("{}: {done} of {of} rows", name(phase));
+        }
+    }
+
+    /// Removes the bar.
+    pub(super) fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+const fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Check => "checking",
+        Phase::Index => "indexing",
+        Phase::Verify => "comparing",
+        _ => "copying",
+    }
+}
