@@ -90,10 +90,10 @@ impl BackupFile {
     /// Reads a backup.
     pub(super) fn check(path: &Path, report: Report<'_>) -> Result<Self, TransferError> {
         let mut reader = Reader::open(path)?;
-        let mut done = 0;
+        let mut done: u64 = 0;
         while reader.next()?.is_some() {
             done += 1;
-            if done % REPORT_EVERY == 0 {
+            if done.is_multiple_of(REPORT_EVERY) {
                 report(Step { phase: Phase::Check, done, of: 0 });
             }
         }

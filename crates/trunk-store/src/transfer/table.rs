@@ -147,159 +147,136 @@ impl Table {
     /// The columns, in their order.
     pub(crate) const fn columns(self) -> &'static [Column] {
         match self {
-            Self::Account => {
-                const {
-                    &[
-                        integer("number"),
-                        id("id"),
-                        text("name"),
-                        text("version"),
-                        integer("features"),
-                        optional(integer("rate_limit")),
-                        optional(integer("record_quota")),
-                        integer("created_at"),
-                    ]
-                }
-            }
-            Self::ApiKey => {
-                const {
-                    &[
-                        bytes("digest"),
-                        id("id"),
-                        integer("account"),
-                        integer("created_at"),
-                        optional(text("addresses")),
-                        optional(text("environment")),
-                    ]
-                }
-            }
-            Self::CallbackSecret => {
-                const { &[id("id"), integer("account"), text("secret"), flag("enabled"), integer("created_at")] }
-            }
-            Self::TokenKey => const { &[id("id"), bytes("secret"), integer("created_at")] },
-            Self::Record => {
-                const {
-                    &[
-                        integer("number"),
-                        integer("account"),
-                        text("kind"),
-                        id("id"),
-                        integer("revision"),
-                        integer("created_at"),
-                        text("attributes"),
-                        optional(text("meta")),
-                    ]
-                }
-            }
-            Self::Link => const { &[integer("owner"), text("relationship"), integer("target")] },
-            Self::Document => {
-                const {
-                    &[
-                        integer("kind"),
-                        id("id"),
-                        id("customer"),
-                        integer("created_at"),
-                        flag("deleted"),
-                        flag("live"),
-                        integer("revision"),
-                        text("body"),
-                    ]
-                }
-            }
-            Self::DocumentKey => {
-                const { &[integer("kind"), id("document"), text("name"), text("value"), integer("created_at")] }
-            }
-            Self::DocumentUnique => const { &[integer("kind"), id("document"), text("name"), text("value")] },
-            Self::Event => {
-                const {
-                    &[
-                        integer("account"),
-                        optional(id("customer")),
-                        id("subject"),
-                        text("url"),
-                        text("method"),
-                        optional(text("signature")),
-                        text("body"),
-                        integer("created_at"),
-                        integer("attempts"),
-                        integer("due_at"),
-                    ]
-                }
-            }
-            Self::Dropped => const { &[integer("account"), optional(id("customer")), integer("dropped")] },
-            Self::Delivery => {
-                const {
-                    &[
-                        integer("account"),
-                        optional(id("customer")),
-                        id("subject"),
-                        text("url"),
-                        integer("events"),
-                        integer("attempt"),
-                        integer("at"),
-                        optional(integer("status")),
-                        optional(text("error")),
-                    ]
-                }
-            }
-            Self::Call => {
-                const {
-                    &[
-                        id("id"),
-                        integer("account"),
-                        id("trunk"),
-                        integer("ended_at"),
-                        integer("cause"),
-                        integer("code"),
-                        text("source"),
-                        text("destination"),
-                        text("price"),
-                        optional(text("call_id")),
-                        text("attributes"),
-                    ]
-                }
-            }
-            Self::RunningCall => {
-                const {
-                    &[
-                        id("id"),
-                        integer("account"),
-                        id("trunk"),
-                        integer("answered_at"),
-                        flag("acknowledged"),
-                        text("attributes"),
-                    ]
-                }
-            }
-            Self::CallStep => const { &[integer("at")] },
-            Self::Job => {
-                const {
-                    &[
-                        text("kind"),
-                        text("subject"),
-                        optional(integer("account")),
-                        integer("due_at"),
-                        text("payload"),
-                        integer("attempts"),
-                        integer("revision"),
-                    ]
-                }
-            }
-            Self::IdempotencyKey => {
-                const {
-                    &[
-                        text("scope"),
-                        bytes("digest"),
-                        bytes("fingerprint"),
-                        id("request"),
-                        integer("used_at"),
-                        optional(integer("status")),
-                        optional(text("content_type")),
-                        optional(bytes("body")),
-                    ]
-                }
-            }
-            Self::Counter => const { &[text("name"), integer("value")] },
+            Self::Account => ACCOUNT,
+            Self::ApiKey => API_KEY,
+            Self::CallbackSecret => CALLBACK_SECRET,
+            Self::TokenKey => TOKEN_KEY,
+            Self::Record => RECORD,
+            Self::Link => LINK,
+            Self::Document => DOCUMENT,
+            Self::DocumentKey => DOCUMENT_KEY,
+            Self::DocumentUnique => DOCUMENT_UNIQUE,
+            Self::Event => EVENT,
+            Self::Dropped => DROPPED,
+            Self::Delivery => DELIVERY,
+            Self::Call => CALL,
+            Self::RunningCall => RUNNING_CALL,
+            Self::CallStep => CALL_STEP,
+            Self::Job => JOB,
+            Self::IdempotencyKey => IDEMPOTENCY_KEY,
+            Self::Counter => COUNTER,
         }
     }
 }
+
+const ACCOUNT: &[Column] = &[
+    integer("number"),
+    id("id"),
+    text("name"),
+    text("version"),
+    integer("features"),
+    optional(integer("rate_limit")),
+    optional(integer("record_quota")),
+    integer("created_at"),
+];
+const API_KEY: &[Column] = &[
+    bytes("digest"),
+    id("id"),
+    integer("account"),
+    integer("created_at"),
+    optional(text("addresses")),
+    optional(text("environment")),
+];
+const CALLBACK_SECRET: &[Column] =
+    &[id("id"), integer("account"), text("secret"), flag("enabled"), integer("created_at")];
+const TOKEN_KEY: &[Column] = &[id("id"), bytes("secret"), integer("created_at")];
+const RECORD: &[Column] = &[
+    integer("number"),
+    integer("account"),
+    text("kind"),
+    id("id"),
+    integer("revision"),
+    integer("created_at"),
+    text("attributes"),
+    optional(text("meta")),
+];
+const LINK: &[Column] = &[integer("owner"), text("relationship"), integer("target")];
+const DOCUMENT: &[Column] = &[
+    integer("kind"),
+    id("id"),
+    id("customer"),
+    integer("created_at"),
+    flag("deleted"),
+    flag("live"),
+    integer("revision"),
+    text("body"),
+];
+const DOCUMENT_KEY: &[Column] =
+    &[integer("kind"), id("document"), text("name"), text("value"), integer("created_at")];
+const DOCUMENT_UNIQUE: &[Column] = &[integer("kind"), id("document"), text("name"), text("value")];
+const EVENT: &[Column] = &[
+    integer("account"),
+    optional(id("customer")),
+    id("subject"),
+    text("url"),
+    text("method"),
+    optional(text("signature")),
+    text("body"),
+    integer("created_at"),
+    integer("attempts"),
+    integer("due_at"),
+];
+const DROPPED: &[Column] = &[integer("account"), optional(id("customer")), integer("dropped")];
+const DELIVERY: &[Column] = &[
+    integer("account"),
+    optional(id("customer")),
+    id("subject"),
+    text("url"),
+    integer("events"),
+    integer("attempt"),
+    integer("at"),
+    optional(integer("status")),
+    optional(text("error")),
+];
+const CALL: &[Column] = &[
+    id("id"),
+    integer("account"),
+    id("trunk"),
+    integer("ended_at"),
+    integer("cause"),
+    integer("code"),
+    text("source"),
+    text("destination"),
+    text("price"),
+    optional(text("call_id")),
+    text("attributes"),
+];
+const RUNNING_CALL: &[Column] = &[
+    id("id"),
+    integer("account"),
+    id("trunk"),
+    integer("answered_at"),
+    flag("acknowledged"),
+    text("attributes"),
+];
+const CALL_STEP: &[Column] = &[integer("at")];
+const JOB: &[Column] = &[
+    text("kind"),
+    text("subject"),
+    optional(integer("account")),
+    integer("due_at"),
+    text("payload"),
+    integer("attempts"),
+    integer("revision"),
+];
+const IDEMPOTENCY_KEY: &[Column] = &[
+    text("scope"),
+    bytes("digest"),
+    bytes("fingerprint"),
+    id("request"),
+    integer("used_at"),
+    optional(integer("status")),
+    optional(text("content_type")),
+    optional(bytes("body")),
+];
+const COUNTER: &[Column] = &[text("name"), integer("value")];

@@ -105,70 +105,61 @@ pub(super) const fn insert(table: Table) -> &'static str {
         Table::TokenKey => {
             "INSERT INTO token_key (id, secret, created_at) SELECT id, secret, created_at FROM given"
         }
-        Table::Record => {
-            "INSERT INTO record (number, account, kind, id, revision, created_at, attributes, meta) \
-             SELECT g.number, g.account, s.number, g.id, g.revision, g.created_at, g.attributes, g.meta \
-             FROM given g JOIN symbol s ON s.name = g.kind"
-        }
+        Table::Record => INSERT_RECORD,
         Table::Link => {
             "INSERT INTO link (number, owner, relationship, target) \
              SELECT g.place, g.owner, s.number, g.target FROM given g JOIN symbol s ON s.name = g.relationship"
         }
-        Table::Document => {
-            "INSERT INTO document (number, kind, id, customer, created_at, deleted, live, revision, body) \
-             SELECT place, kind::smallint, id, customer, created_at, deleted, live, revision, body FROM given"
-        }
-        Table::DocumentKey => {
-            "INSERT INTO document_key (kind, name, value, created_at, number, id) \
-             SELECT d.kind, g.name, g.value, g.created_at, d.number, d.id \
-             FROM given g JOIN document d ON d.kind = g.kind::smallint AND d.id = g.document"
-        }
+        Table::Document => INSERT_DOCUMENT,
+        Table::DocumentKey => INSERT_DOCUMENT_KEY,
         Table::DocumentUnique => {
             "INSERT INTO document_unique (kind, name, value, id) \
              SELECT kind::smallint, name, value, document FROM given"
         }
-        Table::Event => {
-            "INSERT INTO outbox (subject, number, account, customer, lane, url, method, signature, body, created_at, \
-             attempts, due_at) \
-             SELECT subject, place, account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), \
-             lane::smallint, url, method, signature, body, created_at, attempts, due_at FROM given"
-        }
-        Table::Dropped => {
-            "INSERT INTO outbox_lane (account, customer, lane, waiting, dropped, last) \
-             SELECT account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), 0, 0, dropped, 0 FROM given"
-        }
-        Table::Delivery => {
-            "INSERT INTO delivery (number, account, customer, subject, url, events, attempt, at, status, error) \
-             SELECT place, account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), subject, url, events, \
-             attempt, at, status::integer, error FROM given"
-        }
-        Table::Call => {
-            "INSERT INTO call (number, id, account, trunk, ended_at, cause, code, source, destination, price, call_id, \
-             source_ip, check_name, attributes) \
-             SELECT place, id, account, trunk, ended_at, cause::integer, code::integer, source, destination, price, \
-             call_id, source_ip, check_name, attributes FROM given"
-        }
-        // A node that does not exist has the calls, until one that does finds it dead.
-        Table::RunningCall => {
-            "INSERT INTO running_call (id, number, node, account, trunk, answered_at, acknowledged, attributes) \
-             SELECT id, place, 0, account, trunk, answered_at, acknowledged, attributes FROM given"
-        }
+        Table::Event => INSERT_EVENT,
+        Table::Dropped => INSERT_DROPPED,
+        Table::Delivery => INSERT_DELIVERY,
+        Table::Call => INSERT_CALL,
+        Table::RunningCall => INSERT_RUNNING_CALL,
         Table::CallStep => "INSERT INTO call_step (node, at) SELECT 0, at FROM given",
-        Table::Job => {
-            "INSERT INTO job (number, kind, subject, account, due_at, payload, attempts, revision) \
-             SELECT place, kind, subject, account, due_at, payload, attempts, revision FROM given"
-        }
-        Table::IdempotencyKey => {
-            "INSERT INTO idempotency_key (scope, digest, number, fingerprint, request, used_at, status, content_type, \
-             body) SELECT scope, digest, place, fingerprint, request, used_at, status::integer, content_type, body \
-             FROM given"
-        }
+        Table::Job => INSERT_JOB,
+        Table::IdempotencyKey => INSERT_IDEMPOTENCY_KEY,
         Table::Counter => {
             "INSERT INTO counter (name, value) SELECT name, value FROM given \
              ON CONFLICT (name) DO UPDATE SET value = greatest(counter.value, excluded.value)"
         }
     }
 }
+
+const INSERT_EVENT: &str = "INSERT INTO outbox (subject, number, account, customer, lane, url, method, signature, body, created_at, \
+    attempts, due_at) \
+    SELECT subject, place, account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), \
+    lane::smallint, url, method, signature, body, created_at, attempts, due_at FROM given";
+const INSERT_CALL: &str = "INSERT INTO call (number, id, account, trunk, ended_at, cause, code, source, destination, price, call_id, \
+    source_ip, check_name, attributes) \
+    SELECT place, id, account, trunk, ended_at, cause::integer, code::integer, source, destination, price, \
+    call_id, source_ip, check_name, attributes FROM given";
+const INSERT_DELIVERY: &str = "INSERT INTO delivery (number, account, customer, subject, url, events, attempt, at, status, error) \
+    SELECT place, account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), subject, url, events, \
+    attempt, at, status::integer, error FROM given";
+/// A node that does not exist has the calls, until one that does finds it dead.
+const INSERT_RUNNING_CALL: &str = "INSERT INTO running_call (id, number, node, account, trunk, answered_at, acknowledged, attributes) \
+    SELECT id, place, 0, account, trunk, answered_at, acknowledged, attributes FROM given";
+const INSERT_IDEMPOTENCY_KEY: &str = "INSERT INTO idempotency_key (scope, digest, number, fingerprint, request, used_at, status, content_type, \
+    body) SELECT scope, digest, place, fingerprint, request, used_at, status::integer, content_type, body \
+    FROM given";
+const INSERT_DOCUMENT_KEY: &str = "INSERT INTO document_key (kind, name, value, created_at, number, id) \
+    SELECT d.kind, g.name, g.value, g.created_at, d.number, d.id \
+    FROM given g JOIN document d ON d.kind = g.kind::smallint AND d.id = g.document";
+const INSERT_RECORD: &str = "INSERT INTO record (number, account, kind, id, revision, created_at, attributes, meta) \
+    SELECT g.number, g.account, s.number, g.id, g.revision, g.created_at, g.attributes, g.meta \
+    FROM given g JOIN symbol s ON s.name = g.kind";
+const INSERT_DOCUMENT: &str = "INSERT INTO document (number, kind, id, customer, created_at, deleted, live, revision, body) \
+    SELECT place, kind::smallint, id, customer, created_at, deleted, live, revision, body FROM given";
+const INSERT_JOB: &str = "INSERT INTO job (number, kind, subject, account, due_at, payload, attempts, revision) \
+    SELECT place, kind, subject, account, due_at, payload, attempts, revision FROM given";
+const INSERT_DROPPED: &str = "INSERT INTO outbox_lane (account, customer, lane, waiting, dropped, last) \
+    SELECT account, coalesce(customer, '00000000-0000-0000-0000-000000000000'), 0, 0, dropped, 0 FROM given";
 
 /// The statements that compute what is derived from the rows, but for the index, and note that this was done.
 pub(super) const DERIVE: &str = "\

@@ -48,8 +48,8 @@ impl std::fmt::Debug for ServerTarget {
 }
 
 /// The name and the rows in the table `transfer` for a mark.
-fn columns(mark: &Mark) -> (&'static str, i64) {
-    mark.as_ref().map_or(("", 0), |mark| (mark.table.name(), i64::try_from(mark.rows).unwrap_or(i64::MAX)))
+fn columns(mark: Option<&Total>) -> (&'static str, i64) {
+    mark.map_or(("", 0), |mark| (mark.table.name(), i64::try_from(mark.rows).unwrap_or(i64::MAX)))
 }
 
 impl ServerTarget {
@@ -100,23 +100,21 @@ impl ServerTarget {
         position: u64,
         mark: &Total,
     ) -> Result<(), TransferError> {
-        let mark = Some(mark.clone());
-        let is_written = self.try_write(page, position, &mark).await;
+        let is_written = self.try_write(page, position, mark).await;
         if !is_written.map_err(|failure| failed(&self.place, failure))? {
             return Err(TransferError::Overtaken { place: self.place.to_string() });
         }
-        self.mark = mark;
+        self.mark = Some(mark.clone());
         Ok(())
     }
 
     /// Returns false if the transfer is not where this one left it.
-    async fn try_write(&mut self, page: &Page, position: u64, mark: &Mark) -> Done<bool> {
+    async fn try_write(&mut self, page: &Page, position: u64, mark: &Total) -> Done<bool> {
         let Self { client, known, .. } = self;
         client.batch_execute(BEGIN).await?;
         intern(client, known, page).await?;
         insert_page(client, page, position).await?;
-        let (before, (name, rows)) = (columns(&self.mark), columns(mark));
-        let digest = mark.as_ref().map_or("", |mark| mark.digest.as_str());
+        let (before, (name, rows)) = (columns(self.mark.as_ref()), columns(Some(mark)));
         let note = "UPDATE transfer SET name = $1, rows = $2, digest = $3 WHERE name = $4 AND rows = $5";
         let noted = client
             .execute_typed(
@@ -124,7 +122,7 @@ impl ServerTarget {
                 &[
                     (&name, Type::TEXT),
                     (&rows, Type::INT8),
-                    (&digest, Type::TEXT),
+                    (&mark.digest, Type::TEXT),
                     (&before.0, Type::TEXT),
                     (&before.1, Type::INT8),
                 ],
