@@ -142,11 +142,12 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     }
     let server = Server::builder(config.clone()).start().await?;
     greeting::greet(&server, &config);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = hangup.recv() => {}
-    }
+    let is_retired = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        _ = hangup.recv() => false,
+        () = server.retired() => true,
+    };
     tracing::info!(
         "stopping: requests and calls in flight are finished first; a second signal ends the process at once"
     );
@@ -156,5 +157,8 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         _ = interrupt.recv() => return Err("ended at once by a second signal".into()),
     }
     tracing::info!("stopped");
+    if is_retired {
+        return Err("the other servers of the database took this one for dead; start it again".into());
+    }
     Ok(())
 }

@@ -23,12 +23,13 @@ use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
 use service_core::jobs::{self, JobSet};
+use service_core::nodes::{self, NoCalls};
 use service_core::{Core, Outbox};
 use token_service::{TokenService, token_router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use trunk_store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
+use trunk_store::{SqliteStore, Store, StoreError, StoreLimits};
 use uuid::Uuid;
 #[cfg(feature = "voipbin")]
 use voipbin_platform::Platform;
@@ -158,6 +159,11 @@ impl ServerBuilder {
         };
         #[cfg(feature = "voipbin")]
         let platform_jobs = start_platform(&platform, edge.as_ref(), messages.clone()).await?;
+        #[cfg(feature = "sip")]
+        let has_edge = edge.is_some();
+        #[cfg(not(feature = "sip"))]
+        let has_edge = false;
+        nodes::begin(&core).await.map_err(StartError::FirstHeartbeat)?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
@@ -179,6 +185,9 @@ impl ServerBuilder {
 
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
+        if !has_edge {
+            running.live_among_nodes();
+        }
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
@@ -192,18 +201,12 @@ impl ServerBuilder {
         #[cfg(feature = "voipbin")]
         let jobs = jobs.and(platform_jobs);
         running.run_jobs(jobs, callbacks);
-        let rates = Arc::new(RateLimits::new(config.accounts.max_rate(is_on_loopback(address))));
-        let settings = config.tokens.settings();
-        let tokens = Arc::new(TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates)));
-        let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
-        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
-        let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
-        if let Some(listener) = token_listener {
-            running.serve(listener, token_router(tokens), limits, Share::Api);
-        }
         #[cfg(feature = "voipbin")]
-        let router = router.merge(voipbin_platform::router(Arc::clone(&platform)));
-        running.serve((listener, address), router, limits, Share::Api);
+        let platform_api = voipbin_platform::router(Arc::clone(&platform));
+        #[cfg(not(feature = "voipbin"))]
+        let platform_api = Router::new();
+        let token_address =
+            running.serve_apis((listener, address), token_listener, &config, limits, platform_api);
         Ok(Server {
             core,
             control,
@@ -304,6 +307,42 @@ impl Running {
         let _needed_by_the_edge_alone = at;
     }
 
+    /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
+    fn live_among_nodes(&mut self) {
+        let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
+        self.tasks.push(tokio::spawn(async move {
+            let is_stopped = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
+            tokio::select! {
+                () = nodes::run(&core, &NoCalls) => {}
+                _ = is_stopped => nodes::leave(&core).await,
+            }
+        }));
+    }
+
+    /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the
+    /// tokens.
+    fn serve_apis(
+        &mut self,
+        (listener, address): (TcpListener, SocketAddr),
+        token_listener: Option<(TcpListener, SocketAddr)>,
+        config: &Config,
+        limits: Limits,
+        platform: Router,
+    ) -> SocketAddr {
+        let core = &self.core;
+        let rates = Arc::new(RateLimits::new(config.accounts.max_rate(is_on_loopback(address))));
+        let settings = config.tokens.settings();
+        let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
+        let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
+        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(core))).merge(platform);
+        let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
+        if let Some(listener) = token_listener {
+            self.serve(listener, token_router(tokens), limits, Share::Api);
+        }
+        self.serve((listener, address), router, limits, Share::Api);
+        token_address
+    }
+
     fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {
         let stopped = || self.stopped.clone();
         let jobs = tokio::spawn(jobs::run(Arc::clone(&self.core), jobs, stopped()));
@@ -394,6 +433,12 @@ impl Server {
     /// Returns the control of the server: accounts, DIDs, the clock.
     pub fn control(&self) -> Control {
         self.control.clone()
+    }
+
+    /// Waits until another server on the same database took this one for dead, because the database heard nothing of it for
+    /// ten seconds. Its calls have ended then; it must be stopped, and its process started again.
+    pub async fn retired(&self) {
+        self.core.retired().await;
     }
 
     /// Stops accepting work, finishes what is in flight, and closes the database.

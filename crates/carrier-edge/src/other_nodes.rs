@@ -51,7 +51,9 @@ impl Inner {
         let others = self.core.store.calls_of_others(None).await?;
         if self.core.store.is_shared() {
             let own = Some(self.core.store.node());
-            calls.iter_mut().for_each(|call| call.node = own);
+            for call in &mut calls {
+                call.node = own;
+            }
         }
         calls.extend(others.iter().filter_map(of_other));
         calls.sort_by_key(|call| (call.time_start, call.id));

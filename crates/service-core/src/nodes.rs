@@ -184,7 +184,8 @@ impl Watched {
             }
         }
         let is_dead = |number: i64| {
-            number != own && self.beats.get(&number).is_none_or(|(_, since)| now - *since >= DEAD_AFTER)
+            number != own
+                && self.beats.get(&number).is_none_or(|(_, since)| now.saturating_sub(*since) >= DEAD_AFTER)
         };
         let has_heir = |node: &Node| node.heir.is_some_and(|heir| heir != own && !is_dead(heir));
         nodes.iter().filter(|node| is_dead(node.number) && !has_heir(node)).copied().collect()

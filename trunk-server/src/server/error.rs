@@ -4,9 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use control_plane::ControlError;
-use trunk_store::OpenError;
-#[cfg(feature = "voipbin")]
-use trunk_store::StoreError;
+use trunk_store::{OpenError, StoreError};
 
 use crate::config::ConfigError;
 
@@ -21,6 +19,9 @@ pub enum StartError {
     #[cfg(feature = "postgres")]
     #[error(transparent)]
     OpenPostgres(#[from] trunk_store::PostgresOpenError),
+    /// The database does not take this server's first sign of life.
+    #[error("the database could not be written: {0}")]
+    FirstHeartbeat(StoreError),
     /// The server cannot listen on an address.
     #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),

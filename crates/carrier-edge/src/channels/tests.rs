@@ -108,7 +108,7 @@ async fn calls_that_come_together_share_a_transaction_and_none_is_over_the_limit
     let edge = edge(1, &database, Some(30));
     let taken = join_all((0..50).map(|_| edge.channels.take(TRUNK, Some(30)))).await;
     assert_eq!(taken.iter().filter(|taken| taken.is_ok()).count(), 30);
-    assert!(taken.iter().flat_map(|taken| taken.as_ref().err()).all(|refused| *refused == full(30, 30)));
+    assert!(taken.iter().filter_map(|taken| taken.as_ref().err()).all(|refused| *refused == full(30, 30)));
     assert_eq!(database.held_by(1), 30);
     assert!(*database.writes.lock().unwrap() <= 5, "those that find none ask once more");
 }

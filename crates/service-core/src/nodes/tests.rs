@@ -172,8 +172,9 @@ async fn an_heir_settles_until_nothing_is_left_and_ends_when_it_is_found_dead_it
     database.state().is_away = true;
     assert!(futures_util::FutureExt::now_or_never(beat(&database, now, &is_heard)).is_none());
     assert!(!is_heard.load(Ordering::Relaxed));
-    let mut state = database.state();
-    (state.is_away, state.is_taken_over) = (false, true);
-    drop(state);
+    {
+        let mut state = database.state();
+        (state.is_away, state.is_taken_over) = (false, true);
+    }
     live(&database, now, &keeper).await;
 }

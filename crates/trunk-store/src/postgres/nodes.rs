@@ -25,24 +25,13 @@ const NODES: &str = "WITH RECURSIVE runs (node) AS (\
      WHERE runs.node IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node WHERE node.number = runs.node) \
      ORDER BY 1";
 
-/// Attempts to take a number that others may take at the same time.
-const CLAIMS: u32 = 100;
-
-/// Takes the smallest number from 1 that no node has, or had when it was killed.
+/// Takes a number that no node had before: the nonces of one node must not count as those of another.
 pub(super) async fn claim(client: &Client) -> Done<i64> {
-    let free = "INSERT INTO node (number, beats, beat_at, heir, removed) \
-                SELECT min(candidate), 0, NULL, NULL, false FROM ( \
-                    SELECT 1::bigint AS candidate UNION ALL SELECT number + 1 FROM node \
-                    UNION ALL SELECT node + 1 FROM running_call) candidates \
-                WHERE candidate > 0 AND NOT EXISTS (SELECT 1 FROM node WHERE number = candidate) \
-                    AND NOT EXISTS (SELECT 1 FROM running_call WHERE node = candidate) \
-                ON CONFLICT (number) DO NOTHING RETURNING number";
-    for _ in 0..CLAIMS {
-        if let Some(row) = client.query_typed(free, &[]).await?.first() {
-            return Ok(row.try_get(0)?);
-        }
-    }
-    Err(StoreError::Failed("no number for this node could be taken".to_owned()).into())
+    let next = "INSERT INTO node_number AS n (only, last) VALUES (true, 1) \
+                ON CONFLICT (only) DO UPDATE SET last = n.last + 1 RETURNING last";
+    let rows = client.query_typed(next, &[]).await?;
+    let row = rows.first().ok_or_else(|| StoreError::Failed("this node got no number".to_owned()))?;
+    Ok(row.try_get(0)?)
 }
 
 async fn list(client: &Client) -> Done<Vec<Node>> {

@@ -30,7 +30,7 @@ pub struct PostgresOptions {
     /// The URL for a connection that listens for notifications of other nodes, which no pooler may share. `None` polls alone:
     /// what another node wrote is then known 200 ms later, instead of at once.
     pub listen: Option<String>,
-    /// The number of this node, which no other running node of the database has. `None` takes a free one, from 1.
+    /// The number of this node, which no other running node of the database has. `None` takes one that no node had before.
     pub node: Option<i64>,
     /// The limits of reads and of stored records.
     pub limits: StoreLimits,

@@ -256,7 +256,7 @@ async fn a_backup_that_was_altered_is_refused_by_the_name_of_the_row() {
         let kept = all.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, line)| format!("{line}\n"));
         kept.collect::<String>()
     };
-    let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let joined = |lines: &[&str]| lines.join("\n") + "\n";
     let altered = [
         // The second account has another name; the third line is the second account.
         (text.replacen("account two", "account too", 1), "line 3, row 2 of the table account"),

@@ -47,7 +47,7 @@ impl Progress {
             self.tenths = 0;
             eprintln!("{} …", name(phase));
         }
-        let tenths = if of > 0 { done.saturating_mul(10) / of } else { 0 };
+        let tenths = done.saturating_mul(10).checked_div(of).unwrap_or(0);
         if tenths > self.tenths {
             self.tenths = tenths;
             eprintln!("{}: {done} of {of} rows", name(phase));

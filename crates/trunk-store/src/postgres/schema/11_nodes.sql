@@ -18,3 +18,9 @@ CREATE TABLE shared_secret (
     name   text  COLLATE "C" PRIMARY KEY,
     secret bytea NOT NULL
 );
+
+-- The greatest number that a node was given.
+CREATE TABLE node_number (
+    only boolean PRIMARY KEY,
+    last bigint  NOT NULL
+);

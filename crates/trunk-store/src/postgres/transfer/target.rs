@@ -202,7 +202,11 @@ enum Values {
 impl Values {
     fn of(kind: Kind, cells: impl Iterator<Item = Cell>) -> Self {
         match kind {
-            Kind::Integer => Self::Integers(cells.map(integer).collect()),
+            Kind::Integer => Self::Integers(
+                cells
+                    .map(|cell| if let Cell::Integer(number) = cell { Some(number) } else { None })
+                    .collect(),
+            ),
             Kind::Flag => Self::Flags(
                 cells.map(|cell| if let Cell::Flag(flag) = cell { Some(flag) } else { None }).collect(),
             ),
@@ -227,10 +231,6 @@ impl Values {
             Self::Bytes(values) => (values, Type::BYTEA_ARRAY),
         }
     }
-}
-
-fn integer(cell: Cell) -> Option<i64> {
-    if let Cell::Integer(number) = cell { Some(number) } else { None }
 }
 
 const fn sql_type(kind: Kind) -> &'static str {
