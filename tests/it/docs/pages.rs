@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 14] = [
+pub const PAGES: [&str; 15] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -15,6 +15,7 @@ pub const PAGES: [&str; 14] = [
     "docs/promises.md",
     "docs/retries.md",
     "docs/robustness.md",
+    "docs/scaling.md",
     "docs/tokens.md",
     "docs/voipbin.md",
     "docs/why.md",
