@@ -10,7 +10,7 @@ use crate::docs::robustness::attacks;
 const PROMISES: std::ops::RangeInclusive<u8> = 1..=22;
 
 /// What a promise may be tested on.
-const ENGINES: [&str; 4] = ["any", "in memory", "SQLite", "SQLite; PostgreSQL in part"];
+const ENGINES: [&str; 5] = ["any", "both", "in memory", "SQLite", "SQLite; PostgreSQL in part"];
 
 /// A row of the table.
 struct Promise {
