@@ -27,8 +27,8 @@ const NODES: &str = "WITH RECURSIVE runs (node) AS (\
 
 /// Takes a number that no node had before: the nonces of one node must not count as those of another.
 pub(super) async fn claim(client: &Client) -> Done<i64> {
-    let next = "INSERT INTO node_number AS n (only, last) VALUES (true, 1) \
-                ON CONFLICT (only) DO UPDATE SET last = n.last + 1 RETURNING last";
+    let next = "INSERT INTO node_number AS n (only_row, last) VALUES (true, 1) \
+                ON CONFLICT (only_row) DO UPDATE SET last = n.last + 1 RETURNING last";
     let rows = client.query_typed(next, &[]).await?;
     let row = rows.first().ok_or_else(|| StoreError::Failed("this node got no number".to_owned()))?;
     Ok(row.try_get(0)?)

@@ -21,6 +21,6 @@ CREATE TABLE shared_secret (
 
 -- The greatest number that a node was given.
 CREATE TABLE node_number (
-    only boolean PRIMARY KEY,
-    last bigint  NOT NULL
+    only_row boolean PRIMARY KEY CHECK (only_row),
+    last     bigint  NOT NULL
 );
