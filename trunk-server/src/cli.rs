@@ -44,9 +44,18 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_CONTROL_LISTEN", value_name = "HOST:PORT")]
     pub control_listen: Option<String>,
 
-    /// Store records in this file; created if it does not exist [default: trunk-server.db]
-    #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE")]
+    /// Store records in this file, created if it does not exist, or in the PostgreSQL database at this URL
+    /// [default: trunk-server.db]
+    #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE|URL", hide_env_values = true)]
     pub database: Option<PathBuf>,
+
+    /// Listen to what other servers write at this URL of the PostgreSQL database, which leads past any pooler
+    #[arg(long, env = "TRUNK_SERVER_DATABASE_LISTEN", value_name = "URL", hide_env_values = true)]
+    pub database_listen: Option<String>,
+
+    /// Use at most this number of connections to PostgreSQL, 2 to 500 [default: 16]
+    #[arg(long, env = "TRUNK_SERVER_DATABASE_CONNECTIONS", value_name = "NUMBER")]
+    pub database_connections: Option<usize>,
 
     /// Keep records in memory; they are lost when the server stops
     #[arg(long, env = "TRUNK_SERVER_EPHEMERAL", value_name = "BOOL", value_parser = BoolishValueParser::new(),
@@ -193,6 +202,8 @@ impl Cli {
             listen: self.listen,
             control_listen: self.control_listen,
             database: self.database,
+            database_listen: self.database_listen.map(Secret::from),
+            database_connections: self.database_connections,
             ephemeral: self.ephemeral,
             api_key: self.api_key.map(Secret::from),
             callback_secret: self.callback_secret.map(Secret::from),

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod address;
+mod database;
 mod error;
 mod http;
 mod location;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use settings::Settings;
 
 pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
+pub use database::{Database, PostgresDatabase};
 pub use error::ConfigError;
 pub use http::HttpConfig;
 pub use tokens::TokensConfig;
@@ -126,15 +128,6 @@ impl SipConfig {
     }
 }
 
-/// Where records are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    /// In this file. Acknowledged writes survive a crash.
-    File(PathBuf),
-    /// In memory, until the server stops.
-    Ephemeral,
-}
-
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -192,7 +185,12 @@ impl Config {
         lines.push(match &self.database {
             Database::File(file) => ("database", Some(quoted(&file.display().to_string()))),
             Database::Ephemeral => ("ephemeral", Some("true".to_owned())),
+            Database::Postgres(database) => ("database", Some(quoted(&database.shown()))),
         });
+        if let Database::Postgres(database) = &self.database {
+            lines.push(("database_listen", hidden(&database.listen)));
+            lines.push(("database_connections", Some(database.connections.to_string())));
+        }
         lines.extend([
             ("api_key", hidden(&self.api_key)),
             ("callback_secret", hidden(&self.callback_secret)),

@@ -102,6 +102,7 @@ fn secret_commands(server: &Server, config: &Config) -> Vec<String> {
 fn database(server: &Server, config: &Config) -> String {
     match &config.database {
         Database::Ephemeral => "in memory, lost when the server stops".to_owned(),
+        Database::Postgres(database) => database.shown(),
         Database::File(file) => {
             let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             let how = if server.created_database() { "made now" } else { "opened" };

@@ -40,7 +40,9 @@ use listeners::{control_listener, is_on_loopback, listen, local, token_listener}
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
 
-use crate::config::{Config, Database};
+#[cfg(not(feature = "postgres"))]
+use crate::config::ConfigError;
+use crate::config::{Config, Database, PostgresDatabase};
 
 pub use error::StartError;
 
@@ -135,7 +137,7 @@ impl ServerBuilder {
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
         let token_listener = token_listener(&config).await?;
-        let (store, created_database) = open_store(&config.database, store_limits)?;
+        let (store, created_database) = open_store(&config.database, store_limits, &ids).await?;
         let core = Arc::new(Core::new(
             store,
             clock,
@@ -222,15 +224,45 @@ impl ServerBuilder {
     }
 }
 
-/// Opens the database. Returns it, and whether it is new.
-fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store>, bool), OpenError> {
+/// Opens the database. Returns it, and whether it is a new file.
+async fn open_store(
+    database: &Database,
+    limits: StoreLimits,
+    ids: &Ids,
+) -> Result<(Arc<dyn Store>, bool), StartError> {
     Ok(match database {
         Database::File(file) => {
             let is_new = std::fs::metadata(file).map_or(true, |file| file.len() == 0);
             (Arc::new(SqliteStore::open_with(file, limits)?), is_new)
         }
         Database::Ephemeral => (Arc::new(SqliteStore::in_memory_with(limits)?), true),
+        Database::Postgres(database) => (open_postgres(database, limits, ids).await?, false),
     })
+}
+
+#[cfg(feature = "postgres")]
+async fn open_postgres(
+    database: &PostgresDatabase,
+    limits: StoreLimits,
+    ids: &Ids,
+) -> Result<Arc<dyn Store>, StartError> {
+    let mut options = trunk_store::PostgresOptions::new(database.url.expose());
+    options.listen = database.listen.as_ref().map(|url| url.expose().to_owned());
+    options.connections = database.connections;
+    options.limits = limits;
+    options.ids = ids.clone();
+    options.node = None;
+    Ok(Arc::new(trunk_store::PostgresStore::open(options).await?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn open_postgres(
+    database: &PostgresDatabase,
+    _limits: StoreLimits,
+    _ids: &Ids,
+) -> Result<Arc<dyn Store>, StartError> {
+    let expected = "give a file, or build trunk-server with its feature `postgres`";
+    Err(ConfigError::Value { name: "database", given: database.shown(), expected }.into())
 }
 
 /// The tasks of a server, and its own sockets, while it starts.

@@ -13,6 +13,7 @@ mod failing_since;
 mod ledgers;
 mod lost_calls;
 mod metering;
+mod recent_calls;
 mod row_queue;
 mod rows;
 pub(crate) mod state;
@@ -31,17 +32,17 @@ use rust_decimal::Decimal;
 use tokio::sync::oneshot;
 use trunk_rules::carrier::{Cause, Funds, Recording, TrunkTerms};
 use trunk_store::{
-    Calls, ChangeFeed, Interest, Records, StoreError, StoredCall, StoredRecord, for_each_record,
+    Calls, ChangeFeed, Interest, Nodes, Records, StoreError, StoredCall, StoredRecord, for_each_record,
 };
 
 use super::call_state::CallState;
 use super::inner::{Counters, Inner};
 use super::record::{CallRecord, FinalCharge};
-use ledgers::Ledgers;
+use ledgers::{Ledgers, Stored};
 use state::{Billing, SPENDING_WINDOW};
-use trunk_ledger::{RowState, Running, TrunkLedger, TrunkState, WaitingRecord};
+use trunk_ledger::{RowState, Running, TrunkLedger, TrunkState, Unstored, WaitingRecord};
 
-pub(crate) use lost_calls::charge_lost;
+pub(crate) use lost_calls::{charge_lost, settle};
 
 /// Starts the background tasks of billing: call rows, metering, ageing of spending, and the store's health.
 pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
@@ -76,13 +77,14 @@ impl Funds for FundsAt<'_> {
         let mut ledgers = self.inner.billing.lock();
         let ledger = ledgers.get_mut(&id)?;
         let limit = trunk.threshold.map(Money::amount);
-        let exhausted = ledger.spending.is_exhausted(limit, self.now);
+        let exhausted = ledger.is_exhausted(limit, self.now);
         exhausted.then(|| Money::new(ledger.spending.held(self.now)))
     }
 
     fn are_recorded(&self, trunk: &TrunkTerms) -> bool {
-        let Inner { billing, config, .. } = self.inner;
-        billing.recording(self.now).admits(trunk.threshold.is_some(), config.unrecorded_grace)
+        let Inner { billing, config, core, .. } = self.inner;
+        !core.is_retired()
+            && billing.recording(self.now).admits(trunk.threshold.is_some(), config.unrecorded_grace)
     }
 }
 
@@ -94,23 +96,25 @@ impl Billing {
     /// If the store cannot be read.
     pub(crate) async fn load(
         &self,
-        store: &(impl Calls + Records + ChangeFeed + ?Sized),
+        store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let from = Timestamp::from_unix_millis(
-            now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),
-        );
-        let mut ledgers = Ledgers::default();
+        let mut ledgers = Ledgers::new(store.is_shared());
         ledgers.follow(store.follow(Interest::Everything));
-        for charge in store.charges_since(from).await? {
-            let ledger = ledgers.entry(charge.trunk).or_insert_with(|| TrunkLedger::new(charge.account));
-            ledger.spending.add(charge.ended_at, charge.price.parse().unwrap_or_default());
+        let Stored { charges, calls } = stored(store, now).await?;
+        if ledgers.is_shared {
+            ledgers.recount(Stored { charges, calls });
+        } else {
+            for charge in charges {
+                let ledger = ledgers.entry(charge.trunk).or_insert_with(|| TrunkLedger::new(charge.account));
+                ledger.spending.add(charge.ended_at, charge.price.parse().unwrap_or_default());
+            }
         }
         for_each_record(store, VoiceOutTrunk::SPEC, |StoredRecord { account, record, .. }| {
             if record.meta.is_some() {
                 let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(account));
                 ledger.may_be_outdated = true;
-                ledger.state = TrunkState::of(&record);
+                ledger.set_state(TrunkState::of(&record));
                 if !ledger.state.threshold_reached {
                     // The trunk is open in spite of its spending, so its owner has re-opened it.
                     ledger.spending.pardon();
@@ -127,22 +131,26 @@ impl Billing {
         self.lock().must_compare
     }
 
-    /// Compares every ledger with the record of its trunk, after changes were missed.
+    /// Compares every ledger with the record of its trunk, after changes were missed. If other nodes may have charged calls
+    /// meanwhile, all charges are counted anew.
     ///
     /// # Errors
     /// If the store cannot be read. The ledgers are unchanged then, and must still be compared.
     pub(crate) async fn compare(
         &self,
-        store: &(impl Records + ChangeFeed + ?Sized),
+        store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Followed before the first read: what is written meanwhile is in the follower's changes.
+        // Before the first read: what is written meanwhile is in the follower's changes, or kept until it is counted.
+        self.lock().is_recounting = store.is_shared();
         let follower = store.follow(Interest::Everything);
+        let counted = if store.is_shared() { Some(stored(store, now).await?) } else { None };
         let mut states = HashMap::new();
         for_each_record(store, VoiceOutTrunk::SPEC, |StoredRecord { record, .. }| {
             states.insert(record.id, TrunkState::of(&record));
         })
         .await?;
-        self.lock().compare_all(follower, &states);
+        self.lock().compare_all(follower, &states, counted);
         Ok(())
     }
 
@@ -162,8 +170,7 @@ impl Billing {
         {
             let mut ledgers = self.lock();
             let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call_state.account()));
-            if !call_state.is_exempt(inner.config.settings.emergency_bypass)
-                && ledger.spending.is_exhausted(limit, at)
+            if !call_state.is_exempt(inner.config.settings.emergency_bypass) && ledger.is_exhausted(limit, at)
             {
                 return Err(Cause::RejectedByAuthRecord);
             }
@@ -207,11 +214,16 @@ impl Billing {
     /// Ends the charging of a call at `ended`. Returns what it cost; `None` if it was not answered.
     pub(crate) fn ended(&self, call_state: &CallState, ended: Timestamp) -> Option<FinalCharge> {
         let mut ledgers = self.lock();
+        let is_shared = ledgers.is_shared;
         let ledger = ledgers.get_mut(&call_state.trunk_uuid()?)?;
         let Running { meter, row, .. } = ledger.running.remove(&call_state.origin.id)?;
         let is_acknowledged = meter.is_acknowledged();
         let survives = row == RowState::Acknowledged;
-        Some(FinalCharge { charge: ledger.spending.end(meter, ended), is_acknowledged, survives })
+        let charge = ledger.spending.end(meter, ended);
+        if is_shared && !charge.price.is_zero() {
+            ledger.unstored.insert(call_state.origin.id, Unstored::new(ended, charge.price));
+        }
+        Some(FinalCharge { charge, is_acknowledged, survives })
     }
 
     /// Writes the record of an ended call and, if its threshold is reached, the block of the trunk, in one
@@ -283,6 +295,16 @@ impl Billing {
             tracing::error!(%error, what, "the edge could not write");
         }
     }
+}
+
+/// Reads the charges of the last 24 hours, and the running calls of other nodes. A call that ends in between has its charge
+/// among those that follow.
+async fn stored(store: &(impl Calls + ?Sized), now: Timestamp) -> Result<Stored, StoreError> {
+    let from = Timestamp::from_unix_millis(
+        now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),
+    );
+    let charges = store.charges_since(from).await?;
+    Ok(Stored { charges, calls: store.calls_of_others(None).await? })
 }
 
 /// The current threshold of a call's trunk; if the trunk was deleted, the threshold that it had when the call

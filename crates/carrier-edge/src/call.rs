@@ -27,6 +27,7 @@ use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
 use super::changes::has_lost_its_trunk;
+use super::channels::SharedChannel;
 use super::diagnosis::refuse_unchecked;
 use super::ending_sentence::{HUNG_UP, ending_sentence};
 use super::far_end::Then;
@@ -67,6 +68,13 @@ const fn ending(cause: Cause) -> Ending {
     Ending::new(cause.id(), cause.code(), cause.text(), by)
 }
 
+/// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share.
+#[expect(dead_code, reason = "they are held, and given back when they are dropped")]
+pub(crate) struct Channels {
+    pub(crate) own: Channel,
+    pub(crate) shared: Option<SharedChannel>,
+}
+
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
 /// Returns true if the call was answered or cancelled: a copy of its INVITE that arrives later must not start
 /// a new call.
@@ -75,7 +83,7 @@ pub(crate) async fn run(
     stack: &Arc<Stack>,
     request: Incoming,
     mut admitted: Box<Admitted>,
-    channel: Channel,
+    channel: Channels,
     started: Timestamp,
 ) -> bool {
     let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {

@@ -26,6 +26,9 @@ use super::media_report::MediaReport;
 pub struct ActiveCall {
     /// The id of the call, which its record will have too.
     pub id: Uuid,
+    /// The number of the node that runs the call; absent if the database has one node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<i64>,
     /// The id of the trunk.
     pub trunk_id: String,
     /// The name of the trunk.
@@ -58,6 +61,7 @@ impl ActiveCall {
         let facts = call_state.media.lock();
         Self {
             id: origin.id,
+            node: None,
             trunk_id: trunk.id.to_string(),
             trunk_name: trunk.name.to_string(),
             account: call_state.account(),
@@ -171,6 +175,11 @@ impl Calls {
         let mut calls: Vec<ActiveCall> = states.iter().map(|call_state| ActiveCall::of(call_state)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
         calls
+    }
+
+    /// The number of active calls.
+    pub(crate) fn number(&self) -> usize {
+        self.lock().len()
     }
 
     /// Ends one call from the edge's side. Returns true if it existed and its queue had room for the event.

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use trunk_rules::carrier::Cause;
-use trunk_store::StoreError;
+use trunk_store::{Follower, StoreError};
 
 use super::call_state::CallState;
 use super::inner::Inner;
+use super::other_nodes::hang_up;
 
 /// Delay before another attempt to load from a store that failed, or to end a call whose queue of events was full.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Applies changes and loads what must be loaded, for as long as the edge runs.
-pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>) {
+/// Applies changes and loads what must be loaded, for as long as the edge runs. `asked` follows what other nodes ask for, if
+/// there can be any.
+pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>, mut asked: Option<Follower>) {
     let mut has_missed = false;
     loop {
         let woken = wakes.changed();
@@ -31,6 +33,9 @@ pub(crate) async fn run(inner: Arc<Inner>, mut wakes: watch::Receiver<u64>) {
         };
         if woken.is_err() {
             return;
+        }
+        if let Some(asked) = &mut asked {
+            hang_up(&inner, asked);
         }
         while let Err(error) = catch_up(&inner).await {
             tracing::error!(%error, "the edge fell behind the store and cannot load its trunks");
@@ -47,7 +52,7 @@ async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
         inner.trunks.load(store).await?;
     }
     if inner.billing.must_compare() {
-        inner.billing.compare(store).await?;
+        inner.billing.compare(store, inner.core.clock.now()).await?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@
 mod counts;
 mod unknown_source;
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -39,6 +39,7 @@ use super::attempts::{
 use super::call_state::DialogKey;
 use super::calls::Calls;
 use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
+use super::node_mark::NodeMark;
 use super::proofs::Proofs;
 use super::request_slots::{self, IdentifyingSubnet, RequestSlots};
 use super::stack::Incoming;
@@ -61,7 +62,11 @@ pub(crate) struct Front {
     settings: Settings,
     server_name: String,
     nonces: NonceKey,
-    /// The key of two hashes: of tags in answers to unknown sources, and of the source address in nonces.
+    /// The mark of this node in nonces.
+    mark: NodeMark,
+    /// The key of the hash of a source address in nonces, which all nodes share.
+    binding_key: u64,
+    /// The key of the tags in answers to unknown sources.
     key: RandomState,
     prefix_rates: Buckets,
     total_rate: Bucket,
@@ -110,9 +115,12 @@ impl Front {
         calls: Arc<Calls>,
         settings: Settings,
         server_name: String,
+        (nonces, mark): (NonceKey, NodeMark),
     ) -> Self {
         Self {
-            nonces: NonceKey::new(&ids.nonce_key()),
+            binding_key: nonces.derive("source addresses in nonces"),
+            nonces,
+            mark,
             clock,
             ids,
             trunks,
@@ -146,7 +154,7 @@ impl Front {
 
     /// Issues a nonce that is bound to a source address.
     pub(crate) fn nonce(&self, source: IpAddr, now: Timestamp) -> String {
-        let random = self.ids.word() & u64::from(u32::MAX);
+        let random = self.mark.mark(self.ids.word() & u64::from(u32::MAX));
         self.nonces.issue(now, self.binding(source) | random)
     }
 
@@ -155,9 +163,12 @@ impl Front {
         NoncesAt { key: &self.nonces, now, ttl: self.settings.nonce_ttl }
     }
 
-    /// The upper 32 bits of the salt in nonces for a source: a keyed hash of its address.
+    /// The upper 32 bits of the salt in nonces for a source: a keyed hash of its address, the same on nodes of one build.
+    /// On another one the nonce counts as expired.
     fn binding(&self, source: IpAddr) -> u64 {
-        self.key.hash_one(source) & !u64::from(u32::MAX)
+        let mut hasher = DefaultHasher::new();
+        (self.binding_key, source).hash(&mut hasher);
+        hasher.finish() & !u64::from(u32::MAX)
     }
 
     /// Returns true if a digest may be verified. It is false, and counted, for a source with too many wrong

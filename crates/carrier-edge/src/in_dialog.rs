@@ -92,8 +92,13 @@ impl Inner {
         let nonces = self.front.nonces_at(now);
         let decision = if settings.strict_nc {
             let mut counts = self.nonce_counts.lock();
-            let decision =
-                admit_in_dialog(settings, &CountedNonces { nonces, counts: &counts }, trunk, peer, &attempt);
+            let decision = admit_in_dialog(
+                settings,
+                &CountedNonces { nonces, mark: self.node_mark, counts: &counts },
+                trunk,
+                peer,
+                &attempt,
+            );
             if let InDialog::Accepted(Some((nonce, count))) = &decision {
                 counts.record(nonce.clone(), *count, now, settings.nonce_ttl);
             }

@@ -15,11 +15,13 @@ use tokio::sync::Semaphore;
 use super::attempts::{Attempts, UnansweredChallenges};
 use super::billing::state::Billing;
 use super::calls::Calls;
+use super::channels::SharedChannels;
 use super::config::EdgeConfig;
 use super::front::Front;
 use super::log_sums::LogSums;
 use super::media::host_lookups::HostLookups;
 use super::merged_requests::MergedRequests;
+use super::node_mark::NodeMark;
 use super::nonce_counts::NonceCounts;
 use super::record::CallRecord;
 use super::refusal_record_limit::RefusalRecordLimit;
@@ -34,10 +36,14 @@ pub struct Inner {
     pub(crate) trunks: Arc<Trunks>,
     pub(crate) billing: Arc<Billing>,
     pub(crate) calls: Arc<Calls>,
+    /// The channels that calls of this node have; `None` if the database has one node, whose calls the rules count.
+    pub(crate) channels: Option<Arc<SharedChannels>>,
     pub(crate) front: Arc<Front>,
     /// Limits active calls to [`EdgeConfig::calls`].
     pub(crate) call_slots: Arc<Semaphore>,
     pub(crate) nonce_counts: NonceCounts,
+    /// The mark of this node in its nonces.
+    pub(crate) node_mark: NodeMark,
     pub(crate) merged_requests: MergedRequests,
     pub(crate) ports: Ports,
     /// Resolves host names in session descriptions.

@@ -11,7 +11,9 @@ use trunk_rules::carrier::{
 
 use super::attempt::Parts;
 use super::billing::{FundsAt, RecordOf};
+use super::call::Channels;
 use super::call_state::Origin;
+use super::channels::{NoChannel, SharedChannel};
 use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
 use super::inner::{Counters, Inner};
@@ -54,9 +56,16 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         return;
     }
     request.trying().await;
+    let (step, shared) = match step {
+        Step::Run(admitted, channel, slot) => {
+            Box::pin(inner.share(&request, admitted, channel, slot, started)).await
+        }
+        step => (step, None),
+    };
     match step {
         // Each future is boxed, so that a short one does not take the memory of the largest.
         Step::Run(admitted, channel, slot) => {
+            let channel = Channels { own: channel, shared };
             let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
             drop(slot);
             if was_call {
@@ -82,6 +91,8 @@ const MERGED: &str =
 const NO_CALL_SLOT: &str =
     "the server has as many active calls as it can have, of all accounts together (calls)";
 
+const NOT_COUNTED: &str = "the database cannot be reached, and the trunk has no channel left at this server; its operator must bring it back";
+
 const NO_CHANNEL: &str = "the call has no channel, which must not happen";
 
 impl Inner {
@@ -101,7 +112,8 @@ impl Inner {
         let nonces = self.front.nonces_at(now);
         let (verdict, channel) = if settings.strict_nc {
             let mut counts = self.nonce_counts.lock();
-            let decided = self.evaluate(&parts, &CountedNonces { nonces, counts: &counts }, now);
+            let decided =
+                self.evaluate(&parts, &CountedNonces { nonces, mark: self.node_mark, counts: &counts }, now);
             if let (Verdict::Admitted(admitted), _) = &decided
                 && let Identified::Digest { nonce, count } = &admitted.identified
             {
@@ -125,7 +137,6 @@ impl Inner {
                     drop(channel);
                     return self.refuse(request, &parts, self.without_slot(*admitted), now);
                 };
-                Counters::count(&self.counters.admitted);
                 Step::Run(admitted, channel, slot)
             }
             (Verdict::Admitted(_), None) => Step::WithoutChannel,
@@ -157,6 +168,36 @@ impl Inner {
         Step::Refuse(refusal, header, record)
     }
 
+    /// Takes a channel of an admitted call from those that the nodes share, if there are other nodes.
+    async fn share(
+        &self,
+        request: &Incoming,
+        admitted: Box<Admitted>,
+        channel: Channel,
+        slot: OwnedSemaphorePermit,
+        now: Timestamp,
+    ) -> (Step, Option<SharedChannel>) {
+        let trunk = admitted.trunk.id.as_str().parse();
+        let (Some(channels), Ok(trunk)) = (&self.channels, trunk) else {
+            Counters::count(&self.counters.admitted);
+            return (Step::Run(admitted, channel, slot), None);
+        };
+        let settings = &self.config.settings;
+        let is_exempt = admitted.emergency.is_some() && settings.emergency_bypass;
+        let limit = admitted.trunk.capacity.filter(|_| !is_exempt);
+        let refusal = match channels.take(trunk, limit).await {
+            Ok(shared) => {
+                Counters::count(&self.counters.admitted);
+                return (Step::Run(admitted, channel, slot), Some(shared));
+            }
+            Err(NoChannel::Full(full)) => Box::new(Refusal::without_channel(*admitted, full, settings)),
+            Err(NoChannel::Unknown) => without_count(*admitted),
+        };
+        drop((channel, slot));
+        let parts = Parts::of(request, settings);
+        (self.refuse(request, &parts, refusal, now), None)
+    }
+
     /// The refusal of a call that its trunk has a channel for, and the server no slot.
     fn without_slot(&self, admitted: Admitted) -> Box<Refusal> {
         let code = 503;
@@ -175,6 +216,24 @@ impl Inner {
             passed: admitted.passed,
         })
     }
+}
+
+/// The refusal of a call whose trunk has a limit, while the calls of other nodes cannot be counted.
+fn without_count(admitted: Admitted) -> Box<Refusal> {
+    let cause = Cause::NotRecorded;
+    Box::new(Refusal {
+        check: Check::Capacity,
+        cause,
+        code: cause.code(),
+        phrase: reason_phrase(cause.code()),
+        configured: format!("capacity_limit {}", admitted.trunk.capacity.unwrap_or_default()),
+        received: "the calls of other servers cannot be counted".to_owned(),
+        explanation: sentence(NOT_COUNTED),
+        warning: None,
+        trunk: Some(admitted.trunk),
+        dialled: admitted.dialled,
+        passed: admitted.passed,
+    })
 }
 
 impl Inner {

@@ -29,6 +29,7 @@ mod call_event;
 mod call_state;
 mod calls;
 mod changes;
+mod channels;
 mod config;
 mod diagnosis;
 mod digest_guesses;
@@ -45,7 +46,9 @@ mod log_sums;
 mod media;
 mod media_report;
 mod merged_requests;
+mod node_mark;
 mod nonce_counts;
+mod other_nodes;
 mod proofs;
 mod rates;
 mod record;
@@ -68,20 +71,23 @@ use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
 use service_base::slots::Slots;
-use service_core::Core;
 use service_core::jobs::JobSet;
+use service_core::{Core, nodes};
 use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tokio::sync::Semaphore;
-use trunk_rules::carrier::reason_phrase;
+use trunk_rules::carrier::{NonceKey, TrunkTerms, reason_phrase};
+use trunk_store::Interest;
 
 use attempts::{Attempts, UnansweredChallenges};
 use billing::state::Billing;
 use calls::Calls;
+use channels::SharedChannels;
 use front::Front;
 use inner::Counters;
 use log_sums::LogSums;
 use media::host_lookups::HostLookups;
+use node_mark::NodeMark;
 use refusal_record_limit::RefusalRecordLimit;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
@@ -120,11 +126,16 @@ impl Edge {
 
     async fn open(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.settings.check()?;
+        nodes::begin(&core).await?;
+        let is_shared = core.store.is_shared();
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
         trunks.load(&*core.store).await?;
         billing.load(&*core.store, core.clock.now()).await?;
+        let asked = is_shared.then(|| core.store.follow(Interest::AllButRecords));
+        let secret = core.store.shared_secret("digest nonces", core.ids.nonce_key()).await?;
+        let node_mark = if is_shared { NodeMark::of(core.store.node()) } else { NodeMark::default() };
         let calls = Arc::new(Calls::default());
         let (attempts, unanswered_challenges) =
             (Arc::<Attempts>::default(), Arc::<UnansweredChallenges>::default());
@@ -135,6 +146,7 @@ impl Edge {
             Arc::clone(&calls),
             config.settings.clone(),
             config.server_name.clone(),
+            (NonceKey::new(&secret), node_mark),
         ));
         let (stack, incoming) = Stack::start(
             &config,
@@ -146,6 +158,7 @@ impl Edge {
         let (records, _) = tokio::sync::broadcast::channel(RECORD_CHANNEL_CAPACITY);
         let inner = Arc::new(Inner {
             nonce_counts: nonce_counts::NonceCounts::default(),
+            node_mark,
             merged_requests: merged_requests::MergedRequests::new([core.ids.word(), core.ids.word()]),
             ports: Ports::new(
                 config.rtp_ports.clone(),
@@ -167,6 +180,7 @@ impl Edge {
             trunks,
             billing,
             calls,
+            channels: is_shared.then(Arc::default),
             front,
             refusal_record_limit: RefusalRecordLimit::default(),
             counters: Counters::default(),
@@ -181,11 +195,16 @@ impl Edge {
         let stack = Arc::new(stack);
         let mut tasks = vec![
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(changes::run(Arc::clone(&inner), wakes)),
+            tokio::spawn(changes::run(Arc::clone(&inner), wakes, asked)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
             tokio::spawn(attempt_log::watch_challenges(Arc::clone(&inner))),
         ];
         tasks.extend(billing::tasks(&inner));
+        if let Some(channels) = inner.channels.clone() {
+            tasks.push(tokio::spawn(share_channels(Arc::clone(&inner), channels)));
+            let keeper = other_nodes::Keeper(Arc::clone(&inner));
+            tasks.push(tokio::spawn(async move { nodes::run(&keeper.0.core, &keeper).await }));
+        }
         Ok(Self { inner, stack, tasks })
     }
 
@@ -243,6 +262,7 @@ impl Edge {
             for task in tasks {
                 task.abort();
             }
+            nodes::leave(&inner.core).await;
         }
     }
 }
@@ -355,6 +375,16 @@ async fn write_log_summaries(inner: Arc<Inner>, stack: Arc<Stack>) {
         inner.log_sums.write_log_summaries(clock.now());
         stack.write_log_summaries(clock);
     }
+}
+
+/// Takes and returns the channels that nodes share.
+async fn share_channels(inner: Arc<Inner>, channels: Arc<SharedChannels>) {
+    let limit_of = |trunk: uuid::Uuid| {
+        let trunks = inner.trunks.read();
+        let terms: Option<&Arc<TrunkTerms>> = trunks.index.get(&didww_types::Id::new(trunk.to_string()));
+        terms.and_then(|terms| terms.capacity)
+    };
+    channels::run(&channels, &*inner.core.store, inner.core.store.write_health(), limit_of).await;
 }
 
 /// Accepts requests until the SIP stack stops.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use trunk_rules::carrier::{NonceState, Nonces, NoncesAt};
 
+use super::node_mark::NodeMark;
+
 /// The last count of each nonce. Entries are removed once the nonce has expired, because it is refused then
 /// anyway.
 #[derive(Debug, Default)]
@@ -37,15 +39,19 @@ impl CountTable {
     }
 }
 
-/// The state of nonces at a time, with their counts.
+/// The state of nonces at a time, with their counts. Those of other nodes count as expired, because their counts are not known.
 pub(crate) struct CountedNonces<'a> {
     pub nonces: NoncesAt<'a>,
+    pub mark: NodeMark,
     pub counts: &'a CountTable,
 }
 
 impl Nonces for CountedNonces<'_> {
     fn state(&self, nonce: &[u8]) -> NonceState {
-        self.nonces.state(nonce)
+        match self.nonces.state(nonce) {
+            NonceState::Fresh if !self.mark.made(nonce) => NonceState::Expired,
+            state => state,
+        }
     }
 
     fn last_count(&self, nonce: &[u8]) -> Option<u32> {
@@ -55,7 +61,22 @@ impl Nonces for CountedNonces<'_> {
 
 #[cfg(test)]
 mod tests {
+    use trunk_rules::carrier::NonceKey;
+
     use super::*;
+
+    #[test]
+    fn a_nonce_of_another_node_counts_as_expired_where_counts_are_strict() {
+        let (key, now, ttl) =
+            (NonceKey::new(&[7; 32]), Timestamp::from_unix_millis(0), Duration::from_mins(5));
+        let counts = CountTable::default();
+        let state = |made: i64, judged: i64| {
+            let nonce = key.issue(now, NodeMark::of(made).mark(5));
+            let nonces = NoncesAt { key: &key, now, ttl };
+            CountedNonces { nonces, mark: NodeMark::of(judged), counts: &counts }.state(nonce.as_bytes())
+        };
+        assert_eq!((state(1, 1), state(1, 2)), (NonceState::Fresh, NonceState::Expired));
+    }
 
     #[test]
     fn counts_are_kept_for_as_long_as_their_nonces_are_good() {

@@ -40,7 +40,7 @@ impl Control {
             .ok_or_else(|| ControlError::NotFound("SIP listener; start with --sip-listen".to_owned()))
     }
 
-    /// Returns the active calls, oldest first.
+    /// Returns the active calls of this node, oldest first.
     ///
     /// # Errors
     /// If the server does not listen for SIP.
@@ -48,7 +48,26 @@ impl Control {
         Ok(self.edge()?.active_calls())
     }
 
-    /// Ends an active call as if its callee had hung up.
+    /// Returns the active calls of all nodes of the database, oldest first. Of other nodes those that were answered are
+    /// listed, as they were then.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the server does not listen for SIP.
+    pub async fn active_calls_of_all(&self) -> Result<Vec<ActiveCall>, ControlError> {
+        Ok(self.edge()?.active_calls_of_all().await?)
+    }
+
+    /// Ends an active call of any node of the database as if its callee had hung up. One of another node ends within a
+    /// second, if it was answered.
+    ///
+    /// # Errors
+    /// If there is no such call, the store fails, or the server does not listen for SIP.
+    pub async fn end_call_of_any(&self, id: Uuid) -> Result<(), ControlError> {
+        let ended = self.edge()?.end_call_of_any(id).await?;
+        if ended { Ok(()) } else { Err(ControlError::NotFound(format!("call {id}"))) }
+    }
+
+    /// Ends an active call of this node as if its callee had hung up.
     ///
     /// # Errors
     /// If there is no such call, or the server does not listen for SIP.
@@ -193,15 +212,16 @@ async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
 }
 
 async fn list_active(State(control): State<Control>) -> Response {
-    respond(control.active_calls().map(|calls| (StatusCode::OK, json!(ActiveCalls { calls }))))
+    let calls = control.active_calls_of_all().await;
+    respond(calls.map(|calls| (StatusCode::OK, json!(ActiveCalls { calls }))))
 }
 
 async fn end_call(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let end = || -> Outcome {
-        control.end_call(parse_id(&id, "call")?)?;
+    let end = async {
+        control.end_call_of_any(parse_id(&id, "call")?).await?;
         Ok((StatusCode::OK, json!(Ended { ended: id })))
     };
-    respond(end())
+    respond(end.await)
 }
 
 async fn counts(State(control): State<Control>) -> Response {

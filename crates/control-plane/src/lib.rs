@@ -33,6 +33,7 @@ mod error;
 mod idempotency;
 #[cfg(feature = "sip")]
 mod messages;
+mod nodes;
 mod records;
 mod respond;
 mod route;
@@ -52,6 +53,7 @@ pub use auth::ControlAuth;
 pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
+pub use nodes::NodeState;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi};
 pub use trunks::{OpenTrunk, OpenTrunks};

@@ -70,6 +70,7 @@ fn routes() -> Vec<Route> {
     routes.extend(records::routes());
     routes.extend(deliveries::routes());
     routes.extend(clock::routes());
+    routes.extend(super::nodes::routes());
     routes.extend(super::token_keys::routes());
     #[cfg(feature = "sip")]
     routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod jobs;
+pub mod nodes;
 pub mod retention;
 mod retry;
 mod transaction;
@@ -20,7 +21,7 @@ use service_base::descriptors::Descriptors;
 use service_base::guessing::{GuessLimiter, GuessLimits};
 use service_base::ids::Ids;
 use service_base::net::OwnSockets;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use trunk_store::{Change, Record, Store, StoreError};
 
 pub use retry::{AttemptError, Retries};
@@ -46,6 +47,8 @@ pub struct Core {
     pub own: OwnSockets,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
+    /// True once another node has taken over the calls of this one.
+    retired: watch::Sender<bool>,
 }
 
 impl Core {
@@ -67,6 +70,7 @@ impl Core {
             descriptors,
             own: OwnSockets::default(),
             ready: AtomicBool::new(true),
+            retired: watch::Sender::new(false),
         }
     }
 
@@ -92,6 +96,24 @@ impl Core {
     /// Marks the server as stopping. From then on it is not ready.
     pub fn stop_taking_work(&self) {
         self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// Marks this node as one that another node took for dead. It is not ready, and runs no calls any more.
+    fn retire(&self) {
+        self.stop_taking_work();
+        self.retired.send_replace(true);
+    }
+
+    /// Returns whether another node took this one for dead: its process must be started again, as another node.
+    pub fn is_retired(&self) -> bool {
+        *self.retired.borrow()
+    }
+
+    /// Waits until another node takes this one for dead.
+    pub async fn retired(&self) {
+        let mut retired = self.retired.subscribe();
+        // The sender lives as long as this.
+        let _retired = retired.wait_for(|is_retired| *is_retired).await;
     }
 }
 

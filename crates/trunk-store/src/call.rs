@@ -86,9 +86,20 @@ pub struct CallQuery {
     pub limit: u64,
 }
 
+/// A running call of another node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeCall {
+    /// The number of the node that runs it, or that ran it until it died.
+    pub node: i64,
+    /// The call, as its row has it.
+    pub call: RunningCall,
+}
+
 /// The price of a call, for the sum of the last 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCharge {
+    /// The id of the call, and of its record.
+    pub id: Uuid,
     /// The number of the account that owns the trunk.
     pub account: i64,
     /// The id of the trunk that is charged.

@@ -90,6 +90,8 @@ pub enum Change {
     /// A call ended or was refused. Its record replaces the row that [`Answered`](Self::Answered) wrote. A second record
     /// with the same id is ignored.
     Call(Arc<StoredCall>),
+    /// Asks the node that runs the call with this id to end it, by the change feed. Nothing is stored.
+    HangUp(Uuid),
     /// Queues an event for delivery.
     Emit(Box<NewEvent>),
     /// Writes a document of the communication platform: creates it if `revision` is `None`, else replaces it if its

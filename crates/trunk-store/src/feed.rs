@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::call::{RunningCall, StoredCharge};
 use crate::document::DocumentKind;
 use crate::record::StoredRecord;
 
@@ -55,6 +56,13 @@ pub enum Committed {
         /// Whether the accounts and their keys were deleted too.
         accounts: bool,
     },
+    /// A call of another node was answered, or its answer was acknowledged; as its row is now. A node does not see its own
+    /// calls.
+    CallRunning(Arc<RunningCall>),
+    /// A call has a record that another node wrote: it was answered and runs no more, or has a price.
+    CallEnded(Arc<StoredCharge>),
+    /// The node that runs the call with this id ends it.
+    HangUp(Uuid),
 }
 
 /// The effects of one write, in the order of its changes. Deletions come last.
@@ -76,8 +84,8 @@ pub enum Changes {
 pub enum Interest {
     /// Every effect, those on records included.
     Everything,
-    /// Changes of documents and accounts, and resets. Changes of records may be left out: they are not collected, which costs
-    /// a read for each, unless another follower wants them.
+    /// Everything but changes of records and calls. Those may be left out: they are not collected, which costs a read for
+    /// each, unless another follower wants them.
     AllButRecords,
 }
 
@@ -118,8 +126,10 @@ impl Feed {
         if write.is_empty() || self.followers.load(Ordering::Acquire) == 0 {
             return;
         }
-        let removes =
-            write.iter().any(|effect| matches!(effect, Committed::Deleted { .. } | Committed::Reset { .. }));
+        let is_urgent = |effect: &Committed| {
+            matches!(effect, Committed::Deleted { .. } | Committed::Reset { .. } | Committed::HangUp(_))
+        };
+        let wakes = write.iter().any(is_urgent);
         let mut state = self.lock();
         state.writes.push_back(write);
         if state.writes.len() > MAX_WRITES {
@@ -130,7 +140,7 @@ impl Feed {
         self.head.store(head, Ordering::Release);
         let is_behind = state.writes.len().is_multiple_of(WRITES_PER_WAKE);
         drop(state);
-        if is_behind || removes {
+        if is_behind || wakes {
             self.wake.send_replace(head);
         }
     }

@@ -33,6 +33,7 @@ mod call;
 mod callback_secret;
 mod canonical;
 mod change;
+mod channel;
 mod directory;
 mod document;
 mod error;
@@ -63,9 +64,10 @@ pub(crate) use postgres::transfer as server_transfer;
 pub(crate) use without_server as server_transfer;
 
 pub use answer::Answer;
-pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
+pub use call::{CallQuery, NodeCall, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use callback_secret::{CallbackSecret, MAX_CALLBACK_SECRETS};
 pub use change::Change;
+pub use channel::{AskedChannels, HeldChannels};
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use error::StoreError;
 pub use feed::{Changes, Committed, Follower, Interest, Write};
@@ -90,7 +92,7 @@ pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
-    Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
-    Jobs, Nodes, Records, Store, TokenKeys, Writes, for_each_record,
+    Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Channels, Documents, Engine, Events,
+    IdempotencyKeys, Jobs, Nodes, Records, Store, TokenKeys, Writes, for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

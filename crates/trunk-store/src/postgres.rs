@@ -31,9 +31,11 @@
 
 mod accounts;
 mod address;
+mod call_rows;
 mod callback_secrets;
 mod calls;
 mod change_rows;
+mod channels;
 mod content;
 mod documents;
 mod engine;

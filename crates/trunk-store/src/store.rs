@@ -8,6 +8,7 @@ mod accounts;
 mod callback_secrets;
 mod calls;
 mod change_feed;
+mod channels;
 mod documents;
 mod engine;
 mod events;
@@ -22,6 +23,7 @@ pub use accounts::Accounts;
 pub use callback_secrets::CallbackSecrets;
 pub use calls::Calls;
 pub use change_feed::{CHANGE_DELAY, ChangeFeed};
+pub use channels::Channels;
 pub use documents::Documents;
 pub use engine::Engine;
 pub use events::Events;
@@ -41,6 +43,7 @@ pub trait Store:
     + TokenKeys
     + Events
     + Calls
+    + Channels
     + Jobs
     + Nodes
     + IdempotencyKeys
@@ -58,6 +61,8 @@ impl<T> Store for T where
         + TokenKeys
         + Events
         + Calls
+        + Channels
+        + Channels
         + Jobs
         + Nodes
         + IdempotencyKeys

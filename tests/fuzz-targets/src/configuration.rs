@@ -38,5 +38,5 @@ pub fn configuration(data: &[u8]) {
 /// The configuration without the secrets, in whose place it says `(hidden)`.
 fn printed(config: &Config) -> String {
     let shown = config.to_toml();
-    shown.lines().filter(|line| !line.ends_with(" = \"(hidden)\"")).map(|line| format!("{line}\n")).collect()
+    shown.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(" = \"(hidden)\"")).collect()
 }

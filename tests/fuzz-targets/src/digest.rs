@@ -68,6 +68,6 @@ pub fn digest(data: &[u8]) {
         let hash = PasswordHash::new("u", &settings.realm, &Secret::new("not p"));
         assert!(verify_digest(&[data], request, &settings, &fresh, |_| Some(((), &hash))).is_err());
     }
-    let state = nonce_key().verify(data, Timestamp::from_unix_millis(2_000), Duration::from_secs(300));
+    let state = nonce_key().verify(data, Timestamp::from_unix_millis(2_000), Duration::from_mins(5));
     assert_eq!(state != NonceState::Foreign, data == nonce().as_bytes());
 }

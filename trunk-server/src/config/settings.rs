@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::SipConfig;
 use super::accounts::AccountsConfig;
 use super::address::{check_address, is_same_port};
+use super::database::DatabaseSettings;
 use super::error::ConfigError;
 use super::http::{HttpConfig, HttpTable};
 use super::location;
@@ -18,13 +19,15 @@ use super::sip::SipTable;
 use super::tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 use super::voipbin::{VoipbinConfig, VoipbinTable};
-use super::{Config, Database, LogFormat};
+use super::{Config, LogFormat};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "listen",
     "control-listen",
     "database",
+    "database-listen",
+    "database-connections",
     "api-key",
     "callback-secret",
     "public-url",
@@ -42,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Option<String>,
     pub(crate) control_listen: Option<String>,
     pub(crate) database: Option<PathBuf>,
+    pub(crate) database_listen: Option<Secret>,
+    pub(crate) database_connections: Option<usize>,
     pub(crate) ephemeral: Option<bool>,
     pub(crate) api_key: Option<Secret>,
     pub(crate) callback_secret: Option<Secret>,
@@ -96,6 +101,8 @@ impl Settings {
             "listen" => self.listen.is_some(),
             "control-listen" => self.control_listen.is_some(),
             "database" => self.database.is_some() || self.ephemeral.is_some(),
+            "database-listen" => self.database_listen.is_some(),
+            "database-connections" => self.database_connections.is_some(),
             "api-key" => self.api_key.is_some(),
             "callback-secret" => self.callback_secret.is_some(),
             "public-url" => self.public_url.is_some(),
@@ -136,6 +143,8 @@ impl Settings {
             listen: self.listen.or(other.listen),
             control_listen: self.control_listen.or(other.control_listen),
             database,
+            database_listen: self.database_listen.or(other.database_listen),
+            database_connections: self.database_connections.or(other.database_connections),
             ephemeral,
             api_key: self.api_key.or(other.api_key),
             callback_secret: self.callback_secret.or(other.callback_secret),
@@ -185,18 +194,13 @@ impl Settings {
                 expected: "give another port than that of `listen`",
             });
         }
-        let database = match (self.database, self.ephemeral.unwrap_or(false)) {
-            (Some(file), true) => {
-                return Err(ConfigError::Value {
-                    name: "database",
-                    given: file.display().to_string(),
-                    expected: "give either `database` or `ephemeral`, not both",
-                });
-            }
-            (_, true) => Database::Ephemeral,
-            (Some(file), false) => Database::File(file),
-            (None, false) => defaults.database,
+        let database = DatabaseSettings {
+            database: self.database,
+            ephemeral: self.ephemeral.unwrap_or(false),
+            listen: self.database_listen,
+            connections: self.database_connections,
         };
+        let database = database.finish(defaults.database)?;
         #[cfg(feature = "sip")]
         let sip = if self.sip_listen.as_deref() == Some("off") {
             None

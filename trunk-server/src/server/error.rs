@@ -17,6 +17,10 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The database on PostgreSQL cannot be opened.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    OpenPostgres(#[from] trunk_store::PostgresOpenError),
     /// The server cannot listen on an address.
     #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),

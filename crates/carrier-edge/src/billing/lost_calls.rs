@@ -10,38 +10,20 @@ use trunk_rules::carrier::{Rate, charge_of_lost};
 use trunk_store::{Change, RunningCall, RunningCalls, StoreError, StoredCall};
 
 use super::state::Billing;
-use super::trunk_ledger::{TrunkLedger, WaitingRecord};
+use super::trunk_ledger::{TrunkLedger, Unstored, WaitingRecord};
 use crate::attempt_log;
 use crate::inner::Inner;
 use crate::record::LostRecord;
 
 /// Charges the calls that an earlier server left unfinished. They count against thresholds when this returns;
-/// their records are written in the background.
+/// their records are written in the background. Those of other nodes are settled when these are dead.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
-    let RunningCalls { calls, step } = inner.core.store.running_calls().await?;
-    let count = calls.len();
-    let mut written = Vec::with_capacity(count);
-    let (mut trunks, mut charged) = (Vec::new(), Decimal::ZERO);
-    for call in calls {
-        let id = call.id;
-        // Without a written step, the answer is the last thing that is known of the call.
-        let Some((stored, rate)) = record_of(inner, &call, step.unwrap_or(call.answered_at)) else {
-            tracing::error!(call = %id, "the row of a call that was active cannot be read; the call is not charged");
-            continue;
-        };
-        trunks.push(call.trunk);
-        let (sender, outcome) = oneshot::channel();
-        charged += inner.billing.take_lost(&call, stored, rate, sender);
-        written.push(outcome);
-    }
-    trunks.sort_unstable();
-    trunks.dedup();
-    for trunk in trunks {
-        tokio::spawn(super::trunk_writes::write_trunk(Arc::clone(inner), trunk));
-    }
+    let calls = inner.core.store.running_calls().await?;
+    let (step, count) = (calls.step, calls.calls.len());
+    let Charged { amount: charged, written } = charge(inner, calls);
     if count > 0 {
         let until = step.map(|step| step.to_string()).unwrap_or_default();
         tracing::warn!(calls = count, %charged, until, "calls were active when the last server ended; they are charged");
@@ -61,27 +43,77 @@ pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Charges the calls of a dead node, and waits for their records. What is charged already is not charged again.
+///
+/// # Errors
+/// Why the first of those that are not written could not be.
+pub(crate) async fn settle(inner: &Arc<Inner>, calls: RunningCalls) -> Result<(), StoreError> {
+    let Charged { amount, written } = charge(inner, calls);
+    if !written.is_empty() {
+        tracing::warn!(calls = written.len(), charged = %amount, "calls of a dead node are charged");
+    }
+    for outcome in written {
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Failed("the server stopped".to_owned())))?;
+    }
+    Ok(())
+}
+
+/// What lost calls cost, and the outcomes of the first attempts to write their records.
+struct Charged {
+    amount: Decimal,
+    written: Vec<oneshot::Receiver<Result<(), StoreError>>>,
+}
+
+/// Charges lost calls, and begins to write their records.
+fn charge(inner: &Arc<Inner>, RunningCalls { calls, step }: RunningCalls) -> Charged {
+    let (mut trunks, mut amount, mut written) = (Vec::new(), Decimal::ZERO, Vec::with_capacity(calls.len()));
+    for call in calls {
+        let id = call.id;
+        if !inner.billing.lock().inherit(&call) {
+            continue;
+        }
+        // Without a written step, the answer is the last thing that is known of the call.
+        let Some((stored, rate)) = record_of(inner, &call, step.unwrap_or(call.answered_at)) else {
+            tracing::error!(call = %id, "the row of a call that was active cannot be read; the call is not charged");
+            continue;
+        };
+        let (sender, outcome) = oneshot::channel();
+        let (price, is_idle) = inner.billing.take_lost(&call, stored, rate, sender);
+        amount += price;
+        trunks.extend(is_idle.then_some(call.trunk));
+        written.push(outcome);
+    }
+    for trunk in trunks {
+        tokio::spawn(super::trunk_writes::write_trunk(Arc::clone(inner), trunk));
+    }
+    Charged { amount, written }
+}
+
 impl Billing {
-    /// Charges a lost call and queues its record. Returns its price in US dollars.
+    /// Charges a lost call and queues its record. Returns its price in US dollars, and true if the caller must start a task
+    /// that writes for the trunk.
     fn take_lost(
         &self,
         call: &RunningCall,
         stored: StoredCall,
         rate: Option<Rate>,
         written: oneshot::Sender<Result<(), StoreError>>,
-    ) -> Decimal {
+    ) -> (Decimal, bool) {
         let mut ledgers = self.lock();
+        let is_shared = ledgers.is_shared;
         let ledger = ledgers.entry(call.trunk).or_insert_with(|| TrunkLedger::new(call.account));
         let mut meter = ledger.spending.begin(rate, call.answered_at);
         if call.acknowledged {
             ledger.spending.acknowledge(&mut meter, call.answered_at);
         }
         let charge = ledger.spending.end(meter, stored.ended_at);
+        if is_shared && !charge.price.is_zero() {
+            ledger.unstored.insert(call.id, Unstored::new(stored.ended_at, charge.price));
+        }
         let written = Some(written);
         let call = Arc::new(stored);
         ledger.waiting.push(WaitingRecord { call, is_answered: true, is_retry: false, written });
-        ledger.busy = true;
-        charge.price
+        (charge.price, !std::mem::replace(&mut ledger.busy, true))
     }
 }
 

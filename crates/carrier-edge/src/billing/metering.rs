@@ -110,6 +110,7 @@ impl Billing {
         for running in ledger.running.values_mut() {
             ledger.spending.grow(&mut running.meter, now);
         }
+        ledger.grow_others(now);
         let ends = inner.config.threshold_ends_calls && ledger.spending.blocks(limit, now);
         for running in ledger.running.values_mut() {
             if running.ends == ends

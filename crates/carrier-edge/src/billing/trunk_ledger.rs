@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use rust_decimal::Decimal;
+use service_base::clock::Stopwatch;
 use tokio::sync::{Notify, oneshot};
-use trunk_rules::carrier::{Meter, Spending};
-use trunk_store::{Record, StoreError, StoredCall};
+use trunk_rules::carrier::{Meter, Rate, Spending};
+use trunk_store::{Record, RunningCall, StoreError, StoredCall};
 use uuid::Uuid;
 
 use crate::call_state::CallState;
@@ -21,6 +22,12 @@ pub(super) struct TrunkLedger {
     pub(super) spending: Spending,
     /// The answered calls by their ids.
     pub(super) running: HashMap<Uuid, Running>,
+    /// The answered calls of other nodes by their ids, unless they are free.
+    pub(super) others: HashMap<Uuid, Meter>,
+    /// What ended calls of this node cost whose records are not known to be stored. Without other nodes it is empty.
+    pub(super) unstored: HashMap<Uuid, Unstored>,
+    /// Since when this node knows that the trunk is blocked by its spending.
+    pub(super) blocked: Option<Stopwatch>,
     /// The trunk's state as last committed.
     pub(super) state: TrunkState,
     /// The amount that the API shows as spent, and when it was written.
@@ -46,6 +53,9 @@ impl TrunkLedger {
             account,
             spending: Spending::default(),
             running: HashMap::new(),
+            others: HashMap::new(),
+            unstored: HashMap::new(),
+            blocked: None,
             state: TrunkState::default(),
             shown: None,
             waiting: Vec::new(),
@@ -62,7 +72,52 @@ impl TrunkLedger {
         !(self.busy || self.due || self.may_be_outdated)
             && self.waiting.is_empty()
             && self.running.is_empty()
+            && self.others.is_empty()
+            && self.unstored.is_empty()
             && self.spending.oldest().is_none()
+    }
+
+    /// Takes over the state of the trunk's record.
+    pub(super) fn set_state(&mut self, state: TrunkState) {
+        self.state = state;
+        if !state.threshold_reached {
+            self.blocked = None;
+        } else if self.blocked.is_none() {
+            self.blocked = Some(Stopwatch::start());
+        }
+    }
+
+    /// Counts a running call of another node, or that its answer was acknowledged.
+    pub(super) fn count_running(&mut self, call: &RunningCall, rate: Rate) {
+        let Self { spending, others, running, unstored, .. } = self;
+        if running.contains_key(&call.id) || unstored.contains_key(&call.id) {
+            return;
+        }
+        let meter = others.entry(call.id).or_insert_with(|| spending.begin(Some(rate), call.answered_at));
+        if call.acknowledged {
+            spending.acknowledge(meter, call.answered_at);
+        }
+    }
+
+    /// Charges the calls of other nodes up to `now`.
+    pub(super) fn grow_others(&mut self, now: Timestamp) {
+        for meter in self.others.values_mut() {
+            self.spending.grow(meter, now);
+        }
+    }
+
+    /// Notes that the record of a call is stored. While all charges are read, what the call cost is kept nevertheless.
+    pub(super) fn mark_stored(&mut self, call: Uuid, is_recounting: bool) {
+        match self.unstored.get_mut(&call) {
+            Some(unstored) if is_recounting => unstored.is_stored = true,
+            _ => drop(self.unstored.remove(&call)),
+        }
+    }
+
+    /// Whether another call must be refused.
+    pub(super) fn is_exhausted(&mut self, limit: Option<Decimal>, now: Timestamp) -> bool {
+        self.grow_others(now);
+        self.spending.is_exhausted(limit, now)
     }
 
     /// Marks the trunk as due if it must be blocked, or if the amount that the API shows is wrong and older
@@ -120,6 +175,21 @@ pub(super) enum RowState {
     Answered,
     /// The row states that the answer was acknowledged.
     Acknowledged,
+}
+
+/// What an ended call of this node cost, until its record is stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unstored {
+    pub(super) ended: Timestamp,
+    pub(super) price: Decimal,
+    /// True if it was stored while all charges were read to be counted anew, which may not have found it.
+    pub(super) is_stored: bool,
+}
+
+impl Unstored {
+    pub(super) const fn new(ended: Timestamp, price: Decimal) -> Self {
+        Self { ended, price, is_stored: false }
+    }
 }
 
 /// The record of an ended call that waits to be written.

@@ -13,11 +13,11 @@ use service_core::{AttemptError, Decided, Retries};
 use tokio::sync::Notify;
 use trunk_rules::carrier::SpendEvent;
 use trunk_rules::domain::{RecordText, SpendingOutcome, decide_spending};
-use trunk_store::{Change, Scope, StoreError};
+use trunk_store::{Change, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use super::state::{Billing, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW};
-use super::trunk_ledger::WaitingRecord;
+use super::trunk_ledger::{TrunkState, WaitingRecord};
 use crate::inner::Inner;
 
 /// Limit of call records in one commit.
@@ -27,6 +27,9 @@ const MAX_RECORDS_PER_COMMIT: usize = 256;
 const GATHER_TIME: Duration = Duration::from_millis(20);
 /// The delay before failed writes are tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The time for which a node does not re-open a trunk after it learned that the trunk is blocked: by then it has heard of every
+/// charge that another node counted, and running calls cost the same by the clocks of both.
+const REOPEN_DELAY: Duration = Duration::from_secs(15);
 /// Limit of trunks that are written concurrently after a start or a failure.
 const MAX_CONCURRENT_TRUNKS: usize = 32;
 
@@ -37,6 +40,16 @@ struct Work {
     decides: bool,
     waiting: Vec<WaitingRecord>,
     write_now: Arc<Notify>,
+}
+
+/// What this node knows of a trunk's spending.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    spent: Decimal,
+    /// True if the trunk must be blocked.
+    blocks: bool,
+    /// True if the trunk can be re-opened by what is known here.
+    may_reopen: bool,
 }
 
 impl Billing {
@@ -112,13 +125,19 @@ impl Billing {
         self.write_failed.notify_one();
     }
 
-    /// The amount that a trunk spent, and true if it must be blocked.
-    fn spent_and_blocks(&self, trunk: Uuid, limit: Option<Decimal>, now: Timestamp) -> (Decimal, bool) {
+    /// What is known of a trunk's spending, whose record was read just now.
+    fn known(&self, trunk: Uuid, record: &Record, limit: Option<Decimal>, now: Timestamp) -> Known {
         let mut ledgers = self.lock();
-        let state = ledgers
-            .get_mut(&trunk)
-            .map(|ledger| (ledger.spending.spent(now), ledger.spending.blocks(limit, now)));
-        state.unwrap_or_default()
+        // Another node may have blocked or re-opened it, and the feed brings it later.
+        ledgers.compare(trunk, TrunkState::of(record));
+        let is_shared = ledgers.is_shared;
+        let Some(ledger) = ledgers.get_mut(&trunk) else {
+            return Known { may_reopen: !is_shared, ..Known::default() };
+        };
+        ledger.grow_others(now);
+        let is_new = is_shared && ledger.blocked.is_some_and(|since| since.elapsed() < REOPEN_DELAY);
+        let (spent, blocks) = (ledger.spending.spent(now), ledger.spending.blocks(limit, now));
+        Known { spent, blocks, may_reopen: !is_new }
     }
 
     /// The amount that a trunk spent, and the changes to commit because of it: the amount in its meta, and if
@@ -140,9 +159,13 @@ impl Billing {
         let stored = RecordText { id: &id, attributes: &before.attributes, meta: before.meta.as_deref() };
         let stored: VoiceOutTrunk = stored.decode().map_err(corrupt)?;
         let limit = stored.threshold_amount.map(|threshold| threshold.money().amount());
-        let (spent, blocks) = self.spent_and_blocks(trunk, limit, now);
+        let Known { spent, blocks, may_reopen } = self.known(trunk, &before, limit, now);
+        let waits = !blocks && !may_reopen && stored.threshold_reached;
+        if waits {
+            self.decide_later(trunk);
+        }
         // Spending that does not block the trunk now must not keep it blocked, as after ageing.
-        let event = if blocks { SpendEvent::Charged } else { SpendEvent::Aged };
+        let event = if blocks || waits { SpendEvent::Charged } else { SpendEvent::Aged };
         let on_manual_block = inner.config.settings.callback_on_manual_block;
         let SpendingOutcome { outcome, change } =
             decide_spending(&stored, event, spent, on_manual_block, now).map_err(corrupt)?;
@@ -159,8 +182,14 @@ impl Billing {
     /// queued again.
     fn report_outcome(&self, trunk: Uuid, waiting: Vec<WaitingRecord>, outcome: &Result<(), StoreError>) {
         let mut ledgers = self.lock();
+        let is_recounting = ledgers.is_recounting;
         let Some(ledger) = ledgers.get_mut(&trunk) else { return };
         ledger.writing = None;
+        if outcome.is_ok() && !ledger.unstored.is_empty() {
+            for waiting in &waiting {
+                ledger.mark_stored(waiting.call.id, is_recounting);
+            }
+        }
         let mut again = Vec::new();
         for mut waiting in waiting {
             if let Some(written) = waiting.written.take() {

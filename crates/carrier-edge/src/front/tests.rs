@@ -16,6 +16,11 @@ const REALM: &str = "out.didww.com";
 /// A filter with two trunks: one allows every address and `203.0.113.0/24` with credentials, the other one
 /// `198.50.0.0/15` by address alone.
 fn front() -> Front {
+    front_of(NodeMark::default())
+}
+
+/// The filter of a node with this mark.
+fn front_of(mark: NodeMark) -> Front {
     let clock = Clock::system();
     clock.freeze(Some(Timestamp::from_unix_millis(START)));
     let trunks = Trunks::new(REALM.to_owned());
@@ -47,6 +52,7 @@ fn front() -> Front {
         Arc::default(),
         Settings::default(),
         "trunk-server".to_owned(),
+        (NonceKey::new(&[7; 32]), mark),
     );
     assert_eq!(front.trunks.read().index.len(), 2);
     front
@@ -282,4 +288,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_challenge_of_one_node_is_answered_at_another_from_the_same_address_alone() {
+    let (one, other) = (front_of(NodeMark::of(1)), front_of(NodeMark::of(2)));
+    let now = one.clock.now();
+    let [source, another]: [IpAddr; 2] = ["198.51.100.7", "198.51.100.8"].map(|text| text.parse().unwrap());
+    let nonce = one.nonce(source, now);
+    let bound = |source| BoundNonces { nonces: other.nonces_at(now), binding: other.binding(source) };
+    assert_eq!(bound(source).state(nonce.as_bytes()), NonceState::Fresh);
+    assert_eq!(bound(another).state(nonce.as_bytes()), NonceState::Expired);
+    assert!(one.mark.made(nonce.as_bytes()) && !other.mark.made(nonce.as_bytes()));
 }

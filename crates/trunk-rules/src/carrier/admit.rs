@@ -205,7 +205,7 @@ impl Call<'_> {
                 }),
                 received: "call charges cannot be stored".to_owned(),
                 explanation:
-                    "the server cannot write call charges; its operator must free disk space or restart it"
+                    "the server cannot write call charges; its operator must free disk space, bring its database back or restart it"
                         .into(),
             };
             return Err(self.refuse(
@@ -392,9 +392,9 @@ impl Call<'_> {
         let limit = if self.bypasses_limits() { None } else { self.trunk.capacity };
         let channel = take_channel(channels, limit).map_err(|full| {
             let details = RefusalDetails {
-                configured: format!("capacity_limit {}", full.limit).into(),
-                received: format!("{} calls in progress", full.held),
-                explanation: "all channels are in use; end calls or raise capacity_limit".into(),
+                configured: full.configured().into(),
+                received: full.received(),
+                explanation: Full::EXPLANATION.into(),
             };
             let code = self.snapshot.settings.capacity_reject_code;
             self.refuse(Check::Capacity, Cause::Overloaded, code, details)

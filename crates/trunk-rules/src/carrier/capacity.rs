@@ -13,6 +13,21 @@ pub struct Full {
     pub limit: u32,
 }
 
+impl Full {
+    /// How to correct the refusal of a call.
+    pub(super) const EXPLANATION: &str = "all channels are in use; end calls or raise capacity_limit";
+
+    /// The configured value, in the API's terms.
+    pub(super) fn configured(self) -> String {
+        format!("capacity_limit {}", self.limit)
+    }
+
+    /// What is in the way.
+    pub(super) fn received(self) -> String {
+        format!("{} calls in progress", self.held)
+    }
+}
+
 /// Returns whether one more call fits. `None` is unlimited; a limit of zero refuses every call.
 pub const fn has_room(held: u32, limit: Option<u32>) -> Result<(), Full> {
     match limit {

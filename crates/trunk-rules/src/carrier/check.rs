@@ -104,6 +104,11 @@ impl Checks {
         Check::ALL.into_iter().filter(move |check| self.contains(*check))
     }
 
+    /// The set without a check.
+    pub(super) const fn without(self, check: Check) -> Self {
+        Self(self.0 & !check.bit())
+    }
+
     pub(super) const fn add(&mut self, check: Check) {
         self.0 |= check.bit();
     }

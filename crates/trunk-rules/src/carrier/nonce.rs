@@ -89,6 +89,23 @@ impl NonceKey {
         if u128::from(age) <= ttl.as_millis() { NonceState::Fresh } else { NonceState::Expired }
     }
 
+    /// Derives a number from this key, for another purpose than nonces.
+    pub fn derive(&self, purpose: &str) -> u64 {
+        let mut mac = self.0.clone();
+        // Longer than what a nonce authenticates, so that it is none.
+        mac.update(b"derived from the key of nonces: ");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().first_chunk().copied().map_or(0, u64::from_be_bytes)
+    }
+
+    /// Returns the salt that a nonce was issued with. It is authentic if [`verify`](Self::verify) does not find the nonce
+    /// [foreign](NonceState::Foreign).
+    pub fn salt_of(nonce: &[u8]) -> Option<u64> {
+        let bytes = decoded(nonce)?;
+        let (_, rest) = bytes.split_first_chunk::<TIMESTAMP_BYTES>()?;
+        rest.first_chunk::<SALT_BYTES>().copied().map(u64::from_be_bytes)
+    }
+
     fn mac(&self, timestamp: [u8; TIMESTAMP_BYTES], salt: [u8; SALT_BYTES]) -> [u8; MAC_BYTES] {
         let mut mac = self.0.clone();
         mac.update(&timestamp);
@@ -160,6 +177,20 @@ mod tests {
     fn a_nonce_of_another_key_is_foreign() {
         let nonce = NonceKey::new(&[1; 32]).issue(at(0), 42);
         assert_eq!(NonceKey::new(&[2; 32]).verify(nonce.as_bytes(), at(0), TTL), NonceState::Foreign);
+    }
+
+    #[test]
+    fn the_salt_of_a_nonce_is_the_one_that_it_was_issued_with() {
+        let nonce = NonceKey::new(&[7; 32]).issue(at(5), 0x0123_4567_89ab_cdef);
+        assert_eq!(NonceKey::salt_of(nonce.as_bytes()), Some(0x0123_4567_89ab_cdef));
+        assert_eq!(NonceKey::salt_of(b"short"), None);
+    }
+
+    #[test]
+    fn what_is_derived_depends_on_key_and_purpose() {
+        let derive = |key: u8, purpose| NonceKey::new(&[key; 32]).derive(purpose);
+        assert_eq!(derive(7, "a"), derive(7, "a"));
+        assert!(derive(7, "a") != derive(7, "b") && derive(7, "a") != derive(8, "a"));
     }
 
     #[test]

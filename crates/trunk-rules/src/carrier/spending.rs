@@ -129,6 +129,34 @@ impl Spending {
         meter.charge()
     }
 
+    /// Ends a call of another server process, which knows what it cost: the price so far is replaced by `price`, in the
+    /// window at `ended`. `None` is a call that was not metered here.
+    pub fn settle(&mut self, meter: Option<Meter>, ended: Timestamp, price: Decimal) {
+        let known = meter.map_or(Decimal::ZERO, |meter| self.drop_meter(&meter));
+        self.window.add(ended, price);
+        self.pardoned &= price <= known;
+    }
+
+    /// Takes the price so far of a call back, because it is counted anew. Returns what counted as spent.
+    fn drop_meter(&mut self, meter: &Meter) -> Decimal {
+        if meter.acknowledged {
+            self.running = self.running.saturating_sub(meter.price);
+            return meter.price;
+        }
+        self.unacknowledged = self.unacknowledged.saturating_sub(meter.price);
+        Decimal::ZERO
+    }
+
+    /// Forgets the calls that have ended, and those with these meters, for a caller that reads and counts them again. Returns
+    /// whether the trunk was [re-opened](Self::pardon) and not charged since: the caller repeats it after it has counted.
+    pub fn forget_others(&mut self, meters: impl IntoIterator<Item = Meter>) -> bool {
+        for meter in meters {
+            self.drop_meter(&meter);
+        }
+        self.forget();
+        self.pardoned
+    }
+
     /// Raises the price of a call to that of its billed time, and the sum by the difference.
     fn update_price(&mut self, meter: &mut Meter) {
         let price = meter.charge().price.max(meter.price);

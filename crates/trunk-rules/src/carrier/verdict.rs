@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{
-    Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Media, Rate, Settings, TrunkTerms,
+    Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Full, Media, Rate, Settings, TrunkTerms,
     Warning, sentence,
 };
 
@@ -143,6 +143,24 @@ pub struct Refusal {
 impl Refusal {
     /// The name of the header that carries the [`diagnosis`](Self::diagnosis).
     pub const DIAGNOSIS_HEADER: &'static str = "X-Refusal";
+
+    /// The refusal of a call that passed every check and whose trunk has no free channel: those in use were taken by then.
+    pub fn without_channel(admitted: Admitted, full: Full, settings: &Settings) -> Self {
+        let (cause, code) = (Cause::Overloaded, settings.capacity_reject_code);
+        Self {
+            check: Check::Capacity,
+            cause,
+            code,
+            phrase: settings.phrase(cause, code),
+            trunk: Some(admitted.trunk),
+            configured: full.configured(),
+            received: full.received(),
+            explanation: sentence(Full::EXPLANATION),
+            warning: None,
+            dialled: admitted.dialled,
+            passed: admitted.passed.without(Check::Capacity),
+        }
+    }
 
     /// Whether the attempt is stored as a call record, which requires that its trunk is known: a digest or the source
     /// address proved it.

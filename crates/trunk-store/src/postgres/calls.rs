@@ -10,11 +10,13 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::call_rows::{charge, running_call};
 use super::failure::Done;
 use super::parameter::Parameter;
-use super::transaction::Transaction;
+use super::transaction::{Announcement, Transaction};
 use crate::{
-    Answer, Asker, CallQuery, Calls, RunningCall, RunningCalls, StoreError, StoredCall, StoredCharge,
+    Answer, Asker, CallQuery, Calls, NodeCall, RunningCall, RunningCalls, StoreError, StoredCall,
+    StoredCharge,
 };
 
 /// Number of charges that are read at a time.
@@ -40,13 +42,18 @@ pub(super) async fn answered(transaction: &Transaction<'_>, call: &RunningCall) 
             ],
         )
         .await?;
+    let RunningCall { account, trunk, id, .. } = *call;
+    transaction.announce(Announcement::CallRunning { account, trunk, call: id });
     Ok(())
 }
 
 /// Marks a running call as acknowledged.
 pub(super) async fn acknowledged(transaction: &Transaction<'_>, id: Uuid) -> Done<()> {
-    let update = "UPDATE running_call SET acknowledged = true WHERE id = $1";
-    transaction.execute_typed(update, &[(&id, Type::UUID)]).await?;
+    let update = "UPDATE running_call SET acknowledged = true WHERE id = $1 RETURNING account, trunk";
+    if let Some(row) = transaction.query_typed_opt(update, &[(&id, Type::UUID)]).await? {
+        let (account, trunk) = (row.try_get(0)?, row.try_get(1)?);
+        transaction.announce(Announcement::CallRunning { account, trunk, call: id });
+    }
     Ok(())
 }
 
@@ -66,7 +73,7 @@ pub(super) async fn ended(transaction: &Transaction<'_>, call: &StoredCall) -> D
     let number = transaction.node.number();
     let attributes: Value = serde_json::from_str(&call.attributes).unwrap_or_default();
     let member = |name: &str| attributes.get(name).and_then(Value::as_str);
-    transaction
+    let answered = transaction
         .execute_typed(
             "WITH record AS (\
                  INSERT INTO call (number, id, account, trunk, ended_at, cause, code, source, destination, price, \
@@ -91,6 +98,10 @@ pub(super) async fn ended(transaction: &Transaction<'_>, call: &StoredCall) -> D
             ],
         )
         .await?;
+    if answered > 0 || call.price != "0" {
+        let StoredCall { account, trunk, id, .. } = *call;
+        transaction.announce(Announcement::CallEnded { account, trunk, call: id });
+    }
     Ok(())
 }
 
@@ -185,38 +196,28 @@ pub(super) async fn running(client: &Client, node: i64) -> Done<RunningCalls> {
     Ok(RunningCalls { calls, step: step.map(Timestamp::from_unix_millis) })
 }
 
-fn running_call(row: &Row) -> Done<RunningCall> {
-    Ok(RunningCall {
-        id: row.try_get(0)?,
-        account: row.try_get(1)?,
-        trunk: row.try_get(2)?,
-        answered_at: Timestamp::from_unix_millis(row.try_get(3)?),
-        acknowledged: row.try_get(4)?,
-        attributes: row.try_get(5)?,
-    })
+/// Returns the calls of other nodes that have no record: all of them, or one.
+async fn of_others(client: &Client, own: i64, id: Option<Uuid>) -> Done<Vec<NodeCall>> {
+    let select = "SELECT id, account, trunk, answered_at, acknowledged, attributes, node FROM running_call r \
+                  WHERE node <> $1 AND ($2 IS NULL OR id = $2) \
+                  AND NOT EXISTS (SELECT 1 FROM call c WHERE c.id = r.id) ORDER BY id";
+    let rows = client.query_typed(select, &[(&own, Type::INT8), (&id, Type::UUID)]).await?;
+    rows.iter().map(|row| Ok(NodeCall { node: row.try_get(6)?, call: running_call(row)? })).collect()
 }
 
 /// Reads charges behind an end of a call and the number of its record. Returns the position of the last one.
 async fn charges(client: &Client, (ended_at, number): (i64, i64)) -> Done<(Vec<StoredCharge>, (i64, i64))> {
-    let select = "SELECT account, trunk, ended_at, price, number FROM call \
+    let select = "SELECT account, trunk, ended_at, price, number, id FROM call \
                   WHERE price <> '0' AND (ended_at, number) > ($1, $2) ORDER BY ended_at, number LIMIT $3";
     let limit = i64::try_from(CHARGES_PER_READ).unwrap_or(i64::MAX);
     let rows = client
         .query_typed(select, &[(&ended_at, Type::INT8), (&number, Type::INT8), (&limit, Type::INT8)])
         .await?;
-    let charge = |row: &Row| {
-        Ok(StoredCharge {
-            account: row.try_get(0)?,
-            trunk: row.try_get(1)?,
-            ended_at: Timestamp::from_unix_millis(row.try_get(2)?),
-            price: row.try_get(3)?,
-        })
-    };
     let last = match rows.last() {
         Some(last) => (last.try_get(2)?, last.try_get(4)?),
         None => (ended_at, number),
     };
-    Ok((rows.iter().map(charge).collect::<Done<_>>()?, last))
+    Ok((rows.iter().map(|row| charge(row, 5)).collect::<Done<_>>()?, last))
 }
 
 impl PostgresStore {
@@ -255,6 +256,13 @@ impl Calls for PostgresStore {
 
     fn running_calls(&self) -> Answer<'_, RunningCalls> {
         Answer::later(self.node.read(self.node.number, |client, node| Box::pin(running(client, *node))))
+    }
+
+    fn calls_of_others(&self, id: Option<Uuid>) -> Answer<'_, Vec<NodeCall>> {
+        Answer::later(
+            self.node
+                .read((self.node.number, id), |client, (own, id)| Box::pin(of_others(client, *own, *id))),
+        )
     }
 
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {

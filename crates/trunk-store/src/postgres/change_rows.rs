@@ -23,6 +23,10 @@ pub(super) mod what {
     /// Of one account. The column `revision` has 1 if the accounts were deleted too.
     pub(in super::super) const RESET: i16 = 5;
     pub(in super::super) const RESET_OF_ALL: i16 = 6;
+    /// Of a call. The column `customer` has its trunk.
+    pub(in super::super) const CALL_RUNNING: i16 = 7;
+    pub(in super::super) const CALL_ENDED: i16 = 8;
+    pub(in super::super) const HANG_UP: i16 = 9;
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
@@ -130,6 +134,21 @@ fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
             ..nothing
         },
         Announcement::Account { number } => ChangeRow { what: what::ACCOUNT, account: *number, ..nothing },
+        Announcement::CallRunning { account, trunk, call } => ChangeRow {
+            what: what::CALL_RUNNING,
+            account: *account,
+            subject: *call,
+            customer: *trunk,
+            ..nothing
+        },
+        Announcement::CallEnded { account, trunk, call } => ChangeRow {
+            what: what::CALL_ENDED,
+            account: *account,
+            subject: *call,
+            customer: *trunk,
+            ..nothing
+        },
+        Announcement::HangUp { call } => ChangeRow { what: what::HANG_UP, subject: *call, ..nothing },
         Announcement::TokenKeys => ChangeRow { what: what::TOKEN_KEYS, ..nothing },
         Announcement::Reset { account: Some(account), accounts } => {
             ChangeRow { what: what::RESET, account: *account, revision: (*accounts).into(), ..nothing }

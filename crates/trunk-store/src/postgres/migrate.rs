@@ -27,7 +27,8 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     include_str!("schema/08_idempotency.sql"),
     include_str!("schema/09_callback_secrets.sql"),
     include_str!("schema/10_token_keys.sql"),
-    include_str!("schema/11_transfer.sql"),
+    include_str!("schema/11_nodes.sql"),
+    include_str!("schema/12_transfer.sql"),
 ]];
 
 /// The version of the schema, and who brings it up to date now.

@@ -25,6 +25,26 @@ const NODES: &str = "WITH RECURSIVE runs (node) AS (\
      WHERE runs.node IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node WHERE node.number = runs.node) \
      ORDER BY 1";
 
+/// Attempts to take a number that others may take at the same time.
+const CLAIMS: u32 = 100;
+
+/// Takes the smallest number from 1 that no node has, or had when it was killed.
+pub(super) async fn claim(client: &Client) -> Done<i64> {
+    let free = "INSERT INTO node (number, beats, beat_at, heir, removed) \
+                SELECT min(candidate), 0, NULL, NULL, false FROM ( \
+                    SELECT 1::bigint AS candidate UNION ALL SELECT number + 1 FROM node \
+                    UNION ALL SELECT node + 1 FROM running_call) candidates \
+                WHERE candidate > 0 AND NOT EXISTS (SELECT 1 FROM node WHERE number = candidate) \
+                    AND NOT EXISTS (SELECT 1 FROM running_call WHERE node = candidate) \
+                ON CONFLICT (number) DO NOTHING RETURNING number";
+    for _ in 0..CLAIMS {
+        if let Some(row) = client.query_typed(free, &[]).await?.first() {
+            return Ok(row.try_get(0)?);
+        }
+    }
+    Err(StoreError::Failed("no number for this node could be taken".to_owned()).into())
+}
+
 async fn list(client: &Client) -> Done<Vec<Node>> {
     client.query_typed(NODES, &[]).await?.iter().map(node).collect()
 }
@@ -79,6 +99,18 @@ async fn take_over(transaction: &Transaction<'_>, dead: Node) -> Done<RunningCal
     calls::running(transaction, dead.number).await
 }
 
+/// Reads the secret of a name, or stores a new one.
+async fn secret(transaction: &Transaction<'_>, (name, fresh): (&str, [u8; 32])) -> Done<[u8; 32]> {
+    let insert = "INSERT INTO shared_secret (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    let parameters = &[(&name as _, Type::TEXT), (&fresh.as_slice() as _, Type::BYTEA)];
+    transaction.execute_typed(insert, parameters).await?;
+    let select = "SELECT secret FROM shared_secret WHERE name = $1";
+    let row = transaction.query_typed_one(select, &[(&name, Type::TEXT)]).await?;
+    let stored: &[u8] = row.try_get(0)?;
+    let unreadable = |_| StoreError::Corrupt(format!("the secret `{name}` has not 32 bytes"));
+    Ok(stored.try_into().map_err(unreadable)?)
+}
+
 async fn remove(transaction: &Transaction<'_>, number: i64) -> Done<bool> {
     let own = transaction.node.number;
     let is_free = "NOT EXISTS (SELECT 1 FROM running_call r WHERE r.node = $1 \
@@ -98,6 +130,7 @@ async fn remove(transaction: &Transaction<'_>, number: i64) -> Done<bool> {
         // What is left are rows of calls with records, whose transactions met.
         "DELETE FROM running_call r WHERE r.node = $1 AND EXISTS (SELECT 1 FROM call c WHERE c.id = r.id)",
         "DELETE FROM call_step WHERE node = $1",
+        "DELETE FROM channel WHERE node = $1",
     ] {
         transaction.execute_typed(delete, &[(&number, Type::INT8)]).await?;
     }
@@ -107,6 +140,15 @@ async fn remove(transaction: &Transaction<'_>, number: i64) -> Done<bool> {
 impl Nodes for PostgresStore {
     fn node(&self) -> i64 {
         self.node.number
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn shared_secret(&self, name: &'static str, fresh: [u8; 32]) -> Answer<'_, [u8; 32]> {
+        self.node
+            .write((name, fresh), |transaction, (name, fresh)| Box::pin(secret(transaction, (name, *fresh))))
     }
 
     fn heartbeat(&self, at: Timestamp) -> Answer<'_, ()> {

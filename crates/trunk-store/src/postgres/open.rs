@@ -15,7 +15,7 @@ use super::polling::{self, Seen};
 use super::symbols::Symbols;
 use super::turns::Turns;
 use super::{Node, PostgresStore};
-use super::{indexing, listening};
+use super::{indexing, listening, nodes};
 use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{StoreLimits, WriteHealth};
@@ -30,8 +30,8 @@ pub struct PostgresOptions {
     /// The URL for a connection that listens for notifications of other nodes, which no pooler may share. `None` polls alone:
     /// what another node wrote is then known 200 ms later, instead of at once.
     pub listen: Option<String>,
-    /// The number of this node: no other running node of the database has it.
-    pub node: i64,
+    /// The number of this node, which no other running node of the database has. `None` takes a free one, from 1.
+    pub node: Option<i64>,
     /// The limits of reads and of stored records.
     pub limits: StoreLimits,
     /// Maximum number of connections for reads and writes, at least 2. One more reads what other nodes write.
@@ -48,7 +48,7 @@ impl PostgresOptions {
         Self {
             url: url.into(),
             listen: None,
-            node: 0,
+            node: Some(0),
             limits: StoreLimits::default(),
             connections: 16,
             registry: REGISTRY,
@@ -63,7 +63,7 @@ impl PostgresStore {
     /// # Errors
     /// [`PostgresOpenError`].
     pub async fn open(options: PostgresOptions) -> Result<Self, PostgresOpenError> {
-        let PostgresOptions { url, listen, node: number, limits, connections, registry, ids } = options;
+        let PostgresOptions { url, listen, node, limits, connections, registry, ids } = options;
         let address = Address::parse(&url).map_err(PostgresOpenError::Url)?;
         let listen = listen.map(|url| Address::parse(&url)).transpose().map_err(PostgresOpenError::Url)?;
         let unreachable = |_| PostgresOpenError::Engine("it does not answer".to_owned());
@@ -73,6 +73,10 @@ impl PostgresStore {
         let declared = declare(&client, &lease, registry).await;
         lease.end(&client).await?;
         let symbols = declared?;
+        let number = match node {
+            Some(number) => number,
+            None => nodes::claim(&client).await?,
+        };
         let node = Arc::new(Node {
             pool: address.pool(connections).map_err(PostgresOpenError::Engine)?,
             gate: Arc::default(),

@@ -20,14 +20,15 @@ use service_base::clock::Stopwatch;
 use tokio::sync::watch;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use uuid::Uuid;
 
 use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, RowId, read_rows, what};
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::run::ATTEMPT_LIMIT;
 use super::transaction::Announcement;
-use super::{Node, records};
-use crate::{Committed, WriteHealth};
+use super::{Node, call_rows, records};
+use crate::{Committed, RunningCall, StoredCharge, WriteHealth};
 
 /// Time between two polls: a fifth of [`CHANGE_DELAY`](crate::CHANGE_DELAY).
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -151,7 +152,11 @@ impl Node {
                     effects.push(Committed::Document { kind, id, customer });
                 }
                 Announcement::Account { number } => effects.push(Committed::Account { account: number }),
-                Announcement::TokenKeys => {}
+                // A node counts its own calls itself.
+                Announcement::TokenKeys
+                | Announcement::CallRunning { .. }
+                | Announcement::CallEnded { .. } => {}
+                Announcement::HangUp { call } => effects.push(Committed::HangUp(call)),
                 Announcement::Reset { account, accounts } => {
                     seen.resets.insert(account, position);
                     effects.push(Committed::Reset { account, accounts });
@@ -304,6 +309,7 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
     } else {
         HashMap::new()
     };
+    let (mut running, mut ended) = calls_of(client, rows, follows_records).await?;
     let mut effects = Vec::with_capacity(rows.len());
     for (position, _, row) in rows {
         let plain = |effect| (*position, 0, 0, 0, effect);
@@ -339,10 +345,39 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
             what::RESET_OF_ALL => {
                 effects.push(plain(Committed::Reset { account: None, accounts: row.revision != 0 }));
             }
+            // What became of a call since then is what counts: it may have ended, and several rows of it are one effect.
+            what::CALL_RUNNING => {
+                effects.extend(running.remove(&row.subject).map(|call| plain(Committed::CallRunning(call))));
+            }
+            what::CALL_ENDED => {
+                effects.extend(ended.remove(&row.subject).map(|charge| plain(Committed::CallEnded(charge))));
+            }
+            what::HANG_UP => effects.push(plain(Committed::HangUp(row.subject))),
             _ => {}
         }
     }
     Ok(effects)
+}
+
+/// The calls of rows that other nodes wrote, by their ids: those that run, and those that ended.
+type CallsOfRows = (HashMap<Uuid, Arc<RunningCall>>, HashMap<Uuid, Arc<StoredCharge>>);
+
+async fn calls_of(
+    client: &Client,
+    rows: &[(i64, RowId, ChangeRow)],
+    are_followed: bool,
+) -> Done<CallsOfRows> {
+    let ids = |what: i16| -> Vec<Uuid> {
+        let of = rows.iter().filter(|(_, _, row)| are_followed && row.what == what);
+        of.map(|(_, _, row)| row.subject).collect()
+    };
+    let (running, ended) = (ids(what::CALL_RUNNING), ids(what::CALL_ENDED));
+    // In this order: a call that ends in between is found as running, and its end is in a later poll or among these rows.
+    let running =
+        if running.is_empty() { Vec::new() } else { call_rows::running_with(client, &running).await? };
+    let ended = if ended.is_empty() { Vec::new() } else { call_rows::charges_of(client, &ended).await? };
+    let running = running.into_iter().map(|call| (call.id, Arc::new(call))).collect();
+    Ok((running, ended.into_iter().map(|charge| (charge.id, Arc::new(charge))).collect()))
 }
 
 impl Node {

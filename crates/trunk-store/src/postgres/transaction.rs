@@ -25,6 +25,12 @@ pub(super) enum Announcement {
     Document { kind: DocumentKind, id: Uuid, customer: Uuid, revision: i64 },
     /// An account or one of its keys was created, changed or removed.
     Account { number: i64 },
+    /// A call was answered, or its answer acknowledged.
+    CallRunning { account: i64, trunk: Uuid, call: Uuid },
+    /// The record of a call that was answered, or has a price, was written.
+    CallEnded { account: i64, trunk: Uuid, call: Uuid },
+    /// A call is to be ended by the node that runs it.
+    HangUp { call: Uuid },
     /// The keys that sign tokens were rotated.
     TokenKeys,
     /// Records were deleted, as [`Committed::Reset`](crate::Committed::Reset) says.

@@ -102,6 +102,7 @@ async fn apply_one(
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
         Change::Step(at) => calls::step(transaction, *at).await?,
         Change::Call(call) => calls::ended(transaction, call).await?,
+        Change::HangUp(call) => transaction.announce(Announcement::HangUp { call: *call }),
         Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
         Change::Forget { kind, id, revision } => {
             documents::forget(transaction, *kind, *id, *revision).await?;

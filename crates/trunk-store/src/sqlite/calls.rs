@@ -106,7 +106,7 @@ pub(super) fn charges_since(
 ) -> Result<Vec<StoredCharge>, StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT trunk, ended_at, price, account FROM call WHERE price <> '0' AND ended_at >= ?1",
+            "SELECT trunk, ended_at, price, account, id FROM call WHERE price <> '0' AND ended_at >= ?1",
         )
         .map_err(failed)?;
     let rows = statement
@@ -116,6 +116,7 @@ pub(super) fn charges_since(
                 ended_at: Timestamp::from_unix_millis(row.get(1)?),
                 price: row.get(2)?,
                 account: row.get(3)?,
+                id: uuid(row, 4)?,
             })
         })
         .map_err(failed)?;

@@ -3,6 +3,7 @@
 mod accounts;
 mod callback_secrets;
 mod calls;
+mod channels;
 mod documents;
 mod engine;
 mod events;

@@ -104,6 +104,7 @@ pub(super) fn apply(
                 calls::insert(connection, call)?;
                 running::delete(connection, call.id)?;
             }
+            Change::HangUp(id) => effects.push(Committed::HangUp(*id)),
             Change::Emit(event) => outbox::insert(connection, event)?,
             Change::Put { revision, document } => {
                 documents::put(connection, *revision, document)?;

@@ -1,9 +1,10 @@
 //! Records of calls, and the calls that are running.
 
 use didww_types::Timestamp;
+use uuid::Uuid;
 
 use crate::answer::Answer;
-use crate::call::{CallQuery, RunningCalls, StoredCall, StoredCharge};
+use crate::call::{CallQuery, NodeCall, RunningCalls, StoredCall, StoredCharge};
 
 /// Reads calls, and deletes old records of calls. Calls are written by [`Writes::commit`](crate::Writes::commit).
 pub trait Calls: Send + Sync + std::fmt::Debug {
@@ -17,6 +18,10 @@ pub trait Calls: Send + Sync + std::fmt::Debug {
     /// Returns this node's calls that were answered and have no record yet. Those of a dead node are taken over
     /// ([`Nodes::take_over_calls`](crate::Nodes::take_over_calls)).
     fn running_calls(&self) -> Answer<'_, RunningCalls>;
+
+    /// Returns the calls of the other nodes that were answered and have no record yet, in the order of their ids: all of
+    /// them, or the one with this id.
+    fn calls_of_others(&self, id: Option<Uuid>) -> Answer<'_, Vec<NodeCall>>;
 
     /// Returns the price of each call that ended at this time or later and was not free.
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;

@@ -32,7 +32,7 @@ pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     /// this call; what is committed later is in the follower's changes.
     fn follow(&self, interest: Interest) -> Follower;
 
-    /// Returns a receiver that changes when followers are 64 writes behind, when one must load anew, and when records were
-    /// deleted: the owner of copies that are seldom used applies the changes then, and ends what a deletion ends.
+    /// Returns a receiver that changes when followers are 64 writes behind, when one must load anew, when records were
+    /// deleted, and when a call is to be ended: the owner of copies that are seldom used applies the changes then, and ends what a deletion ends.
     fn wakes(&self) -> watch::Receiver<u64>;
 }

@@ -14,6 +14,13 @@ pub trait Nodes: Send + Sync + std::fmt::Debug {
     /// Returns the number of this node, under which it holds jobs, events and calls. A database in a file has one node, 0.
     fn node(&self) -> i64;
 
+    /// Whether other processes may have the database open, as other nodes.
+    fn is_shared(&self) -> bool;
+
+    /// Returns the secret of this name that all nodes share. The first node that asks makes it `fresh`. A database that is not
+    /// [shared](Self::is_shared) stores none, and returns `fresh`.
+    fn shared_secret(&self, name: &'static str, fresh: [u8; 32]) -> Answer<'_, [u8; 32]>;
+
     /// Counts a heartbeat of this node.
     ///
     /// # Errors

@@ -151,7 +151,7 @@ async fn a_quota_is_exact_however_many_nodes_create_records() {
         let mut options = PostgresOptions::new(database.parameters());
         let mut limits = StoreLimits::default();
         limits.records = Some(QUOTA);
-        (options.node, options.limits) = (number, limits);
+        (options.node, options.limits) = (Some(number), limits);
         PostgresStore::open(options).await.unwrap()
     };
     let nodes = [node(0).await, node(1).await];

@@ -5,6 +5,7 @@ mod accounts;
 mod batches;
 mod callback_secrets;
 mod calls;
+mod channels;
 mod documents;
 mod events;
 mod feed;
@@ -133,6 +134,9 @@ macro_rules! part {
         a_node_is_listed_while_it_beats_or_has_calls
         a_node_that_is_not_dead_is_not_taken_over
     } };
+    ($factory:ident channels) => { part! { @ $factory channels:
+        one_node_holds_as_many_channels_as_the_limit_and_its_calls_have
+    } };
     ($factory:ident callback_secrets) => { part! { @ $factory callback_secrets:
         an_account_has_at_most_one_enabled_secret
         a_secret_is_replaced_and_removed_in_its_own_account_only
@@ -181,6 +185,7 @@ macro_rules! part {
         the_feed_names_accounts_whose_data_or_keys_changed
         copies_that_are_loaded_during_writes_and_then_follow_miss_nothing
         the_feed_names_changed_documents_and_not_new_ones
+        the_feed_has_who_is_to_hang_up_and_no_calls_of_this_node
     } };
 }
 
@@ -196,6 +201,7 @@ macro_rules! engine {
             part! { $factory events }
             part! { $factory callback_secrets }
             part! { $factory calls }
+            part! { $factory channels }
             part! { $factory jobs }
             part! { $factory nodes }
             part! { $factory idempotency }

@@ -262,3 +262,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_call_that_another_process_ended_costs_what_that_one_says() {
+    let mut spending = Spending::default();
+    let mut meter = spending.begin(Some(dollar_a_second()), at(0));
+    spending.acknowledge(&mut meter, at(0));
+    spending.grow(&mut meter, at(9_000));
+    assert_eq!(spending.spent(at(9_000)), dollars("9"));
+    spending.settle(Some(meter), at(10_000), dollars("10"));
+    assert_eq!(spending.spent(at(10_000)), dollars("10"), "the price so far was replaced");
+    let held = spending.begin(Some(dollar_a_second()), at(10_000));
+    spending.settle(Some(held), at(10_000), Decimal::ZERO);
+    assert_eq!(spending.held(at(10_000)), dollars("10"));
+    spending.pardon();
+    spending.settle(None, at(10_000), Decimal::ZERO);
+    assert!(
+        !spending.blocks(Some(dollars("1")), at(10_000)),
+        "nothing was charged since its owner re-opened it"
+    );
+    spending.settle(None, at(11_000), dollars("2"));
+    assert!(spending.blocks(Some(dollars("1")), at(11_000)));
+    assert_eq!(spending.spent(at(11_000)), dollars("12"));
+}
+
+#[test]
+fn what_is_forgotten_to_be_counted_anew_leaves_nothing_behind_but_the_pardon() {
+    let mut spending = Spending::default();
+    spending.add(at(0), dollars("5"));
+    let meters = [true, false].map(|acknowledged| {
+        let mut meter = spending.begin(Some(dollar_a_second()), at(0));
+        if acknowledged {
+            spending.acknowledge(&mut meter, at(0));
+        }
+        meter
+    });
+    spending.pardon();
+    assert!(spending.forget_others(meters));
+    assert_eq!(spending.held(at(0)), Decimal::ZERO);
+    spending.add(at(0), dollars("5"));
+    assert!(!spending.blocks(Some(dollars("1")), at(0)));
+    assert!(!Spending::default().forget_others([]));
+}

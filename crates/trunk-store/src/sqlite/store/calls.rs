@@ -1,10 +1,11 @@
 //! Where reads of calls run.
 
 use didww_types::Timestamp;
+use uuid::Uuid;
 
 use super::super::{calls, running};
 use super::SqliteStore;
-use crate::{Answer, Asker, CallQuery, Calls, RunningCalls, StoredCall, StoredCharge};
+use crate::{Answer, Asker, CallQuery, Calls, NodeCall, RunningCalls, StoredCall, StoredCharge};
 
 impl Calls for SqliteStore {
     fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>> {
@@ -19,6 +20,10 @@ impl Calls for SqliteStore {
 
     fn running_calls(&self) -> Answer<'_, RunningCalls> {
         Answer::ready(self.connections.read(running::list))
+    }
+
+    fn calls_of_others(&self, _id: Option<Uuid>) -> Answer<'_, Vec<NodeCall>> {
+        Answer::ready(Ok(Vec::new()))
     }
 
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {

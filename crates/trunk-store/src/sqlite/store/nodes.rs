@@ -23,6 +23,14 @@ impl Nodes for SqliteStore {
         NODE
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn shared_secret(&self, _name: &'static str, fresh: [u8; 32]) -> Answer<'_, [u8; 32]> {
+        Answer::ready(Ok(fresh))
+    }
+
     fn heartbeat(&self, at: Timestamp) -> Answer<'_, ()> {
         let mut heartbeats = self.heartbeats.0.lock().unwrap_or_else(PoisonError::into_inner);
         *heartbeats = (heartbeats.0 + 1, Some(at));

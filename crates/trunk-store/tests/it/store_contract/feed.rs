@@ -6,11 +6,16 @@ use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use serde_json::json;
 use trunk_store::{
-    Accounts, CHANGE_DELAY, Change, ChangeFeed, Changes, Committed, Documents, Follower, Interest, Records,
-    Writes, for_each_record,
+    Accounts, CHANGE_DELAY, Calls, Change, ChangeFeed, Changes, Committed, Documents, Follower, Interest,
+    Records, Writes, for_each_record,
 };
+#[cfg(feature = "postgres")]
+use trunk_store::{NodeCall, Nodes};
 use uuid::Uuid;
 
+#[cfg(feature = "postgres")]
+use super::calls::running;
+use super::calls::{answered, record};
 use super::documents;
 use crate::support::records::{
     account, commit, did, dids, found, id, insert, key, linked, members, replace, trunk, trunks,
@@ -30,6 +35,9 @@ fn effects(follower: &mut Follower) -> Vec<String> {
         Committed::Document { id, .. } => format!("document {}", id.as_u128()),
         Committed::Account { account } => format!("account {account}"),
         Committed::Reset { account, accounts } => format!("reset of {account:?}, {accounts}"),
+        Committed::CallRunning(call) => format!("call {} runs, {}", call.id.as_u128(), call.acknowledged),
+        Committed::CallEnded(charge) => format!("call {} ended for {}", charge.id.as_u128(), charge.price),
+        Committed::HangUp(call) => format!("call {} is to be ended", call.as_u128()),
     };
     writes.iter().flat_map(|write| write.iter()).map(line).collect()
 }
@@ -167,6 +175,62 @@ pub(super) async fn the_feed_names_changed_documents_and_not_new_ones(
     assert_eq!(effects(&mut follower), ["document 1"]);
     store.reset(None, false).await.unwrap();
     assert_eq!(effects(&mut follower), ["reset of None, false"]);
+}
+
+pub(super) async fn the_feed_has_who_is_to_hang_up_and_no_calls_of_this_node(
+    store: &(impl Writes + ChangeFeed + Calls),
+) {
+    let mut follower = store.follow(Interest::Everything);
+    let mut wakes = store.wakes();
+    commit(store, vec![answered(1, false)]).await;
+    commit(store, vec![Change::Acknowledged(id(1))]).await;
+    assert!(follower.is_current());
+    commit(store, vec![Change::HangUp(id(1))]).await;
+    assert!(wakes.has_changed().unwrap(), "it does not wait for the next write");
+    wakes.mark_unchanged();
+    assert_eq!(effects(&mut follower), ["call 1 is to be ended"]);
+    commit(store, vec![record(1, "0.5")]).await;
+    assert!(follower.is_current());
+    assert_eq!(store.calls_of_others(None).await.unwrap(), []);
+}
+
+/// The calls of one node are in the feed of the other.
+#[cfg(feature = "postgres")]
+pub(super) async fn another_node_sees_the_calls_of_this_one(
+    runs: &(impl Calls + Nodes + Writes),
+    reader: &(impl ChangeFeed + Calls),
+) {
+    let mut follower = reader.follow(Interest::Everything);
+    let arrived = async |follower: &mut Follower| {
+        while follower.is_current() {
+            tokio::task::yield_now().await;
+        }
+        effects(follower)
+    };
+    let call = |acknowledged| NodeCall { node: runs.node(), call: running(1, acknowledged) };
+    commit(runs, vec![answered(1, false)]).await;
+    assert_eq!(reader.calls_of_others(None).await.unwrap(), [call(false)]);
+    assert_eq!(arrived(&mut follower).await, ["call 1 runs, false"]);
+    commit(runs, vec![Change::Acknowledged(id(1)), Change::Acknowledged(id(8))]).await;
+    assert_eq!(arrived(&mut follower).await, ["call 1 runs, true"]);
+    assert_eq!(reader.calls_of_others(Some(id(1))).await.unwrap(), [call(true)]);
+    assert_eq!(reader.calls_of_others(Some(id(2))).await.unwrap(), []);
+    assert_eq!(runs.calls_of_others(None).await.unwrap(), [], "they are its own");
+    // A call that was never answered and costs nothing is in no feed.
+    commit(runs, vec![record(7, "0")]).await;
+    commit(runs, vec![record(1, "0.5")]).await;
+    assert_eq!(arrived(&mut follower).await, ["call 1 ended for 0.5"]);
+    assert_eq!(reader.calls_of_others(None).await.unwrap(), []);
+    // A call whose answer was never stored has a price nevertheless; one that costs nothing is over.
+    commit(runs, vec![record(2, "0.7")]).await;
+    assert_eq!(arrived(&mut follower).await, ["call 2 ended for 0.7"]);
+    commit(runs, vec![answered(3, false)]).await;
+    assert_eq!(arrived(&mut follower).await, ["call 3 runs, false"]);
+    commit(runs, vec![record(3, "0")]).await;
+    assert_eq!(arrived(&mut follower).await, ["call 3 ended for 0"]);
+    let hang_up = Change::HangUp(id(9));
+    commit(runs, vec![hang_up]).await;
+    assert_eq!(arrived(&mut follower).await, ["call 9 is to be ended"]);
 }
 
 /// What one node writes is read by the other at once, and is in its feed in time, once, and in order. Only engines with

@@ -6,12 +6,12 @@ use trunk_store::{Change, Node, RunningCalls, Store, StoreError};
 use super::calls::{answered, record, running};
 use crate::support::records::commit;
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
 }
 
 /// The node of a database with a number.
-async fn node(store: &impl Store, number: i64) -> Option<Node> {
+pub(super) async fn node(store: &impl Store, number: i64) -> Option<Node> {
     store.nodes().await.unwrap().into_iter().find(|node| node.number == number)
 }
 

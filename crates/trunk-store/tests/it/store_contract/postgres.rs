@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trunk_store::{PostgresOptions, PostgresStore};
 
-use super::{Factory, feed, nodes};
+use super::{Factory, channels, feed, nodes};
 use crate::support::postgres::{Database, Pooler, server};
 use crate::support::within;
 
@@ -56,11 +56,33 @@ async fn two_nodes_never_take_the_same_jobs_and_events() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_see_the_calls_of_each_other() {
+    let database = server().migrated().await;
+    let (one, other) = (database.node(0).await, database.node(1).await);
+    feed::another_node_sees_the_calls_of_this_one(&one, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_channels_of_a_trunk_are_shared_by_nodes_that_live() {
+    let database = server().migrated().await;
+    let (one, other, dies) = (database.node(0).await, database.node(1).await, database.node(2).await);
+    channels::nodes_share_the_channels_of_a_trunk(&one, &other, &dies).await;
+    channels::nodes_share_a_secret(&one, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nodes_that_ask_for_channels_at_once_receive_the_limit_and_no_more() {
+    let database = server().migrated().await;
+    let (one, other, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
+    channels::nodes_that_ask_at_once_receive_the_limit_and_no_more([&one, &other, &third]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_listen_keep_the_contract_of_the_feed() {
     let database = server().migrated().await;
     let node = async |number| {
         let mut options = PostgresOptions::new(Pooler::shared().parameters(&database));
-        (options.node, options.listen) = (number, Some(database.parameters()));
+        (options.node, options.listen) = (Some(number), Some(database.parameters()));
         PostgresStore::open(options).await.unwrap()
     };
     let (one, other) = (node(0).await, node(1).await);

@@ -218,7 +218,7 @@ impl Database {
     /// Another node of the database.
     pub async fn node(&self, number: i64) -> PostgresStore {
         let mut options = PostgresOptions::new(self.parameters());
-        options.node = number;
+        options.node = Some(number);
         PostgresStore::open(options).await.unwrap()
     }
 }

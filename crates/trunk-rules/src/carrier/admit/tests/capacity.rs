@@ -44,3 +44,18 @@ fn an_explained_call_takes_no_channel() {
     }
     assert_eq!(edge.index.channels(&"t".into()).unwrap().held(), 0);
 }
+
+#[test]
+fn a_call_whose_channel_others_took_is_refused_as_one_over_the_limit() {
+    let edge = TestEdge::open(json!({ "capacity_limit": 1 }));
+    let call = invite_to("442012345678");
+    let Verdict::Admitted(admitted) = edge.decide(&call) else { panic!("it is refused") };
+    let other = crate::carrier::Refusal::without_channel(
+        *admitted,
+        crate::carrier::Full { held: 1, limit: 1 },
+        &edge.settings,
+    );
+    let _held = edge.decide_and_hold(&call);
+    let refusal = edge.refused(&call);
+    assert_eq!(format!("{other:?}"), format!("{refusal:?}"));
+}

@@ -1,0 +1,195 @@
+//! The life of this node among those that share its database: its heartbeat, and what becomes of nodes that have none.
+//!
+//! A node is dead when its number of heartbeats does not change for [`DEAD_AFTER`] on the stopwatch of the one who watches;
+//! clocks of nodes are never compared. Every node watches all others, and the database decides which one is the heir of a dead
+//! one. The heir settles the calls of the dead node and removes it; if it dies over this, another one goes on.
+//!
+//! No node is found dead because the database was away: a node that could not write its own heartbeat, or read those of the
+//! others, begins to watch anew. A node that was found dead although it lives learns so from its next heartbeat, ends its calls,
+//! and is [retired](crate::Core::is_retired).
+//!
+//! A database in a file has one node, and nothing here runs.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use service_base::clock::Stopwatch;
+use trunk_store::{Node, Nodes, RunningCalls, StoreError};
+
+use crate::Core;
+
+/// Time between two heartbeats, and between two looks at those of the others.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+/// The time without a heartbeat after which a node is dead. Its calls have an heir two intervals later at most.
+pub const DEAD_AFTER: Duration = Duration::from_secs(10);
+/// Time until a heartbeat that could not be written is tried again: a busy database must not make this node dead.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The longest time of one heartbeat or look.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
+/// The time between two looks beyond which nothing is concluded from what was seen before.
+const MAX_GAP: Duration = Duration::from_secs(8);
+
+/// What a node does with calls: its own ones, and those of dead nodes.
+pub trait CallKeeper: Send + Sync {
+    /// Whether this node can settle calls. One that cannot leaves dead nodes to others.
+    fn can_settle(&self) -> bool {
+        true
+    }
+
+    /// Writes the records, charges and events of the calls of a dead node. It returns when they are written, and may be called
+    /// again for calls that it has settled already.
+    ///
+    /// # Errors
+    /// If some are not written yet.
+    fn settle(&self, calls: RunningCalls) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends all calls of this node, because another node has written their records.
+    fn end_all(&self);
+}
+
+/// Of a node that runs no calls.
+#[derive(Debug, Clone, Copy)]
+pub struct NoCalls;
+
+impl CallKeeper for NoCalls {
+    fn can_settle(&self) -> bool {
+        false
+    }
+
+    async fn settle(&self, _calls: RunningCalls) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn end_all(&self) {}
+}
+
+/// Writes the first heartbeat of this node: what it holds from now on is held by a node that others know.
+///
+/// # Errors
+/// If it cannot be written.
+pub async fn begin(core: &Core) -> Result<(), StoreError> {
+    if core.store.is_shared() { core.store.heartbeat(core.clock.now()).await } else { Ok(()) }
+}
+
+/// Removes this node, which ends in order. It remains if it has calls without a record; others find it dead then.
+pub async fn leave(core: &Core) {
+    if core.store.is_shared() && !core.is_retired() {
+        let left = tokio::time::timeout(ATTEMPT_LIMIT, core.store.remove_node(core.store.node())).await;
+        tracing::debug!(?left, "this node leaves the others");
+    }
+}
+
+/// Writes heartbeats and watches the others, until this node is retired. It never ends before.
+pub async fn run(core: &Core, keeper: &impl CallKeeper) {
+    if !core.store.is_shared() {
+        return std::future::pending().await;
+    }
+    live(&*core.store, || core.clock.now(), keeper).await;
+    let node = core.store.node();
+    tracing::error!(
+        node,
+        "another node found this one dead and settled its calls; they end here, and the server must be started again"
+    );
+    core.retire();
+    keeper.end_all();
+}
+
+/// Returns when another node has taken over the calls of this one.
+async fn live<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, keeper: &impl CallKeeper) {
+    let is_heard = AtomicBool::new(true);
+    tokio::select! {
+        () = beat(store, now, &is_heard) => {}
+        () = watch(store, keeper, &is_heard) => {}
+    }
+}
+
+async fn beat<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, is_heard: &AtomicBool) {
+    loop {
+        let beat = tokio::time::timeout(ATTEMPT_LIMIT, store.heartbeat(now())).await;
+        let is_written = matches!(beat, Ok(Ok(())));
+        let was_heard = is_heard.swap(is_written, Ordering::Relaxed);
+        match beat {
+            Ok(Err(StoreError::Conflict)) => return,
+            Ok(Ok(())) => {}
+            missed if was_heard => tracing::warn!(?missed, "the heartbeat of this node could not be written"),
+            _ => {}
+        }
+        tokio::time::sleep(if is_written { HEARTBEAT_INTERVAL } else { RETRY_DELAY }).await;
+    }
+}
+
+async fn watch<S: Nodes + ?Sized>(store: &S, keeper: &impl CallKeeper, is_heard: &AtomicBool) {
+    if !keeper.can_settle() {
+        return std::future::pending().await;
+    }
+    let (mut watched, since) = (Watched::default(), Stopwatch::start());
+    loop {
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+        let Ok(Ok(nodes)) = tokio::time::timeout(ATTEMPT_LIMIT, store.nodes()).await else { continue };
+        if !is_heard.load(Ordering::Relaxed) {
+            watched = Watched::default();
+        }
+        for dead in watched.look(store.node(), &nodes, since.elapsed()) {
+            inherit(store, keeper, dead).await;
+        }
+    }
+}
+
+/// Becomes the heir of a dead node, settles its calls and removes it, if no other node does.
+async fn inherit<S: Nodes + ?Sized>(store: &S, keeper: &impl CallKeeper, dead: Node) {
+    let number = dead.number;
+    let calls = match store.take_over_calls(dead).await {
+        Ok(calls) => calls,
+        Err(StoreError::Conflict) => return,
+        Err(error) => {
+            return tracing::warn!(%error, number, "the calls of a dead node could not be taken over");
+        }
+    };
+    if dead.heir != Some(store.node()) {
+        tracing::warn!(number, calls = calls.calls.len(), "a node is dead; this one settles its calls");
+    }
+    if let Err(error) = keeper.settle(calls).await {
+        return tracing::warn!(%error, number, "calls of a dead node are not settled yet");
+    }
+    match store.remove_node(number).await {
+        Ok(true) => tracing::info!(number, "a dead node was removed"),
+        // The next look finds what is left.
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, number, "a dead node could not be removed"),
+    }
+}
+
+/// The heartbeats of all nodes, as one who watches has seen them.
+#[derive(Debug, Default)]
+struct Watched {
+    /// The number of heartbeats of each node, and since when it has been the same.
+    beats: HashMap<i64, (i64, Duration)>,
+    looked_at: Duration,
+}
+
+impl Watched {
+    /// Looks at the nodes at a time of a stopwatch. Returns those that are dead and have no heir that lives.
+    fn look(&mut self, own: i64, nodes: &[Node], now: Duration) -> Vec<Node> {
+        if now.saturating_sub(self.looked_at) > MAX_GAP {
+            self.beats.clear();
+        }
+        self.looked_at = now;
+        self.beats.retain(|number, _| nodes.iter().any(|node| node.number == *number));
+        for node in nodes {
+            let seen = self.beats.entry(node.number).or_insert((node.beats, now));
+            if seen.0 != node.beats {
+                *seen = (node.beats, now);
+            }
+        }
+        let is_dead = |number: i64| {
+            number != own && self.beats.get(&number).is_none_or(|(_, since)| now - *since >= DEAD_AFTER)
+        };
+        let has_heir = |node: &Node| node.heir.is_some_and(|heir| heir != own && !is_dead(heir));
+        nodes.iter().filter(|node| is_dead(node.number) && !has_heir(node)).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+use std::sync::{Mutex, PoisonError};
+
+use trunk_store::{Answer, RunningCall};
+use uuid::Uuid;
+
+use super::*;
+
+fn node(number: i64, beats: i64, heir: Option<i64>) -> Node {
+    Node { number, beats, beat_at: None, heir }
+}
+
+const NONE: [i64; 0] = [];
+
+/// Looks at nodes with these numbers of heartbeats. Returns the dead ones.
+fn look(watched: &mut Watched, seconds: u64, nodes: &[(i64, i64, Option<i64>)]) -> Vec<i64> {
+    let nodes: Vec<Node> = nodes.iter().map(|(number, beats, heir)| node(*number, *beats, *heir)).collect();
+    watched.look(1, &nodes, Duration::from_secs(seconds)).iter().map(|dead| dead.number).collect()
+}
+
+#[test]
+fn a_node_is_dead_after_ten_seconds_without_a_heartbeat_and_never_this_one() {
+    let mut watched = Watched::default();
+    for seconds in [0, 2, 4, 6, 8] {
+        assert_eq!(look(&mut watched, seconds, &[(1, 5, None), (2, 7, None), (3, 1, None)]), NONE);
+    }
+    assert_eq!(look(&mut watched, 9, &[(1, 5, None), (2, 7, None), (3, 2, None)]), NONE);
+    assert_eq!(look(&mut watched, 10, &[(1, 5, None), (2, 7, None), (3, 2, None), (4, 0, None)]), [2]);
+    assert_eq!(look(&mut watched, 12, &[(1, 5, None), (2, 8, None), (3, 2, None)]), NONE, "it lives");
+}
+
+#[test]
+fn nothing_is_concluded_from_a_time_in_which_the_database_was_away() {
+    let mut watched = Watched::default();
+    let nodes = [(1, 5, None), (2, 7, None)];
+    assert_eq!(look(&mut watched, 2, &nodes), NONE);
+    for seconds in [60, 64, 68] {
+        assert_eq!(look(&mut watched, seconds, &nodes), NONE);
+    }
+    assert_eq!(look(&mut watched, 70, &nodes), [2]);
+}
+
+#[test]
+fn a_dead_node_is_left_to_its_heir_while_that_one_lives() {
+    let mut watched = Watched::default();
+    let mut found = Vec::new();
+    for seconds in (0..30).step_by(2) {
+        // The heir of 2 dies after 12 seconds; that of 4 is not known any more; 5 is this node's.
+        let beats = i64::try_from(seconds.min(12)).unwrap();
+        let nodes = [(2, 7, Some(3)), (3, beats, None), (4, 1, Some(9)), (5, 1, Some(1))];
+        found.push((seconds, look(&mut watched, seconds, &nodes)));
+    }
+    let at = |seconds: u64| found.iter().find(|(at, _)| *at == seconds).unwrap().1.clone();
+    assert_eq!(at(8), NONE);
+    assert_eq!(at(10), [4, 5]);
+    assert_eq!(at(20), [4, 5]);
+    assert_eq!(at(22), [2, 3, 4, 5]);
+}
+
+/// A database with node 1, which is this one, and node 2, which is dead.
+#[derive(Debug, Default)]
+struct Database(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    beats: i64,
+    is_away: bool,
+    is_taken_over: bool,
+    heir: Option<i64>,
+    unsettled: Vec<RunningCall>,
+    is_removed: bool,
+}
+
+impl Database {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Nodes for Database {
+    fn node(&self) -> i64 {
+        1
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn shared_secret(&self, _name: &'static str, fresh: [u8; 32]) -> Answer<'_, [u8; 32]> {
+        Answer::ready(Ok(fresh))
+    }
+
+    fn heartbeat(&self, _at: Timestamp) -> Answer<'_, ()> {
+        let mut state = self.state();
+        let beat = if state.is_away {
+            Err(StoreError::Unavailable)
+        } else if state.is_taken_over {
+            Err(StoreError::Conflict)
+        } else {
+            Ok(())
+        };
+        state.beats += i64::from(beat.is_ok());
+        Answer::ready(beat)
+    }
+
+    fn nodes(&self) -> Answer<'_, Vec<Node>> {
+        let state = self.state();
+        let mut nodes = vec![node(1, state.beats, None)];
+        nodes.extend((!state.is_removed).then(|| node(2, 7, state.heir)));
+        Answer::ready(Ok(nodes))
+    }
+
+    fn take_over_calls(&self, dead: Node) -> Answer<'_, RunningCalls> {
+        let mut state = self.state();
+        assert_eq!((dead.number, dead.beats), (2, 7));
+        state.heir = Some(1);
+        Answer::ready(Ok(RunningCalls { calls: state.unsettled.clone(), step: None }))
+    }
+
+    fn remove_node(&self, number: i64) -> Answer<'_, bool> {
+        let mut state = self.state();
+        state.is_removed = number == 2 && state.unsettled.is_empty();
+        Answer::ready(Ok(state.is_removed))
+    }
+}
+
+/// Settles one call each time, and fails the first time.
+struct Keeper<'a> {
+    database: &'a Database,
+    settled: Mutex<Vec<usize>>,
+}
+
+impl CallKeeper for Keeper<'_> {
+    async fn settle(&self, calls: RunningCalls) -> Result<(), StoreError> {
+        let mut settled = self.settled.lock().unwrap();
+        settled.push(calls.calls.len());
+        if settled.len() == 1 {
+            return Err(StoreError::Unavailable);
+        }
+        self.database.state().unsettled.clear();
+        Ok(())
+    }
+
+    fn end_all(&self) {}
+}
+
+fn call() -> RunningCall {
+    RunningCall {
+        id: Uuid::from_u128(1),
+        account: 1,
+        trunk: Uuid::from_u128(2),
+        answered_at: Timestamp::from_unix_millis(0),
+        acknowledged: true,
+        attributes: "{}".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_heir_settles_until_nothing_is_left_and_ends_when_it_is_found_dead_itself() {
+    let database = Database::default();
+    database.state().unsettled.push(call());
+    let keeper = Keeper { database: &database, settled: Mutex::default() };
+    let dead = || node(2, 7, database.state().heir);
+    inherit(&database, &keeper, dead()).await;
+    assert!(!database.state().is_removed);
+    inherit(&database, &keeper, dead()).await;
+    assert!(database.state().is_removed);
+    assert_eq!(*keeper.settled.lock().unwrap(), [1, 1]);
+
+    // A heartbeat that cannot be written ends nothing; one that is refused does.
+    let is_heard = AtomicBool::new(true);
+    let now = || Timestamp::from_unix_millis(0);
+    database.state().is_away = true;
+    assert!(futures_util::FutureExt::now_or_never(beat(&database, now, &is_heard)).is_none());
+    assert!(!is_heard.load(Ordering::Relaxed));
+    let mut state = database.state();
+    (state.is_away, state.is_taken_over) = (false, true);
+    drop(state);
+    live(&database, now, &keeper).await;
+}

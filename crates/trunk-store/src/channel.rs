@@ -1,0 +1,48 @@
+//! Channels of trunks with a limit on simultaneous calls, which the nodes of a database share.
+
+use uuid::Uuid;
+
+/// What a node asks for on one trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AskedChannels {
+    /// The id of the trunk.
+    pub trunk: Uuid,
+    /// Number of its calls that this node runs. Their channels are held whatever the limit is.
+    pub calls: u32,
+    /// Number of calls that wait for a channel.
+    pub more: u32,
+    /// The limit of the trunk, for the calls of all nodes together.
+    pub limit: u32,
+}
+
+/// What a node holds on one trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldChannels {
+    /// Number of channels that this node holds from now on: one for each of its calls, and those that it received.
+    pub held: u32,
+    /// Number of channels that the other nodes held when this was decided.
+    pub others: u32,
+}
+
+impl AskedChannels {
+    /// What the node holds if the others hold this many.
+    pub(crate) fn given(&self, others: u32) -> HeldChannels {
+        let free = self.limit.saturating_sub(self.calls.saturating_add(others));
+        HeldChannels { held: self.calls.saturating_add(self.more.min(free)), others }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_keep_their_channels_and_waiting_ones_receive_what_is_free() {
+        let held = |calls, more, limit, others| {
+            AskedChannels { trunk: Uuid::nil(), calls, more, limit }.given(others).held
+        };
+        assert_eq!([held(0, 2, 5, 0), held(3, 4, 5, 0), held(3, 4, 5, 1), held(3, 4, 5, 2)], [2, 5, 4, 3]);
+        assert_eq!([held(3, 1, 2, 0), held(3, 1, 2, 9), held(0, 1, 0, 0)], [3, 3, 0]);
+        assert_eq!(held(u32::MAX, 1, u32::MAX, u32::MAX), u32::MAX);
+    }
+}

@@ -1,0 +1,62 @@
+//! Channels of trunks that the nodes share: how many each holds, and a row of each trunk that is locked to take some.
+//!
+//! With that lock, a transaction sees what every other one has taken: the statement that counts is executed after the lock was
+//! received, and sees what was committed until then. To return channels needs no lock: a node that counts the old number refuses
+//! rather than admits. The rows of a node are deleted with it; those of one that was taken over are not counted before.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::PostgresStore;
+use super::failure::Done;
+use super::transaction::Transaction;
+use crate::{Answer, AskedChannels, Channels, HeldChannels, StoreError};
+
+/// Takes the trunks' turns, in the order of their ids.
+const LOCK: &str = "INSERT INTO channel_turn AS c (trunk, turns) \
+     SELECT t, 1 FROM unnest($1::uuid[]) AS given (t) ORDER BY t \
+     ON CONFLICT (trunk) DO UPDATE SET turns = c.turns + 1";
+/// What the other nodes hold that live, or are not known to be dead.
+const OTHERS: &str = "SELECT c.trunk, sum(c.held)::bigint FROM channel c \
+     WHERE c.trunk = ANY ($1) AND c.node <> $2 AND NOT EXISTS (\
+         SELECT 1 FROM node n WHERE n.number = c.node AND (n.heir IS NOT NULL OR n.removed)) \
+     GROUP BY c.trunk";
+/// Stores what this node holds, unless it was taken over.
+const HOLD: &str = "INSERT INTO channel (trunk, node, held) \
+     SELECT t, $1, h FROM unnest($2::uuid[], $3::int8[]) AS given (t, h) \
+     WHERE NOT EXISTS (SELECT 1 FROM node n WHERE n.number = $1 AND (n.heir IS NOT NULL OR n.removed)) \
+     ON CONFLICT (trunk, node) DO UPDATE SET held = excluded.held";
+
+async fn hold(transaction: &Transaction<'_>, asked: &[AskedChannels]) -> Done<Vec<HeldChannels>> {
+    let own = transaction.node.number;
+    let mut taken: Vec<Uuid> = asked.iter().filter(|asked| asked.more > 0).map(|asked| asked.trunk).collect();
+    taken.sort_unstable();
+    let mut others: HashMap<Uuid, u32> = HashMap::new();
+    if !taken.is_empty() {
+        transaction.execute_typed(LOCK, &[(&taken, Type::UUID_ARRAY)]).await?;
+        let parameters = &[(&taken as _, Type::UUID_ARRAY), (&own as _, Type::INT8)];
+        for row in transaction.query_typed(OTHERS, parameters).await? {
+            let held: i64 = row.try_get(1)?;
+            others.insert(row.try_get(0)?, u32::try_from(held).unwrap_or(u32::MAX));
+        }
+    }
+    let others = |trunk| others.get(&trunk).copied().unwrap_or_default();
+    let given: Vec<HeldChannels> = asked.iter().map(|asked| asked.given(others(asked.trunk))).collect();
+    let trunks: Vec<Uuid> = asked.iter().map(|asked| asked.trunk).collect();
+    let held: Vec<i64> = given.iter().map(|given| given.held.into()).collect();
+    let parameters =
+        &[(&own as _, Type::INT8), (&trunks as _, Type::UUID_ARRAY), (&held as _, Type::INT8_ARRAY)];
+    let stored = transaction.execute_typed(HOLD, parameters).await?;
+    if stored == 0 && !asked.is_empty() {
+        return Err(StoreError::Conflict.into());
+    }
+    Ok(given)
+}
+
+impl Channels for PostgresStore {
+    fn hold_channels(&self, asked: Vec<AskedChannels>) -> Answer<'_, Vec<HeldChannels>> {
+        self.node.write(asked, |transaction, asked| Box::pin(hold(transaction, asked)))
+    }
+}
