@@ -97,7 +97,7 @@ impl Billing {
         match &outcome {
             Err(StoreError::Conflict | StoreError::Overloaded | StoreError::Unavailable) => {
                 self.decide_later(trunk);
-            },
+            }
             Err(StoreError::Corrupt(why)) => {
                 tracing::error!(%trunk, why, "a trunk cannot be read: what its calls cost is not shown in it");
             }

@@ -202,9 +202,9 @@ impl From<StoreError> for ApiError {
             StoreError::Ended => {
                 Self::not_to_repeat("No writes are taken until the server is started again.")
             }
-            StoreError::Unknown => Self::not_to_repeat(
-                "Whether the write was stored is not known. Read before you repeat it.",
-            ),
+            StoreError::Unknown => {
+                Self::not_to_repeat("Whether the write was stored is not known. Read before you repeat it.")
+            }
             StoreError::TooLarge(what) => {
                 let detail =
                     format!("The response would contain {what}; ask for fewer records with page[size].");
