@@ -10,8 +10,8 @@ pub enum Recovery {
     Retry,
     /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
     FreeSpace,
-    /// After a restart of the server. The store has logged the cause. A retry would be refused again, or would
-    /// repeat a write that was stored.
+    /// Not by a repetition: it would be refused until the server is restarted, or could do again what was stored. The
+    /// store has logged the cause.
     Restart,
 }
 

@@ -57,8 +57,10 @@ impl Retries {
             match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(AttemptError::Store(StoreError::Conflict)) => last = StoreError::Conflict,
-                Err(AttemptError::Store(StoreError::Overloaded)) if self.waits_when_overloaded => {
-                    last = StoreError::Overloaded;
+                Err(AttemptError::Store(error @ (StoreError::Overloaded | StoreError::Unavailable)))
+                    if self.waits_when_overloaded =>
+                {
+                    last = error;
                     if left == 0 {
                         break;
                     }

@@ -59,9 +59,9 @@ pub mod transfer;
 mod without_server;
 
 #[cfg(feature = "postgres")]
-use postgres::transfer as server_transfer;
+pub(crate) use postgres::transfer as server_transfer;
 #[cfg(not(feature = "postgres"))]
-use without_server as server_transfer;
+pub(crate) use without_server as server_transfer;
 
 pub use answer::Answer;
 pub use call::{CallQuery, NodeCall, RunningCall, RunningCalls, StoredCall, StoredCharge};

@@ -95,7 +95,9 @@ impl Billing {
             })
             .await;
         match &outcome {
-            Err(StoreError::Conflict | StoreError::Overloaded) => self.decide_later(trunk),
+            Err(StoreError::Conflict | StoreError::Overloaded | StoreError::Unavailable) => {
+                self.decide_later(trunk);
+            }
             Err(StoreError::Corrupt(why)) => {
                 tracing::error!(%trunk, why, "a trunk cannot be read: what its calls cost is not shown in it");
             }

@@ -123,8 +123,8 @@ impl ApiError {
         }
     }
 
-    /// 503: the store accepts no writes until the server is restarted. The cause is logged and sent.
-    fn restart_needed(why: &str) -> Self {
+    /// 503: a repetition of the request would be refused again, or could do twice what was done. The cause is logged and sent.
+    fn not_to_repeat(why: &str) -> Self {
         Self {
             internal: Some(why.to_owned()),
             recovery: Some(Recovery::Restart),
@@ -200,11 +200,11 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Conflict => Self::busy(error.to_string()),
             StoreError::Ended => {
-                Self::restart_needed("No writes are taken until the server is started again.")
+                Self::not_to_repeat("No writes are taken until the server is started again.")
             }
-            StoreError::Unknown => Self::restart_needed(
-                "Whether the write was stored is not known, and no writes are taken until the server is started again. Read before you repeat it.",
-            ),
+            StoreError::Unknown => {
+                Self::not_to_repeat("Whether the write was stored is not known. Read before you repeat it.")
+            }
             StoreError::TooLarge(what) => {
                 let detail =
                     format!("The response would contain {what}; ask for fewer records with page[size].");

@@ -408,6 +408,8 @@ mod postgresql {
         let others = [
             "backlog",
             "change",
+            "channel",
+            "channel_turn",
             "claim",
             "facet",
             "idempotency_scope",
@@ -419,6 +421,7 @@ mod postgresql {
             "outbox_queue",
             "record_count",
             "schema_version",
+            "shared_secret",
             "symbol",
             "token_rotation",
             "transfer",

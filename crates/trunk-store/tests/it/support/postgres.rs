@@ -118,6 +118,12 @@ impl Server {
             run(self.program("createdb").arg(TEMPLATE));
             let store = PostgresStore::open(PostgresOptions::new(self.parameters(TEMPLATE))).await.unwrap();
             trunk_store::Engine::close(&store).await.unwrap();
+            // A database that is in use cannot be copied, and its connections end after the store was closed.
+            let end = format!(
+                "ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false; \
+                 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"
+            );
+            self.execute("postgres", &end);
         };
         // Only that of the server that all tests share is made: others have no template.
         MADE.get_or_init(make).await;
