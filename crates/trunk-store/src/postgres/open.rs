@@ -73,7 +73,7 @@ impl PostgresStore {
         let declared = declare(&client, &lease, registry).await;
         if declared.is_err() {
             // What failed in a transaction would keep the lease from being ended. Outside of one this is a warning.
-            client.batch_execute("ROLLBACK").await?;
+            let _undone = client.batch_execute("ROLLBACK").await;
         }
         let ended = lease.end(&client).await;
         let symbols = declared?;
