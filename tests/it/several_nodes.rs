@@ -18,7 +18,7 @@ struct Pair {
     one: Edge,
     other: Edge,
     /// Dropped after the servers that use it.
-    _database: Database,
+    database: Database,
 }
 
 impl Pair {
@@ -35,7 +35,7 @@ impl Pair {
         let one = Edge::with_arguments(&arguments).await;
         let other = Edge::with_arguments(&arguments).await;
         assert_eq!(one.account, other.account, "the second one finds the account of the first one");
-        Self { one, other, _database: database }
+        Self { one, other, database }
     }
 
     /// Creates a trunk at one server, and waits until the edges of both know it.

@@ -18,8 +18,13 @@ async fn the_call_of_a_killed_server_has_one_record_and_its_channel_is_free_agai
     let mut pair = Pair::start().await;
     let trunk = pair.trunk(json!({ "capacity_limit": 1 })).await;
     let call = Call::up(&pair.one, &trunk, ANSWERS_AT_ONCE).await;
-    let listed = async || (pair.other.active().await.len() == 1).then_some(());
-    until("the other server lists the call", listed).await;
+    // An ACK has no answer, so this is the only sign that it arrived.
+    let acknowledged = "SELECT count(*) FROM running_call WHERE acknowledged";
+    until("the acknowledged call is written", async || {
+        (pair.database.ask(acknowledged) == "1").then_some(())
+    })
+    .await;
+    assert_eq!(pair.other.active().await.len(), 1, "the other server lists the call");
     assert_eq!(nodes(&pair.other).await, 2);
     kill(&mut pair.one).await;
     let refused = Call::new(&pair.other, ANSWERS_AT_ONCE).await.place(&trunk).await;
@@ -42,7 +47,8 @@ async fn the_call_of_a_killed_server_has_one_record_and_its_channel_is_free_agai
     pair.other.record(&trunk, 3).await;
     let records = of_the_dead().await;
     assert_eq!(records.len(), 1, "{records:?}");
-    assert_eq!(records[0]["disconnect_cause"], 9002, "{}", records[0]);
+    let lost = &records[0];
+    assert_eq!((&lost["disconnect_cause"], &lost["price"]), (&json!(9002), &json!("0.05")), "{lost}");
     assert_eq!(pair.other.records(&trunk).await.len(), 3);
     pair.other.calls_up(0).await;
 }

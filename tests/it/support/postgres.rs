@@ -95,6 +95,11 @@ impl Database {
     pub fn url(&self) -> String {
         format!("postgres:///{}?host={}&user={USER}", self.name, self.server.folder.display())
     }
+
+    /// Runs a query. Returns what `psql` prints of it.
+    pub fn ask(&self, sql: &str) -> String {
+        run(self.server.program("psql").args(["-qAt", "-v", "ON_ERROR_STOP=1", "-d", &self.name, "-c", sql]))
+    }
 }
 
 impl Drop for Database {
@@ -133,9 +138,10 @@ fn programs() -> PathBuf {
     newest.unwrap_or_else(|| panic!("PostgreSQL is missing: apt-get install postgresql"))
 }
 
-/// Runs a program that must succeed.
-fn run(command: &mut Command) {
+/// Runs a program that must succeed. Returns its output.
+fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
