@@ -1,5 +1,5 @@
-//! Two real servers on one PostgreSQL database: what one of them did holds at the other, and what becomes of both when one
-//! of them, or the database, is away.
+//! Two real servers on one PostgreSQL database: what one of them did holds at the other, and what becomes of both when
+//! one of them, or the database, is away.
 
 mod calls;
 mod dead_nodes;

@@ -39,9 +39,9 @@ async fn a_trunk_of_one_server_admits_calls_at_the_other_one_within_a_second() {
     assert_eq!(answer.code(), 200, "{answer:?}");
     call.acknowledge().await;
     call.hang_up().await;
-    let (here, there) = (pair.other.record(&trunk, 1).await, pair.one.record(&trunk, 1).await);
-    assert_eq!((&here["call_id"], &here["success"]), (&json!(call.id), &json!(true)), "{here}");
-    assert_eq!(here, there, "the record is the same at both");
+    let (at_other, at_one) = (pair.other.record(&trunk, 1).await, pair.one.record(&trunk, 1).await);
+    assert_eq!((&at_other["call_id"], &at_other["success"]), (&json!(call.id), &json!(true)), "{at_other}");
+    assert_eq!(at_other, at_one, "the record is the same at both");
 }
 
 /// Asserts that a call is refused because the trunk's channels are in use.
@@ -118,14 +118,13 @@ async fn either_server_ends_a_call_of_the_other_one() {
 async fn a_challenge_of_one_server_is_answered_at_the_other_one() {
     let pair = Pair::start().await;
     let trunk = pair.trunk(json!({})).await;
-    for (challenges, admits) in [(&pair.one, &pair.other), (&pair.other, &pair.one)] {
+    for (asks, admits) in [(&pair.one, &pair.other), (&pair.other, &pair.one)] {
         // A nonce belongs to the address that it was issued to.
         let address = source();
-        let mut first =
-            Call::over(Uac::udp_from(challenges, address).await, challenges, ANSWERS_AT_ONCE).await;
+        let mut first = Call::over(Uac::udp_from(asks, address).await, asks, ANSWERS_AT_ONCE).await;
         let challenge = first.attempt().await;
         assert_eq!(challenge.code(), 401, "{challenge:?}");
-        let [challenged_before, ..] = admits.counts().await;
+        let [before, ..] = admits.counts().await;
         let mut call = Call::over(Uac::udp_from(admits, address).await, admits, ANSWERS_AT_ONCE).await;
         let right = Answer::to(&challenge, &trunk, &call.uri());
         call.invite(&[format!("Authorization: {}", right.value())]).await;
@@ -133,7 +132,7 @@ async fn a_challenge_of_one_server_is_answered_at_the_other_one() {
         assert_eq!(answer.code(), 200, "{answer:?}");
         call.acknowledge().await;
         call.hang_up().await;
-        let [challenged, ..] = admits.counts().await;
-        assert_eq!(challenged, challenged_before, "the digest was right at once");
+        let [after, ..] = admits.counts().await;
+        assert_eq!(after, before, "the digest was right at once");
     }
 }

@@ -114,6 +114,6 @@ fn compare(there: &BTreeSet<(String, String)>, acknowledged: &[(String, String)]
     let names: BTreeSet<&String> = there.iter().map(|(_, name)| name).collect();
     assert_eq!(names.len(), there.len(), "no name is there twice");
     // At the moment of the kill each writer of the killed server waited for one answer at most.
-    let most = acknowledged.len() + WRITERS;
-    assert!(there.len() <= most, "{} trunks, {} acknowledged", there.len(), acknowledged.len());
+    let limit = acknowledged.len() + WRITERS;
+    assert!(there.len() <= limit, "{} trunks, {} acknowledged", there.len(), acknowledged.len());
 }
