@@ -32,6 +32,7 @@ mod promises;
 mod properties;
 mod refused;
 mod sdk;
+mod several_nodes;
 mod sip;
 mod smoke;
 mod startup;

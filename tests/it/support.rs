@@ -5,6 +5,7 @@ pub mod binary;
 pub mod disk;
 pub mod dump;
 pub mod fixture;
+pub mod postgres;
 pub mod receiver;
 pub mod records;
 pub mod world;

@@ -1,0 +1,74 @@
+//! A server that is killed, and one that ends in order.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Pair, kill, nodes};
+use crate::sip::edge::{ANSWERS_AT_ONCE, until};
+use crate::sip::uac::Call;
+
+/// The time within which a killed server is found dead and its calls are settled.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+/// The time between two looks at the nodes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_call_of_a_killed_server_has_one_record_and_its_channel_is_free_again() {
+    let mut pair = Pair::start().await;
+    let trunk = pair.trunk(json!({ "capacity_limit": 1 })).await;
+    let call = Call::up(&pair.one, &trunk, ANSWERS_AT_ONCE).await;
+    // An ACK has no answer, so this is the only sign that it arrived.
+    let acknowledged = "SELECT count(*) FROM running_call WHERE acknowledged";
+    until("the acknowledged call is written", async || {
+        (pair.database.ask(acknowledged) == "1").then_some(())
+    })
+    .await;
+    assert_eq!(pair.other.active().await.len(), 1, "the other server lists the call");
+    assert_eq!(nodes(&pair.other).await, 2);
+    kill(&mut pair.one).await;
+    let refused = Call::new(&pair.other, ANSWERS_AT_ONCE).await.place(&trunk).await;
+    assert_eq!(refused.code(), 480, "the channel is held until its server is found dead: {refused:?}");
+
+    let alone = async {
+        while nodes(&pair.other).await > 1 {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    };
+    tokio::time::timeout(SETTLED_WITHIN, alone).await.expect("the killed server is found dead");
+    let mut next = Call::up(&pair.other, &trunk, ANSWERS_AT_ONCE).await;
+    let of_the_dead = async || -> Vec<Value> {
+        let records = pair.other.records(&trunk).await;
+        records.into_iter().filter(|record| record["call_id"] == call.id.as_str()).collect()
+    };
+    until("the call has a record", async || (!of_the_dead().await.is_empty()).then_some(())).await;
+    next.hang_up().await;
+    // The refused call, the one of the dead server, and the one after it.
+    pair.other.record(&trunk, 3).await;
+    let records = of_the_dead().await;
+    assert_eq!(records.len(), 1, "{records:?}");
+    let lost = &records[0];
+    assert_eq!((&lost["disconnect_cause"], &lost["price"]), (&json!(9002), &json!("0.05")), "{lost}");
+    assert_eq!(pair.other.records(&trunk).await.len(), 3);
+    pair.other.calls_up(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ends_in_order_is_no_node_any_more() {
+    let mut pair = Pair::start().await;
+    let trunk = pair.trunk(json!({ "capacity_limit": 1 })).await;
+    for edge in [&pair.one, &pair.other] {
+        assert_eq!(nodes(edge).await, 2);
+    }
+    let _call = Call::up(&pair.one, &trunk, ANSWERS_AT_ONCE).await;
+    pair.one.binary.signal("TERM");
+    let ended = async || (!pair.one.binary.runs()).then_some(());
+    until("the server ends", ended).await;
+    let listed = pair.other.control.get("/nodes").await;
+    assert_eq!((listed.at("/nodes/0/own"), listed.at("/nodes/1")), (json!(true), Value::Null));
+    // Its call ended with it, so the channel is free at once.
+    let mut next = Call::up(&pair.other, &trunk, ANSWERS_AT_ONCE).await;
+    next.hang_up().await;
+    pair.other.record(&trunk, 2).await;
+    assert_eq!(pair.other.records(&trunk).await.len(), 2, "one record a call");
+}

@@ -1,0 +1,73 @@
+//! The database goes away and comes back, while both servers run.
+
+use serde_json::json;
+
+use super::{Pair, body, listed, nodes, until_admitted};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
+use crate::sip::uac::Call;
+use crate::support::api::{Answer, Api};
+use crate::support::postgres::Postgres;
+
+/// Asks for a health endpoint.
+async fn health(edge: &Edge, path: &str) -> u16 {
+    Api::new(edge.binary.base.trim_end_matches("/v3"), "good").get(path).await.status
+}
+
+/// Waits until a server is ready, or not.
+async fn until_ready(edge: &Edge, status: u16) {
+    let is_so = async || (health(edge, "/readyz").await == status).then_some(());
+    until(&format!("/readyz answers {status}"), is_so).await;
+}
+
+/// Whether a request was refused, and may be repeated.
+fn is_away(answer: &Answer) -> bool {
+    let retry = answer.headers.get("Retry-After").and_then(|value| value.to_str().ok());
+    answer.status == 503
+        && retry.is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|seconds| seconds >= 1))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_servers_refuse_while_the_database_is_away_and_serve_again_without_a_restart() {
+    let postgres = Postgres::start();
+    let mut pair = Pair::start_on(&postgres).await;
+    let trunk = pair.trunk(json!({})).await;
+    for edge in [&pair.one, &pair.other] {
+        assert_eq!(health(edge, "/readyz").await, 200);
+    }
+
+    postgres.stop();
+    for (edge, of) in [(&pair.one, "one"), (&pair.other, "other")] {
+        until_ready(edge, 503).await;
+        assert_eq!(health(edge, "/livez").await, 200);
+        for number in 0..5 {
+            let path = format!("/voice_out_trunks/{}", trunk.id);
+            let read = edge.api.get(&path).await;
+            assert!(is_away(&read), "{} {:?} {}", read.status, read.headers, read.text);
+            let list = edge.api.get("/voice_out_trunks").await;
+            assert!(is_away(&list), "{} {:?} {}", list.status, list.headers, list.text);
+            let write = edge.api.post("/voice_out_trunks", &body(&format!("{of} {number}"))).await;
+            assert!(is_away(&write), "{} {:?} {}", write.status, write.headers, write.text);
+        }
+    }
+
+    postgres.boot();
+    for edge in [&pair.one, &pair.other] {
+        until_ready(edge, 200).await;
+    }
+    for (writer, reader) in [(&pair.one, &pair.other), (&pair.other, &pair.one)] {
+        assert_eq!(reader.shown(&trunk, "/id").await, trunk.id.as_str());
+        let fresh = writer.trunk(json!({})).await;
+        assert_eq!(reader.shown(&fresh, "/id").await, fresh.id.as_str());
+        until_admitted(reader, &fresh).await;
+        let mut call = Call::up(reader, &fresh, ANSWERS_AT_ONCE).await;
+        call.hang_up().await;
+        for edge in [writer, reader] {
+            edge.record(&fresh, 1).await;
+        }
+    }
+    for edge in [&pair.one, &pair.other] {
+        assert_eq!(listed(edge).await.len(), 3, "what was refused is not there");
+    }
+    assert_eq!(nodes(&pair.one).await, 2, "neither is found dead because the database was away");
+    assert!(pair.one.binary.runs() && pair.other.binary.runs());
+}
