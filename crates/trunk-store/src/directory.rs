@@ -95,18 +95,6 @@ impl Directory {
         }
     }
 
-    /// Replaces what is known of one account. `None` removes it and its keys.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn replace(&mut self, number: i64, found: Option<(Arc<Account>, Vec<ApiKey>)>) {
-        self.remove(Some(number));
-        if let Some((account, keys)) = found {
-            self.put(&account);
-            for key in keys {
-                self.put_key(key.digest, DirectoryKey::of(number, &key));
-            }
-        }
-    }
-
     /// Removes one account or all accounts, and their keys.
     pub(crate) fn remove(&mut self, account: Option<i64>) {
         self.accounts.retain(|number, _| account.is_some_and(|removed| removed != *number));

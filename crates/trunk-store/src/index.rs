@@ -45,20 +45,6 @@ impl IndexValue {
     }
 }
 
-#[cfg(feature = "postgres")]
-impl IndexValue {
-    /// Bytes that compare byte by byte as the values do, and are equal only for equal values. Of a text they are at most one
-    /// more than its own.
-    pub(crate) fn key(&self) -> Vec<u8> {
-        match self {
-            // With the sign bit flipped, the two's complement compares as the number does.
-            Self::Integer(number) => [&[1_u8][..], &(number ^ i64::MIN).to_be_bytes()].concat(),
-            Self::Text(text) => [&[2_u8][..], text.as_bytes()].concat(),
-            Self::Null => vec![3],
-        }
-    }
-}
-
 /// An entry of a record in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
@@ -223,18 +209,6 @@ mod tests {
     fn instants_sort_by_their_time_however_they_are_written() {
         let at = |text: &str| IndexValue::of(Kind::Timestamp, &Value::from(text));
         assert!(at("2026-04-08T06:57:33Z") < at("2026-04-08T06:57:33.304Z"));
-    }
-
-    #[cfg(feature = "postgres")]
-    #[test]
-    fn keys_of_values_compare_as_the_values_do() {
-        let texts = ["", "a", "a\u{0}", "ab", "b", "É", "\u{ffff}", "\u{10000}"]
-            .map(|text| IndexValue::Text(text.to_owned()));
-        let numbers = [i64::MIN, -1, 0, 1, 255, 256, i64::MAX].map(IndexValue::Integer);
-        let all: Vec<IndexValue> = numbers.into_iter().chain(texts).chain([IndexValue::Null]).collect();
-        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
-            assert_eq!(one.key().cmp(&other.key()), one.cmp(other), "{one:?} {other:?}");
-        }
     }
 
     proptest! {

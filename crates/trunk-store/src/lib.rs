@@ -35,12 +35,16 @@ mod canonical;
 mod change;
 mod channel;
 mod directory;
+#[cfg(feature = "postgres")]
+mod directory_account;
 mod document;
 mod error;
 mod feed;
 mod health;
 mod idempotency;
 mod index;
+#[cfg(feature = "postgres")]
+mod index_key;
 mod job;
 mod limits;
 mod list_cache;

@@ -273,6 +273,7 @@ fn call(
     };
     let private = CallPrivate {
         actions: Arc::clone(actions),
+        node: platform.core.store.node(),
         anonymous: hides_caller(&plan.anonymous),
         providers: plan.dialroutes.iter().map(|Dialroute { provider_id, .. }| *provider_id).collect(),
         // A forced provider has no route.

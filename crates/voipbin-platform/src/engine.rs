@@ -400,20 +400,31 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
     (public.tm_hangup, public.tm_update) = (at, at);
 }
 
-/// Ends the calls that were active when an earlier process of the server was killed, and returns their
-/// number.
+/// Ends the calls that were active when an earlier process of the server was killed, or another node of the database, and
+/// returns their number. Two nodes may find the same ones; one of them ends each.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
-    let query = DocumentQuery::live(DocumentKind::Call);
-    let interrupted = Entity::<Calls>::list(&*platform.core.store, query).await?;
-    let count = interrupted.len();
-    for mut call in interrupted {
+    let store = &*platform.core.store;
+    // Read before the calls: a node that begins later has none of them.
+    let (own, nodes) = (store.node(), store.nodes().await?);
+    // No node has the number of an earlier one, so what this one runs is no call of an earlier process.
+    let is_running =
+        |node: i64| store.is_shared() && (node == own || nodes.iter().any(|other| other.number == node));
+    let mut count = 0;
+    for mut call in Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await? {
+        if is_running(call.private.node) {
+            continue;
+        }
         mark_ended(platform, &mut call, Ending::FarEnd);
         note_event(&mut call, "call_hangup");
         let event = event(platform, &call, "call_hangup");
-        platform.core.store.commit(std::iter::once(call.put()).chain(event).collect()).await?;
+        match platform.core.commit(std::iter::once(call.put()).chain(event).collect()).await {
+            Ok(_) => count += 1,
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(count)
 }

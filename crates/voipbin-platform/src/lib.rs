@@ -47,7 +47,7 @@ mod token;
 mod webhooks;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use service_base::background::in_background;
@@ -128,9 +128,28 @@ async fn start_calling(
     let dialler =
         sip_dialler::Dialler::start(config, platform.core.clock.clone(), platform.core.ids.clone()).await?;
     tracing::info!(address = %dialler.address(), "calls are sent from this address");
+    if platform.core.store.is_shared() {
+        tokio::spawn(end_calls_of_dead_nodes(Arc::downgrade(platform)));
+    }
     // A server starts its platform once.
     let _first = platform.dialler.set(Arc::new(dialler));
     Ok(health::jobs(platform).await?.and(prune::jobs(platform)))
+}
+
+/// Time between two looks for calls of nodes that died.
+const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Ends the calls of nodes that died, for as long as the platform exists.
+async fn end_calls_of_dead_nodes(platform: Weak<Platform>) {
+    loop {
+        tokio::time::sleep(DEAD_NODES_INTERVAL).await;
+        let Some(platform) = platform.upgrade() else { return };
+        match engine::end_interrupted_calls(&platform).await {
+            Ok(0) => {}
+            Ok(calls) => tracing::warn!(calls, "calls of a server that died have ended"),
+            Err(error) => tracing::debug!(%error, "calls of servers that died could not be looked for"),
+        }
+    }
 }
 
 /// Makes active calls hang up and accepts no more, without waiting. The dialler's sockets are closed once the

@@ -35,8 +35,9 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
-/// The configuration without the secrets, in whose place it says `(hidden)`.
+/// The configuration without the secrets, in whose place it says `(hidden)`, and without what is not set.
 fn printed(config: &Config) -> String {
     let shown = config.to_toml();
-    shown.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(" = \"(hidden)\"")).collect()
+    let is_secret = |line: &&str| line.ends_with(" = \"(hidden)\"") || line.ends_with(" is not set");
+    shown.lines().filter(|line| !is_secret(line)).collect::<Vec<_>>().join("\n")
 }

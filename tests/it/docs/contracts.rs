@@ -205,6 +205,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
         .post(&format!("{account}/trunks/{trunk}/ip_only"), json!({ "allowed_sip_ips": ["0.0.0.0/0"] }))
         .await;
     control.get("/trunks/open").await;
+    control.get("/nodes").await;
     control.get("/deliveries?limit=10").await;
     control.get(&format!("/deliveries?account={}", id(&made))).await;
 

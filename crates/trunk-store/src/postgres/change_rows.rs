@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Node;
 use super::failure::Done;
 use super::parameter::Parameter;
+use super::seen::RowId;
 use super::transaction::Announcement;
 use crate::DocumentKind;
 
@@ -43,9 +44,6 @@ pub(super) const DOCUMENT_KINDS: [DocumentKind; 11] = [
     DocumentKind::Call,
     DocumentKind::Flow,
 ];
-
-/// What tells a row from all others: the node that wrote it, and a number of that node.
-pub(super) type RowId = (i64, i64);
 
 /// A row of the change feed.
 #[derive(Debug, Clone)]

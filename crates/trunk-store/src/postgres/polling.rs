@@ -12,7 +12,7 @@
 //!
 //! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,10 +22,11 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, RowId, read_rows, what};
+use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_rows, what};
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::run::ATTEMPT_LIMIT;
+use super::seen::{KEPT, RowId, Seen};
 use super::transaction::Announcement;
 use super::{Node, call_rows, records};
 use crate::{Committed, RunningCall, StoredCharge, WriteHealth};
@@ -41,31 +42,10 @@ const OVERLAP: i64 = 2 * ATTEMPT_LIMIT.as_micros() as i64;
 const LEAST_OVERLAP: i64 = 100_000;
 /// Number of polls of which one reads back by the whole overlap.
 const POLLS_PER_WIDE: u32 = 10;
-/// How long rows are kept, in microseconds.
-const KEPT: i64 = 60_000_000;
 /// The time without a poll after which rows may have been deleted unread, in microseconds.
 const MAX_GAP: i64 = KEPT / 2;
 /// Number of polls between two deletions of old rows: about ten seconds.
 const POLLS_PER_PRUNE: u32 = 50;
-/// How long it is remembered which revision of a record is in the feed: longer than a commit takes.
-const REMEMBERED: Duration = Duration::from_secs(30);
-
-/// What is in the feed of this node already.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// The position behind which the next poll reads.
-    from: i64,
-    /// The position behind which a poll reads that takes nothing for granted.
-    wide_from: i64,
-    /// The database's time at the last poll.
-    polled_at: i64,
-    /// The rows that a later poll may read again, with their positions: those of this node have none until a poll reads them.
-    rows: HashMap<RowId, Option<i64>>,
-    /// The newest revision of each record that is in the feed, and when it was added.
-    newest: HashMap<i64, (i64, Stopwatch)>,
-    /// The position of the last reset of each account, and of all.
-    resets: BTreeMap<Option<i64>, i64>,
-}
 
 /// The rows of a transaction that are about to be committed. They are taken back unless it succeeds.
 pub(super) struct Marks<'a> {
@@ -88,29 +68,6 @@ impl Drop for Marks<'_> {
                 seen.rows.remove(row);
             }
         }
-    }
-}
-
-impl Seen {
-    /// Whether a record's effect is newer than what is in the feed, which it then is.
-    fn is_newer(&mut self, account: i64, number: i64, revision: i64, position: i64) -> bool {
-        let is_reset = |of: Option<i64>| self.resets.get(&of).is_some_and(|reset| *reset > position);
-        if is_reset(Some(account)) || is_reset(None) {
-            return false;
-        }
-        let newest = self.newest.entry(number).or_insert((-1, Stopwatch::start()));
-        let is_newer = revision > newest.0;
-        if is_newer {
-            *newest = (revision, Stopwatch::start());
-        }
-        is_newer
-    }
-
-    fn prune(&mut self) {
-        let from = self.wide_from;
-        self.rows.retain(|_, position| position.is_none_or(|position| position > from));
-        self.newest.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
-        self.resets.retain(|_, position| *position > from - KEPT);
     }
 }
 

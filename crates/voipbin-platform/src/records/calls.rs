@@ -21,6 +21,9 @@ pub struct CallPrivate {
     /// server.
     #[serde(skip)]
     pub(crate) actions: Arc<[ActionBody]>,
+    /// The node that runs the call.
+    #[serde(default)]
+    pub(crate) node: i64,
     /// Whether the caller's number is hidden.
     pub(crate) anonymous: bool,
     /// The providers to try, in this order; empty for a call to a SIP URI.

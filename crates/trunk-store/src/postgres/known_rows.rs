@@ -1,0 +1,71 @@
+//! Reads what a node keeps in memory of accounts and keys.
+
+use std::sync::Arc;
+
+use service_base::clock::Stopwatch;
+use tokio_postgres::Client;
+
+use super::failure::Done;
+use super::known::Known;
+use super::{Node, PostgresStore, accounts, token_keys};
+use crate::directory::Directory;
+use crate::{Answer, StoreError, TokenKey, TokenKeyRotation, TokenKeys};
+
+impl Known {
+    /// Reads everything.
+    pub(super) async fn load(&self, client: &Client) -> Done<()> {
+        let _updating = self.updating.lock().await;
+        self.replace(client).await
+    }
+
+    /// Reads everything, unless it was read while this waited: many look-ups may ask for it at once.
+    async fn load_if_old(&self, client: &Client) -> Done<()> {
+        let _updating = self.updating.lock().await;
+        if self.directory().is_some() { Ok(()) } else { self.replace(client).await }
+    }
+
+    async fn replace(&self, client: &Client) -> Done<()> {
+        let since = Stopwatch::start();
+        let mut directory = Directory::default();
+        for (account, keys) in accounts::load(client, None).await? {
+            directory.replace(account.number, Some((account, keys)));
+        }
+        directory.put_token_keys(&token_keys::load(client).await?);
+        *self.directory.write() = directory;
+        self.confirm(since);
+        Ok(())
+    }
+
+    /// Reads one account.
+    pub(super) async fn load_account(&self, client: &Client, number: i64) -> Done<()> {
+        let _updating = self.updating.lock().await;
+        let found = accounts::load(client, Some(number)).await?.pop();
+        self.directory.write().replace(number, found);
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Looks something up in the directory, after reading it anew if it is too old.
+    pub(super) async fn look_up<T>(&self, look: impl FnOnce(&Directory) -> T) -> Result<T, StoreError> {
+        if let Some(directory) = self.known.directory() {
+            return Ok(look(&directory.read()));
+        }
+        self.read(&self.known, |client, known| Box::pin(known.load_if_old(client))).await?;
+        // What was just read is as new as the caller may expect, however long it took.
+        Ok(look(&self.known.directory.read()))
+    }
+}
+
+impl TokenKeys for PostgresStore {
+    fn token_keys(&self) -> Answer<'_, Arc<[TokenKey]>> {
+        match self.node.known.directory() {
+            Some(directory) => Answer::ready(Ok(directory.read().token_keys())),
+            None => Answer::later(self.node.look_up(Directory::token_keys)),
+        }
+    }
+
+    fn rotate_token_keys(&self, rotation: TokenKeyRotation) -> Answer<'_, Arc<[TokenKey]>> {
+        self.node.write(rotation, |transaction, rotation| Box::pin(token_keys::rotate(transaction, rotation)))
+    }
+}
