@@ -416,6 +416,7 @@ mod postgresql {
             "indexed",
             "job_owner",
             "node",
+            "node_number",
             "outbox",
             "outbox_lane",
             "outbox_queue",
