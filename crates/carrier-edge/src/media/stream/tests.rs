@@ -248,6 +248,22 @@ fn a_few_sources_of_packets_that_are_dropped_are_named_and_all_packets_are_count
 }
 
 #[test]
+fn a_port_of_services_that_media_comes_from_is_named_where_rtp_is_symmetric() {
+    let mut stage = Stage::of(CALLER, &json!({ "force_symmetric_rtp": true }));
+    // Of a port that may receive media, five packets are enough.
+    for _ in 0..6 {
+        assert_eq!(stage.echoes("127.0.0.9:1023"), None);
+    }
+    let said = stage.no_audio().unwrap();
+    let words = "RTP comes from 127.0.0.9:1023, and nothing is sent there: a port below 1024";
+    assert!(said.contains(words), "{said}");
+    for _ in 0..6 {
+        stage.echoes("127.0.0.9:1024");
+    }
+    assert_eq!(stage.echoes("127.0.0.9:1024"), Some(at("127.0.0.9:1024")));
+}
+
+#[test]
 fn telephone_events_are_counted_as_keys_and_echoed() {
     let mut stage = Stage::of(CALLER, &json!({}));
     let sdp =
