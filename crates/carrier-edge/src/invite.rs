@@ -182,6 +182,8 @@ impl Inner {
         let (Some(channels), Ok(trunk)) = (&self.channels, trunk) else {
             return (Step::Run(admitted, channel, slot), None);
         };
+        // The caller has received 100, and would wait for more.
+        let _stop_guard = self.calls.delay_stop();
         let settings = &self.config.settings;
         // Of a call that skips the check, the limit does not count.
         let limit = admitted.trunk.capacity.filter(|_| admitted.passed.contains(Check::Capacity));
