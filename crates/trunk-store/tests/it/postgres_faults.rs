@@ -112,7 +112,7 @@ async fn connections_that_break_are_replaced_and_followers_load_anew() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
-    let server: &'static Server = Box::leak(Box::new(Server::start("")));
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
     let parameters = server.parameters("postgres");
     let store = PostgresStore::open(PostgresOptions::new(parameters)).await.unwrap();
     let owner = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap();
