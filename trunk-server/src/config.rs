@@ -183,7 +183,7 @@ impl Config {
             ("control_listen", Some(quoted(self.control_listen.as_deref().unwrap_or("off")))),
         ];
         lines.push(match &self.database {
-            Database::File(file) => ("database", Some(quoted(&file.display().to_string()))),
+            Database::File(file) => ("database", Some(quoted(&database::setting(file)))),
             Database::Ephemeral => ("ephemeral", Some("true".to_owned())),
             Database::Postgres(database) => ("database", Some(quoted(&database.shown()))),
         });
