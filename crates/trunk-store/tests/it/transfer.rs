@@ -309,6 +309,34 @@ async fn a_backup_that_was_killed_leaves_a_file_that_the_next_one_replaces() {
     restore(&file, &folder.place("restored.db")).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_writes_through_no_link_and_to_no_file_that_another_one_writes() {
+    let folder = Folder::new();
+    let full = folder.full("full.db").await;
+    let (file, partial) = (folder.path("full.backup"), folder.path("full.backup.partial"));
+    let other = folder.path("other");
+    std::fs::write(&other, "kept").unwrap();
+
+    std::os::unix::fs::symlink(&other, &partial).unwrap();
+    let refused = back_up(&full, &file).await.unwrap_err().to_string();
+    assert!(refused.contains("full.backup.partial is in its way, and is no file"), "{refused}");
+    std::fs::remove_file(&partial).unwrap();
+
+    std::fs::hard_link(&other, &partial).unwrap();
+    let writes = std::fs::File::open(&partial).unwrap();
+    writes.lock().unwrap();
+    let refused = back_up(&full, &file).await.unwrap_err().to_string();
+    assert!(refused.contains("another backup writes"), "{refused}");
+    drop(writes);
+    back_up(&full, &file).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "kept", "it was not written again");
+
+    std::os::unix::fs::symlink(folder.path("nowhere"), folder.path("link.backup")).unwrap();
+    let refused = back_up(&full, &folder.path("link.backup")).await.unwrap_err();
+    assert!(matches!(refused, TransferError::Exists { .. }), "{refused}");
+    assert!(!folder.path("nowhere").exists());
+}
+
 /// The backup of a full database in the first format. `UPDATE_BACKUP=1` writes it, as long as that is the format.
 const FIRST_FORMAT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/databases/format-1.backup");
 
