@@ -112,8 +112,7 @@ impl ServerTarget {
     async fn try_write(&mut self, page: &Page, position: u64, mark: &Total) -> Done<bool> {
         let Self { client, known, .. } = self;
         client.batch_execute(BEGIN).await?;
-        intern(client, known, page).await?;
-        insert_page(client, page, position).await?;
+        // First of all: another transfer waits here for this one, and then finds the position changed.
         let (before, (name, rows)) = (columns(self.mark.as_ref()), columns(Some(mark)));
         let note = "UPDATE transfer SET name = $1, rows = $2, digest = $3 WHERE name = $4 AND rows = $5";
         let noted = client
@@ -128,8 +127,14 @@ impl ServerTarget {
                 ],
             )
             .await?;
-        client.batch_execute(if noted > 0 { "COMMIT" } else { "ROLLBACK" }).await?;
-        Ok(noted > 0)
+        if noted == 0 {
+            client.batch_execute("ROLLBACK").await?;
+            return Ok(false);
+        }
+        intern(client, known, page).await?;
+        insert_page(client, page, position).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(true)
     }
 
     /// Computes what is derived from the rows. The index is built in batches, each of which notes how far it came.
