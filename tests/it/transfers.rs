@@ -110,4 +110,10 @@ fn the_commands_of_the_page_on_operations_can_be_pasted() {
     }
     let server = start(&folder.path().join("moved.db"));
     assert_eq!(server.terminate(), Some(0));
+    let again = folder.path().join("again.db");
+    let printed = run(command()
+        .arg("move")
+        .env("TRUNK_SERVER_MOVE_FROM", folder.path().join("moved.db"))
+        .env("TRUNK_SERVER_MOVE_TO", &again));
+    assert!(printed.contains("moved from ") && again.exists(), "a URL with a password is no argument");
 }
