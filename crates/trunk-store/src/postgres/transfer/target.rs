@@ -149,8 +149,7 @@ impl ServerTarget {
         }
         let lease = Lease::take(&self.client, &Ids::system()).await.map_err(refused)?;
         let built = indexing::build(&self.client, &lease, &self.symbols).await;
-        lease.end(&self.client).await.map_err(refused)?;
-        built.map_err(refused)
+        lease.end(&self.client, built).await.map_err(refused)
     }
 
     /// Reads the rows back.
@@ -165,21 +164,18 @@ impl ServerTarget {
     }
 }
 
-/// Brings the tables, the symbols and the index in line with this server's.
+/// Brings the tables, the symbols and the index in line with this server's, under a lease.
 async fn declare(client: &Client) -> Result<Symbols, PostgresOpenError> {
     let lease = Lease::take(client, &Ids::system()).await?;
-    let declared = async {
-        lease.migrate(client).await?;
-        Ok(Symbols::intern(client, REGISTRY).await?)
-    };
-    let symbols: Result<Symbols, PostgresOpenError> = declared.await;
-    let built = match &symbols {
-        Ok(symbols) => indexing::build(client, &lease, symbols).await,
-        Err(_) => Ok(()),
-    };
-    lease.end(client).await?;
-    built?;
-    symbols
+    let declared = declare_with(&lease, client).await;
+    lease.end(client, declared).await
+}
+
+async fn declare_with(lease: &Lease, client: &Client) -> Result<Symbols, PostgresOpenError> {
+    lease.migrate(client).await?;
+    let symbols = Symbols::intern(client, REGISTRY).await?;
+    indexing::build(client, lease, &symbols).await?;
+    Ok(symbols)
 }
 
 /// Adds the symbols of names that this server does not declare: types and relationships of another release.
