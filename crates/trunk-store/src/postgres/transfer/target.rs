@@ -56,6 +56,9 @@ impl ServerTarget {
     /// Opens an empty database, or one to which a transfer was cut off. Returns how far that came.
     pub(crate) async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
         let client = connect(place).await?;
+        if is_filled(&client).await.map_err(|failure| failed(place, failure))? {
+            return Err(TransferError::NotEmpty { place: place.to_string(), table: Table::Account });
+        }
         let refused = |error| refused(place, &error);
         let symbols = declare(&client).await.map_err(refused)?;
         let mut target = Self { client, place: place.clone(), symbols, known: HashSet::new(), mark: None };
@@ -162,6 +165,18 @@ impl ServerTarget {
         let ended = self.client.batch_execute("DELETE FROM transfer").await;
         ended.map_err(|error| failed(&self.place, error.into()))
     }
+}
+
+/// Whether it is a database with an account, and no target of a transfer. Asked before anything of it is changed: its nodes may
+/// be of another release.
+async fn is_filled(client: &Client) -> Done<bool> {
+    let exist = "SELECT to_regclass('account') IS NOT NULL AND to_regclass('transfer') IS NOT NULL";
+    let exist: bool = client.query_typed_one(exist, &[]).await?.try_get(0)?;
+    if !exist {
+        return Ok(false);
+    }
+    let select = "SELECT EXISTS (SELECT 1 FROM account) AND NOT EXISTS (SELECT 1 FROM transfer)";
+    Ok(client.query_typed_one(select, &[]).await?.try_get(0)?)
 }
 
 /// Brings the tables, the symbols and the index in line with this server's, under a lease.
