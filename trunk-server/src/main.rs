@@ -108,7 +108,11 @@ fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::Tran
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run) {
+    let outcome = runtime.block_on(async {
+        let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ));
+        run.await
+    });
+    match outcome {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
