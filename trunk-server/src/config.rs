@@ -257,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn another_database_goes_before_that_of_the_file_and_its_connections() {
+        let of_file = || Settings {
+            database: Some("postgres://trunk@h/d".into()),
+            database_connections: Some(4),
+            ..Settings::default()
+        };
+        let ephemeral = Settings { ephemeral: Some(true), ..Settings::default() };
+        assert_eq!(ephemeral.or(of_file()).finish().unwrap().database, Database::Ephemeral);
+        let file = Settings { database: Some("a.db".into()), ..Settings::default() };
+        assert_eq!(file.or(of_file()).finish().unwrap().database, Database::File("a.db".into()));
+        let with_password = Settings { database: Some("postgres://u:p@h/d".into()), ..Settings::default() };
+        let Database::Postgres(database) = with_password.or(of_file()).finish().unwrap().database else {
+            panic!()
+        };
+        assert_eq!((database.url.expose(), database.connections), ("postgres://u:p@h/d", 4));
+    }
+
+    #[test]
     fn an_error_of_a_text_has_the_line_of_the_value() {
         let error = Config::from_toml("demo = true\nlisten = \"nowhere\"\n").unwrap_err().to_string();
         assert!(

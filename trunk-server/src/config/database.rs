@@ -124,7 +124,8 @@ pub(super) fn setting(file: &Path) -> String {
     }
 }
 
-fn is_server(text: &str) -> bool {
+/// Whether a setting names a database on PostgreSQL.
+pub(super) fn is_server(text: &str) -> bool {
     matches!(Place::parse(text), Ok(Place::Server(_)))
 }
 
