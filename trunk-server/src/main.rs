@@ -59,6 +59,10 @@ fn main() -> ExitCode {
 /// Whether the start failed because of a setting, and not because of the machine.
 fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<StartError>();
+    #[cfg(feature = "postgres")]
+    if let Some(StartError::OpenPostgres(_, trunk_store::PostgresOpenError::Url(_))) = error {
+        return true;
+    }
     matches!(
         error,
         Some(
