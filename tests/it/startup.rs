@@ -34,6 +34,24 @@ fn configuration(arguments: &[&str], environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_database_that_cannot_be_reached_is_named_without_its_password() {
+    let refused = |url: &str, code: i32| {
+        let alone = ["--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off"];
+        let said = refusal(&alone, &[("TRUNK_SERVER_DATABASE", url)], code);
+        assert!(!said.contains("canary"), "{said}");
+        said
+    };
+    let said = refused("postgres://me:canary@127.0.0.1:1/trunk?sslmode=sometimes", 2);
+    assert!(said.contains("postgres://me@127.0.0.1:1/trunk?sslmode=sometimes: the URL"), "{said}");
+    let said = refused("mysql://me:canary@127.0.0.1/trunk", 2);
+    assert!(said.contains("database is `mysql://me@127.0.0.1/trunk`; give the path of a file"), "{said}");
+    // Nothing listens on port 1.
+    let said = refused("postgres://me:canary@127.0.0.1:1/trunk", 1);
+    assert!(said.contains("postgres://me@127.0.0.1:1/trunk: the database cannot be opened: "), "{said}");
+    assert!(said.contains("; check that PostgreSQL runs there"), "{said}");
+}
+
+#[test]
 fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");

@@ -92,6 +92,24 @@ async fn a_backup_of_a_running_server_is_restored_although_the_restore_is_killed
 }
 
 #[test]
+fn a_backup_for_which_there_is_no_room_is_an_error_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, backup) = (folder.path().join("a.db"), folder.path().join("a.backup"));
+    // While it runs, the other files of the database exist: the limit is one of the backup alone.
+    let _server = start(&database);
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 1; exec \"$0\" backup \"$1\" --database \"$2\""])
+        .args([binary::path(), backup.clone(), database])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{why}");
+    assert!(why.contains("a.backup cannot be written: File too large"), "{why}");
+    assert!(!backup.exists() && !folder.path().join("a.backup.partial").exists());
+}
+
+#[test]
 fn the_commands_of_the_page_on_operations_can_be_pasted() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(start(&folder.path().join("trunk-server.db")).terminate(), Some(0));
@@ -110,4 +128,10 @@ fn the_commands_of_the_page_on_operations_can_be_pasted() {
     }
     let server = start(&folder.path().join("moved.db"));
     assert_eq!(server.terminate(), Some(0));
+    let again = folder.path().join("again.db");
+    let printed = run(command()
+        .arg("move")
+        .env("TRUNK_SERVER_MOVE_FROM", folder.path().join("moved.db"))
+        .env("TRUNK_SERVER_MOVE_TO", &again));
+    assert!(printed.contains("moved from ") && again.exists(), "a URL with a password is no argument");
 }

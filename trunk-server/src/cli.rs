@@ -24,13 +24,14 @@ pub use transfer::{Backup, Move, Restore};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
 
-/// A durable, DIDWW-compatible outbound trunk provisioning service on an embedded database.
+/// A durable, DIDWW-compatible outbound trunk provisioning service on an embedded database or PostgreSQL.
 ///
 /// Without any setting it serves the API on <http://127.0.0.1:8080/v3> and stores its records in
 /// ./trunk-server.db. Its first start creates an account and prints the account's API key.
 ///
 /// Each flag can also be an environment variable (`TRUNK_SERVER_LISTEN` for --listen) or a key of a TOML file
-/// (listen = "..."). A flag overrides the environment, the environment overrides the file.
+/// (listen = "..."). A flag overrides the environment, the environment overrides the file. Secrets, and a database's URL
+/// with a password, belong in the environment or the file: other users of this machine can read flags with ps.
 ///
 /// Compatible with DIDWW, not affiliated with it.
 #[derive(Debug, Parser)]

@@ -183,7 +183,7 @@ impl Config {
             ("control_listen", Some(quoted(self.control_listen.as_deref().unwrap_or("off")))),
         ];
         lines.push(match &self.database {
-            Database::File(file) => ("database", Some(quoted(&file.display().to_string()))),
+            Database::File(file) => ("database", Some(quoted(&database::setting(file)))),
             Database::Ephemeral => ("ephemeral", Some("true".to_owned())),
             Database::Postgres(database) => ("database", Some(quoted(&database.shown()))),
         });
@@ -254,6 +254,24 @@ mod tests {
         let again = Config::from_toml(&config.to_toml()).unwrap();
         assert_eq!((&again.listen, &again.database), (&config.listen, &config.database));
         assert_eq!(config.database, Database::File("a\u{200b}\0'\"\\\n.db".into()));
+    }
+
+    #[test]
+    fn another_database_goes_before_that_of_the_file_and_its_connections() {
+        let of_file = || Settings {
+            database: Some("postgres://trunk@h/d".into()),
+            database_connections: Some(4),
+            ..Settings::default()
+        };
+        let ephemeral = Settings { ephemeral: Some(true), ..Settings::default() };
+        assert_eq!(ephemeral.or(of_file()).finish().unwrap().database, Database::Ephemeral);
+        let file = Settings { database: Some("a.db".into()), ..Settings::default() };
+        assert_eq!(file.or(of_file()).finish().unwrap().database, Database::File("a.db".into()));
+        let with_password = Settings { database: Some("postgres://u:p@h/d".into()), ..Settings::default() };
+        let Database::Postgres(database) = with_password.or(of_file()).finish().unwrap().database else {
+            panic!()
+        };
+        assert_eq!((database.url.expose(), database.connections), ("postgres://u:p@h/d", 4));
     }
 
     #[test]

@@ -59,6 +59,10 @@ fn main() -> ExitCode {
 /// Whether the start failed because of a setting, and not because of the machine.
 fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<StartError>();
+    #[cfg(feature = "postgres")]
+    if let Some(StartError::OpenPostgres(_, trunk_store::PostgresOpenError::Url(_))) = error {
+        return true;
+    }
     matches!(
         error,
         Some(
@@ -108,7 +112,11 @@ fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::Tran
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run) {
+    let outcome = runtime.block_on(async {
+        let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ));
+        run.await
+    });
+    match outcome {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS

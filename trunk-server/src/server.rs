@@ -254,7 +254,8 @@ async fn open_postgres(
     options.limits = limits;
     options.ids = ids.clone();
     options.node = None;
-    Ok(Arc::new(trunk_store::PostgresStore::open(options).await?))
+    let opened = trunk_store::PostgresStore::open(options).await;
+    Ok(Arc::new(opened.map_err(|error| StartError::OpenPostgres(database.shown(), error))?))
 }
 
 #[cfg(not(feature = "postgres"))]

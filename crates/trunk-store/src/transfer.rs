@@ -27,7 +27,7 @@ mod write_backup;
 pub use backup::BackupHead;
 pub use bounds::FORMAT;
 pub use error::TransferError;
-pub use place::Place;
+pub use place::{NoPlace, Place, without_password};
 pub use source::Source;
 pub use step::{Phase, Report, Step};
 pub use table::Table;

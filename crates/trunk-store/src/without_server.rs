@@ -4,7 +4,7 @@
 
 use crate::transfer::error::TransferError;
 use crate::transfer::pages::Pages;
-use crate::transfer::place::Place;
+use crate::transfer::place::{NoPlace, Place};
 use crate::transfer::row::Page;
 use crate::transfer::tally::{Mark, Total};
 
@@ -17,10 +17,8 @@ pub(crate) enum ServerSource {}
 pub(crate) enum ServerTarget {}
 
 fn unsupported(place: &Place) -> TransferError {
-    TransferError::Place {
-        given: place.to_string(),
-        expected: "this trunk-server was built without PostgreSQL; give the path of a file",
-    }
+    let expected = "this trunk-server was built without PostgreSQL; give the path of a file";
+    NoPlace { given: place.to_string(), expected }.into()
 }
 
 impl ServerSource {

@@ -53,11 +53,11 @@ pub struct Restore {
 #[non_exhaustive]
 pub struct Move {
     /// The database: a file, or the URL of one on PostgreSQL; it stays as it is
-    #[arg(long, value_name = "FILE|URL")]
+    #[arg(long, env = "TRUNK_SERVER_MOVE_FROM", hide_env_values = true, value_name = "FILE|URL")]
     pub from: String,
 
     /// The new database: a file that does not exist, or the URL of an empty one on PostgreSQL
-    #[arg(long, value_name = "FILE|URL")]
+    #[arg(long, env = "TRUNK_SERVER_MOVE_TO", hide_env_values = true, value_name = "FILE|URL")]
     pub to: String,
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
+use trunk_store::transfer::{NoPlace, Place, without_password};
 
 use super::ConfigError;
 
@@ -69,16 +70,13 @@ impl DatabaseSettings {
                 return Err(ConfigError::Value { name: "database", given: shown(&file), expected });
             }
             (_, true) => Database::Ephemeral,
-            (Some(file), false) => match file.to_str().filter(|text| is_url(text)) {
-                Some(url) => Database::Postgres(PostgresDatabase::new(url)),
-                None => Database::File(file),
-            },
+            (Some(file), false) => place(file)?,
             (None, false) => default,
         };
         let of_postgres = "leave it out, or give a `database` that begins with postgres://";
         match database {
             Database::Postgres(mut postgres) => {
-                if let Some(url) = listen.as_ref().filter(|url| !is_url(url.expose())) {
+                if let Some(url) = listen.as_ref().filter(|url| !is_server(url.expose())) {
                     let expected = "give a URL that begins with postgres://";
                     let given = without_password(url.expose());
                     return Err(ConfigError::Value { name: "database-listen", given, expected });
@@ -107,27 +105,28 @@ impl DatabaseSettings {
     }
 }
 
-fn is_url(text: &str) -> bool {
-    text.starts_with("postgres://") || text.starts_with("postgresql://")
+/// Where a setting says that the database is: a path that is no text is one of a file.
+fn place(file: PathBuf) -> Result<Database, ConfigError> {
+    let Some(text) = file.to_str() else { return Ok(Database::File(file)) };
+    match Place::parse(text) {
+        Ok(Place::File(file)) => Ok(Database::File(file)),
+        Ok(Place::Server(url)) => Ok(Database::Postgres(PostgresDatabase::new(url))),
+        Err(NoPlace { given, expected }) => Err(ConfigError::Value { name: "database", given, expected }),
+    }
 }
 
-/// The URL without the password in its user part and in its parameters. A text that is no URL stays as it is.
-fn without_password(text: &str) -> String {
-    if !is_url(text) {
-        return text.to_owned();
+/// The path of a file as a setting, which is read as that path again.
+pub(super) fn setting(file: &Path) -> String {
+    let text = file.display().to_string();
+    match Place::parse(&text) {
+        Ok(Place::File(read)) if read == file => text,
+        _ => format!("sqlite:{text}"),
     }
-    let (url, parameters) = text.split_once('?').unwrap_or((text, ""));
-    // The password may contain `@`, unescaped against the rules.
-    let url = match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((before, host))) => {
-            let user = before.get(scheme.len() + 3..).unwrap_or_default();
-            format!("{scheme}://{}@{host}", user.split(':').next().unwrap_or_default())
-        }
-        _ => url.to_owned(),
-    };
-    let kept: Vec<&str> =
-        parameters.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password")).collect();
-    if kept.is_empty() { url } else { format!("{url}?{}", kept.join("&")) }
+}
+
+/// Whether a setting names a database on PostgreSQL.
+pub(super) fn is_server(text: &str) -> bool {
+    matches!(Place::parse(text), Ok(Place::Server(_)))
 }
 
 #[cfg(test)]
@@ -147,17 +146,23 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_shown_without_its_password() {
-        for (url, shown) in [
-            ("postgres://u:p@h:5/d?sslmode=require", "postgres://u@h:5/d?sslmode=require"),
-            ("postgres://u:p:q@r@h/d", "postgres://u@h/d"),
-            ("postgres://h/d?password=p", "postgres://h/d"),
-            ("postgres://h/d?user=u&password=p&x=y", "postgres://h/d?user=u&x=y"),
-            ("file@host:name.db", "file@host:name.db"),
-        ] {
-            assert_eq!(without_password(url), shown);
+    fn a_database_is_named_as_in_a_backup_or_a_move() {
+        assert_eq!(finish("sqlite:trunk.db").unwrap(), Database::File("trunk.db".into()));
+        for text in ["trunk.db", "//trunk.db", "sqlite:sqlite:trunk.db", "sqlite:host=db"] {
+            let Database::File(file) = finish(text).unwrap() else { panic!("{text}") };
+            assert_eq!(finish(&setting(&file)).unwrap(), Database::File(file), "{text}");
         }
-        assert!(!format!("{:?}", finish("postgres://u:sesame@h/d")).contains("sesame"));
+        let Database::Postgres(database) = finish("host=db password=sesame").unwrap() else { panic!() };
+        assert_eq!(database.shown(), "host=db");
+        let refused = finish("mysql://u:sesame@h/d").unwrap_err().to_string();
+        assert!(refused.starts_with("database is `mysql://u@h/d`; give the path of a file"), "{refused}");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        let Database::Postgres(database) = finish("postgres://u:sesame@h/d?x=y").unwrap() else { panic!() };
+        assert_eq!(database.shown(), "postgres://u@h/d?x=y");
+        assert!(!format!("{database:?}").contains("sesame"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::SipConfig;
 use super::accounts::AccountsConfig;
 use super::address::{check_address, is_same_port};
-use super::database::DatabaseSettings;
+use super::database::{DatabaseSettings, is_server};
 use super::error::ConfigError;
 use super::http::{HttpConfig, HttpTable};
 use super::location;
@@ -132,8 +132,13 @@ impl Settings {
     }
 
     /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
-    /// each other: if one of them is set here, both are ignored there.
-    pub(crate) fn or(self, other: Self) -> Self {
+    /// each other: if one of them is set here, both are ignored there, and unless this is a database on PostgreSQL, what
+    /// is set there for one is too.
+    pub(crate) fn or(self, mut other: Self) -> Self {
+        let is_file = |database: &PathBuf| !database.to_str().is_some_and(is_server);
+        if self.ephemeral == Some(true) || self.database.as_ref().is_some_and(is_file) {
+            (other.database_listen, other.database_connections) = (None, None);
+        }
         let (database, ephemeral) = if self.database.is_some() || self.ephemeral == Some(true) {
             (self.database, self.ephemeral)
         } else {

@@ -15,10 +15,10 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The database on PostgreSQL cannot be opened.
+    /// The database on PostgreSQL, whose URL is named without its password, cannot be opened.
     #[cfg(feature = "postgres")]
-    #[error(transparent)]
-    OpenPostgres(#[from] trunk_store::PostgresOpenError),
+    #[error("{0}: {1}")]
+    OpenPostgres(String, trunk_store::PostgresOpenError),
     /// The database does not take this server's first sign of life.
     #[error("the database could not be written: {0}")]
     FirstHeartbeat(StoreError),

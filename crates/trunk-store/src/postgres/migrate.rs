@@ -110,12 +110,22 @@ impl Lease {
         Ok(())
     }
 
-    /// Ends the lease.
-    pub(super) async fn end(self, client: &Client) -> Result<(), PostgresOpenError> {
+    /// Ends the lease, after what needed it. An error of that is returned before one of the end, which it may have caused.
+    pub(super) async fn end<T>(
+        self,
+        client: &Client,
+        outcome: Result<T, PostgresOpenError>,
+    ) -> Result<T, PostgresOpenError> {
+        if outcome.is_err() {
+            // What failed in a transaction would keep the lease from being ended. Outside of one this is a warning.
+            let _undone = client.batch_execute("ROLLBACK").await;
+        }
         let end =
             "UPDATE schema_version SET migrator = NULL, lease_until = NULL WHERE only_row AND migrator = $1";
-        client.execute_typed(end, &[(&self.holder, Type::UUID)]).await?;
-        Ok(())
+        let ended = client.execute_typed(end, &[(&self.holder, Type::UUID)]).await;
+        let done = outcome?;
+        ended?;
+        Ok(done)
     }
 }
 

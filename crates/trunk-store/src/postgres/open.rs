@@ -72,13 +72,7 @@ impl PostgresStore {
             tokio::time::timeout(2 * CONNECT_LIMIT, address.connect()).await.map_err(unreachable)??;
         let lease = Lease::take(&client, &ids).await?;
         let declared = declare(&client, &lease, registry).await;
-        if declared.is_err() {
-            // What failed in a transaction would keep the lease from being ended. Outside of one this is a warning.
-            let _undone = client.batch_execute("ROLLBACK").await;
-        }
-        let ended = lease.end(&client).await;
-        let symbols = declared?;
-        ended?;
+        let symbols = lease.end(&client, declared).await?;
         let number = match node {
             Some(number) => number,
             None => nodes::claim(&client).await?,

@@ -1,5 +1,7 @@
 //! The errors of opening a database on a server.
 
+use tokio_postgres::error::SqlState;
+
 use super::failure::Failure;
 
 /// Why a database cannot be opened.
@@ -48,7 +50,18 @@ impl From<tokio_postgres::Error> for PostgresOpenError {
     fn from(error: tokio_postgres::Error) -> Self {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         let text = error.as_db_error().map(|error| error.message().to_owned()).or(cause);
-        Self::Engine(text.unwrap_or_else(|| error.to_string()))
+        Self::Engine(text.unwrap_or_else(|| error.to_string()) + advice(&error))
+    }
+}
+
+/// What makes a database accessible that was not.
+fn advice(error: &tokio_postgres::Error) -> &'static str {
+    match error.code() {
+        None => "; check that PostgreSQL runs there, and the host, port, password and sslmode of the URL",
+        Some(&SqlState::INVALID_CATALOG_NAME) => "; create it with `createdb`",
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; make this user the owner of the database",
+        Some(&SqlState::TOO_MANY_CONNECTIONS) => "; raise its max_connections",
+        Some(_) => "",
     }
 }
 

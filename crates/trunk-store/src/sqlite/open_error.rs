@@ -45,7 +45,7 @@ pub enum OpenError {
     /// Not all rows of a move or restore are in the database.
     #[error(
         "the database {} is the target of a move or restore that did not end; repeat that command, which goes on where it \
-         stopped, or delete the file", file.display()
+         stopped, or delete the file and its -wal", file.display()
     )]
     Unfinished {
         /// The path of the database.

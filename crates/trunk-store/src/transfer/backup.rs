@@ -7,8 +7,8 @@
 //! ```
 //!
 //! The check is the beginning of a digest over all rows up to and with this one, so that a change is found at its row, and a row
-//! that was removed at the next one. Every byte of a row's line is determined by the row and those before it: other forms of the same row are refused too. Both
-//! detect damage and mistakes, not a forger, who can compute them.
+//! that was removed at the next one. Every byte of a row's line is determined by the row and those before it: other forms of the
+//! same row are refused too. Checks and digests detect damage and mistakes, not a forger, who can compute them.
 //!
 //! The file holds secrets. It is created with the mode 0600 under a temporary name, flushed, read back, and renamed.
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::place::NoPlace;
 use super::table::Table;
 use super::tally::Total;
 use crate::{OpenError, StoreError};
@@ -22,13 +23,8 @@ pub enum TransferError {
         why: String,
     },
     /// The text names no place where a database can be.
-    #[error("`{given}` names no database: {expected}")]
-    Place {
-        /// The text, without a password.
-        given: String,
-        /// What to give instead.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Place(#[from] NoPlace),
     /// There is no database to read.
     #[error("there is no database at {}: name the file of an existing one", file.display())]
     Missing {
@@ -139,7 +135,10 @@ pub enum TransferError {
         why: String,
     },
     /// The file has a format that this server does not know.
-    #[error("the backup {} has format {format}, and this trunk-server reads formats up to {known}; use the newer trunk-server that wrote it", file.display())]
+    #[error(
+        "the backup {} has format {format}, and this trunk-server reads formats up to {known}; use the newer trunk-server \
+         that wrote it", file.display()
+    )]
     Format {
         /// The path.
         file: PathBuf,

@@ -1,8 +1,8 @@
 //! The tables of a transfer: what a database holds, without what is derived from it and without what only one engine has.
 //!
 //! The names and the order of tables and columns are those of backup files, and every digest depends on them: a change is a
-//! new [`FORMAT`](super::bounds::FORMAT). A number is here if others refer to it or see it; where only the order counts, the rows have
-//! the order, and the target numbers them anew.
+//! new [`FORMAT`](super::bounds::FORMAT). A number is here if others refer to it or see it; where only the order counts, the rows
+//! have the order, and the target numbers them anew.
 
 /// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

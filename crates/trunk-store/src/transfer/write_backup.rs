@@ -1,8 +1,8 @@
 //! Writes the file of a backup.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufWriter, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::backup::{BackupFile, end_line, head_line, row_line};
@@ -14,15 +14,13 @@ use super::tally::{Tally, Total};
 /// Writes all rows of a source to a new file, reads it back, and renames it. Returns what was written.
 ///
 /// # Errors
-/// [`TransferError`]; there is no file with this name then.
+/// [`TransferError`]; no file has been created or changed then.
 pub async fn write_backup(
     source: &Source,
     file: &Path,
     report: Report<'_>,
 ) -> Result<Vec<Total>, TransferError> {
-    if file.symlink_metadata().is_ok() {
-        return Err(TransferError::Exists { file: file.to_owned() });
-    }
+    refuse_existing(file)?;
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
     let partial = Partial::create(PathBuf::from(partial), file)?;
@@ -38,6 +36,46 @@ pub async fn write_backup(
     Ok(written)
 }
 
+fn refuse_existing(file: &Path) -> Result<(), TransferError> {
+    if file.symlink_metadata().is_ok() {
+        return Err(TransferError::Exists { file: file.to_owned() });
+    }
+    Ok(())
+}
+
+/// Removes what a backup left that was killed. It is not written again: where other users can write to the folder, it may be
+/// one of theirs, with another mode or open in their process.
+fn remove_left(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => {
+            let why = format!("{} is in its way, and is no file; remove it", path.display());
+            return Err(io::Error::other(why));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    let file = File::open(path)?;
+    lock(&file, path)?;
+    fs::remove_file(path)
+}
+
+/// Locks the file at a path, so that two backups do not write one.
+fn lock(file: &File, path: &Path) -> io::Result<()> {
+    let is_locked = match file.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(error)) => return Err(error),
+    };
+    let own = file.metadata()?;
+    // Before it was locked, the other backup may have renamed or removed it.
+    let is_own = |found: fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
+    if is_locked && path.symlink_metadata().is_ok_and(is_own) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("another backup writes {}", path.display())))
+}
+
 /// A backup that is being written, which is deleted unless it is renamed.
 struct Partial<'a> {
     path: PathBuf,
@@ -51,14 +89,10 @@ struct Partial<'a> {
 impl<'a> Partial<'a> {
     fn create(path: PathBuf, named: &'a Path) -> Result<Self, TransferError> {
         let failed = |error| TransferError::File { file: named.to_owned(), what: "written", error };
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        remove_left(&path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(failed)?;
-        file.try_lock().map_err(|error| {
-            failed(std::io::Error::other(format!("another backup writes {}: {error}", path.display())))
-        })?;
-        // It is what a backup left that was killed.
-        file.set_permissions(Permissions::from_mode(0o600)).and_then(|()| file.set_len(0)).map_err(failed)?;
+        lock(&file, &path).map_err(failed)?;
         Ok(Self { path, file, named, is_complete: false })
     }
 
@@ -86,7 +120,9 @@ impl<'a> Partial<'a> {
     }
 
     fn rename(mut self) -> Result<(), TransferError> {
-        let renamed = std::fs::rename(&self.path, self.named).and_then(|()| {
+        // It may have been created meanwhile.
+        refuse_existing(self.named)?;
+        let renamed = fs::rename(&self.path, self.named).and_then(|()| {
             let folder = self.named.parent().filter(|folder| !folder.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
         });
@@ -98,7 +134,7 @@ impl<'a> Partial<'a> {
 impl Drop for Partial<'_> {
     fn drop(&mut self) {
         if !self.is_complete {
-            let _gone_already = std::fs::remove_file(&self.path);
+            let _gone_already = fs::remove_file(&self.path);
         }
     }
 }

@@ -66,6 +66,7 @@ async fn a_node_that_died_while_it_migrated_blocks_the_others_until_its_lease_en
 async fn an_address_that_leads_nowhere_is_an_error_at_once() {
     let error = PostgresStore::open(PostgresOptions::new("host=/nowhere user=tests")).await.unwrap_err();
     assert!(matches!(error, PostgresOpenError::Engine(_)), "{error}");
+    assert!(error.to_string().contains("; check that PostgreSQL runs there"), "{error}");
     let missing = server().parameters("missing");
     let error = PostgresStore::open(PostgresOptions::new(missing)).await.unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");

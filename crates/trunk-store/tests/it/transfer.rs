@@ -188,6 +188,32 @@ async fn a_target_that_has_something_is_refused_and_unchanged() {
     assert!(!folder.path("nothing.db").exists(), "a misspelt source is not created");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_an_older_release_is_refused_as_a_target_and_not_brought_up_to_date() {
+    let folder = Folder::new();
+    let full = folder.full("full.db").await;
+    let older = folder.path("older.db");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/databases/0.1.0.sqlite"), &older)
+        .unwrap();
+    let before = std::fs::read(&older).unwrap();
+    let refused = move_to(&full, &folder.place("older.db")).await.unwrap_err();
+    assert!(matches!(refused, TransferError::NotEmpty { table: Table::Account, .. }), "{refused}");
+    assert!(std::fs::read(&older).unwrap() == before, "it is the same byte for byte");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_in_the_place_of_a_deleted_database_lacks_none_of_its_commits() {
+    let folder = Folder::new();
+    let lost = folder.full("lost.db").await;
+    let file = folder.path("lost.backup");
+    back_up(&lost, &file).await.unwrap();
+    std::fs::remove_file(folder.path("lost.db")).unwrap();
+    assert!(folder.path("lost.db-commits").exists(), "the note is left");
+    restore(&file, &lost).await.unwrap();
+    let store = SqliteStore::open(&folder.path("lost.db")).unwrap();
+    assert_eq!(store.missing_commits(), None);
+}
+
 /// Stops a transfer after some of its rows were written, as a kill does: nothing is done in order.
 async fn cut_off(source: &Source, target: &Place, rows: u64) {
     let cut = Notify::new();
@@ -307,6 +333,34 @@ async fn a_backup_that_was_killed_leaves_a_file_that_the_next_one_replaces() {
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!partial.exists());
     restore(&file, &folder.place("restored.db")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_writes_through_no_link_and_to_no_file_that_another_one_writes() {
+    let folder = Folder::new();
+    let full = folder.full("full.db").await;
+    let (file, partial) = (folder.path("full.backup"), folder.path("full.backup.partial"));
+    let other = folder.path("other");
+    std::fs::write(&other, "kept").unwrap();
+
+    std::os::unix::fs::symlink(&other, &partial).unwrap();
+    let refused = back_up(&full, &file).await.unwrap_err().to_string();
+    assert!(refused.contains("full.backup.partial is in its way, and is no file"), "{refused}");
+    std::fs::remove_file(&partial).unwrap();
+
+    std::fs::hard_link(&other, &partial).unwrap();
+    let writes = std::fs::File::open(&partial).unwrap();
+    writes.lock().unwrap();
+    let refused = back_up(&full, &file).await.unwrap_err().to_string();
+    assert!(refused.contains("another backup writes"), "{refused}");
+    drop(writes);
+    back_up(&full, &file).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "kept", "it was not written again");
+
+    std::os::unix::fs::symlink(folder.path("nowhere"), folder.path("link.backup")).unwrap();
+    let refused = back_up(&full, &folder.path("link.backup")).await.unwrap_err();
+    assert!(matches!(refused, TransferError::Exists { .. }), "{refused}");
+    assert!(!folder.path("nowhere").exists());
 }
 
 /// The backup of a full database in the first format. `UPDATE_BACKUP=1` writes it, as long as that is the format.

@@ -56,6 +56,9 @@ impl ServerTarget {
     /// Opens an empty database, or one to which a transfer was cut off. Returns how far that came.
     pub(crate) async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
         let client = connect(place).await?;
+        if is_filled(&client).await.map_err(|failure| failed(place, failure))? {
+            return Err(TransferError::NotEmpty { place: place.to_string(), table: Table::Account });
+        }
         let refused = |error| refused(place, &error);
         let symbols = declare(&client).await.map_err(refused)?;
         let mut target = Self { client, place: place.clone(), symbols, known: HashSet::new(), mark: None };
@@ -112,8 +115,7 @@ impl ServerTarget {
     async fn try_write(&mut self, page: &Page, position: u64, mark: &Total) -> Done<bool> {
         let Self { client, known, .. } = self;
         client.batch_execute(BEGIN).await?;
-        intern(client, known, page).await?;
-        insert_page(client, page, position).await?;
+        // First of all: another transfer waits here for this one, and then finds the position changed.
         let (before, (name, rows)) = (columns(self.mark.as_ref()), columns(Some(mark)));
         let note = "UPDATE transfer SET name = $1, rows = $2, digest = $3 WHERE name = $4 AND rows = $5";
         let noted = client
@@ -128,8 +130,14 @@ impl ServerTarget {
                 ],
             )
             .await?;
-        client.batch_execute(if noted > 0 { "COMMIT" } else { "ROLLBACK" }).await?;
-        Ok(noted > 0)
+        if noted == 0 {
+            client.batch_execute("ROLLBACK").await?;
+            return Ok(false);
+        }
+        intern(client, known, page).await?;
+        insert_page(client, page, position).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(true)
     }
 
     /// Computes what is derived from the rows. The index is built in batches, each of which notes how far it came.
@@ -144,8 +152,7 @@ impl ServerTarget {
         }
         let lease = Lease::take(&self.client, &Ids::system()).await.map_err(refused)?;
         let built = indexing::build(&self.client, &lease, &self.symbols).await;
-        lease.end(&self.client).await.map_err(refused)?;
-        built.map_err(refused)
+        lease.end(&self.client, built).await.map_err(refused)
     }
 
     /// Reads the rows back.
@@ -160,21 +167,30 @@ impl ServerTarget {
     }
 }
 
-/// Brings the tables, the symbols and the index in line with this server's.
+/// Whether it is a database with an account, and no target of a transfer. Asked before anything of it is changed: its nodes may
+/// be of another release.
+async fn is_filled(client: &Client) -> Done<bool> {
+    let exist = "SELECT to_regclass('account') IS NOT NULL AND to_regclass('transfer') IS NOT NULL";
+    let exist: bool = client.query_typed_one(exist, &[]).await?.try_get(0)?;
+    if !exist {
+        return Ok(false);
+    }
+    let select = "SELECT EXISTS (SELECT 1 FROM account) AND NOT EXISTS (SELECT 1 FROM transfer)";
+    Ok(client.query_typed_one(select, &[]).await?.try_get(0)?)
+}
+
+/// Brings the tables, the symbols and the index in line with this server's, under a lease.
 async fn declare(client: &Client) -> Result<Symbols, PostgresOpenError> {
     let lease = Lease::take(client, &Ids::system()).await?;
-    let declared = async {
-        lease.migrate(client).await?;
-        Ok(Symbols::intern(client, REGISTRY).await?)
-    };
-    let symbols: Result<Symbols, PostgresOpenError> = declared.await;
-    let built = match &symbols {
-        Ok(symbols) => indexing::build(client, &lease, symbols).await,
-        Err(_) => Ok(()),
-    };
-    lease.end(client).await?;
-    built?;
-    symbols
+    let declared = declare_with(&lease, client).await;
+    lease.end(client, declared).await
+}
+
+async fn declare_with(lease: &Lease, client: &Client) -> Result<Symbols, PostgresOpenError> {
+    lease.migrate(client).await?;
+    let symbols = Symbols::intern(client, REGISTRY).await?;
+    indexing::build(client, lease, &symbols).await?;
+    Ok(symbols)
 }
 
 /// Adds the symbols of names that this server does not declare: types and relationships of another release.

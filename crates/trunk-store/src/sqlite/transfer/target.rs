@@ -4,6 +4,7 @@
 //! opens it, not even an older one; and a table `transfer` with the position that was reached.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use didww_types::REGISTRY;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, ToSql, Transaction, params};
 
+use super::super::commits;
 use super::super::error::failed;
 use super::super::files::Files;
 use super::super::indexing::{self, Duplicates};
@@ -45,6 +47,7 @@ impl SqliteTarget {
         let path = files.path().to_owned();
         if files.length().map_err(|error| OpenError::Access { file: path.clone(), error })? > 0 {
             open::identify(&path, &path, true)?;
+            refuse_filled(&path)?;
         }
         files.make_private();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -131,8 +134,15 @@ impl SqliteTarget {
         SqliteSource::of_target(&self.path).pages().await
     }
 
-    /// Makes the file a database of this server.
+    /// Makes the file a database of this server. A note of commits that is left of another database at this path is removed:
+    /// the next start would report all of those as missing.
     pub(crate) fn finish(mut self) -> Result<(), TransferError> {
+        match std::fs::remove_file(commits::note_path(&self.path)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(OpenError::Access { file: commits::note_path(&self.path), error }.into());
+            }
+            _ => {}
+        }
         let finished = self.connection.transaction().and_then(|transaction| {
             transaction.execute_batch("DROP TABLE transfer")?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -142,6 +152,25 @@ impl SqliteTarget {
             finished.and_then(|()| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);"));
         folded.map_err(|error| store_error(&self.path, failed(error)))
     }
+}
+
+/// Refuses a database that has an account before anything of it is changed: to open it as a target brings the schema of an
+/// older server up to date.
+fn refuse_filled(path: &Path) -> Result<(), TransferError> {
+    let engine = |error| TransferError::from(unusable(path, error));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(engine)?;
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(engine)?;
+    if application != APPLICATION_ID {
+        return Ok(());
+    }
+    let is_filled = connection.prepare("SELECT 1 FROM account").and_then(|mut rows| rows.exists([]));
+    if is_filled.map_err(engine)? {
+        let place = path.display().to_string();
+        return Err(TransferError::NotEmpty { place, table: Table::Account });
+    }
+    Ok(())
 }
 
 fn refuse(path: &Path, duplicates: Option<Duplicates>) -> Result<(), TransferError> {
