@@ -12,7 +12,7 @@ pub enum Recovery {
     FreeSpace,
     /// Not by a repetition: it would be refused until the server is restarted, or could do again what was stored. The
     /// store has logged the cause.
-    Restart,
+    NotByRepetition,
 }
 
 impl Recovery {
@@ -24,13 +24,13 @@ impl Recovery {
                 Some(Self::Retry)
             }
             StoreError::Full => Some(Self::FreeSpace),
-            StoreError::Ended | StoreError::Unknown => Some(Self::Restart),
+            StoreError::Ended | StoreError::Unknown => Some(Self::NotByRepetition),
             _ => None,
         }
     }
 
     /// Returns the value of `Retry-After` in the response, in seconds. `None` if a retry does not help.
     pub fn retry_after(self) -> Option<u64> {
-        (self != Self::Restart).then_some(1)
+        (self != Self::NotByRepetition).then_some(1)
     }
 }

@@ -241,7 +241,7 @@ impl From<StoreError> for ApiError {
             let unavailable = Self { retry_after: recovery.retry_after(), ..Self::unavailable() };
             return match recovery {
                 Recovery::Retry | Recovery::FreeSpace => unavailable,
-                Recovery::Restart => Self { message: error.to_string().into(), ..unavailable },
+                Recovery::NotByRepetition => Self { message: error.to_string().into(), ..unavailable },
             };
         }
         match error {

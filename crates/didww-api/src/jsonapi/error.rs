@@ -127,7 +127,7 @@ impl ApiError {
     fn not_to_repeat(why: &str) -> Self {
         Self {
             internal: Some(why.to_owned()),
-            recovery: Some(Recovery::Restart),
+            recovery: Some(Recovery::NotByRepetition),
             ..Self::new(ErrorCode::Unavailable, "Service Unavailable", why)
         }
     }
