@@ -1,12 +1,14 @@
 //! What the engine on PostgreSQL does when transactions meet, when the server is slow, and when it is away.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use serde_json::json;
 use trunk_store::{
-    Accounts as _, CHANGE_DELAY, Change, ChangeFeed as _, Changes, Engine as _, Follower, Interest,
-    PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth, Writes as _,
+    Accounts as _, CHANGE_DELAY, Change, ChangeFeed as _, Changes, Committed, Engine as _, Follower,
+    Interest, PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth,
+    Writes as _,
 };
 
 use crate::support::postgres::{Server, server};
@@ -108,6 +110,41 @@ async fn connections_that_break_are_replaced_and_followers_load_anew() {
             && matches!(follower.changes(), Changes::Since(_))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_writes_after_another_one_reset_an_account_stays_in_the_copies_of_its_followers() {
+    let database = server().migrated().await;
+    let (one, other) = (database.node(0).await, database.node(1).await);
+    for round in 0..5_u128 {
+        let (mut follower, mut copies, mut is_reset) =
+            (other.follow(Interest::Everything), BTreeSet::new(), false);
+        one.reset(Some(1), false).await.unwrap();
+        commit(&other, vec![insert(trunks(1), id(round), trunk("a", &json!({})))]).await;
+        until("the reset is in the feed", async || {
+            match follower.changes() {
+                Changes::LoadAnew => {
+                    copies.insert(id(round));
+                    is_reset = true;
+                }
+                Changes::Since(writes) => {
+                    for effect in writes.iter().flat_map(|write| write.iter()) {
+                        match effect {
+                            Committed::Stored(stored) => drop(copies.insert(stored.record.id)),
+                            Committed::Reset { .. } => {
+                                copies.clear();
+                                is_reset = true;
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            is_reset
+        })
+        .await;
+        assert!(copies.contains(&id(round)), "it was written after the reset");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
