@@ -3,13 +3,13 @@
 //! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
 //! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
 //! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
-//! user; so a poll in [`WIDE_INTERVAL`] reads again from [`OVERLAP`] before the last one, twice the longest
-//! transaction. A node marks the rows of its own writes as seen before it commits them; as long as it does not know whether
-//! they are committed, each poll reads again from the first of them.
+//! user; so a poll in [`WIDE_INTERVAL`] reads again from [`OVERLAP`] before the last one, twice the longest transaction. A
+//! node marks the rows of its own writes as seen before it commits them; as long as it does not know whether they are
+//! committed, each poll reads again from the first of them.
 //!
-//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
-//! in any order. Followers load anew when a reset comes behind later changes, when the clock was set back, and after a lost
-//! connection: it is not known then what was missed, or whether another server took over with less.
+//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
+//! run in any order. Followers load anew when a reset comes behind later changes, when the clock was set back, and after a
+//! lost connection: it is not known then what was missed, or whether another server took over with less.
 //!
 //! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
 

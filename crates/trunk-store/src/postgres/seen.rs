@@ -22,8 +22,8 @@ pub(super) struct Seen {
     pub(super) wide_from: i64,
     /// The database's time at the last poll.
     pub(super) polled_at: i64,
-    /// The rows that a later poll may read again, with their positions, or later ones: those of a transaction of this node
-    /// have none until it is known to be committed.
+    /// The rows that a later poll may read again, with their positions or later ones: those of a transaction of this
+    /// node have none until it is known to be committed.
     pub(super) rows: HashMap<RowId, Option<i64>>,
     /// What is in the feed of each record.
     newest: HashMap<i64, Newest>,
@@ -54,8 +54,8 @@ impl Seen {
         is_newer
     }
 
-    /// Notes a reset of an account or of all. Returns true if a later change of one of its records is in the feed already:
-    /// followers that see the reset behind it would drop what they know of that record.
+    /// Notes a reset of an account or of all. Returns true if a later change of one of its records is in the feed
+    /// already: followers that see the reset behind it would drop what they know of that record.
     pub(super) fn is_late_reset(&mut self, account: Option<i64>, position: i64) -> bool {
         let last = self.resets.entry(account).or_insert(position);
         *last = position.max(*last);
@@ -63,8 +63,8 @@ impl Seen {
         self.newest.values().any(|newest| newest.position > position && is_of(newest))
     }
 
-    /// Forgets revisions and positions: those of another server, or of a clock that was set back, cannot be compared with
-    /// them.
+    /// Forgets revisions and positions: those of another server, or of a clock that was set back, cannot be compared
+    /// with them.
     pub(super) fn forget(&mut self) {
         self.newest.clear();
         self.resets.clear();

@@ -204,6 +204,28 @@ async fn a_quota_is_exact_however_many_nodes_create_records() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_waits_for_a_write_in_progress_that_is_the_first_one_of_its_type() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for (account, of) in [(1, Some(1)), (2, None)] {
+        // As a write leaves it that is about to be committed: its record would be deleted without its index.
+        let count = format!(
+            "BEGIN; INSERT INTO record_count (account, kind, shard, records, changes) \
+             SELECT {account}, number, 3, 0, 1 FROM symbol WHERE name = 'voice_out_trunks'"
+        );
+        other.batch_execute(&count).await.unwrap();
+        let reset = store.reset(of, false);
+        until("the reset waits", async || database.execute(waiting) == "1").await;
+        other.batch_execute("COMMIT").await.unwrap();
+        within("the reset", reset).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_one_node_removes_is_refused_by_the_others_in_time() {
     let database = server().migrated().await;
     let (one, other) = (database.node(0).await, database.node(1).await);
