@@ -116,12 +116,17 @@ fn without_password(text: &str) -> String {
     if !is_url(text) {
         return text.to_owned();
     }
-    let (url, parameters) = text.split_once('?').unwrap_or((text, ""));
-    // The password may contain `@`, unescaped against the rules.
+    // The password may contain `@` and `?`, unescaped against the rules.
+    let place = text.find('@').unwrap_or_default();
+    let parameters = text.match_indices('?').map(|(at, _)| at).find(|at| *at > place);
+    let (url, parameters) =
+        parameters.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))).unwrap_or((text, ""));
     let url = match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((before, host))) => {
             let user = before.get(scheme.len() + 3..).unwrap_or_default();
-            format!("{scheme}://{}@{host}", user.split(':').next().unwrap_or_default())
+            // Parameters before an `@` may have a password too.
+            let user = user.split([':', '?']).next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}")
         }
         _ => url.to_owned(),
     };
@@ -151,7 +156,9 @@ mod tests {
         for (url, shown) in [
             ("postgres://u:p@h:5/d?sslmode=require", "postgres://u@h:5/d?sslmode=require"),
             ("postgres://u:p:q@r@h/d", "postgres://u@h/d"),
+            ("postgres://u:p?q@h/d?x=y", "postgres://u@h/d?x=y"),
             ("postgres://h/d?password=p", "postgres://h/d"),
+            ("postgres://h/d?password=p@h", "postgres://h/d@h"),
             ("postgres://h/d?user=u&password=p&x=y", "postgres://h/d?user=u&x=y"),
             ("file@host:name.db", "file@host:name.db"),
         ] {

@@ -123,7 +123,12 @@ fn is_ours(name: &str) -> bool {
 }
 
 fn split_url(text: &str) -> (String, Vec<(String, String)>) {
-    let Some((base, query)) = text.split_once('?') else { return (text.to_owned(), Vec::new()) };
+    // The client library takes what is before the first `@` for user and password, with any character in it.
+    let place = text.find('@').unwrap_or_default();
+    let query = text.match_indices('?').map(|(at, _)| at).find(|at| *at > place);
+    let Some((base, query)) = query.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) else {
+        return (text.to_owned(), Vec::new());
+    };
     let (mut rest, mut ours) = (Vec::new(), Vec::new());
     for pair in query.split('&') {
         // In these URLs, unlike in forms, a plus is no space.
@@ -206,6 +211,10 @@ mod tests {
         let Address { config, .. } = Address::parse(url).unwrap();
         assert_eq!((config.get_hosts().len(), config.get_ports()), (2, &[1, 2][..]));
         assert_eq!((config.get_password(), config.get_options()), (Some(&b"p w"[..]), Some("-c x=1+1")));
+        let marked = "postgres://me:what?now@db.example/trunk?sslmode=require";
+        let Address { config, .. } = Address::parse(marked).unwrap();
+        assert_eq!(config.get_password(), Some(&b"what?now"[..]));
+        assert_eq!(config.get_ssl_mode(), Proof::Require.mode());
         let text = r"host=db.example password='two  words sslmode=disable \' it' sslmode=require";
         let Address { config, .. } = Address::parse(text).unwrap();
         assert_eq!(config.get_password(), Some(&b"two  words sslmode=disable ' it"[..]));
