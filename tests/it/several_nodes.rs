@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk, until};
-use crate::support::postgres::{Database, Postgres};
+use crate::support::postgres::{Database, Server};
 
 /// Two servers with edges that share a database.
 struct Pair {
@@ -24,11 +24,11 @@ struct Pair {
 impl Pair {
     /// Starts both on an empty database of the server that all tests share.
     async fn start() -> Self {
-        Self::start_on(&Postgres::shared()).await
+        Self::start_on(&Server::shared()).await
     }
 
     /// Starts both on an empty database of this server.
-    async fn start_on(postgres: &Arc<Postgres>) -> Self {
+    async fn start_on(postgres: &Arc<Server>) -> Self {
         let database = postgres.database();
         let url = database.url();
         let arguments = ["--database", url.as_str()];

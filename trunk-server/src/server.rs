@@ -163,7 +163,6 @@ impl ServerBuilder {
         let has_edge = edge.is_some();
         #[cfg(not(feature = "sip"))]
         let has_edge = false;
-        nodes::begin(&core).await.map_err(StartError::FirstHeartbeat)?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
@@ -180,14 +179,14 @@ impl ServerBuilder {
         if edge.is_some() {
             log_open_trunks(&control).await?;
         }
-        // Nothing after this can fail: the key of the first account is printed only once.
-        let accounts = prepare_accounts(&control, &config).await?;
-
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
         if !has_edge {
-            running.live_among_nodes();
+            running.live_among_nodes().await?;
         }
+        // Nothing after this can fail: the key of the first account is printed only once.
+        let accounts = prepare_accounts(&control, &config).await?;
+
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
@@ -308,7 +307,8 @@ impl Running {
     }
 
     /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
-    fn live_among_nodes(&mut self) {
+    async fn live_among_nodes(&mut self) -> Result<(), StartError> {
+        nodes::begin(&self.core).await.map_err(StartError::FirstHeartbeat)?;
         let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
         self.tasks.push(tokio::spawn(async move {
             let is_stopped = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
@@ -317,6 +317,7 @@ impl Running {
                 _ = is_stopped => nodes::leave(&core).await,
             }
         }));
+        Ok(())
     }
 
     /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the

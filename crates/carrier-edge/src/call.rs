@@ -4,10 +4,12 @@
 //! ACK, and boxes large futures that live briefly.
 
 mod charging;
+mod endings;
 mod info;
 mod negotiation;
 mod pending_refresh;
 mod refresh;
+mod refusal;
 mod reliable;
 mod requests;
 mod ringing;
@@ -20,8 +22,9 @@ use didww_types::Timestamp;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media, Refusal, Warning, reason_phrase};
+use trunk_rules::carrier::{Admitted, Cause, Channel, Media};
 
+use super::attempt_log;
 use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
@@ -29,7 +32,6 @@ use super::calls::Registered;
 use super::changes::has_lost_its_trunk;
 use super::channels::SharedChannel;
 use super::diagnosis::refuse_unchecked;
-use super::ending_sentence::{HUNG_UP, ending_sentence};
 use super::far_end::Then;
 use super::hung_up_by::HungUpBy;
 use super::inner::Inner;
@@ -37,7 +39,7 @@ use super::media::Endpoint;
 use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
-use super::{attempt_log, inspection};
+use endings::{CANCELLED, ending, hung_up, refused_by_far_end};
 use pending_refresh::PendingRefresh;
 use reliable::Reliable;
 use sdp_state::SdpState;
@@ -50,23 +52,7 @@ const MAX_CALL_DURATION: Duration = Duration::from_hours(24);
 static ACCOUNT_LIMIT_LOG: LogLimiter =
     LogLimiter::new("accounts had calls refused at their limit of active calls");
 
-const CANCELLED: Ending = Ending::new(487, 487, "Request terminated (Cancel)", HungUpBy::Caller);
-
 const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could name its dialog";
-
-/// The ordinary ending of an answered call.
-const fn hung_up(by: HungUpBy) -> Ending {
-    Ending::new(200, 200, HUNG_UP, by)
-}
-
-/// The ending with the number, code and text of a cause: a time limit, or a decision of the edge.
-const fn ending(cause: Cause) -> Ending {
-    let by = match cause {
-        Cause::RtpTimeout | Cause::NoAck | Cause::SessionTimeout | Cause::RingingTimeout => HungUpBy::Timer,
-        _ => HungUpBy::Server,
-    };
-    Ending::new(cause.id(), cause.code(), cause.text(), by)
-}
 
 /// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share.
 #[expect(dead_code, reason = "they are held, and given back when they are dropped")]
@@ -459,45 +445,6 @@ impl Call<'_> {
             }
         }
     }
-
-    /// Refuses an admitted call with the response of this ending.
-    async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
-        self.respond_with(&mut request, &ending).await;
-        Box::new(Unanswered { ending, request })
-    }
-
-    /// Sends the final response of a call that ended unanswered. A caller that a trunk names learns the sentence of the
-    /// call's record.
-    async fn respond_with(&self, request: &mut Incoming, ending: &Ending) {
-        let header = inspection::header_of(ending.code, self.inner.core.ids.word());
-        let warning = ending.warning.map(|warning| self.warning(warning));
-        // What the caller decided itself is no refusal.
-        let is_refusal = ending.by != HungUpBy::Caller;
-        let diagnosis = (is_refusal && self.inner.diagnoses(request)).then(|| {
-            let (cause, trunk) = (Some(ending.cause), Some(self.call_state().trunk.id.as_str()));
-            let value = Refusal::diagnosis_without_check(cause, trunk, &ending_sentence(ending));
-            (Refusal::DIAGNOSIS_HEADER, value)
-        });
-        let headers: Vec<(&str, &str)> = header
-            .iter()
-            .chain(&warning)
-            .chain(&diagnosis)
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        request.respond(ending.code, reason_phrase(ending.code), &headers, "").await;
-    }
-
-    /// The header of a response that refuses media.
-    fn warning(&self, warning: Warning) -> inspection::Header {
-        ("Warning", warning.header(&self.inner.config.server_name))
-    }
-}
-
-/// The ending of a call that the simulated far end refuses with this code.
-fn refused_by_far_end(code: u16) -> Ending {
-    let known =
-        [Cause::Forbidden, Cause::BusyHere, Cause::Decline].into_iter().find(|cause| cause.code() == code);
-    Ending::new(known.map_or(code, Cause::id), code, reason_phrase(code), HungUpBy::FarEnd)
 }
 
 async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {

@@ -5,6 +5,7 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ impl ActiveCall {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     state: Mutex<HashSet<Entry>>,
+    /// Whether the edge stops, so that a call ends as soon as it begins. It is set under the lock of `state`.
+    is_stopping: AtomicBool,
     /// The number of active calls from each source address.
     sources: Mutex<HashMap<IpAddr, usize>>,
     /// The number of active calls, ended calls and refusals whose records are not written yet. A stop waits
@@ -131,7 +134,12 @@ impl Calls {
     /// Adds a call to the active ones.
     pub(crate) fn register(&self, call_state: CallState) -> Registered<'_> {
         let call_state = Arc::new(call_state);
-        self.lock().replace(Entry(Arc::clone(&call_state)));
+        let mut state = self.lock();
+        state.replace(Entry(Arc::clone(&call_state)));
+        if self.is_stopping.load(Ordering::Relaxed) {
+            let _full = call_state.mailbox.put(CallEvent::End(HungUpBy::Server));
+        }
+        drop(state);
         *self.sources().entry(call_state.origin.source.ip()).or_default() += 1;
         Registered { stop_guard: self.delay_stop(), call_state }
     }
@@ -202,8 +210,11 @@ impl Calls {
         (received.len(), missed.len())
     }
 
+    /// Ends all calls because the edge stops, and each that begins later at once.
     pub(crate) fn end_all(&self) {
-        for Entry(call_state) in self.lock().iter() {
+        let state = self.lock();
+        self.is_stopping.store(true, Ordering::Relaxed);
+        for Entry(call_state) in state.iter() {
             // A call with a full queue is either ending, or flooded by its peer; the latter is dropped at the
             // deadline.
             let _full = call_state.mailbox.put(CallEvent::End(HungUpBy::Server));
@@ -242,5 +253,55 @@ impl Drop for Registered<'_> {
                 sources.remove(&source);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use trunk_rules::carrier::{Admitted, Checks, Cli, Digits, Identified};
+
+    use super::*;
+    use crate::call_state::Origin;
+    use crate::test_trunk::trunk;
+
+    fn state(call_id: &str) -> CallState {
+        let key = DialogKey { call_id: call_id.into(), remote_tag: "a".into(), local_tag: "b".into() };
+        let origin = Origin {
+            id: Uuid::nil(),
+            started: Timestamp::from_unix_millis(0),
+            source: "127.0.0.1:5060".parse().unwrap(),
+            protocol: "udp",
+            user_agent: None,
+            p_charge_info: None,
+        };
+        let number = || "442012345678".to_owned();
+        let cli =
+            Cli { original: number(), presented: number(), action: None, diverted: false, restricted: false };
+        let admitted = Admitted {
+            trunk: trunk(&json!({})),
+            identified: Identified::Address,
+            dialled: number(),
+            destination: Digits::parse(number().as_bytes()).unwrap(),
+            cli,
+            emergency: None,
+            media: None,
+            rate: None,
+            passed: Checks::default(),
+        };
+        CallState::new(key, origin, 1, admitted, false)
+    }
+
+    #[test]
+    fn a_stop_ends_the_calls_that_are_there_and_those_that_begin_after_it() {
+        let calls = Calls::default();
+        let before = calls.register(state("before"));
+        calls.end_all();
+        let after = calls.register(state("after"));
+        for registered in [before, after] {
+            let events: Vec<CallEvent> = registered.leave().collect();
+            assert!(matches!(events[..], [CallEvent::End(HungUpBy::Server)]));
+        }
+        assert_eq!(calls.number(), 0);
     }
 }

@@ -65,6 +65,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     match step {
         // Each future is boxed, so that a short one does not take the memory of the largest.
         Step::Run(admitted, channel, slot) => {
+            Counters::count(&inner.counters.admitted);
             let channel = Channels { own: channel, shared };
             let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
             drop(slot);
@@ -179,19 +180,21 @@ impl Inner {
     ) -> (Step, Option<SharedChannel>) {
         let trunk = admitted.trunk.id.as_str().parse();
         let (Some(channels), Ok(trunk)) = (&self.channels, trunk) else {
-            Counters::count(&self.counters.admitted);
             return (Step::Run(admitted, channel, slot), None);
         };
+        // The caller has received 100, and would wait for more.
+        let _stop_guard = self.calls.delay_stop();
         let settings = &self.config.settings;
-        let is_exempt = admitted.emergency.is_some() && settings.emergency_bypass;
-        let limit = admitted.trunk.capacity.filter(|_| !is_exempt);
+        // Of a call that skips the check, the limit does not count.
+        let limit = admitted.trunk.capacity.filter(|_| admitted.passed.contains(Check::Capacity));
         let refusal = match channels.take(trunk, limit).await {
-            Ok(shared) => {
-                Counters::count(&self.counters.admitted);
-                return (Step::Run(admitted, channel, slot), Some(shared));
-            }
+            Ok(shared) => return (Step::Run(admitted, channel, slot), Some(shared)),
             Err(NoChannel::Full(full)) => Box::new(Refusal::without_channel(*admitted, full, settings)),
-            Err(NoChannel::Unknown) => without_count(*admitted),
+            Err(NoChannel::Unknown) => {
+                let configured = format!("capacity_limit {}", limit.unwrap_or_default());
+                let received = "the calls of other servers cannot be counted".to_owned();
+                unavailable(*admitted, Cause::NotRecorded, configured, received, NOT_COUNTED)
+            }
         };
         drop((channel, slot));
         let parts = Parts::of(request, settings);
@@ -200,37 +203,32 @@ impl Inner {
 
     /// The refusal of a call that its trunk has a channel for, and the server no slot.
     fn without_slot(&self, admitted: Admitted) -> Box<Refusal> {
-        let code = 503;
         let limit = self.config.calls;
-        Box::new(Refusal {
-            check: Check::Capacity,
-            cause: Cause::NoFreePorts,
-            code,
-            phrase: reason_phrase(code),
-            trunk: Some(admitted.trunk),
-            configured: format!("calls {limit}"),
-            received: format!("{limit} active calls of the server"),
-            explanation: sentence(NO_CALL_SLOT),
-            warning: None,
-            dialled: admitted.dialled,
-            passed: admitted.passed,
-        })
+        let (configured, received) =
+            (format!("calls {limit}"), format!("{limit} active calls of the server"));
+        unavailable(admitted, Cause::NoFreePorts, configured, received, NO_CALL_SLOT)
     }
 }
 
-/// The refusal of a call whose trunk has a limit, while the calls of other nodes cannot be counted.
-fn without_count(admitted: Admitted) -> Box<Refusal> {
-    let cause = Cause::NotRecorded;
+/// The refusal of a call that passed every check of its trunk, for what the server lacks.
+fn unavailable(
+    admitted: Admitted,
+    cause: Cause,
+    configured: String,
+    received: String,
+    explanation: &str,
+) -> Box<Refusal> {
+    let code = 503;
     Box::new(Refusal {
         check: Check::Capacity,
         cause,
-        code: cause.code(),
-        phrase: reason_phrase(cause.code()),
-        configured: format!("capacity_limit {}", admitted.trunk.capacity.unwrap_or_default()),
-        received: "the calls of other servers cannot be counted".to_owned(),
-        explanation: sentence(NOT_COUNTED),
-        warning: None,
+        code,
+        phrase: reason_phrase(code),
         trunk: Some(admitted.trunk),
+        configured,
+        received,
+        explanation: sentence(explanation),
+        warning: None,
         dialled: admitted.dialled,
         passed: admitted.passed,
     })

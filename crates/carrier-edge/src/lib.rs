@@ -56,6 +56,8 @@ mod record_retention;
 mod refusal_record_limit;
 mod request_slots;
 mod stack;
+#[cfg(test)]
+mod test_trunk;
 mod trunks;
 mod unacknowledged_answers;
 

@@ -57,7 +57,7 @@ impl Control {
             apply_to_trunk(trunk, operation).unwrap_or_else(VoiceOutTrunkPartial::empty)
         })
         .await?;
-        if allowed_sip_ips.networks().any(|network| network.prefix() == 0) {
+        if allowed_sip_ips.has_every_address() {
             tracing::warn!(account = %owner, id = %trunk, "{OPEN_TRUNK}");
         }
         Ok(())

@@ -96,13 +96,10 @@ fn hops(header: ProxyHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let name = if header == ProxyHeader::Forwarded { header::FORWARDED } else { X_FORWARDED_FOR };
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     for line in lines.into_iter().rev() {
-        // An unreadable line hides its hops, so the list ends here.
-        let Ok(line) = line.to_str() else {
-            hops.push(None);
-            return hops;
-        };
+        // Bytes that are no text, which a client can send, make their own hop unreadable and no other.
+        let line = String::from_utf8_lossy(line.as_bytes());
         let is_forwarded = header == ProxyHeader::Forwarded;
-        let mut rest = Some(line);
+        let mut rest = Some(&*line);
         while let Some(list) = rest {
             if hops.len() == MAX_HOPS {
                 return hops;
@@ -328,6 +325,21 @@ mod tests {
             let appended = "for=\"[2001:db8::7]:4711\"";
             assert_eq!(of("forwarded", &format!("{sent}, {appended}")), "2001:db8::7", "{sent}");
             assert_eq!(of("x-forwarded-for", &format!("{sent}, 198.51.100.7")), "198.51.100.7", "{sent}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_client_that_are_no_text_do_not_hide_what_the_proxy_appends() {
+        let networks = IpNetworks::parse(["10.0.0.0/24"]).unwrap();
+        let proxies = Proxies::new(&networks, ProxyHeader::Either);
+        for (name, value, client) in [
+            ("x-forwarded-for", &b"\xff, 198.51.100.7"[..], "198.51.100.7"),
+            ("forwarded", b"for=203.0.113.1;by=\"\xc3, for=198.51.100.7", "198.51.100.7"),
+            ("forwarded", b"for=203.0.113.1, for=198.51.100.7\xe9, for=10.0.0.5", "10.0.0.5"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_bytes(value).unwrap());
+            assert_eq!(proxies.client(PEER.parse().unwrap(), &headers).to_string(), client);
         }
     }
 

@@ -37,7 +37,12 @@ pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
     let asks_for_source = parts.any(|parameter| {
         parameter.split('=').next().unwrap_or_default().trim().eq_ignore_ascii_case("rport")
     });
-    named.filter(|named| named.ip() == source.ip() && !asks_for_source).unwrap_or(source)
+    let mut to = source;
+    if let Some(named) = named.filter(|named| named.ip() == source.ip() && !asks_for_source) {
+        // Only the port: the source's scope leads to a link-local address, and no `Via` has it.
+        to.set_port(named.port());
+    }
+    to
 }
 
 /// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
@@ -97,6 +102,7 @@ mod tests {
             assert_eq!(answered(&line, "[2001:db8::1]:9"), "[2001:db8::1]:5080");
         }
         assert_eq!(answered("SIP/2.0/UDP [2001:db8::1]", "[2001:db8::1]:9"), "[2001:db8::1]:5060");
+        assert_eq!(answered("SIP/2.0/UDP [fe80::1]:5080", "[fe80::1%3]:9"), "[fe80::1%3]:5080");
     }
 
     #[test]

@@ -62,6 +62,7 @@ mod record_writes;
 mod records;
 mod run;
 mod seen;
+mod statements;
 mod sums;
 mod symbols;
 mod tls;

@@ -126,7 +126,7 @@ impl PlatformConfig {
 
     /// Whether a new trunk accepts calls from every address: neither `source_networks` nor `sip_bind` limits it.
     pub(crate) fn accepts_every_source(&self) -> bool {
-        self.source_networks().texts().iter().any(|network| network == "0.0.0.0/0" || network == "::/0")
+        self.source_networks().has_every_address()
     }
 
     /// Whether the host map replaces a host: it names the host, or a name above it.

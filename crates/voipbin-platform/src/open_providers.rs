@@ -38,12 +38,12 @@ pub struct OpenProvider {
 pub async fn open_providers(platform: &Platform) -> Result<Vec<OpenProvider>, StoreError> {
     let all = DocumentQuery::all(DocumentKind::Provider);
     let providers = Entity::<Providers>::list(&*platform.core.store, all).await?;
-    let open = providers.into_iter().filter(|provider| provider.private.accepts_every_address());
+    let open = providers.into_iter().filter(|provider| provider.private.allowed_sip_ips.has_every_address());
     Ok(open
         .map(|provider| OpenProvider {
             provider: provider.id,
             name: provider.public.name,
-            allowed_sip_ips: provider.private.allowed_sip_ips,
+            allowed_sip_ips: provider.private.allowed_sip_ips.texts().to_vec(),
             warning: if provider.private.sip.is_some() { WITH_PASSWORD } else { WITHOUT_PASSWORD },
         })
         .collect())

@@ -44,10 +44,7 @@ pub fn forwarded(data: &[u8]) {
         headers.append(&name, HeaderValue::from_static(appended));
         assert_eq!(proxies.client(proxy, &headers).to_string(), "198.51.100.7", "on a line of its own");
         let list = [data, b", ", appended.as_bytes()].concat();
-        let is_text = list.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
         headers.insert(&name, HeaderValue::from_bytes(&list).unwrap());
-        // A line that is no text hides its hops.
-        let expected = if is_text { "198.51.100.7" } else { "10.0.0.1" };
-        assert_eq!(proxies.client(proxy, &headers).to_string(), expected, "on the same line");
+        assert_eq!(proxies.client(proxy, &headers).to_string(), "198.51.100.7", "on the same line");
     }
 }

@@ -89,7 +89,7 @@ async fn every_committed_change_is_notified_at_least_once_and_in_order_although_
         ["--database", database.to_str().unwrap(), "--api-key", KEY, "--callback-secret", "secret"];
     let arguments = [&arguments[..], &["--allow-loopback-callbacks"]].concat();
 
-    let binary = Binary::start(&arguments);
+    let mut binary = Binary::start(&arguments);
     let api = Api::new(&binary.base, KEY);
     let mut trunks = Vec::new();
     for number in 0..TRUNKS_AT_ONCE {
@@ -98,11 +98,9 @@ async fn every_committed_change_is_notified_at_least_once_and_in_order_although_
         assert_eq!(created.status, 201, "{}", created.text);
         trunks.push(Changed { id: created.id(), committed: 0 });
     }
-    let mut running = Some(binary);
     for round in 0..kills {
-        let binary = running.take().unwrap_or_else(|| Binary::start(&arguments));
         let acknowledged = work_until_killed(binary, &base, &trunks, 20 + (round * 7) % 30).await;
-        let binary = Binary::start(&arguments);
+        binary = Binary::start(&arguments);
         let api = Api::new(&binary.base, KEY);
         for (trunk, acknowledged) in trunks.iter_mut().zip(acknowledged) {
             let there = api.get(&format!("{TRUNKS}/{}", trunk.id)).await.at("/data/attributes/callback_url");
@@ -115,7 +113,6 @@ async fn every_committed_change_is_notified_at_least_once_and_in_order_although_
                 trunk.committed
             );
         }
-        running = Some(binary);
     }
 
     let changes: usize = trunks.iter().map(|trunk| trunk.committed).sum();
@@ -134,5 +131,5 @@ async fn every_committed_change_is_notified_at_least_once_and_in_order_although_
     }
     println!("{kills} kills, {changes} changes committed, {first} notified, {again} of them more than once");
     assert!(changes >= kills * 20, "the kills came while there was work");
-    assert_eq!(running.unwrap().terminate(), Some(0));
+    assert_eq!(binary.terminate(), Some(0));
 }

@@ -1,12 +1,14 @@
 //! The database goes away and comes back, while both servers run.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{Pair, body, listed, nodes, until_admitted};
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
 use crate::sip::uac::Call;
 use crate::support::api::{Answer, Api};
-use crate::support::postgres::Postgres;
+use crate::support::postgres::Server;
 
 /// Asks for a health endpoint.
 async fn health(edge: &Edge, path: &str) -> u16 {
@@ -28,7 +30,7 @@ fn is_away(answer: &Answer) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_servers_refuse_while_the_database_is_away_and_serve_again_without_a_restart() {
-    let postgres = Postgres::start();
+    let postgres = Arc::new(Server::start());
     let mut pair = Pair::start_on(&postgres).await;
     let trunk = pair.trunk(json!({})).await;
     for edge in [&pair.one, &pair.other] {
@@ -50,7 +52,7 @@ async fn both_servers_refuse_while_the_database_is_away_and_serve_again_without_
         }
     }
 
-    postgres.boot();
+    postgres.boot("");
     for edge in [&pair.one, &pair.other] {
         until_ready(edge, 200).await;
     }

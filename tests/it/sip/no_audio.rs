@@ -1,7 +1,6 @@
 //! The media of calls in records, in the list of active calls and in the log, and why a call has no audio.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
@@ -307,34 +306,6 @@ async fn a_name_in_the_description_that_has_no_address_is_named_whether_packets_
             if sent == 0 { "no RTP packet arrived at 127.0.0.1:" } else { "; RTP comes from 127." };
         states(&edge, &trunk, call, &packets(sent), &[&named, of_packets]).await;
     }
-}
-
-/// A socket on a port of services; `None` if the system does not let this process have one.
-async fn socket_on_a_port_of_services(ip: IpAddr) -> Option<UdpSocket> {
-    for port in (512..1024).rev() {
-        match UdpSocket::bind((ip, port)).await {
-            Ok(socket) => return Some(socket),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
-            Err(_taken) => {}
-        }
-    }
-    panic!("every port is taken");
-}
-
-#[tokio::test]
-async fn a_port_of_services_that_media_comes_from_is_named_where_rtp_is_symmetric() {
-    let edge = Edge::start().await;
-    let trunk = edge.trunk(json!({ "force_symmetric_rtp": true })).await;
-    let mut call = new_call(&edge).await;
-    let Some(media) = socket_on_a_port_of_services(call.uac.local.ip()).await else {
-        // Some systems keep these ports for root. The sentence itself has a test without sockets.
-        return;
-    };
-    call.media = media;
-    let from = call.media.local_addr().unwrap();
-    let words = format!("RTP comes from {from}, and nothing is sent there: a port below 1024");
-    // Of a port that may receive media, five packets are enough.
-    states(&edge, &trunk, call, &packets(6), &[&words]).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use didww_types::Timestamp;
 use trunk_rules::carrier::{Cause, reason_phrase};
 
-use super::{CANCELLED, Call, ending};
+use super::Call;
+use super::endings::{CANCELLED, ending};
 use crate::record::Ending;
 use crate::stack::{Incoming, InviteEvent};
 

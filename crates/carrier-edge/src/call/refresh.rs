@@ -6,8 +6,9 @@ use sip_transport::session_timer::{Session, TimerHeaders};
 use tokio::sync::oneshot;
 use trunk_rules::carrier::Cause;
 
+use super::Call;
+use super::endings::ending;
 use super::pending_refresh::PendingRefresh;
-use super::{Call, ending};
 use crate::record::Ending;
 use crate::stack::FinalResponse;
 

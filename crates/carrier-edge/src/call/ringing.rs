@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Call;
+use super::endings::{CANCELLED, ending};
 use super::reliable::{self, Due, Reliable};
 use super::requests::respond_in_background;
-use super::{CANCELLED, Call, ending};
 use crate::attempt_log::refused_in_call;
 use crate::call_event::CallEvent;
 use crate::far_end::{Outcome, Then};

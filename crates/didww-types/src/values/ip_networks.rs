@@ -75,6 +75,11 @@ impl IpNetworks {
     pub fn contains(&self, address: IpAddr) -> bool {
         self.networks().any(|network| network.contains(address))
     }
+
+    /// Whether one of the networks is that of all addresses, of IPv4 or of IPv6.
+    pub fn has_every_address(&self) -> bool {
+        self.networks().any(|network| network.prefix() == 0)
+    }
 }
 
 fn error(given: String, violation: Violation) -> ValueError {
@@ -130,5 +135,17 @@ impl Attribute for IpNetworks {
             .map(|item| item.as_str().and_then(normalised_network).map(|n| Value::String(n.to_string())))
             .collect();
         networks.map(Value::Array).ok_or_else(|| Violation::Invalid.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_all_addresses_is_recognised_and_no_smaller_one() {
+        let has_all = |networks: &[&str]| IpNetworks::parse(networks).unwrap().has_every_address();
+        assert!(has_all(&["203.0.113.7/32", "0.0.0.0/0"]) && has_all(&["::/0"]) && has_all(&["10.0.0.0/0"]));
+        assert!(!has_all(&["10.0.0.0/10", "203.0.113.0/30", "0.0.0.0", "2001:db8::/40"]) && !has_all(&[]));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the headers of RTP packets (RFC 3550 §5.1), and tells RTCP from RTP.
+//! Reads the headers of RTP packets (RFC 3550 §5.1), and distinguishes RTCP from RTP.
 
 /// The length of the header without its optional parts, in bytes.
 const HEADER_BYTES: usize = 12;

@@ -69,7 +69,7 @@ impl Rules for VoiceOutTrunk {
             return None;
         }
         let method = VoiceOutTrunkPartial::from_attributes(attributes).ok()?.authentication_method?;
-        let is_open = method.allowed_sip_ips()?.networks().any(|network| network.prefix() == 0);
+        let is_open = method.allowed_sip_ips()?.has_every_address();
         match method {
             AuthenticationMethod::IpOnly(_) if is_open => {
                 Some("the trunk takes calls from any address, without a password")

@@ -102,8 +102,8 @@ fn limit_of_one(hosts: usize) -> Duration {
     if hosts < 2 { CONNECT_LIMIT } else { CONNECT_LIMIT / u32::try_from(hosts + 1).unwrap_or(u32::MAX) }
 }
 
-/// Sets the time limit of statements that are no part of a transaction with its own. A pooler may give the setting to other
-/// connections of the same user and database, which have it anyway; nothing depends on it, since the client has a limit too.
+/// Sets the time limit of statements that are no part of a transaction with its own. A pooler may pass the setting on to
+/// other connections of the same user and database, which have it anyway; nothing depends on it, since the client has a limit too.
 async fn limit_statements(client: &Client) -> Result<(), HookError> {
     let set = format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis());
     client.batch_execute(&set).await.map_err(HookError::Backend)

@@ -17,7 +17,7 @@ use crate::{Answer, IdempotencyKey, IdempotencyKeys, KeptResponse, KeyUse, Store
 /// How often it is tried to use a key that others use and delete meanwhile.
 const ATTEMPTS: u32 = 5;
 
-/// Stores the use of a key that nobody used, and counts it.
+/// Stores the first use of a key, and counts it.
 const INSERT: &str = "WITH used AS (\
          INSERT INTO idempotency_key (scope, digest, number, fingerprint, request, used_at) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, digest) DO NOTHING RETURNING 1) \

@@ -1,6 +1,6 @@
 //! The nodes of the database.
 //!
-//! The row of a node is locked by whoever changes it, so a heartbeat and a takeover follow each other: a node that was taken
+//! Each change of a node locks its row, so a heartbeat and a takeover follow each other: a node that was taken
 //! over has no further heartbeat, and one that had a heartbeat since it was read is not taken over.
 
 use didww_types::Timestamp;

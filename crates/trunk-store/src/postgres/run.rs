@@ -8,15 +8,16 @@
 //! connection is closed then.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, PoolError, TimeoutType};
 use service_base::clock::Stopwatch;
+use tokio::sync::OwnedRwLockReadGuard;
 use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
+use super::statements::{Kept, Reading, Statements, Writing};
 use super::transaction::{Announcement, Ending, Transaction};
 use super::{Node, change_rows, idempotency, quotas, records};
 use crate::idempotency::KeyUse;
@@ -39,9 +40,6 @@ const ATTEMPTS: u32 = 20;
 /// How often a read or transaction is repeated because its connection broke: a restart of the server breaks all of the
 /// pool, and each is found out once.
 const RECONNECTS: u32 = 3;
-
-/// The future of the statements of a read or transaction.
-pub(super) type Statements<'a, T> = Pin<Box<dyn Future<Output = Done<T>> + Send + 'a>>;
 
 /// A connection of the pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
 struct Connection(Option<Object>);
@@ -90,29 +88,12 @@ impl Node {
     pub(super) async fn read<A, T, F>(&self, arguments: A, read: F) -> Result<T, StoreError>
     where
         A: Send + Sync,
-        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T>,
+        T: Send,
+        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
-        let attempts = async {
-            let mut reconnects = 0;
-            loop {
-                let connection = Connection(Some(self.connection().await?));
-                let Some(client) = &connection.0 else { return Err(closed()) };
-                match read(client, &arguments).await {
-                    Ok(found) => {
-                        connection.give_back();
-                        return Ok(found);
-                    }
-                    Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
-                    Err(failure) => {
-                        if !failure.is_broken() {
-                            connection.give_back();
-                        }
-                        return Err(failure.into_store_error(false));
-                    }
-                }
-            }
-        };
-        tokio::time::timeout(READ_LIMIT, attempts).await.unwrap_or(Err(StoreError::TooLong))
+        let read = Kept::new(arguments, read);
+        self.read_within(READ_LIMIT, None, &read).await?;
+        read.take()
     }
 
     /// Runs a read whose cost grows with the data, when it is the asker's turn. Its statements see one state of the database.
@@ -124,8 +105,10 @@ impl Node {
     ) -> Result<T, StoreError>
     where
         A: Send + Sync,
-        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T>,
+        T: Send,
+        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
+        let read = Kept::new(arguments, read);
         let _turn = self.turns.wait(asker).await?;
         let limit = self.limits.time;
         let begin = format!(
@@ -133,34 +116,48 @@ impl Node {
              SET LOCAL idle_in_transaction_session_timeout = {0}",
             limit.as_millis().max(1)
         );
-        let attempts = async {
-            let mut reconnects = 0;
-            loop {
-                let connection = Connection(Some(self.connection().await?));
-                let Some(client) = &connection.0 else { return Err(closed()) };
-                let statements = async {
-                    client.batch_execute(&begin).await?;
-                    read(client, &arguments).await
-                };
-                match statements.await {
-                    Ok(found) => {
-                        if client.batch_execute("COMMIT").await.is_ok() {
-                            connection.give_back();
-                        }
-                        return Ok(found);
-                    }
-                    Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
-                    Err(failure) => {
-                        if !failure.is_broken() && client.batch_execute("ROLLBACK").await.is_ok() {
-                            connection.give_back();
-                        }
-                        return Err(failure.into_store_error(false));
-                    }
-                }
-            }
-        };
         // What the server needs for the last statement is not its time alone.
-        tokio::time::timeout(limit + limit / 2, attempts).await.unwrap_or(Err(StoreError::TooLong))
+        self.read_within(limit + limit / 2, Some(&begin), &read).await?;
+        read.take()
+    }
+
+    async fn read_within(
+        &self,
+        limit: Duration,
+        begin: Option<&str>,
+        read: &dyn Reading,
+    ) -> Result<(), StoreError> {
+        let attempts = self.attempt_reads(begin, read);
+        tokio::time::timeout(limit, attempts).await.unwrap_or(Err(StoreError::TooLong))
+    }
+
+    /// Reads, in a transaction if there is a statement that begins it, until the connection stays.
+    async fn attempt_reads(&self, begin: Option<&str>, read: &dyn Reading) -> Result<(), StoreError> {
+        let mut reconnects = 0;
+        loop {
+            let connection = Connection(Some(self.connection().await?));
+            let Some(client) = &connection.0 else { return Err(closed()) };
+            let statements = async {
+                if let Some(begin) = begin {
+                    client.batch_execute(begin).await?;
+                }
+                read.run(client).await
+            };
+            let outcome = statements.await;
+            let is_usable = match &outcome {
+                Err(failure) if failure.is_broken() => false,
+                _ if begin.is_none() => true,
+                Ok(()) => client.batch_execute("COMMIT").await.is_ok(),
+                Err(_) => client.batch_execute("ROLLBACK").await.is_ok(),
+            };
+            if is_usable {
+                connection.give_back();
+            }
+            match outcome {
+                Err(failure) if failure.is_broken() && reconnects < RECONNECTS => reconnects += 1,
+                outcome => return outcome.map_err(|failure| failure.into_store_error(false)),
+            }
+        }
     }
 
     /// Runs a transaction, which is durable and known to this node when it is answered. It is completed even if the answer is
@@ -188,33 +185,41 @@ impl Node {
     {
         // A store that is closed waits for the writes that have begun.
         let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
+        let written = Arc::new(Kept::new(arguments, write));
         let (node, used) = (Arc::clone(self), KeyUse::current());
-        let written = tokio::spawn(async move {
-            let outcome = node.run(limit, used.as_ref(), &arguments, &write).await;
-            drop(open);
-            outcome
-        });
-        Answer::later(async move { written.await.unwrap_or(Err(StoreError::Unknown)) })
+        let run =
+            tokio::spawn(node.run_to_the_end(open, limit, used, Arc::clone(&written) as Arc<dyn Writing>));
+        Answer::later(async move {
+            run.await.unwrap_or(Err(StoreError::Unknown))?;
+            written.take()
+        })
     }
 
-    async fn run<A, T, F>(
+    async fn run_to_the_end(
+        self: Arc<Self>,
+        open: OwnedRwLockReadGuard<()>,
+        limit: Duration,
+        used: Option<KeyUse>,
+        write: Arc<dyn Writing>,
+    ) -> Result<(), StoreError> {
+        let outcome = self.run(limit, used.as_ref(), &*write).await;
+        drop(open);
+        outcome
+    }
+
+    async fn run(
         &self,
         limit: Duration,
         used: Option<&KeyUse>,
-        arguments: &A,
-        write: &F,
-    ) -> Result<T, StoreError>
-    where
-        A: Sync,
-        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Sync,
-    {
+        write: &dyn Writing,
+    ) -> Result<(), StoreError> {
         let since = Stopwatch::start();
         let (mut attempts, mut reconnects, mut is_exact) = (0, 0, false);
         loop {
             let connection = Connection(Some(self.connection().await?));
             attempts += 1;
-            match self.attempt(connection, limit, is_exact, (used, arguments, write)).await {
-                Ok(written) => return Ok(written),
+            match self.attempt(connection, limit, is_exact, used, write).await {
+                Ok(()) => return Ok(()),
                 Err(Failure::NearQuota) if !is_exact => is_exact = true,
                 Err(failure)
                     if failure.is_lost_race() && attempts < ATTEMPTS && since.elapsed() < WRITE_BUDGET =>
@@ -232,17 +237,14 @@ impl Node {
     }
 
     /// Runs a transaction once. Every failure means that nothing was done, but [`StoreError::Unknown`].
-    async fn attempt<A, T, F>(
+    async fn attempt(
         &self,
         connection: Connection,
         limit: Duration,
         is_exact: bool,
-        (used, arguments, write): (Option<&KeyUse>, &A, &F),
-    ) -> Done<T>
-    where
-        A: Sync,
-        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Sync,
-    {
+        used: Option<&KeyUse>,
+        write: &dyn Writing,
+    ) -> Done<()> {
         let Some(object) = &connection.0 else { return Err(closed().into()) };
         let client: &Client = object;
         let transaction = Transaction::new(client, self, is_exact);
@@ -252,22 +254,22 @@ impl Node {
                 limit.as_millis()
             );
             client.batch_execute(&begin).await?;
-            let written = write(&transaction, arguments).await?;
+            write.run(&transaction).await?;
             // After the work: it is what fails more often.
             if let Some(used) = used {
                 idempotency::claim(&transaction, used).await?;
             }
-            Ok(written)
+            Ok(())
         };
         let outcome = tokio::time::timeout(limit + limit / 2, statements).await;
         let (schedules, ending) = (transaction.schedules(), transaction.take_ending());
         drop(transaction);
         let finished = match outcome.unwrap_or(Err(Failure::Refused(StoreError::Overloaded))) {
-            Ok(written) => self.finish(client, ending).await.map(|()| written),
+            Ok(()) => self.finish(client, ending).await,
             Err(failure) => Err(failure),
         };
         let is_usable = match &finished {
-            Ok(_) => true,
+            Ok(()) => true,
             Err(Failure::Refused(StoreError::Unknown)) => false,
             Err(failure) => !failure.is_broken() && is_answered(client.batch_execute("ROLLBACK")).await,
         };
@@ -280,7 +282,7 @@ impl Node {
         finished
     }
 
-    /// Ends a transaction: counts, tells the other nodes, commits, and adds what was changed to the feed of this node. The
+    /// Ends a transaction: counts, announces to the other nodes, commits, and adds what was changed to the feed of this node. The
     /// statements are sent together with the commit, which does nothing if one of them fails.
     async fn finish(&self, client: &Client, ending: Ending) -> Done<()> {
         let Ending { mut announced, counted, guards } = ending;

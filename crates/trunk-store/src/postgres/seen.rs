@@ -10,7 +10,7 @@ pub(super) const REMEMBERED: Duration = Duration::from_secs(30);
 /// How long rows are kept, in microseconds.
 pub(super) const KEPT: i64 = 60_000_000;
 
-/// What tells a row from all others: the node that wrote it, and a number of that node.
+/// What distinguishes a row from all others: the node that wrote it, and a number of that node.
 pub(super) type RowId = (i64, i64);
 
 /// What is in the feed of this node already.

@@ -1,4 +1,4 @@
-//! A transaction of a write, and what it collects for its end: what it tells every node, and the numbers of records.
+//! A transaction of a write, and what it collects for its end: what every node learns, and the numbers of records.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -149,7 +149,7 @@ async fn what_a_node_writes_after_another_one_reset_an_account_stays_in_the_copi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
-    let server: &'static Server = Box::leak(Box::new(Server::start("")));
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
     let parameters = server.parameters("postgres");
     let store = PostgresStore::open(PostgresOptions::new(parameters)).await.unwrap();
     let owner = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap();

@@ -159,7 +159,7 @@ fn certificates(server: &Server) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_must_prove_what_the_address_asks_for() {
-    let server: &'static Server = Box::leak(Box::new(Server::start("")));
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
     certificates(server);
     server.stop();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use didww_types::values::IpNetworks;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub(crate) struct CarrierTrunk {
     /// The credentials for the carrier's SIP challenges.
     pub(crate) sip: Option<SipCredentials>,
     /// The networks from which it takes calls; empty if that is not known, or if it is one of this server's own.
-    pub(crate) allowed_sip_ips: Vec<String>,
+    pub(crate) allowed_sip_ips: IpNetworks,
     /// Deletes what the setup created at the carrier. Nothing happens until it is awaited.
     pub(crate) undo: BoxFuture<'static, ()>,
 }
@@ -39,7 +40,7 @@ pub(crate) struct TrunkNotes {
     /// Members of the provider's metadata: the carrier's ids and names.
     pub(crate) metadata: BTreeMap<String, Value>,
     /// The networks from which the trunk takes calls; empty if that is not known, or if it is one of this server's own.
-    pub(crate) allowed_sip_ips: Vec<String>,
+    pub(crate) allowed_sip_ips: IpNetworks,
 }
 
 /// Why a setup failed. What it had created at the carrier is already deleted, as far as that was possible.

@@ -53,7 +53,7 @@ pub(super) async fn set_up(setup: &ProviderSetup, platform: &Platform) -> Result
     let hostname = if is_own && !platform.config.maps(HOST) { EDGE_HOST } else { HOST };
     let TrunkLogin { sip, trunk: notes } = login(&trunk, base_url(&setup.credentials));
     let TrunkNotes { tech_prefix, metadata, allowed_sip_ips } = notes.unwrap_or_default();
-    let allowed_sip_ips = if is_own { Vec::new() } else { allowed_sip_ips };
+    let allowed_sip_ips = if is_own { IpNetworks::default() } else { allowed_sip_ips };
     Ok(CarrierTrunk { hostname, tech_prefix, metadata, sip, allowed_sip_ips, undo })
 }
 
@@ -82,14 +82,14 @@ pub(super) async fn read_login(
     let mut login = login(&trunk, &base);
     let is_own = own_trunk::is_served_here(platform, &credentials.api_key, trunk.id.as_str()).await;
     if let Some(notes) = login.trunk.as_mut().filter(|_| is_own) {
-        notes.allowed_sip_ips.clear();
+        notes.allowed_sip_ips = IpNetworks::default();
     }
     Ok(login)
 }
 
 /// Logs that a trunk which exists already takes calls from any address.
 fn warn_if_open(name: &str, trunk: &VoiceOutTrunk) {
-    if allowed_sip_ips(trunk).networks().any(|network| network.prefix() == 0) {
+    if allowed_sip_ips(trunk).has_every_address() {
         tracing::warn!(
             name,
             trunk = trunk.id.as_str(),
@@ -123,7 +123,7 @@ fn login(trunk: &VoiceOutTrunk, base: &str) -> TrunkLogin {
             (TRUNK_NAME, trunk.name.clone()),
             (BASE_URL, base.to_owned()),
         ]),
-        allowed_sip_ips: allowed_sip_ips(trunk).texts().to_vec(),
+        allowed_sip_ips: allowed_sip_ips(trunk),
     };
     let sip = trunk.credentials().map(|(username, password)| SipCredentials {
         username: username.to_owned(),

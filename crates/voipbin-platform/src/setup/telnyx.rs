@@ -8,6 +8,7 @@ mod client;
 
 use std::collections::BTreeMap;
 
+use didww_types::values::IpNetworks;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use service_base::ids::Ids;
@@ -57,7 +58,7 @@ pub(super) async fn set_up(
                 metadata,
                 sip: Some(sip),
                 // Telnyx's API does not state it.
-                allowed_sip_ips: Vec::new(),
+                allowed_sip_ips: IpNetworks::default(),
                 undo: transaction.undo().boxed(),
             });
         }

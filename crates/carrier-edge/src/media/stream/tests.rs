@@ -1,10 +1,9 @@
-use didww_types::Resource as _;
-use didww_types::resources::VoiceOutTrunk;
 use serde_json::{Value, json};
 use service_base::net::Use;
-use trunk_rules::carrier::{AccountDids, MediaHost, Settings, TrunkLinks, negotiate};
+use trunk_rules::carrier::{MediaHost, Settings, negotiate};
 
 use super::*;
+use crate::test_trunk::trunk;
 
 const CALLER: &str = "127.0.0.9:4000";
 
@@ -14,27 +13,6 @@ fn at(text: &str) -> SocketAddr {
 
 fn now() -> Timestamp {
     Timestamp::from_unix_millis(0)
-}
-
-fn trunk(further: &Value) -> Arc<TrunkTerms> {
-    let mut attributes = json!({
-        "name": "trunk", "status": "active", "on_cli_mismatch_action": "reject_call",
-        "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": false, "threshold_reached": false,
-        "media_encryption_mode": "disabled", "default_dst_action": "allow_all", "dst_prefixes": [],
-        "rtp_ping": true, "force_symmetric_rtp": false,
-        "authentication_method": {
-            "type": "ip_only", "attributes": { "allowed_sip_ips": ["127.0.0.0/8"], "tech_prefix": null }
-        }
-    });
-    for (name, value) in further.as_object().unwrap() {
-        attributes[name] = value.clone();
-    }
-    let object = json!({
-        "type": "voice_out_trunks", "id": "t", "attributes": attributes, "meta": { "spent_amount": "0" }
-    });
-    let trunk = VoiceOutTrunk::decode(serde_json::from_value(object).unwrap()).unwrap();
-    let dids = Arc::new(AccountDids::new([]));
-    Arc::new(TrunkTerms::new(&trunk, &TrunkLinks::default(), "1".into(), &dids, "realm").unwrap())
 }
 
 fn media(payload_type: u8) -> Media {
@@ -245,6 +223,22 @@ fn a_few_sources_of_packets_that_are_dropped_are_named_and_all_packets_are_count
     let named: Vec<IpAddr> = (10..18).map(|host| IpAddr::from([127, 0, 0, host])).collect();
     assert_eq!((facts.dropped.source, &facts.dropped_from), (40, &named));
     assert_eq!((facts.received.packets, facts.first_source), (0, None));
+}
+
+#[test]
+fn a_port_of_services_that_media_comes_from_is_named_where_rtp_is_symmetric() {
+    let mut stage = Stage::of(CALLER, &json!({ "force_symmetric_rtp": true }));
+    // Of a port that may receive media, five packets are enough.
+    for _ in 0..6 {
+        assert_eq!(stage.echoes("127.0.0.9:1023"), None);
+    }
+    let said = stage.no_audio().unwrap();
+    let words = "RTP comes from 127.0.0.9:1023, and nothing is sent there: a port below 1024";
+    assert!(said.contains(words), "{said}");
+    for _ in 0..6 {
+        stage.echoes("127.0.0.9:1024");
+    }
+    assert_eq!(stage.echoes("127.0.0.9:1024"), Some(at("127.0.0.9:1024")));
 }
 
 #[test]
