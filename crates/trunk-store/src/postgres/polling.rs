@@ -274,10 +274,8 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
     }
     if all {
         node.known.load(client).await?;
-    } else {
-        for account in accounts {
-            node.known.load_account(client, account).await?;
-        }
+    } else if !accounts.is_empty() {
+        node.known.load_accounts(client, &accounts).await?;
     }
     let follows_records = node.feed.follows_records();
     let numbers: Vec<i64> =
