@@ -97,8 +97,13 @@ impl Directory {
 
     /// Removes one account or all accounts, and their keys.
     pub(crate) fn remove(&mut self, account: Option<i64>) {
-        self.accounts.retain(|number, _| account.is_some_and(|removed| removed != *number));
-        self.keys.retain(|_, key| account.is_some_and(|removed| removed != key.account));
+        self.remove_all(|number| account.is_none_or(|removed| removed == number));
+    }
+
+    /// Removes accounts, and their keys. It costs a look at every key, however many accounts are removed.
+    pub(crate) fn remove_all(&mut self, is_removed: impl Fn(i64) -> bool) {
+        self.accounts.retain(|number, _| !is_removed(*number));
+        self.keys.retain(|_, key| !is_removed(key.account));
         self.ids.retain(|_, digest| self.keys.contains_key(digest));
     }
 }

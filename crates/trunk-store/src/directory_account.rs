@@ -1,19 +1,25 @@
-//! The replacement of one account in a directory, which other nodes changed.
+//! Accounts in a directory, which other nodes changed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::account::{Account, ApiKey};
 use crate::directory::{Directory, DirectoryKey};
 
 impl Directory {
-    /// Replaces what is known of one account. `None` removes it and its keys.
-    pub(crate) fn replace(&mut self, number: i64, found: Option<(Arc<Account>, Vec<ApiKey>)>) {
-        self.remove(Some(number));
-        if let Some((account, keys)) = found {
+    /// Adds accounts with their keys.
+    pub(crate) fn put_all(&mut self, found: Vec<(Arc<Account>, Vec<ApiKey>)>) {
+        for (account, keys) in found {
             self.put(&account);
             for key in keys {
-                self.put_key(key.digest, DirectoryKey::of(number, &key));
+                self.put_key(key.digest, DirectoryKey::of(account.number, &key));
             }
         }
+    }
+
+    /// Replaces what is known of some accounts. Those that were not found are removed with their keys.
+    pub(crate) fn replace(&mut self, numbers: &HashSet<i64>, found: Vec<(Arc<Account>, Vec<ApiKey>)>) {
+        self.remove_all(|number| numbers.contains(&number));
+        self.put_all(found);
     }
 }

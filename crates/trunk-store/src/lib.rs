@@ -48,6 +48,7 @@ mod index_key;
 mod job;
 mod limits;
 mod list_cache;
+mod list_plan;
 mod node;
 mod outbox;
 #[cfg(feature = "postgres")]

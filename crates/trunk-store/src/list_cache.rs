@@ -54,6 +54,12 @@ impl CachedList {
 }
 
 impl ListCache {
+    /// Removes all lists: another database may have the same numbers of changes for other ones.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).lists.clear();
+    }
+
     /// Returns the whole list of a query, if it is cached for this number of changes.
     pub(crate) fn get(&self, query: &ListQuery, changes: i64) -> Option<Arc<[i64]>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

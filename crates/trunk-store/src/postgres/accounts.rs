@@ -21,28 +21,31 @@ const ACCOUNT_COLUMNS: &str = "number, id, name, version, features, rate_limit, 
 /// The columns that [`api_key`] reads.
 const KEY_COLUMNS: &str = "id, digest, created_at, addresses, environment, account";
 
-/// Reads one account with its keys, or all of them.
-pub(super) async fn load(client: &Client, number: Option<i64>) -> Done<Vec<(Arc<Account>, Vec<ApiKey>)>> {
-    let accounts = format!(
-        "SELECT {ACCOUNT_COLUMNS} FROM account WHERE $1::int8 IS NULL OR number = $1 ORDER BY number"
+/// Reads accounts with their keys: those with these numbers that exist, or all of them.
+pub(super) async fn load(client: &Client, numbers: Option<&[i64]>) -> Done<Vec<(Arc<Account>, Vec<ApiKey>)>> {
+    let select = format!(
+        "SELECT {KEY_COLUMNS} FROM api_key WHERE $1::int8[] IS NULL OR account = ANY($1) ORDER BY created_at, id"
     );
-    let keys = format!(
-        "SELECT {KEY_COLUMNS} FROM api_key WHERE $1::int8 IS NULL OR account = $1 ORDER BY created_at, id"
-    );
-    let parameters: [Parameter<'_>; 1] = [(&number, Type::INT8)];
+    let parameters: [Parameter<'_>; 1] = [(&numbers, Type::INT8_ARRAY)];
     // One after the other: a key that is read has its account, or it was removed meanwhile.
-    let key_rows = client.query_typed(&keys, &parameters).await?;
     let mut keys: BTreeMap<i64, Vec<ApiKey>> = BTreeMap::new();
-    for row in &key_rows {
+    for row in &client.query_typed(&select, &parameters).await? {
         keys.entry(row.try_get(5)?).or_default().push(api_key(row)?);
     }
-    let accounts = client.query_typed(&accounts, &parameters).await?;
-    let with_keys = |row: &Row| {
-        let account = account(row)?;
+    let with_keys = |account: Arc<Account>| {
         let keys = keys.remove(&account.number).unwrap_or_default();
-        Ok((Arc::new(account), keys))
+        (account, keys)
     };
-    accounts.iter().map(with_keys).collect()
+    Ok(read(client, numbers).await?.into_iter().map(with_keys).collect())
+}
+
+/// Reads accounts: those with these numbers that exist, or all of them.
+async fn read(client: &Client, numbers: Option<&[i64]>) -> Done<Vec<Arc<Account>>> {
+    let select = format!(
+        "SELECT {ACCOUNT_COLUMNS} FROM account WHERE $1::int8[] IS NULL OR number = ANY($1) ORDER BY number"
+    );
+    let rows = client.query_typed(&select, &[(&numbers, Type::INT8_ARRAY)]).await?;
+    rows.iter().map(|row| account(row).map(Arc::new)).collect()
 }
 
 fn account(row: &Row) -> Done<Account> {
@@ -243,11 +246,7 @@ impl Accounts for PostgresStore {
 
     /// From the database: who lists accounts may have created one on another node just now.
     fn accounts(&self) -> Answer<'_, Vec<Arc<Account>>> {
-        Answer::later(self.node.read((), |client, ()| {
-            Box::pin(async move {
-                Ok(load(client, None).await?.into_iter().map(|(account, _)| account).collect())
-            })
-        }))
+        Answer::later(self.node.read((), |client, ()| Box::pin(read(client, None))))
     }
 
     fn account(&self, id: Uuid) -> Answer<'_, Option<Arc<Account>>> {

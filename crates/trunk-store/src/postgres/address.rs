@@ -34,13 +34,15 @@ impl Address {
         let (rest, settings) = split(text);
         let setting =
             |name: &str| settings.iter().rfind(|(of, _)| of == name).map(|(_, value)| value.as_str());
+        let roots = setting("sslrootcert");
         let proof = match setting("sslmode") {
+            None if roots == Some("system") => Proof::VerifyFull,
             None => Proof::Prefer,
             Some(name) => Proof::named(name).ok_or_else(|| {
                 format!("sslmode is `{name}`, and not disable, prefer, require, verify-ca or verify-full")
             })?,
         };
-        let tls = Tls::new(proof, setting("sslrootcert"))?;
+        let tls = Tls::new(proof, roots)?;
         let unreadable = |error: Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             cause.unwrap_or_else(|| error.to_string())
@@ -48,7 +50,7 @@ impl Address {
         let mut config: Config = rest.parse().map_err(unreadable)?;
         config.ssl_mode(proof.mode());
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_LIMIT);
+            config.connect_timeout(limit_of_one(config.get_hosts().len()));
         }
         if config.get_application_name().is_none() {
             config.application_name("trunk-server");
@@ -94,6 +96,12 @@ impl Address {
     }
 }
 
+/// The longest time of connecting to one of several hosts, so that the limit is enough for the last one if the others are
+/// silent.
+fn limit_of_one(hosts: usize) -> Duration {
+    if hosts < 2 { CONNECT_LIMIT } else { CONNECT_LIMIT / u32::try_from(hosts + 1).unwrap_or(u32::MAX) }
+}
+
 /// Sets the time limit of statements that are no part of a transaction with its own. A pooler may pass the setting on to
 /// other connections of the same user and database, which have it anyway; nothing depends on it, since the client has a limit too.
 async fn limit_statements(client: &Client) -> Result<(), HookError> {
@@ -101,40 +109,78 @@ async fn limit_statements(client: &Client) -> Result<(), HookError> {
     client.batch_execute(&set).await.map_err(HookError::Backend)
 }
 
-/// Splits off the settings that the client library does not know in all of their forms.
+/// Splits off the settings that the client library does not know in all of their forms. The rest stays as it is written.
 fn split(text: &str) -> (String, Vec<(String, String)>) {
-    let is_ours = |name: &str| matches!(name, "sslmode" | "sslrootcert");
-    if let Ok(mut url) = text.parse::<url::Url>()
-        && matches!(url.scheme(), "postgres" | "postgresql")
-    {
-        let all: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        let (ours, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| is_ours(name));
-        if ours.is_empty() {
-            return (text.to_owned(), ours);
-        }
-        url.set_query(None);
-        if !others.is_empty() {
-            url.query_pairs_mut().extend_pairs(others);
-        }
-        return (url.to_string(), ours);
-    }
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        // A host that is a folder, in which only the client library reads a URL.
-        let Some((base, query)) = text.split_once('?') else { return (text.to_owned(), Vec::new()) };
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let (ours, others): (Vec<_>, Vec<_>) = pairs.partition(|(name, _)| is_ours(name));
-        let others: Vec<String> = others.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        return (format!("{base}?{}", others.join("&")), ours);
+        split_url(text)
+    } else {
+        split_parameters(text)
     }
+}
+
+fn is_ours(name: &str) -> bool {
+    matches!(name, "sslmode" | "sslrootcert")
+}
+
+fn split_url(text: &str) -> (String, Vec<(String, String)>) {
+    // The client library takes what is before the first `@` for user and password, with any character in it.
+    let place = text.find('@').unwrap_or_default();
+    let query = text.match_indices('?').map(|(at, _)| at).find(|at| *at > place);
+    let Some((base, query)) = query.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) else {
+        return (text.to_owned(), Vec::new());
+    };
     let (mut rest, mut ours) = (Vec::new(), Vec::new());
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        match word.split_once('=') {
-            Some((name, value)) if is_ours(name) => ours.push((name.to_owned(), value.to_owned())),
-            _ => rest.push(word),
+    for pair in query.split('&') {
+        // In these URLs, unlike in forms, a plus is no space.
+        let decoded = url::form_urlencoded::parse(pair.replace('+', "%2B").as_bytes()).into_owned().next();
+        match decoded.filter(|(name, _)| is_ours(name)) {
+            Some(setting) => ours.push(setting),
+            None => rest.push(pair),
         }
     }
+    let rest = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
+    (rest, ours)
+}
+
+/// Splits parameters such as `host=db.example password='two words'`: spaces may be around `=`, and values may be in quotes.
+fn split_parameters(text: &str) -> (String, Vec<(String, String)>) {
+    let (mut rest, mut ours) = (Vec::new(), Vec::new());
+    let mut left = text.trim_start();
+    // What is no parameter is refused by the client library.
+    while let Some((name, after)) = left.split_once('=') {
+        let after = after.trim_start();
+        let (value, length) = value(after);
+        let (raw, behind) = after.split_at_checked(length).unwrap_or((after, ""));
+        if is_ours(name.trim_end()) {
+            ours.push((name.trim_end().to_owned(), value));
+        } else {
+            rest.push(format!("{}={raw}", name.trim_end()));
+        }
+        left = behind.trim_start();
+    }
+    rest.push(left.to_owned());
     (rest.join(" "), ours)
+}
+
+/// Reads the value at the beginning of a text. Returns it with the number of its bytes in the text.
+fn value(text: &str) -> (String, usize) {
+    let is_quoted = text.starts_with('\'');
+    let (mut value, mut is_escaped) = (String::new(), false);
+    for (at, character) in text.char_indices().skip(usize::from(is_quoted)) {
+        if is_escaped {
+            value.push(character);
+            is_escaped = false;
+        } else if character == '\\' {
+            is_escaped = true;
+        } else if is_quoted && character == '\'' {
+            return (value, at + 1);
+        } else if !is_quoted && character.is_whitespace() {
+            return (value, at);
+        } else {
+            value.push(character);
+        }
+    }
+    (value, text.len())
 }
 
 #[cfg(test)]
@@ -147,6 +193,7 @@ mod tests {
             "postgres://me@db.example:6432/trunk?sslmode=require&application_name=x",
             "postgresql://me@db.example:6432/trunk?application_name=x&sslmode=require",
             "host=db.example port=6432 user=me dbname=trunk application_name=x sslmode=require",
+            " host = db.example port=6432 user='me' dbname=trunk application_name=x sslmode = 'require' ",
         ] {
             let Address { config, .. } = Address::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
             let names = (config.get_user(), config.get_dbname(), config.get_application_name());
@@ -156,6 +203,47 @@ mod tests {
         let socket = Address::parse("postgres://me@%2Frun%2Fpostgresql/trunk").unwrap();
         assert_eq!(socket.config.get_dbname(), Some("trunk"));
         assert_eq!(socket.config.get_ssl_mode(), Proof::Prefer.mode());
+    }
+
+    #[test]
+    fn what_is_beside_the_settings_of_tls_stays_as_it_is_written() {
+        let url = "postgres://me:p%20w@a.example:1,b.example:2/trunk?sslmode=require&options=-c%20x%3D1%2B1";
+        let Address { config, .. } = Address::parse(url).unwrap();
+        assert_eq!((config.get_hosts().len(), config.get_ports()), (2, &[1, 2][..]));
+        assert_eq!((config.get_password(), config.get_options()), (Some(&b"p w"[..]), Some("-c x=1+1")));
+        let marked = "postgres://me:what?now@db.example/trunk?sslmode=require";
+        let Address { config, .. } = Address::parse(marked).unwrap();
+        assert_eq!(config.get_password(), Some(&b"what?now"[..]));
+        assert_eq!(config.get_ssl_mode(), Proof::Require.mode());
+        let text = r"host=db.example password='two  words sslmode=disable \' it' sslmode=require";
+        let Address { config, .. } = Address::parse(text).unwrap();
+        assert_eq!(config.get_password(), Some(&b"two  words sslmode=disable ' it"[..]));
+        assert_eq!(config.get_ssl_mode(), Proof::Require.mode());
+        let file = split(r"host=db.example sslrootcert='/a b/c++.pem'").1;
+        assert_eq!(file, [("sslrootcert".to_owned(), "/a b/c++.pem".to_owned())]);
+        assert_eq!(split("postgres://db.example/trunk?sslrootcert=/a%20b/c++.pem").1, file);
+    }
+
+    #[test]
+    fn the_certificates_of_the_system_prove_nothing_without_the_name() {
+        for weak in ["disable", "prefer", "require"] {
+            let text = format!("postgres://db.example/trunk?sslmode={weak}&sslrootcert=system");
+            let Err(why) = Address::parse(&text) else { panic!("{text} was read") };
+            assert!(why.contains("verify-full"), "{why}");
+        }
+        let strict = Address::parse("postgres://db.example/trunk?sslrootcert=system").unwrap();
+        assert_eq!(strict.config.get_ssl_mode(), Proof::VerifyFull.mode());
+    }
+
+    #[test]
+    fn the_last_of_several_hosts_is_reached_in_time_if_the_others_are_silent() {
+        let limit = |text: &str| *Address::parse(text).unwrap().config.get_connect_timeout().unwrap();
+        assert_eq!(limit("postgres://a.example/trunk"), CONNECT_LIMIT);
+        for hosts in 2..=5_u32 {
+            let names = vec!["a.example"; hosts as usize].join(",");
+            assert!(limit(&format!("postgres://{names}/trunk")) * hosts < CONNECT_LIMIT, "{hosts}");
+        }
+        assert_eq!(limit("postgres://a.example,b.example/trunk?connect_timeout=9"), Duration::from_secs(9));
     }
 
     #[test]

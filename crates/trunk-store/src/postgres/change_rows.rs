@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Node;
 use super::failure::Done;
 use super::parameter::Parameter;
-use super::seen::RowId;
+use super::seen::{KEPT, RowId};
 use super::transaction::Announcement;
 use crate::DocumentKind;
 
@@ -161,7 +161,7 @@ fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
 pub(super) struct Polled {
     /// The database's time in microseconds.
     pub(super) now: i64,
-    /// When the oldest transaction began that is in progress.
+    /// When the oldest transaction began that is in progress, at most [`KEPT`] ago.
     pub(super) oldest: i64,
     /// The rows with their positions.
     pub(super) rows: Vec<(i64, RowId, ChangeRow)>,
@@ -179,8 +179,9 @@ pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
     let parameters: [Parameter<'_>; 2] = [(&from, Type::INT8), (&most, Type::INT8)];
     let (times, rows) =
         tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
-    let now = times.try_get(0)?;
-    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now);
+    let now: i64 = times.try_get(0)?;
+    // A session of an operator may stay in its transaction. What is older than the rows that are kept is not read again.
+    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now).max(now - KEPT);
     let row = |row: &Row| -> Done<(i64, RowId, ChangeRow)> {
         let of = ChangeRow {
             what: row.try_get(2)?,

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use didww_types::{FilterTest, ResourceSpec, Step, follow, related_attribute};
+use didww_types::{FilterTest, Step, follow, related_attribute};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::symbols::Symbols;
+use crate::list_plan::{driving_condition, path, table};
 use crate::{Condition, IndexValue, ListQuery, Scope};
 
 /// A statement under construction: its parameters with their types.
@@ -114,19 +115,6 @@ pub(super) fn matching(sql: &mut Sql, symbols: &Symbols, query: &ListQuery) -> S
     // A record has an index entry for each item of a list, of which several can match.
     let distinct = if driving.is_some() { "DISTINCT " } else { "" };
     format!("SELECT {distinct}{number} AS number FROM {from} WHERE {}", conditions.join(" AND "))
-}
-
-/// Returns the position of the condition whose index selects the candidates: preferably equality of a unique attribute,
-/// then any equality, then a search in a text.
-fn driving_condition(query: &ListQuery) -> Option<usize> {
-    let rank = |condition: &Condition| match condition.test {
-        FilterTest::Equals(path) if unique(query.scope.spec, path) => Some(0),
-        FilterTest::Equals(_) => Some(1),
-        FilterTest::Contains(_) => Some(2),
-        _ => None,
-    };
-    let ranked = query.conditions.iter().enumerate().filter_map(|(index, c)| Some((rank(c)?, index)));
-    ranked.min().map(|(_, index)| index)
 }
 
 fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition, of: &str) -> String {
@@ -303,20 +291,4 @@ fn text_contains(sql: &mut Sql, text: &str, value: &IndexValue) -> String {
 
 fn any_of(tests: &[String]) -> String {
     if tests.is_empty() { "false".to_owned() } else { format!("({})", tests.join(" OR ")) }
-}
-
-fn path(condition: &Condition) -> Option<&'static str> {
-    match condition.test {
-        FilterTest::Equals(path) | FilterTest::Contains(path) => Some(path),
-        _ => None,
-    }
-}
-
-fn unique(spec: &ResourceSpec, path: &str) -> bool {
-    spec.attribute(path).is_some_and(|attribute| attribute.unique)
-}
-
-/// Returns the table with the index of an attribute or path.
-pub(super) fn table(spec: &ResourceSpec, path: &str) -> &'static str {
-    if unique(spec, path) { "unique_facet" } else { "facet" }
 }

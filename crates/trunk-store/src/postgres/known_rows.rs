@@ -1,5 +1,6 @@
 //! Reads what a node keeps in memory of accounts and keys.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use service_base::clock::Stopwatch;
@@ -27,9 +28,7 @@ impl Known {
     async fn replace(&self, client: &Client) -> Done<()> {
         let since = Stopwatch::start();
         let mut directory = Directory::default();
-        for (account, keys) in accounts::load(client, None).await? {
-            directory.replace(account.number, Some((account, keys)));
-        }
+        directory.put_all(accounts::load(client, None).await?);
         directory.put_token_keys(&token_keys::load(client).await?);
         *self.directory.write() = directory;
         self.confirm(since);
@@ -38,9 +37,15 @@ impl Known {
 
     /// Reads one account.
     pub(super) async fn load_account(&self, client: &Client, number: i64) -> Done<()> {
+        self.load_accounts(client, &HashSet::from([number])).await
+    }
+
+    /// Reads some accounts.
+    pub(super) async fn load_accounts(&self, client: &Client, numbers: &HashSet<i64>) -> Done<()> {
         let _updating = self.updating.lock().await;
-        let found = accounts::load(client, Some(number)).await?.pop();
-        self.directory.write().replace(number, found);
+        let wanted: Vec<i64> = numbers.iter().copied().collect();
+        let found = accounts::load(client, Some(wanted.as_slice())).await?;
+        self.directory.write().replace(numbers, found);
         Ok(())
     }
 }

@@ -7,16 +7,16 @@
 //!
 //! Bounds: the bytes of a page's records, the time of the read, and the size of the cache.
 
-use didww_types::FilterTest;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::Node;
 use super::failure::Done;
-use super::filters::{self, Sql, table};
+use super::filters::{self, Sql};
 use super::parameter::Parameter;
 use super::records::record;
+use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
 use crate::{Asker, ListQuery, Listing, Order, Record, StoreError};
 
 /// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is read instead.
@@ -25,19 +25,6 @@ const MAX_SKIPPED_ENTRIES: u64 = 2_000;
 const MAX_DIRECT_RECORDS: u64 = 100;
 /// The bytes of a record as they are stored.
 pub(super) const BYTES: &str = "octet_length(r.attributes) + coalesce(octet_length(r.meta), 0)";
-
-/// The numbers of a page's records, and the length of the whole list.
-struct Page {
-    numbers: Vec<i64>,
-    total: u64,
-}
-
-/// The number of records of a type in an account, and the number of changes among them.
-#[derive(Debug, Clone, Copy, Default)]
-struct RecordCount {
-    records: u64,
-    changes: i64,
-}
 
 /// Returns a page of a list.
 pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, StoreError> {
@@ -69,11 +56,6 @@ pub(super) async fn ids(node: &Node, query: ListQuery) -> Result<Vec<Uuid>, Stor
         })
     })
     .await
-}
-
-/// Whether an index has the order of a list, and so its first page costs the same however long the list is.
-fn have_index(query: &ListQuery) -> bool {
-    query.linked_from.is_none() && query.conditions.is_empty() && query.order.len() <= 1
 }
 
 /// The statement that selects numbers and places of a part of a list from the index that has its order. Its parameters are
@@ -183,10 +165,10 @@ async fn page(client: &Client, node: &Node, query: &ListQuery) -> Done<Page> {
     }
     let is_cacheable = is_cacheable(query);
     if is_cacheable && let Some(numbers) = node.lists.get(query, count.changes) {
-        return Ok(slice(&numbers, query));
+        return Ok(Page::of(&numbers, query));
     }
     let numbers = all(client, node, query).await?;
-    let page = slice(&numbers, query);
+    let page = Page::of(&numbers, query);
     if is_cacheable {
         node.lists.insert(query, count.changes, numbers);
     }
@@ -279,18 +261,4 @@ async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> 
         format!("SELECT array_agg(m.number ORDER BY {}) FROM ({matching}) m{joins}", keys.join(", "));
     let row = client.query_typed_one(&select, &sql.parameters()).await?;
     Ok(row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default())
-}
-
-/// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
-fn is_cacheable(query: &ListQuery) -> bool {
-    let linked = |condition: &crate::Condition| {
-        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_))
-    };
-    query.linked_from.is_none() && !query.conditions.iter().any(linked)
-}
-
-fn slice(numbers: &[i64], query: &ListQuery) -> Page {
-    let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let page = numbers.iter().skip(index(query.offset)).take(index(query.limit));
-    Page { numbers: page.copied().collect(), total: numbers.len() as u64 }
 }

@@ -3,12 +3,13 @@
 //! A transaction writes its rows with the database's time, as its last statement, and commits a little later; so a row may
 //! become visible after later ones were read. Each poll therefore reads again from the oldest transaction that was in
 //! progress at the last one, and drops the rows that it has seen, by their ids. The server shows only transactions of the same
-//! user; so every [`POLLS_PER_WIDE`]th poll reads again from [`OVERLAP`] before the last one, twice the longest
-//! transaction. A node marks the rows of its own writes as seen before it commits them.
+//! user; so a poll in [`WIDE_INTERVAL`] reads again from [`OVERLAP`] before the last one, twice the longest transaction. A
+//! node marks the rows of its own writes as seen before it commits them; as long as it does not know whether they are
+//! committed, each poll reads again from the first of them.
 //!
-//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit run
-//! in any order. After a lost connection it is not known what was missed, or whether another server took over with less, and
-//! every follower loads anew.
+//! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
+//! run in any order. Followers load anew when a reset comes behind later changes, when the clock was set back, and after a
+//! lost connection: it is not known then what was missed, or whether another server took over with less.
 //!
 //! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
 
@@ -40,12 +41,12 @@ const POLL_LIMIT: Duration = Duration::from_secs(2);
 const OVERLAP: i64 = 2 * ATTEMPT_LIMIT.as_micros() as i64;
 /// How far any poll reads back, in microseconds.
 const LEAST_OVERLAP: i64 = 100_000;
-/// Number of polls of which one reads back by the whole overlap.
-const POLLS_PER_WIDE: u32 = 10;
+/// Time between two polls that read back by the whole overlap.
+const WIDE_INTERVAL: Duration = Duration::from_secs(2);
 /// The time without a poll after which rows may have been deleted unread, in microseconds.
 const MAX_GAP: i64 = KEPT / 2;
-/// Number of polls between two deletions of old rows: about ten seconds.
-const POLLS_PER_PRUNE: u32 = 50;
+/// Time between two deletions of old rows.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The rows of a transaction that are about to be committed. They are taken back unless it succeeds.
 pub(super) struct Marks<'a> {
@@ -54,9 +55,10 @@ pub(super) struct Marks<'a> {
 }
 
 impl Marks<'_> {
-    /// Keeps the marks: the transaction was committed.
-    pub(super) fn keep(mut self) {
-        self.rows.clear();
+    /// Keeps the marks: the transaction was committed. `position` is the greatest one of its rows.
+    pub(super) fn keep(mut self, position: i64) {
+        let mut seen = self.node.seen();
+        seen.rows.extend(self.rows.drain(..).map(|row| (row, Some(position))));
     }
 }
 
@@ -84,7 +86,7 @@ impl Node {
     }
 
     /// Adds the effects of a transaction of this node to the feed. `position` is the greatest one of its rows. If records
-    /// were not collected for followers that came meanwhile, all load anew.
+    /// were not collected for followers that came meanwhile, or a reset is late, all load anew.
     pub(super) fn publish(&self, announced: Vec<Announcement>, position: i64, has_links: bool) {
         let (mut effects, mut deleted, mut is_complete) = (Vec::new(), Vec::new(), true);
         let follows_records = self.feed.follows_records();
@@ -115,7 +117,7 @@ impl Node {
                 | Announcement::CallEnded { .. } => {}
                 Announcement::HangUp { call } => effects.push(Committed::HangUp(call)),
                 Announcement::Reset { account, accounts } => {
-                    seen.resets.insert(account, position);
+                    is_complete &= !seen.is_late_reset(account, position);
                     effects.push(Committed::Reset { account, accounts });
                 }
             }
@@ -144,7 +146,8 @@ pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
 
 /// Polls until the task is aborted.
 pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiver<()>) {
-    let (mut client, mut polls, mut is_lost) = (Some(client), 0_u32, false);
+    let (mut client, mut is_lost) = (Some(client), false);
+    let (mut widened, mut pruned) = (Stopwatch::start(), Stopwatch::start());
     loop {
         // A notification only shortens the wait.
         if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
@@ -152,7 +155,11 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         let since = Stopwatch::start();
-        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, polls)).await;
+        let is_wide = widened.elapsed() >= WIDE_INTERVAL;
+        if is_wide {
+            widened = Stopwatch::start();
+        }
+        let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, is_wide)).await;
         match attempt {
             Ok(Ok(())) => {
                 is_lost = false;
@@ -171,10 +178,10 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                 node.report(false);
             }
         }
-        polls = polls.wrapping_add(1);
-        if polls.is_multiple_of(POLLS_PER_PRUNE)
+        if pruned.elapsed() >= PRUNE_INTERVAL
             && let Some(client) = &client
         {
+            pruned = Stopwatch::start();
             let delete = "DELETE FROM change WHERE position < $1";
             let before = node.seen().polled_at - KEPT;
             let parameters: [Parameter<'_>; 1] = [(&before, Type::INT8)];
@@ -187,51 +194,65 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
 }
 
 /// Polls once, on a new connection if there is none.
-async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, polls: u32) -> Done<()> {
+async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wide: bool) -> Done<()> {
     let client = match client {
         Some(client) => client,
         None => client.insert(node.connect().await?),
     };
     if was_lost {
-        begin(node, client).await?;
-        node.known.load(client).await?;
-        node.feed.lose();
-        return Ok(());
+        node.seen().forget();
+        node.lists.clear();
+        return begin_anew(node, client).await;
     }
     let from = {
         let seen = node.seen();
-        if polls.is_multiple_of(POLLS_PER_WIDE) { seen.wide_from } else { seen.from }
+        if is_wide { seen.wide_from } else { seen.from }
     };
     let Polled { now, oldest, rows } = read_rows(client, from).await?;
     let gap = now - node.seen().polled_at;
-    if gap > MAX_GAP || rows.len() >= MAX_ROWS {
-        begin(node, client).await?;
-        node.known.load(client).await?;
-        node.feed.lose();
-        return Ok(());
+    if gap < 0 {
+        // The positions of what was written since the clock was set back may be before those that were read.
+        node.seen().forget();
     }
-    let new: Vec<_> = {
+    if !(0..=MAX_GAP).contains(&gap) || rows.len() >= MAX_ROWS {
+        return begin_anew(node, client).await;
+    }
+    let (new, in_flight): (Vec<_>, Vec<_>) = {
         let seen = node.seen();
-        rows.iter().filter(|(_, row, _)| !seen.rows.contains_key(row)).cloned().collect()
+        let unread = rows.into_iter().filter(|(_, row, _)| !matches!(seen.rows.get(row), Some(Some(_))));
+        unread.partition(|(_, row, _)| !seen.rows.contains_key(row))
     };
     let effects = effects_of(node, client, &new).await?;
     let mut seen = node.seen();
-    for (position, row, _) in &rows {
-        seen.rows.insert(*row, Some(*position));
-    }
+    seen.rows.extend(new.iter().map(|(position, row, _)| (*row, Some(*position))));
+    // What this node has committed and does not know to be committed is read again: the marks may be taken back.
+    let unknown = in_flight.iter().filter(|(_, row, _)| !matches!(seen.rows.get(row), Some(Some(_))));
+    let oldest = unknown.map(|(position, ..)| *position).fold(oldest, i64::min);
     (seen.from, seen.wide_from) = (oldest.min(now - LEAST_OVERLAP) - 1, oldest.min(now - OVERLAP) - 1);
     seen.polled_at = now;
-    let mut write = Vec::with_capacity(effects.len());
+    let (mut write, mut is_in_order) = (Vec::with_capacity(effects.len()), true);
     for (position, number, revision, account, effect) in effects {
+        if let Committed::Reset { account, .. } = &effect {
+            is_in_order &= !seen.is_late_reset(*account, position);
+        }
         if number == 0 || seen.is_newer(account, number, revision, position) {
-            if let Committed::Reset { account, .. } = &effect {
-                seen.resets.insert(*account, position);
-            }
             write.push(effect);
         }
     }
     seen.prune();
-    node.feed.append(write.into());
+    if is_in_order {
+        node.feed.append(write.into());
+    } else {
+        node.feed.lose();
+    }
+    Ok(())
+}
+
+/// Reads everything that this node keeps, and makes its followers do so.
+async fn begin_anew(node: &Node, client: &Client) -> Done<()> {
+    begin(node, client).await?;
+    node.known.load(client).await?;
+    node.feed.lose();
     Ok(())
 }
 
@@ -253,10 +274,8 @@ async fn effects_of(node: &Node, client: &Client, rows: &[(i64, RowId, ChangeRow
     }
     if all {
         node.known.load(client).await?;
-    } else {
-        for account in accounts {
-            node.known.load_account(client, account).await?;
-        }
+    } else if !accounts.is_empty() {
+        node.known.load_accounts(client, &accounts).await?;
     }
     let follows_records = node.feed.follows_records();
     let numbers: Vec<i64> =

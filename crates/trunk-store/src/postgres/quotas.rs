@@ -57,16 +57,7 @@ pub(super) async fn read(
     let (accounts, kinds): (Vec<i64>, Vec<i64>) = counts.keys().copied().unzip();
     let parameters: [Parameter<'_>; 2] = [(&accounts, Type::INT8_ARRAY), (&kinds, Type::INT8_ARRAY)];
     if transaction.is_exact {
-        let create = format!(
-            "INSERT INTO record_count (account, kind, shard, records, changes) \
-             SELECT a, k, s, 0, 0 FROM unnest($1::int8[], $2::int8[]) AS g (a, k), generate_series(0, {}) s \
-             ORDER BY a, k, s ON CONFLICT DO NOTHING",
-            SHARDS - 1
-        );
-        transaction.execute_typed(&create, &parameters).await?;
-        let lock = "SELECT 1 FROM record_count WHERE (account, kind) IN \
-                    (SELECT * FROM unnest($1::int8[], $2::int8[])) ORDER BY account, kind, shard FOR UPDATE";
-        transaction.query_typed(lock, &parameters).await?;
+        lock(transaction, &accounts, &kinds).await?;
     }
     let select = "SELECT account, kind, sum(records)::int8 FROM record_count WHERE (account, kind) IN \
                   (SELECT * FROM unnest($1::int8[], $2::int8[])) GROUP BY account, kind";
@@ -76,8 +67,10 @@ pub(super) async fn read(
         }
     }
     for ((account, kind), count) in &mut counts {
-        count.records += transaction.counted(*account, *kind);
-        let is_near = count.added > FEW || count.records + count.added > count.quota - MARGIN;
+        // What a transaction adds at several times counts as much as what it adds at once.
+        let counted = transaction.counted(*account, *kind);
+        count.records += counted;
+        let is_near = counted + count.added > FEW || count.records + count.added > count.quota - MARGIN;
         if !transaction.is_exact && is_near && count.records < count.quota {
             return Err(Failure::NearQuota);
         }
@@ -87,6 +80,23 @@ pub(super) async fn read(
         }
     }
     Ok(Quotas(counts))
+}
+
+/// Locks all rows of the counts of these accounts and types, whether they exist already or not. No transaction that
+/// creates or deletes records of them is in progress then.
+pub(super) async fn lock(transaction: &Transaction<'_>, accounts: &[i64], kinds: &[i64]) -> Done<()> {
+    let parameters: [Parameter<'_>; 2] = [(&accounts, Type::INT8_ARRAY), (&kinds, Type::INT8_ARRAY)];
+    let create = format!(
+        "INSERT INTO record_count (account, kind, shard, records, changes) \
+         SELECT a, k, s, 0, 0 FROM unnest($1::int8[], $2::int8[]) AS g (a, k), generate_series(0, {}) s \
+         ORDER BY a, k, s ON CONFLICT DO NOTHING",
+        SHARDS - 1
+    );
+    transaction.execute_typed(&create, &parameters).await?;
+    let lock = "SELECT 1 FROM record_count WHERE (account, kind) IN \
+                (SELECT * FROM unnest($1::int8[], $2::int8[])) ORDER BY account, kind, shard FOR UPDATE";
+    transaction.query_typed(lock, &parameters).await?;
+    Ok(())
 }
 
 impl Quotas {

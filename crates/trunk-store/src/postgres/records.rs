@@ -11,7 +11,7 @@ use super::failure::Done;
 use super::parameter::Parameter;
 use super::symbols::Symbols;
 use super::transaction::{Links, Transaction};
-use super::{PostgresStore, list};
+use super::{PostgresStore, list, quotas};
 use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord};
 
 /// The columns that [`record`] reads.
@@ -163,11 +163,16 @@ async fn records_after(
 
 /// Deletes the records of one account or of all.
 pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -> Done<()> {
-    // No write of these accounts is in progress from here on: each of them changes one of the rows.
-    let lock = "SELECT 1 FROM record_count WHERE $1::int8 IS NULL OR account = $1 \
-                ORDER BY account, kind, shard FOR UPDATE";
+    // No write of these accounts is in progress from here on: each of them changes one of the rows of a count, some of
+    // which may not exist yet.
+    if let Some(account) = account {
+        let symbols = &transaction.node.symbols;
+        let kinds: Vec<i64> = symbols.registry().iter().map(|spec| symbols.kind(spec.name)).collect();
+        quotas::lock(transaction, &vec![account; kinds.len()], &kinds).await?;
+    } else {
+        transaction.execute_typed("LOCK TABLE record_count IN SHARE ROW EXCLUSIVE MODE", &[]).await?;
+    }
     let parameters: [Parameter<'_>; 1] = [(&account, Type::INT8)];
-    transaction.query_typed(lock, &parameters).await?;
     for sql in [
         "DELETE FROM link WHERE owner IN (SELECT number FROM record WHERE $1::int8 IS NULL OR account = $1)",
         "DELETE FROM link WHERE target IN (SELECT number FROM record WHERE $1::int8 IS NULL OR account = $1)",

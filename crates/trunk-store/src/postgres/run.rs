@@ -315,7 +315,7 @@ impl Node {
                 return Err(StoreError::Unknown.into());
             }
         };
-        marks.keep();
+        marks.keep(position);
         if !announced.is_empty() {
             self.announced.notify_one();
         }

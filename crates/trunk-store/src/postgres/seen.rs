@@ -22,12 +22,22 @@ pub(super) struct Seen {
     pub(super) wide_from: i64,
     /// The database's time at the last poll.
     pub(super) polled_at: i64,
-    /// The rows that a later poll may read again, with their positions: those of this node have none until a poll reads them.
+    /// The rows that a later poll may read again, with their positions or later ones: those of a transaction of this
+    /// node have none until it is known to be committed.
     pub(super) rows: HashMap<RowId, Option<i64>>,
-    /// The newest revision of each record that is in the feed, and when it was added.
-    pub(super) newest: HashMap<i64, (i64, Stopwatch)>,
+    /// What is in the feed of each record.
+    newest: HashMap<i64, Newest>,
     /// The position of the last reset of each account, and of all.
-    pub(super) resets: BTreeMap<Option<i64>, i64>,
+    resets: BTreeMap<Option<i64>, i64>,
+}
+
+/// The newest revision of a record that is in the feed.
+#[derive(Debug)]
+struct Newest {
+    revision: i64,
+    account: i64,
+    position: i64,
+    added: Stopwatch,
 }
 
 impl Seen {
@@ -37,18 +47,53 @@ impl Seen {
         if is_reset(Some(account)) || is_reset(None) {
             return false;
         }
-        let newest = self.newest.entry(number).or_insert((-1, Stopwatch::start()));
-        let is_newer = revision > newest.0;
+        let is_newer = self.newest.get(&number).is_none_or(|newest| revision > newest.revision);
         if is_newer {
-            *newest = (revision, Stopwatch::start());
+            self.newest.insert(number, Newest { revision, account, position, added: Stopwatch::start() });
         }
         is_newer
+    }
+
+    /// Notes a reset of an account or of all. Returns true if a later change of one of its records is in the feed
+    /// already: followers that see the reset behind it would drop what they know of that record.
+    pub(super) fn is_late_reset(&mut self, account: Option<i64>, position: i64) -> bool {
+        let last = self.resets.entry(account).or_insert(position);
+        *last = position.max(*last);
+        let is_of = |newest: &Newest| account.is_none_or(|account| account == newest.account);
+        self.newest.values().any(|newest| newest.position > position && is_of(newest))
+    }
+
+    /// Forgets revisions and positions: those of another server, or of a clock that was set back, cannot be compared
+    /// with them.
+    pub(super) fn forget(&mut self) {
+        self.newest.clear();
+        self.resets.clear();
     }
 
     pub(super) fn prune(&mut self) {
         let from = self.wide_from;
         self.rows.retain(|_, position| position.is_none_or(|position| position > from));
-        self.newest.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
+        self.newest.retain(|_, newest| newest.added.elapsed() < REMEMBERED);
         self.resets.retain(|_, position| *position > from - KEPT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_late_if_a_later_change_of_its_account_is_in_the_feed() {
+        let mut seen = Seen::default();
+        assert!(seen.is_newer(1, 10, 0, 100));
+        assert!(!seen.is_newer(1, 10, 0, 101), "it is in the feed");
+        assert!(!seen.is_late_reset(Some(1), 100));
+        assert!(seen.is_late_reset(Some(1), 99));
+        assert!(!seen.is_late_reset(Some(2), 99));
+        assert!(seen.is_late_reset(None, 99));
+        assert!(!seen.is_newer(1, 11, 0, 99), "it was read before the last reset");
+        assert!(seen.is_newer(1, 11, 0, 101));
+        seen.forget();
+        assert!(seen.is_newer(1, 11, 0, 99), "another server may have less");
     }
 }

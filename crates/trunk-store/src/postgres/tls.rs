@@ -3,6 +3,7 @@
 //! `sslmode` is `disable`, `prefer` (the default: TLS if the server has it), `require` (TLS with any certificate, or one of
 //! `sslrootcert` if that is given), `verify-ca` (a certificate of a trusted authority) or `verify-full` (and of the server's
 //! name). `sslrootcert` names a file of certificates; `system`, or nothing, means those that the system trusts.
+//! `system` makes `verify-full` the default, and is refused where no certificate is verified.
 
 use std::io;
 use std::pin::Pin;
@@ -61,6 +62,9 @@ impl Tls {
     /// # Errors
     /// A sentence for the operator, if the certificates cannot be read.
     pub(super) fn new(proof: Proof, roots: Option<&str>) -> Result<Self, String> {
+        if roots == Some("system") && !matches!(proof, Proof::VerifyCa | Proof::VerifyFull) {
+            return Err("sslrootcert is `system`, which needs the sslmode verify-full".to_owned());
+        }
         let provider = Arc::new(ring::default_provider());
         let roots = roots.filter(|roots| *roots != "system");
         let proof = if proof == Proof::Require && roots.is_some() { Proof::VerifyCa } else { proof };

@@ -11,13 +11,13 @@
 mod filters;
 mod sort;
 
-use didww_types::FilterTest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::error::failed;
 use super::row::{find, record, uuid};
 use super::symbols::Symbols;
+use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
 pub(super) use crate::list_cache::ListCache;
@@ -30,19 +30,6 @@ pub(super) struct Lists<'a> {
     pub(super) connection: &'a Connection,
     pub(super) symbols: &'a Symbols,
     pub(super) cache: &'a ListCache,
-}
-
-/// The number of records of a type in an account, and the number of changes among them since the account exists.
-#[derive(Debug, Clone, Copy, Default)]
-struct RecordCount {
-    records: u64,
-    changes: i64,
-}
-
-/// The numbers of a page's records, and the length of the whole list.
-struct Page {
-    numbers: Vec<i64>,
-    total: u64,
 }
 
 impl Lists<'_> {
@@ -118,28 +105,23 @@ impl Lists<'_> {
         }
         let is_cacheable = is_cacheable(query);
         if is_cacheable && let Some(numbers) = self.cache.get(query, count.changes) {
-            return Ok(slice(&numbers, query));
+            return Ok(Page::of(&numbers, query));
         }
         let numbers = if query.linked_from.is_none() && query.conditions.is_empty() {
             self.sorted_all(query)?
         } else {
             self.sorted(query, self.matching(query)?, count.records)?
         };
-        let page = slice(&numbers, query);
+        let page = Page::of(&numbers, query);
         if is_cacheable {
             self.cache.insert(query, count.changes, numbers);
         }
         Ok(page)
     }
 
-    /// Whether an index has the order of a list, and so its first page costs the same however long the list is.
-    pub(super) fn have_index(query: &ListQuery) -> bool {
-        query.linked_from.is_none() && query.conditions.is_empty() && query.order.len() <= 1
-    }
-
     /// Finds a page near either end of a list whose order an index has. Returns `None` for every other page.
     fn page_from_index(&self, query: &ListQuery, count: RecordCount) -> Result<Option<Page>, StoreError> {
-        if !Self::have_index(query) {
+        if !have_index(query) {
             return Ok(None);
         }
         let order = query.order.first();
@@ -184,7 +166,7 @@ impl Lists<'_> {
                 format!(
                     "SELECT record FROM {} WHERE account = ?1 AND field = ?2 \
                      ORDER BY value{direction}, record{direction} LIMIT ?3 OFFSET ?4",
-                    filters::table(scope.spec, order.attribute)
+                    table(scope.spec, order.attribute)
                 ),
                 self.symbols.member(scope.spec.name, order.attribute),
             ),
@@ -246,20 +228,6 @@ impl ByteBudget {
         self.0 = left.ok_or_else(|| StoreError::TooLarge("records of too many bytes".to_owned()))?;
         Ok(())
     }
-}
-
-/// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
-fn is_cacheable(query: &ListQuery) -> bool {
-    let linked = |condition: &crate::Condition| {
-        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_))
-    };
-    query.linked_from.is_none() && !query.conditions.iter().any(linked)
-}
-
-fn slice(numbers: &[i64], query: &ListQuery) -> Page {
-    let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let page = numbers.iter().skip(index(query.offset)).take(index(query.limit));
-    Page { numbers: page.copied().collect(), total: numbers.len() as u64 }
 }
 
 #[cfg(test)]

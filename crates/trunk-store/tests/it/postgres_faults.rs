@@ -1,12 +1,14 @@
 //! What the engine on PostgreSQL does when transactions meet, when the server is slow, and when it is away.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use serde_json::json;
 use trunk_store::{
-    Accounts as _, CHANGE_DELAY, Change, ChangeFeed as _, Changes, Engine as _, Follower, Interest,
-    PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth, Writes as _,
+    Accounts as _, CHANGE_DELAY, Change, ChangeFeed as _, Changes, Committed, Engine as _, Follower,
+    Interest, PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth,
+    Writes as _,
 };
 
 use crate::support::postgres::{Server, server};
@@ -111,6 +113,41 @@ async fn connections_that_break_are_replaced_and_followers_load_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_writes_after_another_one_reset_an_account_stays_in_the_copies_of_its_followers() {
+    let database = server().migrated().await;
+    let (one, other) = (database.node(0).await, database.node(1).await);
+    for round in 0..5_u128 {
+        let (mut follower, mut copies, mut is_reset) =
+            (other.follow(Interest::Everything), BTreeSet::new(), false);
+        one.reset(Some(1), false).await.unwrap();
+        commit(&other, vec![insert(trunks(1), id(round), trunk("a", &json!({})))]).await;
+        until("the reset is in the feed", async || {
+            match follower.changes() {
+                Changes::LoadAnew => {
+                    copies.insert(id(round));
+                    is_reset = true;
+                }
+                Changes::Since(writes) => {
+                    for effect in writes.iter().flat_map(|write| write.iter()) {
+                        match effect {
+                            Committed::Stored(stored) => drop(copies.insert(stored.record.id)),
+                            Committed::Reset { .. } => {
+                                copies.clear();
+                                is_reset = true;
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            is_reset
+        })
+        .await;
+        assert!(copies.contains(&id(round)), "it was written after the reset");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
     let server: &'static Server = Box::leak(Box::new(Server::start()));
     let parameters = server.parameters("postgres");
@@ -164,6 +201,28 @@ async fn a_quota_is_exact_however_many_nodes_create_records() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 90);
     assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref() == Err(&refused)).count(), 50);
     assert_eq!(nodes[0].list(everything(trunks(1))).await.unwrap().total, QUOTA);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_waits_for_a_write_in_progress_that_is_the_first_one_of_its_type() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for (account, of) in [(1, Some(1)), (2, None)] {
+        // As a write leaves it that is about to be committed: its record would be deleted without its index.
+        let count = format!(
+            "BEGIN; INSERT INTO record_count (account, kind, shard, records, changes) \
+             SELECT {account}, number, 3, 0, 1 FROM symbol WHERE name = 'voice_out_trunks'"
+        );
+        other.batch_execute(&count).await.unwrap();
+        let reset = store.reset(of, false);
+        until("the reset waits", async || database.execute(waiting) == "1").await;
+        other.batch_execute("COMMIT").await.unwrap();
+        within("the reset", reset).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

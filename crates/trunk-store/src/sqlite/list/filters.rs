@@ -8,6 +8,7 @@ use rusqlite::types::Value as SqlValue;
 use uuid::Uuid;
 
 use super::Lists;
+use crate::list_plan::{driving_condition, path, table};
 use crate::sqlite::error::failed;
 use crate::sqlite::symbols::Symbols;
 use crate::{Condition, IndexValue, ListQuery, Scope, StoreError};
@@ -119,19 +120,6 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         }
     }
     sql
-}
-
-/// Returns the position of the condition whose index selects the candidates: preferably equality of a unique attribute,
-/// then any equality, then a search in a text.
-fn driving_condition(query: &ListQuery) -> Option<usize> {
-    let rank = |condition: &Condition| match condition.test {
-        FilterTest::Equals(path) if unique(query.scope.spec, path) => Some(0),
-        FilterTest::Equals(_) => Some(1),
-        FilterTest::Contains(_) => Some(2),
-        _ => None,
-    };
-    let ranked = query.conditions.iter().enumerate().filter_map(|(index, c)| Some((rank(c)?, index)));
-    ranked.min().map(|(_, index)| index)
 }
 
 /// Whether a condition limits the records to those that lead to related ones of the same account. A blank value also matches
@@ -319,20 +307,4 @@ fn any_of(tests: &[String]) -> String {
             format!("({} OR {})", any_of(left), any_of(right))
         }
     }
-}
-
-fn path(condition: &Condition) -> Option<&'static str> {
-    match condition.test {
-        FilterTest::Equals(path) | FilterTest::Contains(path) => Some(path),
-        _ => None,
-    }
-}
-
-fn unique(spec: &ResourceSpec, path: &str) -> bool {
-    spec.attribute(path).is_some_and(|attribute| attribute.unique)
-}
-
-/// Returns the table with the index of an attribute or path.
-pub(super) fn table(spec: &ResourceSpec, path: &str) -> &'static str {
-    if unique(spec, path) { "unique_facet" } else { "facet" }
 }

@@ -4,7 +4,7 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Row, params};
 
 use super::Lists;
-use super::filters::table;
+use crate::list_plan::table;
 use crate::sqlite::error::failed;
 use crate::{IndexValue, ListQuery, Order, Scope, StoreError};
 

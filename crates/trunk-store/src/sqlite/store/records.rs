@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::super::list::Lists;
 use super::super::{all_records, row};
 use super::SqliteStore;
+use crate::list_plan::have_index;
 use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord};
 
 /// Maximum number of records that are read on the caller's thread. More of them are a long read.
@@ -49,8 +50,8 @@ impl Records for SqliteStore {
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Listing> {
-        let is_short = query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64
-            && Lists::have_index(&query);
+        let is_short =
+            query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64 && have_index(&query);
         self.read_page(query.scope, is_short, move |lists, bytes| lists.list(&query, bytes))
     }
 
