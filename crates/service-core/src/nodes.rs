@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use futures_util::future::join_all;
 use service_base::clock::Stopwatch;
 use trunk_store::{Node, Nodes, RunningCalls, StoreError};
 
@@ -127,14 +128,26 @@ async fn watch<S: Nodes + ?Sized>(store: &S, keeper: &impl CallKeeper, is_heard:
     let (mut watched, since) = (Watched::default(), Stopwatch::start());
     loop {
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-        let Ok(Ok(nodes)) = tokio::time::timeout(ATTEMPT_LIMIT, store.nodes()).await else { continue };
-        if !is_heard.load(Ordering::Relaxed) {
-            watched = Watched::default();
-        }
-        for dead in watched.look(store.node(), &nodes, since.elapsed()) {
-            inherit(store, keeper, dead).await;
-        }
+        let dead = find_dead(store, &mut watched, is_heard, || since.elapsed()).await;
+        // At once: the channels of one are free as soon as it has an heir, however many calls another one had.
+        join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
     }
+}
+
+/// Looks at the nodes, and returns those that are dead and have no heir that lives. `now` is the time of a stopwatch.
+async fn find_dead<S: Nodes + ?Sized>(
+    store: &S,
+    watched: &mut Watched,
+    is_heard: &AtomicBool,
+    now: impl Fn() -> Duration,
+) -> Vec<Node> {
+    let nodes = tokio::time::timeout(ATTEMPT_LIMIT, store.nodes()).await;
+    let is_read = matches!(nodes, Ok(Ok(_)));
+    if !is_read || !is_heard.load(Ordering::Relaxed) {
+        *watched = Watched::default();
+    }
+    let Ok(Ok(nodes)) = nodes else { return Vec::new() };
+    watched.look(store.node(), &nodes, now())
 }
 
 /// Becomes the heir of a dead node, settles its calls and removes it, if no other node does.

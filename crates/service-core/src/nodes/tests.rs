@@ -104,6 +104,9 @@ impl Nodes for Database {
 
     fn nodes(&self) -> Answer<'_, Vec<Node>> {
         let state = self.state();
+        if state.is_away {
+            return Answer::ready(Err(StoreError::Unavailable));
+        }
         let mut nodes = vec![node(1, state.beats, None)];
         nodes.extend((!state.is_removed).then(|| node(2, 7, state.heir)));
         Answer::ready(Ok(nodes))
@@ -121,6 +124,20 @@ impl Nodes for Database {
         state.is_removed = number == 2 && state.unsettled.is_empty();
         Answer::ready(Ok(state.is_removed))
     }
+}
+
+#[tokio::test]
+async fn nodes_are_watched_anew_after_they_could_not_be_read_or_this_one_was_not_heard() {
+    let (database, is_heard) = (Database::default(), AtomicBool::new(true));
+    let (mut watched, mut found) = (Watched::default(), Vec::new());
+    for seconds in (0..40).step_by(2) {
+        // Both are too short to be noticed by the gap between two looks.
+        database.state().is_away = seconds == 4;
+        is_heard.store(seconds != 14, Ordering::Relaxed);
+        let dead = find_dead(&database, &mut watched, &is_heard, || Duration::from_secs(seconds)).await;
+        found.extend(dead.iter().map(|dead| (seconds, dead.number)));
+    }
+    assert_eq!(found.first(), Some(&(24, 2)));
 }
 
 /// Settles one call each time, and fails the first time.
