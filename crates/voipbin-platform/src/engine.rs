@@ -407,13 +407,14 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
 /// When the store cannot be read or written.
 pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
     let store = &*platform.core.store;
-    // Read before the calls: a node that begins later has none of them.
+    let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
+    // Read after the calls: a node is listed before it has the first one, so one that began meanwhile is not taken for dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
     // No node has the number of an earlier one, so what this one runs is no call of an earlier process.
     let is_running =
         |node: i64| store.is_shared() && (node == own || nodes.iter().any(|other| other.number == node));
     let mut count = 0;
-    for mut call in Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await? {
+    for mut call in calls {
         if is_running(call.private.node) {
             continue;
         }
