@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, PoolError, TimeoutType};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
 use service_base::clock::Stopwatch;
 use tokio_postgres::Client;
 
@@ -43,7 +43,16 @@ const RECONNECTS: u32 = 3;
 /// The future of the statements of a read or transaction.
 pub(super) type Statements<'a, T> = Pin<Box<dyn Future<Output = Done<T>> + Send + 'a>>;
 
-/// A connection of the pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
+/// Which connections a read or write uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Those of the pool, for which it waits its turn behind requests and calls.
+    Common,
+    /// Those of what keeps this node alive: under overload it would else be taken for dead.
+    Vital,
+}
+
+/// A connection of a pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
 struct Connection(Option<Object>);
 
 impl Connection {
@@ -61,12 +70,20 @@ impl Drop for Connection {
 }
 
 impl Node {
-    /// Takes a connection of the pool, or opens one.
-    async fn connection(&self) -> Result<Object, StoreError> {
-        if self.pool.status().waiting >= MAX_WAITING {
+    fn pool(&self, line: Line) -> &Pool {
+        match line {
+            Line::Common => &self.pool,
+            Line::Vital => &self.vital_pool,
+        }
+    }
+
+    /// Takes a connection of a pool, or opens one.
+    async fn connection(&self, line: Line) -> Result<Object, StoreError> {
+        let pool = self.pool(line);
+        if pool.status().waiting >= MAX_WAITING {
             return Err(StoreError::Overloaded);
         }
-        self.pool.get().await.map_err(|error| match error {
+        pool.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
             PoolError::Closed => closed(),
             PoolError::Backend(ref cause) if !refuses(cause) => {
@@ -92,10 +109,19 @@ impl Node {
         A: Send + Sync,
         F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T>,
     {
+        self.read_on(Line::Common, arguments, read).await
+    }
+
+    /// As [`read`](Self::read), on these connections.
+    pub(super) async fn read_on<A, T, F>(&self, line: Line, arguments: A, read: F) -> Result<T, StoreError>
+    where
+        A: Send + Sync,
+        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T>,
+    {
         let attempts = async {
             let mut reconnects = 0;
             loop {
-                let connection = Connection(Some(self.connection().await?));
+                let connection = Connection(Some(self.connection(line).await?));
                 let Some(client) = &connection.0 else { return Err(closed()) };
                 match read(client, &arguments).await {
                     Ok(found) => {
@@ -136,7 +162,7 @@ impl Node {
         let attempts = async {
             let mut reconnects = 0;
             loop {
-                let connection = Connection(Some(self.connection().await?));
+                let connection = Connection(Some(self.connection(Line::Common).await?));
                 let Some(client) = &connection.0 else { return Err(closed()) };
                 let statements = async {
                     client.batch_execute(&begin).await?;
@@ -186,11 +212,26 @@ impl Node {
         T: Send + 'static,
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
     {
+        self.write_on((Line::Common, limit), arguments, write)
+    }
+
+    /// As [`write`](Self::write), on these connections, and with a time limit for each statement.
+    pub(super) fn write_on<A, T, F>(
+        self: &Arc<Self>,
+        on: (Line, Duration),
+        arguments: A,
+        write: F,
+    ) -> Answer<'static, T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
+    {
         // A store that is closed waits for the writes that have begun.
         let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
         let (node, used) = (Arc::clone(self), KeyUse::current());
         let written = tokio::spawn(async move {
-            let outcome = node.run(limit, used.as_ref(), &arguments, &write).await;
+            let outcome = node.run(on, used.as_ref(), &arguments, &write).await;
             drop(open);
             outcome
         });
@@ -199,7 +240,7 @@ impl Node {
 
     async fn run<A, T, F>(
         &self,
-        limit: Duration,
+        (line, limit): (Line, Duration),
         used: Option<&KeyUse>,
         arguments: &A,
         write: &F,
@@ -211,7 +252,7 @@ impl Node {
         let since = Stopwatch::start();
         let (mut attempts, mut reconnects, mut is_exact) = (0, 0, false);
         loop {
-            let connection = Connection(Some(self.connection().await?));
+            let connection = Connection(Some(self.connection(line).await?));
             attempts += 1;
             match self.attempt(connection, limit, is_exact, (used, arguments, write)).await {
                 Ok(written) => return Ok(written),
