@@ -10,7 +10,7 @@ use crate::sip::digest::Answer;
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, source, until};
 use crate::sip::uac::{Call, Uac};
 
-/// The time within which a trunk that was created at one server is known to the edges of all.
+/// The time within which a trunk that was created at one server, or the wish to end a call, is known to the edges of all.
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
 /// The time between two attempts, which stays below the limit of answers to sources that no trunk names.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
@@ -101,7 +101,9 @@ async fn either_server_ends_a_call_of_the_other_one() {
         let path = format!("/calls/active/{}", active["id"].as_str().unwrap());
         let ended = ends.control.delete(&path).await;
         assert_eq!(ended.status, 200, "{}", ended.text);
+        let asked = Instant::now();
         call.hung_up().await;
+        assert!(asked.elapsed() < KNOWN_WITHIN, "it ended {:?} after the answer", asked.elapsed());
         for edge in [runs, ends] {
             edge.calls_up(0).await;
         }
