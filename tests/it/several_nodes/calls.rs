@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
-use super::Pair;
+use super::{Pair, admits};
 use crate::sip::digest::Answer;
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, source, until};
 use crate::sip::uac::{Call, Uac};
@@ -88,6 +88,26 @@ async fn one_channel_is_one_call_at_both_servers_together() {
         Some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_both_servers_charge_reaches_one_threshold() {
+    let pair = Pair::start().await;
+    let trunk = pair.trunk(json!({ "threshold_amount": "0.1" })).await;
+    // So short that neither server knows of the other's call when its own one ends.
+    for edge in [&pair.one, &pair.other] {
+        Call::up(edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
+    }
+    pair.one.record(&trunk, 2).await;
+    for edge in [&pair.one, &pair.other] {
+        until("the edge refuses calls", async || (!admits(edge, &trunk).await).then_some(())).await;
+        assert_eq!(Call::new(edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
+    }
+    for edge in [&pair.one, &pair.other] {
+        let is_blocked = async || (edge.shown(&trunk, "/attributes/status").await == "blocked").then_some(());
+        until("the trunk is blocked", is_blocked).await;
+        assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
