@@ -16,7 +16,7 @@ use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
 
 use crate::active_calls::{CallSlot, Command, NoCapacity};
-use crate::entity::Entity;
+use crate::entity::{Entity, Kind as _};
 use crate::error::{ApiError, ApiResult};
 use crate::flow_cursor::{FlowCursor, Step};
 use crate::invite;
@@ -351,16 +351,40 @@ impl Running<'_> {
         let last = changes.iter().rposition(|change| matches!(change, Change::Put { .. }));
         let mut at = 0..;
         changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
-        if let Err(error) = self.platform.core.commit(changes.clone()).await {
-            if error == StoreError::Conflict {
-                self.is_removed = true;
-            } else {
+        while let Err(error) = self.platform.core.commit(changes.clone()).await {
+            if error != StoreError::Conflict {
                 self.unwritten = changes;
+                return Err(error);
             }
-            return Err(error);
+            match self.adopt_deletion().await {
+                Ok(true) => {
+                    let puts = changes.iter_mut().filter(|change| matches!(change, Change::Put { .. }));
+                    puts.for_each(|put| *put = self.call.put());
+                }
+                Ok(false) => {
+                    self.is_removed = true;
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.unwritten = changes;
+                    return Err(error);
+                }
+            }
         }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
         Ok(())
+    }
+
+    /// After a conflict, takes over that another node marked the call as deleted, once. Returns false if that is not why the
+    /// record changed.
+    async fn adopt_deletion(&mut self) -> Result<bool, StoreError> {
+        let stored = Entity::<Calls>::find(&*self.platform.core.store, self.call.id).await?;
+        let is_new = |stored: &Entity<Calls>| stored.deleted && !self.call.deleted && Calls::is_live(stored);
+        let Some(stored) = stored.filter(is_new) else { return Ok(false) };
+        self.call.deleted = true;
+        self.call.public.tm_delete = stored.public.tm_delete;
+        self.call.revision = stored.revision;
+        Ok(true)
     }
 
     /// Writes the end of the call, and retries until that succeeds: until then the call is active for all
