@@ -133,6 +133,8 @@ async fn start_calling(
         let store = &platform.core.store;
         let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
         tokio::spawn(other_nodes::hang_up_when_asked(Arc::downgrade(platform), asked, wakes));
+        let (followed, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
+        tokio::spawn(directory::follow(Arc::downgrade(platform), followed, wakes));
         tokio::spawn(end_calls_of_dead_nodes(Arc::downgrade(platform)));
     }
     // A server starts its platform once.
