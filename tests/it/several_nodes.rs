@@ -48,13 +48,17 @@ impl Pair {
     }
 }
 
-/// Waits until an edge would admit a call of a trunk.
-async fn until_admitted(edge: &Edge, trunk: &Trunk) {
+/// Whether an edge would admit a call of a trunk.
+async fn admits(edge: &Edge, trunk: &Trunk) -> bool {
     let question = json!({
         "source": "127.100.0.1", "from": FOREIGN_NUMBER, "to": ANSWERS_AT_ONCE, "username": trunk.username,
     });
-    let admits = async || (edge.explain(&question).await["verdict"] == "admitted").then_some(());
-    until("the edge admits calls of the trunk", admits).await;
+    edge.explain(&question).await["verdict"] == "admitted"
+}
+
+/// Waits until an edge would admit a call of a trunk.
+async fn until_admitted(edge: &Edge, trunk: &Trunk) {
+    until("the edge admits calls of the trunk", async || admits(edge, trunk).await.then_some(())).await;
 }
 
 /// The number of nodes that a server lists.

@@ -32,7 +32,7 @@ const MAX_EVENTS_PER_READ: u64 = 1024;
 const MAX_DROPPED_PER_WRITE: u64 = 200;
 /// The time for which the events of a subject are leased. An attempt may take longer: its lease is extended.
 const LEASE: Duration = Duration::from_secs(20);
-/// The longest time between two rounds of the loop: events of other nodes are found, and leases extended.
+/// The longest time between two rounds of the loop, if there can be other nodes: their events are found, and leases extended.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The time between two searches for events that are too old.
 const AGE_CHECK_INTERVAL: Duration = Duration::from_mins(1);
@@ -68,7 +68,7 @@ async fn send_events(core: Arc<Core>, settings: Settings, mut stop: watch::Recei
             () = core.outbox.woken() => {}
             () = wait_until_due(&core, next) => {}
             () = core.clock.sleep_until(age_check) => {}
-            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            () = tokio::time::sleep(LOOK_INTERVAL), if core.store.is_shared() => {}
             () = core.clock.set_back_before(worker.now), if follows_clock => {}
             () = tokio::time::sleep(STORE_RETRY_DELAY), if !follows_clock => {}
         }

@@ -74,10 +74,17 @@ pub(crate) struct FundsAt<'a> {
 impl Funds for FundsAt<'_> {
     fn exhausted(&self, trunk: &TrunkTerms) -> Option<Money> {
         let id = trunk.id.as_str().parse().ok()?;
-        let mut ledgers = self.inner.billing.lock();
+        let billing = &self.inner.billing;
+        let mut ledgers = billing.lock();
+        let is_shared = ledgers.is_shared;
         let ledger = ledgers.get_mut(&id)?;
         let limit = trunk.threshold.map(Money::amount);
         let exhausted = ledger.is_exhausted(limit, self.now);
+        if is_shared && exhausted && ledger.must_block(limit, self.now) {
+            // Nodes whose calls ended at the same time may each have decided without the charge of the other.
+            ledger.may_be_outdated = true;
+            billing.write_failed.notify_one();
+        }
         exhausted.then(|| Money::new(ledger.spending.held(self.now)))
     }
 
@@ -263,9 +270,7 @@ impl Billing {
         let idle = {
             let mut ledgers = self.lock();
             let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call.account));
-            if of == RecordOf::Awaited
-                || (ledger.spending.blocks(limit, ended) && !ledger.state.threshold_reached)
-            {
+            if of == RecordOf::Awaited || ledger.must_block(limit, ended) {
                 ledger.write_now.notify_one();
             }
             let written = Some(written);

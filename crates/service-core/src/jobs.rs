@@ -11,7 +11,8 @@
 //! Bounds: runs at once ([`JobKind::at_once`], per kind, so that no kind delays another), the time of a run, the jobs of
 //! an account and their size (`trunk-store`). However far the clock is advanced, a repeated job becomes due once, since
 //! its next time is counted from the end of its run. While nothing is due, nothing is read or written: the runner sleeps
-//! until the next due time, and is woken when a job is scheduled or the clock is changed.
+//! until the next due time, and is woken when a job is scheduled or the clock is changed. Only a database that nodes share is
+//! read every few seconds, for the jobs of the others.
 //!
 //! # What is a job
 //!

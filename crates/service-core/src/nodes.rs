@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use futures_util::future::join_all;
 use service_base::clock::Stopwatch;
-use trunk_store::{Node, Nodes, RunningCalls, StoreError};
+use trunk_store::{Calls, Node, Nodes, RunningCalls, StoreError};
 
 use crate::Core;
 
@@ -33,7 +34,7 @@ const MAX_GAP: Duration = Duration::from_secs(8);
 
 /// What a node does with calls: its own ones, and those of dead nodes.
 pub trait CallKeeper: Send + Sync {
-    /// Whether this node can settle calls. One that cannot leaves dead nodes to others.
+    /// Whether this node can settle calls. One that cannot leaves dead nodes that have some to others.
     fn can_settle(&self) -> bool {
         true
     }
@@ -97,7 +98,7 @@ pub async fn run(core: &Core, keeper: &impl CallKeeper) {
 }
 
 /// Returns when another node has taken over the calls of this one.
-async fn live<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, keeper: &impl CallKeeper) {
+async fn live<S: Nodes + Calls + ?Sized>(store: &S, now: impl Fn() -> Timestamp, keeper: &impl CallKeeper) {
     let is_heard = AtomicBool::new(true);
     tokio::select! {
         () = beat(store, now, &is_heard) => {}
@@ -120,26 +121,38 @@ async fn beat<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, is_hear
     }
 }
 
-async fn watch<S: Nodes + ?Sized>(store: &S, keeper: &impl CallKeeper, is_heard: &AtomicBool) {
-    if !keeper.can_settle() {
-        return std::future::pending().await;
-    }
+async fn watch<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper, is_heard: &AtomicBool) {
     let (mut watched, since) = (Watched::default(), Stopwatch::start());
     loop {
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-        let Ok(Ok(nodes)) = tokio::time::timeout(ATTEMPT_LIMIT, store.nodes()).await else { continue };
-        if !is_heard.load(Ordering::Relaxed) {
-            watched = Watched::default();
-        }
-        for dead in watched.look(store.node(), &nodes, since.elapsed()) {
-            inherit(store, keeper, dead).await;
-        }
+        let dead = find_dead(store, &mut watched, is_heard, || since.elapsed()).await;
+        // At once: the channels of one are free as soon as it has an heir, however many calls another one had.
+        join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
     }
 }
 
+/// Looks at the nodes, and returns those that are dead and have no heir that lives. `now` is the time of a stopwatch.
+async fn find_dead<S: Nodes + ?Sized>(
+    store: &S,
+    watched: &mut Watched,
+    is_heard: &AtomicBool,
+    now: impl Fn() -> Duration,
+) -> Vec<Node> {
+    let nodes = tokio::time::timeout(ATTEMPT_LIMIT, store.nodes()).await;
+    let is_read = matches!(nodes, Ok(Ok(_)));
+    if !is_read || !is_heard.load(Ordering::Relaxed) {
+        *watched = Watched::default();
+    }
+    let Ok(Ok(nodes)) = nodes else { return Vec::new() };
+    watched.look(store.node(), &nodes, now())
+}
+
 /// Becomes the heir of a dead node, settles its calls and removes it, if no other node does.
-async fn inherit<S: Nodes + ?Sized>(store: &S, keeper: &impl CallKeeper, dead: Node) {
+async fn inherit<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper, dead: Node) {
     let number = dead.number;
+    if !keeper.can_settle() && has_calls(store, number).await {
+        return;
+    }
     let calls = match store.take_over_calls(dead).await {
         Ok(calls) => calls,
         Err(StoreError::Conflict) => return,
@@ -159,6 +172,12 @@ async fn inherit<S: Nodes + ?Sized>(store: &S, keeper: &impl CallKeeper, dead: N
         Ok(false) => {}
         Err(error) => tracing::warn!(%error, number, "a dead node could not be removed"),
     }
+}
+
+/// Whether a node has calls without a record, as far as is known.
+async fn has_calls<S: Calls + ?Sized>(store: &S, node: i64) -> bool {
+    let others = store.calls_of_others(None).await;
+    others.map_or(true, |others| others.iter().any(|call| call.node == node))
 }
 
 /// The heartbeats of all nodes, as one who watches has seen them.

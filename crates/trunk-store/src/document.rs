@@ -32,6 +32,13 @@ pub enum DocumentKind {
     Flow = 10,
 }
 
+impl DocumentKind {
+    /// Whether every node keeps all documents of this kind in memory, so that the change feed names new ones too.
+    pub(crate) const fn is_kept_by_all(self) -> bool {
+        matches!(self, Self::Customer | Self::Agent | Self::AccessKey)
+    }
+}
+
 /// A document as it is stored, with the revision that a later write must name. Its body can hold secrets, so its `Debug` text
 /// leaves it out.
 #[derive(Clone, PartialEq, Eq)]

@@ -34,8 +34,9 @@ pub enum Committed {
         /// The id of the record that no longer exists.
         id: Uuid,
     },
-    /// An existing document was changed. New documents and those that are [forgotten](crate::Change::Forget) are left out:
-    /// only calls and documents created for them are forgotten, and no copies of those are kept.
+    /// A document was changed, or is a new customer, agent or access key. Other new documents and those that are
+    /// [forgotten](crate::Change::Forget) are left out: only calls and documents created for them are forgotten, and no copies of
+    /// those are kept.
     Document {
         /// The kind of the document that was changed.
         kind: DocumentKind,
@@ -126,8 +127,10 @@ impl Feed {
         if write.is_empty() || self.followers.load(Ordering::Acquire) == 0 {
             return;
         }
-        let is_urgent = |effect: &Committed| {
-            matches!(effect, Committed::Deleted { .. } | Committed::Reset { .. } | Committed::HangUp(_))
+        let is_urgent = |effect: &Committed| match effect {
+            Committed::Deleted { .. } | Committed::Reset { .. } | Committed::HangUp(_) => true,
+            Committed::Document { kind, .. } => kind.is_kept_by_all(),
+            _ => false,
         };
         let wakes = write.iter().any(is_urgent);
         let mut state = self.lock();

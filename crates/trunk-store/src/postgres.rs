@@ -26,7 +26,9 @@
 //! `COLLATE "C"`. A unique violation is recognised by [`Failure::is_taken`](failure::Failure::is_taken), with the name of its constraint; it ends the
 //! transaction, so prefer `ON CONFLICT DO NOTHING` where the write can go on.
 //!
-//! Bounds: the connections of the pool, the reads and writes that wait for one ([`MAX_WAITING`](run::MAX_WAITING)), the time
+//! The heartbeat and what becomes of other nodes have a small pool of their own, so that no node seems dead because it is busy.
+//!
+//! Bounds: the connections of the pools, the reads and writes that wait for one ([`MAX_WAITING`](run::MAX_WAITING)), the time
 //! of each transaction, which the server enforces, and the rows of a poll.
 
 mod accounts;
@@ -108,6 +110,8 @@ impl Drop for PostgresStore {
 /// What the parts of the engine share.
 struct Node {
     pool: deadpool_postgres::Pool,
+    /// Connections for which no request and no call waits: for the heartbeat, and for what becomes of other nodes.
+    vital_pool: deadpool_postgres::Pool,
     /// Held by every write, so that closing can wait for them.
     gate: Arc<RwLock<()>>,
     address: Address,

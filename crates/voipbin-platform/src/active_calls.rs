@@ -151,6 +151,14 @@ impl ActiveCalls {
         }
     }
 
+    /// Makes a call hang up, if it is active here.
+    pub(crate) fn hang_up(&self, id: Uuid) {
+        if let Some(sender) = self.lock().calls.get(&id) {
+            // Fails only for a call that ended meanwhile.
+            let _ended = sender.try_send(Command::Stop);
+        }
+    }
+
     /// Makes every active call hang up, and waits at most `timeout` until all have ended.
     pub async fn hang_up_all(&self, timeout: Duration) {
         let senders: Vec<_> = self.lock().calls.values().cloned().collect();

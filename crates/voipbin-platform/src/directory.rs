@@ -1,19 +1,25 @@
 //! Customers, agents and access keys in memory: every request needs them.
 //!
-//! The directory is complete: it is loaded when the server starts, and the control API updates it after every
-//! write.
+//! The directory is complete: it is loaded when the server starts, and every write updates it. What
+//! other nodes write is in it as soon as the change feed names it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
+use tokio::sync::watch;
 use trunk_rules::outbound::Permission;
-use trunk_store::{DocumentKind, DocumentQuery, Documents, StoreError};
+use trunk_store::{Changes, Committed, DocumentKind, DocumentQuery, Documents, Follower, StoreError};
 use uuid::Uuid;
 use voipbin_types::Timestamp;
 
 use crate::entity::Entity;
+use crate::platform::Platform;
 use crate::records::access_keys::{AccessKeys, digest};
 use crate::records::customers::{Agents, Customers};
+
+/// The time before another attempt to read what other nodes wrote.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Customers, agents and access keys by their ids and digests.
 #[derive(Default)]
@@ -54,6 +60,36 @@ impl Directory {
             directory.put_key(&key);
         }
         Ok(directory)
+    }
+
+    /// Loads everything again, because it is not known what other nodes wrote.
+    async fn load_anew(&self, store: &dyn Documents) -> Result<(), StoreError> {
+        let Self { customers, agents, keys } = Self::load(store).await?;
+        replace(&self.customers, customers);
+        replace(&self.agents, agents);
+        replace(&self.keys, keys);
+        Ok(())
+    }
+
+    /// Reads a document again that was written.
+    async fn read_again(&self, store: &dyn Documents, effect: &Committed) -> Result<(), StoreError> {
+        let Committed::Document { kind, id, .. } = effect else { return Ok(()) };
+        match kind {
+            DocumentKind::Customer => {
+                let customer = Entity::<Customers>::find(store, *id).await?;
+                customer.into_iter().for_each(|customer| self.put(customer));
+            }
+            DocumentKind::Agent => {
+                let agent = Entity::<Agents>::find(store, *id).await?;
+                agent.iter().for_each(|agent| self.put_agent(agent));
+            }
+            DocumentKind::AccessKey => {
+                let key = Entity::<AccessKeys>::find(store, *id).await?;
+                key.iter().for_each(|key| self.put_key(key));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Adds or replaces a customer. Lookups leave out a deleted one.
@@ -110,4 +146,52 @@ impl Directory {
         let is_valid = entry.expires.is_none_or(|expires| expires > now.as_unix_micros());
         self.customer(entry.customer).filter(|_| is_valid).map(|_| (entry.customer, entry.permission))
     }
+}
+
+fn replace<T>(old: &RwLock<T>, new: RwLock<T>) {
+    let new = new.into_inner().unwrap_or_else(PoisonError::into_inner);
+    *old.write().unwrap_or_else(PoisonError::into_inner) = new;
+}
+
+/// Keeps the directory in line with what other nodes write, for as long as the platform exists. `wakes` are those of the store.
+pub(crate) async fn follow(
+    platform: Weak<Platform>,
+    mut followed: Follower,
+    mut wakes: watch::Receiver<u64>,
+) {
+    // What was written after the directory was loaded and before it was followed is not known.
+    let mut is_complete = false;
+    loop {
+        let Some(platform) = platform.upgrade() else { return };
+        is_complete = match catch_up(&platform, &mut followed, is_complete).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(%error, "customers, agents and access keys of other servers could not be read");
+                false
+            }
+        };
+        drop(platform);
+        let woken = wakes.changed();
+        let woken = if is_complete {
+            woken.await
+        } else {
+            tokio::time::timeout(RETRY_DELAY, woken).await.unwrap_or(Ok(()))
+        };
+        if woken.is_err() {
+            return;
+        }
+    }
+}
+
+/// Applies the changes since the last time; loads everything anew unless the directory was `complete` then.
+async fn catch_up(platform: &Platform, followed: &mut Follower, complete: bool) -> Result<(), StoreError> {
+    let (store, directory) = (&*platform.core.store, &platform.directory);
+    let Changes::Since(writes) = followed.changes() else { return directory.load_anew(store).await };
+    if !complete {
+        return directory.load_anew(store).await;
+    }
+    for effect in writes.iter().flat_map(|write| write.iter()) {
+        directory.read_again(store, effect).await?;
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
 
 use crate::active_calls::{CallSlot, Command, NoCapacity};
-use crate::entity::Entity;
+use crate::entity::{Entity, Kind as _};
 use crate::error::{ApiError, ApiResult};
 use crate::flow_cursor::{FlowCursor, Step};
 use crate::invite;
@@ -351,16 +351,40 @@ impl Running<'_> {
         let last = changes.iter().rposition(|change| matches!(change, Change::Put { .. }));
         let mut at = 0..;
         changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
-        if let Err(error) = self.platform.core.commit(changes.clone()).await {
-            if error == StoreError::Conflict {
-                self.is_removed = true;
-            } else {
+        while let Err(error) = self.platform.core.commit(changes.clone()).await {
+            if error != StoreError::Conflict {
                 self.unwritten = changes;
+                return Err(error);
             }
-            return Err(error);
+            match self.adopt_deletion().await {
+                Ok(true) => {
+                    let puts = changes.iter_mut().filter(|change| matches!(change, Change::Put { .. }));
+                    puts.for_each(|put| *put = self.call.put());
+                }
+                Ok(false) => {
+                    self.is_removed = true;
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.unwritten = changes;
+                    return Err(error);
+                }
+            }
         }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
         Ok(())
+    }
+
+    /// After a conflict, takes over that another node marked the call as deleted, once. Returns false if that is not why the
+    /// record changed.
+    async fn adopt_deletion(&mut self) -> Result<bool, StoreError> {
+        let stored = Entity::<Calls>::find(&*self.platform.core.store, self.call.id).await?;
+        let is_new = |stored: &Entity<Calls>| stored.deleted && !self.call.deleted && Calls::is_live(stored);
+        let Some(stored) = stored.filter(is_new) else { return Ok(false) };
+        self.call.deleted = true;
+        self.call.public.tm_delete = stored.public.tm_delete;
+        self.call.revision = stored.revision;
+        Ok(true)
     }
 
     /// Writes the end of the call, and retries until that succeeds: until then the call is active for all
@@ -407,13 +431,14 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
 /// When the store cannot be read or written.
 pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
     let store = &*platform.core.store;
-    // Read before the calls: a node that begins later has none of them.
+    let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
+    // Read after the calls: a node is listed before it has the first one, so one that began meanwhile is not taken for dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
     // No node has the number of an earlier one, so what this one runs is no call of an earlier process.
     let is_running =
         |node: i64| store.is_shared() && (node == own || nodes.iter().any(|other| other.number == node));
     let mut count = 0;
-    for mut call in Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await? {
+    for mut call in calls {
         if is_running(call.private.node) {
             continue;
         }

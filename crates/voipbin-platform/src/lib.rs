@@ -33,6 +33,7 @@ mod hashing;
 mod health;
 mod invite;
 mod open_providers;
+mod other_nodes;
 mod passwords;
 mod platform;
 mod prune;
@@ -53,7 +54,7 @@ use std::time::Duration;
 use service_base::background::in_background;
 use service_base::boxed::Boxed;
 use service_core::jobs::JobSet;
-use trunk_store::StoreError;
+use trunk_store::{Interest, StoreError};
 
 pub use sip_dialler::{DiallerError, MessageLog};
 pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata, Timestamp};
@@ -129,6 +130,11 @@ async fn start_calling(
         sip_dialler::Dialler::start(config, platform.core.clock.clone(), platform.core.ids.clone()).await?;
     tracing::info!(address = %dialler.address(), "calls are sent from this address");
     if platform.core.store.is_shared() {
+        let store = &platform.core.store;
+        let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
+        tokio::spawn(other_nodes::hang_up_when_asked(Arc::downgrade(platform), asked, wakes));
+        let (followed, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
+        tokio::spawn(directory::follow(Arc::downgrade(platform), followed, wakes));
         tokio::spawn(end_calls_of_dead_nodes(Arc::downgrade(platform)));
     }
     // A server starts its platform once.

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
-use super::Pair;
+use super::{Pair, admits};
 use crate::sip::digest::Answer;
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, source, until};
 use crate::sip::uac::{Call, Uac};
 
-/// The time within which a trunk that was created at one server is known to the edges of all.
+/// The time within which a trunk that was created at one server, or the wish to end a call, is known to the edges of all.
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
 /// The time between two attempts, which stays below the limit of answers to sources that no trunk names.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
@@ -91,6 +91,26 @@ async fn one_channel_is_one_call_at_both_servers_together() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_both_servers_charge_reaches_one_threshold() {
+    let pair = Pair::start().await;
+    let trunk = pair.trunk(json!({ "threshold_amount": "0.1" })).await;
+    // So short that neither server knows of the other's call when its own one ends.
+    for edge in [&pair.one, &pair.other] {
+        Call::up(edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
+    }
+    pair.one.record(&trunk, 2).await;
+    for edge in [&pair.one, &pair.other] {
+        until("the edge refuses calls", async || (!admits(edge, &trunk).await).then_some(())).await;
+        assert_eq!(Call::new(edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
+    }
+    for edge in [&pair.one, &pair.other] {
+        let is_blocked = async || (edge.shown(&trunk, "/attributes/status").await == "blocked").then_some(());
+        until("the trunk is blocked", is_blocked).await;
+        assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn either_server_ends_a_call_of_the_other_one() {
     let pair = Pair::start().await;
     let trunk = pair.trunk(json!({})).await;
@@ -101,7 +121,9 @@ async fn either_server_ends_a_call_of_the_other_one() {
         let path = format!("/calls/active/{}", active["id"].as_str().unwrap());
         let ended = ends.control.delete(&path).await;
         assert_eq!(ended.status, 200, "{}", ended.text);
+        let asked = Instant::now();
         call.hung_up().await;
+        assert!(asked.elapsed() < KNOWN_WITHIN, "it ended {:?} after the answer", asked.elapsed());
         for edge in [runs, ends] {
             edge.calls_up(0).await;
         }

@@ -9,7 +9,7 @@ use crate::sip::edge::{ANSWERS_AT_ONCE, until};
 use crate::sip::uac::Call;
 
 /// The time within which a killed server is found dead and its calls are settled.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 /// The time between two looks at the nodes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 

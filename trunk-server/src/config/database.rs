@@ -33,7 +33,8 @@ pub struct PostgresDatabase {
     /// The URL of a connection that no pooler shares, for notifications of other servers. Without it, this server learns of
     /// what others wrote by asking five times a second.
     pub listen: Option<Secret>,
-    /// Maximum number of connections, 2 to 500. One more reads what other servers write.
+    /// Maximum number of connections, 2 to 500. One more reads what other servers write, and at most two are for
+    /// the heartbeat and what becomes of dead servers.
     pub connections: usize,
 }
 

@@ -101,8 +101,13 @@ impl Ledgers {
     /// Counts what an ended call of another node cost, once.
     fn count_charge(&mut self, charge: &StoredCharge) {
         let price: Decimal = charge.price.parse().unwrap_or_default();
-        if !self.counted.insert(charge.id) || (price.is_zero() && !self.by_trunk.contains_key(&charge.trunk))
-        {
+        // What is counted while all charges are read is forgotten after that, and the next follower names it again.
+        let is_new = if self.is_recounting {
+            !self.counted.contains(charge.id)
+        } else {
+            self.counted.insert(charge.id)
+        };
+        if !is_new || (price.is_zero() && !self.by_trunk.contains_key(&charge.trunk)) {
             return;
         }
         let ledger = self.by_trunk.entry(charge.trunk).or_insert_with(|| TrunkLedger::new(charge.account));

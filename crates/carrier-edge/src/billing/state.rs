@@ -24,7 +24,7 @@ pub(super) const MAX_UNWRITTEN_RECORDS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Billing {
     pub(super) ledgers: Mutex<Ledgers>,
-    /// Notified when a write failed.
+    /// Notified when a write failed, or a trunk that must be blocked is found open.
     pub(super) write_failed: Notify,
     /// Notified when active calls must be metered now, ahead of the next tick.
     pub(super) meter_now: Notify,

@@ -38,8 +38,8 @@ pub(super) struct TrunkLedger {
     pub(super) writing: Option<Timestamp>,
     /// True if the trunk's block must be decided again although no call has ended.
     pub(super) due: bool,
-    /// True if the stored state of the trunk may be out of date, after a failed write or a restart of the
-    /// server.
+    /// True if the stored state of the trunk may be out of date, after a failed write, a restart of the server, or a charge of
+    /// another node.
     pub(super) may_be_outdated: bool,
     /// True while a task writes for the trunk.
     pub(super) busy: bool,
@@ -120,10 +120,15 @@ impl TrunkLedger {
         self.spending.is_exhausted(limit, now)
     }
 
+    /// Whether the trunk must be blocked, and is not yet.
+    pub(super) fn must_block(&mut self, limit: Option<Decimal>, now: Timestamp) -> bool {
+        self.spending.blocks(limit, now) && !self.state.threshold_reached
+    }
+
     /// Marks the trunk as due if it must be blocked, or if the amount that the API shows is wrong and older
     /// than `step`. Returns true if the caller must start a task that writes for the trunk.
     pub(super) fn mark_due(&mut self, limit: Option<Decimal>, now: Timestamp, step: Duration) -> bool {
-        let blocks = self.spending.blocks(limit, now) && !self.state.threshold_reached;
+        let blocks = self.must_block(limit, now);
         let spent = self.spending.spent(now);
         let is_stale = match self.shown {
             Some((shown, at)) => shown != spent && (now >= at.after(step) || now < at),

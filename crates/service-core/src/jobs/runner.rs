@@ -1,7 +1,7 @@
 //! Runs the jobs that are due.
 //!
 //! The runner is woken by the jobs that its own process schedules. It looks for those of other nodes, and for those that a dead
-//! node left, every [`LOOK_INTERVAL`].
+//! node left, every [`LOOK_INTERVAL`], if there can be others.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -174,14 +174,15 @@ impl Runner {
         if failed.is_none() {
             self.failures = 0;
         }
+        let look = if self.core.store.is_shared() { LOOK_INTERVAL } else { Duration::MAX };
         async move {
             match (failed, next) {
                 (Some(delay), _) => tokio::time::sleep(delay).await,
                 (None, Ok(Some(at))) => tokio::select! {
                     () = clock.sleep_until(at) => {}
-                    () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                    () = tokio::time::sleep(look) => {}
                 },
-                (None, _) => tokio::time::sleep(LOOK_INTERVAL).await,
+                (None, _) => tokio::time::sleep(look).await,
             }
         }
     }

@@ -1,6 +1,6 @@
 use std::sync::{Mutex, PoisonError};
 
-use trunk_store::{Answer, RunningCall};
+use trunk_store::{Answer, CallQuery, NodeCall, RunningCall, StoredCall, StoredCharge};
 use uuid::Uuid;
 
 use super::*;
@@ -104,6 +104,9 @@ impl Nodes for Database {
 
     fn nodes(&self) -> Answer<'_, Vec<Node>> {
         let state = self.state();
+        if state.is_away {
+            return Answer::ready(Err(StoreError::Unavailable));
+        }
         let mut nodes = vec![node(1, state.beats, None)];
         nodes.extend((!state.is_removed).then(|| node(2, 7, state.heir)));
         Answer::ready(Ok(nodes))
@@ -121,6 +124,55 @@ impl Nodes for Database {
         state.is_removed = number == 2 && state.unsettled.is_empty();
         Answer::ready(Ok(state.is_removed))
     }
+}
+
+impl Calls for Database {
+    fn calls(&self, _query: CallQuery) -> Answer<'_, Vec<StoredCall>> {
+        Answer::ready(Ok(Vec::new()))
+    }
+
+    fn forget_calls(&self, _before: Timestamp, _most: u64) -> Answer<'_, u64> {
+        Answer::ready(Ok(0))
+    }
+
+    fn running_calls(&self) -> Answer<'_, RunningCalls> {
+        Answer::ready(Ok(RunningCalls { calls: Vec::new(), step: None }))
+    }
+
+    fn calls_of_others(&self, _id: Option<Uuid>) -> Answer<'_, Vec<NodeCall>> {
+        let state = self.state();
+        let unsettled = state.unsettled.iter().map(|call| NodeCall { node: 2, call: call.clone() });
+        Answer::ready(Ok(unsettled.collect()))
+    }
+
+    fn charges_since(&self, _from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {
+        Answer::ready(Ok(Vec::new()))
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_settle_calls_removes_the_dead_ones_that_have_none() {
+    let database = Database::default();
+    database.state().unsettled.push(call());
+    inherit(&database, &NoCalls, node(2, 7, None)).await;
+    assert_eq!(database.state().heir, None, "another node settles its call");
+    database.state().unsettled.clear();
+    inherit(&database, &NoCalls, node(2, 7, None)).await;
+    assert!(database.state().is_removed);
+}
+
+#[tokio::test]
+async fn nodes_are_watched_anew_after_they_could_not_be_read_or_this_one_was_not_heard() {
+    let (database, is_heard) = (Database::default(), AtomicBool::new(true));
+    let (mut watched, mut found) = (Watched::default(), Vec::new());
+    for seconds in (0..40).step_by(2) {
+        // Both are too short to be noticed by the gap between two looks.
+        database.state().is_away = seconds == 4;
+        is_heard.store(seconds != 14, Ordering::Relaxed);
+        let dead = find_dead(&database, &mut watched, &is_heard, || Duration::from_secs(seconds)).await;
+        found.extend(dead.iter().map(|dead| (seconds, dead.number)));
+    }
+    assert_eq!(found.first(), Some(&(24, 2)));
 }
 
 /// Settles one call each time, and fails the first time.

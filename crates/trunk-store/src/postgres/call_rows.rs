@@ -20,10 +20,10 @@ pub(super) fn running_call(row: &Row) -> Done<RunningCall> {
     })
 }
 
-/// Returns the running calls with these ids, as the change feed has them.
+/// Returns those of the calls with these ids that have no record, as the change feed has them.
 pub(super) async fn running_with(client: &Client, ids: &[Uuid]) -> Done<Vec<RunningCall>> {
-    let select = "SELECT id, account, trunk, answered_at, acknowledged, attributes FROM running_call \
-                  WHERE id = ANY ($1)";
+    let select = "SELECT id, account, trunk, answered_at, acknowledged, attributes FROM running_call r \
+                  WHERE id = ANY ($1) AND NOT EXISTS (SELECT 1 FROM call c WHERE c.id = r.id)";
     client.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?.iter().map(running_call).collect()
 }
 

@@ -18,10 +18,11 @@ use crate::{Answer, AskedChannels, Channels, HeldChannels, StoreError};
 const LOCK: &str = "INSERT INTO channel_turn AS c (trunk, turns) \
      SELECT t, 1 FROM unnest($1::uuid[]) AS given (t) ORDER BY t \
      ON CONFLICT (trunk) DO UPDATE SET turns = c.turns + 1";
-/// What the other nodes hold that live, or are not known to be dead.
+/// What the other nodes hold that are not known to be dead. One that left may have written a last row behind its end, which
+/// must not count.
 const OTHERS: &str = "SELECT c.trunk, sum(c.held)::bigint FROM channel c \
-     WHERE c.trunk = ANY ($1) AND c.node <> $2 AND NOT EXISTS (\
-         SELECT 1 FROM node n WHERE n.number = c.node AND (n.heir IS NOT NULL OR n.removed)) \
+     WHERE c.trunk = ANY ($1) AND c.node <> $2 AND EXISTS (\
+         SELECT 1 FROM node n WHERE n.number = c.node AND n.heir IS NULL AND NOT n.removed) \
      GROUP BY c.trunk";
 /// Stores what this node holds, unless it was taken over.
 const HOLD: &str = "INSERT INTO channel (trunk, node, held) \

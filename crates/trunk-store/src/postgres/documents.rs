@@ -87,7 +87,7 @@ const REPLACE_KEYED: &str = concat!(
     ")"
 );
 
-/// Creates a document, or replaces it and announces that.
+/// Creates a document, or replaces it and announces that. A new one is announced if every node keeps those of its kind.
 ///
 /// # Errors
 /// [`StoreError::Taken`] and [`StoreError::Conflict`].
@@ -96,10 +96,15 @@ pub(super) async fn put(
     revision: Option<i64>,
     document: &NewDocument,
 ) -> Done<()> {
-    let Some(revision) = revision else { return insert(transaction, document).await };
-    replace(transaction, revision, document).await?;
+    match revision {
+        Some(revision) => replace(transaction, revision, document).await?,
+        None => insert(transaction, document).await?,
+    }
     let NewDocument { kind, id, customer, .. } = *document;
-    transaction.announce(Announcement::Document { kind, id, customer, revision: revision + 1 });
+    if revision.is_some() || kind.is_kept_by_all() {
+        let revision = revision.map_or(0, |before| before + 1);
+        transaction.announce(Announcement::Document { kind, id, customer, revision });
+    }
     Ok(())
 }
 

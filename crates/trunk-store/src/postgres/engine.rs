@@ -25,9 +25,10 @@ impl Engine for PostgresStore {
 
     fn close(&self) -> Answer<'_, ()> {
         Answer::later(async move {
-            // No write begins while this waits for those that have begun; later ones find the pool closed.
+            // No write begins while this waits for those that have begun; later ones find the pools closed.
             let all_ended = self.node.gate.write().await;
             self.node.pool.close();
+            self.node.vital_pool.close();
             drop(all_ended);
             self.tasks.iter().for_each(AbortHandle::abort);
             self.node.known.doubt();

@@ -3,14 +3,20 @@
 //! Each change of a node locks its row, so a heartbeat and a takeover follow each other: a node that was taken
 //! over has no further heartbeat, and one that had a heartbeat since it was read is not taken over.
 
+use std::time::Duration;
+
 use didww_types::Timestamp;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::failure::Done;
+use super::run::{Line, WRITE_LIMIT};
 use super::transaction::Transaction;
 use super::{PostgresStore, calls};
 use crate::{Answer, Node, Nodes, RunningCalls, StoreError};
+
+/// How a node's life is written: it waits behind no request and no call.
+const VITAL: (Line, Duration) = (Line::Vital, WRITE_LIMIT);
 
 /// The nodes that had a heartbeat or have calls. A node that was removed and has calls answered these before it learned that
 /// it was taken over. The nodes of calls are found one after the other by their index.
@@ -141,18 +147,18 @@ impl Nodes for PostgresStore {
     }
 
     fn heartbeat(&self, at: Timestamp) -> Answer<'_, ()> {
-        self.node.write(at, |transaction, at| Box::pin(beat(transaction, *at)))
+        self.node.write_on(VITAL, at, |transaction, at| Box::pin(beat(transaction, *at)))
     }
 
     fn nodes(&self) -> Answer<'_, Vec<Node>> {
-        Answer::later(self.node.read((), |client, ()| Box::pin(list(client))))
+        Answer::later(self.node.read_on(Line::Vital, (), |client, ()| Box::pin(list(client))))
     }
 
     fn take_over_calls(&self, dead: Node) -> Answer<'_, RunningCalls> {
-        self.node.write(dead, |transaction, dead| Box::pin(take_over(transaction, *dead)))
+        self.node.write_on(VITAL, dead, |transaction, dead| Box::pin(take_over(transaction, *dead)))
     }
 
     fn remove_node(&self, number: i64) -> Answer<'_, bool> {
-        self.node.write(number, |transaction, number| Box::pin(remove(transaction, *number)))
+        self.node.write_on(VITAL, number, |transaction, number| Box::pin(remove(transaction, *number)))
     }
 }

@@ -21,6 +21,9 @@ use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{StoreLimits, WriteHealth};
 
+/// Maximum number of connections for the heartbeat and for what becomes of other nodes.
+const VITAL_CONNECTIONS: usize = 2;
+
 /// Where the database is, and how this node uses it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -35,7 +38,8 @@ pub struct PostgresOptions {
     pub node: Option<i64>,
     /// The limits of reads and of stored records.
     pub limits: StoreLimits,
-    /// Maximum number of connections for reads and writes, at least 2. One more reads what other nodes write.
+    /// Maximum number of connections for reads and writes, at least 2. One more reads what other nodes write, and at most two
+    /// are for the heartbeat and what becomes of other nodes.
     pub connections: usize,
     /// The types of records that are kept.
     pub registry: &'static [&'static ResourceSpec],
@@ -79,6 +83,7 @@ impl PostgresStore {
         };
         let node = Arc::new(Node {
             pool: address.pool(connections).map_err(PostgresOpenError::Engine)?,
+            vital_pool: address.pool(VITAL_CONNECTIONS).map_err(PostgresOpenError::Engine)?,
             gate: Arc::default(),
             address,
             number,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, PoolError, TimeoutType};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
 use service_base::clock::Stopwatch;
 use tokio::sync::OwnedRwLockReadGuard;
 use tokio_postgres::Client;
@@ -41,7 +41,16 @@ const ATTEMPTS: u32 = 20;
 /// pool, and each is found out once.
 const RECONNECTS: u32 = 3;
 
-/// A connection of the pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
+/// Which connections a read or write uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Those of the pool, for which it waits its turn behind requests and calls.
+    Common,
+    /// Those of what keeps this node alive: under overload it would else be taken for dead.
+    Vital,
+}
+
+/// A connection of a pool. Unless it is given back, it is closed: what was asked on it may still be unanswered.
 struct Connection(Option<Object>);
 
 impl Connection {
@@ -59,12 +68,20 @@ impl Drop for Connection {
 }
 
 impl Node {
-    /// Takes a connection of the pool, or opens one.
-    async fn connection(&self) -> Result<Object, StoreError> {
-        if self.pool.status().waiting >= MAX_WAITING {
+    fn pool(&self, line: Line) -> &Pool {
+        match line {
+            Line::Common => &self.pool,
+            Line::Vital => &self.vital_pool,
+        }
+    }
+
+    /// Takes a connection of a pool, or opens one.
+    async fn connection(&self, line: Line) -> Result<Object, StoreError> {
+        let pool = self.pool(line);
+        if pool.status().waiting >= MAX_WAITING {
             return Err(StoreError::Overloaded);
         }
-        self.pool.get().await.map_err(|error| match error {
+        pool.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
             PoolError::Closed => closed(),
             PoolError::Backend(ref cause) if !refuses(cause) => {
@@ -91,8 +108,18 @@ impl Node {
         T: Send,
         F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
+        self.read_on(Line::Common, arguments, read).await
+    }
+
+    /// As [`read`](Self::read), on these connections.
+    pub(super) async fn read_on<A, T, F>(&self, line: Line, arguments: A, read: F) -> Result<T, StoreError>
+    where
+        A: Send + Sync,
+        T: Send,
+        F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
+    {
         let read = Kept::new(arguments, read);
-        self.read_within(READ_LIMIT, None, &read).await?;
+        self.read_within((line, READ_LIMIT), None, &read).await?;
         read.take()
     }
 
@@ -117,25 +144,30 @@ impl Node {
             limit.as_millis().max(1)
         );
         // What the server needs for the last statement is not its time alone.
-        self.read_within(limit + limit / 2, Some(&begin), &read).await?;
+        self.read_within((Line::Common, limit + limit / 2), Some(&begin), &read).await?;
         read.take()
     }
 
     async fn read_within(
         &self,
-        limit: Duration,
+        (line, limit): (Line, Duration),
         begin: Option<&str>,
         read: &dyn Reading,
     ) -> Result<(), StoreError> {
-        let attempts = self.attempt_reads(begin, read);
+        let attempts = self.attempt_reads(line, begin, read);
         tokio::time::timeout(limit, attempts).await.unwrap_or(Err(StoreError::TooLong))
     }
 
     /// Reads, in a transaction if there is a statement that begins it, until the connection stays.
-    async fn attempt_reads(&self, begin: Option<&str>, read: &dyn Reading) -> Result<(), StoreError> {
+    async fn attempt_reads(
+        &self,
+        line: Line,
+        begin: Option<&str>,
+        read: &dyn Reading,
+    ) -> Result<(), StoreError> {
         let mut reconnects = 0;
         loop {
-            let connection = Connection(Some(self.connection().await?));
+            let connection = Connection(Some(self.connection(line).await?));
             let Some(client) = &connection.0 else { return Err(closed()) };
             let statements = async {
                 if let Some(begin) = begin {
@@ -183,12 +215,26 @@ impl Node {
         T: Send + 'static,
         F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
     {
+        self.write_on((Line::Common, limit), arguments, write)
+    }
+
+    /// As [`write`](Self::write), on these connections, and with a time limit for each statement.
+    pub(super) fn write_on<A, T, F>(
+        self: &Arc<Self>,
+        on: (Line, Duration),
+        arguments: A,
+        write: F,
+    ) -> Answer<'static, T>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T> + Send + Sync + 'static,
+    {
         // A store that is closed waits for the writes that have begun.
         let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
         let written = Arc::new(Kept::new(arguments, write));
         let (node, used) = (Arc::clone(self), KeyUse::current());
-        let run =
-            tokio::spawn(node.run_to_the_end(open, limit, used, Arc::clone(&written) as Arc<dyn Writing>));
+        let run = tokio::spawn(node.run_to_the_end(open, on, used, Arc::clone(&written) as Arc<dyn Writing>));
         Answer::later(async move {
             run.await.unwrap_or(Err(StoreError::Unknown))?;
             written.take()
@@ -198,25 +244,25 @@ impl Node {
     async fn run_to_the_end(
         self: Arc<Self>,
         open: OwnedRwLockReadGuard<()>,
-        limit: Duration,
+        on: (Line, Duration),
         used: Option<KeyUse>,
         write: Arc<dyn Writing>,
     ) -> Result<(), StoreError> {
-        let outcome = self.run(limit, used.as_ref(), &*write).await;
+        let outcome = self.run(on, used.as_ref(), &*write).await;
         drop(open);
         outcome
     }
 
     async fn run(
         &self,
-        limit: Duration,
+        (line, limit): (Line, Duration),
         used: Option<&KeyUse>,
         write: &dyn Writing,
     ) -> Result<(), StoreError> {
         let since = Stopwatch::start();
         let (mut attempts, mut reconnects, mut is_exact) = (0, 0, false);
         loop {
-            let connection = Connection(Some(self.connection().await?));
+            let connection = Connection(Some(self.connection(line).await?));
             attempts += 1;
             match self.attempt(connection, limit, is_exact, used, write).await {
                 Ok(()) => return Ok(()),

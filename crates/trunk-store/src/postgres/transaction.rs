@@ -21,7 +21,8 @@ pub(super) enum Announcement {
     Record { account: i64, record: Box<Record>, links: Links },
     /// A record was deleted.
     RecordDeleted { account: i64, kind: &'static str, id: Uuid, number: i64 },
-    /// An existing document was replaced. New documents, and those that are forgotten, are not announced.
+    /// A document was replaced, or is new and of a kind that every node keeps. Other new documents, and those that are
+    /// forgotten, are not announced.
     Document { kind: DocumentKind, id: Uuid, customer: Uuid, revision: i64 },
     /// An account or one of its keys was created, changed or removed.
     Account { number: i64 },

@@ -108,8 +108,8 @@ pub(super) fn apply(
             Change::Emit(event) => outbox::insert(connection, event)?,
             Change::Put { revision, document } => {
                 documents::put(connection, *revision, document)?;
-                if revision.is_some() {
-                    let NewDocument { kind, id, customer, .. } = **document;
+                let NewDocument { kind, id, customer, .. } = **document;
+                if revision.is_some() || kind.is_kept_by_all() {
                     effects.push(Committed::Document { kind, id, customer });
                 }
             }

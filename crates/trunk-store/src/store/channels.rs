@@ -8,7 +8,8 @@ use crate::channel::{AskedChannels, HeldChannels};
 /// A node states how many calls it runs on a trunk and how many wait, and receives channels for those that fit: what the
 /// nodes hold in total exceeds the limit only by calls that ran before the limit was lowered. It holds no channel that no call
 /// has: with the next statement it returns those of calls that ended. The numbers are absolute, so a node may repeat what it
-/// asked for. A node that was taken over ([`Nodes::take_over_calls`](crate::Nodes::take_over_calls)) holds nothing.
+/// asked for. A node that was taken over ([`Nodes::take_over_calls`](crate::Nodes::take_over_calls)), that left, or that never had
+/// a heartbeat holds nothing for the others.
 ///
 /// A database in a file has one node, which counts its calls itself: nothing is stored.
 pub trait Channels: Send + Sync + std::fmt::Debug {

@@ -7,7 +7,7 @@ use didww_types::Timestamp;
 use serde_json::json;
 use trunk_store::{
     Accounts as _, CHANGE_DELAY, Change, ChangeFeed as _, Changes, Committed, Engine as _, Follower,
-    Interest, PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth,
+    Interest, Nodes as _, PostgresOptions, PostgresStore, Records as _, StoreError, StoreLimits, WriteHealth,
     Writes as _,
 };
 
@@ -75,6 +75,33 @@ async fn a_write_that_waits_too_long_is_ended_by_the_server() {
     );
     other.batch_execute("ROLLBACK").await.unwrap();
     commit(&store, vec![replace(trunks(1), made, trunk("b", &json!({})))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_waits_for_no_connection_that_other_writes_use() {
+    let database = server().migrated().await;
+    let mut options = PostgresOptions::new(database.parameters());
+    options.connections = 2;
+    let store = PostgresStore::open(options).await.unwrap();
+    let made = commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    other.batch_execute("BEGIN; SELECT * FROM record FOR UPDATE").await.unwrap();
+    let write = |name| store.commit(vec![replace(trunks(1), made.clone(), trunk(name, &json!({})))]);
+    let writes = ["b", "c", "d"].map(|name| Box::pin(write(name)));
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("both connections are in use", async || database.execute(waiting) == "2").await;
+    let life = async {
+        store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+        store.nodes().await.unwrap()
+    };
+    let nodes = tokio::select! {
+        nodes = life => nodes,
+        _ = futures_util::future::select_all(writes) => panic!("the heartbeat waited until a write had ended"),
+    };
+    assert_eq!((nodes.len(), nodes[0].beats), (1, 1));
+    other.batch_execute("ROLLBACK").await.unwrap();
 }
 
 /// Waits until a follower must load anew.

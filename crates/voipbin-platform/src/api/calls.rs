@@ -10,6 +10,7 @@ use crate::call_plan::{self, Order};
 use crate::engine;
 use crate::entity::{Entity, json_text};
 use crate::error::{ApiError, ApiResult, Status};
+use crate::other_nodes;
 use crate::records::calls::Calls;
 use crate::request::{RequestContext, page};
 use crate::webhooks::event;
@@ -76,8 +77,14 @@ pub(super) async fn hang_up(request: &RequestContext) -> ApiResult {
     let call = find(request).await?;
     match request.platform.active_calls.send_command(call.id, Command::HangUp).await {
         Some(answer) => answer,
-        // The call has ended: hanging up changes nothing.
-        None => Ok(find(request).await?.public_json()),
+        // The call has ended, and hanging up changes nothing, or another node ends it.
+        None => {
+            let call = find(request).await?;
+            if let Some(hang_up) = other_nodes::hang_up(&request.platform, &call) {
+                request.platform.core.commit(vec![hang_up]).await?;
+            }
+            Ok(call.public_json())
+        }
     }
 }
 
@@ -89,6 +96,7 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     let mut call = find(request).await?;
     call.mark_deleted(request.platform.timestamps.next());
     let event = event(&request.platform, &call, "call_deleted");
-    request.platform.core.commit(std::iter::once(call.put()).chain(event).collect()).await?;
+    let hang_up = other_nodes::hang_up(&request.platform, &call);
+    request.platform.core.commit(std::iter::once(call.put()).chain(event).chain(hang_up).collect()).await?;
     Ok(call.public_json())
 }

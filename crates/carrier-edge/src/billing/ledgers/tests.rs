@@ -193,6 +193,23 @@ fn charges_are_counted_anew_without_losing_what_is_not_stored_yet() {
 }
 
 #[test]
+fn a_charge_that_arrives_while_all_are_read_is_counted_once() {
+    let mut ledgers = Ledgers::new(true);
+    ledgers.is_recounting = true;
+    // The record of 1 is stored before the charges are read, that of 2 afterwards.
+    for arrived in [ended(1, "4"), ended(2, "3")] {
+        ledgers.apply(&arrived);
+    }
+    assert_eq!(spent_and_held(&mut ledgers, at()), dollars(7, 7));
+    ledgers.recount(Stored { charges: vec![charge(1, "4")], calls: Vec::new() });
+    // The follower that began before they were read names both, and repeats one.
+    for arrived in [ended(1, "4"), ended(2, "3"), ended(2, "3")] {
+        ledgers.apply(&arrived);
+    }
+    assert_eq!(spent_and_held(&mut ledgers, at()), dollars(7, 7));
+}
+
+#[test]
 fn the_heir_of_a_call_charges_it_once() {
     let mut ledgers = Ledgers::new(true);
     ledgers.apply(&runs(1, true));

@@ -53,12 +53,19 @@ pub(super) async fn nodes_share_the_channels_of_a_trunk(
     assert_eq!(one.remove_node(dies.node()).await, Ok(true));
     assert_eq!(hold(other, asked(1, 3, 1, 3)).await, Ok((3, 0)));
     assert_eq!(hold(other, asked(1, 3, 1, 2)).await, Ok((3, 0)), "a lower limit ends no call");
+
+    assert_eq!(one.remove_node(one.node()).await, Ok(true));
+    assert_eq!(hold(one, asked(1, 0, 1, 9)).await, Ok((1, 3)), "it asked before it left");
+    assert_eq!(hold(other, asked(1, 3, 1, 4)).await, Ok((4, 0)), "a node that left holds nothing");
 }
 
 /// Nodes that ask at once never hold more than the limit in total, and in the end all of it.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 pub(super) async fn nodes_that_ask_at_once_receive_the_limit_and_no_more(nodes: [&impl Store; 3]) {
     const LIMIT: u32 = 7;
+    for node in nodes {
+        node.heartbeat(at(1_000)).await.unwrap();
+    }
     let calls = join_all(nodes.map(|node| async move {
         let (mut calls, mut refused) = (0, 0);
         while refused < 3 {

@@ -6,8 +6,8 @@ use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use serde_json::json;
 use trunk_store::{
-    Accounts, CHANGE_DELAY, Calls, Change, ChangeFeed, Changes, Committed, Documents, Follower, Interest,
-    Records, Writes, for_each_record,
+    Accounts, CHANGE_DELAY, Calls, Change, ChangeFeed, Changes, Committed, DocumentKind, Documents, Follower,
+    Interest, NewDocument, Records, Writes, for_each_record,
 };
 #[cfg(feature = "postgres")]
 use trunk_store::{NodeCall, Nodes};
@@ -173,6 +173,11 @@ pub(super) async fn the_feed_names_changed_documents_and_not_new_ones(
     assert!(follower.is_current());
     documents::put(store, Some(0), &documents::document(1, "changed")).await.unwrap();
     assert_eq!(effects(&mut follower), ["document 1"]);
+    let wakes = store.wakes();
+    let customer = NewDocument { kind: DocumentKind::Customer, ..documents::document(2, "new") };
+    documents::put(store, None, &customer).await.unwrap();
+    assert_eq!(effects(&mut follower), ["document 2"], "every node keeps all customers");
+    assert!(wakes.has_changed().unwrap(), "it does not wait for the next write");
     store.reset(None, false).await.unwrap();
     assert_eq!(effects(&mut follower), ["reset of None, false"]);
 }
