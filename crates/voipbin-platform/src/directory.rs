@@ -76,16 +76,19 @@ impl Directory {
         let Committed::Document { kind, id, .. } = effect else { return Ok(()) };
         match kind {
             DocumentKind::Customer => {
-                let customer = Entity::<Customers>::find(store, *id).await?;
-                customer.into_iter().for_each(|customer| self.put(customer));
+                if let Some(customer) = Entity::<Customers>::find(store, *id).await? {
+                    self.put(customer);
+                }
             }
             DocumentKind::Agent => {
-                let agent = Entity::<Agents>::find(store, *id).await?;
-                agent.iter().for_each(|agent| self.put_agent(agent));
+                if let Some(agent) = Entity::<Agents>::find(store, *id).await? {
+                    self.put_agent(&agent);
+                }
             }
             DocumentKind::AccessKey => {
-                let key = Entity::<AccessKeys>::find(store, *id).await?;
-                key.iter().for_each(|key| self.put_key(key));
+                if let Some(key) = Entity::<AccessKeys>::find(store, *id).await? {
+                    self.put_key(&key);
+                }
             }
             _ => {}
         }

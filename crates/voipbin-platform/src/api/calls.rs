@@ -75,17 +75,15 @@ pub(super) async fn get(request: &RequestContext) -> ApiResult {
 
 pub(super) async fn hang_up(request: &RequestContext) -> ApiResult {
     let call = find(request).await?;
-    match request.platform.active_calls.send_command(call.id, Command::HangUp).await {
-        Some(answer) => answer,
-        // The call has ended, and hanging up changes nothing, or another node ends it.
-        None => {
-            let call = find(request).await?;
-            if let Some(hang_up) = other_nodes::hang_up(&request.platform, &call) {
-                request.platform.core.commit(vec![hang_up]).await?;
-            }
-            Ok(call.public_json())
-        }
+    if let Some(answer) = request.platform.active_calls.send_command(call.id, Command::HangUp).await {
+        return answer;
     }
+    // The call has ended, and hanging up changes nothing, or another node ends it.
+    let call = find(request).await?;
+    if let Some(hang_up) = other_nodes::hang_up(&request.platform, &call) {
+        request.platform.core.commit(vec![hang_up]).await?;
+    }
+    Ok(call.public_json())
 }
 
 pub(super) async fn delete(request: &RequestContext) -> ApiResult {
