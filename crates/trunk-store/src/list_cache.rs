@@ -6,7 +6,7 @@
 //! Bounds: the record numbers in total and of one account, and the lists in total and of one account. The least recently
 //! used list is evicted first. An account that exceeds its share loses its own lists, not those of another account.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Condition, ListQuery, Order};
 
@@ -25,8 +25,9 @@ const MIN_LENGTH: usize = if cfg!(test) { 2 } else { 200 };
 #[derive(Debug, Default)]
 pub(crate) struct ListCache(Mutex<State>);
 
+/// The lists, and how often they were used.
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     lists: Vec<CachedList>,
     /// Incremented with each use of a list.
     uses: u64,
@@ -54,15 +55,14 @@ impl CachedList {
 }
 
 impl ListCache {
-    /// Removes all lists: another database may have the same numbers of changes for other ones.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).lists.clear();
+    /// Returns what is cached. The default value is an empty cache.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the whole list of a query, if it is cached for this number of changes.
     pub(crate) fn get(&self, query: &ListQuery, changes: i64) -> Option<Arc<[i64]>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.uses += 1;
         let uses = state.uses;
         let list = state.lists.iter_mut().find(|list| list.changes == changes && list.matches(query))?;
@@ -86,7 +86,7 @@ impl ListCache {
             numbers: numbers.into(),
             last_used: 0,
         };
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         state.uses += 1;
         let list = CachedList { last_used: state.uses, ..list };
         // No later read has an older state of the same records.

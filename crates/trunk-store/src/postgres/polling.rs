@@ -201,7 +201,8 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     };
     if was_lost {
         node.seen().forget();
-        node.lists.clear();
+        // The database after a failover may have the same numbers of changes for other lists.
+        *node.lists.state() = crate::list_cache::State::default();
         return begin_anew(node, client).await;
     }
     let from = {
