@@ -32,6 +32,7 @@ use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
 use crate::support::api::{Api, NEW, TOKENS};
+use crate::support::engine;
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
@@ -49,7 +50,7 @@ fn settings() -> Settings {
 
 /// Starts a server in memory with a frozen clock.
 async fn start(settings: Settings) -> (TestServer, Api) {
-    let server = TestServer::builder()
+    let server = engine::builder()
         .api_key(KEY)
         .callback_secret(SECRET)
         .callbacks(settings)
@@ -454,7 +455,7 @@ async fn loopback_is_refused_without_the_flag() {
 #[tokio::test]
 async fn attempts_are_listed_on_the_control_api_without_passwords() {
     let mut receiver = Receiver::start(Answer::Status(418)).await;
-    let server = TestServer::builder()
+    let server = engine::builder()
         .api_key(KEY)
         .callback_secret(SECRET)
         .callbacks(settings())

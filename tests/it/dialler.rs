@@ -14,6 +14,8 @@ use trunk_server::config::{Config, Database, SipConfig};
 use trunk_server::edge::CallRecord;
 use trunk_server::{Clock, Control, Ids, Server, TestServer};
 
+use crate::support::engine;
+
 /// The host of the realm; the dialler's host map points it at the edge.
 const HOST: &str = "out.didww.com";
 /// Maximum time that a test waits for an event.
@@ -61,7 +63,7 @@ struct Edge {
 impl Edge {
     /// Starts an edge with a trunk that requires the technical prefix `0011#`.
     async fn with_trunk() -> Self {
-        let server = TestServer::builder().version(ApiVersion::V2026_04_16).sip().start().await;
+        let server = engine::builder().version(ApiVersion::V2026_04_16).sip().start().await;
         let body = r#"{"data":{"type":"voice_out_trunks","attributes":{"name":"Outbound",
             "on_cli_mismatch_action":"send_original_cli","authentication_method":{"type":"credentials_and_ip",
             "attributes":{"allowed_sip_ips":["127.0.0.1/32"],"tech_prefix":"0011#"}}}}}"#;

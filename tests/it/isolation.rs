@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb, find};
 use http::Method;
 use serde_json::{Value, json};
+use trunk_server::TestServerBuilder;
 use trunk_server::control::{NewAccount, NewDid};
-use trunk_server::{TestServer, TestServerBuilder};
 use uuid::Uuid;
 
 use crate::support::api::{Answer, Api, NEW, OLD};
+use crate::support::engine;
 use crate::support::fixture::Fixture;
 use crate::support::records::Records;
 use crate::support::world::*;
@@ -30,7 +31,7 @@ struct Neighbours {
 
 impl Neighbours {
     async fn meet() -> Self {
-        let builder = TestServer::builder().control_listener();
+        let builder = engine::builder().control_listener();
         let builder = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature);
         let world = World::of(builder).await;
         let account = Feature::ALL.into_iter().fold(NewAccount::named("other"), NewAccount::feature);

@@ -6,10 +6,10 @@ use http::Method;
 use serde_json::json;
 
 use didww_types::ApiVersion;
-use trunk_server::TestServer;
 
 use crate::support::api::{Answer, Api, http_client};
 use crate::support::binary::Binary;
+use crate::support::engine;
 
 const ARGUMENTS: [&str; 6] =
     ["--ephemeral", "--api-key", "canary-key", "--voipbin-admin", "root:canary-password", "--control-token"];
@@ -231,7 +231,7 @@ async fn a_trunk_that_takes_calls_from_any_address_is_stated_when_it_is_made_and
 #[tokio::test]
 async fn a_provider_whose_trunk_takes_calls_from_any_address_is_stated_when_it_is_made_and_in_lists_and_at_the_start()
  {
-    let carrier = TestServer::builder().api_key("carrierkey").version(ApiVersion::V2026_04_16).start().await;
+    let carrier = engine::builder().api_key("carrierkey").version(ApiVersion::V2026_04_16).start().await;
     let at_carrier = Api::new(carrier.base_url(), "carrierkey");
     let method =
         json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["203.0.113.7"] } });

@@ -13,6 +13,8 @@ use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, Tr
 use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
+use crate::support::engine;
+
 const VERSIONS: [ApiVersion; 4] =
     [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19];
 
@@ -36,7 +38,7 @@ async fn dids(server: &TestServer, count: usize) -> Vec<Id<Did>> {
 #[tokio::test]
 async fn a_trunk_lives_from_create_to_delete_in_every_version() {
     for version in VERSIONS {
-        let server = TestServer::start().await;
+        let server = engine::builder().start().await;
         let trunks = client(&server, version).voice_out_trunks();
         let body = VoiceOutTrunk::create("Life", OnCliMismatchAction::SendOriginalCli, credentials())
             .capacity_limit(CapacityLimit::new(300).unwrap())
@@ -64,7 +66,7 @@ async fn a_trunk_lives_from_create_to_delete_in_every_version() {
 
 #[tokio::test]
 async fn an_included_group_is_a_typed_value_in_every_version() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     dids(&server, 2).await;
     for version in VERSIONS {
         let client = client(&server, version);
@@ -86,7 +88,7 @@ async fn an_included_group_is_a_typed_value_in_every_version() {
 
 #[tokio::test]
 async fn a_filter_finds_exactly_the_names_that_it_was_given_whatever_they_hold() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
     let names = [
         "Sales",
@@ -132,7 +134,7 @@ async fn a_filter_finds_exactly_the_names_that_it_was_given_whatever_they_hold()
 
 #[tokio::test]
 async fn what_only_the_newest_version_knows_is_kept_through_a_change_in_an_older_one() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let new = client(&server, ApiVersion::V2026_04_16).voice_out_trunks();
     let old = client(&server, ApiVersion::V2021_12_15).voice_out_trunks();
     let method = credentials().with_tech_prefix(TechPrefix::new("123#").unwrap());
@@ -154,7 +156,7 @@ async fn what_only_the_newest_version_knows_is_kept_through_a_change_in_an_older
 
 #[tokio::test]
 async fn the_three_kinds_of_authentication_are_distinguished() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
     let sid = TwilioAccountSid::new("AC22222222222222222222222222222222").unwrap();
     let create = |name: &str, method| VoiceOutTrunk::create(name, OnCliMismatchAction::RejectCall, method);
@@ -188,7 +190,7 @@ async fn the_three_kinds_of_authentication_are_distinguished() {
 
 #[tokio::test]
 async fn a_trunk_that_was_read_and_changed_is_saved_without_touching_the_rest() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
     let body = VoiceOutTrunk::create("Before", OnCliMismatchAction::RejectCall, credentials());
     let before = trunks.create(body).await.unwrap().into_inner();
@@ -204,7 +206,7 @@ async fn a_trunk_that_was_read_and_changed_is_saved_without_touching_the_rest() 
 
 #[tokio::test]
 async fn lists_are_filtered_sorted_paged_and_pruned() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
     for n in 0..7 {
         let action =
@@ -227,7 +229,7 @@ async fn lists_are_filtered_sorted_paged_and_pruned() {
 
 #[tokio::test]
 async fn relationships_are_read_and_written_from_both_ends() {
-    let server = TestServer::builder().feature(Feature::ReplaceCli).start().await;
+    let server = engine::builder().feature(Feature::ReplaceCli).start().await;
     let ids = dids(&server, 4).await;
     let client = client(&server, ApiVersion::NEWEST);
     let trunks = client.voice_out_trunks();
@@ -268,7 +270,7 @@ async fn relationships_are_read_and_written_from_both_ends() {
 
 #[tokio::test]
 async fn dids_are_listed_read_and_changed() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let ids = dids(&server, 3).await;
     for version in VERSIONS {
         let client = client(&server, version);
@@ -290,7 +292,7 @@ async fn dids_are_listed_read_and_changed() {
 
 #[tokio::test]
 async fn what_is_wrong_is_said_by_field_and_changes_nothing() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let client = client(&server, ApiVersion::NEWEST);
     let trunks = client.voice_out_trunks();
     let body = || VoiceOutTrunk::create("Taken", OnCliMismatchAction::RejectCall, credentials());
@@ -309,7 +311,7 @@ async fn what_is_wrong_is_said_by_field_and_changes_nothing() {
 
 #[tokio::test]
 async fn what_is_not_declared_is_reached_by_the_escape_hatch() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     dids(&server, 1).await;
     let client = client(&server, ApiVersion::NEWEST);
     let answer = client.raw(Method::GET, "/dids").query("fields[dids]", "number").send().await.unwrap();
@@ -319,7 +321,7 @@ async fn what_is_not_declared_is_reached_by_the_escape_hatch() {
 
 #[tokio::test]
 async fn a_base_url_without_the_version_is_named_by_both_clients() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let base = server.base_url();
     let didww = Client::builder(base.trim_end_matches("/v3"), server.api_key()).build().unwrap();
     let error = didww.voice_out_trunks().list().await.unwrap_err();

@@ -3,14 +3,14 @@
 use didww_client::Client;
 use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
 use didww_client::values::IpNetworks;
-use trunk_server::TestServer;
 
 use crate::support::api::Api;
 use crate::support::binary::Binary;
+use crate::support::engine;
 
 #[tokio::test]
 async fn a_trunk_that_the_sdk_creates_is_read_back() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let client = Client::builder(server.base_url(), server.api_key()).build().unwrap();
     let networks = IpNetworks::parse(["203.0.113.5"]).unwrap();
     let body = VoiceOutTrunk::create(

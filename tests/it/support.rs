@@ -4,6 +4,7 @@ pub mod api;
 pub mod binary;
 pub mod disk;
 pub mod dump;
+pub mod engine;
 pub mod fixture;
 pub mod postgres;
 pub mod receiver;

@@ -15,6 +15,7 @@ use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
 use crate::support::api::http_client;
+use crate::support::engine;
 
 /// Clients that each have a token of their own.
 const CLIENTS: usize = 1_000;
@@ -88,7 +89,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, text: &[u8], coun
 async fn a_thousand_clients_read_on_while_the_clock_passes_every_expiry() {
     // Each connection has four files in this process: two of its own, and two of the proxy's.
     trunk_server::raise_open_files();
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let front = Front::start(&server).await;
     let control = server.control();
     control.add_did(server.account(), NewDid::new("442079460018")).await.unwrap();
@@ -122,7 +123,7 @@ async fn a_thousand_clients_read_on_while_the_clock_passes_every_expiry() {
 
 #[tokio::test]
 async fn a_stale_token_is_refused_and_renewed_once() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let front = Front::start(&server).await;
     let control = server.control();
     control.clock().freeze(None);
@@ -142,7 +143,7 @@ async fn a_stale_token_is_refused_and_renewed_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clones_and_a_read_only_client_share_the_account() {
     trunk_server::raise_open_files();
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let front = Front::start(&server).await;
     let control = server.control();
     control.clock().freeze(None);

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::config::{Config, Database};
 use crate::server::{Server, StartError};
 
-/// A server with a database in memory on a random port of loopback, with one account and its API key. Dropping it stops
-/// it.
+/// A server with a database in memory, unless the builder names another one, on a random port of loopback, with one account
+/// and its API key. Dropping it stops it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -36,6 +36,8 @@ pub struct TestServer {
 #[derive(Debug, Default)]
 pub struct TestServerBuilder {
     account: NewAccount,
+    #[cfg(feature = "postgres")]
+    database: Option<String>,
     clock: Option<Clock>,
     ids: Option<Ids>,
     control_listen: Option<String>,
@@ -122,6 +124,15 @@ impl TestServerBuilder {
     #[must_use]
     pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
         self.account.api_key = Some(key.into());
+        self
+    }
+
+    /// Uses a database on a PostgreSQL server instead of one in memory: an empty one, or one of `trunk-server`. The URL is
+    /// `postgres://USER@HOST/DATABASE`, and may have a password.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn database(mut self, url: impl Into<String>) -> Self {
+        self.database = Some(url.into());
         self
     }
 
@@ -232,6 +243,10 @@ impl TestServerBuilder {
             sip: self.sip,
             ..Config::default()
         };
+        #[cfg(feature = "postgres")]
+        if let Some(url) = self.database {
+            config.database = Database::Postgres(crate::config::PostgresDatabase::new(url));
+        }
         config.http.proxies = self.proxies;
         config.tokens = self.tokens;
         #[cfg(feature = "voipbin")]

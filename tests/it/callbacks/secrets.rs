@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use trunk_server::TestServer;
 use trunk_server::control::NewCallbackSecret;
 
 use super::{
     Active, Answer, Api, Blocked, KEY, NEW, Receiver, SECRET, TOKENS, deliveries, frozen, set, settings,
     start, states, trunk,
 };
+use crate::support::engine;
 
 #[tokio::test]
 async fn without_an_enabled_secret_nothing_is_sent_and_nothing_is_sent_later() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
-    let server = TestServer::builder().api_key(KEY).callbacks(settings()).clock(frozen()).start().await;
+    let server = engine::builder().api_key(KEY).callbacks(settings()).clock(frozen()).start().await;
     let (api, control) = (Api::new(server.base_url(), KEY), server.control());
     let url = receiver.url("/");
     let id = trunk(&api, "Quiet", &url).await;
@@ -63,7 +63,7 @@ async fn an_event_that_waits_is_signed_with_the_secret_of_its_next_attempt_and_d
 
 #[tokio::test]
 async fn secrets_are_managed_over_the_control_api_and_shown_once() {
-    let server = TestServer::builder().api_key(KEY).control_listener().start().await;
+    let server = engine::builder().api_key(KEY).control_listener().start().await;
     let control = format!("http://{}/control/v1", server.server().control_address().unwrap());
     let control = Api::new(control, "").with_key(None);
     let path = format!("/accounts/{}/callback_secrets", server.account());

@@ -3,10 +3,10 @@
 use didww_types::ApiVersion;
 use http::Method;
 use serde_json::json;
-use trunk_server::TestServer;
 use trunk_server::control::{AccountPatch, NewAccount};
 
 use crate::support::api::{Answer, NEW, OLD};
+use crate::support::engine;
 use crate::support::world::*;
 
 const UNAUTHORISED: &str =
@@ -103,7 +103,7 @@ async fn case_08_a_version_that_is_none_is_ignored() {
 
 #[tokio::test]
 async fn case_09_an_older_version_than_the_accounts_is_ignored() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2026_04_16)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2026_04_16)).await;
     world.trunk("A").await;
     for version in [Some(OLD), Some("2017-09-18"), Some("2022-05-10"), None] {
         let answer = world.api.at(version).get(TRUNKS).await;
@@ -124,7 +124,7 @@ async fn case_10_the_version_header_is_read_in_any_case() {
 
 #[tokio::test]
 async fn trunks_do_not_exist_before_2021_12_15() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2017_09_18)).await;
     let trunk = world.trunk("A").await;
     for version in [None, Some("2017-09-18"), Some("2021-04-19")] {
         let api = world.api.at(version);

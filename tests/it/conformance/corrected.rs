@@ -3,10 +3,10 @@
 
 use didww_types::{ApiVersion, Feature};
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::control::{NewAccount, RecordMembers};
 
 use crate::support::api::{Answer, Api, OLD};
+use crate::support::engine;
 use crate::support::world::*;
 
 const NEWEST: &str = "2026-11-19";
@@ -16,7 +16,7 @@ const CORRECTED: [&str; 2] = ["2026-04-16", NEWEST];
 
 /// A server whose account has the features that replace and randomise caller numbers.
 async fn with_features() -> World {
-    World::of(TestServer::builder().feature(Feature::ReplaceCli).feature(Feature::RandomizeCli)).await
+    World::of(engine::builder().feature(Feature::ReplaceCli).feature(Feature::RandomizeCli)).await
 }
 
 async fn each() -> (World, [Api; 2]) {

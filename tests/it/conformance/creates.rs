@@ -2,9 +2,9 @@
 
 use didww_types::Feature;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 
 use crate::support::api::{NEW, OLD, TOKENS};
+use crate::support::engine;
 use crate::support::world::*;
 
 /// Posts a body, compares the errors of the refusal, and checks that it changed nothing.
@@ -330,7 +330,7 @@ async fn a_mismatch_action_that_needs_a_feature_is_refused_without_it() {
         let body = with(credentials("A"), json!({ "on_cli_mismatch_action": action }));
         let expected = attribute("on_cli_mismatch_action", "is not included in the list");
         refusal(&world, &body, &[expected]).await;
-        let world = World::of(TestServer::builder().feature(feature)).await;
+        let world = World::of(engine::builder().feature(feature)).await;
         let did = world.did("37061498222").await;
         let body = if action == "replace_cli" { replacing("A", &did) } else { body };
         assert_eq!(world.created(&body).await.at("/data/attributes/on_cli_mismatch_action"), action);

@@ -3,18 +3,18 @@
 use didww_types::resources::DidFeature;
 use didww_types::{ApiVersion, Included};
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::control::{ControlError, NewAccount, NewDid, RecordMembers};
 use uuid::Uuid;
 
 use crate::support::api::Answer;
+use crate::support::engine;
 use crate::support::world::*;
 
 const GROUPS: &str = "/did_groups";
 
 /// A server whose account is at the oldest version, so that a request can select any.
 async fn oldest() -> World {
-    World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await
+    World::of(engine::builder().version(ApiVersion::V2017_09_18)).await
 }
 
 /// Stores a group with these features.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use didww_types::ApiVersion;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 
 use crate::support::api::{Answer, OLD};
+use crate::support::engine;
 use crate::support::world::*;
 
 fn names(answer: &Answer) -> Vec<String> {
@@ -254,7 +254,7 @@ async fn several_filters_must_all_hold() {
 #[tokio::test]
 async fn every_filter_of_trunks_finds_what_it_names() {
     let feature = didww_types::Feature::RandomizeCli;
-    let world = World::of(TestServer::builder().feature(feature)).await;
+    let world = World::of(engine::builder().feature(feature)).await;
     let changed = json!({
         "status": "blocked", "allow_any_did_as_cli": true, "on_cli_mismatch_action": "reject_call",
         "default_dst_action": "reject_all", "media_encryption_mode": "zrtp", "external_reference_id": "ref 7",
@@ -305,7 +305,7 @@ async fn case_20_trunks_are_filtered_by_their_kind_of_authentication_since_2026_
 #[tokio::test]
 async fn case_21_trunks_are_filtered_by_their_default_did() {
     let feature = didww_types::Feature::ReplaceCli;
-    let world = World::of(TestServer::builder().feature(feature)).await;
+    let world = World::of(engine::builder().feature(feature)).await;
     let did = world.did("37061498222").await;
     world.created(&replacing("with", &did)).await;
     world.trunk("without").await;
@@ -392,7 +392,7 @@ async fn as_many_values_and_criteria_as_a_request_holds_are_answered() {
 
 #[tokio::test]
 async fn dids_are_filtered_and_sorted_in_every_version() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2017_09_18)).await;
     let one = world.did("37061498222").await;
     let two = world.emergency_did("12025550143").await;
     let ids = |answer: &Answer| -> Vec<String> {

@@ -3,8 +3,8 @@
 use didww_types::ApiVersion;
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 
+use crate::support::engine;
 use crate::support::world::*;
 
 async fn one() -> (World, String, String) {
@@ -139,7 +139,7 @@ async fn n82_an_address_verification_can_be_detached_and_not_attached() {
 /// A request and the answer that were recorded in 2018.
 #[tokio::test]
 async fn the_oldest_versions_have_other_names_for_routes_and_pending_removal() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2017_09_18)).await;
     let did = world.did("37061498222").await;
     let path = format!("{DIDS}/{did}");
     let recorded: Value =

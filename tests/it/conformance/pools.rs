@@ -1,10 +1,10 @@
 //! Capacity pools: what their owner reads and may change, and the channels that DIDs take from them.
 
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::control::{ControlError, RecordMembers};
 
 use crate::support::api::Api;
+use crate::support::engine;
 use crate::support::world::*;
 
 const POOLS: &str = "/capacity_pools";
@@ -254,7 +254,7 @@ async fn a_put_of_a_did_leaves_what_is_not_named_at_its_default() {
 
 #[tokio::test]
 async fn the_control_listener_answers_201_for_a_new_record_and_200_for_a_changed_one() {
-    let server = TestServer::builder().control_listener().start().await;
+    let server = engine::builder().control_listener().start().await;
     let control = server.server().control_address().unwrap();
     let control = Api::new(format!("http://{control}/control/v1"), "").with_key(None).at(None);
     let path = format!("/accounts/{}/records/capacity_pools", server.account());

@@ -3,9 +3,9 @@
 use didww_types::Feature;
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 
 use crate::support::api::OLD;
+use crate::support::engine;
 use crate::support::world::*;
 
 async fn linked(relationship: &str) -> (World, String, [String; 3]) {
@@ -196,7 +196,7 @@ async fn case_80_the_default_did_exists_only_with_its_feature() {
     let detail = "default_did is not a valid relationship of voice_out_trunks";
     refused(&answer, &[error(400, "112", "Invalid field", detail)]);
 
-    let world = World::of(TestServer::builder().feature(Feature::ReplaceCli)).await;
+    let world = World::of(engine::builder().feature(Feature::ReplaceCli)).await;
     let did = world.did("37061498222").await;
     for (name, version, expected) in [
         ("A", "2026-04-16", vec!["default_did", "dids", "emergency_dids"]),
@@ -218,7 +218,7 @@ async fn case_80_the_default_did_exists_only_with_its_feature() {
 
 #[tokio::test]
 async fn the_default_did_is_read_set_and_cleared_at_its_endpoints() {
-    let world = World::of(TestServer::builder().feature(Feature::ReplaceCli)).await;
+    let world = World::of(engine::builder().feature(Feature::ReplaceCli)).await;
     let did = world.did("37061498222").await;
     let body = with(flat("A"), json!({ "on_cli_mismatch_action": "replace_cli" }));
     // An older version needs no default DID.

@@ -11,9 +11,10 @@ use trunk_server::account::Environment;
 use trunk_server::config::TokensConfig;
 use trunk_server::control::{AccountPatch, NewKey};
 use trunk_server::tokens::OldKeys;
-use trunk_server::{Proxies, ProxyHeader, TestServer};
+use trunk_server::{Proxies, ProxyHeader};
 
 use crate::support::api::{Answer, NEW, TOKENS, http_client};
+use crate::support::engine;
 use crate::support::world::*;
 
 const INVALID_TOKEN: &str =
@@ -219,7 +220,7 @@ async fn case_n16_a_key_is_accepted_at_the_versions_before() {
 
 #[tokio::test]
 async fn case_n17_a_key_alone_is_refused_where_the_account_has_the_version() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2026_11_19)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2026_11_19)).await;
     for version in [None, Some(NEW), Some("banana")] {
         is_bare(&with_key(&world, version).await);
     }
@@ -259,7 +260,7 @@ async fn case_n20_a_token_for_other_services_is_refused() {
 async fn case_n21_a_token_of_the_sandbox_is_refused_in_production() {
     let mut sandbox = TokensConfig::default();
     sandbox.environment = Some(Environment::Sandbox);
-    let sandbox = World::of(TestServer::builder().tokens(sandbox)).await;
+    let sandbox = World::of(engine::builder().tokens(sandbox)).await;
     let production = World::start().await;
     let token = sandbox.api.token(&json!({})).await;
     assert_eq!(sandbox.read(&token).await.status, 200);
@@ -270,7 +271,7 @@ async fn case_n21_a_token_of_the_sandbox_is_refused_in_production() {
 async fn case_n22_a_token_is_refused_from_an_address_that_its_key_does_not_allow() {
     // Behind a proxy on this machine, so that the test can be any client.
     let proxies = Proxies::new(&IpNetworks::parse(["127.0.0.1"]).unwrap(), ProxyHeader::Either);
-    let world = World::of(TestServer::builder().proxies(proxies)).await;
+    let world = World::of(engine::builder().proxies(proxies)).await;
     let bound = NewKey::named("bound").addresses(IpNetworks::parse(["192.0.2.1"]).unwrap());
     world.server.control().add_key_with(world.server.account(), bound).await.unwrap();
     let minted_from = async |address: &str| {
@@ -382,7 +383,7 @@ async fn case_n33_the_version_of_the_token_counts_and_the_header_does_not() {
 
 #[tokio::test]
 async fn case_n34_a_token_of_an_older_version_is_served_in_it() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2026_11_19)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2026_11_19)).await;
     for version in TRUNK_VERSIONS {
         let token = world.api.token(&json!({ "api_version": version })).await;
         let answer = world.read(&token).await;
@@ -509,7 +510,7 @@ fn endpoints() -> Vec<(Method, String, bool)> {
 #[tokio::test]
 async fn every_endpoint_of_the_registry_refuses_what_is_no_valid_token() {
     // Without the feature, one of the relationships does not exist.
-    let builder = TestServer::builder().feature(Feature::ReplaceCli).limits(unlimited_guesses());
+    let builder = engine::builder().feature(Feature::ReplaceCli).limits(unlimited_guesses());
     let world = World::of(builder).await;
     let control = world.server.control();
     control.clock().freeze(None);
@@ -596,7 +597,7 @@ async fn an_operator_can_end_every_token() {
 async fn a_token_service_with_a_listener_of_its_own_is_served_there_alone() {
     let mut config = TokensConfig::default();
     config.listen = Some("127.0.0.1:0".to_owned());
-    let world = World::of(TestServer::builder().tokens(config)).await;
+    let world = World::of(engine::builder().tokens(config)).await;
     let mint = async |url: String| {
         let request = crate::support::api::http_client().post(url).header("Api-Key", world.server.api_key());
         let body = json!({ "aud": "api.didww.com", "api_version": TOKENS }).to_string();

@@ -2,9 +2,9 @@
 
 use didww_types::ApiVersion;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 
 use crate::support::api::{Answer, Api};
+use crate::support::engine;
 use crate::support::world::*;
 
 const FLAT: [&str; 18] = [
@@ -172,7 +172,7 @@ async fn a_trunk_is_deleted_in_every_version() {
 
 #[tokio::test]
 async fn dids_are_listed_read_and_updated_in_every_version() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2017_09_18)).await;
     let did = world.did("37061498222").await;
     for version in ApiVersion::ALL {
         let api = world.api.at(Some(version.as_str()));

@@ -3,10 +3,10 @@
 use didww_types::resources::Did;
 use didww_types::{ApiVersion, Resource as _};
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::control::RecordMembers;
 
 use crate::support::api::{Answer, NEW, OLD, TOKENS};
+use crate::support::engine;
 use crate::support::world::*;
 
 fn included(answer: &Answer) -> Vec<String> {
@@ -62,7 +62,7 @@ async fn an_include_path_has_at_most_eight_names() {
 #[tokio::test]
 async fn a_record_that_two_paths_reach_has_what_either_of_them_includes() {
     let feature = didww_types::Feature::ReplaceCli;
-    let (world, _, dids_of_both) = linked_in(World::of(TestServer::builder().feature(feature)).await).await;
+    let (world, _, dids_of_both) = linked_in(World::of(engine::builder().feature(feature)).await).await;
     let [one, two] = &dids_of_both;
     let control = world.server.control();
     let members = RecordMembers::default().attribute("name", "Standard");
@@ -148,7 +148,7 @@ async fn a_path_through_an_undeclared_type_is_taken_where_it_is_declared_and_lea
 
 #[tokio::test]
 async fn a_path_through_an_undeclared_type_is_refused_where_its_version_has_none() {
-    let world = World::of(TestServer::builder().version(ApiVersion::V2017_09_18)).await;
+    let world = World::of(engine::builder().version(ApiVersion::V2017_09_18)).await;
     world.did("37061498222").await;
     let answer = async |version: &str, path: &str| {
         world.api.at(Some(version)).get(&format!("{DIDS}?include={path}")).await
@@ -222,7 +222,7 @@ async fn an_include_works_on_writes_too() {
 #[tokio::test]
 async fn the_default_did_is_included_first_as_recorded() {
     let feature = didww_types::Feature::ReplaceCli;
-    let world = World::of(TestServer::builder().feature(feature)).await;
+    let world = World::of(engine::builder().feature(feature)).await;
     let [one, two] = [world.did("46812111133").await, world.did("37061498222").await];
     let trunk = world.created(&linking(replacing("A", &two), "dids", dids(&[&one, &two]))).await.id();
     let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids,default_did")).await;

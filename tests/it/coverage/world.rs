@@ -11,6 +11,7 @@ use trunk_server::{TestServer, TestServerBuilder};
 
 use super::journal::Journal;
 use crate::support::api::{Answer, Api};
+use crate::support::engine;
 use crate::support::records::Records;
 
 pub struct World {
@@ -31,7 +32,7 @@ impl fmt::Display for World {
 
 impl World {
     pub async fn start(version: ApiVersion) -> Self {
-        let builder = TestServer::builder().version(version).control_listener();
+        let builder = engine::builder().version(version).control_listener();
         let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
         let api = Api::new(server.base_url(), server.api_key()).at(Some(version.as_str()));
         let records = Records::of(&server, server.account(), api.clone(), version);

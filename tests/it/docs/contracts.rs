@@ -13,6 +13,7 @@ use super::shape::{check_document, operations};
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
 use crate::sip::uac::Call;
 use crate::support::api::{Answer, Api};
+use crate::support::engine;
 use crate::voipbin::carrier::Carrier;
 use crate::voipbin::stage::{ADMIN, BASIC, Stage, US, US_TOO, call_is, first_call, host, tel};
 
@@ -163,7 +164,7 @@ fn id(value: &Value) -> String {
 
 #[tokio::test]
 async fn the_answers_of_the_control_api_match_its_document() {
-    let server = TestServer::builder().control_listener().sip().start().await;
+    let server = engine::builder().control_listener().sip().start().await;
     let address = server.server().control_address().unwrap();
     let api = Api::new(format!("http://{address}/control/v1"), "").with_key(None);
     let mut control = ControlApi { api, checked: Checked::new(control::openapi()) };
@@ -335,7 +336,7 @@ async fn trunk(server: &TestServer, key: &str) -> String {
 
 #[tokio::test]
 async fn a_body_of_the_control_api_may_hold_the_members_of_its_schema_and_no_others() {
-    let server = TestServer::builder().control_listener().sip().start().await;
+    let server = engine::builder().control_listener().sip().start().await;
     let address = server.server().control_address().unwrap();
     let api = Api::new(format!("http://{address}/control/v1"), "").with_key(None);
     let document = control::openapi();

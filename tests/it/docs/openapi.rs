@@ -11,6 +11,7 @@ use trunk_server::{TestServer, TestServerBuilder};
 use super::pages::hold;
 use super::shape::{check_document, operations};
 use crate::support::api::{Answer, Api};
+use crate::support::engine;
 use crate::support::records::Records;
 
 const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
@@ -32,7 +33,7 @@ struct World {
 
 impl World {
     async fn start(version: ApiVersion) -> Self {
-        let builder = TestServer::builder().version(version).control_listener();
+        let builder = engine::builder().version(version).control_listener();
         let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
         let api = Api::new(server.base_url(), server.api_key()).at(None);
         let ids = Records::of(&server, server.account(), api.clone(), version).create_each().await;
@@ -99,7 +100,7 @@ async fn every_operation_of_a_document_is_served_and_no_other() {
 
 #[tokio::test]
 async fn the_server_serves_the_documents() {
-    let server = TestServer::start().await;
+    let server = engine::builder().start().await;
     let root = server.base_url().trim_end_matches("/v3").to_owned();
     let public = Api::new(root, "").with_key(None);
     for version in VERSIONS {

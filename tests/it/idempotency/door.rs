@@ -7,6 +7,7 @@ use trunk_server::control::{NewAccount, NewDid};
 use trunk_server::{Clock, TestServer};
 
 use crate::support::api::http_client;
+use crate::support::engine;
 use crate::support::world::{TRUNKS, credentials};
 
 /// An endpoint of an API that creates a record.
@@ -177,7 +178,7 @@ impl Doors {
     }
 
     pub async fn with_clock(clock: Clock) -> Self {
-        let server = TestServer::builder().clock(clock).control_listener().start().await;
+        let server = engine::builder().clock(clock).control_listener().start().await;
         let control = server.control();
         let admin = control.ensure_super_admin("root", "correct horse".to_owned().into()).await.unwrap();
         let mut key = NewAccessKey::default();

@@ -23,6 +23,7 @@ use voipbin_client::webhook::{Event, read};
 use voipbin_client::{Client, Error};
 
 use crate::sip::edge::{DEADLINE, until};
+use crate::support::engine;
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 /// The caller number of calls, and a number that is called.
@@ -67,7 +68,7 @@ impl Stage {
         config.probe_interval = Duration::ZERO;
         config.hosts = BTreeMap::from([("out.didww.com".to_owned(), "edge".to_owned())]);
         change(&mut config);
-        let server = TestServer::builder().sip().voipbin(config).start().await;
+        let server = engine::builder().sip().voipbin(config).start().await;
         let hooks = Receiver::start(Answer::Status(200)).await;
         let new =
             NewCustomer::named("Platform").webhook(hooks.url("/calls"), Some(Secret::new(WEBHOOK_SECRET)));

@@ -5,12 +5,12 @@ use std::process::Stdio;
 
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::control::customers::{CUSTOMER_ADMIN, NewAccessKey, NewCustomer};
 use trunk_server::control::{NewCallbackSecret, openapi};
 
 use crate::support::api::{Api, http_client};
 use crate::support::binary::{Binary, command};
+use crate::support::engine;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::world::{TRUNKS, UNKNOWN, credentials, patch, with};
 
@@ -29,7 +29,7 @@ fn has_no_secret(what: &str, text: &str, generated: &[String]) {
 
 #[tokio::test]
 async fn no_read_of_the_control_api_and_no_debug_text_has_a_secret() {
-    let server = TestServer::builder()
+    let server = engine::builder()
         .api_key("canary-api-key")
         .callback_secret("canary-callback-secret")
         .control_listener()

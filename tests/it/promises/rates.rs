@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use didww_types::{ApiVersion, Patch};
 use http::header;
-use trunk_server::TestServer;
 use trunk_server::control::AccountPatch;
 
 use crate::docs::pages::read;
 use crate::support::api::Answer;
+use crate::support::engine;
 use crate::support::world::*;
 
 /// Requests a second. DIDWW documents this figure until 2026-04-16; of the budget since then it documents no figure.
@@ -30,7 +30,7 @@ fn is_one_too_many(answer: &Answer, version: ApiVersion) {
 #[tokio::test]
 async fn each_version_admits_its_documented_requests_in_any_second_and_not_one_more() {
     for version in ApiVersion::ALL {
-        let world = World::of(TestServer::builder().version(version)).await;
+        let world = World::of(engine::builder().version(version)).await;
         let control = world.server.control();
         let clock = control.clock().clone();
         clock.freeze(None);

@@ -4,16 +4,17 @@ use didww_types::{ApiVersion, Feature, REGISTRY};
 use http::Method;
 use serde_json::json;
 use trunk_server::control::NewDid;
-use trunk_server::{Clock, TestServer, TestServerBuilder};
+use trunk_server::{Clock, TestServerBuilder};
 
 use crate::support::api::Api;
+use crate::support::engine;
 use crate::support::world::*;
 
 /// The answers of a server to a fixed sequence of requests. The port, which the system chooses, is left out.
 async fn transcript(seed: u64, version: ApiVersion) -> Vec<(u16, String)> {
     let clock = Clock::system();
     clock.freeze(Some("2026-04-08T06:57:33.304Z".parse().unwrap()));
-    let builder = TestServer::builder().seed(seed).clock(clock).version(version);
+    let builder = engine::builder().seed(seed).clock(clock).version(version);
     let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
     let did = server.control().add_did(server.account(), NewDid::new("37061498222")).await.unwrap();
     let base = server.base_url();

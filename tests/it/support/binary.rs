@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use super::engine;
+
 /// A running `trunk-server`, killed when it is dropped.
 pub struct Binary {
     child: Child,
@@ -43,15 +45,25 @@ pub fn command() -> Command {
 
 impl Binary {
     /// Starts it on random ports of loopback with these additional arguments, and waits until it is ready.
-    /// SIP is off unless the arguments enable it.
+    /// SIP is off unless the arguments enable it. `--ephemeral` is an empty database on the engine of the tests.
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]);
         if !arguments.contains(&"--sip-listen") {
             command.args(["--sip-listen", "off"]);
         }
+        for argument in arguments {
+            match *argument {
+                "--ephemeral" if engine::is_postgres() => {
+                    command.arg("--database").arg(engine::new_database());
+                }
+                argument => {
+                    command.arg(argument);
+                }
+            }
+        }
         // Colours would split the words of the log.
-        command.args(arguments).env("NO_COLOR", "1").stderr(Stdio::piped());
+        command.env("NO_COLOR", "1").stderr(Stdio::piped());
         Self::launch(command)
     }
 

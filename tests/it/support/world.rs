@@ -6,6 +6,7 @@ use trunk_server::control::NewDid;
 use trunk_server::{TestServer, TestServerBuilder};
 
 use super::api::{Answer, Api};
+use super::engine;
 
 /// Path of the trunks.
 pub const TRUNKS: &str = "/voice_out_trunks";
@@ -27,7 +28,7 @@ pub struct World {
 impl World {
     /// Starts the default server: an account at 2021-12-15 with the outbound plan.
     pub async fn start() -> Self {
-        Self::of(TestServer::builder()).await
+        Self::of(engine::builder()).await
     }
 
     /// Starts a server with these settings.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+use trunk_server::Clock;
 use trunk_server::config::Database;
-use trunk_server::{Clock, TestServer};
 
 use super::caller::Caller;
 use super::carrier::Carrier;
@@ -17,6 +17,7 @@ use crate::sip::edge::{DEADLINE, scratch, until};
 use crate::sip::message::Message;
 use crate::support::api::Api;
 use crate::support::binary::Binary;
+use crate::support::engine;
 
 /// A body with every member.
 fn full() -> Value {
@@ -478,7 +479,7 @@ async fn case_168_a_setup_needs_a_carrier_that_is_known_and_its_key() {
 
 #[tokio::test]
 async fn a_setup_makes_a_trunk_at_the_carrier_and_a_provider_that_names_it() {
-    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
+    let carrier = engine::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
     let carrier = carrier.start().await;
     let stage = Stage::start().await;
     let body = |key: &str| {

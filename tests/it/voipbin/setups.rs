@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trunk_server::TestServer;
 use trunk_server::config::{Config, Database};
 
 use super::caller::{Answer as Answered, Caller};
@@ -15,6 +14,7 @@ use super::telnyx::*;
 use crate::sip::digest;
 use crate::sip::edge::scratch;
 use crate::support::binary::Binary;
+use crate::support::engine;
 
 /// The platform's public SIP address.
 const GATEWAY: &str = "pstn.example.com:5060";
@@ -297,7 +297,7 @@ async fn what_does_not_fit_is_refused_before_telnyx_is_asked() {
 
 #[tokio::test]
 async fn what_was_made_for_a_provider_that_cannot_be_written_is_taken_away_again() {
-    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
+    let carrier = engine::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
     let carrier = carrier.start().await;
     let telnyx = Telnyx::start().await;
     let file = scratch(&format!("setup-unwritten-{}.db", std::process::id()));
