@@ -13,6 +13,7 @@ use super::numbers::Numbers;
 use super::open_error::PostgresOpenError;
 use super::polling;
 use super::seen::Seen;
+use super::shards::Shards;
 use super::symbols::Symbols;
 use super::turns::Turns;
 use super::{Node, PostgresStore};
@@ -89,6 +90,7 @@ impl PostgresStore {
             number,
             limits,
             numbers: Numbers::new(number),
+            shards: Shards::default(),
             symbols: Arc::new(symbols),
             known: Known::new(),
             lists: ListCache::default(),

@@ -12,12 +12,11 @@ use tokio_postgres::types::Type;
 
 use super::failure::{Done, Failure};
 use super::parameter::Parameter;
+use super::shards::SHARDS;
 use super::symbols::Symbols;
 use super::transaction::Transaction;
 use crate::{Scope, StoreError};
 
-/// Number of rows of a count.
-pub(super) const SHARDS: i16 = 16;
 /// Maximum number of records of a type that a transaction may add without locking all rows.
 const FEW: i64 = 4;
 /// What others may add at most that a transaction does not see, and what it adds itself.
@@ -61,7 +60,7 @@ pub(super) async fn read(
     }
     let select = "SELECT account, kind, sum(records)::int8 FROM record_count WHERE (account, kind) IN \
                   (SELECT * FROM unnest($1::int8[], $2::int8[])) GROUP BY account, kind";
-    for row in transaction.query_typed(select, &parameters).await? {
+    for row in transaction.harmless().query_typed(select, &parameters).await? {
         if let Some(count) = counts.get_mut(&(row.try_get(0)?, row.try_get(1)?)) {
             count.records = row.try_get(2)?;
         }

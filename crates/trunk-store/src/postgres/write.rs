@@ -98,9 +98,9 @@ async fn apply_one(
             write::check_unlinked(transaction, *owners, relationship, *target).await?;
         }
         Change::Delete { scope, id } => deleted.push(write::delete(transaction, *scope, *id, sums).await?),
-        Change::Answered(call) => calls::answered(transaction, call).await?,
+        Change::Answered(call) => calls::answered(transaction, call),
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
-        Change::Step(at) => calls::step(transaction, *at).await?,
+        Change::Step(at) => calls::step(transaction, *at),
         Change::Call(call) => calls::ended(transaction, call).await?,
         Change::HangUp(call) => transaction.announce(Announcement::HangUp { call: *call }),
         Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
