@@ -3,7 +3,8 @@
 //! No node is special. The database is the only truth; a node keeps accounts, keys and lists in memory, and follows what the
 //! others write (`polling`). Reads and writes go through a pool of connections (`run`), with nothing that a pooler between node
 //! and database could lose: no named statement, no state of a session, no advisory lock. Statements that do not need each
-//! other's results share a round trip (`transaction`).
+//! other's results share a round trip (`transaction`), and records that are created at the same time share a transaction
+//! (`groups`).
 //!
 //! # How a part is written
 //!
@@ -46,6 +47,8 @@ mod documents;
 mod engine;
 mod failure;
 mod filters;
+mod group_inserts;
+mod groups;
 mod idempotency;
 mod index_rows;
 mod indexing;
@@ -92,6 +95,7 @@ use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
 use address::Address;
+use groups::Groups;
 use known::Known;
 use numbers::Numbers;
 use seen::Seen;
@@ -124,6 +128,7 @@ struct Node {
     /// The number of this node among those of the database.
     number: i64,
     limits: StoreLimits,
+    groups: Groups,
     numbers: Numbers,
     shards: Shards,
     symbols: Arc<Symbols>,

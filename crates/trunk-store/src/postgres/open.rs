@@ -7,6 +7,7 @@ use service_base::ids::Ids;
 use tokio::sync::{Notify, watch};
 
 use super::address::{Address, CONNECT_LIMIT};
+use super::groups::Groups;
 use super::known::Known;
 use super::migrate::Lease;
 use super::numbers::Numbers;
@@ -89,6 +90,7 @@ impl PostgresStore {
             address,
             number,
             limits,
+            groups: Groups::default(),
             numbers: Numbers::new(number),
             shards: Shards::default(),
             symbols: Arc::new(symbols),

@@ -18,9 +18,9 @@ use super::transaction::Transaction;
 use crate::{Scope, StoreError};
 
 /// Maximum number of records of a type that a transaction may add without locking all rows.
-const FEW: i64 = 4;
+pub(super) const FEW: u8 = 32;
 /// What others may add at most that a transaction does not see, and what it adds itself.
-const MARGIN: i64 = SHARDS as i64 * FEW;
+const MARGIN: i64 = SHARDS as i64 * FEW as i64;
 
 /// The numbers of records of each account and type that have a quota.
 #[derive(Debug, Default)]
@@ -69,7 +69,8 @@ pub(super) async fn read(
         // What a transaction adds at several times counts as much as what it adds at once.
         let counted = transaction.counted(*account, *kind);
         count.records += counted;
-        let is_near = counted + count.added > FEW || count.records + count.added > count.quota - MARGIN;
+        let is_near =
+            counted + count.added > i64::from(FEW) || count.records + count.added > count.quota - MARGIN;
         if !transaction.is_exact && is_near && count.records < count.quota {
             return Err(Failure::NearQuota);
         }

@@ -254,7 +254,8 @@ impl Node {
         outcome
     }
 
-    async fn run(
+    /// Runs a transaction until it has an outcome that repeating it would not change.
+    pub(super) async fn run(
         &self,
         (line, limit): (Line, Duration),
         used: Option<&KeyUse>,

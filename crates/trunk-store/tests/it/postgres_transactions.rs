@@ -1,4 +1,5 @@
-//! How transactions on PostgreSQL are sent: no statement is executed outside of the one that it belongs to.
+//! How transactions on PostgreSQL are sent: what is created at the same time shares one, and no statement is executed outside
+//! of the transaction that it belongs to.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,15 +9,58 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use didww_types::Timestamp;
+use futures_util::future::join_all;
 use serde_json::json;
 use trunk_store::{
-    AskedChannels, Change, Channels as _, Nodes as _, PostgresOptions, PostgresStore, RunningCall,
+    AskedChannels, Change, Channels as _, Nodes as _, PostgresOptions, PostgresStore, Record, RunningCall,
     StoreError, Writes as _,
 };
 
 use crate::support::postgres::{Database, server};
-use crate::support::records::{commit, did, dids, id, insert, linked, members, replace, trunk, trunks};
+use crate::support::records::{
+    commit, did, dids, found, id, insert, linked, members, replace, trunk, trunks,
+};
 use crate::support::within;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_created_at_once_share_transactions_and_each_has_its_own_answer() {
+    const RECORDS: u128 = 200;
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let write = |account: i64, n: u128, name: u128| {
+        let of = trunks(account);
+        store.commit(vec![insert(
+            of,
+            id(n),
+            trunk(&name.to_string(), &json!({ "external_reference_id": n.to_string() })),
+        )])
+    };
+    let writes = (0..RECORDS).flat_map(|n| [write(1, n, n), write(2, RECORDS + n, n)]);
+    let outcomes = within("the writes", join_all(writes)).await;
+    let made: Vec<Record> = outcomes.into_iter().flat_map(Result::unwrap).collect();
+    for (place, record) in made.iter().enumerate() {
+        let place = u128::try_from(place).unwrap();
+        assert_eq!(record.id, id(place / 2 + place % 2 * RECORDS), "each has its own record");
+    }
+    for record in [&made[0], &made[301]] {
+        let account = if record.id < id(RECORDS) { 1 } else { 2 };
+        assert_eq!(&found(&store, trunks(account), record.id).await, record);
+    }
+    let count = |sql: &str| database.execute(sql).parse::<u128>().unwrap();
+    let transactions = count("SELECT count(DISTINCT xmin::text) FROM record");
+    assert!(transactions < RECORDS, "{transactions} transactions for {} records", 2 * RECORDS);
+    let shared = "SELECT count(*) FROM (SELECT 1 FROM record GROUP BY xmin::text HAVING count(DISTINCT account) > 1) s";
+    assert_eq!(count(shared), 0, "two accounts share no transaction");
+
+    // One of every ten has a name that is taken: these are refused, and no other one is.
+    let name = |n: u128| if n.is_multiple_of(10) { n / 10 } else { 10_000 + n };
+    let writes = (0..100).map(|n| write(1, 1_000 + n, name(n)));
+    let taken = Err(StoreError::Taken("name".to_owned()));
+    for (n, outcome) in within("the writes", join_all(writes)).await.into_iter().enumerate() {
+        assert_eq!(outcome == taken, n.is_multiple_of(10), "{n}: {outcome:?}");
+        assert!(outcome == taken || outcome.is_ok(), "{n}: {outcome:?}");
+    }
+}
 
 /// Carries bytes until one side ends. While it is armed, no transaction can begin.
 #[derive(Clone, Default)]
