@@ -133,9 +133,11 @@ impl Taken {
                 claims.push(0, symbols.member(scope.spec.name, entry.path), entry.value.key(), 0);
             }
         }
-        let mut taken = Self::default();
-        let (ints, bytes) = (Type::INT8_ARRAY, Type::BYTEA_ARRAY);
-        if !unique.is_empty() {
+        let (ints, bytes) = (&Type::INT8_ARRAY, &Type::BYTEA_ARRAY);
+        let in_account = async {
+            if unique.is_empty() {
+                return Ok(Vec::new());
+            }
             let select = "SELECT account, field, value FROM unnest($1::int8[], $2::int8[], $3::bytea[]) \
                           AS g (account, field, value) WHERE EXISTS (SELECT 1 FROM unique_facet u \
                           WHERE u.account = g.account AND u.field = g.field AND u.value = g.value)";
@@ -144,18 +146,26 @@ impl Taken {
                 (&unique.fields, ints.clone()),
                 (&unique.values, bytes.clone()),
             ];
-            for row in transaction.harmless().query_typed(select, &parameters).await? {
-                taken.in_account.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+            transaction.harmless().query_typed(select, &parameters).await
+        };
+        let everywhere = async {
+            if claims.is_empty() {
+                return Ok(Vec::new());
             }
-        }
-        if !claims.is_empty() {
             let select = "SELECT field, value FROM unnest($1::int8[], $2::bytea[]) AS g (field, value) \
                           WHERE EXISTS (SELECT 1 FROM claim c WHERE c.field = g.field AND c.value = g.value) \
                           OR EXISTS (SELECT 1 FROM unclaimed c WHERE c.field = g.field AND c.value = g.value)";
-            let parameters: [Parameter<'_>; 2] = [(&claims.fields, ints), (&claims.values, bytes)];
-            for row in transaction.harmless().query_typed(select, &parameters).await? {
-                taken.everywhere.insert((row.try_get(0)?, row.try_get(1)?));
-            }
+            let parameters: [Parameter<'_>; 2] =
+                [(&claims.fields, ints.clone()), (&claims.values, bytes.clone())];
+            transaction.harmless().query_typed(select, &parameters).await
+        };
+        let (in_account, everywhere) = tokio::try_join!(biased; in_account, everywhere)?;
+        let mut taken = Self::default();
+        for row in in_account {
+            taken.in_account.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        }
+        for row in everywhere {
+            taken.everywhere.insert((row.try_get(0)?, row.try_get(1)?));
         }
         Ok(taken)
     }
