@@ -4,6 +4,7 @@
 mod calls;
 mod dead_nodes;
 mod faults;
+mod limits;
 mod writes;
 
 use std::sync::Arc;
