@@ -28,7 +28,7 @@ const SWEEP_INTERVAL: i64 = 1_000_000;
 /// Counts the actions of one key. All times are in microseconds since 1970.
 pub trait Counter: Default {
     /// The limit that the actions are held to.
-    type Limit: Copy;
+    type Limit: Copy + std::fmt::Debug;
 
     /// Returns whether the limit admits everything.
     fn is_unlimited(limit: Self::Limit) -> bool;

@@ -100,12 +100,12 @@ async fn a_key_above_its_limit_is_served_at_the_limit_by_both_servers_together()
     let (servers, known) = limited(&pair).await;
     let all = AtomicUsize::new(known);
     let began = Instant::now();
-    let clients = servers.iter().flat_map(|api| std::iter::repeat_n(api, CLIENTS)).map(async |api| {
+    let drive = async |api: &Api| {
         while began.elapsed() < DRIVEN_FOR {
             all.fetch_add(usize::from(is_admitted(api).await == Some(true)), Ordering::Relaxed);
         }
-    });
-    join_all(clients).await;
+    };
+    join_all(servers.iter().flat_map(|api| std::iter::repeat_n(api, CLIENTS)).map(drive)).await;
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
     let all = all.into_inner();
     println!("{all} requests were admitted in {:?}", began.elapsed());

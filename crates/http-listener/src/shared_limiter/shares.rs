@@ -44,7 +44,8 @@ struct State<L> {
     shares: HashMap<RateSubject, Share<L>>,
     /// Those to be asked for.
     due: VecDeque<RateSubject>,
-    /// Since when the store fails.
+    /// Since when the store fails. A share whose question failed is asked for again, so an answer ends this soon after the store
+    /// is back.
     failing_since: Option<Duration>,
     /// Nothing is asked before.
     not_before: Duration,

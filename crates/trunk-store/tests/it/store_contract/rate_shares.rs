@@ -89,7 +89,7 @@ pub(super) async fn nodes_that_ask_at_once_hold_each_limit_and_no_more(nodes: [&
         for round in 0..15 {
             // Each in another order: those that wait for each other must not be refused.
             let mut asked: Vec<_> =
-                (0..LIMITS).map(|at| asked(at.try_into().unwrap(), held[at] + 2, 20)).collect();
+                (0..LIMITS).map(|at| asked(at.try_into().unwrap(), held[at] + 2, held[at] + 2)).collect();
             asked.rotate_left(round % LIMITS);
             let mut given = node.hold_shares(asked).await.unwrap();
             given.rotate_right(round % LIMITS);
