@@ -22,6 +22,8 @@ const PAUSE_AFTER_SCARCITY: Duration = Duration::from_millis(100);
 pub(super) const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// The time after which no node has a share any more that it took before the store failed.
 const ALL_SHARES_ARE_OVER: Duration = Duration::from_secs(4);
+/// The time over which the rate of requests is measured, at least, in microseconds.
+const LEAST_MEASURED: i64 = 500_000;
 /// Limit of limits that this node has a share of. Of others it uses a slice.
 const MAX_SHARES: usize = 10_000;
 /// Limit of shares in one transaction.
@@ -288,19 +290,18 @@ impl<L: Copy> Share<L> {
     fn asked<C: Divide<Limit = L>>(&mut self, subject: RateSubject, used: u32, at: Duration) -> AskedShare {
         let limit = C::parts(self.limit);
         let slice = slice(limit);
-        let (admitted, within) = self.admitted.count(at);
-        let micros = i64::try_from(within.as_micros()).unwrap_or(i64::MAX).max(500_000);
-        let used = used.max(C::parts_for(self.limit, admitted, micros));
+        let ((admitted, within), (refused, _)) = (self.admitted.count(at), self.refused.count(at));
+        let micros = i64::try_from(within.as_micros()).unwrap_or(i64::MAX).max(LEAST_MEASURED);
+        let needed = used.max(C::parts_for(self.limit, admitted.saturating_add(refused), micros));
         let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
-        let missing = waiting.saturating_add(self.refused.count(at).0);
-        let (least, most) = if missing > 0 {
+        let (least, most) = if waiting > 0 {
             // Twice as much: a limit of any height is reached with few questions.
-            let least = used.saturating_add(missing);
+            let least = needed.saturating_add(waiting);
             (least, least.max(used.saturating_mul(2)))
-        } else if used <= slice {
+        } else if needed <= slice {
             (0, 0)
         } else {
-            (used, used.saturating_add(slice.max(used / 4)))
+            (needed, needed.saturating_add(slice.max(needed / 4)))
         };
         let memory = Duration::from_micros(C::memory(self.limit).unsigned_abs());
         AskedShare { subject, least: least.min(limit), most: most.min(limit), limit, memory }

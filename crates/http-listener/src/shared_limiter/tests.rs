@@ -245,9 +245,9 @@ proptest! {
         let mut simulation = Simulation::<SlidingSecond>::new(u32::try_from(nodes).unwrap(), LIMIT);
         let mut delays = delays.into_iter().cycle();
         for rates in phases {
-            // A second until what the phase before used does not count any more and was returned, and one to count.
+            // A second until what the phase before used does not count any more, one until it was returned, and one to count.
             let next = || { let (decides, answers, _) = delays.next().unwrap(); (decides % 4, answers % 4, false) };
-            simulation.run(Duration::from_millis(2_500), &rates, next);
+            simulation.run(Duration::from_secs(3), &rates, next);
             let wanted = rates.iter().sum::<u32>().min(LIMIT.0) as usize;
             let admitted = simulation.admitted_in_the_last_second();
             let idle = nodes * slice(LIMIT.0) as usize;

@@ -64,8 +64,8 @@ impl Divide for SlidingSecond {
         PerSecond(parts.max(1))
     }
 
-    fn parts_for(_: PerSecond, _actions: u32, _micros: i64) -> u32 {
-        0
+    fn parts_for(_: PerSecond, actions: u32, _micros: i64) -> u32 {
+        actions
     }
 
     fn memory(_: PerSecond) -> i64 {
