@@ -17,7 +17,7 @@
 //! A database in a file has one node: there, requests are counted against the whole limit, and nothing else happens.
 //!
 //! Bounds: 10,000 shares, 256 in one transaction, one transaction at a time; as many requests wait as there are parts of their
-//! limit, each at most a second for each of at most eight answers.
+//! limit, each for at most a second and eight answers.
 
 mod recent;
 mod shares;
@@ -35,7 +35,7 @@ use trunk_store::{Job, RateShares, RateSubject};
 
 use shares::{PAUSE_AFTER_FAILURE, RENEWAL, Refused, Shares};
 
-/// The longest time that a request waits for one answer of the store.
+/// The longest time that a request waits for answers of the store.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// The most answers that a request waits for. Five double a slice up to the whole limit.
 const MAX_ANSWERS: usize = 8;
@@ -128,14 +128,15 @@ impl<C: Divide> Inner<C> {
         now: impl Fn() -> i64,
         nodes: impl Fn() -> u32,
     ) -> Result<(), u64> {
+        let since = self.running.elapsed();
         let decide = || self.shares.admit(subject, limit, now(), self.running.elapsed(), nodes());
         let mut decided = decide();
         for _ in 0..MAX_ANSWERS {
             let Err(Refused { answer: Some(answer), .. }) = &mut decided else { break };
             self.due.notify_one();
             // Its sender is dropped with the answer.
-            let waited = tokio::time::timeout(MAX_WAIT, answer).await;
-            if waited.is_err() {
+            let left = MAX_WAIT.saturating_sub(self.running.elapsed().saturating_sub(since));
+            if tokio::time::timeout(left, answer).await.is_err() {
                 break;
             }
             decided = decide();
