@@ -14,7 +14,9 @@ use std::sync::Arc;
 use control_plane::{Control, ControlAuth, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve};
+use http_listener::{
+    Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve, shared_limiter,
+};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
@@ -194,7 +196,7 @@ impl ServerBuilder {
             let router = control_router(control.clone(), auth, limits);
             running.serve((listener, at), router, control_limits, Share::Control);
         }
-        let jobs = idempotency::jobs(&core.clock);
+        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]
@@ -332,7 +334,8 @@ impl Running {
         platform: Router,
     ) -> SocketAddr {
         let core = &self.core;
-        let rates = Arc::new(RateLimits::new(config.accounts.max_rate(is_on_loopback(address))));
+        let rates = RateLimits::shared(config.accounts.max_rate(is_on_loopback(address)), core);
+        let rates = Arc::new(rates);
         let settings = config.tokens.settings();
         let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));

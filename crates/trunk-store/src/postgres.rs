@@ -8,7 +8,7 @@
 //!
 //! # How a part is written
 //!
-//! A part has one file here and one file of tables in `schema/`, which the first migration creates. Its functions take
+//! A part has one file here and one file of tables in `schema/`, which a migration creates. Its functions take
 //! `&Client` for reads and `&Transaction<'_>` for writes, which has the same functions, and return
 //! [`Done`](failure::Done). They use `query_typed`, `query_typed_opt` and `execute_typed` alone, with the type of each
 //! parameter; `?` converts every kind of [`Failure`](failure::Failure). The implementation of the part's trait runs them:
@@ -67,6 +67,7 @@ mod outbox;
 mod parameter;
 mod polling;
 mod quotas;
+mod rate_shares;
 mod record_writes;
 mod records;
 mod run;

@@ -16,6 +16,7 @@ mod lists;
 mod nodes;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rate_shares;
 mod records;
 
 use didww_types::FilterTest;
@@ -137,6 +138,9 @@ macro_rules! part {
     ($factory:ident channels) => { part! { @ $factory channels:
         one_node_holds_as_many_channels_as_the_limit_and_its_calls_have
     } };
+    ($factory:ident rate_shares) => { part! { @ $factory rate_shares:
+        one_node_holds_what_it_would_take_up_to_the_limit
+    } };
     ($factory:ident callback_secrets) => { part! { @ $factory callback_secrets:
         an_account_has_at_most_one_enabled_secret
         a_secret_is_replaced_and_removed_in_its_own_account_only
@@ -202,6 +206,7 @@ macro_rules! engine {
             part! { $factory callback_secrets }
             part! { $factory calls }
             part! { $factory channels }
+            part! { $factory rate_shares }
             part! { $factory jobs }
             part! { $factory nodes }
             part! { $factory idempotency }
@@ -250,6 +255,7 @@ mod pgbouncer {
     part! { PgBouncer accounts }
     part! { PgBouncer events }
     part! { PgBouncer jobs }
+    part! { PgBouncer rate_shares }
     part! { PgBouncer idempotency }
     part! { PgBouncer feed }
 }
