@@ -1,0 +1,6 @@
+//! The commands that belong to no resource.
+
+pub mod completion;
+pub mod context;
+pub mod man;
+pub mod resources;

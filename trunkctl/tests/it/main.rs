@@ -1,0 +1,7 @@
+//! The program as it is run, against a server in this process.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod contexts;
+mod resources;
+mod support;
