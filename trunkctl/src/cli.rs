@@ -9,7 +9,7 @@ use didww_client::{ApiVersion, REGISTRY};
 use crate::context::Overrides;
 use crate::exit::Exit;
 use crate::terminal::Colour;
-use crate::{commands, resource};
+use crate::{commands, control, resource};
 
 /// The flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -79,6 +79,28 @@ impl Globals {
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
 pub enum Fixed {
+    /// Print what `apply` would do
+    Plan(commands::provision::PlanCommand),
+    /// Make what exists as a file declares it
+    Apply(commands::provision::Apply),
+    /// Compare what exists with a declaration, for CI
+    Drift(commands::provision::Drift),
+    /// Print what exists as a declaration
+    Dump(commands::provision::DumpCommand),
+    /// Look at the calls of a trunk-server
+    #[command(subcommand)]
+    Calls(control::CallsCommand),
+    /// Ask a trunk-server which check would admit or refuse a call
+    Explain(control::Explain),
+    /// Keep the accounts of a trunk-server
+    #[command(subcommand)]
+    Accounts(control::AccountsCommand),
+    /// Keep the API keys of an account of a trunk-server
+    #[command(subcommand)]
+    Keys(control::KeysCommand),
+    /// Look at the clock of a trunk-server, and move it
+    #[command(subcommand)]
+    Clock(control::ClockCommand),
     /// Keep the services that you work with, and where their keys are
     #[command(subcommand)]
     Context(commands::context::ContextCommand),

@@ -3,4 +3,5 @@
 pub mod completion;
 pub mod context;
 pub mod man;
+pub mod provision;
 pub mod resources;

@@ -7,11 +7,13 @@
 pub mod cli;
 mod commands;
 mod context;
+mod control;
 pub mod exit;
 mod file;
 mod mask;
 mod near;
 mod output;
+pub mod provision;
 mod resource;
 mod service_error;
 mod terminal;
@@ -57,14 +59,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 async fn dispatch(globals: &Globals, matches: &clap::ArgMatches) -> Result<(), Failure> {
+    let target = || Target::select(globals.overrides());
     if let Some((name, arguments)) = matches.subcommand()
         && let Some(spec) = resource::named(name)
     {
-        return resource::run(&Target::select(globals.overrides())?, spec, arguments).await;
+        return resource::run(&target()?, spec, arguments).await;
     }
     match Fixed::from_arg_matches(matches).map_err(|error| Failure::usage(error.to_string()))? {
+        Fixed::Plan(command) => command.run(&target()?, globals.color).await,
+        Fixed::Apply(command) => command.run(&target()?, globals.color).await,
+        Fixed::Drift(command) => command.run(&target()?, globals.color).await,
+        Fixed::Dump(command) => command.run(&target()?).await,
+        Fixed::Calls(command) => command.run(&target()?).await,
+        Fixed::Explain(command) => command.run(&target()?).await,
+        Fixed::Accounts(command) => command.run(&target()?).await,
+        Fixed::Keys(command) => command.run(&target()?).await,
+        Fixed::Clock(command) => command.run(&target()?).await,
         Fixed::Context(command) => command.run(globals),
-        Fixed::Resources(command) => command.run(Target::select(globals.overrides())?.api_version()?),
+        Fixed::Resources(command) => command.run(target()?.api_version()?),
         Fixed::Completion(command) => command.run(cli::command()),
         Fixed::Man(command) => command.run(cli::command()),
     }

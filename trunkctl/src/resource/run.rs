@@ -81,9 +81,10 @@ impl Task<'_> {
         resolve(&self.client, self.spec, self.text("record").map_or("", String::as_str)).await
     }
 
-    fn row(&self, record: &ResourceObject, included: &IncludedRecords) -> Row {
+    /// The row of a record in the version that served it, which is newer than the one asked for if the account's is.
+    fn row(&self, served: Option<ApiVersion>, record: &ResourceObject, included: &IncludedRecords) -> Row {
         let spec = didww_client::find(&record.kind);
-        row(spec, self.version, record, included, self.is_set("show-secrets"))
+        row(spec, served.unwrap_or(self.version), record, included, self.is_set("show-secrets"))
     }
 
     async fn list(&self) -> Result<(), Failure> {
@@ -115,9 +116,11 @@ impl Task<'_> {
         let most = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let mut progress = None;
         while let Some(page) = pages.try_next().await.map_err(|error| failure(&error))? {
-            let count = page.data.len();
+            let (count, served) = (page.data.len(), page.version());
             let included = index(page.included);
-            rows.extend(page.data.iter().take(most - rows.len()).map(|record| self.row(record, &included)));
+            rows.extend(
+                page.data.iter().take(most - rows.len()).map(|record| self.row(served, record, &included)),
+            );
             let progress = progress.get_or_insert_with(|| Progress::start(self.spec.name));
             progress.of(page.meta.total_records.map(|total| limit.map_or(total, |limit| limit.min(total))));
             progress.add(count);
@@ -154,8 +157,9 @@ impl Task<'_> {
     }
 
     fn print(&self, document: Document<ResourceObject>) -> Result<(), Failure> {
+        let served = document.version();
         let included = index(document.included);
-        print(&output::single(&self.row(&document.data, &included), self.format())?)
+        print(&output::single(&self.row(served, &document.data, &included), self.format())?)
     }
 
     async fn related(&self) -> Result<(), Failure> {
@@ -172,8 +176,9 @@ impl Task<'_> {
         }
         let answer = request.send().await.map_err(|error| failure(&error))?;
         let found: Document<Option<ResourceObject>> = answer.document().map_err(|error| failure(&error))?;
+        let served = found.version();
         match found.data {
-            Some(record) => print(&output::single(&self.row(&record, &included), self.format())?),
+            Some(record) => print(&output::single(&self.row(served, &record, &included), self.format())?),
             None => Err(Failure::new(Exit::NotFound, format!("the record has no {name}"))),
         }
     }

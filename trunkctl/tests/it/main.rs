@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod contexts;
+mod control;
+mod page;
+mod properties;
+mod provisioning;
 mod resources;
 mod support;
