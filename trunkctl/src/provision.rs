@@ -5,18 +5,22 @@
 //! records with the owner's mark are ever deleted.
 
 mod apply;
+mod clients;
 mod declaration;
 mod dump;
 mod existing;
 mod mark;
 mod plan;
+mod platform;
 mod report;
 mod safety;
 
 pub use apply::{Applied, Outcome, Pace, apply};
+pub use clients::Clients;
 pub use declaration::{Declaration, Entry};
 pub use dump::{Dump, dump};
 pub use mark::{Mark, Owner};
-pub use plan::{Action, Change, Deed, Plan, plan};
+pub use plan::{Action, Change, Deed, Plan, Request, plan};
+pub use platform::{Part, PartEntry};
 pub use report::{json, markdown, summary, text};
 pub use safety::{Limits, check};

@@ -13,9 +13,9 @@ mod words;
 use didww_client::{Access, REGISTRY, ResourceSpec, Verb};
 
 pub use arguments::command;
-pub use body::{Body, Problem, Problems, Write};
+pub use body::{Body, Write};
 pub use handle::{Handle, is_id, resolve};
-pub use record::{identifiers, linked, row};
+pub use record::{identifiers, linked};
 pub use run::run;
 pub use words::right;
 

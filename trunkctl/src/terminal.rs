@@ -92,8 +92,7 @@ pub fn note(line: &str) {
 /// Asks for a consent on the terminal. Without a terminal the answer is an error that names the flag.
 ///
 /// # Errors
-/// When nobody can be asked, or the answer is not `yes`.
-#[allow(clippy::doc_markdown, reason = "plain words")]
+/// Without a terminal, and when the answer is not `yes`.
 pub fn consent(question: &str, flag: &str) -> Result<(), Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() || !std::io::stderr().is_terminal() {

@@ -9,7 +9,8 @@ use crate::context::Target;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::provision::{
-    self, Applied, Declaration, Limits, Outcome, Owner, Pace, Plan, check, markdown, summary, text,
+    self, Applied, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown, summary,
+    text,
 };
 use crate::resource::{self, flag};
 use crate::terminal::{Colour, consent, note, print};
@@ -122,8 +123,8 @@ pub enum DumpFormat {
 /// Prints what exists as a declaration.
 #[derive(Debug, Clone, Args)]
 pub struct DumpCommand {
-    /// The types; all that can be declared by default
-    #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(declarable().map(|spec| flag(spec.name)).collect::<Vec<_>>()))]
+    /// The types; by default all that can be declared, but for those of the communication platform
+    #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(type_names()))]
     types: Vec<String>,
 
     /// Write this owner into the declaration, so that `apply` marks the records
@@ -137,6 +138,12 @@ pub struct DumpCommand {
     /// The format
     #[arg(short, long, value_enum, default_value_t)]
     output: DumpFormat,
+}
+
+/// The names of the types that can be dumped.
+fn type_names() -> Vec<String> {
+    let parts = Part::ALL.map(|part| part.as_str().to_owned());
+    declarable().map(|spec| flag(spec.name)).chain(parts).collect()
 }
 
 /// The types of which records can be declared.
@@ -157,11 +164,16 @@ fn format(plan: &Plan, format: PlanFormat, colour: Colour) -> Result<String, Fai
 }
 
 impl Declared {
-    async fn plan(&self, target: &Target) -> Result<(didww_client::Client, Plan), Failure> {
+    async fn plan(&self, target: &Target) -> Result<(Clients, Plan), Failure> {
         let declaration = Declaration::read(&self.file)?;
-        let client = target.client()?;
-        let plan = provision::plan(&client, &declaration, self.prune).await?;
-        Ok((client, plan))
+        let is_of_platform = !declaration.platform.is_empty();
+        let is_of_didww = declaration.owner.is_some() || self.prune || !declaration.entries.is_empty();
+        let clients = Clients {
+            didww: (is_of_didww || !is_of_platform).then(|| target.client()).transpose()?,
+            platform: is_of_platform.then(|| target.voipbin()).transpose()?,
+        };
+        let plan = provision::plan(&clients, &declaration, self.prune).await?;
+        Ok((clients, plan))
     }
 }
 
@@ -199,10 +211,9 @@ impl Apply {
     /// Plans, asks, and applies.
     ///
     /// # Errors
-    /// When the declaration is not valid, a limit of safety is exceeded, nobody consents, or an action fails.
-    #[allow(clippy::doc_markdown, reason = "plain words")]
+    /// When the declaration is not valid, a limit of safety is exceeded, consent is missing, or an action fails.
     pub async fn run(&self, target: &Target, colour: Colour) -> Result<(), Failure> {
-        let (client, plan) = self.declared.plan(target).await?;
+        let (clients, plan) = self.declared.plan(target).await?;
         print(&format(&plan, self.declared.output, colour)?)?;
         if plan.actions.is_empty() {
             return Ok(());
@@ -213,10 +224,15 @@ impl Apply {
             return Err(Failure::new(Exit::Unsafe, text));
         }
         if !self.yes {
-            consent(&format!("Apply to {}: {}?", client.base_url(), summary(&plan)), "--yes")?;
+            let urls = [
+                clients.didww.as_ref().map(didww_client::Client::base_url),
+                clients.platform.as_ref().map(voipbin_client::Client::base_url),
+            ];
+            let urls: Vec<&str> = urls.into_iter().flatten().collect();
+            consent(&format!("Apply to {}: {}?", urls.join(" and "), summary(&plan)), "--yes")?;
         }
         let pace = Pace { parallel: usize::from(self.parallel), keeps_going: self.keep_going };
-        let applied = provision::apply(&client, plan, pace).await;
+        let applied = provision::apply(&clients, plan, pace).await;
         report(&applied)
     }
 }
@@ -229,7 +245,7 @@ fn report(applied: &Applied) -> Result<(), Failure> {
         return Ok(());
     }
     let line = |(action, outcome): &(provision::Action, Outcome)| {
-        let what = format!("{} {}.{}", action.deed.as_str(), action.spec.name, action.key);
+        let what = format!("{} {}.{}", action.deed.as_str(), action.kind, action.key);
         match outcome {
             Outcome::Done(id) => format!("  {what} ({id})"),
             Outcome::Refused(why) | Outcome::Unclear(why) => {
@@ -256,23 +272,53 @@ fn report(applied: &Applied) -> Result<(), Failure> {
     Err(Failure::new(Exit::Partial, text))
 }
 
+/// Removes members that are null, and returns their number.
+fn leave_out_nulls(value: &mut Value) -> usize {
+    let Value::Object(members) = value else { return 0 };
+    let before = members.len();
+    members.retain(|_, member| !member.is_null());
+    let removed = before - members.len();
+    removed + members.values_mut().map(leave_out_nulls).sum::<usize>()
+}
+
+/// Removes members that are null, and returns their number.
+fn leave_out_nulls(value: &mut Value) -> usize {
+    let Value::Object(members) = value else { return 0 };
+    let before = members.len();
+    members.retain(|_, member| !member.is_null());
+    let removed = before - members.len();
+    removed + members.values_mut().map(leave_out_nulls).sum::<usize>()
+}
+
 impl DumpCommand {
     /// Prints the declaration.
     ///
     /// # Errors
     /// The failures of requests.
     pub async fn run(&self, target: &Target) -> Result<(), Failure> {
-        let client = target.client()?;
+        let version = target.api_version()?;
         let is_asked =
             |spec: &&'static ResourceSpec| self.types.is_empty() || self.types.contains(&flag(spec.name));
         let specs: Vec<_> = declarable().filter(is_asked).collect();
-        let specs: Vec<_> = specs.into_iter().filter(|spec| spec.since <= client.api_version()).collect();
-        let dump = provision::dump(&client, &specs, self.owner.as_ref(), self.full).await?;
+        let specs: Vec<_> = specs.into_iter().filter(|spec| spec.since <= version).collect();
+        let is_part = |part: &Part| self.types.iter().any(|name| name == part.as_str());
+        let parts: Vec<Part> = Part::ALL.into_iter().filter(is_part).collect();
+        let clients = Clients {
+            didww: (!specs.is_empty()).then(|| target.client()).transpose()?,
+            platform: (!parts.is_empty()).then(|| target.voipbin()).transpose()?,
+        };
+        let dump = provision::dump(&clients, &specs, &parts, self.owner.as_ref(), self.full).await?;
         dump.notes.iter().for_each(|line| note(&format!("note: {line}")));
-        let members = Value::Object(dump.members);
+        let mut members = Value::Object(dump.members);
         let text = match self.output {
-            DumpFormat::Toml => toml::to_string_pretty(&members)
-                .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?,
+            DumpFormat::Toml => {
+                let nulls = leave_out_nulls(&mut members);
+                if nulls > 0 {
+                    note(&format!("note: {nulls} members are null, which TOML cannot say: -o yaml does"));
+                }
+                let text = toml::to_string_pretty(&members);
+                text.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?
+            }
             DumpFormat::Yaml => output::yaml(&members)?,
             DumpFormat::Json => output::json(&members)?,
         };

@@ -5,12 +5,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use didww_client::{Client, Error, Method, TransportKind, encode_component};
+use didww_client::{Client, Error, Method, ResourceSpec, TransportKind, encode_component};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
-use super::plan::{Action, Deed, Plan, is_pending, pending};
+use super::clients::Clients;
+use super::plan::{Action, Deed, Plan, Request, is_pending, pending};
+use super::platform;
+use crate::resource::Body;
 use crate::service_error::failure_of;
 use crate::terminal::Progress;
 
@@ -28,7 +31,7 @@ pub enum Outcome {
 }
 
 /// What became of a plan: each of its actions, in their order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Applied {
     /// The actions with their outcomes.
     pub actions: Vec<(Action, Outcome)>,
@@ -56,14 +59,14 @@ pub struct Pace {
 }
 
 /// Carries out a plan. Ctrl-C stops it as a failure does: requests that are on their way are waited for.
-pub async fn apply(client: &Client, plan: Plan, pace: Pace) -> Applied {
+pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
     let progress = Progress::start("apply");
     progress.of(u64::try_from(plan.actions.len()).ok());
     let is_deletion =
         |index: &usize| plan.actions.get(*index).is_some_and(|action| action.deed == Deed::Delete);
     let (deletions, changes): (Vec<usize>, Vec<usize>) = (0..plan.actions.len()).partition(is_deletion);
     let mut run = Run {
-        client,
+        clients,
         actions: &plan.actions,
         pace,
         progress,
@@ -81,7 +84,7 @@ pub async fn apply(client: &Client, plan: Plan, pace: Pace) -> Applied {
 
 /// A plan that is being carried out.
 struct Run<'a> {
-    client: &'a Client,
+    clients: &'a Clients,
     actions: &'a [Action],
     pace: Pace,
     progress: Progress,
@@ -100,8 +103,8 @@ impl<'a> Run<'a> {
         loop {
             while !self.stops && running.len() < self.pace.parallel.max(1) {
                 let Some((index, action)) = self.next(&mut left) else { break };
-                let (client, document) = (self.client, self.document(action));
-                running.push(async move { (index, send(client, action, &document).await) });
+                let (clients, request) = (self.clients, self.request(action));
+                running.push(async move { (index, send(clients, action, request).await) });
             }
             let finished = tokio::select! {
                 finished = running.next() => finished,
@@ -131,14 +134,17 @@ impl<'a> Run<'a> {
     }
 
     fn has_all(&self, action: &Action) -> bool {
-        let links = action.body.relationships.values();
-        links.flat_map(|link| identifiers(link)).all(|id| !is_pending(id) || self.created.contains_key(id))
+        let exists = |id: &str| !is_pending(id) || self.created.contains_key(id);
+        match &action.request {
+            Request::Record { body, .. } => body.relationships.values().flat_map(identifiers).all(exists),
+            Request::Part { body, .. } => body.values().filter_map(Value::as_str).all(exists),
+        }
     }
 
     fn finish(&mut self, index: usize, outcome: Outcome) {
         match (&outcome, self.actions.get(index)) {
             (Outcome::Done(id), Some(action)) => {
-                self.created.insert(pending(action.spec.name, &action.key), id.clone());
+                self.created.insert(pending(action.kind, &action.key), id.clone());
             }
             _ => self.stops |= !self.pace.keeps_going,
         }
@@ -147,20 +153,25 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The document of an action, with the ids of records that were created before it.
-    fn document(&self, action: &Action) -> Value {
-        let mut body = action.body.clone();
-        for link in body.relationships.values_mut() {
-            let Some(data) = link.get_mut("data") else { continue };
-            let members = data.as_array_mut().map_or(&mut [][..], Vec::as_mut_slice);
-            for id in members.iter_mut().filter_map(|member| member.get_mut("id")) {
-                self.replace(id);
+    /// What an action sends, with the ids of records that were created before it.
+    fn request(&self, action: &Action) -> Request {
+        let mut request = action.request.clone();
+        match &mut request {
+            Request::Record { body, .. } => {
+                let links = body.relationships.values_mut();
+                links.filter_map(|link| link.get_mut("data")).for_each(|data| self.replace_linkage(data));
             }
-            if let Some(id) = data.get_mut("id") {
-                self.replace(id);
-            }
+            Request::Part { body, .. } => body.values_mut().for_each(|value| self.replace(value)),
         }
-        body.document(action.spec.name, action.id.as_deref())
+        request
+    }
+
+    fn replace_linkage(&self, data: &mut Value) {
+        let members = match data {
+            Value::Array(members) => members.as_mut_slice(),
+            single => std::slice::from_mut(single),
+        };
+        members.iter_mut().filter_map(|member| member.get_mut("id")).for_each(|id| self.replace(id));
     }
 
     fn replace(&self, id: &mut Value) {
@@ -177,27 +188,52 @@ fn identifiers(link: &Value) -> Vec<&str> {
     members.iter().filter_map(|member| member.get("id")?.as_str()).collect()
 }
 
-async fn send(client: &Client, action: &Action, document: &Value) -> Outcome {
-    let collection = format!("/{}", action.spec.name);
-    let record = || format!("{collection}/{}", encode_component(action.id.as_deref().unwrap_or_default()));
+async fn send(clients: &Clients, action: &Action, request: Request) -> Outcome {
+    match request {
+        Request::Record { spec, body } => match clients.didww() {
+            Ok(client) => record(client, action, spec, &body).await,
+            Err(failure) => Outcome::Refused(failure.text),
+        },
+        Request::Part { part, body } => match clients.platform() {
+            Ok(client) => match platform::send(client, part, action.id.as_deref(), body).await {
+                Ok(id) => Outcome::Done(id),
+                Err(error) => {
+                    let is_unclear = match &error {
+                        voipbin_client::Error::Transport(error) => error.kind != TransportKind::Connect,
+                        other => other.status().is_some_and(|status| status.is_server_error()),
+                    };
+                    failed(is_unclear, error.to_string())
+                }
+            },
+            Err(failure) => Outcome::Refused(failure.text),
+        },
+    }
+}
+
+fn failed(is_unclear: bool, text: String) -> Outcome {
+    if is_unclear { Outcome::Unclear(text) } else { Outcome::Refused(text) }
+}
+
+async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, body: &Body) -> Outcome {
+    let document = body.document(spec.name, action.id.as_deref());
+    let collection = format!("/{}", spec.name);
+    let path = format!("{collection}/{}", encode_component(action.id.as_deref().unwrap_or_default()));
     let request = match action.deed {
-        Deed::Create => client.raw(Method::POST, &collection).body(document),
-        Deed::Update => client.raw(Method::PATCH, &record()).body(document),
-        Deed::Delete => client.raw(Method::DELETE, &record()),
+        Deed::Create => client.raw(Method::POST, &collection).body(&document),
+        Deed::Update => client.raw(Method::PATCH, &path).body(&document),
+        Deed::Delete => client.raw(Method::DELETE, &path),
     };
     match request.send().await {
         Ok(answer) => {
-            let created =
-                answer.json().ok().and_then(|body| Some(body.pointer("/data/id")?.as_str()?.to_owned()));
-            Outcome::Done(action.id.clone().or(created).unwrap_or_default())
+            let created = || answer.json().ok()?.pointer("/data/id")?.as_str().map(str::to_owned);
+            Outcome::Done(action.id.clone().or_else(created).unwrap_or_default())
         }
         Err(error) => {
-            let text = failure_of(&error, action.spec, client.api_version()).text;
             let is_unclear = match &error {
                 Error::Transport(error) => error.kind != TransportKind::Connect,
                 other => other.status().is_some_and(|status| status.is_server_error()),
             };
-            if is_unclear { Outcome::Unclear(text) } else { Outcome::Refused(text) }
+            failed(is_unclear, failure_of(&error, spec, client.api_version()).text)
         }
     }
 }

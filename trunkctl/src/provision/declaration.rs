@@ -11,21 +11,24 @@ use didww_client::{ApiVersion, Kind, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::mark::Owner;
+use super::platform::{Part, PartEntry};
 use crate::exit::{Exit, Failure};
 use crate::near::is_like;
 use crate::resource;
 
 /// What should exist.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Declaration {
     /// Who declares it; without an owner records are known by their names alone, and none is deleted.
     pub owner: Option<Owner>,
     /// The records in the order of their types and names.
     pub entries: Vec<Entry>,
+    /// The providers and routes of the communication platform.
+    pub platform: Vec<PartEntry>,
 }
 
 /// A record that should exist.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// Its type.
     pub spec: &'static ResourceSpec,
@@ -33,12 +36,6 @@ pub struct Entry {
     pub key: String,
     /// The members that should have these values. Others are left as they are.
     pub members: Map<String, Value>,
-}
-
-impl PartialEq<Entry> for &Entry {
-    fn eq(&self, other: &Entry) -> bool {
-        *self == other
-    }
 }
 
 impl Declaration {
@@ -60,9 +57,10 @@ impl Declaration {
             Some(Value::String(text)) => Some(text.parse()?),
             Some(_) => return Err("`owner` should be a text".to_owned()),
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut platform) = (Vec::new(), Vec::new());
         for (name, records) in members {
-            let spec = named(&name)?;
+            let part = Part::ALL.into_iter().find(|part| part.as_str() == name);
+            let spec = if part.is_some() { None } else { Some(named(&name)?) };
             let Value::Object(records) = records else {
                 return Err(format!("`{name}` should be a table of records by name"));
             };
@@ -70,11 +68,15 @@ impl Declaration {
                 let Value::Object(members) = members else {
                     return Err(format!("`{name}.{key}` should be a table of members"));
                 };
-                quoted(spec, &members).map_err(|problem| format!("`{name}.{key}`: {problem}"))?;
-                entries.push(Entry { spec, key, members });
+                if let Some(part) = part {
+                    platform.push(PartEntry { part, key, members });
+                } else if let Some(spec) = spec {
+                    quoted(spec, &members).map_err(|problem| format!("`{name}.{key}`: {problem}"))?;
+                    entries.push(Entry { spec, key, members });
+                }
             }
         }
-        Ok(Self { owner, entries })
+        Ok(Self { owner, entries, platform })
     }
 }
 
@@ -86,7 +88,8 @@ fn named(name: &str) -> Result<&'static ResourceSpec, String> {
     };
     find(name).filter(can_be_declared).ok_or_else(|| {
         let known = didww_client::REGISTRY.iter().copied().filter(can_be_declared);
-        let known: Vec<&str> = known.map(|spec| spec.name).collect();
+        let parts = Part::ALL.map(Part::as_str);
+        let known: Vec<&str> = known.map(|spec| spec.name).chain(parts).collect();
         let like: Vec<&str> = known.iter().copied().filter(|known| is_like(known, name)).collect();
         let right = if like.is_empty() { known } else { like };
         format!("`{name}` is no type that can be declared; known: owner, {}", right.join(", "))

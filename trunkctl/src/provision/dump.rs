@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_client::{ApiVersion, Client, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
+use super::clients::Clients;
 use super::existing::{Existing, Records, Selection};
 use super::mark::{ATTRIBUTE, Mark, Owner};
+use super::platform::{self, Part};
 use crate::exit::Failure;
 use crate::mask;
 use crate::resource::Handle;
@@ -27,22 +29,29 @@ const MAINTAINED: [(&str, &str, &str); 2] = [
     ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),
 ];
 
-/// Reads the records of these types. A member that has its default value is left out, unless `is_full`.
+/// Reads the records of these types, and these parts of the communication platform. A member that has its default value is left out, unless `is_full`.
 ///
 /// # Errors
 /// The failures of requests.
 pub async fn dump(
-    client: &Client,
+    clients: &Clients,
     specs: &[&'static ResourceSpec],
+    parts: &[Part],
     owner: Option<&Owner>,
     is_full: bool,
 ) -> Result<Dump, Failure> {
     let mut dump = Dump::default();
     dump.members.extend(owner.map(|owner| ("owner".to_owned(), Value::from(owner.as_str()))));
+    for part in parts {
+        let found = platform::dump(clients.platform()?, *part, &mut dump.notes).await?;
+        dump.members.insert(part.as_str().to_owned(), Value::Object(found));
+    }
     for spec in specs {
+        let client = clients.didww()?;
         let version = client.api_version();
         let writable = spec.relationships.iter().filter(|found| found.exists_in(version) && found.update);
-        // The service may not serve a related type yet: its ids are written then.
+        // A service may not serve a type that is not declared.
+        let writable = writable.filter(|found| find(found.target).is_some());
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
         let records = Records::read(client, spec, &Selection::All, &relationships).await?;
         let of_type = OfType { spec, version: records.version, records: &records, owner, is_full };
@@ -106,9 +115,7 @@ impl OfType<'_> {
                     self.spec.name, existing.record.id, attribute.name
                 ));
             } else if !is_mark && (self.is_full || !is_default) {
-                let mut value = attribute.normal(self.version, value);
-                leave_out_nulls(&mut value);
-                members.insert(attribute.name.to_owned(), value);
+                members.insert(attribute.name.to_owned(), attribute.normal(self.version, value));
             }
         }
         for relationship in self.spec.relationships.iter().filter(|relationship| relationship.update) {
@@ -141,13 +148,5 @@ impl OfType<'_> {
             Some(name) => Value::from(name),
             None => Value::from(id),
         }
-    }
-}
-
-/// TOML has no null; a null member of a normal form is one that may be absent.
-fn leave_out_nulls(value: &mut Value) {
-    if let Value::Object(members) = value {
-        members.retain(|_, member| !member.is_null());
-        members.values_mut().for_each(leave_out_nulls);
     }
 }

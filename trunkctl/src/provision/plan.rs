@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use didww_client::{ApiVersion, Client, ResourceSpec, Verb, find};
+use didww_client::{ApiVersion, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
+use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
 use super::existing::{Existing, Records, Selection, can_be_named};
 use super::mark::{ATTRIBUTE, Mark, Owner};
+use super::platform::{self, Part};
 use crate::exit::{Exit, Failure};
 use crate::resource::{Body, Handle, Write, is_id};
 
@@ -45,12 +47,12 @@ pub struct Change {
 }
 
 /// One request of a plan.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Action {
     /// What is done.
     pub deed: Deed,
     /// The type of the record.
-    pub spec: &'static ResourceSpec,
+    pub kind: &'static str,
     /// The name of the record in the file.
     pub key: String,
     /// The id of the record; `None` if it is created.
@@ -58,11 +60,30 @@ pub struct Action {
     /// The members that change.
     pub changes: Vec<Change>,
     /// What is sent.
-    pub body: Body,
+    pub request: Request,
+}
+
+/// What an action sends.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// A record of DIDWW's API.
+    Record {
+        /// Its type.
+        spec: &'static ResourceSpec,
+        /// The members that are sent; none for a deletion.
+        body: Body,
+    },
+    /// A provider or a route of the communication platform.
+    Part {
+        /// Its type.
+        part: Part,
+        /// All members.
+        body: Map<String, Value>,
+    },
 }
 
 /// What has to be done so that what exists is as declared.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Who declares it.
     pub owner: Option<Owner>,
@@ -95,8 +116,8 @@ pub(super) fn is_pending(id: &str) -> bool {
 /// # Errors
 /// When a declared value is not valid, when deletions were asked for that cannot be known to be the owner's, and the
 /// failures of requests.
-pub async fn plan(client: &Client, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
-    let version = client.api_version();
+pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
+    let version = clients.version();
     let mut plan = Plan {
         owner: declaration.owner.clone(),
         version,
@@ -111,16 +132,21 @@ pub async fn plan(client: &Client, declaration: &Declaration, prune: bool) -> Re
         types.entry(entry.spec.name).or_default().push(entry);
     }
     if prune {
-        for spec in prunable(declaration, version)? {
+        can_prune(declaration, version)?;
+    }
+    if declaration.owner.is_some() {
+        // Also records of a type of which none is declared any more.
+        for spec in with_marks(version) {
             types.entry(spec.name).or_default();
         }
     }
-    let ids = linked_ids(client, declaration).await?;
+    let ids = linked_ids(clients, declaration).await?;
+    let names: HashMap<&str, &str> = ids.iter().map(|((_, key), id)| (id.as_str(), key.as_str())).collect();
     let mut problems = Vec::new();
     for (name, entries) in types {
         let Some(spec) = find(name) else { continue };
         let records = Records::read(
-            client,
+            clients.didww()?,
             spec,
             &selection(declaration, spec, version, &entries),
             &relationships(spec, &entries),
@@ -132,9 +158,13 @@ pub async fn plan(client: &Client, declaration: &Declaration, prune: bool) -> Re
             owner: declaration.owner.as_ref(),
             records: &records,
             ids: &ids,
+            names: &names,
         };
         of_type.compare(&entries, prune, &mut plan, &mut problems);
         plan.version = records.version;
+    }
+    if !declaration.platform.is_empty() {
+        platform::compare(clients.platform()?, &declaration.platform, &mut plan, &mut problems).await?;
     }
     if !problems.is_empty() {
         return Err(invalid(&problems));
@@ -142,24 +172,27 @@ pub async fn plan(client: &Client, declaration: &Declaration, prune: bool) -> Re
     Ok(plan)
 }
 
-/// The types of which records can be deleted: those that carry marks.
-fn prunable(declaration: &Declaration, version: ApiVersion) -> Result<Vec<&'static ResourceSpec>, Failure> {
+/// The types whose records carry marks, and can therefore be deleted.
+fn with_marks(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec> {
+    didww_client::REGISTRY.iter().copied().filter(move |spec| {
+        spec.since <= version && spec.has(Verb::Delete) && Mark::attribute(spec, version).is_some()
+    })
+}
+
+/// Refuses to delete records that cannot be known to be the owner's.
+fn can_prune(declaration: &Declaration, version: ApiVersion) -> Result<(), Failure> {
     if declaration.owner.is_none() {
         let text = "--prune needs an `owner` in the declaration: only records with its mark are deleted";
         return Err(Failure::new(Exit::Unsafe, text));
     }
-    let with_marks = didww_client::REGISTRY.iter().copied().filter(|spec| {
-        spec.since <= version && spec.has(Verb::Delete) && Mark::attribute(spec, version).is_some()
-    });
-    let with_marks: Vec<_> = with_marks.collect();
-    if with_marks.is_empty() {
+    if with_marks(version).next().is_none() {
         let text = format!(
             "--prune is refused in {version}: its records have no `{ATTRIBUTE}`, so that the name is all by which a \
              record is known; ask for 2026-04-16 or newer"
         );
         return Err(Failure::new(Exit::Unsafe, text));
     }
-    Ok(with_marks)
+    Ok(())
 }
 
 /// Reads all records where marks may be found, else only those with declared names if the service can select them.
@@ -183,8 +216,8 @@ fn relationships(spec: &'static ResourceSpec, entries: &[&Entry]) -> BTreeSet<&'
 type Ids = HashMap<(&'static str, String), String>;
 
 /// The ids of the records that declared relationships name.
-async fn linked_ids(client: &Client, declaration: &Declaration) -> Result<Ids, Failure> {
-    let version = client.api_version();
+async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids, Failure> {
+    let version = clients.version();
     let mut wanted: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
     for entry in &declaration.entries {
         for (name, value) in &entry.members {
@@ -200,7 +233,7 @@ async fn linked_ids(client: &Client, declaration: &Declaration) -> Result<Ids, F
         let Some(handle) = Handle::of(spec, version).filter(|_| spec.has(Verb::List)) else { continue };
         let selection =
             if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All };
-        let records = Records::read(client, spec, &selection, &BTreeSet::new()).await?;
+        let records = Records::read(clients.didww()?, spec, &selection, &BTreeSet::new()).await?;
         for existing in &records.records {
             if let Some(key) = handle.value(&existing.record) {
                 ids.insert((spec.name, key.to_owned()), existing.record.id.clone());
@@ -221,6 +254,8 @@ struct OfType<'a> {
     owner: Option<&'a Owner>,
     records: &'a Records,
     ids: &'a Ids,
+    /// The names of related records by their ids.
+    names: &'a HashMap<&'a str, &'a str>,
 }
 
 impl<'a> OfType<'a> {
@@ -311,11 +346,10 @@ impl<'a> OfType<'a> {
             changes.push(Change { member: name.clone(), before: None, after: self.normal(name, value) });
         }
         for name in members.keys().filter(|name| self.spec.relationship(name).is_some()) {
-            let after = self.shown(name, members.get(name).unwrap_or(&Value::Null));
+            let after = self.shown(members.get(name).unwrap_or(&Value::Null));
             changes.push(Change { member: name.clone(), before: None, after });
         }
-        let (spec, key) = (self.spec, entry.key.clone());
-        Ok(Action { deed: Deed::Create, spec, key, id: None, changes, body })
+        Ok(self.action(Deed::Create, &entry.key, None, changes, body))
     }
 
     fn update(
@@ -338,7 +372,9 @@ impl<'a> OfType<'a> {
                 (None, Some(reference)) => notes.push(format!(
                     "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark, so that --prune never deletes it"
                 )),
-                _ => drop(members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()))),
+                _ => {
+                    members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));
+                }
             }
         }
         // What can be set in a new record alone is compared, and refused only if it differs.
@@ -372,27 +408,37 @@ impl<'a> OfType<'a> {
             let before = existing.linked(self.spec, name, self.version).unwrap_or_default();
             let after: BTreeSet<String> = texts(value).map(str::to_owned).collect();
             if before != after {
-                let before = self.shown(name, &before.into_iter().map(Value::from).collect());
-                changes.push(Change {
-                    member: name.clone(),
-                    before: Some(before),
-                    after: self.shown(name, value),
-                });
+                let before = self.shown(&before.into_iter().map(Value::from).collect());
+                changes.push(Change { member: name.clone(), before: Some(before), after: self.shown(value) });
                 let name = relationship.name_at(self.version);
                 let linkage = whole.relationships.get(name).cloned().unwrap_or_default();
                 changed.relationships.insert(name.to_owned(), linkage);
             }
         }
-        let id = Some(existing.record.id.clone());
-        let (spec, key) = (self.spec, entry.key.clone());
-        let action = Action { deed: Deed::Update, spec, key, id, changes, body: changed };
+        let action = self.action(Deed::Update, &entry.key, Some(existing), changes, changed);
         Ok((!action.changes.is_empty()).then_some(action))
     }
 
     fn delete(&self, key: &str, existing: &Existing) -> Action {
-        let id = Some(existing.record.id.clone());
-        let (spec, key) = (self.spec, key.to_owned());
-        Action { deed: Deed::Delete, spec, key, id, changes: Vec::new(), body: Body::default() }
+        self.action(Deed::Delete, key, Some(existing), Vec::new(), Body::default())
+    }
+
+    fn action(
+        &self,
+        deed: Deed,
+        key: &str,
+        existing: Option<&Existing>,
+        changes: Vec<Change>,
+        body: Body,
+    ) -> Action {
+        Action {
+            deed,
+            kind: self.spec.name,
+            key: key.to_owned(),
+            id: existing.map(|existing| existing.record.id.clone()),
+            changes,
+            request: Request::Record { spec: self.spec, body },
+        }
     }
 
     /// The mark of an entry, if its type holds marks and the file sets no reference of its own.
@@ -446,12 +492,8 @@ impl<'a> OfType<'a> {
     }
 
     /// The names of related records where they are known, in place of their ids.
-    fn shown(&self, relationship: &str, value: &Value) -> Value {
-        let target = self.spec.relationship(relationship).map_or("", |relationship| relationship.target);
-        let name = |id: &str| {
-            let known = self.ids.iter().find(|((kind, _), known)| *kind == target && *known == id);
-            known.map_or_else(|| id.to_owned(), |((_, key), _)| key.clone())
-        };
+    fn shown(&self, value: &Value) -> Value {
+        let name = |id: &str| self.names.get(id).map_or_else(|| id.to_owned(), |key| (*key).to_owned());
         let mut names: Vec<String> = texts(value).map(name).collect();
         names.sort();
         names.into_iter().map(Value::from).collect()

@@ -53,9 +53,9 @@ fn orphans(plan: &Plan) -> Option<String> {
 /// The plan for a terminal.
 pub fn text(plan: &Plan, colours: bool) -> String {
     let mut text = String::new();
-    for Action { deed, spec, key, changes, .. } in &plan.actions {
+    for Action { deed, kind, key, changes, .. } in &plan.actions {
         let ((sign, paint), word) = (sign(*deed), deed.as_str());
-        let heading = format!("{sign} {}.{key}", spec.name);
+        let heading = format!("{sign} {kind}.{key}");
         let _infallible = writeln!(text, "{} ({word})", painted(colours, paint, &heading));
         for change in changes {
             let after = shown(&change.member, &change.after);
@@ -86,7 +86,7 @@ pub fn json(plan: &Plan) -> Value {
             let before = change.before.as_ref().map(|before| hidden(&change.member, before));
             json!({"member": change.member, "before": before, "after": hidden(&change.member, &change.after)})
         });
-        json!({"action": action.deed.as_str(), "type": action.spec.name, "key": action.key, "id": action.id,
+        json!({"action": action.deed.as_str(), "type": action.kind, "key": action.key, "id": action.id,
             "changes": changes.collect::<Vec<_>>()})
     });
     let orphans = plan.orphans.iter().map(|(kind, key)| json!({"type": kind, "key": key}));
@@ -108,8 +108,8 @@ pub fn markdown(plan: &Plan) -> String {
     if !plan.actions.is_empty() {
         text += "\n| | record | member | before | after |\n| --- | --- | --- | --- | --- |\n";
     }
-    for Action { deed, spec, key, changes, .. } in &plan.actions {
-        let record = code(&format!("{}.{key}", spec.name));
+    for Action { deed, kind, key, changes, .. } in &plan.actions {
+        let record = code(&format!("{kind}.{key}"));
         let word = deed.as_str();
         if changes.is_empty() {
             let _infallible = writeln!(text, "| {word} | {record} | | | |");

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
-use trunkctl::provision::{Declaration, Pace, apply, plan};
+use trunkctl::provision::{Clients, Declaration, Pace, apply, plan};
 
 use crate::support::Service;
 
@@ -15,10 +15,7 @@ fn forms(version: ApiVersion) -> Vec<(&'static str, Vec<Value>)> {
     let mut forms = vec![
         ("on_cli_mismatch_action", vec![json!("reject_call"), json!("send_original_cli")]),
         ("status", vec![json!("active"), json!("blocked")]),
-        (
-            "threshold_amount",
-            vec![json!("10"), json!("10.50"), json!(12.5), json!(7), json!("00.1"), json!("0")],
-        ),
+        ("threshold_amount", vec![json!("10"), json!("10.50"), json!(12.5), json!(7), json!("00.1")]),
         ("capacity_limit", vec![json!(1), json!("32"), json!(7.0), Value::Null]),
         ("rtp_ping", vec![json!(true), json!("true"), json!("1"), json!(0), json!("false")]),
         ("force_symmetric_rtp", vec![json!(true), json!(false)]),
@@ -92,7 +89,7 @@ fn declaration(version: ApiVersion) -> impl Strategy<Value = Value> {
 fn a_second_plan_is_empty(version: ApiVersion) {
     let service = Service::start();
     let client = Client::builder(service.server.base_url(), service.server.api_key());
-    let client = client.api_version(version).build().unwrap();
+    let client = Clients::from(client.api_version(version).build().unwrap());
     let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
     let pace = Pace { parallel: 3, keeps_going: false };
     let prunes = version.has_corrected_rules();

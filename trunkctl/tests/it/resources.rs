@@ -69,7 +69,7 @@ fn lists_are_filtered_sorted_and_printed_in_each_format() {
     let two = ["voice-out-trunks", "list", "--columns", "name,status", "-o", "csv", "--sort", "name"];
     assert_eq!(service.run(&two).ok(), "name,status\na,active\nb,active\nc,blocked\n");
     assert_eq!(
-        service.run(&["voice-out-trunks", "list", "--filter", "name=nobody", "-o", "json"]).ok(),
+        service.run(&["voice-out-trunks", "list", "--filter", "name=nowhere", "-o", "json"]).ok(),
         "[]\n"
     );
 }
@@ -193,7 +193,7 @@ fn wrong_values_are_named_before_anything_is_sent() {
 }
 
 #[test]
-fn what_the_service_refuses_is_told_with_pointer_detail_and_what_is_right() {
+fn what_the_service_refuses_is_printed_with_pointer_detail_and_what_is_right() {
     let service = Service::start();
     service.trunk("Berlin");
     service.trunk("Paris");
