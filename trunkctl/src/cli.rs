@@ -101,6 +101,8 @@ pub enum Fixed {
     /// Look at the clock of a trunk-server, and move it
     #[command(subcommand)]
     Clock(control::ClockCommand),
+    /// Send any request, for what has no command of its own
+    Api(commands::api::Api),
     /// Keep the services that you work with, and where their keys are
     #[command(subcommand)]
     Context(commands::context::ContextCommand),

@@ -1,5 +1,6 @@
 //! The commands that belong to no resource.
 
+pub mod api;
 pub mod completion;
 pub mod context;
 pub mod man;

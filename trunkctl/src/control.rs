@@ -12,3 +12,4 @@ pub use calls::CallsCommand;
 pub use clock::ClockCommand;
 pub use explain::Explain;
 pub use keys::KeysCommand;
+pub use service::Service;

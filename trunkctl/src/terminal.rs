@@ -121,7 +121,10 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(500));
+        if std::io::stderr().is_terminal() {
+            // The bar is drawn by a thread of its own.
+            bar.enable_steady_tick(Duration::from_millis(500));
+        }
         Self(bar)
     }
 

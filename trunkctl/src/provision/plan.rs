@@ -264,6 +264,7 @@ impl<'a> OfType<'a> {
             Ok(marked) => marked.unwrap_or_default(),
             Err(problem) => return problems.push(problem),
         };
+        let index = self.index();
         let mut taken: BTreeSet<&str> = BTreeSet::new();
         let mut found: BTreeMap<&str, &Existing> = BTreeMap::new();
         for entry in entries {
@@ -273,7 +274,7 @@ impl<'a> OfType<'a> {
             }
         }
         for entry in entries.iter().filter(|entry| !marked.contains_key(entry.key.as_str())) {
-            match self.named(&entry.key, &taken) {
+            match self.named(&index, &entry.key, &taken) {
                 Ok(Some(existing)) => {
                     taken.insert(&existing.record.id);
                     found.insert(&entry.key, existing);
@@ -305,17 +306,29 @@ impl<'a> OfType<'a> {
         }
     }
 
-    /// The record of a name, number or id that no other entry has.
-    fn named(&self, key: &str, taken: &BTreeSet<&str>) -> Result<Option<&'a Existing>, String> {
+    /// The records by what names them, and by their ids.
+    fn index(&self) -> HashMap<&'a str, Vec<&'a Existing>> {
         let handle = Handle::of(self.spec, self.version);
-        let is_meant = |existing: &&Existing| {
-            existing.record.id == key
-                || handle.is_some_and(|handle| handle.value(&existing.record) == Some(key))
-        };
-        let free =
-            self.records.records.iter().filter(|existing| !taken.contains(existing.record.id.as_str()));
-        let mut meant = free.filter(is_meant);
-        match (meant.next(), meant.next()) {
+        let mut index: HashMap<&str, Vec<&Existing>> = HashMap::new();
+        for existing in &self.records.records {
+            let name = handle.and_then(|handle| handle.value(&existing.record));
+            for key in name.into_iter().chain([existing.record.id.as_str()]) {
+                index.entry(key).or_default().push(existing);
+            }
+        }
+        index
+    }
+
+    /// The record of a name, number or id that no other entry has.
+    fn named(
+        &self,
+        index: &HashMap<&'a str, Vec<&'a Existing>>,
+        key: &str,
+        taken: &BTreeSet<&str>,
+    ) -> Result<Option<&'a Existing>, String> {
+        let meant = index.get(key).map_or(&[][..], Vec::as_slice).iter().copied();
+        let mut free = meant.filter(|existing| !taken.contains(existing.record.id.as_str()));
+        match (free.next(), free.next()) {
             (Some(_), Some(_)) => Err(format!(
                 "  {}.{key}: several records have this name: declare them by their ids",
                 self.spec.name
