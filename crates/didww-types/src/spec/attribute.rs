@@ -137,6 +137,29 @@ impl AttributeSpec {
         self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
     }
 
+    /// The value as the service stores it in a version, so that two values that the service takes for the same are equal:
+    /// addresses with their prefix length, decimals without needless zeros, lists without repetitions. What only the service
+    /// sets in a `{"type", "attributes"}` object is left out, and so are null members of it, which mean the same as absent
+    /// ones. A value that is not valid is returned unchanged.
+    ///
+    /// ```
+    /// use didww_types::{ApiVersion, find};
+    /// use serde_json::json;
+    ///
+    /// let rtp = find("voice_out_trunks").and_then(|trunks| trunks.attribute("allowed_rtp_ips")).unwrap();
+    /// let normal = |value| rtp.normal(ApiVersion::NEWEST, &value);
+    /// assert_eq!(normal(json!(["10.0.0.1", "10.1.2.3/16"])), json!(["10.0.0.1/32", "10.1.0.0/16"]));
+    /// ```
+    pub fn normal(&self, version: ApiVersion, value: &Value) -> Value {
+        let mut normal = self.value_at(version).check(value).unwrap_or_else(|_| value.clone());
+        if let (Kind::Variant(_), Some(members)) =
+            (self.kind, normal.get_mut("attributes").and_then(Value::as_object_mut))
+        {
+            members.retain(|_, member| !member.is_null());
+        }
+        normal
+    }
+
     /// Sets whether a create request may, or must, contain the attribute.
     #[must_use]
     pub const fn create(mut self, access: Access) -> Self {
