@@ -1,6 +1,6 @@
 //! Reference data: the records of global types, which every account reads and none can change.
 //!
-//! The [fixed](didww_types::ResourceSpec::fixed) records are part of the declarations, and every database has them. All
+//! The [fixed](field@didww_types::ResourceSpec::fixed) records are part of the declarations, and every database has them. All
 //! others come from a file: one JSON object a line, the types in any order in which a record comes after those that it
 //! names. A file can be loaded again, and another one can be loaded over it: a record is known by its id, and one that is
 //! as the file says is not written.

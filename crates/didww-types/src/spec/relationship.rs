@@ -29,7 +29,7 @@ pub struct RelationshipSpec {
     pub feature: Option<Feature>,
     /// Whether no version shows the relationship: only filters follow it.
     pub hidden: bool,
-    /// The attribute whose text stands for the related record, one of the [fixed](crate::ResourceSpec::fixed) ones of the
+    /// The attribute whose text stands for the related record, one of the [fixed](field@crate::ResourceSpec::fixed) ones of the
     /// target; `None` for a relationship that is stored.
     pub mirrors: Option<&'static str>,
     /// The relationship of the target whose owners are the members: nothing is stored for the relationship itself. `None`
