@@ -44,6 +44,12 @@ const BEYOND: &[(&str, &str, ApiVersion)] = &[
     ("dids", "filter pending_removal", ApiVersion::V2026_04_16),
 ];
 
+/// A name without the marks of a filter: `*` takes a list, of which one value must match, and `&` one of which every value must
+/// match; `0` takes an empty value, and of `?` it is not known what it takes.
+fn without_marks(name: &str) -> &str {
+    name.trim_end_matches(['*', '&', '0', '?'])
+}
+
 /// The types of a version, each with what it has: `verb list`, `filter name`, `sort name`, `include regions`.
 fn catalogue(version: ApiVersion) -> BTreeMap<String, BTreeSet<String>> {
     let text = String::from_utf8(bytes(&format!("catalogue/{version}.txt"))).unwrap();
@@ -61,7 +67,7 @@ fn catalogue(version: ApiVersion) -> BTreeMap<String, BTreeSet<String>> {
                 "verb"
             }
         };
-        let names = names.split_whitespace().map(|name| format!("{what} {name}"));
+        let names = names.split_whitespace().map(|name| format!("{what} {}", without_marks(name)));
         types.entry(of.clone()).or_insert_with(BTreeSet::new).extend(names);
     }
     types
@@ -104,6 +110,46 @@ fn the_registry_has_what_the_catalogues_have() {
             for further in declared.difference(&expected) {
                 differences.push(format!("{version} {name} has {further}, which no catalogue has"));
             }
+        }
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// The marks of the filters of a version, where they are known: type, filter, marks.
+fn marks(version: ApiVersion) -> Vec<(String, String, String)> {
+    let text = String::from_utf8(bytes(&format!("catalogue/{version}.txt"))).unwrap();
+    let (mut all, mut of) = (Vec::new(), "");
+    for line in text.lines() {
+        let (head, names) = line.split_once(':').unwrap();
+        if head != "  filters" {
+            of = if head.starts_with(' ') { of } else { head };
+            continue;
+        }
+        for name in names.split_whitespace().filter(|name| !name.ends_with('?')) {
+            let plain = without_marks(name);
+            all.push((of.to_owned(), plain.to_owned(), name.trim_start_matches(plain).to_owned()));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_filter_takes_what_the_newest_catalogue_says() {
+    let version = ApiVersion::V2026_11_19;
+    let mut differences = Vec::new();
+    for (of, name, expected) in marks(version) {
+        let Some(spec) = find(&of) else { continue };
+        let filter = spec.filters_at(version).find(|filter| filter.name == name).unwrap();
+        let list = if filter.every.contain(version) {
+            "&"
+        } else if filter.list.contain(version) {
+            "*"
+        } else {
+            ""
+        };
+        let declared = format!("{list}{}", if filter.blank.contain(version) { "0" } else { "" });
+        if declared != expected {
+            differences.push(format!("{of} filter {name} takes {declared:?}, not {expected:?}"));
         }
     }
     assert!(differences.is_empty(), "{differences:#?}");
