@@ -7,6 +7,7 @@ mod error;
 mod listeners;
 #[cfg(feature = "voipbin")]
 mod platform;
+mod reference;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use edge::{edge_config, log_open_trunks, message_log, start_edge};
 use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
+use reference::prepare_reference;
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -149,6 +151,7 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        prepare_reference(&core, &config.reference_data).await?;
         #[cfg(feature = "sip")]
         let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
         #[cfg(feature = "voipbin")]

@@ -9,6 +9,7 @@
 
 pub mod jobs;
 pub mod nodes;
+pub mod reference;
 pub mod retention;
 mod retry;
 mod transaction;

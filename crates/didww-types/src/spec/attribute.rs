@@ -77,6 +77,9 @@ pub struct AttributeSpec {
     pub sort: bool,
     /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
     pub sums: &'static [Sum],
+    /// The decimals of the same record whose total the value is. The store keeps it up to date; empty for a value that is
+    /// stored as it was written.
+    pub total: &'static [&'static str],
     /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
     pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
     /// The limits that replace `kind`, `nullable` and `validate` from a version on; `None` if they never changed.
@@ -104,6 +107,7 @@ impl AttributeSpec {
             unique_everywhere: false,
             sort: false,
             sums: &[],
+            total: &[],
             validate: T::validate,
             revision: None,
             values_need: &[],
@@ -216,6 +220,18 @@ impl AttributeSpec {
     pub const fn sums(mut self, sums: &'static [Sum]) -> Self {
         self.sums = sums;
         self
+    }
+
+    /// Makes the value the total of other decimals of the record.
+    #[must_use]
+    pub const fn total(mut self, attributes: &'static [&'static str]) -> Self {
+        self.total = attributes;
+        self
+    }
+
+    /// Whether the server computes the value.
+    pub const fn is_computed(&self) -> bool {
+        !self.sums.is_empty() || !self.total.is_empty()
     }
 
     /// Allows sorting a list by the attribute.

@@ -74,13 +74,19 @@ async fn members(
     client: &Client,
     symbols: &Symbols,
     owners: &[i64],
-    relationship: i64,
+    (relationship, inverse): (i64, bool),
     max: usize,
 ) -> Done<Vec<(i64, String, Uuid)>> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let select = "SELECT g.owner, r.kind, r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (owner, place) \
-                  JOIN link l ON l.owner = g.owner AND l.relationship = $2 JOIN record r ON r.number = l.target \
-                  ORDER BY g.place, l.number LIMIT $3";
+    let select = if inverse {
+        "SELECT g.owner, r.kind, r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (owner, place) \
+         JOIN link l ON l.target = g.owner AND l.relationship = $2 JOIN record r ON r.number = l.owner \
+         ORDER BY g.place, l.owner LIMIT $3"
+    } else {
+        "SELECT g.owner, r.kind, r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (owner, place) \
+         JOIN link l ON l.owner = g.owner AND l.relationship = $2 JOIN record r ON r.number = l.target \
+         ORDER BY g.place, l.number LIMIT $3"
+    };
     let rows = client
         .query_typed(select, &[(&owners, Type::INT8_ARRAY), (&relationship, Type::INT8), (&max, Type::INT8)])
         .await?;
@@ -235,8 +241,8 @@ impl Records for PostgresStore {
         relationship: &'static str,
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
-        let number = self.node.symbols.member(scope.spec.name, relationship);
-        let arguments = (&self.node.symbols, owners, number, most);
+        let link = self.node.symbols.link(scope.spec.name, relationship);
+        let arguments = (&self.node.symbols, owners, link, most);
         let asker = Asker::Account(scope.account);
         Answer::later(self.node.long_read(
             asker,

@@ -18,6 +18,7 @@ mod nodes;
 mod postgres;
 mod rate_shares;
 mod records;
+mod related;
 
 use didww_types::FilterTest;
 use trunk_store::{Condition, IndexValue, Record, SqliteStore, Store};
@@ -88,6 +89,13 @@ macro_rules! part {
         every_page_is_a_section_of_the_whole_list
         a_list_can_be_what_a_record_is_linked_to
         a_page_matches_its_total_during_concurrent_writes
+    } };
+    ($factory:ident related) => { part! { @ $factory related:
+        filters_follow_relationships_backwards_and_see_what_related_records_state
+        texts_are_found_in_lower_case_and_one_behind_the_other
+        lists_are_sorted_by_related_records_with_those_without_one_last
+        members_of_the_other_side_are_members
+        a_total_is_that_of_the_decimals_as_they_are_stored
     } };
     ($factory:ident batches) => { part! { @ $factory batches:
         a_batch_that_fails_anywhere_leaves_nothing
@@ -199,6 +207,7 @@ macro_rules! engine {
         mod $engine {
             part! { $factory records }
             part! { $factory lists }
+            part! { $factory related }
             part! { $factory batches }
             part! { $factory accounts }
             part! { $factory documents }
@@ -251,6 +260,7 @@ engine!(postgresql, Postgres);
 mod pgbouncer {
     part! { PgBouncer records }
     part! { PgBouncer lists }
+    part! { PgBouncer related }
     part! { PgBouncer batches }
     part! { PgBouncer accounts }
     part! { PgBouncer events }
