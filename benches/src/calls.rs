@@ -1,6 +1,7 @@
 //! Calls from sipp, and the `trunk-server` whose edge receives them.
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ pub(crate) struct Edge {
     client: reqwest::Client,
 }
 
+/// The username and password of a trunk that is made.
+type Made<'a> = Pin<Box<dyn Future<Output = Outcome<(String, String)>> + 'a>>;
+
 /// The value after a label in a line of the start-up message, up to the next space.
 pub(crate) fn greeting(line: &str, label: &str) -> Option<String> {
     Some(line.trim().strip_prefix(label)?.split_whitespace().next()?.to_owned())
@@ -46,6 +50,27 @@ impl Edge {
 
     /// The same with another binary.
     pub(crate) fn of(binary: &Path, further: &[&str]) -> Outcome<Self> {
+        Self::with_trunk(binary, further, |client, base| Box::pin(make_trunk(client, base, Value::Null)))
+    }
+
+    /// Starts this build, and creates a trunk with this limit on simultaneous calls.
+    pub(crate) fn limited(further: &[&str], capacity: u16) -> Outcome<Self> {
+        Self::with_trunk(&binary()?, further, |client, base| {
+            Box::pin(make_trunk(client, base, json!(capacity)))
+        })
+    }
+
+    /// Starts this build as a further node of the database in which `first` created its trunk.
+    pub(crate) fn beside(first: &Self, further: &[&str]) -> Outcome<Self> {
+        let known = (first.callee.username.clone(), first.callee.password.clone());
+        Self::with_trunk(&binary()?, further, move |_, _| Box::pin(async move { Ok(known) }))
+    }
+
+    fn with_trunk(
+        binary: &Path,
+        further: &[&str],
+        trunk: impl for<'a> FnOnce(&'a reqwest::Client, &'a str) -> Made<'a>,
+    ) -> Outcome<Self> {
         let mut command = Command::new(binary);
         command
             .args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"])
@@ -66,7 +91,7 @@ impl Edge {
         let (base, control) =
             base.zip(control).ok_or("the server did not print the addresses of its two APIs")?;
         let (runtime, client) = (Builder::new_current_thread().enable_all().build()?, reqwest::Client::new());
-        let (username, password) = runtime.block_on(make_trunk(&client, &base))?;
+        let (username, password) = runtime.block_on(trunk(&client, &base))?;
         let callee = Callee { sip, username, password };
         Ok(Self { callee, process, control, runtime, client })
     }
@@ -74,6 +99,11 @@ impl Edge {
     /// Resident memory in megabytes.
     pub(crate) fn resident(&self) -> Outcome<f64> {
         crate::trunk::resident(&self.process)
+    }
+
+    /// The id of the server's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
     }
 
     /// Number of calls admitted since the start.
@@ -118,9 +148,9 @@ impl Edge {
 
 /// Creates a trunk that accepts every caller on loopback with its credentials. Returns the username and
 /// password.
-async fn make_trunk(client: &reqwest::Client, base: &str) -> Outcome<(String, String)> {
+async fn make_trunk(client: &reqwest::Client, base: &str, capacity: Value) -> Outcome<(String, String)> {
     let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
-        "name": "calls", "rtp_timeout": 600,
+        "name": "calls", "rtp_timeout": 600, "capacity_limit": capacity,
         "threshold_amount": "100000.0", "on_cli_mismatch_action": "send_original_cli",
         "authentication_method": {
             "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["127.0.0.0/8"] }

@@ -1,4 +1,4 @@
-//! HTTP load from wrk: one thread, 32 connections.
+//! HTTP load from wrk: 32 connections, and one thread where nothing else is said.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::Outcome;
 use crate::trunk::{KEY, VERSION};
+
+/// Number of connections of a load.
+pub(crate) const CONNECTIONS: usize = 32;
 
 /// The result of one turn.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +22,13 @@ pub(crate) struct Load {
 /// Requests a URL for one turn. Any answer but 2xx or 3xx is an error, because a refusal takes less work than
 /// the request that is measured.
 pub(crate) fn load(url: &str, turn: Duration, script: Option<&Path>) -> Outcome<Load> {
+    load_of(1, url, turn, script)
+}
+
+/// The same with this number of threads, which share the connections.
+pub(crate) fn load_of(threads: usize, url: &str, turn: Duration, script: Option<&Path>) -> Outcome<Load> {
     let mut wrk = Command::new("wrk");
-    wrk.args(["-t1", "-c32", &format!("-d{}s", turn.as_secs())]);
+    wrk.args([format!("-t{threads}"), format!("-c{CONNECTIONS}"), format!("-d{}s", turn.as_secs())]);
     for header in [
         format!("Api-Key: {KEY}"),
         format!("X-DIDWW-API-Version: {VERSION}"),

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,7 +28,13 @@ pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
         ("Load generator", first_line_of("wrk", &["-v"])),
         ("Callers", first_line_of("sipp", &["-v"])),
         ("Node", first_line_of("node", &["--version"])),
-        ("Disk", format!("{:.0} times a second 4 kB appended and made durable (fdatasync)", syncs(plan)?)),
+        (
+            "Disk",
+            format!(
+                "{:.0} times a second 4 kB appended and made durable (fdatasync)",
+                syncs(plan, &plan.work)?
+            ),
+        ),
     ])
 }
 
@@ -74,9 +81,9 @@ fn first_line_of(program: &str, arguments: &[&str]) -> String {
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
 }
 
-/// How many times a second the disk can sync 4 kB.
-fn syncs(plan: &Plan) -> Outcome<f64> {
-    let path = plan.work.join("syncs");
+/// How many times a second the disk of this folder can sync 4 kB.
+pub(crate) fn syncs(plan: &Plan, folder: &Path) -> Outcome<f64> {
+    let path = folder.join("syncs");
     let mut file = File::create(&path)?;
     let (watch, mut done) = (Stopwatch::start(), 0.0);
     while watch.elapsed() < plan.turn / 2 {

@@ -18,6 +18,7 @@ mod measure;
 mod page;
 mod plan;
 mod platform;
+mod postgres;
 mod report;
 mod rounds;
 mod seed;
@@ -64,6 +65,10 @@ struct Cli {
     /// The revision that is measured, and the day, for the page
     #[arg(long, value_name = "TEXT", default_value = "an unknown revision")]
     measured_at: String,
+
+    /// Measure one and two nodes on a PostgreSQL server of their own, beside `pgbench`, and nothing else
+    #[arg(long, conflicts_with_all = ["against", "allocator", "build", "build_dist"])]
+    postgres: bool,
 
     /// Compare this build of the server with this binary and measure nothing else; fails if a row is worse
     #[arg(long, value_name = "BINARY")]
@@ -130,6 +135,10 @@ fn run(cli: &Cli) -> Outcome<bool> {
 
 /// Measures one part of the page. Returns its text, and whether every target of it was reached.
 fn measure(cli: &Cli, plan: &Plan) -> Outcome<(Part, String, bool)> {
+    if cli.postgres {
+        let (text, is_reached) = postgres::run(plan, cli.only.as_deref())?;
+        return Ok((Part::Postgres, text, is_reached));
+    }
     if let Some(other) = &cli.against {
         let (text, is_well) = against::run(plan, other, &cli.against_name)?;
         return Ok((Part::Against, text, is_well));

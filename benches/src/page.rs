@@ -11,6 +11,8 @@ use crate::Outcome;
 pub(crate) enum Part {
     /// The head of the page and every section that is no part of its own.
     Figures,
+    /// Several nodes on one PostgreSQL server.
+    Postgres,
     /// The comparison with another revision.
     Against,
     /// The comparison of allocators.
@@ -22,7 +24,7 @@ pub(crate) enum Part {
 impl Part {
     /// The part that a section belongs to, by the start of its heading.
     fn of(section: &str) -> Self {
-        let parts = [Self::Against, Self::Allocator, Self::FirstBuild];
+        let parts = [Self::Postgres, Self::Against, Self::Allocator, Self::FirstBuild];
         parts.into_iter().find(|part| section.starts_with(part.heading())).unwrap_or(Self::Figures)
     }
 
@@ -30,6 +32,7 @@ impl Part {
     pub(crate) fn heading(self) -> &'static str {
         match self {
             Self::Figures => "# Benchmarks",
+            Self::Postgres => "## Several nodes on PostgreSQL",
             Self::Against => "## Against ",
             Self::Allocator => "## The allocator",
             Self::FirstBuild => "## The first build",
@@ -95,6 +98,14 @@ mod tests {
     fn a_part_that_the_page_does_not_have_is_put_in_its_place() {
         let page = with(PAGE, Part::Allocator, "## The allocator\n\n| 6 |\n");
         assert_eq!(page, PAGE.replace("## The first", "## The allocator\n\n| 6 |\n\n## The first"));
+    }
+
+    #[test]
+    fn the_nodes_on_postgresql_stand_behind_the_figures_with_all_that_is_below_their_heading() {
+        let part = "## Several nodes on PostgreSQL\n\n| 8 |\n\n### What one request takes\n\n| 9 |\n";
+        let page = with(PAGE, Part::Postgres, part);
+        assert_eq!(page, PAGE.replace("## Against", &format!("{part}\n## Against")));
+        assert_eq!(with(&page, Part::Postgres, part), page);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use didww_types::{
     ApiVersion, Creatable, Create as _, DecodeError, Deletable, Gettable, Id, Listable, Resource, Sent,
-    ToManyName, ToOneName, Updatable, Update as _,
+    Singular, ToManyName, ToOneName, Updatable, Update as _,
 };
 use reqwest::Method;
 
@@ -50,12 +50,30 @@ impl<R: Resource> Api<R> {
         Self { client, resource: PhantomData }
     }
 
+    /// The first segment of the type's path in the client's version.
+    fn path(&self) -> &'static str {
+        R::SPEC.path_at(self.client.api_version())
+    }
+
+    /// The type's name in the client's version.
+    fn kind(&self) -> &'static str {
+        R::SPEC.name_at(self.client.api_version())
+    }
+
+    /// Reads the only record that the account has of the type.
+    pub fn read(&self) -> RecordRequest<R>
+    where
+        R: Singular,
+    {
+        RecordRequest::new(self.client.clone(), Ok(Request::collection(Method::GET, self.path())))
+    }
+
     /// Lists the records, page by page.
     pub fn list(&self) -> ListRequest<R>
     where
         R: Listable,
     {
-        ListRequest::new(self.client.clone(), Request::collection(Method::GET, R::TYPE))
+        ListRequest::new(self.client.clone(), Request::collection(Method::GET, self.path()))
     }
 
     /// Reads a record. One that does not exist or belongs to another account is [`Error::NotFound`].
@@ -63,7 +81,7 @@ impl<R: Resource> Api<R> {
     where
         R: Gettable,
     {
-        RecordRequest::new(self.client.clone(), Ok(Request::record(Method::GET, R::TYPE, id.as_str())))
+        RecordRequest::new(self.client.clone(), Ok(Request::record(Method::GET, self.path(), id.as_str())))
     }
 
     /// Creates a record and returns it. The request is retried only when it cannot have taken effect.
@@ -72,9 +90,9 @@ impl<R: Resource> Api<R> {
     where
         R: Creatable,
     {
-        let request = Request::collection(Method::POST, R::TYPE);
+        let request = Request::collection(Method::POST, self.path());
         let request = match at_version::<R>(self.client.api_version(), body.to_sent()) {
-            Ok(sent) => Ok(request.with_record(R::TYPE, None, sent)),
+            Ok(sent) => Ok(request.with_record(self.kind(), None, sent)),
             Err(reason) => Err(request.refused(reason)),
         };
         RecordRequest::new(self.client.clone(), request)
@@ -86,9 +104,9 @@ impl<R: Resource> Api<R> {
     where
         R: Updatable,
     {
-        let request = Request::record(Method::PATCH, R::TYPE, id.as_str());
+        let request = Request::record(Method::PATCH, self.path(), id.as_str());
         let request = match at_version::<R>(self.client.api_version(), patch.to_sent()) {
-            Ok(sent) => Ok(request.with_record(R::TYPE, Some(id.as_str()), sent)),
+            Ok(sent) => Ok(request.with_record(self.kind(), Some(id.as_str()), sent)),
             Err(reason) => Err(request.refused(reason)),
         };
         RecordRequest::new(self.client.clone(), request)
@@ -120,7 +138,7 @@ impl<R: Resource> Api<R> {
         R: Updatable,
     {
         if before.id() != after.id() {
-            let request = Request::record(Method::PATCH, R::TYPE, after.id().as_str());
+            let request = Request::record(Method::PATCH, self.path(), after.id().as_str());
             return Err(request.refused(Reason::DifferentRecords));
         }
         let patch = after.changes_since(before);
@@ -138,7 +156,7 @@ impl<R: Resource> Api<R> {
     where
         R: Deletable,
     {
-        self.client.execute(&Request::record(Method::DELETE, R::TYPE, id.as_str())).await?;
+        self.client.execute(&Request::record(Method::DELETE, self.path(), id.as_str())).await?;
         Ok(())
     }
 

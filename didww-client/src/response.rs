@@ -106,7 +106,7 @@ fn decode_record<R: Resource, T>(
     data: ResourceObject,
     decode: Decode<T>,
 ) -> Result<T, DecodeError> {
-    if data.kind != R::TYPE {
+    if data.kind != R::SPEC.name_at(version) {
         return Err(DecodeError::wrong_type(R::TYPE, &data.kind));
     }
     decode(version, data)

@@ -17,6 +17,7 @@ mod page;
 mod pools;
 mod process;
 mod reads;
+mod reference;
 mod relationships;
 mod tokens;
 mod transport;

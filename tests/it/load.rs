@@ -32,7 +32,7 @@ fn trunk(name: &str) -> Value {
 /// The names of the trunks in a file that no server has open.
 fn names_in(database: &Path) -> BTreeSet<String> {
     let file = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let mut select = file.prepare("SELECT attributes ->> 'name' FROM record").unwrap();
+    let mut select = file.prepare("SELECT attributes ->> 'name' FROM record WHERE account <> 0").unwrap();
     select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 

@@ -30,6 +30,7 @@ mod peers;
 mod programs;
 mod promises;
 mod properties;
+mod reference_data;
 mod refused;
 mod sdk;
 mod several_nodes;

@@ -4,6 +4,8 @@
 mod calls;
 mod dead_nodes;
 mod faults;
+mod limits;
+mod round_trips;
 mod writes;
 
 use std::sync::Arc;

@@ -9,4 +9,5 @@ pub mod fixture;
 pub mod postgres;
 pub mod receiver;
 pub mod records;
+pub mod wire;
 pub mod world;

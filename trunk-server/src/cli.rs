@@ -76,6 +76,11 @@ pub struct Cli {
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub demo: Option<bool>,
 
+    /// Load countries, groups of numbers and prices from this file, "demo" for those that the program has, or "none"
+    /// [default: none]
+    #[arg(long, env = "TRUNK_SERVER_REFERENCE_DATA", value_name = "FILE")]
+    pub reference_data: Option<PathBuf>,
+
     /// Begin links in responses with this URL instead of the host that the request names
     #[arg(long, env = "TRUNK_SERVER_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -209,6 +214,7 @@ impl Cli {
             api_key: self.api_key.map(Secret::from),
             callback_secret: self.callback_secret.map(Secret::from),
             demo: self.demo,
+            reference_data: self.reference_data,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
             http: None,

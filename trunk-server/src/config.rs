@@ -10,6 +10,7 @@ mod location;
 pub(crate) mod log_filter;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
 mod port_range;
+mod reference;
 mod settings;
 #[cfg(feature = "sip")]
 mod sip;
@@ -28,6 +29,7 @@ pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
 pub use database::{Database, PostgresDatabase};
 pub use error::ConfigError;
 pub use http::HttpConfig;
+pub use reference::ReferenceData;
 pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
@@ -48,6 +50,8 @@ pub struct Config {
     pub callback_secret: Option<Secret>,
     /// Whether a new database receives six DIDs and a callback secret.
     pub demo: bool,
+    /// Where the reference data comes from.
+    pub reference_data: ReferenceData,
     /// Scheme and host of the links in responses; if `None`, links use the `Host` header of the request.
     pub public_url: Option<String>,
     /// The token that control requests must have; mandatory if the control listener is not on loopback.
@@ -147,6 +151,7 @@ impl Default for Config {
             api_key: None,
             callback_secret: None,
             demo: false,
+            reference_data: ReferenceData::None,
             public_url: None,
             control_token: None,
             http: HttpConfig::default(),
@@ -195,6 +200,7 @@ impl Config {
             ("api_key", hidden(&self.api_key)),
             ("callback_secret", hidden(&self.callback_secret)),
             ("demo", Some(self.demo.to_string())),
+            ("reference_data", Some(quoted(&self.reference_data.setting()))),
             ("public_url", self.public_url.as_deref().map(quoted)),
             ("control_token", hidden(&self.control_token)),
             ("allow_loopback_callbacks", Some(self.allow_loopback_callbacks.to_string())),

@@ -7,6 +7,7 @@ mod error;
 mod listeners;
 #[cfg(feature = "voipbin")]
 mod platform;
+mod reference;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use control_plane::{Control, ControlAuth, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve};
+use http_listener::{
+    Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve, shared_limiter,
+};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
@@ -40,6 +43,7 @@ use edge::{edge_config, log_open_trunks, message_log, start_edge};
 use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
+use reference::prepare_reference;
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -147,6 +151,7 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        prepare_reference(&core, &config.reference_data).await?;
         #[cfg(feature = "sip")]
         let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
         #[cfg(feature = "voipbin")]
@@ -194,7 +199,7 @@ impl ServerBuilder {
             let router = control_router(control.clone(), auth, limits);
             running.serve((listener, at), router, control_limits, Share::Control);
         }
-        let jobs = idempotency::jobs(&core.clock);
+        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]
@@ -332,7 +337,8 @@ impl Running {
         platform: Router,
     ) -> SocketAddr {
         let core = &self.core;
-        let rates = Arc::new(RateLimits::new(config.accounts.max_rate(is_on_loopback(address))));
+        let rates = RateLimits::shared(config.accounts.max_rate(is_on_loopback(address)), core);
+        let rates = Arc::new(rates);
         let settings = config.tokens.settings();
         let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));

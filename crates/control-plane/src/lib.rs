@@ -44,7 +44,7 @@ mod trunks;
 use std::sync::Arc;
 
 use service_base::clock::Clock;
-use service_core::Core;
+use service_core::{Core, reference};
 use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
@@ -121,7 +121,11 @@ impl Control {
             // Otherwise active calls of the platform would continue without a record of them.
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
         }
-        Ok(self.core.store.reset(number, false).await?)
+        self.core.store.reset(number, false).await?;
+        if number.is_none() {
+            reference::store_fixed(&self.core).await?;
+        }
+        Ok(())
     }
 
     /// Returns the account with this id.

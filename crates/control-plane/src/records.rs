@@ -91,7 +91,11 @@ impl Control {
             (None, false) => return Err(ControlError::invalid("type", "belongs to an account")),
         };
         let scope = Scope { account: owner, spec };
-        let id = id.unwrap_or_else(|| self.core.ids.record(self.core.clock.now()));
+        let id = match (account, spec.singleton) {
+            // The account's only record has the account's id.
+            (Some(account), Some(_)) => account,
+            _ => id.unwrap_or_else(|| self.core.ids.record(self.core.clock.now())),
+        };
         let attributes = validate(spec, &members.attributes)?;
         let (attributes, relationships, meta) = (&attributes, &members.relationships, &members.meta);
         Retries::REQUEST
@@ -144,6 +148,13 @@ impl Control {
                 || ControlError::invalid(name, format!("is no relationship of {}", scope.spec.name));
             let relationship: &'static RelationshipSpec =
                 scope.spec.relationship(name).ok_or_else(declared)?;
+            if let Some(mirrored) = relationship.mirrors {
+                return Err(ControlError::invalid(name, format!("is set by the attribute `{mirrored}`")));
+            }
+            if let Some(inverse) = relationship.inverse {
+                let message = format!("is set by the relationship `{inverse}` of {}", relationship.target);
+                return Err(ControlError::invalid(name, message));
+            }
             if !relationship.many && ids.len() > 1 {
                 return Err(ControlError::invalid(name, "contains at most one record"));
             }
@@ -201,7 +212,7 @@ fn validate(
     for (name, value) in sent {
         let declared = || ControlError::invalid(name, format!("is no attribute of {}", spec.name));
         let attribute: &'static AttributeSpec = spec.attribute(name).ok_or_else(declared)?;
-        if !attribute.sums.is_empty() {
+        if attribute.is_computed() {
             return Err(ControlError::invalid(name, "is computed and cannot be set"));
         }
         if name == CREATED_AT {

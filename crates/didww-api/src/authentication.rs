@@ -38,7 +38,7 @@ pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Api
         Some(token) => by_token(api, parts, token).await?,
         None => by_key(api, parts).await?,
     };
-    check_rate(api, &caller)?;
+    check_rate(api, &caller).await?;
     Ok(caller)
 }
 
@@ -137,11 +137,12 @@ fn unauthorized(cause: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed").because(cause)
 }
 
-fn check_rate(api: &Api, caller: &Caller) -> Result<(), ApiError> {
+async fn check_rate(api: &Api, caller: &Caller) -> Result<(), ApiError> {
     let account = &caller.key.account;
     let of_account = caller.version.uses_tokens();
     let budget = if of_account { Budget::Account(account.number) } else { Budget::Key(caller.key.id) };
-    api.rates.admit(budget, account.rate_limit, api.core.clock.now()).map_err(|seconds| {
+    let admitted = api.rates.admit(budget, account.rate_limit, || api.core.clock.now()).await;
+    admitted.map_err(|seconds| {
         let error = if of_account { ApiError::over_budget(seconds) } else { ApiError::too_many_requests() };
         error.because(format!("the account {} is above its requests a second", account.id))
     })

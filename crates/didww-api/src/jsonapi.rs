@@ -42,6 +42,7 @@ pub(crate) async fn perform(
 ) -> Result<Reply, ApiError> {
     match operation {
         Operation::List { spec } => read::list(context, spec, &params).await,
+        Operation::Single { spec } => read::single(context, spec, &params).await,
         Operation::Get { spec, id } => read::get(context, spec, &id, &params).await,
         Operation::Create { spec } => write::create(context, spec, &params, body).await,
         Operation::Update { spec, id } => write::update(context, spec, &id, &params, body).await,

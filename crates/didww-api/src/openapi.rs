@@ -47,5 +47,5 @@ pub fn document(version: ApiVersion) -> Value {
 
 /// The resources that exist in a version.
 fn resources(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec> {
-    REGISTRY.iter().copied().filter(move |spec| version >= spec.since)
+    REGISTRY.iter().copied().filter(move |spec| spec.exists_in(version))
 }

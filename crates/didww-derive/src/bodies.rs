@@ -8,7 +8,8 @@ use crate::declaration::{Access, Attr, Declaration, Rel};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
-    let markers = [("List", "Listable"), ("Get", "Gettable"), ("Delete", "Deletable")]
+    let get = if declaration.is_singleton { "Singular" } else { "Gettable" };
+    let markers = [("List", "Listable"), ("Get", get), ("Delete", "Deletable")]
         .into_iter()
         .filter(|(verb, _)| declaration.has(verb))
         .map(|(_, marker)| format_ident!("{marker}"))

@@ -2,6 +2,7 @@
 
 mod filter;
 mod options;
+mod resource;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
@@ -33,11 +34,19 @@ pub(crate) struct Declaration {
     /// Dotted include paths, each with the last version that has it, if it ended.
     pub(crate) nested_includes: Vec<(LitStr, Option<TokenStream>)>,
     pub(crate) global: bool,
+    /// Whether each account has exactly one record.
+    pub(crate) is_singleton: bool,
     /// The attribute that orders lists without sort criteria, and the first version in which it does.
     pub(crate) order: Option<(String, TokenStream)>,
     pub(crate) max_page_size: Option<LitInt>,
     /// Dotted paths whose values are unique among the records of all accounts.
     pub(crate) unique_paths: Vec<LitStr>,
+    /// Calls that complete the `ResourceSpec`, for options of which nothing else is generated.
+    pub(crate) completions: Vec<TokenStream>,
+    /// The names of sort criteria that are no attributes.
+    pub(crate) sorts: Vec<String>,
+    /// The names of relationships that only filters follow. Each is also the type of its members.
+    pub(crate) hidden: Vec<LitStr>,
     /// The crate by whose name the output refers to `didww-types`, if it is another one that re-exports it.
     pub(crate) exporter: Option<Ident>,
     pub(crate) attributes: Vec<Attr>,
@@ -69,6 +78,8 @@ pub(crate) struct Attr {
     pub(crate) values_need: Vec<(String, Ident)>,
     /// Type, relationship and attribute of each part of a sum.
     pub(crate) sums: Vec<[String; 3]>,
+    /// The decimals whose total the attribute is.
+    pub(crate) total: Vec<LitStr>,
 }
 
 pub(crate) struct Rel {
@@ -86,6 +97,10 @@ pub(crate) struct Rel {
     pub(crate) feature: Option<Ident>,
     /// Name, type and last version of an older name.
     pub(crate) former: Option<(String, String, TokenStream)>,
+    /// The attribute whose text stands for the related record.
+    pub(crate) mirrors: Option<LitStr>,
+    /// The relationship of the members that contains the record.
+    pub(crate) inverse: Option<LitStr>,
 }
 
 impl Declaration {
@@ -108,9 +123,13 @@ impl Declaration {
             needs: None,
             nested_includes: Vec::new(),
             global: false,
+            is_singleton: false,
             order: None,
             max_page_size: None,
             unique_paths: Vec::new(),
+            completions: Vec::new(),
+            sorts: Vec::new(),
+            hidden: Vec::new(),
             exporter: None,
             attributes: Vec::new(),
             relationships: Vec::new(),
@@ -181,10 +200,7 @@ impl Declaration {
         } else if meta.path.is_ident("nested_includes") {
             self.nested_includes = nested_includes(meta)?;
         } else {
-            return Err(meta.error(
-                "unknown option; known: name, since, verbs, adapter, list_needs, needs, nested_includes, global, \
-                 crate, order, max_page_size, unique_everywhere",
-            ));
+            return self.read_completion(meta);
         }
         Ok(())
     }
@@ -228,6 +244,7 @@ impl Declaration {
             revision: None,
             values_need: Vec::new(),
             sums: Vec::new(),
+            total: Vec::new(),
         };
         let mut filter = None;
         if !matches!(attribute.meta, syn::Meta::Path(_)) {
@@ -258,19 +275,25 @@ impl Declaration {
                     attr.revision = Some(revision(&meta)?);
                 } else if meta.path.is_ident("sum") {
                     attr.sums = sums(&meta)?;
+                } else if meta.path.is_ident("total") {
+                    attr.total = texts(&meta)?;
                 } else if meta.path.is_ident("filter") {
                     filter = Some(filter_options(&meta)?);
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, value, revised, values_need, sum, filter",
+                         sort, value, revised, values_need, sum, total, filter",
                     ));
                 }
                 Ok(())
             })?;
         }
-        if !attr.sums.is_empty() && (attr.update || attr.create != Access::Never) {
-            return Err(Error::new_spanned(attribute, "a sum is computed, so that no request can write it"));
+        let is_computed = !attr.sums.is_empty() || !attr.total.is_empty();
+        if is_computed && (attr.update || attr.create != Access::Never) {
+            return Err(Error::new_spanned(
+                attribute,
+                "a sum or a total is computed, so that no request can write it",
+            ));
         }
         if attr.since.is_some() && attr.default.is_some() && attr.inner.is_none() {
             let why = "an attribute that begins after its type must be an `Option`: a response of an older version \
@@ -279,8 +302,9 @@ impl Declaration {
         }
         if let Some(options) = filter {
             let name = attr.name.clone();
+            let path = if options.ignores_case { format!("{name}~") } else { name.clone() };
             self.filters.push(Filter {
-                test: quote!(::didww_types::FilterTest::Equals(#name)),
+                test: quote!(::didww_types::FilterTest::Equals(#path)),
                 name,
                 value: attr.inner.clone().unwrap_or_else(|| attr.ty.clone()),
                 options,
@@ -313,6 +337,8 @@ impl Declaration {
             until: None,
             feature: None,
             former: None,
+            mirrors: None,
+            inverse: None,
         };
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("one") || meta.path.is_ident("many") {
@@ -332,9 +358,14 @@ impl Declaration {
                 rel.feature = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("formerly") {
                 rel.former = Some(former(&meta)?);
+            } else if meta.path.is_ident("inverse") {
+                rel.inverse = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("mirrors") {
+                rel.mirrors = Some(meta.value()?.parse()?);
             } else {
                 return Err(meta.error(
-                    "unknown option; known: one, many, create, update, since, until, feature, formerly",
+                    "unknown option; known: one, many, create, update, since, until, feature, formerly, \
+                     mirrors, inverse",
                 ));
             }
             Ok(())

@@ -7,8 +7,10 @@ use crate::declaration::{Declaration, Filter, Versions, function_name, variant_n
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
-    let sorts: Vec<String> =
-        declaration.attributes.iter().filter(|attr| attr.sort).map(|attr| attr.name.clone()).collect();
+    let sorts: Vec<String> = {
+        let attributes = declaration.attributes.iter().filter(|attr| attr.sort).map(|attr| attr.name.clone());
+        attributes.chain(declaration.sorts.iter().cloned()).collect()
+    };
     let includes: Vec<String> = declaration
         .relationships
         .iter()

@@ -6,7 +6,7 @@ use quote::quote;
 use crate::declaration::{Attr, Declaration, Filter, Rel, Versions};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
-    let Declaration { ident, doc, name, since, verbs, global, unique_paths, .. } = declaration;
+    let Declaration { ident, doc, name, since, verbs, global, unique_paths, completions, .. } = declaration;
     let nested_includes = declaration.nested_includes.iter().map(|(path, until)| {
         let until = until.as_ref().map(|version| quote!(.until(#version)));
         quote!(::didww_types::NestedInclude::of(#path)#until)
@@ -14,7 +14,10 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let order = declaration.order.as_ref().map_or(quote!(None), |(by, since)| quote!(Some((#by, #since))));
     let max_page_size = declaration.max_page_size.as_ref().map(|size| quote!(.max_page_size(#size)));
     let attributes = declaration.attributes.iter().map(attribute);
-    let relationships = declaration.relationships.iter().map(relationship);
+    let hidden = declaration.hidden.iter().map(|name| {
+        quote!(::didww_types::RelationshipSpec::of(#name, "Followed by filters alone.", #name, true).hidden())
+    });
+    let relationships = declaration.relationships.iter().map(relationship).chain(hidden);
     let same_targets = declaration.relationships.iter().map(|rel| {
         let (record, target) = (&rel.record, &rel.target);
         let message = format!("`{}` has another Rust type than `{target}`", rel.name);
@@ -64,6 +67,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
                 .order(#order)
                 #max_page_size
                 .unique_paths(&[#(#unique_paths),*])
+                #(#completions)*
         };
     }
 }
@@ -87,7 +91,9 @@ fn attribute(attr: &Attr) -> TokenStream {
     let values_need = (!values.is_empty())
         .then(|| quote!(.values_need(&[#((#values, ::didww_types::Feature::#features)),*])));
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums #revised #values_need }
+    let terms = &attr.total;
+    let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums #total #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {
@@ -100,7 +106,9 @@ fn relationship(rel: &Rel) -> TokenStream {
     let former = rel.former.as_ref().map(|(name, target, until)| {
         quote!(.formerly(::didww_types::FormerName { name: #name, target: #target, until: #until }))
     });
-    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #until #feature #former }
+    let inverse = rel.inverse.as_ref().map(|name| quote!(.inverse(#name)));
+    let mirrors = rel.mirrors.as_ref().map(|attribute| quote!(.mirrors(#attribute)));
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #until #feature #former #mirrors #inverse }
 }
 
 fn filter(filter: &Filter) -> TokenStream {

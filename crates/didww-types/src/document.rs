@@ -10,7 +10,7 @@ use wire_core::{DecodeError, Names, parse_json};
 use crate::relationship::RelationshipLinks;
 use crate::resource::Resource;
 use crate::tolerant::Tolerant;
-use crate::{AnyRecord, ApiVersion, Id, PageLinks, ResourceIdentifier};
+use crate::{AnyRecord, ApiVersion, Id, PageLinks, ResourceIdentifier, canonical_name};
 
 /// A JSON:API resource object: a record in the form of any API version.
 ///
@@ -156,8 +156,10 @@ pub struct Included {
 impl Included {
     /// Indexes the included records of a document. `version` is the API version of the document.
     pub fn new(version: ApiVersion, records: Vec<ResourceObject>) -> Self {
-        let identifier =
-            |record: &ResourceObject| ResourceIdentifier { kind: record.kind.clone(), id: record.id.clone() };
+        let identifier = |record: &ResourceObject| ResourceIdentifier {
+            kind: canonical_name(version, &record.kind).to_owned(),
+            id: record.id.clone(),
+        };
         let positions =
             records.iter().enumerate().map(|(position, record)| (identifier(record), position)).collect();
         Self { version: Some(version), records, positions }
@@ -176,6 +178,10 @@ impl Included {
     /// Looks up a record, in the form of the document's API version.
     pub fn raw(&self, identifier: &ResourceIdentifier) -> Option<&ResourceObject> {
         self.records.get(*self.positions.get(identifier)?)
+    }
+
+    fn is_of<R: Resource>(&self, record: &ResourceObject) -> bool {
+        self.version.map_or(record.kind.as_str(), |version| canonical_name(version, &record.kind)) == R::TYPE
     }
 
     /// The records as they were received, in the form of the document's API version.
@@ -198,7 +204,7 @@ impl Included {
     pub fn all<R: Resource>(&self) -> Result<Vec<R>, DecodeError> {
         self.records
             .iter()
-            .filter(|record| record.kind == R::TYPE)
+            .filter(|record| self.is_of::<R>(record))
             .map(|record| self.decode(record))
             .collect()
     }
@@ -218,7 +224,7 @@ impl Included {
         &self,
         identifier: &ResourceIdentifier,
     ) -> Option<Result<R, DecodeError>> {
-        self.raw(identifier).filter(|record| record.kind == R::TYPE).map(|record| self.decode(record))
+        self.raw(identifier).filter(|record| self.is_of::<R>(record)).map(|record| self.decode(record))
     }
 
     fn decode<R: Resource>(&self, record: &ResourceObject) -> Result<R, DecodeError> {

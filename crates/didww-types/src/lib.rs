@@ -49,17 +49,18 @@ pub use feature::{Feature, Features};
 pub use id::{Id, ResourceIdentifier};
 pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;
-pub use path::{Step, follow, related_attribute};
+pub use path::{Step, follow, plain_names, related_attribute};
 pub use query::{OneOf, Parameters, QueryPairs, encode_component};
-pub use registry::{AnyRecord, REGISTRY, find};
+pub use registry::{AnyRecord, REGISTRY, canonical_name, find, find_path, is_path};
 pub use relationship::{RelationshipLinks, ToMany, ToManyName, ToOne, ToOneName};
 pub use resource::{
-    Creatable, Create, Deletable, Filter, Gettable, Listable, Named, Partial, Resource, Sent, Updatable,
-    Update, VersionError,
+    Creatable, Create, Deletable, Filter, Gettable, Listable, Named, Partial, Resource, Sent, Singular,
+    Updatable, Update, VersionError,
 };
 pub use spec::{
-    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, FormerName, NestedInclude,
-    NotRepresentable, RelationshipSpec, ResourceSpec, Revision, Sum, ValueSpec, Verb, Versions,
+    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, FixedRecord, FormerName,
+    NestedInclude, NotRepresentable, RelationshipSpec, ResourceSpec, Revision, SortSpec, Sum, ValueSpec,
+    Verb, Versions,
 };
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};

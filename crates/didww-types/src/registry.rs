@@ -27,7 +27,7 @@ macro_rules! registry {
             /// # Errors
             /// Returns an error with the path when a record of a declared type does not have its shape.
             pub fn decode_at(version: ApiVersion, object: ResourceObject) -> Result<Self, DecodeError> {
-                match object.kind.as_str() {
+                match canonical_name(version, &object.kind) {
                     $(
                         resources::$resource::TYPE => resources::$resource::decode_at(version, object)
                             .map(|record| Self::$resource(Box::new(record))),
@@ -63,9 +63,22 @@ macro_rules! registry {
 
 // A new resource needs one entry here.
 registry! { $
+    address_requirements: AddressRequirement,
+    areas: Area,
+    balances: Balance,
     capacity_pools: CapacityPool,
+    cities: City,
+    countries: Country,
+    did_group_types: DidGroupType,
     did_groups: DidGroup,
     dids: Did,
+    nanpa_prefixes: NanpaPrefix,
+    pops: Pop,
+    proof_types: ProofType,
+    qty_based_pricings: QtyBasedPricing,
+    regions: Region,
+    stock_keeping_units: StockKeepingUnit,
+    supporting_document_templates: SupportingDocumentTemplate,
     voice_out_trunk_regenerate_credentials: VoiceOutTrunkRegenerateCredentials,
     voice_out_trunks: VoiceOutTrunk,
 }
@@ -73,4 +86,27 @@ registry! { $
 /// Finds the declaration of a resource by its plural type name, such as `voice_out_trunks`.
 pub fn find(name: &str) -> Option<&'static ResourceSpec> {
     REGISTRY.iter().copied().find(|spec| spec.name == name)
+}
+
+/// Finds the declaration of a resource by the first segment of its path in a version, such as `balance`.
+pub fn find_path(path: &str, version: ApiVersion) -> Option<&'static ResourceSpec> {
+    let is_at =
+        |spec: &&ResourceSpec| spec.path_at(version) == path && spec.exists_in(version) && spec.has_paths();
+    REGISTRY.iter().copied().find(is_at)
+}
+
+/// The name of a type, which a version may call otherwise.
+pub fn canonical_name(version: ApiVersion, name: &str) -> &str {
+    let is_called = |spec: &&&ResourceSpec| spec.former.is_some() && spec.name_at(version) == name;
+    REGISTRY.iter().find(is_called).map_or(name, |spec| spec.name)
+}
+
+/// Whether a text is the first segment of the path of a declared resource in any version.
+pub fn is_path(path: &str) -> bool {
+    let name = |spec: &&ResourceSpec| {
+        spec.has_paths()
+            && (spec.singleton.unwrap_or(spec.name) == path
+                || spec.former.is_some_and(|(name, _)| name == path))
+    };
+    REGISTRY.iter().any(name)
 }

@@ -124,6 +124,9 @@ pub trait Listable: Resource {}
 /// A resource whose records can be read by id (GET).
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be read by its id in the API")]
 pub trait Gettable: Resource {}
+/// A resource of which each account has one record, which is read without an id.
+#[diagnostic::on_unimplemented(message = "an account has more than one `{Self}`: read it by its id")]
+pub trait Singular: Resource {}
 /// A resource whose records can be created (POST).
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be created through the API")]
 pub trait Creatable: Resource {
@@ -189,8 +192,9 @@ impl Sent {
             version,
             reason,
         };
-        if version < spec.since {
-            return Err(error("data", format!("the resource exists since {}", spec.since)));
+        if !spec.exists_in(version) {
+            let until = spec.until.map(|last| format!(" until {last}")).unwrap_or_default();
+            return Err(error("data", format!("the resource exists since {}{until}", spec.since)));
         }
         if let Some(found) = spec.not_representable(version, &self.attributes) {
             return Err(error(found.attribute, found.reason.to_owned()));

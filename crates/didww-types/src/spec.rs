@@ -2,13 +2,17 @@
 
 mod attribute;
 mod filter;
+mod fixed;
 mod relationship;
+mod sort;
 
 use serde_json::{Map, Value};
 
 pub use attribute::{AttributeSpec, DefaultValue, Revision, Sum, ValueSpec};
 pub use filter::{FilterSpec, FilterTest, Versions};
+pub use fixed::FixedRecord;
 pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
+pub use sort::SortSpec;
 
 use crate::path::{follow, related_attribute};
 use crate::resource::same_name;
@@ -97,6 +101,14 @@ pub struct ResourceSpec {
     pub doc: &'static str,
     /// The first version that has the resource.
     pub since: ApiVersion,
+    /// The last version that has the resource; `None` if the newest version has it.
+    pub until: Option<ApiVersion>,
+    /// The type name, which was also the path, up to a version; `None` if it never changed.
+    pub former: Option<(&'static str, ApiVersion)>,
+    /// The path below `/v3` of a type of which an account has exactly one record; `None` for types with lists and ids.
+    pub singleton: Option<&'static str>,
+    /// The records that every server has, because attributes of other types stand for them. Empty for all other types.
+    pub fixed: &'static [FixedRecord],
     /// The operations of the resource.
     pub verbs: &'static [Verb],
     /// The attributes, in the order of the canonical form.
@@ -115,6 +127,14 @@ pub struct ResourceSpec {
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
     pub max_page_size: u64,
+    /// The page of a request that asks for none.
+    pub page_size: u64,
+    /// Whether a list is one answer with all records, without `links` and `total_records`.
+    pub unpaged: bool,
+    /// Whether the endpoints of relationships, which `links` name, do not exist.
+    pub unrouted: bool,
+    /// The sort criteria that are no attributes of the type.
+    pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.
     pub unique_paths: &'static [&'static str],
     /// Whether each record has a `meta` member.
@@ -150,6 +170,10 @@ impl ResourceSpec {
             name,
             doc,
             since,
+            until: None,
+            former: None,
+            singleton: None,
+            fixed: &[],
             verbs: &[],
             attributes: &[],
             relationships: &[],
@@ -162,6 +186,10 @@ impl ResourceSpec {
             adapter: None,
             order: None,
             max_page_size: Page::USUAL_MAX_SIZE,
+            page_size: Page::DEFAULT_SIZE,
+            unpaged: false,
+            unrouted: false,
+            sorts: &[],
             unique_paths: &[],
         }
     }
@@ -241,6 +269,62 @@ impl ResourceSpec {
         self
     }
 
+    /// Sets the last version that has the resource.
+    #[must_use]
+    pub const fn until(mut self, version: ApiVersion) -> Self {
+        self.until = Some(version);
+        self
+    }
+
+    /// Sets the type name up to a version.
+    #[must_use]
+    pub const fn formerly(mut self, name: &'static str, until: ApiVersion) -> Self {
+        self.former = Some((name, until));
+        self
+    }
+
+    /// Makes the type one of which an account has exactly one record, at this path.
+    #[must_use]
+    pub const fn singleton(mut self, path: &'static str) -> Self {
+        self.singleton = Some(path);
+        self
+    }
+
+    /// Sets the records that every server has.
+    #[must_use]
+    pub const fn fixed(mut self, records: &'static [FixedRecord]) -> Self {
+        self.fixed = records;
+        self
+    }
+
+    /// Sets the page of a request that asks for none.
+    #[must_use]
+    pub const fn page_size(mut self, size: u64) -> Self {
+        self.page_size = size;
+        self
+    }
+
+    /// Makes each list one answer with all records.
+    #[must_use]
+    pub const fn unpaged(mut self) -> Self {
+        self.unpaged = true;
+        self
+    }
+
+    /// Leaves out the endpoints of relationships.
+    #[must_use]
+    pub const fn unrouted(mut self) -> Self {
+        self.unrouted = true;
+        self
+    }
+
+    /// Sets the sort criteria that are no attributes of the type.
+    #[must_use]
+    pub const fn sorts(mut self, sorts: &'static [SortSpec]) -> Self {
+        self.sorts = sorts;
+        self
+    }
+
     /// Sets the paths whose values must be unique among the records of all accounts.
     #[must_use]
     pub const fn unique_paths(mut self, paths: &'static [&'static str]) -> Self {
@@ -253,6 +337,49 @@ impl ResourceSpec {
     pub const fn adapter(mut self, adapter: Option<&'static Adapter>) -> Self {
         self.adapter = adapter;
         self
+    }
+
+    /// Whether a version has the resource.
+    pub fn exists_in(&self, version: ApiVersion) -> bool {
+        version >= self.since && self.until.is_none_or(|last| version <= last)
+    }
+
+    /// The type name on the wire in a version.
+    pub fn name_at(&self, version: ApiVersion) -> &'static str {
+        self.former.filter(|(_, until)| version <= *until).map_or(self.name, |(name, _)| name)
+    }
+
+    /// The path below `/v3` in a version.
+    pub fn path_at(&self, version: ApiVersion) -> &'static str {
+        self.singleton.unwrap_or_else(|| self.name_at(version))
+    }
+
+    /// Whether the resource has paths of its own: a type without verbs is only included with others.
+    pub fn has_paths(&self) -> bool {
+        !self.verbs.is_empty()
+    }
+
+    /// The attribute, or the path to an attribute, by which a criterion sorts in a version; `None` for an unknown criterion.
+    pub fn sort_at(&self, version: ApiVersion, name: &str) -> Option<&'static str> {
+        let of_attribute = || {
+            let attribute = self.attribute(name)?;
+            (attribute.sort && attribute.exists_in(version)).then_some(attribute.name)
+        };
+        let other = self.sorts.iter().find(|sort| sort.name == name && sort.exists_in(version));
+        other.map_or_else(of_attribute, |sort| Some(sort.by))
+    }
+
+    /// The sort criteria of a version.
+    pub fn sorts_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static str> {
+        let attributes =
+            self.attributes.iter().filter(|attribute| attribute.sort).map(|attribute| attribute.name);
+        let all = attributes.chain(self.sorts.iter().map(|sort| sort.name));
+        all.filter(move |name| self.sort_at(version, name).is_some())
+    }
+
+    /// The id of the fixed record that a text stands for.
+    pub fn fixed_id(&self, key: &str) -> Option<&'static str> {
+        self.fixed.iter().find(|record| record.key == key).map(|record| record.id)
     }
 
     /// Whether the resource has an operation.
@@ -325,7 +452,9 @@ impl ResourceSpec {
     /// Whether a filter can find a record: every type on the path that it tests is in the registry.
     pub fn resolves(&self, filter: &FilterSpec) -> bool {
         match filter.test {
-            FilterTest::Linked(path) => follow(REGISTRY, self.name, path).is_some(),
+            FilterTest::Linked(path) | FilterTest::RelatedMeta(path, _) => {
+                follow(REGISTRY, self.name, path).is_some()
+            }
             FilterTest::Related(path) => related_attribute(REGISTRY, self.name, path).is_some(),
             _ => true,
         }
@@ -357,7 +486,8 @@ impl ResourceSpec {
     }
 
     fn renames_at(&self, version: ApiVersion) -> bool {
-        self.relationships.iter().any(|relationship| relationship.former_at(version).is_some())
+        self.name_at(version) != self.name
+            || self.relationships.iter().any(|relationship| relationship.former_at(version).is_some())
     }
 
     /// Renames the relationships of a request body, and their types, to those of a version.
@@ -378,7 +508,7 @@ impl ResourceSpec {
     }
 
     /// Translates an include path from canonical names to those of a version. A part that is not declared is kept.
-    pub fn path_at(&self, version: ApiVersion, path: &str) -> String {
+    pub fn include_at(&self, version: ApiVersion, path: &str) -> String {
         let mut owner = Some(self);
         let name_at = |name: &str| {
             let relationship = owner.and_then(|owner| owner.relationship(name));
@@ -392,6 +522,9 @@ impl ResourceSpec {
     /// Converts a record from the form of a version to the canonical form.
     pub(crate) fn record_to_canonical(&self, version: ApiVersion, record: &mut ResourceObject) {
         self.to_canonical(version, &mut record.attributes);
+        if record.kind == self.name_at(version) {
+            self.name.clone_into(&mut record.kind);
+        }
         for relationship in self.relationships {
             let Some(former) = relationship.former_at(version) else { continue };
             let Some(mut found) = record.relationships.remove(former.name) else { continue };

@@ -3,6 +3,7 @@
 //! Constructors validate, and their error states the valid values. Deserialisation does not validate: a value
 //! that the service returns is accepted and written back unchanged, even outside the documented limits.
 
+mod balance_amount;
 mod bounded_integer;
 mod callback_url;
 mod date;
@@ -13,12 +14,14 @@ mod ip_networks;
 mod list;
 mod money;
 mod name;
+mod nanpa;
 mod rtp_networks;
 mod tech_prefix;
 mod threshold;
 mod twilio_account_sid;
 mod without_null;
 
+pub use balance_amount::BalanceAmount;
 pub(crate) use bounded_integer::validate_integer;
 pub use bounded_integer::{BillingCycles, CapacityLimit, PositiveCapacity, RtpTimeout};
 pub use callback_url::{AbsoluteCallbackUrl, CallbackUrl};
@@ -31,6 +34,7 @@ pub use ip_networks::{IpNetworks, normalised_network};
 pub use list::BoundedList;
 pub use money::Money;
 pub use name::Name;
+pub use nanpa::{AreaCode, ExchangeCode};
 pub use rtp_networks::RtpNetworks;
 pub use tech_prefix::TechPrefix;
 pub use threshold::ThresholdAmount;

@@ -13,6 +13,7 @@
 //! - the bytes of responses that clients do not read (`unread_responses`);
 //! - refused connections whose request is awaited (`refuse`): further ones are refused without waiting;
 //! - requests with idempotency keys that run at once, and the responses that are kept (`idempotency`);
+//! - requests that wait for more of a limit that nodes share, and the limits that are asked for (`shared_limiter`);
 //! - failed accepts: each is followed by a delay of up to 200 ms.
 
 // Tests read single packets directly.
@@ -36,6 +37,7 @@ mod recovery;
 mod refuse;
 mod request_id;
 mod serve;
+pub mod shared_limiter;
 mod unread_responses;
 
 pub use axum::Router;
@@ -51,3 +53,4 @@ pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;
 pub use request_id::RequestIds;
 pub use serve::serve;
+pub use shared_limiter::SharedLimiter;

@@ -3,12 +3,20 @@
 //! Until 2026-04-16, DIDWW counts requests by API key, and so does this server; at newer versions it counts those of an
 //! account. An account's own limit overrides the server's default.
 //!
-//! Bounds: those of the [`Limiter`], and as many times of a budget as its limit. Unknown keys are refused before
+//! A limit holds for all nodes of a database together ([`SharedLimiter`]).
+//!
+//! Bounds: those of the limiters, and as many times of a budget as its limit. Unknown keys are refused before
 //! they reach the limiter.
 
+use std::sync::Arc;
+
 use didww_types::Timestamp;
-use service_base::limiter::{Limiter, PerSecond, SlidingSecond};
+use service_base::limiter::{PerSecond, SlidingSecond};
+use service_core::Core;
+use trunk_store::RateSubject;
 use uuid::Uuid;
+
+use crate::shared_limiter::SharedLimiter;
 
 /// What requests are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,35 +29,62 @@ pub enum Budget {
     Mints(i64),
 }
 
+impl From<Budget> for RateSubject {
+    fn from(budget: Budget) -> Self {
+        match budget {
+            Budget::Key(id) => Self::Key(id),
+            Budget::Account(number) => Self::Account(number),
+            Budget::Mints(number) => Self::Mints(number),
+        }
+    }
+}
+
 /// The requests of each limited key and account in the last second. One without a limit has no entry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RateLimits {
     default_limit: u32,
-    budgets: Limiter<Budget, SlidingSecond>,
+    budgets: SharedLimiter<SlidingSecond>,
 }
 
 impl RateLimits {
-    /// Creates a limiter with a default for accounts without a limit of their own, in requests per second; 0
-    /// means no limit.
+    /// Creates a limiter of this process alone, with a default for accounts without a limit of their own, in requests per
+    /// second; 0 means no limit.
     pub fn new(default_limit: u32) -> Self {
-        Self { default_limit, budgets: Limiter::default() }
+        Self { default_limit, budgets: SharedLimiter::local() }
+    }
+
+    /// Creates a limiter whose limits hold for all nodes of the server's database.
+    pub fn shared(default_limit: u32, core: &Arc<Core>) -> Self {
+        Self { default_limit, budgets: SharedLimiter::of(core) }
     }
 
     /// Counts a request. `own` is the limit of the account, if it has one; 0 means no limit. A refused request is not
-    /// counted.
+    /// counted. It waits if this node must ask for more of a limit first.
     ///
     /// # Errors
     /// The number of whole seconds to wait, at least 1, if the request is above the limit.
-    pub fn admit(&self, budget: Budget, own: Option<u32>, now: Timestamp) -> Result<(), u64> {
+    pub async fn admit(
+        &self,
+        budget: Budget,
+        own: Option<u32>,
+        now: impl Fn() -> Timestamp,
+    ) -> Result<(), u64> {
         let limit = PerSecond(own.unwrap_or(self.default_limit));
-        let admitted = self.budgets.admit(budget, limit, now.as_unix_millis().saturating_mul(1_000));
-        admitted.map_err(|seconds| seconds.max(1))
+        let micros = || now().as_unix_millis().saturating_mul(1_000);
+        self.budgets.admit(budget.into(), limit, micros).await.map_err(|seconds| seconds.max(1))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    /// Counts a request of the only node, which waits for nothing.
+    fn admit(limits: &RateLimits, budget: Budget, own: Option<u32>, now: Timestamp) -> Result<(), u64> {
+        limits.admit(budget, own, || now).now_or_never().unwrap()
+    }
 
     fn key(name: &str) -> Budget {
         Budget::Key(Uuid::from_u128(name.bytes().fold(0, |all, byte| all << 8 | u128::from(byte))))
@@ -62,7 +97,7 @@ mod tests {
     #[test]
     fn the_request_after_the_last_allowed_one_waits_a_second() {
         let limits = RateLimits::new(0);
-        let admit = |name: &str, millis| limits.admit(key(name), Some(20), at(millis)).is_ok();
+        let admit = |name: &str, millis| admit(&limits, key(name), Some(20), at(millis)).is_ok();
         assert!((0..20).all(|n| admit("a", n * 10)));
         assert!(!admit("a", 500));
         assert!(admit("b", 500), "another key has a window of its own");
@@ -75,14 +110,14 @@ mod tests {
     #[test]
     fn an_accounts_limit_overrides_the_servers_default() {
         let limits = RateLimits::new(2);
-        let of = |name: &str, own| (0..5).filter(|_| limits.admit(key(name), own, at(0)).is_ok()).count();
+        let of = |name: &str, own| (0..5).filter(|_| admit(&limits, key(name), own, at(0)).is_ok()).count();
         assert_eq!((of("usual", None), of("own", Some(3)), of("free", Some(0))), (2, 3, 5));
     }
 
     #[test]
     fn a_clock_that_is_set_back_costs_a_second_and_not_an_hour() {
         let limits = RateLimits::new(2);
-        let admit = |millis| limits.admit(key("a"), None, at(millis)).is_ok();
+        let admit = |millis| admit(&limits, key("a"), None, at(millis)).is_ok();
         assert!(admit(3_600_000) && admit(3_600_000));
         assert!(!admit(0), "the second is not over");
         assert!(!admit(999));
@@ -94,8 +129,8 @@ mod tests {
     fn the_wait_is_at_least_a_second_and_budgets_do_not_share() {
         let limits = RateLimits::new(1);
         for budget in [Budget::Account(1), Budget::Mints(1), Budget::Account(2), key("a")] {
-            assert_eq!(limits.admit(budget, None, at(0)), Ok(()));
-            assert_eq!(limits.admit(budget, None, at(999)), Err(1));
+            assert_eq!(admit(&limits, budget, None, at(0)), Ok(()));
+            assert_eq!(admit(&limits, budget, None, at(999)), Err(1));
         }
     }
 }

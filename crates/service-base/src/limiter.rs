@@ -6,6 +6,7 @@
 //! favours that key. The clock may be frozen, advanced or step back: in no case does a key wait longer than its
 //! whole burst takes.
 
+mod divide;
 mod leaky_bucket;
 mod sliding_second;
 
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use divide::Divide;
 pub use leaky_bucket::LeakyBucket;
 pub use sliding_second::{PerSecond, SlidingSecond};
 
@@ -26,7 +28,7 @@ const SWEEP_INTERVAL: i64 = 1_000_000;
 /// Counts the actions of one key. All times are in microseconds since 1970.
 pub trait Counter: Default {
     /// The limit that the actions are held to.
-    type Limit: Copy;
+    type Limit: Copy + std::fmt::Debug;
 
     /// Returns whether the limit admits everything.
     fn is_unlimited(limit: Self::Limit) -> bool;

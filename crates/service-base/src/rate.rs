@@ -50,4 +50,39 @@ impl Rate {
             _ => Ok(empty_at),
         }
     }
+
+    /// Number of parts that the rate can be divided into: what a second or a burst admits, whichever is more.
+    pub(crate) fn parts(self) -> u32 {
+        let a_second = 1_000_000_i64.checked_div(self.interval).unwrap_or(1);
+        u32::try_from(a_second.max(self.burst)).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The rate and the burst of some parts. Neither is 0.
+    pub(crate) fn part(self, parts: u32) -> Self {
+        let (parts, all) = (i64::from(parts.max(1)), i64::from(self.parts()));
+        // Rounded up: all parts together are no faster than the whole.
+        let interval = self.interval.saturating_mul(all).saturating_add(parts - 1) / parts;
+        Self { interval, burst: (self.burst.saturating_mul(parts) / all).max(1) }
+    }
+
+    /// Number of parts that admit actions at a rate, of which this many were counted in this many microseconds.
+    pub(crate) fn parts_for(self, actions: u32, micros: i64) -> u32 {
+        let needed = i128::from(actions) * i128::from(self.interval) * i128::from(self.parts());
+        let parts = (needed + i128::from(micros) - 1) / i128::from(micros.max(1));
+        u32::try_from(parts).unwrap_or(u32::MAX).min(self.parts())
+    }
+
+    /// How many of `parts`, which have this rate together, a bucket uses that is empty after so many microseconds.
+    pub(crate) fn parts_in(self, micros: i64, parts: u32) -> u32 {
+        let full = i128::from(micros.max(0)) * i128::from(parts);
+        let used = (full + i128::from(self.capacity()) - 1) / i128::from(self.capacity().max(1));
+        u32::try_from(used).unwrap_or(u32::MAX)
+    }
+
+    /// The microseconds in which a bucket is empty at another rate, if it is empty after these at this one.
+    pub(crate) fn converted(self, micros: i64, to: Self) -> i64 {
+        let converted =
+            i128::from(micros.max(0)) * i128::from(to.interval) / i128::from(self.interval.max(1));
+        i64::try_from(converted).unwrap_or(i64::MAX)
+    }
 }

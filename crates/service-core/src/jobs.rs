@@ -19,7 +19,8 @@
 //! Work is a job if it must happen later even if the process that decided so has ended:
 //!
 //! - deleting expired records of calls, of the edge and of the platform ([`retention`](crate::retention));
-//! - deleting expired idempotency keys (`http.forget_idempotency_keys` of `http-listener`);
+//! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
+//!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers.
 //!
 //! These wait for a time and are not jobs:

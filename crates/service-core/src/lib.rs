@@ -9,12 +9,13 @@
 
 pub mod jobs;
 pub mod nodes;
+pub mod reference;
 pub mod retention;
 mod retry;
 mod transaction;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
@@ -49,6 +50,8 @@ pub struct Core {
     ready: AtomicBool,
     /// True once another node has taken over the calls of this one.
     retired: watch::Sender<bool>,
+    /// Number of nodes of the database that live, this one included, as last known.
+    live_nodes: AtomicU32,
 }
 
 impl Core {
@@ -71,6 +74,7 @@ impl Core {
             own: OwnSockets::default(),
             ready: AtomicBool::new(true),
             retired: watch::Sender::new(false),
+            live_nodes: AtomicU32::new(1),
         }
     }
 
@@ -96,6 +100,12 @@ impl Core {
     /// Marks the server as stopping. From then on it is not ready.
     pub fn stop_taking_work(&self) {
         self.ready.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns the number of nodes of the database that live, this one included: at most a few seconds old, and as last known
+    /// while the database cannot be read.
+    pub fn live_nodes(&self) -> u32 {
+        self.live_nodes.load(Ordering::Relaxed)
     }
 
     /// Marks this node as one that another node took for dead. It is not ready, and runs no calls any more.

@@ -11,7 +11,7 @@
 //! A database in a file has one node, and nothing here runs.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use didww_types::Timestamp;
@@ -71,7 +71,16 @@ impl CallKeeper for NoCalls {
 /// # Errors
 /// If it cannot be written.
 pub async fn begin(core: &Core) -> Result<(), StoreError> {
-    if core.store.is_shared() { core.store.heartbeat(core.clock.now()).await } else { Ok(()) }
+    if !core.store.is_shared() {
+        return Ok(());
+    }
+    core.store.heartbeat(core.clock.now()).await?;
+    // Which of them are dead is not known yet.
+    if let Ok(nodes) = core.store.nodes().await {
+        let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        core.live_nodes.store(number.max(1), Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// Removes this node, which ends in order. It remains if it has calls without a record; others find it dead then.
@@ -87,7 +96,7 @@ pub async fn run(core: &Core, keeper: &impl CallKeeper) {
     if !core.store.is_shared() {
         return std::future::pending().await;
     }
-    live(&*core.store, || core.clock.now(), keeper).await;
+    live(&*core.store, || core.clock.now(), keeper, &core.live_nodes).await;
     let node = core.store.node();
     tracing::error!(
         node,
@@ -98,11 +107,16 @@ pub async fn run(core: &Core, keeper: &impl CallKeeper) {
 }
 
 /// Returns when another node has taken over the calls of this one.
-async fn live<S: Nodes + Calls + ?Sized>(store: &S, now: impl Fn() -> Timestamp, keeper: &impl CallKeeper) {
+async fn live<S: Nodes + Calls + ?Sized>(
+    store: &S,
+    now: impl Fn() -> Timestamp,
+    keeper: &impl CallKeeper,
+    live_nodes: &AtomicU32,
+) {
     let is_heard = AtomicBool::new(true);
     tokio::select! {
         () = beat(store, now, &is_heard) => {}
-        () = watch(store, keeper, &is_heard) => {}
+        () = watch(store, keeper, &is_heard, live_nodes) => {}
     }
 }
 
@@ -121,11 +135,19 @@ async fn beat<S: Nodes + ?Sized>(store: &S, now: impl Fn() -> Timestamp, is_hear
     }
 }
 
-async fn watch<S: Nodes + Calls + ?Sized>(store: &S, keeper: &impl CallKeeper, is_heard: &AtomicBool) {
+async fn watch<S: Nodes + Calls + ?Sized>(
+    store: &S,
+    keeper: &impl CallKeeper,
+    is_heard: &AtomicBool,
+    live_nodes: &AtomicU32,
+) {
     let (mut watched, since) = (Watched::default(), Stopwatch::start());
     loop {
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
         let dead = find_dead(store, &mut watched, is_heard, || since.elapsed()).await;
+        if let Some(living) = watched.living {
+            live_nodes.store(living, Ordering::Relaxed);
+        }
         // At once: the channels of one are free as soon as it has an heir, however many calls another one had.
         join_all(dead.into_iter().map(|dead| inherit(store, keeper, dead))).await;
     }
@@ -186,6 +208,8 @@ struct Watched {
     /// The number of heartbeats of each node, and since when it has been the same.
     beats: HashMap<i64, (i64, Duration)>,
     looked_at: Duration,
+    /// Number of nodes that were not known to be dead at the last look, at least this one.
+    living: Option<u32>,
 }
 
 impl Watched {
@@ -206,6 +230,8 @@ impl Watched {
             number != own
                 && self.beats.get(&number).is_none_or(|(_, since)| now.saturating_sub(*since) >= DEAD_AFTER)
         };
+        let living = nodes.iter().filter(|node| node.heir.is_none() && !is_dead(node.number)).count();
+        self.living = Some(u32::try_from(living).unwrap_or(u32::MAX).max(1));
         let has_heir = |node: &Node| node.heir.is_some_and(|heir| heir != own && !is_dead(heir));
         nodes.iter().filter(|node| is_dead(node.number) && !has_heir(node)).copied().collect()
     }

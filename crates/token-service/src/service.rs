@@ -161,7 +161,8 @@ impl TokenService {
             return Err(MintError::InvalidClient("the key does not allow the client's address"));
         }
         let budget = Budget::Mints(key.account.number);
-        self.rates.admit(budget, key.account.rate_limit, now).map_err(|seconds| {
+        let admitted = self.rates.admit(budget, key.account.rate_limit, || self.core.clock.now()).await;
+        admitted.map_err(|seconds| {
             MintError::RateLimitExceeded(seconds, "the account is above its requests for tokens a second")
         })?;
         Ok(key)

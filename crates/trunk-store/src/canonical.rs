@@ -2,6 +2,7 @@
 //! into a response without parsing it.
 
 use didww_types::ResourceSpec;
+use didww_types::values::Money;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,6 +15,12 @@ pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<Strin
         let value = attributes.get(attribute.name);
         declared += usize::from(value.is_some());
         object.declared_name(attribute.name);
+        if !attribute.total.is_empty() {
+            let total = Value::String(total(attributes, attribute.total).to_string());
+            // In the form of the attribute, which may have more places.
+            object.value(&(attribute.validate)(&total).unwrap_or(total));
+            continue;
+        }
         match value {
             // Authentication methods have an order of their own.
             Some(Value::Object(variant)) => object.variant(variant),
@@ -28,6 +35,12 @@ pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<Strin
         }
     }
     object.end()
+}
+
+/// The total of decimals of a record. One that is no decimal adds nothing.
+fn total(attributes: &Map<String, Value>, terms: &[&str]) -> Money {
+    let amount = |term: &&str| attributes.get(*term)?.as_str()?.parse::<Money>().ok().map(Money::amount);
+    Money::new(terms.iter().filter_map(amount).sum())
 }
 
 /// The text of a JSON object, to which members are appended.

@@ -1,6 +1,8 @@
 //! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique. An
 //! attribute that is a list has one for each of its items.
 
+use std::borrow::Cow;
+
 use didww_types::{FilterTest, Kind, ResourceSpec, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
@@ -98,7 +100,7 @@ impl IndexPlan {
         let mut entries: Vec<IndexEntry> = Vec::with_capacity(self.0.len());
         for Indexed { path, kind, unique } in &self.0 {
             let (path, kind, unique) = (*path, *kind, *unique);
-            match (kind, at(attributes, path)) {
+            match (kind, &*derived(attributes, path)) {
                 // A list has an entry for each item, once; an empty one has that of null.
                 (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
                     for item in items {
@@ -175,6 +177,22 @@ pub(crate) fn claims_of<'a>(
         .filter(move |entry| entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path))
 }
 
+/// Returns the value that an index has for a path: what the path leads to, a text in lower case (`name~`), or two texts one
+/// behind the other (`npa+nxx`).
+fn derived<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {
+    if let Some(path) = path.strip_suffix('~') {
+        return match at(attributes, path) {
+            Value::String(text) => Cow::Owned(Value::String(text.to_lowercase())),
+            value => Cow::Borrowed(value),
+        };
+    }
+    if !path.contains('+') {
+        return Cow::Borrowed(at(attributes, path));
+    }
+    let texts = path.split('+').map(|path| at(attributes, path).as_str().unwrap_or_default());
+    Cow::Owned(Value::String(texts.collect()))
+}
+
 /// Returns the value that a path leads to, or null.
 fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> &'a Value {
     const NULL: &Value = &Value::Null;
@@ -203,6 +221,16 @@ mod tests {
         assert!(keys.is_sorted(), "{keys:?}");
         assert_eq!(decimal_key("5"), decimal_key("5.00"));
         assert_eq!(decimal_key("five"), None);
+    }
+
+    #[test]
+    fn an_index_can_have_a_text_in_lower_case_and_two_texts_as_one() {
+        let attributes = serde_json::json!({ "name": "CÓRDOBA", "npa": "201", "nxx": "221", "none": null });
+        let attributes = attributes.as_object().unwrap();
+        assert_eq!(*derived(attributes, "name~"), "córdoba");
+        assert_eq!(*derived(attributes, "npa+nxx"), "201221");
+        assert_eq!((*derived(attributes, "name")).as_str(), Some("CÓRDOBA"));
+        assert!(derived(attributes, "none~").is_null() && derived(attributes, "absent").is_null());
     }
 
     #[test]

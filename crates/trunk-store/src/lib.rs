@@ -54,6 +54,7 @@ mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod query;
+mod rate_share;
 mod record;
 mod sqlite;
 mod store;
@@ -94,10 +95,12 @@ pub use outbox::{
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use query::{Condition, ListQuery, Listing, Order};
+pub use rate_share::{AskedShare, HeldShare, RateSubject};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Channels, Documents, Engine, Events,
-    IdempotencyKeys, Jobs, Nodes, Records, Store, TokenKeys, Writes, for_each_record,
+    IdempotencyKeys, Jobs, Nodes, RateShares, Records, SHARE_LEASE, Store, TokenKeys, Writes,
+    for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

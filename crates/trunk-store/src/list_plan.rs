@@ -2,7 +2,7 @@
 
 use didww_types::{FilterTest, ResourceSpec};
 
-use crate::{Condition, ListQuery};
+use crate::{Condition, ListQuery, Order};
 
 /// The numbers of a page's records, and the length of the whole list.
 pub(crate) struct Page {
@@ -28,14 +28,20 @@ pub(crate) struct RecordCount {
 
 /// Whether an index has the order of a list, and so its first page costs the same however long the list is.
 pub(crate) fn have_index(query: &ListQuery) -> bool {
-    query.linked_from.is_none() && query.conditions.is_empty() && query.order.len() <= 1
+    query.linked_from.is_none()
+        && query.conditions.is_empty()
+        && query.order.len() <= 1
+        && !query.order.iter().any(Order::is_related)
 }
 
 /// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
 pub(crate) fn is_cacheable(query: &ListQuery) -> bool {
-    let linked =
-        |condition: &Condition| matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_));
-    query.linked_from.is_none() && !query.conditions.iter().any(linked)
+    let linked = |condition: &Condition| {
+        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_) | FilterTest::RelatedMeta(..))
+    };
+    query.linked_from.is_none()
+        && !query.conditions.iter().any(linked)
+        && !query.order.iter().any(Order::is_related)
 }
 
 /// Returns the position of the condition whose index selects the candidates: preferably equality of a unique attribute,

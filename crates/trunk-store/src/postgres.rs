@@ -1,13 +1,15 @@
 //! The engine for several nodes: a store in a PostgreSQL database that any number of processes share.
 //!
 //! No node is special. The database is the only truth; a node keeps accounts, keys and lists in memory, and follows what the
-//! others write (`polling`). Reads and writes go through a pool of connections (`run`), one statement a round trip, with
-//! nothing that a pooler between node and database could lose: no named statement, no state of a session, no advisory lock.
+//! others write (`polling`). Reads and writes go through a pool of connections (`run`), with nothing that a pooler between node
+//! and database could lose: no named statement, no state of a session, no advisory lock. Statements that do not need each
+//! other's results share a round trip (`transaction`), and records that are created at the same time share a transaction
+//! (`groups`).
 //!
 //! # How a part is written
 //!
-//! A part has one file here and one file of tables in `schema/`, which the first migration creates. Its functions take
-//! `&Client` for reads and `&Transaction<'_>` for writes, which derefs to a `Client`, and return
+//! A part has one file here and one file of tables in `schema/`, which a migration creates. Its functions take
+//! `&Client` for reads and `&Transaction<'_>` for writes, which has the same functions, and return
 //! [`Done`](failure::Done). They use `query_typed`, `query_typed_opt` and `execute_typed` alone, with the type of each
 //! parameter; `?` converts every kind of [`Failure`](failure::Failure). The implementation of the part's trait runs them:
 //!
@@ -19,7 +21,9 @@
 //!   another one, so its only effects are statements and what it
 //!   [announces](transaction::Transaction::announce). It has read committed isolation: what a decision depends on is locked
 //!   (`FOR UPDATE`, in the order of the keys) or is a condition of the statement that writes (`WHERE revision = $n`), whose
-//!   number of rows decides.
+//!   number of rows decides. What it reads and locks first is
+//!   [harmless](transaction::Transaction::harmless), and shares the round trip of `BEGIN`; what it writes without looking at the
+//!   outcome is done [later](transaction::Transaction::later), and shares that of the commit.
 //!
 //! Numbers that ascend in the order of creation come from [`Node::number`], not from the database. Instants are `bigint`s of
 //! milliseconds since 1970, ids `uuid`, digests and secrets `bytea`, JSON `text`. Texts that are compared or sorted have
@@ -43,12 +47,15 @@ mod documents;
 mod engine;
 mod failure;
 mod filters;
+mod group_inserts;
+mod groups;
 mod idempotency;
 mod index_rows;
 mod indexing;
 mod jobs;
 mod known;
 mod known_rows;
+mod late;
 mod list;
 mod listening;
 mod migrate;
@@ -60,10 +67,12 @@ mod outbox;
 mod parameter;
 mod polling;
 mod quotas;
+mod rate_shares;
 mod record_writes;
 mod records;
 mod run;
 mod seen;
+mod shards;
 mod statements;
 mod sums;
 mod symbols;
@@ -87,9 +96,11 @@ use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
 use address::Address;
+use groups::Groups;
 use known::Known;
 use numbers::Numbers;
 use seen::Seen;
+use shards::Shards;
 use symbols::Symbols;
 use turns::Turns;
 
@@ -118,7 +129,9 @@ struct Node {
     /// The number of this node among those of the database.
     number: i64,
     limits: StoreLimits,
+    groups: Groups,
     numbers: Numbers,
+    shards: Shards,
     symbols: Arc<Symbols>,
     known: Known,
     lists: ListCache,

@@ -17,10 +17,17 @@ pub struct Condition {
 /// A criterion by which a list is sorted, where those before it leave the order open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
-    /// The name of the attribute, which is declared as sortable.
+    /// The name of the attribute, which is declared as sortable, or to-one relationships and an attribute: `country.name`.
     pub attribute: &'static str,
     /// Whether the greatest value comes first.
     pub descending: bool,
+}
+
+impl Order {
+    /// Whether the attribute is that of a related record.
+    pub(crate) fn is_related(&self) -> bool {
+        self.attribute.contains('.')
+    }
 }
 
 /// A query for one page of a list.

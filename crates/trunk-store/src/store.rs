@@ -15,6 +15,7 @@ mod events;
 mod idempotency_keys;
 mod jobs;
 mod nodes;
+mod rate_shares;
 mod records;
 mod token_keys;
 mod writes;
@@ -30,6 +31,7 @@ pub use events::Events;
 pub use idempotency_keys::IdempotencyKeys;
 pub use jobs::Jobs;
 pub use nodes::Nodes;
+pub use rate_shares::{RateShares, SHARE_LEASE};
 pub use records::{Records, for_each_record};
 pub use token_keys::TokenKeys;
 pub use writes::Writes;
@@ -44,6 +46,7 @@ pub trait Store:
     + Events
     + Calls
     + Channels
+    + RateShares
     + Jobs
     + Nodes
     + IdempotencyKeys
@@ -62,7 +65,7 @@ impl<T> Store for T where
         + Events
         + Calls
         + Channels
-        + Channels
+        + RateShares
         + Jobs
         + Nodes
         + IdempotencyKeys

@@ -52,7 +52,7 @@ use crate::error::{ApiError, ApiResult, Status};
 use crate::platform::Platform;
 use crate::query::QueryParams;
 use crate::records::customers::CustomerStatus;
-use crate::request::{RequestContext, check_rate};
+use crate::request::{RequestContext, check_customer_rate, check_rate};
 
 /// The paths of the platform on the public listener.
 const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping", "/openapi.json"];
@@ -148,7 +148,7 @@ async fn respond(
     let config = &platform.config;
     check_rate(&platform.address_limiter, origin(address), config.ip_rate, platform, "ip")?;
     let caller = Caller::authenticate(platform, address, &parts.headers, &query)?;
-    check_rate(&platform.customer_limiter, caller.customer(), config.customer_rate, platform, "customer")?;
+    check_customer_rate(platform, caller.customer()).await?;
     refuse_frozen(platform, &caller)?;
     // A body that is too long, too slow or cut off is no valid JSON.
     let body = read_body(body, platform.limits.body()).await.map_err(|_| {

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use didww_types::Secret;
-use http_listener::Limits;
 use http_listener::idempotency::Idempotency;
+use http_listener::{Limits, SharedLimiter};
 use serde::{Deserialize, Serialize};
 use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
 use service_base::guessing::GuessLimiter;
-use service_base::limiter::Limiter;
+use service_base::limiter::{LeakyBucket, Limiter};
 use service_core::Core;
 use sip_dialler::Dialler;
 use tokio::sync::Mutex;
@@ -53,11 +53,11 @@ pub struct Platform {
     pub active_calls: ActiveCalls,
     /// Set by [`start`](crate::start): before that no call can be placed.
     pub(crate) dialler: OnceLock<Arc<Dialler>>,
-    /// Limits the requests of each client address.
+    /// Limits the requests of each client address, on this node.
     pub(crate) address_limiter: Limiter<IpAddr>,
-    /// Limits the requests of each customer.
-    pub(crate) customer_limiter: Limiter<Uuid>,
-    /// Limits the login requests of each client address.
+    /// Limits the requests of each customer, on all nodes together.
+    pub(crate) customer_limiter: SharedLimiter<LeakyBucket>,
+    /// Limits the login requests of each client address, on this node.
     pub(crate) login_limiter: Limiter<IpAddr>,
     /// Failed logins: those that guess passwords must wait.
     pub(crate) failed_logins: GuessLimiter,
@@ -137,7 +137,7 @@ impl Platform {
             active_calls: ActiveCalls::new(config.calls.min(max_by_descriptors), per_customer),
             dialler: OnceLock::new(),
             address_limiter: Limiter::default(),
-            customer_limiter: Limiter::default(),
+            customer_limiter: SharedLimiter::of(&core),
             login_limiter: Limiter::default(),
             failed_logins: GuessLimiter::new("logins", limits.guesses),
             hashing,

@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use service_base::limiter::Limiter;
 use service_base::rate::Rate;
 use trunk_rules::outbound::Permission;
-use trunk_store::{Document, StoreError};
+use trunk_store::{Document, RateSubject, StoreError};
 use uuid::Uuid;
 use voipbin_types::from_json;
 
@@ -105,7 +105,7 @@ pub(crate) fn page_of<K: Kind, T: Serialize>(
     Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
 }
 
-/// Counts a request against the rate limit of a key: requests per second, and burst. Zero means no limit.
+/// Counts a request against the rate limit of a key on this node: requests per second, and burst. Zero means no limit.
 ///
 /// # Errors
 /// When the limit is exceeded; `limited_by` names it in the response.
@@ -119,4 +119,16 @@ pub(crate) fn check_rate<K: Eq + Hash + Clone>(
     limiter
         .admit(key, Rate::per_second(per_second, burst), platform.timestamps.now().as_unix_micros())
         .map_err(|wait| ApiError::rate_limited(limited_by, wait))
+}
+
+/// Counts a request against the rate limit of a customer, which all nodes share.
+///
+/// # Errors
+/// When the limit is exceeded.
+pub(crate) async fn check_customer_rate(platform: &Platform, customer: Uuid) -> Result<(), ApiError> {
+    let (per_second, burst) = platform.config.customer_rate;
+    let (subject, rate) = (RateSubject::Customer(customer), Rate::per_second(per_second, burst));
+    let now = || platform.timestamps.now().as_unix_micros();
+    let admitted = platform.customer_limiter.admit(subject, rate, now).await;
+    admitted.map_err(|wait| ApiError::rate_limited("customer", wait))
 }

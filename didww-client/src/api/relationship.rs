@@ -79,7 +79,8 @@ impl<R: Resource, T> ToManyApi<R, T> {
         T: Resource,
     {
         let name = name_at::<R>(&self.client, self.name.as_str());
-        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), name);
+        let request =
+            Request::related(Method::GET, R::SPEC.path_at(self.client.api_version()), self.id.as_str(), name);
         ListRequest::new(self.client.clone(), request)
     }
 
@@ -143,7 +144,8 @@ impl<R: Resource, T> ToOneApi<R, T> {
         T: Resource,
     {
         let name = name_at::<R>(&self.client, self.name.as_str());
-        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), name);
+        let request =
+            Request::related(Method::GET, R::SPEC.path_at(self.client.api_version()), self.id.as_str(), name);
         version_check::relationship(R::SPEC, self.client.api_version(), self.name.as_str())
             .map_err(|error| request.refused(error))?;
         self.client.execute(&request).await?.optional::<T, T>(T::decode_at)
@@ -168,7 +170,12 @@ fn linkage<R: Resource>(
     id: &Id<R>,
     name: &'static str,
 ) -> Result<Request, Error> {
-    let request = Request::linkage(method, R::TYPE, id.as_str(), name_at::<R>(client, name));
+    let request = Request::linkage(
+        method,
+        R::SPEC.path_at(client.api_version()),
+        id.as_str(),
+        name_at::<R>(client, name),
+    );
     match version_check::relationship(R::SPEC, client.api_version(), name) {
         Ok(()) => Ok(request),
         Err(error) => Err(request.refused(error)),

@@ -4,7 +4,7 @@ use didww_types::{ApiVersion, Parameters, ResourceSpec, VersionError, find};
 
 /// Checks that the version has the resource.
 pub(super) fn resource(spec: &'static ResourceSpec, version: ApiVersion) -> Result<(), VersionError> {
-    within(spec, version, spec.name, (spec.since, None))
+    within(spec, version, spec.name, (spec.since, spec.until))
 }
 
 /// Checks that the version has the relationship.
@@ -41,6 +41,11 @@ pub(super) fn parameters(
     }
     let sorts = parameters.sort.iter().map(|name| name.trim_start_matches('-'));
     let fields = parameters.fields.iter().flat_map(|(_, names)| names).map(String::as_str);
+    for name in sorts.clone() {
+        if let Some(sort) = spec.sorts.iter().find(|sort| sort.name == name) {
+            within(spec, version, name, (spec.since, sort.until))?;
+        }
+    }
     for name in sorts.chain(fields) {
         relationship(spec, version, name)?;
         if let Some(attribute) = spec.attribute(name) {
@@ -49,11 +54,12 @@ pub(super) fn parameters(
     }
     let mut named = parameters.clone();
     for path in &mut named.include {
-        *path = spec.path_at(version, path);
+        *path = spec.include_at(version, path);
     }
-    for (_, names) in named.fields.iter_mut().filter(|(kind, _)| kind == spec.name) {
+    for (kind, names) in named.fields.iter_mut().filter(|(kind, _)| kind == spec.name) {
+        spec.name_at(version).clone_into(kind);
         for name in names {
-            *name = spec.path_at(version, name);
+            *name = spec.include_at(version, name);
         }
     }
     Ok(named)

@@ -476,10 +476,12 @@ async fn case_n95_no_error_has_a_meta_member_and_code_and_status_are_texts() {
 /// Every path and method of the registry at the version with tokens, and whether it writes.
 fn endpoints() -> Vec<(Method, String, bool)> {
     let mut endpoints = Vec::new();
-    for spec in REGISTRY.iter().filter(|spec| spec.since <= ApiVersion::V2026_11_19) {
-        let (many, one) = (format!("/{}", spec.name), format!("/{}/{UNKNOWN}", spec.name));
+    for spec in REGISTRY.iter().filter(|spec| spec.exists_in(ApiVersion::V2026_11_19)) {
+        let path = spec.path_at(ApiVersion::V2026_11_19);
+        let (many, one) = (format!("/{path}"), format!("/{path}/{UNKNOWN}"));
         for verb in spec.verbs {
             match verb {
+                Verb::Get if spec.singleton.is_some() => endpoints.push((Method::GET, many.clone(), false)),
                 Verb::List => endpoints.push((Method::GET, many.clone(), false)),
                 Verb::Get => endpoints.push((Method::GET, one.clone(), false)),
                 Verb::Create => endpoints.push((Method::POST, many.clone(), true)),

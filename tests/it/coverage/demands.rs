@@ -7,10 +7,11 @@ use didww_types::{ApiVersion, RelationshipSpec, ResourceSpec, Verb, find};
 /// All verbs, in the order in which a record meets them.
 pub const VERBS: [Verb; 5] = [Verb::Create, Verb::List, Verb::Get, Verb::Update, Verb::Delete];
 
-/// The request of a verb.
-pub fn request(spec: &ResourceSpec, verb: Verb) -> String {
+/// The request of a verb in a version.
+pub fn request(spec: &ResourceSpec, verb: Verb, version: ApiVersion) -> String {
     let (method, below) = method(verb);
-    format!("{method} /{}{}", spec.name, if below { "/{id}" } else { "" })
+    let has_id = below && !(verb == Verb::Get && spec.singleton.is_some());
+    format!("{method} /{}{}", spec.path_at(version), if has_id { "/{id}" } else { "" })
 }
 
 /// The method of a verb, and whether its path has an id.
@@ -26,14 +27,14 @@ pub fn method(verb: Verb) -> (&'static str, bool) {
 
 /// The requests of a type in a version. A request that the version must refuse begins with `refused: `.
 pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> {
-    let mut demands = Demands { exists: version >= spec.since, requests: BTreeSet::new() };
+    let mut demands = Demands { exists: spec.exists_in(version), requests: BTreeSet::new() };
     for verb in VERBS {
-        demands.add(spec.has(verb), &request(spec, verb));
+        demands.add(spec.has(verb), &request(spec, verb, version));
     }
     if !demands.exists {
         return demands.requests;
     }
-    let record = format!("/{}/{{id}}", spec.name);
+    let record = format!("/{}/{{id}}", spec.path_at(version));
     for relationship in spec.relationships {
         let (name, exists) = (relationship.name_at(version), relationship.exists_in(version));
         let linkage = format!("{record}/relationships/{name}");
@@ -52,15 +53,16 @@ pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> 
         }
     }
     if spec.has(Verb::List) {
-        let list = format!("GET /{}", spec.name);
+        let list = format!("GET /{}", spec.path_at(version));
         for filter in spec.filters {
             demands.add(filter.exists_in(version), &format!("{list}?filter[{}]", filter.name));
         }
-        for attribute in spec.attributes {
-            let sorts = attribute.sort && attribute.exists_in(version);
-            demands.add(sorts, &format!("{list}?sort={}", attribute.name));
+        let attributes = spec.attributes.iter().map(|attribute| attribute.name);
+        for name in attributes.chain(spec.sorts.iter().map(|sort| sort.name)) {
+            let sorts = spec.sort_at(version, name).is_some();
+            demands.add(sorts, &format!("{list}?sort={name}"));
             if sorts {
-                demands.add(true, &format!("{list}?sort=-{}", attribute.name));
+                demands.add(true, &format!("{list}?sort=-{name}"));
             }
         }
     }

@@ -16,7 +16,7 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
             Some(target) => Some(world.create(target).await),
             None => None,
         };
-        let path = format!("/{}/{id}", spec.name);
+        let path = format!("/{}/{id}", spec.path_at(world.version));
         let needed = Fixture::load(spec).unwrap().linked_with.remove(relationship.name);
         let needed = needed.filter(|_| world.version.has_corrected_rules());
         let stage = Stage { world, spec, relationship, path, member, needed };
@@ -176,7 +176,7 @@ fn identifiers(linkage: &Value) -> Vec<String> {
 
 /// Reads a record with an include path: each relationship of the path has linkage, and its records are included.
 async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &str) {
-    let answer = world.get_with(&format!("/{}/{id}", spec.name), "include", path).await;
+    let answer = world.get_with(&format!("/{}/{id}", spec.path_at(world.version)), "include", path).await;
     if !include_exists(spec, path, world.version) {
         world.expect_refusal(&answer, 400, "112");
         return;
@@ -191,6 +191,7 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
         return;
     };
     let find = |kind: &str, id: &str| {
+        let kind = didww_types::find(kind).map_or(kind, |spec| spec.name_at(world.version));
         let record = document.included.iter().find(|record| record.kind == kind && record.id == id);
         record.unwrap_or_else(|| panic!("{world}: {kind} {id} is not included: {}", answer.text))
     };

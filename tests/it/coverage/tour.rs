@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use didww_types::{ApiVersion, ResourceSpec, Verb};
 use serde_json::{Value, json};
 
-use super::demands::{VERBS, method};
+use super::demands::{VERBS, method, request};
 use super::document::Record;
 use super::world::World;
 use super::{lists, relationships};
@@ -16,7 +16,7 @@ use crate::support::world::{UNKNOWN, no_route, not_found, refused};
 /// Calls everything that a type has in a version, and everything that it lacks. Returns the requests that were sent.
 pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fixture) -> BTreeSet<String> {
     let world = World::start(version).await;
-    let has = |verb| spec.has(verb) && version >= spec.since;
+    let has = |verb| spec.has(verb) && spec.exists_in(version);
     for verb in VERBS.into_iter().filter(|verb| !has(*verb)) {
         refuse(&world, spec, verb).await;
     }
@@ -24,7 +24,7 @@ pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fix
         create(&world, spec, fixture).await;
     }
     if ![Verb::List, Verb::Get, Verb::Update, Verb::Delete].into_iter().any(has) {
-        if version >= spec.since {
+        if spec.exists_in(version) {
             relationships::run(&world, spec, UNKNOWN).await;
         }
         return world.journal.sent();
@@ -32,6 +32,9 @@ pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fix
     let ids = [world.create(spec).await, world.create(spec).await];
     if has(Verb::Update) {
         update(&world, spec, &ids[0], fixture).await;
+    }
+    if has(Verb::Get) {
+        read(&world, spec, &ids[0]).await;
     }
     relationships::run(&world, spec, &ids[0]).await;
     if has(Verb::List) {
@@ -43,14 +46,15 @@ pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fix
     world.journal.sent()
 }
 
-fn path(spec: &ResourceSpec, verb: Verb, id: &str) -> (&'static str, String) {
-    let (method, has_id) = method(verb);
-    (method, if has_id { format!("/{}/{id}", spec.name) } else { format!("/{}", spec.name) })
+fn path(world: &World, spec: &ResourceSpec, verb: Verb, id: &str) -> (&'static str, String) {
+    let (method, _) = method(verb);
+    let request = request(spec, verb, world.version).replace("{id}", id);
+    (method, request.trim_start_matches(method).trim_start().to_owned())
 }
 
 /// A verb that the type lacks in the version is answered like an unknown path.
 async fn refuse(world: &World, spec: &ResourceSpec, verb: Verb) {
-    let (method, path) = path(spec, verb, UNKNOWN);
+    let (method, path) = path(world, spec, verb, UNKNOWN);
     let body = world.body(spec, Some(UNKNOWN), &json!({})).await;
     let body = (method != "GET").then_some(&body);
     refused(&world.send(method, &path, body).await, &[no_route()]);
@@ -91,7 +95,8 @@ async fn check_written(world: &World, spec: &'static ResourceSpec, record: &Reco
 }
 
 async fn read(world: &World, spec: &'static ResourceSpec, id: &str) -> Record {
-    let answer = world.get(&format!("/{}/{id}", spec.name)).await;
+    let (_, path) = path(world, spec, Verb::Get, id);
+    let answer = world.get(&path).await;
     let record = world.document::<Record>(&answer, 200).data;
     assert_eq!(record.id, id, "{world}");
     world.check(spec, &record, &[]);

@@ -79,6 +79,6 @@ impl World {
 
     /// The declaration of a type whose records can be read in the version; none if there is no such type.
     pub fn readable(&self, kind: &str) -> Option<&'static ResourceSpec> {
-        find(kind).filter(|spec| self.version >= spec.since && spec.has(Verb::Get))
+        find(kind).filter(|spec| spec.exists_in(self.version) && spec.has(Verb::Get))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_types::{ApiVersion, Feature, FilterTest, REGISTRY, find};
+use didww_types::{ApiVersion, Feature, FilterTest, REGISTRY, ResourceSpec, find};
 use http::Method;
 use serde_json::{Map, Value, json};
 use trunk_server::openapi::{VERSIONS, document};
@@ -42,7 +42,11 @@ impl World {
 
     /// The path of a template with the id of an existing record, if there is one of its type.
     fn path(&self, template: &str) -> String {
-        let kind = template.split('/').nth(1).unwrap();
+        let path = template.split('/').nth(1).unwrap();
+        // Only one type was called otherwise: its ids are those of its present name.
+        let is_at =
+            |spec: &&&ResourceSpec| spec.name == path || spec.former.is_some_and(|(name, _)| name == path);
+        let kind = REGISTRY.iter().find(is_at).map_or(path, |spec| spec.name);
         template.replace("{id}", self.ids.get(kind).map_or(ABSENT, String::as_str))
     }
 
@@ -73,11 +77,17 @@ async fn every_operation_of_a_document_is_served_and_no_other() {
             operations(&described).into_iter().map(|(method, path, _)| (method, path)).collect();
         let mut served = BTreeSet::new();
         for spec in REGISTRY {
-            let mut templates = vec![format!("/{}", spec.name), format!("/{}/{{id}}", spec.name)];
+            let mut templates = Vec::new();
+            let paths: BTreeSet<&str> = BTreeSet::from([spec.name, spec.path_at(version)]);
+            for path in &paths {
+                templates.extend([format!("/{path}"), format!("/{path}/{{id}}")]);
+            }
             let names = spec.relationships.iter().flat_map(|one| [one.name, one.name_at(version)]);
             for name in names.chain(["bogus"]) {
-                templates.push(format!("/{}/{{id}}/{name}", spec.name));
-                templates.push(format!("/{}/{{id}}/relationships/{name}", spec.name));
+                for path in &paths {
+                    templates.push(format!("/{path}/{{id}}/{name}"));
+                    templates.push(format!("/{path}/{{id}}/relationships/{name}"));
+                }
             }
             for template in templates {
                 let path = template.replace("{id}", ABSENT);
@@ -212,11 +222,15 @@ async fn an_answer_holds_the_members_of_its_schema_and_no_others() {
         let world = World::start(version).await;
         let described = document(version);
         for (kind, id) in &world.ids {
-            let answer = world.api.get(&format!("/{kind}/{id}")).await;
-            let properties = &described["components"]["schemas"][*kind]["properties"];
+            let spec = find(kind).unwrap();
+            let path = spec.path_at(version);
+            let one = if spec.singleton.is_some() { format!("/{path}") } else { format!("/{path}/{id}") };
+            let answer = world.api.get(&one).await;
+            let properties = &described["components"]["schemas"][spec.name_at(version)]["properties"];
             for place in ["attributes", "relationships"] {
-                let names =
-                    |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+                let names = |value: &Value| {
+                    value.as_object().into_iter().flat_map(Map::keys).cloned().collect::<BTreeSet<_>>()
+                };
                 let answered = names(&answer.at(&format!("/data/{place}")));
                 assert_eq!(answered, names(&properties[place]["properties"]), "{version} {kind}");
             }

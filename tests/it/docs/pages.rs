@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 15] = [
+pub const PAGES: [&str; 16] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -17,6 +17,7 @@ pub const PAGES: [&str; 15] = [
     "docs/robustness.md",
     "docs/scaling.md",
     "docs/tokens.md",
+    "docs/trunkctl.md",
     "docs/voipbin.md",
     "docs/why.md",
 ];

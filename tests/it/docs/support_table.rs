@@ -12,7 +12,9 @@ fn table() -> String {
     for spec in REGISTRY {
         let cells = [names(spec, filters(spec)), names(spec, sorts(spec)), names(spec, includes(spec))];
         let verbs: Vec<&str> = spec.verbs.iter().map(|verb| verb.as_str()).collect();
-        let (name, verbs, since) = (spec.name, verbs.join(", "), spec.since);
+        let verbs = if verbs.is_empty() { "included alone".to_owned() } else { verbs.join(", ") };
+        let until = spec.until.map(|last| format!(" until {last}")).unwrap_or_default();
+        let (name, since) = (spec.name, format!("{}{until}", spec.since));
         let _infallible = writeln!(table, "| `{name}` | {verbs} | {since} | {} |", cells.join(" | "));
     }
     table
@@ -29,11 +31,13 @@ fn filters(spec: &ResourceSpec) -> Named {
 
 fn sorts(spec: &ResourceSpec) -> Named {
     let attributes = spec.attributes.iter().filter(|attribute| attribute.sort && spec.has(Verb::List));
-    attributes.map(|attribute| (attribute.name, attribute.since, None)).collect()
+    let attributes = attributes.map(|attribute| (attribute.name, attribute.since, None));
+    attributes.chain(spec.sorts.iter().map(|sort| (sort.name, spec.since, sort.until))).collect()
 }
 
 fn includes(spec: &ResourceSpec) -> Named {
-    let relationships = spec.relationships.iter();
+    let relationships =
+        spec.relationships.iter().filter(|relationship| !relationship.hidden && spec.has_paths());
     let relationships = relationships.map(|one| (one.name, one.since, one.until));
     relationships.chain(spec.resolved_includes().map(|one| (one.path, spec.since, one.until))).collect()
 }

@@ -15,7 +15,7 @@ use crate::voipbin::stage::Stage;
 /// The first version of a type, and the two that differ most from it.
 fn versions(spec: &ResourceSpec) -> Vec<ApiVersion> {
     let mut versions = vec![spec.since, ApiVersion::V2026_04_16, ApiVersion::NEWEST];
-    versions.retain(|version| *version >= spec.since);
+    versions.retain(|version| spec.exists_in(*version));
     versions.dedup();
     versions
 }

@@ -3,10 +3,10 @@
 #[path = "../../../crates/trunk-store/tests/it/support/postgres/local_server.rs"]
 mod local_server;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-pub use local_server::Server;
-use local_server::USER;
+pub use local_server::{Server, USER};
 
 impl Server {
     /// The server that the tests of this binary share.
@@ -31,6 +31,16 @@ impl Database {
     /// The URL for `--database`.
     pub fn url(&self) -> String {
         format!("postgres:///{}?host={}&user={USER}", self.name, self.server.folder().display())
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The socket of its server.
+    pub fn socket(&self) -> PathBuf {
+        self.server.folder().join(".s.PGSQL.5432")
     }
 
     /// Runs a query. Returns what `psql` prints of it.

@@ -53,7 +53,7 @@ impl Records {
                 return id.to_owned();
             }
             let body = self.create_body(spec).await;
-            let answer = self.api.post(&format!("/{}", spec.name), &body).await;
+            let answer = self.api.post(&format!("/{}", spec.path_at(self.version)), &body).await;
             assert_eq!(answer.status, 201, "POST /{} at {}: {}", spec.name, self.version, answer.text);
             answer.id()
         })
@@ -62,7 +62,7 @@ impl Records {
     /// Creates a record of each type whose records can be read in the version. Returns their ids, by type.
     pub async fn create_each(&self) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::new();
-        for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::Get) && self.version >= spec.since) {
+        for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::Get) && spec.exists_in(self.version)) {
             ids.insert(spec.name, self.create(spec).await);
         }
         ids
@@ -77,7 +77,7 @@ impl Records {
     /// The body of a request from the one of a fixture.
     pub async fn body(&self, spec: &ResourceSpec, id: Option<&str>, fixture: &Value) -> Value {
         let mut data = self.fill(fixture).await;
-        data["type"] = json!(spec.name);
+        data["type"] = json!(spec.name_at(self.version));
         if let Some(id) = id {
             data["id"] = json!(id);
         }

@@ -19,7 +19,7 @@ use super::sip::SipTable;
 use super::tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 use super::voipbin::{VoipbinConfig, VoipbinTable};
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, ReferenceData};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
 const NAMES: [&str; 13] = [
@@ -51,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) api_key: Option<Secret>,
     pub(crate) callback_secret: Option<Secret>,
     pub(crate) demo: Option<bool>,
+    pub(crate) reference_data: Option<PathBuf>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
     pub(crate) http: Option<HttpTable>,
@@ -154,6 +155,7 @@ impl Settings {
             api_key: self.api_key.or(other.api_key),
             callback_secret: self.callback_secret.or(other.callback_secret),
             demo: self.demo.or(other.demo),
+            reference_data: self.reference_data.or(other.reference_data),
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
             http: self.http.or(other.http),
@@ -249,6 +251,7 @@ impl Settings {
             api_key,
             callback_secret,
             demo: self.demo.unwrap_or(false),
+            reference_data: self.reference_data.map_or_else(ReferenceData::default, ReferenceData::of),
             public_url,
             control_token,
             http: HttpConfig::new(self.http.unwrap_or_default())?,

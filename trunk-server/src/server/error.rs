@@ -2,8 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use control_plane::ControlError;
+use service_core::reference::LoadError;
 use trunk_store::{OpenError, StoreError};
 
 use crate::config::ConfigError;
@@ -22,6 +24,12 @@ pub enum StartError {
     /// The database does not take this server's first sign of life.
     #[error("the database could not be written: {0}")]
     FirstHeartbeat(StoreError),
+    /// The records that every database has cannot be stored.
+    #[error("the reference data could not be stored: {0}")]
+    Reference(StoreError),
+    /// The file with reference data cannot be loaded.
+    #[error("the reference data in {file} could not be loaded: {1}", file = .0.display())]
+    ReferenceFile(PathBuf, LoadError),
     /// The server cannot listen on an address.
     #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),

@@ -273,7 +273,7 @@ fn check_type(data: &OrderedMembers<&RawValue>, spec: &ResourceSpec) -> Result<(
         Some(Value::String(text)) => text,
         Some(other) => other.to_string(),
     };
-    if sent == spec.name {
+    if sent == spec.name_at(context.version) {
         return Ok(());
     }
     let detail = format!("{sent} is not a valid resource.");

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::context::RequestContext;
 use super::cooperative::yield_periodically;
 use super::error::ApiError;
+use super::target::parse_id;
 use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 
 /// A relationship whose records the response includes, with the relationships of those records to include in turn.
@@ -47,7 +48,8 @@ impl IncludeNode {
     ) -> Result<(), Box<ErrorObject>> {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let Some(relationship) = context.relationship(spec, name) else {
-            return Err(invalid(format!("{name} is not a valid relationship of {}", spec.name)));
+            let owner = spec.name_at(context.version);
+            return Err(invalid(format!("{name} is not a valid relationship of {owner}")));
         };
         let index =
             forest.iter().position(|node| node.relationship.name == relationship.name).unwrap_or_else(|| {
@@ -163,6 +165,9 @@ async fn related_identifiers_of_each(
                     members.push((kind, id));
                 }
                 members
+            }
+            Membership::Fixed(id) => {
+                id.and_then(parse_id).map(|id| (relationship.target.to_owned(), id)).into_iter().collect()
             }
             Membership::Matching(values) => match (&matches, find(relationship.target)) {
                 (Some(members), _) => members.clone(),

@@ -1,6 +1,6 @@
 //! The operation that a method and a path select.
 
-use didww_types::{ApiVersion, Feature, RelationshipSpec, ResourceSpec, Verb};
+use didww_types::{ApiVersion, Feature, RelationshipSpec, ResourceSpec, Verb, find_path};
 use http::Method;
 
 use super::context::RequestContext;
@@ -14,6 +14,8 @@ pub(crate) enum Operation {
     List { spec: &'static ResourceSpec },
     /// Returns the record with this id.
     Get { spec: &'static ResourceSpec, id: String },
+    /// Returns the only record of a type of which each account has one.
+    Single { spec: &'static ResourceSpec },
     /// Creates a record from the request body.
     Create { spec: &'static ResourceSpec },
     /// Changes the attributes and relationships that the request body names.
@@ -48,10 +50,13 @@ impl Operation {
     /// Returns the operation of a method on a path, or `None` if the resource does not declare it in the version of the
     /// request.
     pub(crate) fn new(context: &RequestContext<'_>, method: &Method, target: &Target) -> Option<Self> {
-        let spec = Some(target.spec).filter(|spec| context.version >= spec.since)?;
+        let spec = find_path(&target.resource, context.version)?;
         let reads = *method == Method::GET || *method == Method::HEAD;
         let writes = *method == Method::PATCH || *method == Method::PUT;
         let operation = match target.endpoint.clone() {
+            Endpoint::Collection if reads && spec.singleton.is_some() => Self::Single { spec },
+            _ if spec.singleton.is_some() => return None,
+            Endpoint::Related(..) | Endpoint::Relationship(..) if spec.unrouted => return None,
             Endpoint::Collection if reads => Self::List { spec },
             Endpoint::Collection if *method == Method::POST => Self::Create { spec },
             Endpoint::Record(id) if reads => Self::Get { spec, id },
@@ -81,6 +86,7 @@ impl Operation {
     /// Returns the feature without which an account may not use the operation in a version.
     pub(crate) fn feature_needed(&self, version: ApiVersion) -> Option<Feature> {
         let (Self::List { spec }
+        | Self::Single { spec }
         | Self::Get { spec, .. }
         | Self::Create { spec }
         | Self::Update { spec, .. }
@@ -95,7 +101,7 @@ impl Operation {
     pub(crate) fn verb(&self) -> Verb {
         match self {
             Self::List { .. } => Verb::List,
-            Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. } => Verb::Get,
+            Self::Get { .. } | Self::Single { .. } | Self::Linkage { .. } | Self::Related { .. } => Verb::Get,
             Self::Create { .. } => Verb::Create,
             Self::Update { .. } | Self::UpdateLinkage { .. } => Verb::Update,
             Self::Delete { .. } => Verb::Delete,
@@ -108,6 +114,7 @@ impl Operation {
         match self {
             Self::Related { relationship, .. } => didww_types::find(relationship.target),
             Self::List { spec }
+            | Self::Single { spec }
             | Self::Get { spec, .. }
             | Self::Create { spec }
             | Self::Update { spec, .. } => Some(spec),
@@ -126,7 +133,7 @@ impl Operation {
 
     /// Returns true if the operation changes records.
     pub(crate) fn writes(&self) -> bool {
-        !matches!(self, Self::List { .. } | Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. })
+        self.verb() != Verb::List && self.verb() != Verb::Get
     }
 
     /// Returns true if the response can contain any number of records or identifiers.

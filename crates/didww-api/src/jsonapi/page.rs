@@ -22,18 +22,18 @@ struct Member {
     is_nested: bool,
 }
 
-/// Reads the page that a query asks for, with at most `max_size` records.
+/// Reads the page that a query asks for, with at most `max_size` records, and `size` if it asks for no size.
 ///
 /// # Errors
 /// Every member that is not `number` or `size`; else the size, or the number, that is out of range.
-pub(super) fn read(query: &str, max_size: u64) -> Result<Page, Vec<ErrorObject>> {
+pub(super) fn read(query: &str, size: u64, max_size: u64) -> Result<Page, Vec<ErrorObject>> {
     let page = match Sent::parse(query).map_err(|error| vec![*error])? {
-        Sent::Nothing | Sent::Text(None) => return Ok(Page::default()),
+        Sent::Nothing | Sent::Text(None) => return Ok(Page { size, ..Page::default() }),
         Sent::Text(Some(number)) => Wanted { number: Some(integer(&number)), ..Wanted::default() },
         Sent::List => return Err(vec![*unexpected("Hash", "Array")]),
         Sent::Members(members) => Wanted::of(&members)?,
     };
-    page.check(max_size)
+    page.check(size, max_size)
         .map_err(|detail| vec![ErrorObject::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)])
 }
 
@@ -122,8 +122,8 @@ impl Wanted {
         Ok(Self { number: value("number"), size: value("size") })
     }
 
-    fn check(&self, max_size: u64) -> Result<Page, String> {
-        let mut page = Page::default();
+    fn check(&self, size: u64, max_size: u64) -> Result<Page, String> {
+        let mut page = Page { size, ..Page::default() };
         if let Some(size) = self.size {
             page.size = positive(size, "size")?;
             if page.size > max_size {
@@ -177,7 +177,7 @@ mod tests {
     fn page(query: &str) -> Result<(u64, u64), Vec<String>> {
         let details =
             |errors: Vec<ErrorObject>| errors.into_iter().filter_map(|error| error.detail).collect();
-        read(query, 1000).map(|page| (page.number, page.size)).map_err(details)
+        read(query, Page::DEFAULT_SIZE, 1000).map(|page| (page.number, page.size)).map_err(details)
     }
 
     #[test]

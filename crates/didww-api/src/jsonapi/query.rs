@@ -57,8 +57,10 @@ impl QueryParams {
         operation: &Operation,
         query: &str,
     ) -> Result<Self, ApiError> {
-        let mut params = Self::default();
-        let Some(spec) = operation.primary_resource().filter(|_| !query.is_empty()) else {
+        let primary = operation.primary_resource();
+        let size = primary.map_or(Page::DEFAULT_SIZE, |spec| spec.page_size);
+        let mut params = Self { page: Page { size, ..Page::default() }, ..Self::default() };
+        let Some(spec) = primary.filter(|_| !query.is_empty()) else {
             return Ok(params);
         };
         let pairs = last_of_each(QueryPairs::parse(query).0);
@@ -68,7 +70,8 @@ impl QueryParams {
         if operation.is_paged() {
             params.filters(context, spec, &pairs, &mut errors);
             match params.sort(context, spec, &pairs) {
-                Ok(()) => match page::read(query, spec.max_page_size_at(context.version)) {
+                Ok(()) if spec.unpaged => {}
+                Ok(()) => match page::read(query, spec.page_size, spec.max_page_size_at(context.version)) {
                     Ok(page) => params.page = page,
                     Err(wrong) => errors.extend(wrong),
                 },
@@ -131,7 +134,7 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
-                    let test = filter.test_at(context.version);
+                    let (test, values) = mirrored(spec, filter.test_at(context.version), values);
                     if filter.every.contain(context.version) {
                         let one = |value| Condition { test, values: vec![value] };
                         self.conditions.extend(values.into_iter().map(one));
@@ -183,16 +186,14 @@ impl QueryParams {
                 Some(name) => (name, true),
                 None => (criterion, false),
             };
-            let known = spec
-                .attribute(name)
-                .filter(|attribute| attribute.sort && attribute.exists_in(context.version));
-            let Some(attribute) = known else {
-                let detail = format!("{name} is not a valid sort criteria for {}", spec.name);
+            let Some(attribute) = spec.sort_at(context.version, name) else {
+                let owner = spec.name_at(context.version);
+                let detail = format!("{name} is not a valid sort criteria for {owner}");
                 return Err(ErrorObject::new(ErrorCode::InvalidSort, "Invalid sort criteria", detail).into());
             };
             // A repeated criterion has no effect.
-            if !self.order.iter().any(|order| order.attribute == attribute.name) {
-                self.order.push(Order { attribute: attribute.name, descending });
+            if !self.order.iter().any(|order| order.attribute == attribute) {
+                self.order.push(Order { attribute, descending });
             }
         }
         Ok(())
@@ -212,6 +213,28 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
         }
     }
     kept
+}
+
+/// The test of an attribute in place of the test of a relationship to the records for which its texts stand. No record is
+/// linked to those.
+fn mirrored(
+    spec: &'static ResourceSpec,
+    test: FilterTest,
+    values: Vec<IndexValue>,
+) -> (FilterTest, Vec<IndexValue>) {
+    let FilterTest::Linked(name) = test else { return (test, values) };
+    let Some(relationship) = spec.relationship(name) else { return (test, values) };
+    let (Some(attribute), Some(target)) = (relationship.mirrors, find(relationship.target)) else {
+        return (test, values);
+    };
+    let key = |value: IndexValue| match &value {
+        IndexValue::Text(text) => {
+            let fixed = target.fixed.iter().find(|record| text.eq_ignore_ascii_case(record.id));
+            IndexValue::Text(fixed.map_or_else(|| text.clone(), |record| record.key.to_owned()))
+        }
+        _ => value,
+    };
+    (FilterTest::Equals(attribute), values.into_iter().map(key).collect())
 }
 
 fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {
@@ -239,7 +262,9 @@ fn fields(
             return Err(ApiError::new(ErrorCode::InvalidFieldFormat, "Invalid field format", detail));
         }
         let Some(kind) = inside(name, "fields") else { continue };
-        let Some(spec) = find(kind).filter(|spec| context.version >= spec.since) else {
+        let is_named =
+            |spec: &&&ResourceSpec| spec.name_at(context.version) == kind && spec.exists_in(context.version);
+        let Some(spec) = REGISTRY.iter().find(is_named).copied() else {
             let detail = format!("{kind} is not a valid resource.");
             return Err(ApiError::new(ErrorCode::InvalidResource, "Invalid resource", detail));
         };
@@ -288,6 +313,10 @@ fn values(
         if let Some(value) = refused {
             return Err(value.clone().into_owned());
         }
+    }
+    if matches!(filter.test, FilterTest::Equals(path) if path.ends_with('~')) {
+        // The index has the texts in lower case.
+        values = values.into_iter().map(|value| Cow::Owned(value.to_lowercase())).collect();
     }
     let mut seen = HashSet::with_capacity(values.len());
     values.retain(|value| seen.insert(value.clone()));

@@ -2,12 +2,14 @@
 
 use didww_types::{Links, ResourceSpec};
 use http::StatusCode;
+use serde_json::{Map, Value};
+use trunk_rules::domain::with_defaults;
 
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::include::collect_included;
 use super::query::QueryParams;
-use super::render::Document;
+use super::render::{Document, Pages};
 use super::reply::Reply;
 use super::target::parse_id;
 use trunk_store::{ListQuery, Order, Record};
@@ -19,7 +21,25 @@ pub(super) async fn list(
     params: &QueryParams,
 ) -> Result<Reply, ApiError> {
     let query = list_query(context, spec, params);
-    list_reply(context, spec, params, query, &Links { base: &context.base }.collection(spec.name)).await
+    let path = spec.path_at(context.version);
+    list_reply(context, spec, params, query, &Links { base: &context.base }.collection(path)).await
+}
+
+/// Responds with the only record of a type of which each account has one. An account that has none stored has that of the
+/// defaults.
+pub(super) async fn single(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &QueryParams,
+) -> Result<Reply, ApiError> {
+    let id = context.account.id;
+    let stored = context.core.store.find(context.scope(spec), id).await?;
+    let record = stored.unwrap_or_else(|| {
+        let attributes = with_defaults(spec, context.core.clock.now(), Map::new());
+        let attributes = Value::Object(attributes).to_string();
+        Record { number: 0, id, kind: spec.name, revision: 0, attributes, meta: None }
+    });
+    single_reply(context, spec, Some(record), params, StatusCode::OK).await
 }
 
 /// Builds the store's query for the page of records that the parameters select.
@@ -37,8 +57,8 @@ pub(super) fn list_query(
         linked_from: None,
         conditions: params.conditions.clone(),
         order,
-        offset: params.page.offset(),
-        limit: params.page.size,
+        offset: if spec.unpaged { 0 } else { params.page.offset() },
+        limit: if spec.unpaged { u64::MAX } else { params.page.size },
     }
 }
 
@@ -52,9 +72,12 @@ pub(super) async fn list_reply(
     url: &str,
 ) -> Result<Reply, ApiError> {
     let listing = context.core.store.list(query).await?;
-    let links = params.page.links(url, &params.in_links, listing.total);
+    let pages = (!spec.unpaged).then(|| Pages {
+        total: listing.total,
+        links: params.page.links(url, &params.in_links, listing.total),
+    });
     let (primary, included) = collect_included(context, spec, listing.records, &params.include).await?;
-    let text = Document::new(context, params).collection(&primary, &included, listing.total, &links).await?;
+    let text = Document::new(context, params).collection(&primary, &included, pages.as_ref()).await?;
     Ok(Reply::document(StatusCode::OK, text))
 }
 

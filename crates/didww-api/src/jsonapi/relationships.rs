@@ -1,9 +1,10 @@
 //! The endpoints of relationships: their resource identifiers (linkage), and the related records.
 
-use didww_types::{Links, RelationshipSpec, ResourceSpec, find};
+use didww_types::{FilterTest, Links, RelationshipSpec, ResourceSpec, find};
 use http::StatusCode;
 use service_core::Retries;
 use trunk_rules::domain::Membership;
+use trunk_store::{Condition, IndexValue};
 
 use super::body::{Body, parse_linkage};
 use super::context::RequestContext;
@@ -12,7 +13,7 @@ use super::include::{matching, membership, related_identifiers};
 use super::operation::LinkageChange;
 use super::query::QueryParams;
 use super::read::{find_record, list_query, list_reply, single_reply};
-use super::render::Document;
+use super::render::{Document, Pages};
 use super::reply::Reply;
 use super::write::{Decision, not_writable, update_record};
 
@@ -26,7 +27,7 @@ pub(super) async fn linkage(
     let owner = find_record(context, spec, id).await?;
     let identifiers = related_identifiers(context, spec, &owner, relationship).await?;
     let params = QueryParams::default();
-    let text = Document::new(context, &params).linkage(&owner, relationship, &identifiers);
+    let text = Document::new(context, &params).linkage(spec, &owner, relationship, &identifiers);
     Ok(Reply::document(StatusCode::OK, text))
 }
 
@@ -39,13 +40,14 @@ pub(super) async fn related(
     params: &QueryParams,
 ) -> Result<Reply, ApiError> {
     let owner = find_record(context, spec, id).await?;
+    let path = spec.path_at(context.version);
     let Some(target) = find(relationship.target) else {
         // A type that this server does not declare has no records, so the relationship is always empty.
         let document = Document::new(context, params);
         let text = if relationship.many {
-            let url =
-                Links { base: &context.base }.related(spec.name, id, relationship.name_at(context.version));
-            document.collection(&[], &[], 0, &params.page.links(&url, &params.in_links, 0)).await?
+            let url = Links { base: &context.base }.related(path, id, relationship.name_at(context.version));
+            let pages = Pages { total: 0, links: params.page.links(&url, &params.in_links, 0) };
+            document.collection(&[], &[], Some(&pages)).await?
         } else {
             document.single(&[], &[]).await?
         };
@@ -58,8 +60,13 @@ pub(super) async fn related(
             Membership::Matching(values) => {
                 list.conditions.extend(matching(context, target, values).conditions);
             }
+            // A fixed record is that of a to-one relationship.
+            Membership::Fixed(id) => {
+                let values = id.map(|id| IndexValue::Text(id.to_owned())).into_iter().collect();
+                list.conditions.push(Condition { test: FilterTest::Id, values });
+            }
         }
-        let url = Links { base: &context.base }.related(spec.name, id, relationship.name_at(context.version));
+        let url = Links { base: &context.base }.related(path, id, relationship.name_at(context.version));
         return list_reply(context, target, params, list, &url).await;
     }
     let identifiers = related_identifiers(context, spec, &owner, relationship).await?;

@@ -18,6 +18,13 @@ use trunk_store::Record;
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
 const BYTES_PER_RECORD: usize = 2048;
 
+/// The pages of a list of which a response has one.
+pub(super) struct Pages {
+    /// The number of records on all pages.
+    pub(super) total: u64,
+    pub(super) links: PageLinks,
+}
+
 /// Renders the document of a response, with the members that the query selects.
 pub(super) struct Document<'a> {
     context: &'a RequestContext<'a>,
@@ -50,13 +57,12 @@ impl<'a> Document<'a> {
         Ok(self.finish())
     }
 
-    /// Renders a page of records. `total` is the number of records on all pages.
+    /// Renders a list of records: a page, or all of them.
     pub(super) async fn collection(
         mut self,
         primary: &[RecordWithLinkage],
         included: &[RecordWithLinkage],
-        total: u64,
-        links: &PageLinks,
+        pages: Option<&Pages>,
     ) -> Result<String, ApiError> {
         self.text.reserve(BYTES_PER_RECORD * (primary.len() + included.len()));
         self.text.push_str("{\"data\":[");
@@ -69,17 +75,20 @@ impl<'a> Document<'a> {
         }
         self.text.push(']');
         self.included(included).await?;
-        self.meta(Some(total));
-        self.text.push_str(",\"links\":");
-        self.text
-            .push_str(&serde_json::to_string(links).map_err(|error| ApiError::internal(error.to_string()))?);
+        self.meta(pages.map(|pages| pages.total));
+        if let Some(Pages { links, .. }) = pages {
+            let links =
+                serde_json::to_string(links).map_err(|error| ApiError::internal(error.to_string()))?;
+            self.text.push_str(",\"links\":");
+            self.text.push_str(&links);
+        }
         Ok(self.finish())
     }
 
     /// Renders a resource with only its type and id, the response to a creation that stores no record.
     pub(super) fn identifier_only(mut self, spec: &ResourceSpec, id: Uuid) -> String {
         self.text.push_str("{\"data\":");
-        self.identity(spec.name, id);
+        self.identity(spec.name_at(self.context.version), id);
         self.text.push('}');
         self.meta(None);
         self.finish()
@@ -88,6 +97,7 @@ impl<'a> Document<'a> {
     /// Renders the linkage of a relationship.
     pub(super) fn linkage(
         mut self,
+        spec: &ResourceSpec,
         owner: &Record,
         relationship: &RelationshipSpec,
         identifiers: &[(String, Uuid)],
@@ -95,7 +105,7 @@ impl<'a> Document<'a> {
         self.text.push_str("{\"data\":");
         self.identifiers(relationship, identifiers);
         self.text.push_str(",\"links\":");
-        self.links(owner, relationship.name_at(self.context.version));
+        self.links(spec, owner, relationship.name_at(self.context.version));
         self.meta(None);
         self.finish()
     }
@@ -144,7 +154,7 @@ impl<'a> Document<'a> {
 
     fn resource(&mut self, entry: &RecordWithLinkage) -> Result<(), ApiError> {
         let RecordWithLinkage { record, spec, .. } = entry;
-        self.identity(spec.name, record.id);
+        self.identity(spec.name_at(self.context.version), record.id);
         let selected = self.params.selected_fields(spec.name);
         if selected.is_none() && spec.is_canonical_at(self.context.version) {
             self.text.push_str(",\"attributes\":");
@@ -201,7 +211,7 @@ impl<'a> Document<'a> {
             first = false;
             self.text.push_str(name);
             self.text.push_str("\":{\"links\":");
-            self.links(&entry.record, name);
+            self.links(entry.spec, &entry.record, name);
             if let Some((_, identifiers)) = entry.linkage.iter().find(|(name, _)| *name == relationship.name)
             {
                 self.text.push_str(",\"data\":");
@@ -214,14 +224,15 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn links(&mut self, owner: &Record, name: &str) {
+    fn links(&mut self, spec: &ResourceSpec, owner: &Record, name: &str) {
+        let path = spec.path_at(self.context.version);
         let mut buffer = Uuid::encode_buffer();
         let id: &str = owner.id.hyphenated().encode_lower(&mut buffer);
         // Declared names and ids need no escaping; `base` is already escaped.
-        for part in ["{\"self\":\"", &self.base, "/", owner.kind, "/", id, "/relationships/", name] {
+        for part in ["{\"self\":\"", &self.base, "/", path, "/", id, "/relationships/", name] {
             self.text.push_str(part);
         }
-        for part in ["\",\"related\":\"", &self.base, "/", owner.kind, "/", id, "/", name, "\"}"] {
+        for part in ["\",\"related\":\"", &self.base, "/", path, "/", id, "/", name, "\"}"] {
             self.text.push_str(part);
         }
     }

@@ -6,15 +6,15 @@
 
 use std::borrow::Cow;
 
-use didww_types::{ResourceSpec, find};
+use didww_types::is_path;
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 /// A path below `/v3`, split and decoded; its ids and names are not validated.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The resource whose type name is the first segment.
-    pub spec: &'static ResourceSpec,
+    /// The first segment: the path of a declared resource in at least one version.
+    pub resource: String,
     /// The endpoint that the further segments name.
     pub endpoint: Endpoint,
 }
@@ -33,13 +33,13 @@ pub(crate) enum Endpoint {
 }
 
 impl Target {
-    /// Parses a path. Returns `None` if it is not below `/v3`, if the segment after that is no declared resource, if a
+    /// Parses a path. Returns `None` if it is not below `/v3`, if the segment after that is no resource of any version, if a
     /// segment is not valid percent-encoded UTF-8, or if there are too many.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let segments = segments(path)?;
         let mut segments = segments.iter().map(AsRef::as_ref);
         segments.next().filter(|version| *version == "v3")?;
-        let spec = find(segments.next()?)?;
+        let resource = segments.next().filter(|segment| is_path(segment))?.to_owned();
         let endpoint = match (segments.next(), segments.next(), segments.next(), segments.next()) {
             (None, ..) => Endpoint::Collection,
             (Some(id), None, ..) => Endpoint::Record(id.to_owned()),
@@ -51,7 +51,7 @@ impl Target {
             }
             _ => return None,
         };
-        Some(Self { spec, endpoint })
+        Some(Self { resource, endpoint })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
 use didww_types::{
-    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find,
+    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb, find,
 };
 use serde_json::{Map, Value, json};
 
@@ -10,14 +10,21 @@ use super::schemas::kind_schema;
 /// Builds the path items of a resource and of its relationships in a version.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut paths = Map::new();
-    let name = spec.name;
+    let (name, path) = (spec.name_at(version), spec.path_at(version));
+    if spec.singleton.is_some() {
+        let answer = document(&json!({ "$ref": format!("#/components/schemas/{name}") }), None);
+        let get =
+            operation(spec, Verb::Get, shape_parameters(spec, version), &[("200", Some(&answer))], None);
+        paths.insert(format!("/{path}"), json!({ "get": get }));
+        return paths;
+    }
     let one = format!("#/components/schemas/{name}");
-    let single = document(&json!({ "$ref": one }), false);
+    let single = document(&json!({ "$ref": one }), None);
     let mut collection = Map::new();
     if spec.has(Verb::List) {
         let mut parameters = list_parameters(spec, version);
         parameters.extend(shape_parameters(spec, version));
-        let answer = document(&json!({ "type": "array", "items": { "$ref": one } }), true);
+        let answer = document(&json!({ "type": "array", "items": { "$ref": one } }), Some(spec));
         collection
             .insert("get".into(), operation(spec, Verb::List, parameters, &[("200", Some(&answer))], None));
     }
@@ -31,7 +38,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
         );
     }
     if !collection.is_empty() {
-        paths.insert(format!("/{name}"), Value::Object(collection));
+        paths.insert(format!("/{path}"), Value::Object(collection));
     }
     let mut record = Map::new();
     let id = || json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } });
@@ -52,9 +59,9 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
         }
     }
     if !record.is_empty() {
-        paths.insert(format!("/{name}/{{id}}"), Value::Object(record));
+        paths.insert(format!("/{path}/{{id}}"), Value::Object(record));
     }
-    if spec.has(Verb::Get) {
+    if spec.has(Verb::Get) && !spec.unrouted {
         for relationship in spec.relationships_at(version) {
             paths.extend(relationship_paths(spec, version, relationship, &id()));
         }
@@ -68,7 +75,7 @@ fn relationship_paths(
     relationship: &'static RelationshipSpec,
     id: &Value,
 ) -> Map<String, Value> {
-    let (kind, name) = (spec.name, relationship.name_at(version));
+    let (kind, name) = (spec.path_at(version), relationship.name_at(version));
     let linkage = linkage_schema(relationship, version);
     let answer = json!({ "content": { MEDIA_TYPE: { "schema": {
         "type": "object",
@@ -103,7 +110,7 @@ fn relationship_paths(
     }
     let mut paths = Map::new();
     paths.insert(format!("/{kind}/{{id}}/relationships/{name}"), Value::Object(at_linkage));
-    let (related, parameters) = related(version, relationship, id);
+    let (related, parameters) = related(spec, version, relationship, id);
     let (method, mut operation) = entry("get", "related", "200", Some(&related), None);
     if let Some(operation) = operation.as_object_mut() {
         operation.insert("parameters".into(), Value::Array(parameters));
@@ -113,7 +120,12 @@ fn relationship_paths(
 }
 
 /// Returns the response that holds the records of a relationship, and the parameters of a request for it.
-fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> (Value, Vec<Value>) {
+fn related(
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    relationship: &RelationshipSpec,
+    id: &Value,
+) -> (Value, Vec<Value>) {
     let mut parameters = vec![id.clone()];
     let Some(target) = find(relationship.target) else {
         let none = if relationship.many {
@@ -121,9 +133,10 @@ fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> 
         } else {
             json!({ "type": "object", "nullable": true })
         };
-        return (document(&none, relationship.many), parameters);
+        let pages = relationship.many.then_some(spec);
+        return (document(&none, pages), parameters);
     };
-    let record = format!("#/components/schemas/{}", target.name);
+    let record = format!("#/components/schemas/{}", target.name_at(version));
     let data = if relationship.many {
         parameters.extend(list_parameters(target, version));
         json!({ "type": "array", "items": { "$ref": record } })
@@ -132,7 +145,7 @@ fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> 
         json!({ "oneOf": [{ "$ref": record }, { "type": "object", "nullable": true, "enum": [null] }] })
     };
     parameters.extend(shape_parameters(target, version));
-    (document(&data, relationship.many), parameters)
+    (document(&data, relationship.many.then_some(target)), parameters)
 }
 
 fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value {
@@ -200,16 +213,18 @@ fn body(schema: &str) -> Value {
     })
 }
 
-fn document(data: &Value, list: bool) -> Value {
+/// A document with a record, or with a list of records of a type.
+fn document(data: &Value, list_of: Option<&ResourceSpec>) -> Value {
+    let is_paged = list_of.is_some_and(|spec| !spec.unpaged);
     let mut properties = Map::from_iter([
         ("data".to_owned(), data.clone()),
         ("included".to_owned(), json!({ "type": "array", "items": { "type": "object" } })),
         (
             "meta".to_owned(),
-            json!({ "$ref": if list { "#/components/schemas/list_meta" } else { "#/components/schemas/meta" } }),
+            json!({ "$ref": if is_paged { "#/components/schemas/list_meta" } else { "#/components/schemas/meta" } }),
         ),
     ]);
-    if list {
+    if is_paged {
         properties.insert("links".to_owned(), json!({ "$ref": "#/components/schemas/page_links" }));
     }
     let schema = json!({ "type": "object", "required": ["data", "meta"], "properties": properties });
@@ -268,13 +283,14 @@ fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Valu
     // A filter through a type that is not declared is accepted, because DIDWW has it, but finds nothing.
     let filters = spec.filters_at(version).filter(|filter| !filter.legacy && spec.resolves(filter));
     let mut parameters: Vec<Value> = filters.map(|filter| filter_parameter(filter, version)).collect();
-    let attributes = spec.attributes_at(version).into_iter().filter(|attribute| attribute.sort);
-    let sorts: Vec<String> = attributes
-        .flat_map(|attribute| [attribute.name.to_owned(), format!("-{}", attribute.name)])
-        .collect();
+    let sorts = spec.sorts_at(version).flat_map(|name| [name.to_owned(), format!("-{name}")]);
+    let sorts: Vec<String> = sorts.collect();
     if !sorts.is_empty() {
         let words = "Sort criteria, the primary one first; a leading minus sorts in descending order.";
         parameters.push(comma_list("sort", words, &json!({ "type": "string", "enum": sorts })));
+    }
+    if spec.unpaged {
+        return parameters;
     }
     parameters.push(query(
         "page[number]",
@@ -284,7 +300,7 @@ fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Valu
     parameters.push(query(
         "page[size]",
         "The number of records on a page.",
-        &json!({ "type": "integer", "minimum": 1, "maximum": spec.max_page_size_at(version), "default": Page::DEFAULT_SIZE }),
+        &json!({ "type": "integer", "minimum": 1, "maximum": spec.max_page_size_at(version), "default": spec.page_size }),
     ));
     parameters
 }
@@ -296,7 +312,7 @@ fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Val
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
     let fields: Vec<&str> = attributes.chain(relationships()).collect();
     let words = "Attributes and relationships that the response contains; it omits all others.";
-    let name = format!("fields[{}]", spec.name);
+    let name = format!("fields[{}]", spec.name_at(version));
     parameters.push(comma_list(&name, words, &json!({ "type": "string", "enum": fields })));
     parameters
 }
@@ -308,7 +324,7 @@ fn include_parameter(spec: &'static ResourceSpec, version: ApiVersion) -> Option
         spec.relationships_at(version).map(|relationship| relationship.name_at(version).to_owned()).collect();
     let roots = paths.join("|");
     for relationship in spec.relationships_at(version) {
-        let target = find(relationship.target).filter(|target| version >= target.since);
+        let target = find(relationship.target).filter(|target| target.exists_in(version));
         let further = target.into_iter().flat_map(|target| target.relationships_at(version));
         paths.extend(
             further.map(|further| format!("{}.{}", relationship.name_at(version), further.name_at(version))),

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut schemas = Map::new();
     let all = members(spec, version, |_| true, |_| true);
-    schemas.insert(spec.name.to_owned(), record(spec, &all, false));
+    let name = spec.name_at(version);
+    schemas.insert(name.to_owned(), record(spec, version, &all, false));
     if spec.has(Verb::Create) {
         let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
         let attributes = spec.attributes_at(version).into_iter();
@@ -22,11 +23,11 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
                 .map(|relationship| relationship.name_at(version))
                 .collect(),
         };
-        schemas.insert(format!("{}_create", spec.name), body(spec, &create, &required, false));
+        schemas.insert(format!("{name}_create"), body(spec, version, &create, &required, false));
     }
     if spec.has(Verb::Update) {
         let update = members(spec, version, |a| a.update, |r| r.update);
-        schemas.insert(format!("{}_update", spec.name), body(spec, &update, &Required::default(), true));
+        schemas.insert(format!("{name}_update"), body(spec, version, &update, &Required::default(), true));
     }
     schemas
 }
@@ -114,8 +115,8 @@ fn members(
     }
 }
 
-fn record(spec: &ResourceSpec, members: &Members, writable: bool) -> Value {
-    let mut properties = identity(spec, !writable);
+fn record(spec: &ResourceSpec, version: ApiVersion, members: &Members, writable: bool) -> Value {
+    let mut properties = identity(spec, version, !writable);
     properties.insert("attributes".to_owned(), json!({ "type": "object", "properties": members.attributes }));
     properties
         .insert("relationships".to_owned(), json!({ "type": "object", "properties": members.relationships }));
@@ -132,8 +133,14 @@ struct Required {
     relationships: Vec<&'static str>,
 }
 
-fn body(spec: &ResourceSpec, members: &Members, required: &Required, keyed: bool) -> Value {
-    let mut properties = identity(spec, keyed);
+fn body(
+    spec: &ResourceSpec,
+    version: ApiVersion,
+    members: &Members,
+    required: &Required,
+    keyed: bool,
+) -> Value {
+    let mut properties = identity(spec, version, keyed);
     let mut needed = if keyed { vec!["id", "type"] } else { vec!["type"] };
     for (name, members, required) in [
         ("attributes", &members.attributes, &required.attributes),
@@ -149,12 +156,12 @@ fn body(spec: &ResourceSpec, members: &Members, required: &Required, keyed: bool
     json!({ "type": "object", "additionalProperties": false, "required": needed, "properties": properties })
 }
 
-fn identity(spec: &ResourceSpec, keyed: bool) -> Map<String, Value> {
+fn identity(spec: &ResourceSpec, version: ApiVersion, keyed: bool) -> Map<String, Value> {
     let mut properties = Map::new();
     if keyed {
         properties.insert("id".to_owned(), json!({ "type": "string", "format": "uuid" }));
     }
-    properties.insert("type".to_owned(), json!({ "type": "string", "enum": [spec.name] }));
+    properties.insert("type".to_owned(), json!({ "type": "string", "enum": [spec.name_at(version)] }));
     properties
 }
 

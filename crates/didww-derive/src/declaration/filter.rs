@@ -30,6 +30,8 @@ pub(crate) struct FilterOptions {
     pub(crate) blank: Versions,
     /// The first version in which the filter of an attribute searches in its text.
     pub(crate) contains_since: Option<TokenStream>,
+    /// Whether the filter of an attribute ignores letter case.
+    pub(crate) ignores_case: bool,
 }
 
 /// The versions that have an option of a filter.
@@ -72,6 +74,13 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
                 return Err(Error::new(path.span(), "expected relationships and an attribute: `related = \"a.b\"`"));
             }
             test = Some(quote!(::didww_types::FilterTest::Related(#path)));
+        } else if meta.path.is_ident("related_meta") {
+            let path: LitStr = meta.value()?.parse()?;
+            let whole = path.value();
+            let Some((path, name)) = whole.rsplit_once('.') else {
+                return Err(Error::new(path.span(), "expected relationships and a member: `related_meta = \"a.b\"`"));
+            };
+            test = Some(quote!(::didww_types::FilterTest::RelatedMeta(#path, #name)));
         } else if meta.path.is_ident("zero") {
             let path: LitStr = meta.value()?.parse()?;
             test = Some(quote!(::didww_types::FilterTest::Zero(#path)));
@@ -106,8 +115,8 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             owned = true;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, zero, exceeds, meta, meta_at_least, \
-                 value, since, until, list, every, blank, legacy, owned",
+                "unknown option; known: name, id, equals, contains, linked, related, related_meta, zero, exceeds, meta, \
+                 meta_at_least, value, since, until, list, every, blank, legacy, owned",
             ));
         }
         Ok(())
@@ -118,8 +127,8 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
         }
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter needs a name, a test (id, equals, contains, linked, related, zero, exceeds, meta or \
-             meta_at_least) and a value",
+            "a filter needs a name, a test (id, equals, contains, linked, related, related_meta, zero, exceeds, meta \
+             or meta_at_least) and a value",
         )),
     }
 }
@@ -135,8 +144,10 @@ pub(super) fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<FilterOptions
                 options.blank = versions(&option)?;
             } else if option.path.is_ident("contains") {
                 options.contains_since = Some(since(&option)?);
+            } else if option.path.is_ident("ignores_case") {
+                options.ignores_case = true;
             } else {
-                return Err(option.error("unknown option; known: list, blank, contains"));
+                return Err(option.error("unknown option; known: list, blank, contains, ignores_case"));
             }
             Ok(())
         })?;

@@ -7,7 +7,7 @@ use crate::{Extra, Id, Resource, ToMany};
 /// Channels that the account has bought, and that its DIDs use. They are bought with an order.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(name = "capacity_pools", since = "2017-09-18", verbs(list, get, update))]
-#[filter(name = "country.id", linked = "countries", list, value = Id<Country>)]
+#[filter(name = "country.id", linked = "countries", list, every(since = "2026-04-16"), value = Id<Country>)]
 #[filter(
     name = "has_unassigned_channels",
     exceeds = "total_channels_count > assigned_channels_count",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AddressRequirement, City, Country, DidGroupType, Region, StockKeepingUnit};
+use super::{AddressRequirement, City, Country, DidGroupType, NanpaPrefix, Region, StockKeepingUnit};
 use crate::values::BoundedList;
 use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToOne};
 
@@ -14,7 +14,9 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToO
     since = "2017-09-18",
     verbs(list, get),
     adapter = LOCAL_PREFIX,
-    global
+    global,
+    sorts("country.name", "did_group_type.name"(by = "number_type", until = "2026-04-16")),
+    hidden("nanpa_prefixes")
 )]
 #[filter(name = "available_dids_enabled", meta = "available_dids_enabled", value = bool)]
 #[filter(name = "city.id", linked = "city", list, blank(until = "2026-04-16"), value = Id<City>)]
@@ -31,6 +33,22 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToO
 #[filter(name = "id", id, list, value = Id<DidGroup>)]
 #[filter(name = "is_available", meta = "is_available", value = bool)]
 #[filter(name = "meta.total_count_gteq", meta_at_least = "total_count", since = "2022-05-10", value = i64)]
+#[filter(
+    name = "nanpa_prefix.id",
+    linked = "nanpa_prefixes",
+    list(until = "2026-04-16"),
+    blank(until = "2026-04-16"),
+    since = "2022-05-10",
+    value = Id<NanpaPrefix>
+)]
+#[filter(
+    name = "nanpa_prefix.npanxx",
+    related = "nanpa_prefixes.npa+nxx",
+    list,
+    blank,
+    since = "2022-05-10",
+    value = String
+)]
 #[filter(name = "needs_registration", meta = "needs_registration", value = bool)]
 #[filter(name = "region.id", linked = "region", list, blank(until = "2026-04-16"), value = Id<Region>)]
 #[non_exhaustive]
@@ -47,7 +65,7 @@ pub struct DidGroup {
     #[attr(sort, filter, default = false)]
     pub is_metered: bool,
     /// The city, or a designation such as `National`.
-    #[attr(sort, filter(list, blank(until = "2026-04-16")))]
+    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case))]
     pub area_name: String,
     /// Whether channels can be bought for its numbers.
     #[attr(sort, filter, default = false)]
@@ -69,7 +87,7 @@ pub struct DidGroup {
     #[rel(one = "cities")]
     pub city: ToOne<City>,
     /// The type of its numbers. Since 2026-11-19 the attribute `number_type` has it.
-    #[rel(one = "did_group_types", until = "2026-04-16")]
+    #[rel(one = "did_group_types", until = "2026-04-16", mirrors = "number_type")]
     pub did_group_type: ToOne<DidGroupType>,
     /// The region of its numbers.
     #[rel(one = "regions")]

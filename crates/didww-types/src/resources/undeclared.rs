@@ -19,21 +19,14 @@ macro_rules! undeclared {
 }
 
 undeclared! {
-    AddressRequirement = "address_requirements",
     AddressVerification = "address_verifications",
-    City = "cities",
-    Country = "countries",
-    DidGroupType = "did_group_types",
     EmergencyCallingService = "emergency_calling_services",
     EmergencyVerification = "emergency_verifications",
     Identity = "identities",
     Order = "orders",
-    QtyBasedPricing = "qty_based_pricings",
-    Region = "regions",
     SharedCapacityGroup = "shared_capacity_groups",
     SmsTrunk = "sms_trunks",
     SmsTrunkGroup = "sms_trunk_groups",
-    StockKeepingUnit = "stock_keeping_units",
     VoiceInTrunk = "voice_in_trunks",
     VoiceInTrunkGroup = "voice_in_trunk_groups",
 }

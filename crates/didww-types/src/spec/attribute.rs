@@ -77,6 +77,9 @@ pub struct AttributeSpec {
     pub sort: bool,
     /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
     pub sums: &'static [Sum],
+    /// The decimals of the same record whose total the value is. The store keeps it up to date; empty for a value that is
+    /// stored as it was written.
+    pub total: &'static [&'static str],
     /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
     pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
     /// The limits that replace `kind`, `nullable` and `validate` from a version on; `None` if they never changed.
@@ -104,6 +107,7 @@ impl AttributeSpec {
             unique_everywhere: false,
             sort: false,
             sums: &[],
+            total: &[],
             validate: T::validate,
             revision: None,
             values_need: &[],
@@ -135,6 +139,29 @@ impl AttributeSpec {
     pub fn value_at(&self, version: ApiVersion) -> ValueSpec {
         let first = ValueSpec { kind: self.kind, nullable: self.nullable, validate: self.validate };
         self.revision.filter(|revision| version >= revision.since).map_or(first, |revision| revision.value)
+    }
+
+    /// The value as the service stores it in a version, so that two values that the service takes for the same are equal:
+    /// addresses with their prefix length, decimals without needless zeros, lists without repetitions. What only the service
+    /// sets in a `{"type", "attributes"}` object is left out, and so are null members of it, which mean the same as absent
+    /// ones. A value that is not valid is returned unchanged.
+    ///
+    /// ```
+    /// use didww_types::{ApiVersion, find};
+    /// use serde_json::json;
+    ///
+    /// let rtp = find("voice_out_trunks").and_then(|trunks| trunks.attribute("allowed_rtp_ips")).unwrap();
+    /// let normal = |value| rtp.normal(ApiVersion::NEWEST, &value);
+    /// assert_eq!(normal(json!(["10.0.0.1", "10.1.2.3/16"])), json!(["10.0.0.1/32", "10.1.0.0/16"]));
+    /// ```
+    pub fn normal(&self, version: ApiVersion, value: &Value) -> Value {
+        let mut normal = self.value_at(version).check(value).unwrap_or_else(|_| value.clone());
+        if let (Kind::Variant(_), Some(members)) =
+            (self.kind, normal.get_mut("attributes").and_then(Value::as_object_mut))
+        {
+            members.retain(|_, member| !member.is_null());
+        }
+        normal
     }
 
     /// Sets whether a create request may, or must, contain the attribute.
@@ -193,6 +220,18 @@ impl AttributeSpec {
     pub const fn sums(mut self, sums: &'static [Sum]) -> Self {
         self.sums = sums;
         self
+    }
+
+    /// Makes the value the total of other decimals of the record.
+    #[must_use]
+    pub const fn total(mut self, attributes: &'static [&'static str]) -> Self {
+        self.total = attributes;
+        self
+    }
+
+    /// Whether the server computes the value.
+    pub const fn is_computed(&self) -> bool {
+        !self.sums.is_empty() || !self.total.is_empty()
     }
 
     /// Allows sorting a list by the attribute.

@@ -11,12 +11,13 @@ use crate::{ApiVersion, Kind, split_values};
 pub enum FilterTest {
     /// The record's id equals the value.
     Id,
-    /// The attribute at this dotted path equals the value.
+    /// The attribute at this dotted path equals the value. A path that ends with `~` is the text without regard to letter
+    /// case, and one with `+` the texts of two attributes, the second behind the first.
     Equals(&'static str),
     /// The attribute of this name contains the value.
     Contains(&'static str),
     /// A record at the end of this dotted path of relationships has the value as id. An absent relationship
-    /// has no members.
+    /// has no members. A step `a<types` leads to the `types` whose relationship `a` contains the record.
     Linked(&'static str),
     /// A record at the end of this dotted path of relationships has the attribute that the path's last name
     /// names, and it equals the value. If the attribute is a list, one of its items does.
@@ -27,6 +28,9 @@ pub enum FilterTest {
     Exceeds(&'static str, &'static str),
     /// The member of this name of the record's `meta` equals the value. An absent one is false, or 0.
     Meta(&'static str),
+    /// Whether a record at the end of this path of relationships has a true member of this name in its `meta` equals the
+    /// value.
+    RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
 }

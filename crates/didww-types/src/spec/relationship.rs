@@ -27,6 +27,14 @@ pub struct RelationshipSpec {
     pub until: Option<ApiVersion>,
     /// The feature without which the relationship does not exist for an account.
     pub feature: Option<Feature>,
+    /// Whether no version shows the relationship: only filters follow it.
+    pub hidden: bool,
+    /// The attribute whose text stands for the related record, one of the [fixed](field@crate::ResourceSpec::fixed) ones of the
+    /// target; `None` for a relationship that is stored.
+    pub mirrors: Option<&'static str>,
+    /// The relationship of the target whose owners are the members: nothing is stored for the relationship itself. `None`
+    /// for a relationship that is stored.
+    pub inverse: Option<&'static str>,
 }
 
 impl RelationshipSpec {
@@ -43,6 +51,9 @@ impl RelationshipSpec {
             since: ApiVersion::V2017_09_18,
             until: None,
             feature: None,
+            hidden: false,
+            mirrors: None,
+            inverse: None,
         }
     }
 
@@ -81,9 +92,30 @@ impl RelationshipSpec {
         self
     }
 
+    /// Hides the relationship in every version.
+    #[must_use]
+    pub const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    /// Makes the relationship lead to the record for which the text of an attribute stands.
+    #[must_use]
+    pub const fn mirrors(mut self, attribute: &'static str) -> Self {
+        self.mirrors = Some(attribute);
+        self
+    }
+
+    /// Makes the members those records of the target whose relationship contains the record.
+    #[must_use]
+    pub const fn inverse(mut self, relationship: &'static str) -> Self {
+        self.inverse = Some(relationship);
+        self
+    }
+
     /// Whether a version has the relationship.
     pub fn exists_in(&self, version: ApiVersion) -> bool {
-        version >= self.since && self.until.is_none_or(|last| version <= last)
+        !self.hidden && version >= self.since && self.until.is_none_or(|last| version <= last)
     }
 
     /// The name on the wire in a version.

@@ -45,6 +45,7 @@ pub(crate) fn object_with(attribute: &str, value: Value) -> ResourceObject {
 pub(crate) fn encoded_at<R: Resource>(record: &R, version: ApiVersion) -> Value {
     let mut object = record.encode().unwrap();
     R::SPEC.from_canonical(version, &mut object.attributes);
+    R::SPEC.name_at(version).clone_into(&mut object.kind);
     object
         .attributes
         .retain(|name, _| R::SPEC.attribute(name).is_none_or(|attribute| attribute.exists_in(version)));

@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use didww_types::resources::{CapacityPool, Did, DidGroup, VoiceOutTrunk};
 use didww_types::{
     Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, REGISTRY, Resource as _,
-    ResourceSpec, Verb, Versions, find,
+    ResourceSpec, Verb, Versions, find, follow, plain_names, related_attribute,
 };
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn resources_are_found_by_name_and_are_sorted() {
     assert!(listed.is_sorted() && unique(listed.iter().copied()), "{listed:?}");
     for spec in REGISTRY {
         assert_eq!(find(spec.name).unwrap().name, spec.name);
-        assert!(!spec.doc.is_empty() && !spec.verbs.is_empty(), "{}", spec.name);
+        assert!(!spec.doc.is_empty(), "{}", spec.name);
     }
     assert!(find("voice_out_trunk").is_none());
 }
@@ -85,7 +85,7 @@ fn attributes_that_a_filter_compares_are_whole_numbers() {
 fn filters_sorts_and_includes_refer_to_declared_members() {
     for spec in REGISTRY {
         for FilterSpec { name, test, since, legacy, .. } in spec.filters {
-            let head = |path: &'static str| path.split('.').next().unwrap();
+            let head = |path: &'static str| plain_names(path.split('.').next().unwrap()).next().unwrap();
             let from = match *test {
                 FilterTest::Equals(path) | FilterTest::Contains(path) => {
                     spec.attribute(head(path)).unwrap_or_else(|| panic!("{} filter {name}", spec.name)).since
@@ -94,7 +94,17 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                     spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name)).since
                 }
                 FilterTest::Id => spec.since,
-                FilterTest::Linked(path) | FilterTest::Related(path) => {
+                FilterTest::Linked(path) | FilterTest::Related(path) | FilterTest::RelatedMeta(path, _)
+                    if path.contains('<') =>
+                {
+                    assert!(
+                        spec.resolves(&FilterSpec::of(name, *test, Kind::Boolean)),
+                        "{} {name}",
+                        spec.name
+                    );
+                    spec.since
+                }
+                FilterTest::Linked(path) | FilterTest::Related(path) | FilterTest::RelatedMeta(path, _) => {
                     spec.relationship(head(path))
                         .unwrap_or_else(|| panic!("{} filter {name}", spec.name))
                         .since
@@ -158,6 +168,7 @@ fn compare_alike(filter: Kind, attribute: Kind) -> bool {
 /// another form, or searches where there is no text. `None` if it can find records.
 fn finds_nothing(spec: &ResourceSpec, filter: &FilterSpec) -> Option<&'static str> {
     let (FilterTest::Equals(path) | FilterTest::Contains(path)) = filter.test else { return None };
+    let path = plain_names(path).next().unwrap();
     let is_search = filter.contains_since.is_some() || matches!(filter.test, FilterTest::Contains(_));
     let is_text = |kind: Kind| {
         !matches!(
@@ -238,6 +249,10 @@ fn a_path_whose_types_are_all_declared_leads_to_what_it_names() {
     for spec in REGISTRY {
         for filter in spec.filters {
             let (FilterTest::Linked(path) | FilterTest::Related(path)) = filter.test else { continue };
+            if path.contains(['<', '+']) {
+                assert!(spec.resolves(filter), "filter {} of {}", filter.name, spec.name);
+                continue;
+            }
             let mut names: Vec<&str> = path.split('.').collect();
             let attribute = matches!(filter.test, FilterTest::Related(_)).then(|| names.pop().unwrap());
             let mut owner = Some(*spec);
@@ -286,8 +301,10 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         paths.map(|filter| filter.name).collect()
     };
     assert_eq!(resolved(VoiceOutTrunk::SPEC), ["default_did.id"]);
-    assert_eq!(resolved(Did::SPEC), ["capacity_pool.id", "did_group.features", "did_group.id"]);
-    assert!(resolved(DidGroup::SPEC).is_empty());
+    let of_dids =
+        ["capacity_pool.id", "city.id", "country.id", "did_group.features", "did_group.id", "region.id"];
+    assert_eq!(resolved(Did::SPEC), of_dids);
+    assert_eq!(resolved(DidGroup::SPEC).len(), 6);
 }
 
 #[test]
@@ -306,6 +323,86 @@ fn a_sum_adds_whole_numbers_of_records_that_refer_to_the_record() {
                 assert_eq!(summed.global, spec.global, "{place}");
             }
         }
+    }
+}
+
+#[test]
+fn a_path_that_is_followed_backwards_leads_to_records_of_the_same_owner() {
+    for spec in REGISTRY {
+        for relationship in spec.relationships {
+            let place = format!("{}.{}", spec.name, relationship.name);
+            let target = find(relationship.target);
+            if let Some(inverse) = relationship.inverse {
+                let target = target.unwrap_or_else(|| panic!("{place}"));
+                let other = target.relationship(inverse).unwrap_or_else(|| panic!("{place}"));
+                assert!(other.target == spec.name && other.inverse.is_none(), "{place}");
+                assert_eq!(target.global, spec.global, "{place}: an account would see the records of others");
+            }
+            if let Some(mirrored) = relationship.mirrors {
+                let attribute = spec.attribute(mirrored).unwrap_or_else(|| panic!("{place}"));
+                let (Kind::Enumeration(texts), Some(target)) = (attribute.kind, target) else {
+                    panic!("{place}")
+                };
+                assert!(texts.iter().all(|text| target.fixed_id(text).is_some()), "{place}");
+                assert!(relationship.until.is_some_and(|last| last < attribute.since), "{place}");
+                assert!(!relationship.many && target.global, "{place}");
+            }
+        }
+        for filter in spec.filters {
+            let (FilterTest::Linked(path) | FilterTest::RelatedMeta(path, _)) = filter.test else { continue };
+            for step in
+                follow(REGISTRY, spec.name, path).unwrap_or_default().iter().filter(|step| step.inverse)
+            {
+                assert_eq!(step.owner.global, spec.global, "filter {} of {}", filter.name, spec.name);
+            }
+            if let FilterTest::RelatedMeta(..) = filter.test {
+                let steps = follow(REGISTRY, spec.name, path).unwrap();
+                assert!(steps.last().unwrap().target.has_meta && filter.kind == Kind::Boolean);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sort_criterion_that_is_no_attribute_leads_to_an_indexed_one() {
+    for spec in REGISTRY {
+        for sort in spec.sorts {
+            let place = format!("{} of {}", sort.name, spec.name);
+            assert!(spec.has(Verb::List) && spec.attribute(sort.name).is_none(), "{place}");
+            let attribute = match related_attribute(REGISTRY, spec.name, sort.by) {
+                Some((steps, name)) => {
+                    assert!(steps.iter().all(|step| !step.relationship.many && !step.inverse), "{place}");
+                    steps.last().unwrap().target.attribute(name)
+                }
+                None => spec.attribute(sort.by),
+            };
+            assert!(attribute.is_some_and(|attribute| attribute.sort), "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_total_adds_decimals_of_its_record() {
+    for spec in REGISTRY {
+        for attribute in spec.attributes.iter().filter(|attribute| !attribute.total.is_empty()) {
+            for term in attribute.total {
+                let kind = spec.attribute(term).map(|term| term.kind);
+                assert!(matches!(kind, Some(Kind::Decimal { .. })), "{}.{}", spec.name, attribute.name);
+            }
+            assert!(matches!(attribute.kind, Kind::Decimal { .. }) && !attribute.sort, "{}", spec.name);
+        }
+    }
+}
+
+#[test]
+fn fixed_records_have_ids_of_their_own() {
+    let fixed = REGISTRY.iter().flat_map(|spec| spec.fixed);
+    assert!(unique(fixed.clone().map(|record| record.id)));
+    for record in fixed {
+        assert!(record.id.len() == 36 && !record.name.is_empty() && !record.key.is_empty());
+    }
+    for spec in REGISTRY.iter().filter(|spec| !spec.fixed.is_empty()) {
+        assert!(spec.global && spec.attribute("name").is_some(), "{}", spec.name);
     }
 }
 

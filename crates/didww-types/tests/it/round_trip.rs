@@ -1,10 +1,10 @@
 //! Recorded responses are decoded and encoded again to the same documents.
 
 use didww_types::resources::{
-    AuthenticationMethod, Did, DidGroup, OnCliMismatchAction, VoiceOutTrunk,
-    VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
+    AddressRequirement, AreaLevel, AuthenticationMethod, Did, DidGroup, MandatoryField, OnCliMismatchAction,
+    RequiredIdentityType, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
 };
-use didww_types::{ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
+use didww_types::{AnyRecord, ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
 use serde_json::{Value, json};
 
 use crate::fixtures::{
@@ -20,7 +20,18 @@ fn again(object: ResourceObject, version: ApiVersion) -> Value {
         VoiceOutTrunkRegenerateCredentials::TYPE => {
             encoded_at(&VoiceOutTrunkRegenerateCredentials::decode_at(version, object).unwrap(), version)
         }
-        other => panic!("{other} is not declared"),
+        _ => encoded_any(version, object),
+    }
+}
+
+/// A record of another type, decoded by its name.
+fn encoded_any(version: ApiVersion, object: ResourceObject) -> Value {
+    match AnyRecord::decode_at(version, object).unwrap() {
+        AnyRecord::AddressRequirement(record) => encoded_at(&*record, version),
+        AnyRecord::Balance(record) => encoded_at(&*record, version),
+        AnyRecord::Country(record) => encoded_at(&*record, version),
+        AnyRecord::Region(record) => encoded_at(&*record, version),
+        other => panic!("{} is not expected", other.kind()),
     }
 }
 
@@ -63,6 +74,29 @@ fn records_of_2026_round_trip_unchanged() {
     for name in [CREDENTIALS, TWILIO, IP_ONLY, "2026-04-16/dids.update_unassign_emergency.response.json"] {
         assert_same(name, ApiVersion::V2026_04_16);
     }
+}
+
+#[test]
+fn reference_data_round_trips_unchanged() {
+    for name in
+        ["2026-04-16/countries.get_with_regions.response.json", "2026-04-16/balances.get.response.json"]
+    {
+        assert_same(name, ApiVersion::V2026_04_16);
+        assert_same(name, ApiVersion::NEWEST);
+    }
+}
+
+#[test]
+fn a_requirement_of_2022_is_converted_to_the_present_name_and_words() {
+    let document = document("2022-05-10/requirements.get.response.json");
+    let object: ResourceObject = serde_json::from_value(document["data"].clone()).unwrap();
+    let requirement = AddressRequirement::decode_at(ApiVersion::V2022_05_10, object).unwrap();
+    assert_eq!(requirement.identity_type, RequiredIdentityType::Any);
+    assert_eq!(requirement.address_area_level, AreaLevel::City);
+    assert_eq!(requirement.personal_area_level, Some(AreaLevel::WorldWide));
+    assert_eq!(requirement.personal_mandatory_fields.unwrap().as_slice(), [MandatoryField::Country]);
+    assert!(requirement.number_type.is_none());
+    assert_same("2022-05-10/requirements.get.response.json", ApiVersion::V2022_05_10);
 }
 
 #[test]

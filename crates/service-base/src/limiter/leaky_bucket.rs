@@ -1,6 +1,6 @@
 //! Counts actions against a sustained rate with a burst.
 
-use super::Counter;
+use super::{Counter, Divide};
 use crate::rate::Rate;
 
 /// The bucket of a key: when it is empty, in microseconds since 1970.
@@ -32,5 +32,31 @@ impl Counter for LeakyBucket {
 
     fn idle_at(&self) -> i64 {
         self.0
+    }
+}
+
+impl Divide for LeakyBucket {
+    fn parts(limit: Rate) -> u32 {
+        limit.parts()
+    }
+
+    fn part(limit: Rate, parts: u32) -> Rate {
+        limit.part(parts)
+    }
+
+    fn parts_for(limit: Rate, actions: u32, micros: i64) -> u32 {
+        limit.parts_for(actions, micros)
+    }
+
+    fn memory(limit: Rate) -> i64 {
+        limit.capacity()
+    }
+
+    fn used(&mut self, part: Rate, parts: u32, now: i64) -> u32 {
+        part.parts_in(self.0.saturating_sub(now), parts)
+    }
+
+    fn resize(&mut self, from: Rate, to: Rate, now: i64) {
+        self.0 = now.saturating_add(from.converted(self.0.saturating_sub(now), to));
     }
 }

@@ -24,7 +24,9 @@ fn a_node_is_dead_after_ten_seconds_without_a_heartbeat_and_never_this_one() {
         assert_eq!(look(&mut watched, seconds, &[(1, 5, None), (2, 7, None), (3, 1, None)]), NONE);
     }
     assert_eq!(look(&mut watched, 9, &[(1, 5, None), (2, 7, None), (3, 2, None)]), NONE);
+    assert_eq!(watched.living, Some(3));
     assert_eq!(look(&mut watched, 10, &[(1, 5, None), (2, 7, None), (3, 2, None), (4, 0, None)]), [2]);
+    assert_eq!(watched.living, Some(3), "one is dead, and one is new");
     assert_eq!(look(&mut watched, 12, &[(1, 5, None), (2, 8, None), (3, 2, None)]), NONE, "it lives");
 }
 
@@ -49,6 +51,7 @@ fn a_dead_node_is_left_to_its_heir_while_that_one_lives() {
         let nodes = [(2, 7, Some(3)), (3, beats, None), (4, 1, Some(9)), (5, 1, Some(1))];
         found.push((seconds, look(&mut watched, seconds, &nodes)));
     }
+    assert_eq!(watched.living, Some(1), "those that were found dead do not live");
     let at = |seconds: u64| found.iter().find(|(at, _)| *at == seconds).unwrap().1.clone();
     assert_eq!(at(8), NONE);
     assert_eq!(at(10), [4, 5]);
@@ -228,5 +231,5 @@ async fn an_heir_settles_until_nothing_is_left_and_ends_when_it_is_found_dead_it
         let mut state = database.state();
         (state.is_away, state.is_taken_over) = (false, true);
     }
-    live(&database, now, &keeper).await;
+    live(&database, now, &keeper, &AtomicU32::new(1)).await;
 }

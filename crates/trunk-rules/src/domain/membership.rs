@@ -8,4 +8,6 @@ pub enum Membership {
     /// They are all records of the target type whose attributes have these values. The names are
     /// [`attribute_name`](didww_types::ResourceSpec::attribute_name)s.
     Matching(&'static [(&'static str, bool)]),
+    /// The member is the fixed record with this id, or there is none.
+    Fixed(Option<&'static str>),
 }

@@ -3,7 +3,7 @@
 use didww_types::resources::{
     CapacityPool, Did, DidGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
-use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec};
+use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
 
 use super::deletion::{DeleteContext, RelatedRecords};
@@ -110,6 +110,15 @@ impl Rulebook {
         relationship: &str,
         attributes: &str,
     ) -> Result<Membership, DecodeError> {
+        if let Some(declared) = spec.relationship(relationship)
+            && let Some(mirrored) = declared.mirrors
+        {
+            let attributes: Map<String, Value> =
+                serde_json::from_str(attributes).map_err(|error| DecodeError::new("attributes", error))?;
+            let key = attributes.get(mirrored).and_then(Value::as_str);
+            let target = find(declared.target);
+            return Ok(Membership::Fixed(key.zip(target).and_then(|(key, target)| target.fixed_id(key))));
+        }
         match self.of(spec.name) {
             Some(rules) if rules.computed.contains(&relationship) => {
                 (rules.membership)(relationship, attributes)

@@ -11,7 +11,7 @@ use super::tls::{Proof, Stream, Tls};
 /// The longest time in which a connection is opened.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
-const WAIT_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(5);
 /// The longest time of a statement that is no part of a transaction. The server enforces it.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::PostgresStore;
 use super::call_rows::{charge, running_call};
 use super::failure::Done;
+use super::late::{Late, owned};
 use super::parameter::Parameter;
 use super::transaction::{Announcement, Transaction};
 use crate::{
@@ -23,28 +24,24 @@ use crate::{
 const CHARGES_PER_READ: usize = 50_000;
 
 /// Stores a call that was answered, unless its record exists already, because the call ended before this write.
-pub(super) async fn answered(transaction: &Transaction<'_>, call: &RunningCall) -> Done<()> {
+pub(super) fn answered(transaction: &Transaction<'_>, call: &RunningCall) {
     let number = transaction.node.number();
-    transaction
-        .execute_typed(
-            "INSERT INTO running_call AS r (id, number, node, account, trunk, answered_at, acknowledged, attributes) \
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT 1 FROM call WHERE id = $1) \
-             ON CONFLICT (id) DO UPDATE SET acknowledged = r.acknowledged OR excluded.acknowledged",
-            &[
-                (&call.id, Type::UUID),
-                (&number, Type::INT8),
-                (&transaction.node.number, Type::INT8),
-                (&call.account, Type::INT8),
-                (&call.trunk, Type::UUID),
-                (&call.answered_at.as_unix_millis(), Type::INT8),
-                (&call.acknowledged, Type::BOOL),
-                (&call.attributes, Type::TEXT),
-            ],
-        )
-        .await?;
+    let insert = "INSERT INTO running_call AS r (id, number, node, account, trunk, answered_at, acknowledged, attributes) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT 1 FROM call WHERE id = $1) \
+         ON CONFLICT (id) DO UPDATE SET acknowledged = r.acknowledged OR excluded.acknowledged";
+    let parameters = vec![
+        owned(call.id, &Type::UUID),
+        owned(number, &Type::INT8),
+        owned(transaction.node.number, &Type::INT8),
+        owned(call.account, &Type::INT8),
+        owned(call.trunk, &Type::UUID),
+        owned(call.answered_at.as_unix_millis(), &Type::INT8),
+        owned(call.acknowledged, &Type::BOOL),
+        owned(call.attributes.clone(), &Type::TEXT),
+    ];
+    transaction.later(Late::new(insert, parameters));
     let RunningCall { account, trunk, id, .. } = *call;
     transaction.announce(Announcement::CallRunning { account, trunk, call: id });
-    Ok(())
 }
 
 /// Marks a running call as acknowledged.
@@ -58,13 +55,12 @@ pub(super) async fn acknowledged(transaction: &Transaction<'_>, id: Uuid) -> Don
 }
 
 /// Stores until when the running calls of this node are known to have been up.
-pub(super) async fn step(transaction: &Transaction<'_>, at: Timestamp) -> Done<()> {
+pub(super) fn step(transaction: &Transaction<'_>, at: Timestamp) {
     let upsert =
         "INSERT INTO call_step (node, at) VALUES ($1, $2) ON CONFLICT (node) DO UPDATE SET at = excluded.at";
-    transaction
-        .execute_typed(upsert, &[(&transaction.node.number, Type::INT8), (&at.as_unix_millis(), Type::INT8)])
-        .await?;
-    Ok(())
+    let parameters =
+        vec![owned(transaction.node.number, &Type::INT8), owned(at.as_unix_millis(), &Type::INT8)];
+    transaction.later(Late::new(upsert, parameters));
 }
 
 /// Stores the record of a call, in the place of its row as a running call. An existing record with the same id is unchanged:
@@ -72,33 +68,35 @@ pub(super) async fn step(transaction: &Transaction<'_>, at: Timestamp) -> Done<(
 pub(super) async fn ended(transaction: &Transaction<'_>, call: &StoredCall) -> Done<()> {
     let number = transaction.node.number();
     let attributes: Value = serde_json::from_str(&call.attributes).unwrap_or_default();
-    let member = |name: &str| attributes.get(name).and_then(Value::as_str);
-    let answered = transaction
-        .execute_typed(
-            "WITH record AS (\
-                 INSERT INTO call (number, id, account, trunk, ended_at, cause, code, source, destination, price, \
-                     call_id, source_ip, check_name, attributes) \
-                 VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING) \
-             DELETE FROM running_call WHERE id = $1",
-            &[
-                (&call.id, Type::UUID),
-                (&number, Type::INT8),
-                (&call.account, Type::INT8),
-                (&call.trunk, Type::UUID),
-                (&call.ended_at.as_unix_millis(), Type::INT8),
-                (&i32::from(call.cause), Type::INT4),
-                (&i32::from(call.code), Type::INT4),
-                (&call.source, Type::TEXT),
-                (&call.destination, Type::TEXT),
-                (&call.price, Type::TEXT),
-                (&call.call_id, Type::TEXT),
-                (&member("source_ip"), Type::TEXT),
-                (&member("check"), Type::TEXT),
-                (&call.attributes, Type::TEXT),
-            ],
-        )
-        .await?;
-    if answered > 0 || call.price != "0" {
+    let member = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::to_owned);
+    // A call without a price is announced if it was announced as running.
+    let is_announced = call.price != "0" || {
+        let select = "SELECT 1 FROM running_call WHERE id = $1 FOR UPDATE";
+        transaction.harmless().query_typed_opt(select, &[(&call.id, Type::UUID)]).await?.is_some()
+    };
+    let insert = "WITH record AS (\
+             INSERT INTO call (number, id, account, trunk, ended_at, cause, code, source, destination, price, \
+                 call_id, source_ip, check_name, attributes) \
+             VALUES ($2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING) \
+         DELETE FROM running_call WHERE id = $1";
+    let parameters = vec![
+        owned(call.id, &Type::UUID),
+        owned(number, &Type::INT8),
+        owned(call.account, &Type::INT8),
+        owned(call.trunk, &Type::UUID),
+        owned(call.ended_at.as_unix_millis(), &Type::INT8),
+        owned(i32::from(call.cause), &Type::INT4),
+        owned(i32::from(call.code), &Type::INT4),
+        owned(call.source.clone(), &Type::TEXT),
+        owned(call.destination.clone(), &Type::TEXT),
+        owned(call.price.clone(), &Type::TEXT),
+        owned(call.call_id.clone(), &Type::TEXT),
+        owned(member("source_ip"), &Type::TEXT),
+        owned(member("check"), &Type::TEXT),
+        owned(call.attributes.clone(), &Type::TEXT),
+    ];
+    transaction.later(Late::new(insert, parameters));
+    if is_announced {
         let StoredCall { account, trunk, id, .. } = *call;
         transaction.announce(Announcement::CallEnded { account, trunk, call: id });
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::failure::Done;
+use super::parameter::Parameter;
 use super::transaction::Transaction;
 use crate::{Answer, AskedChannels, Channels, HeldChannels, StoreError};
 
@@ -36,9 +37,15 @@ async fn hold(transaction: &Transaction<'_>, asked: &[AskedChannels]) -> Done<Ve
     taken.sort_unstable();
     let mut others: HashMap<Uuid, u32> = HashMap::new();
     if !taken.is_empty() {
-        transaction.execute_typed(LOCK, &[(&taken, Type::UUID_ARRAY)]).await?;
-        let parameters = &[(&taken as _, Type::UUID_ARRAY), (&own as _, Type::INT8)];
-        for row in transaction.query_typed(OTHERS, parameters).await? {
+        let parameters: [Parameter<'_>; 2] = [(&taken, Type::UUID_ARRAY), (&own, Type::INT8)];
+        let [trunks, _] = &parameters;
+        // A turn that is taken without holding it means nothing. Both are sent at once, and executed in this order.
+        let harmless = transaction.harmless();
+        let (_, others_hold) = tokio::try_join!(biased;
+            harmless.execute_typed(LOCK, std::slice::from_ref(trunks)),
+            harmless.query_typed(OTHERS, &parameters),
+        )?;
+        for row in others_hold {
             let held: i64 = row.try_get(1)?;
             others.insert(row.try_get(0)?, u32::try_from(held).unwrap_or(u32::MAX));
         }

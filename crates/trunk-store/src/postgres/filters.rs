@@ -85,11 +85,13 @@ pub(super) fn matching(sql: &mut Sql, symbols: &Symbols, query: &ListQuery) -> S
     let mut conditions = Vec::new();
     let driving = if query.linked_from.is_some() { None } else { driving_condition(query) };
     let (from, number) = if let Some((kind, owner, relationship)) = query.linked_from {
-        let (owner, relationship) = (sql.integer(owner), sql.integer(symbols.member(kind, relationship)));
-        conditions.push(format!("l.owner = {owner} AND l.relationship = {relationship}"));
+        let (relationship, inverse) = symbols.link(kind, relationship);
+        let (owner, relationship) = (sql.integer(owner), sql.integer(relationship));
+        let (known, wanted) = if inverse { ("target", "owner") } else { ("owner", "target") };
+        conditions.push(format!("l.{known} = {owner} AND l.relationship = {relationship}"));
         let kind = sql.integer(symbols.kind(spec.name));
         conditions.push(format!("r.kind = {kind}"));
-        ("link l JOIN record r ON r.number = l.target".to_owned(), "r.number")
+        (format!("link l JOIN record r ON r.number = l.{wanted}"), "r.number")
     } else if let Some(condition) = driving.and_then(|index| query.conditions.get(index)) {
         let path = path(condition).unwrap_or_default();
         let account = sql.integer(query.scope.owner());
@@ -141,7 +143,9 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             sql.one_of_numbers(&format!("({greater} > {less})::int"), values)
         }
         FilterTest::Contains(name) => {
-            let text = format!("({} #>> '{{}}')", member("r.attributes", name));
+            let text = |name| format!("({} #>> '{{}}')", member("r.attributes", name));
+            let texts: Vec<String> = name.split('+').map(text).collect();
+            let text = format!("({})", texts.join(" || "));
             let tests: Vec<String> = values.iter().map(|value| text_contains(sql, &text, value)).collect();
             any_of(&tests)
         }
@@ -168,15 +172,24 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             };
             let Some(target) = steps.last().map(|step| step.target) else { return "false".to_owned() };
             let account = sql.integer(Scope { spec: target, ..query.scope }.owner());
-            let field = sql.integer(symbols.member(target.name, attribute.name));
+            let field = sql.integer(symbols.member(target.name, attribute));
             let test = sql.one_of("f.value", values);
             let ends = Ends {
-                from: &format!("{} f", table(target, attribute.name)),
+                from: &format!("{} f", table(target, attribute)),
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
             let with_value = lead_to(sql, symbols, &steps, &ends, of);
             or_unrelated(sql, symbols, &steps, values, with_value, of)
+        }
+        FilterTest::RelatedMeta(path, name) => {
+            let Some(steps) = follow(symbols.registry(), spec.name, path) else {
+                return sql.one_of_numbers("0", values);
+            };
+            let conditions = format!("coalesce({}, 0) <> 0", number(&member("f.meta", name)));
+            let ends = Ends { from: "record f", number: "f.number", conditions };
+            let to_any = lead_to(sql, symbols, &steps, &ends, of);
+            sql.one_of_numbers(&format!("({to_any})::int"), values)
         }
         // A test that this engine does not know must not match all records.
         _ => "false".to_owned(),
@@ -212,14 +225,20 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], of: &str, ends: Opti
     for (index, step) in (1..).zip(steps) {
         let relationship = sql.integer(symbols.member(step.owner.name, step.relationship.name));
         from.push(format!("link k{index}"));
-        conditions.push(format!("k{index}.owner = {owner} AND k{index}.relationship = {relationship}"));
-        owner = format!("k{index}.target");
+        let (known, wanted) = sides(step);
+        conditions.push(format!("k{index}.{known} = {owner} AND k{index}.relationship = {relationship}"));
+        owner = format!("k{index}.{wanted}");
     }
     if let Some(Ends { from: end, number, conditions: of_end }) = ends {
         from.push((*end).to_owned());
         conditions.push(format!("{number} = {owner} AND {of_end}"));
     }
     format!("SELECT 1 FROM {} WHERE {}", from.join(", "), conditions.join(" AND "))
+}
+
+/// The columns of a link with the record that a step leaves, and with the one that it reaches.
+pub(super) fn sides(step: &Step) -> (&'static str, &'static str) {
+    if step.inverse { ("target", "owner") } else { ("owner", "target") }
 }
 
 /// The records at the end of a path, as a part of a statement.
@@ -241,9 +260,10 @@ fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of
     let mut reached = ends.number.to_owned();
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.integer(symbols.member(step.owner.name, step.relationship.name));
-        let link = format!("k{index}.target = {reached} AND k{index}.relationship = {relationship}");
+        let (left, right) = sides(step);
+        let link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
         let _infallible = write!(from, " JOIN link k{index} ON {link}");
-        reached = format!("k{index}.owner");
+        reached = format!("k{index}.{left}");
     }
     format!("{of} IN (SELECT {reached} FROM {from} WHERE {})", ends.conditions)
 }

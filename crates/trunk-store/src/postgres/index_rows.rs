@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use tokio_postgres::types::Type;
 
-use super::failure::{Done, Failure};
+use super::failure::Done;
+use super::late::{Late, owned};
 use super::parameter::Parameter;
 use super::symbols::Symbols;
 use super::transaction::Transaction;
@@ -60,20 +61,17 @@ impl IndexRows {
     }
 
     /// Inserts the rows. If a value was taken since [`Taken::read`], the transaction is repeated, and finds it then.
-    pub(super) async fn insert(&self, transaction: &Transaction<'_>) -> Done<()> {
+    pub(super) fn insert(self, transaction: &Transaction<'_>) {
         let insert = "WITH f AS (INSERT INTO facet (account, field, value, record) \
                       SELECT * FROM unnest($1::int8[], $2::int8[], $3::bytea[], $4::int8[])), \
                       u AS (INSERT INTO unique_facet (account, field, value, record) \
                       SELECT * FROM unnest($5::int8[], $6::int8[], $7::bytea[], $8::int8[])) \
                       INSERT INTO claim (field, value, record) SELECT * FROM unnest($9::int8[], $10::bytea[], $11::int8[])";
-        self.execute(transaction, insert).await.map_err(|failure| {
-            let taken = ["unique_facet_pkey", "claim_pkey"].iter().any(|index| failure.is_taken(index));
-            if taken { Failure::LostRace } else { failure }
-        })
+        self.execute(transaction, insert, &["unique_facet_pkey", "claim_pkey"]);
     }
 
     /// Deletes the rows.
-    pub(super) async fn delete(&self, transaction: &Transaction<'_>) -> Done<()> {
+    pub(super) fn delete(self, transaction: &Transaction<'_>) {
         let delete = "WITH f AS (DELETE FROM facet o USING unnest($1::int8[], $2::int8[], $3::bytea[], $4::int8[]) \
                       AS g (account, field, value, record) WHERE o.account = g.account AND o.field = g.field \
                       AND o.value = g.value AND o.record = g.record), \
@@ -84,34 +82,29 @@ impl IndexRows {
                       AS g (field, value, record) WHERE o.field = g.field AND o.value = g.value AND o.record = g.record) \
                       DELETE FROM unclaimed o USING unnest($9::int8[], $10::bytea[], $11::int8[]) \
                       AS g (field, value, record) WHERE o.field = g.field AND o.value = g.value AND o.record = g.record";
-        self.execute(transaction, delete).await
+        self.execute(transaction, delete, &[]);
     }
 
-    async fn execute(&self, transaction: &Transaction<'_>, sql: &str) -> Done<()> {
+    fn execute(self, transaction: &Transaction<'_>, sql: &'static str, contested: &'static [&'static str]) {
         if self.is_empty() {
-            return Ok(());
+            return;
         }
         let Self { facets, unique, claims } = self;
-        let (ints, bytes) = (Type::INT8_ARRAY, Type::BYTEA_ARRAY);
-        transaction
-            .execute_typed(
-                sql,
-                &[
-                    (&facets.accounts, ints.clone()),
-                    (&facets.fields, ints.clone()),
-                    (&facets.values, bytes.clone()),
-                    (&facets.records, ints.clone()),
-                    (&unique.accounts, ints.clone()),
-                    (&unique.fields, ints.clone()),
-                    (&unique.values, bytes.clone()),
-                    (&unique.records, ints.clone()),
-                    (&claims.fields, ints.clone()),
-                    (&claims.values, bytes),
-                    (&claims.records, ints),
-                ],
-            )
-            .await?;
-        Ok(())
+        let (ints, bytes) = (&Type::INT8_ARRAY, &Type::BYTEA_ARRAY);
+        let parameters = vec![
+            owned(facets.accounts, ints),
+            owned(facets.fields, ints),
+            owned(facets.values, bytes),
+            owned(facets.records, ints),
+            owned(unique.accounts, ints),
+            owned(unique.fields, ints),
+            owned(unique.values, bytes),
+            owned(unique.records, ints),
+            owned(claims.fields, ints),
+            owned(claims.values, bytes),
+            owned(claims.records, ints),
+        ];
+        transaction.later(Late::new(sql, parameters).contested(contested));
     }
 }
 
@@ -140,9 +133,11 @@ impl Taken {
                 claims.push(0, symbols.member(scope.spec.name, entry.path), entry.value.key(), 0);
             }
         }
-        let mut taken = Self::default();
-        let (ints, bytes) = (Type::INT8_ARRAY, Type::BYTEA_ARRAY);
-        if !unique.is_empty() {
+        let (ints, bytes) = (&Type::INT8_ARRAY, &Type::BYTEA_ARRAY);
+        let in_account = async {
+            if unique.is_empty() {
+                return Ok(Vec::new());
+            }
             let select = "SELECT account, field, value FROM unnest($1::int8[], $2::int8[], $3::bytea[]) \
                           AS g (account, field, value) WHERE EXISTS (SELECT 1 FROM unique_facet u \
                           WHERE u.account = g.account AND u.field = g.field AND u.value = g.value)";
@@ -151,18 +146,26 @@ impl Taken {
                 (&unique.fields, ints.clone()),
                 (&unique.values, bytes.clone()),
             ];
-            for row in transaction.query_typed(select, &parameters).await? {
-                taken.in_account.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+            transaction.harmless().query_typed(select, &parameters).await
+        };
+        let everywhere = async {
+            if claims.is_empty() {
+                return Ok(Vec::new());
             }
-        }
-        if !claims.is_empty() {
             let select = "SELECT field, value FROM unnest($1::int8[], $2::bytea[]) AS g (field, value) \
                           WHERE EXISTS (SELECT 1 FROM claim c WHERE c.field = g.field AND c.value = g.value) \
                           OR EXISTS (SELECT 1 FROM unclaimed c WHERE c.field = g.field AND c.value = g.value)";
-            let parameters: [Parameter<'_>; 2] = [(&claims.fields, ints), (&claims.values, bytes)];
-            for row in transaction.query_typed(select, &parameters).await? {
-                taken.everywhere.insert((row.try_get(0)?, row.try_get(1)?));
-            }
+            let parameters: [Parameter<'_>; 2] =
+                [(&claims.fields, ints.clone()), (&claims.values, bytes.clone())];
+            transaction.harmless().query_typed(select, &parameters).await
+        };
+        let (in_account, everywhere) = tokio::try_join!(biased; in_account, everywhere)?;
+        let mut taken = Self::default();
+        for row in in_account {
+            taken.in_account.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        }
+        for row in everywhere {
+            taken.everywhere.insert((row.try_get(0)?, row.try_get(1)?));
         }
         Ok(taken)
     }

@@ -7,17 +7,18 @@
 //!
 //! Bounds: the bytes of a page's records, the time of the read, and the size of the cache.
 
+use didww_types::related_attribute;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::Node;
 use super::failure::Done;
-use super::filters::{self, Sql};
+use super::filters::{self, Sql, sides};
 use super::parameter::Parameter;
 use super::records::record;
 use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
-use crate::{Asker, ListQuery, Listing, Order, Record, StoreError};
+use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
 /// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is read instead.
 const MAX_SKIPPED_ENTRIES: u64 = 2_000;
@@ -227,6 +228,36 @@ async fn from_whole_index(client: &Client, node: &Node, query: &ListQuery) -> Do
     Ok(row.try_get::<_, Option<Vec<i64>>>(0)?.unwrap_or_default())
 }
 
+/// The join that finds the value of an attribute of the record to which to-one relationships lead; `None` if they lead nowhere.
+fn related(
+    sql: &mut Sql,
+    node: &Node,
+    query: &ListQuery,
+    path: &'static str,
+    index: usize,
+) -> Option<String> {
+    let spec = query.scope.spec;
+    let (steps, attribute) = related_attribute(node.symbols.registry(), spec.name, path)?;
+    let target = steps.last()?.target;
+    let account = sql.integer(Scope { spec: target, ..query.scope }.owner());
+    let field = sql.integer(node.symbols.member(target.name, attribute));
+    let (mut from, mut conditions) = (vec![format!("{} f", table(target, attribute))], Vec::new());
+    conditions.push(format!("f.account = {account} AND f.field = {field}"));
+    let mut reached = "f.record".to_owned();
+    for (place, step) in steps.iter().enumerate().rev() {
+        let (left, right) = sides(step);
+        let relationship = sql.integer(node.symbols.member(step.owner.name, step.relationship.name));
+        from.push(format!("link k{place}"));
+        conditions.push(format!("k{place}.{right} = {reached} AND k{place}.relationship = {relationship}"));
+        reached = format!("k{place}.{left}");
+    }
+    let (from, conditions) = (from.join(", "), conditions.join(" AND "));
+    Some(format!(
+        " LEFT JOIN (SELECT {reached} AS record, f.value FROM {from} WHERE {conditions}) s{index} \
+         ON s{index}.record = m.number"
+    ))
+}
+
 /// Reads the numbers of a whole list, in its order.
 async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
     if have_index(query) {
@@ -239,7 +270,11 @@ async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> 
     let by_creation = matches!(query.order.as_slice(), [one] if one.attribute == "created_at");
     for (index, Order { attribute, descending }) in query.order.iter().enumerate().filter(|_| !by_creation) {
         let direction = if *descending { " DESC" } else { "" };
-        let join = if *attribute == "created_at" {
+        let join = if attribute.contains('.') {
+            let Some(join) = related(&mut sql, node, query, *attribute, index) else { continue };
+            keys.push(format!("coalesce(s{index}.value, '\\x03'::bytea){direction}"));
+            join
+        } else if *attribute == "created_at" {
             keys.push(format!("s{index}.created_at{direction}"));
             format!(" JOIN record s{index} ON s{index}.number = m.number")
         } else {

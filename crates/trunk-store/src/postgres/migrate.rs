@@ -16,20 +16,23 @@ use super::open_error::PostgresOpenError;
 
 /// The migrations, one for each version of the schema: the version of the schema is the number of the last one. Each is a list
 /// of files.
-pub(super) const MIGRATIONS: &[&[&str]] = &[&[
-    include_str!("schema/01_engine.sql"),
-    include_str!("schema/02_records.sql"),
-    include_str!("schema/03_accounts.sql"),
-    include_str!("schema/04_documents.sql"),
-    include_str!("schema/05_outbox.sql"),
-    include_str!("schema/06_calls.sql"),
-    include_str!("schema/07_jobs.sql"),
-    include_str!("schema/08_idempotency.sql"),
-    include_str!("schema/09_callback_secrets.sql"),
-    include_str!("schema/10_token_keys.sql"),
-    include_str!("schema/11_nodes.sql"),
-    include_str!("schema/12_transfer.sql"),
-]];
+pub(super) const MIGRATIONS: &[&[&str]] = &[
+    &[
+        include_str!("schema/01_engine.sql"),
+        include_str!("schema/02_records.sql"),
+        include_str!("schema/03_accounts.sql"),
+        include_str!("schema/04_documents.sql"),
+        include_str!("schema/05_outbox.sql"),
+        include_str!("schema/06_calls.sql"),
+        include_str!("schema/07_jobs.sql"),
+        include_str!("schema/08_idempotency.sql"),
+        include_str!("schema/09_callback_secrets.sql"),
+        include_str!("schema/10_token_keys.sql"),
+        include_str!("schema/11_nodes.sql"),
+        include_str!("schema/12_transfer.sql"),
+    ],
+    &[include_str!("schema/13_rate_shares.sql")],
+];
 
 /// The version of the schema, and who brings it up to date now.
 const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (

@@ -91,7 +91,7 @@ async fn take_over(transaction: &Transaction<'_>, dead: Node) -> Done<RunningCal
     if taken == 0 {
         return Err(StoreError::Conflict.into());
     }
-    calls::running(transaction, dead.number).await
+    calls::running(transaction.client().await?, dead.number).await
 }
 
 /// Reads the secret of a name, or stores a new one.

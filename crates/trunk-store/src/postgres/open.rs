@@ -7,12 +7,14 @@ use service_base::ids::Ids;
 use tokio::sync::{Notify, watch};
 
 use super::address::{Address, CONNECT_LIMIT};
+use super::groups::Groups;
 use super::known::Known;
 use super::migrate::Lease;
 use super::numbers::Numbers;
 use super::open_error::PostgresOpenError;
 use super::polling;
 use super::seen::Seen;
+use super::shards::Shards;
 use super::symbols::Symbols;
 use super::turns::Turns;
 use super::{Node, PostgresStore};
@@ -88,7 +90,9 @@ impl PostgresStore {
             address,
             number,
             limits,
+            groups: Groups::default(),
             numbers: Numbers::new(number),
+            shards: Shards::default(),
             symbols: Arc::new(symbols),
             known: Known::new(),
             lists: ListCache::default(),

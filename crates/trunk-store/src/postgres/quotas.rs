@@ -12,16 +12,15 @@ use tokio_postgres::types::Type;
 
 use super::failure::{Done, Failure};
 use super::parameter::Parameter;
+use super::shards::SHARDS;
 use super::symbols::Symbols;
 use super::transaction::Transaction;
 use crate::{Scope, StoreError};
 
-/// Number of rows of a count.
-pub(super) const SHARDS: i16 = 16;
 /// Maximum number of records of a type that a transaction may add without locking all rows.
-const FEW: i64 = 4;
+pub(super) const FEW: u8 = 32;
 /// What others may add at most that a transaction does not see, and what it adds itself.
-const MARGIN: i64 = SHARDS as i64 * FEW;
+const MARGIN: i64 = SHARDS as i64 * FEW as i64;
 
 /// The numbers of records of each account and type that have a quota.
 #[derive(Debug, Default)]
@@ -61,7 +60,7 @@ pub(super) async fn read(
     }
     let select = "SELECT account, kind, sum(records)::int8 FROM record_count WHERE (account, kind) IN \
                   (SELECT * FROM unnest($1::int8[], $2::int8[])) GROUP BY account, kind";
-    for row in transaction.query_typed(select, &parameters).await? {
+    for row in transaction.harmless().query_typed(select, &parameters).await? {
         if let Some(count) = counts.get_mut(&(row.try_get(0)?, row.try_get(1)?)) {
             count.records = row.try_get(2)?;
         }
@@ -70,7 +69,8 @@ pub(super) async fn read(
         // What a transaction adds at several times counts as much as what it adds at once.
         let counted = transaction.counted(*account, *kind);
         count.records += counted;
-        let is_near = counted + count.added > FEW || count.records + count.added > count.quota - MARGIN;
+        let is_near =
+            counted + count.added > i64::from(FEW) || count.records + count.added > count.quota - MARGIN;
         if !transaction.is_exact && is_near && count.records < count.quota {
             return Err(Failure::NearQuota);
         }

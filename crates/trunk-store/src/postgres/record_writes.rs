@@ -11,8 +11,9 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::content::Content;
-use super::failure::{Done, Failure};
+use super::failure::Done;
 use super::index_rows::{IndexRows, Taken};
+use super::late::{Late, owned};
 use super::parameter::Parameter;
 use super::quotas;
 use super::records::{COLUMNS, record};
@@ -70,26 +71,16 @@ impl Links {
         Ok(Some(target))
     }
 
-    async fn insert(&self, transaction: &Transaction<'_>) -> Done<()> {
+    fn insert(self, transaction: &Transaction<'_>) {
         if self.numbers.is_empty() {
-            return Ok(());
+            return;
         }
         let insert = "INSERT INTO link (number, owner, relationship, target) \
                       SELECT * FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[]) \
                       ON CONFLICT (owner, relationship, target) DO NOTHING";
-        let ints = Type::INT8_ARRAY;
-        transaction
-            .execute_typed(
-                insert,
-                &[
-                    (&self.numbers, ints.clone()),
-                    (&self.owners, ints.clone()),
-                    (&self.relationships, ints.clone()),
-                    (&self.targets, ints),
-                ],
-            )
-            .await?;
-        Ok(())
+        let columns = [self.numbers, self.owners, self.relationships, self.targets];
+        let parameters = columns.map(|column| owned(column, &Type::INT8_ARRAY)).into();
+        transaction.later(Late::new(insert, parameters));
     }
 }
 
@@ -100,7 +91,7 @@ async fn find_all(transaction: &Transaction<'_>, ids: &[Uuid]) -> Done<Found> {
     }
     let select =
         "SELECT id, number, account FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR KEY SHARE";
-    let rows = transaction.query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?;
+    let rows = transaction.harmless().query_typed(select, &[(&ids, Type::UUID_ARRAY)]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)))).collect()
 }
 
@@ -156,51 +147,49 @@ pub(super) async fn insert_all(
         announce(transaction, *scope, &record);
         records.push(record);
     }
-    tokio::try_join!(biased; insert_rows(transaction, new, &records), rows.insert(transaction), links.insert(transaction))?;
+    insert_rows(transaction, new, &records);
+    rows.insert(transaction);
+    links.insert(transaction);
     Ok(records)
 }
 
-async fn insert_rows(transaction: &Transaction<'_>, new: &[New<'_>], records: &[Record]) -> Done<()> {
+fn insert_rows(transaction: &Transaction<'_>, new: &[New<'_>], records: &[Record]) {
     let symbols = &transaction.node.symbols;
     let numbers: Vec<i64> = records.iter().map(|record| record.number).collect();
     let accounts: Vec<i64> = new.iter().map(|new| new.scope.owner()).collect();
     let kinds: Vec<i64> = new.iter().map(|new| symbols.kind(new.scope.spec.name)).collect();
     let ids: Vec<Uuid> = new.iter().map(|new| new.id).collect();
     let created: Vec<i64> = new.iter().map(|new| new.created_at).collect();
-    let attributes: Vec<&str> = records.iter().map(|record| record.attributes.as_str()).collect();
-    let metas: Vec<Option<&str>> = records.iter().map(|record| record.meta.as_deref()).collect();
+    let attributes: Vec<String> = records.iter().map(|record| record.attributes.clone()).collect();
+    let metas: Vec<Option<String>> = records.iter().map(|record| record.meta.clone()).collect();
     let insert = "INSERT INTO record (number, account, kind, id, revision, created_at, attributes, meta) \
                   SELECT n, a, k, i, 0, c, t, m FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::uuid[], $5::int8[], \
                   $6::text[], $7::text[]) AS g (n, a, k, i, c, t, m)";
-    let ints = Type::INT8_ARRAY;
-    let inserted = transaction
-        .execute_typed(
-            insert,
-            &[
-                (&numbers, ints.clone()),
-                (&accounts, ints.clone()),
-                (&kinds, ints.clone()),
-                (&ids, Type::UUID_ARRAY),
-                (&created, ints),
-                (&attributes, Type::TEXT_ARRAY),
-                (&metas, Type::TEXT_ARRAY),
-            ],
-        )
-        .await
-        .map_err(Failure::from);
-    match inserted {
-        Ok(_) => Ok(()),
-        // Another transaction has it since it was looked for, and the next attempt finds it.
-        Err(failure) if failure.is_taken("record_id") || failure.is_taken("record_pkey") => {
-            Err(Failure::LostRace)
-        }
-        Err(failure) => Err(failure),
-    }
+    let ints = &Type::INT8_ARRAY;
+    let parameters = vec![
+        owned(numbers, ints),
+        owned(accounts, ints),
+        owned(kinds, ints),
+        owned(ids, &Type::UUID_ARRAY),
+        owned(created, ints),
+        owned(attributes, &Type::TEXT_ARRAY),
+        owned(metas, &Type::TEXT_ARRAY),
+    ];
+    // If another transaction has one of them since they were looked for, the next attempt finds it.
+    transaction.later(Late::new(insert, parameters).contested(&["record_id", "record_pkey"]));
 }
 
 fn announce(transaction: &Transaction<'_>, scope: Scope, record: &Record) {
     let record = Box::new(record.clone());
     transaction.announce(Announcement::Record { account: scope.owner(), record, links: Vec::new() });
+}
+
+/// Locks a record against changes. Returns false if it is not as it was read.
+async fn lock(transaction: &Transaction<'_>, record: &Record) -> Done<bool> {
+    let select = "SELECT 1 FROM record WHERE number = $1 AND id = $2 AND revision = $3 FOR NO KEY UPDATE";
+    let parameters: [Parameter<'_>; 3] =
+        [(&record.number, Type::INT8), (&record.id, Type::UUID), (&record.revision, Type::INT8)];
+    Ok(transaction.harmless().query_typed_opt(select, &parameters).await?.is_some())
 }
 
 /// Replaces a record if its revision is still the one that was read.
@@ -215,32 +204,31 @@ pub(super) async fn replace(
     let symbols = &transaction.node.symbols;
     let Content { text, gained, released } = content;
     let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
-    let update = "UPDATE record SET attributes = $1, meta = $5, revision = revision + 1 \
-                  WHERE number = $2 AND id = $3 AND revision = $4";
-    let parameters: [Parameter<'_>; 5] = [
-        (text, Type::TEXT),
-        (&before.number, Type::INT8),
-        (&before.id, Type::UUID),
-        (&before.revision, Type::INT8),
-        (&meta, Type::TEXT),
-    ];
     let targets: Vec<Uuid> = links.iter().flat_map(|(_, ids)| ids).copied().collect();
-    let (changed, mut taken, found) = tokio::try_join!(biased;
-        async { Ok(transaction.execute_typed(update, &parameters).await?) },
+    // The lock is first: what is taken by this record's own change at another node is no reason to refuse this one.
+    let (is_same, mut taken, found) = tokio::try_join!(biased;
+        lock(transaction, before),
         Taken::read(transaction, std::iter::once((scope, gained.as_slice()))),
         find_all(transaction, &targets),
     )?;
-    if changed == 0 {
+    if !is_same {
         return Err(StoreError::Conflict.into());
     }
     transaction.count(scope.owner(), symbols.kind(scope.spec.name), 0);
     taken.take_claims(symbols, scope, gained)?;
     taken.take_unique(symbols, scope, gained)?;
+    let update = "UPDATE record SET attributes = $1, meta = $3, revision = revision + 1 WHERE number = $2";
+    let parameters = vec![
+        owned(text.clone(), &Type::TEXT),
+        owned(before.number, &Type::INT8),
+        owned(meta.clone(), &Type::TEXT),
+    ];
+    transaction.later(Late::new(update, parameters));
     let (mut old, mut new) = (IndexRows::default(), IndexRows::default());
     old.add(symbols, scope, before.number, released);
     new.add(symbols, scope, before.number, gained);
-    old.delete(transaction).await?;
-    new.insert(transaction).await?;
+    old.delete(transaction);
+    new.insert(transaction);
     if !links.is_empty() {
         let mut all = Links::default();
         let mut relationships = Vec::with_capacity(links.len());
@@ -252,10 +240,9 @@ pub(super) async fn replace(
             }
         }
         let delete = "DELETE FROM link WHERE owner = $1 AND relationship = ANY($2::int8[])";
-        let parameters: [Parameter<'_>; 2] =
-            [(&before.number, Type::INT8), (&relationships, Type::INT8_ARRAY)];
-        transaction.execute_typed(delete, &parameters).await?;
-        all.insert(transaction).await?;
+        let parameters = vec![owned(before.number, &Type::INT8), owned(relationships, &Type::INT8_ARRAY)];
+        transaction.later(Late::new(delete, parameters));
+        all.insert(transaction);
     }
     let record = Record { attributes: text.clone(), revision: before.revision + 1, meta, ..before.clone() };
     announce(transaction, scope, &record);
@@ -271,32 +258,31 @@ pub(super) async fn change_members(
     add: bool,
     members: &[Uuid],
 ) -> Done<()> {
-    let update = "UPDATE record SET revision = revision + 1 WHERE number = $1 AND id = $2 AND revision = $3";
-    let parameters: [Parameter<'_>; 3] =
-        [(&owner.number, Type::INT8), (&owner.id, Type::UUID), (&owner.revision, Type::INT8)];
-    let changed = async { Ok::<_, Failure>(transaction.execute_typed(update, &parameters).await?) };
-    let (changed, found) = tokio::try_join!(biased; changed, find_all(transaction, members))?;
-    if changed == 0 {
+    let (is_same, found) =
+        tokio::try_join!(biased; lock(transaction, owner), find_all(transaction, members))?;
+    if !is_same {
         return Err(StoreError::Conflict.into());
     }
+    let update = "UPDATE record SET revision = revision + 1 WHERE number = $1";
+    transaction.later(Late::new(update, vec![owned(owner.number, &Type::INT8)]));
     let relationship = transaction.node.symbols.member(scope.spec.name, relationship);
     if add {
         let mut links = Links::default();
         for member in members {
             links.add(transaction, scope, (owner.number, relationship), *member, &found)?;
         }
-        links.insert(transaction).await?;
+        links.insert(transaction);
     } else {
         let is_reachable = |account: i64| account == scope.owner() || account == NO_ACCOUNT;
         let targets: Vec<i64> =
             found.values().filter(|(_, account)| is_reachable(*account)).map(|(number, _)| *number).collect();
         let delete = "DELETE FROM link WHERE owner = $1 AND relationship = $2 AND target = ANY($3::int8[])";
-        transaction
-            .execute_typed(
-                delete,
-                &[(&owner.number, Type::INT8), (&relationship, Type::INT8), (&targets, Type::INT8_ARRAY)],
-            )
-            .await?;
+        let parameters = vec![
+            owned(owner.number, &Type::INT8),
+            owned(relationship, &Type::INT8),
+            owned(targets, &Type::INT8_ARRAY),
+        ];
+        transaction.later(Late::new(delete, parameters));
     }
     announce(transaction, scope, &Record { revision: owner.revision + 1, ..owner.clone() });
     Ok(())
@@ -306,6 +292,7 @@ pub(super) async fn change_members(
 pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Record) -> Done<()> {
     let select = "SELECT 1 FROM record WHERE number = $1 AND id = $2 AND revision = $3 FOR SHARE";
     let same = transaction
+        .harmless()
         .query_typed_opt(
             select,
             &[(&record.number, Type::INT8), (&record.id, Type::UUID), (&record.revision, Type::INT8)],
@@ -322,7 +309,7 @@ pub(super) async fn check_unlinked(
     target: Uuid,
 ) -> Done<()> {
     let lock = "SELECT number FROM record WHERE id = $1 FOR UPDATE";
-    let Some(target) = transaction.query_typed_opt(lock, &[(&target, Type::UUID)]).await? else {
+    let Some(target) = transaction.harmless().query_typed_opt(lock, &[(&target, Type::UUID)]).await? else {
         return Ok(());
     };
     let target: i64 = target.try_get(0)?;
@@ -350,6 +337,7 @@ pub(super) async fn delete(
         format!("SELECT {COLUMNS} FROM record WHERE id = $1 AND account = $2 AND kind = $3 FOR UPDATE");
     let kind = symbols.kind(scope.spec.name);
     let found = transaction
+        .harmless()
         .query_typed_opt(&select, &[(&id, Type::UUID), (&scope.owner(), Type::INT8), (&kind, Type::INT8)])
         .await?;
     let Some(row) = found else { return Err(StoreError::Conflict.into()) };
@@ -360,12 +348,10 @@ pub(super) async fn delete(
     rows.add(symbols, scope, record.number, &symbols.index_of(scope.spec, &attributes));
     let links = "DELETE FROM link WHERE owner = $1 OR target = $1";
     let records = "DELETE FROM record WHERE number = $1";
-    let number: [Parameter<'_>; 1] = [(&record.number, Type::INT8)];
-    tokio::try_join!(biased;
-        rows.delete(transaction),
-        async { Ok(transaction.execute_typed(links, &number).await?) },
-        async { Ok(transaction.execute_typed(records, &number).await?) },
-    )?;
+    rows.delete(transaction);
+    for sql in [links, records] {
+        transaction.later(Late::new(sql, vec![owned(record.number, &Type::INT8)]));
+    }
     transaction.count(scope.owner(), kind, -1);
     let (account, kind) = (scope.owner(), scope.spec.name);
     Ok(Announcement::RecordDeleted { account, kind, id, number: record.number })

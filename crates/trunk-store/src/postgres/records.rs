@@ -31,13 +31,12 @@ pub(super) fn record(row: &Row, kind: &'static str) -> Done<Record> {
     })
 }
 
-/// Finds a record by its id.
+/// Finds a record by its id. The id alone selects it: planning further conditions would cost more than reading it.
 async fn find(client: &Client, kind: i64, scope: Scope, id: Uuid) -> Done<Option<Record>> {
-    let select = format!("SELECT {COLUMNS} FROM record WHERE id = $1 AND account = $2 AND kind = $3");
-    let found = client
-        .query_typed_opt(&select, &[(&id, Type::UUID), (&scope.owner(), Type::INT8), (&kind, Type::INT8)])
-        .await?;
-    found.map(|row| record(&row, scope.spec.name)).transpose()
+    let select = format!("SELECT {COLUMNS}, account, kind FROM record WHERE id = $1");
+    let Some(row) = client.query_typed_opt(&select, &[(&id, Type::UUID)]).await? else { return Ok(None) };
+    let is_in_scope = row.try_get::<_, i64>(5)? == scope.owner() && row.try_get::<_, i64>(6)? == kind;
+    is_in_scope.then(|| record(&row, scope.spec.name)).transpose()
 }
 
 /// Finds the records that exist among these ids, of at most `max_bytes` bytes.
@@ -75,13 +74,19 @@ async fn members(
     client: &Client,
     symbols: &Symbols,
     owners: &[i64],
-    relationship: i64,
+    (relationship, inverse): (i64, bool),
     max: usize,
 ) -> Done<Vec<(i64, String, Uuid)>> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
-    let select = "SELECT g.owner, r.kind, r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (owner, place) \
-                  JOIN link l ON l.owner = g.owner AND l.relationship = $2 JOIN record r ON r.number = l.target \
-                  ORDER BY g.place, l.number LIMIT $3";
+    let select = if inverse {
+        "SELECT g.owner, r.kind, r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (owner, place) \
+         JOIN link l ON l.target = g.owner AND l.relationship = $2 JOIN record r ON r.number = l.owner \
+         ORDER BY g.place, l.owner LIMIT $3"
+    } else {
+        "SELECT g.owner, r.kind, r.id FROM unnest($1::int8[]) WITH ORDINALITY AS g (owner, place) \
+         JOIN link l ON l.owner = g.owner AND l.relationship = $2 JOIN record r ON r.number = l.target \
+         ORDER BY g.place, l.number LIMIT $3"
+    };
     let rows = client
         .query_typed(select, &[(&owners, Type::INT8_ARRAY), (&relationship, Type::INT8), (&max, Type::INT8)])
         .await?;
@@ -236,8 +241,8 @@ impl Records for PostgresStore {
         relationship: &'static str,
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
-        let number = self.node.symbols.member(scope.spec.name, relationship);
-        let arguments = (&self.node.symbols, owners, number, most);
+        let link = self.node.symbols.link(scope.spec.name, relationship);
+        let arguments = (&self.node.symbols, owners, link, most);
         let asker = Asker::Account(scope.account);
         Answer::later(self.node.long_read(
             asker,

@@ -19,7 +19,7 @@ use tokio_postgres::Client;
 use super::failure::{Done, Failure};
 use super::statements::{Kept, Reading, Statements, Writing};
 use super::transaction::{Announcement, Ending, Transaction};
-use super::{Node, change_rows, idempotency, quotas, records};
+use super::{Node, change_rows, idempotency, late, quotas, records};
 use crate::idempotency::KeyUse;
 use crate::{Answer, Asker, StoreError};
 
@@ -169,13 +169,14 @@ impl Node {
         loop {
             let connection = Connection(Some(self.connection(line).await?));
             let Some(client) = &connection.0 else { return Err(closed()) };
-            let statements = async {
+            let begun = async {
                 if let Some(begin) = begin {
                     client.batch_execute(begin).await?;
                 }
-                read.run(client).await
+                Ok(())
             };
-            let outcome = statements.await;
+            // What is read without the transaction is not returned, and changes nothing.
+            let outcome = async { tokio::try_join!(biased; begun, read.run(client)) }.await.map(|_| ());
             let is_usable = match &outcome {
                 Err(failure) if failure.is_broken() => false,
                 _ if begin.is_none() => true,
@@ -253,7 +254,8 @@ impl Node {
         outcome
     }
 
-    async fn run(
+    /// Runs a transaction until it has an outcome that repeating it would not change.
+    pub(super) async fn run(
         &self,
         (line, limit): (Line, Duration),
         used: Option<&KeyUse>,
@@ -293,19 +295,15 @@ impl Node {
     ) -> Done<()> {
         let Some(object) = &connection.0 else { return Err(closed().into()) };
         let client: &Client = object;
-        let transaction = Transaction::new(client, self, is_exact);
+        let transaction = Transaction::new(client, self, limit, is_exact);
         let statements = async {
-            let begin = format!(
-                "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}",
-                limit.as_millis()
-            );
-            client.batch_execute(&begin).await?;
             write.run(&transaction).await?;
             // After the work: it is what fails more often.
             if let Some(used) = used {
                 idempotency::claim(&transaction, used).await?;
             }
-            Ok(())
+            // What is sent with the end must be part of the transaction.
+            transaction.begun().await
         };
         let outcome = tokio::time::timeout(limit + limit / 2, statements).await;
         let (schedules, ending) = (transaction.schedules(), transaction.take_ending());
@@ -328,18 +326,19 @@ impl Node {
         finished
     }
 
-    /// Ends a transaction: counts, announces to the other nodes, commits, and adds what was changed to the feed of this node. The
-    /// statements are sent together with the commit, which does nothing if one of them fails.
+    /// Ends a transaction: runs what waits to be sent, counts, announces to the other nodes, commits, and adds what was changed to
+    /// the feed of this node. The statements are sent together with the commit, which does nothing if one of them fails.
     async fn finish(&self, client: &Client, ending: Ending) -> Done<()> {
-        let Ending { mut announced, counted, guards } = ending;
+        let Ending { late, mut announced, counted, guards } = ending;
         let rows: Vec<i64> = announced.iter().map(|_| self.number()).collect();
-        let shard = i16::try_from((self.number() >> 12) % i64::from(quotas::SHARDS)).unwrap_or_default();
+        let shard = self.shards.next();
         let numbers: Vec<i64> = announced.iter().filter_map(record_number).collect();
         let with_links = self.feed.follows_records();
         // Before the commit, so that no poll adds to the feed what this write adds itself.
         let marks = self.mark(&rows);
         let statements = async {
             tokio::try_join!(biased;
+                late::run_all(client, &late),
                 quotas::add(client, shard, &counted),
                 quotas::check(client, &guards),
                 async {
@@ -353,7 +352,7 @@ impl Node {
             )
         };
         let (links, position) = match tokio::time::timeout(COMMIT_LIMIT, statements).await {
-            Ok(Ok(((), (), links, position, ()))) => (links, position),
+            Ok(Ok(((), (), (), links, position, ()))) => (links, position),
             Ok(Err(failure)) if !failure.is_broken() => return Err(failure),
             _ => {
                 // A look-up must not be answered from what may have changed.

@@ -34,7 +34,7 @@ pub(super) async fn rotate(
     let lock = "INSERT INTO token_rotation (only_row) VALUES (true) \
                 ON CONFLICT (only_row) DO UPDATE SET only_row = excluded.only_row";
     transaction.execute_typed(lock, &[]).await?;
-    let keys = load(transaction).await?;
+    let keys = load(transaction.client().await?).await?;
     let newest = keys.last().map(|newest| newest.created_at);
     if unless_since.is_some_and(|since| newest.is_some_and(|newest| newest > since)) {
         return Ok(keys);
@@ -59,5 +59,5 @@ pub(super) async fn rotate(
         .execute_typed("DELETE FROM token_key WHERE id = ANY ($1)", &[(&over, Type::UUID_ARRAY)])
         .await?;
     transaction.announce(Announcement::TokenKeys);
-    load(transaction).await
+    load(transaction.client().await?).await
 }

@@ -1,14 +1,18 @@
 //! A transaction of a write, and what it collects for its end: what every node learns, and the numbers of records.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio_postgres::Client;
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 use super::Node;
+use super::failure::Done;
+use super::late::{self, Late};
+use super::parameter::Parameter;
 use crate::{DocumentKind, Record};
 
 /// The ids of the members of each relationship of a record.
@@ -38,9 +42,15 @@ pub(super) enum Announcement {
     Reset { account: Option<i64>, accounts: bool },
 }
 
-/// A transaction that has begun. Its statements are those of a client.
+/// A transaction, which begins with its first statement.
+///
+/// A statement is sent when `BEGIN` has succeeded: without it, it would be a transaction of its own. Only those that are
+/// [harmless](Self::harmless) then are sent behind a `BEGIN` that has no answer yet.
 pub(super) struct Transaction<'a> {
     client: &'a Client,
+    begin: String,
+    begun: OnceCell<()>,
+    late: Mutex<Vec<Late>>,
     /// The node that runs it.
     pub(super) node: &'a Node,
     /// Whether numbers of records are counted exactly, because one is near a quota.
@@ -50,8 +60,9 @@ pub(super) struct Transaction<'a> {
 }
 
 /// What is done when the transaction ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Ending {
+    pub(super) late: Vec<Late>,
     pub(super) announced: Vec<Announcement>,
     /// By how much the number of records changed, by account and type; zero if records only changed.
     pub(super) counted: BTreeMap<(i64, i64), i64>,
@@ -60,8 +71,65 @@ pub(super) struct Ending {
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(client: &'a Client, node: &'a Node, is_exact: bool) -> Self {
-        Self { client, node, is_exact, ending: Mutex::default(), schedules: AtomicBool::new(false) }
+    /// A transaction whose statements, and the time between two of them, are limited by the server.
+    pub(super) fn new(client: &'a Client, node: &'a Node, limit: Duration, is_exact: bool) -> Self {
+        let begin = format!(
+            "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}",
+            limit.as_millis()
+        );
+        let (begun, late, ending) = (OnceCell::new(), Mutex::default(), Mutex::default());
+        Self { client, begin, begun, late, node, is_exact, ending, schedules: AtomicBool::new(false) }
+    }
+
+    /// Begins the transaction, unless it has begun.
+    pub(super) async fn begun(&self) -> Done<()> {
+        self.begun.get_or_try_init(|| self.client.batch_execute(&self.begin)).await?;
+        Ok(())
+    }
+
+    /// The client, for statements that are given one. The transaction has begun.
+    pub(super) async fn client(&self) -> Done<&'a Client> {
+        self.run(async { Ok(()) }).await?;
+        Ok(self.client)
+    }
+
+    /// Statements that do no harm as transactions of their own, because they change nothing, or nothing that means anything.
+    pub(super) fn harmless(&self) -> Harmless<'_, 'a> {
+        Harmless(self)
+    }
+
+    /// Adds a statement for whose outcome nothing waits.
+    pub(super) fn later(&self, statement: Late) {
+        self.waiting().push(statement);
+    }
+
+    pub(super) async fn query_typed(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<Vec<Row>> {
+        self.run(self.client.query_typed(sql, parameters)).await
+    }
+
+    pub(super) async fn query_typed_one(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<Row> {
+        self.run(self.client.query_typed_one(sql, parameters)).await
+    }
+
+    pub(super) async fn query_typed_opt(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<Option<Row>> {
+        self.run(self.client.query_typed_opt(sql, parameters)).await
+    }
+
+    pub(super) async fn execute_typed(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<u64> {
+        self.run(self.client.execute_typed(sql, parameters)).await
+    }
+
+    /// Runs a statement behind those that wait to be sent.
+    async fn run<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Done<T> {
+        self.begun().await?;
+        let late = std::mem::take(&mut *self.waiting());
+        let ((), done) =
+            tokio::try_join!(biased; late::run_all(self.client, &late), async { Ok(statement.await?) })?;
+        Ok(done)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Late>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds to what every node learns when the transaction is committed.
@@ -96,7 +164,8 @@ impl<'a> Transaction<'a> {
 
     /// Takes what was collected for the end.
     pub(super) fn take_ending(&self) -> Ending {
-        std::mem::take(&mut *self.ending())
+        let late = std::mem::take(&mut *self.waiting());
+        Ending { late, ..std::mem::take(&mut *self.ending()) }
     }
 
     fn ending(&self) -> MutexGuard<'_, Ending> {
@@ -104,10 +173,28 @@ impl<'a> Transaction<'a> {
     }
 }
 
-impl Deref for Transaction<'_> {
-    type Target = Client;
+/// Statements that may be sent before it is known that the transaction has begun. If it has not, that is the error.
+pub(super) struct Harmless<'t, 'a>(&'t Transaction<'a>);
 
-    fn deref(&self) -> &Client {
-        self.client
+impl Harmless<'_, '_> {
+    pub(super) async fn query_typed(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<Vec<Row>> {
+        self.run(self.0.client.query_typed(sql, parameters)).await
+    }
+
+    pub(super) async fn query_typed_opt(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<Option<Row>> {
+        self.run(self.0.client.query_typed_opt(sql, parameters)).await
+    }
+
+    pub(super) async fn execute_typed(&self, sql: &str, parameters: &[Parameter<'_>]) -> Done<u64> {
+        self.run(self.0.client.execute_typed(sql, parameters)).await
+    }
+
+    async fn run<T>(&self, statement: impl Future<Output = Result<T, Error>>) -> Done<T> {
+        if !self.0.waiting().is_empty() {
+            // They are sent before it, and need the transaction.
+            return self.0.run(statement).await;
+        }
+        let ((), done) = tokio::try_join!(biased; self.0.begun(), async { Ok(statement.await?) })?;
+        Ok(done)
     }
 }

@@ -10,25 +10,28 @@ use super::run::WRITE_LIMIT;
 use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
-use crate::{Answer, Change, Record, Writes};
+use crate::{Answer, Change, KeyUse, Record, Writes};
 
 /// Maximum number of records that are inserted together.
 const MAX_TOGETHER: usize = 1_000;
 /// What each change adds to the time limit of a commit: nearly all have one to three changes, and an import has thousands.
-const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
+pub(super) const TIME_PER_CHANGE: Duration = Duration::from_millis(2);
 /// The longest time of a statement of a reset, which deletes all records of an account.
 const RESET_LIMIT: Duration = Duration::from_mins(1);
 
 /// Applies all changes. Returns the inserted and replaced records. It stops at the first one that fails.
-async fn apply(transaction: &Transaction<'_>, changes: &[(Change, Content)]) -> Done<Vec<Record>> {
+pub(super) async fn apply(
+    transaction: &Transaction<'_>,
+    changes: &[&(Change, Content)],
+) -> Done<Vec<Record>> {
     let (mut made, mut deleted, mut sums) = (Vec::new(), Vec::new(), Differences::default());
     let mut rest = changes;
     while let Some(((change, content), after)) = rest.split_first() {
-        let is_insert = |(change, _): &&(Change, Content)| matches!(change, Change::Insert { .. });
+        let is_insert = |(change, _): &&&(Change, Content)| matches!(change, Change::Insert { .. });
         let inserts = rest.iter().take(MAX_TOGETHER).take_while(is_insert).count();
         if inserts > 0 {
             let (these, after) = rest.split_at(inserts);
-            let new: Vec<New<'_>> = these.iter().filter_map(new).collect();
+            let new: Vec<New<'_>> = these.iter().copied().filter_map(new).collect();
             made.extend(write::insert_all(transaction, &new, &mut sums).await?);
             rest = after;
             continue;
@@ -98,9 +101,9 @@ async fn apply_one(
             write::check_unlinked(transaction, *owners, relationship, *target).await?;
         }
         Change::Delete { scope, id } => deleted.push(write::delete(transaction, *scope, *id, sums).await?),
-        Change::Answered(call) => calls::answered(transaction, call).await?,
+        Change::Answered(call) => calls::answered(transaction, call),
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,
-        Change::Step(at) => calls::step(transaction, *at).await?,
+        Change::Step(at) => calls::step(transaction, *at),
         Change::Call(call) => calls::ended(transaction, call).await?,
         Change::HangUp(call) => transaction.announce(Announcement::HangUp { call: *call }),
         Change::Put { revision, document } => documents::put(transaction, *revision, document).await?,
@@ -141,8 +144,19 @@ impl Writes for PostgresStore {
             Ok(changes) => changes,
             Err(error) => return Answer::ready(Err(error)),
         };
+        if let [(Change::Insert { scope, .. }, _)] = changes.as_slice()
+            && KeyUse::current().is_none()
+        {
+            let account = scope.owner();
+            return changes
+                .into_iter()
+                .next()
+                .map_or_else(|| Answer::ready(Ok(Vec::new())), |insert| self.node.insert(account, insert));
+        }
         let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(changes.len()).unwrap_or(u32::MAX);
-        self.node.write_within(limit, changes, |transaction, changes| Box::pin(apply(transaction, changes)))
+        self.node.write_within(limit, changes, |transaction, changes| {
+            Box::pin(async move { apply(transaction, &changes.iter().collect::<Vec<_>>()).await })
+        })
     }
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {

@@ -77,14 +77,15 @@ impl Lists<'_> {
         relationship: &'static str,
         max: usize,
     ) -> Result<Vec<(i64, String, Uuid)>, StoreError> {
-        let relationship = self.symbols.member(scope.spec.name, relationship);
-        let mut select = self
-            .connection
-            .prepare_cached(
-                "SELECT s.name, r.id FROM link l JOIN record r ON r.number = l.target \
-                 JOIN symbol s ON s.number = r.kind WHERE l.owner = ?1 AND l.relationship = ?2 ORDER BY l.number",
-            )
-            .map_err(failed)?;
+        let (relationship, inverse) = self.symbols.link(scope.spec.name, relationship);
+        let text = if inverse {
+            "SELECT s.name, r.id FROM link l JOIN record r ON r.number = l.owner \
+             JOIN symbol s ON s.number = r.kind WHERE l.target = ?1 AND l.relationship = ?2 ORDER BY l.owner"
+        } else {
+            "SELECT s.name, r.id FROM link l JOIN record r ON r.number = l.target \
+             JOIN symbol s ON s.number = r.kind WHERE l.owner = ?1 AND l.relationship = ?2 ORDER BY l.number"
+        };
+        let mut select = self.connection.prepare_cached(text).map_err(failed)?;
         let mut members = Vec::new();
         for owner in owners {
             let rows = select

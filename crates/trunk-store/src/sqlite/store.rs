@@ -9,6 +9,7 @@ mod engine;
 mod events;
 mod idempotency_keys;
 mod nodes;
+mod rate_shares;
 mod records;
 mod token_keys;
 mod writes;

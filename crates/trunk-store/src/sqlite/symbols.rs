@@ -90,4 +90,14 @@ impl Symbols {
     pub(super) fn member(&self, kind: &'static str, name: &'static str) -> i64 {
         self.members.get(&(kind, name)).copied().unwrap_or(UNKNOWN)
     }
+
+    /// Returns the number of the relationship whose links a relationship of a type has, and whether it has them from the
+    /// other side.
+    pub(super) fn link(&self, kind: &'static str, relationship: &'static str) -> (i64, bool) {
+        let steps = didww_types::follow(self.registry(), kind, relationship).unwrap_or_default();
+        match steps.first().filter(|step| step.inverse) {
+            Some(step) => (self.member(step.owner.name, step.relationship.name), true),
+            None => (self.member(kind, relationship), false),
+        }
+    }
 }

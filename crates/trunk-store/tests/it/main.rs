@@ -13,6 +13,8 @@ mod paths;
 mod postgres_faults;
 #[cfg(feature = "postgres")]
 mod postgres_opening;
+#[cfg(feature = "postgres")]
+mod postgres_transactions;
 mod searches;
 mod statements;
 mod store_contract;

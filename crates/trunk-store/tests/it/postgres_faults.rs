@@ -209,7 +209,7 @@ async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quota_is_exact_however_many_nodes_create_records() {
-    const QUOTA: u64 = 90;
+    const QUOTA: u64 = 600;
     let database = server().migrated().await;
     let node = async |number| {
         let mut options = PostgresOptions::new(database.parameters());
@@ -223,10 +223,10 @@ async fn a_quota_is_exact_however_many_nodes_create_records() {
         let made = insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})));
         nodes[usize::from(n.is_multiple_of(2))].commit(vec![made])
     };
-    let outcomes = futures_util::future::join_all((0..140).map(write)).await;
+    let outcomes = futures_util::future::join_all((0..700).map(write)).await;
     let refused = StoreError::Quota { kind: "voice_out_trunks", most: QUOTA };
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 90);
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref() == Err(&refused)).count(), 50);
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 600);
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref() == Err(&refused)).count(), 100);
     assert_eq!(nodes[0].list(everything(trunks(1))).await.unwrap().total, QUOTA);
 }
 

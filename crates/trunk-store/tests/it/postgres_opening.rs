@@ -10,11 +10,14 @@ use trunk_store::{
 };
 
 use crate::support::postgres::{Database, Server, server};
-use crate::support::records::{commit, did, dids, everything, id, insert, trunk, trunks};
+use crate::support::records::{commit, did, dids, everything, found, id, insert, trunk, trunks};
 use crate::support::within;
 
 /// Number of DIDs: more than one batch of indexing.
 const DIDS: u32 = 2_500;
+
+/// The version of the schema.
+const SCHEMA: i64 = 2;
 
 async fn open(database: &Database) -> Result<PostgresStore, PostgresOpenError> {
     PostgresStore::open(PostgresOptions::new(database.parameters())).await
@@ -34,7 +37,7 @@ async fn an_empty_database_that_many_nodes_open_at_once_is_migrated_by_one_of_th
         assert_eq!(node.list(everything(trunks(1))).await.unwrap().total, 1);
     }
     let versions = database.execute("SELECT count(*), min(version), count(migrator) FROM schema_version");
-    assert_eq!(versions, "1|1|0");
+    assert_eq!(versions, format!("1|{SCHEMA}|0"));
 }
 
 #[tokio::test]
@@ -42,10 +45,29 @@ async fn a_newer_schema_is_refused_with_both_numbers() {
     let database = server().migrated().await;
     database.execute("UPDATE schema_version SET version = 99");
     let error = open(&database).await.unwrap_err();
-    assert!(matches!(error, PostgresOpenError::Newer { schema: 99, known: 1 }), "{error}");
+    assert!(matches!(error, PostgresOpenError::Newer { schema: 99, known: SCHEMA }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("schema 99") && text.contains("up to 1"), "{text}");
+    assert!(text.contains("schema 99") && text.contains(&format!("up to {SCHEMA}")), "{text}");
     assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), "99|", "nothing is changed");
+}
+
+/// What version 2 added to the tables of version 1.
+const WITHOUT_VERSION_2: &str =
+    "DROP TABLE rate_share, rate_share_turn; UPDATE schema_version SET version = 1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_the_version_before_is_brought_up_to_date_beside_a_node_that_runs() {
+    let database = server().migrated().await;
+    let runs = open(&database).await.unwrap();
+    let made = commit(&runs, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    database.execute(WITHOUT_VERSION_2);
+    let new = within("opening", open(&database)).await.unwrap();
+    assert_eq!(found(&new, trunks(1), id(1)).await, made);
+    assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), format!("{SCHEMA}|"));
+    assert_eq!(database.execute("SELECT count(*) FROM rate_share"), "0");
+    commit(&runs, vec![insert(trunks(1), id(2), trunk("b", &json!({})))]).await;
+    commit(&new, vec![insert(trunks(1), id(3), trunk("c", &json!({})))]).await;
+    assert_eq!(runs.list(everything(trunks(1))).await.unwrap().total, 3);
 }
 
 #[tokio::test]

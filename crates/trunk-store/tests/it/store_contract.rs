@@ -16,7 +16,9 @@ mod lists;
 mod nodes;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rate_shares;
 mod records;
+mod related;
 
 use didww_types::FilterTest;
 use trunk_store::{Condition, IndexValue, Record, SqliteStore, Store};
@@ -88,6 +90,13 @@ macro_rules! part {
         a_list_can_be_what_a_record_is_linked_to
         a_page_matches_its_total_during_concurrent_writes
     } };
+    ($factory:ident related) => { part! { @ $factory related:
+        filters_follow_relationships_backwards_and_see_what_related_records_state
+        texts_are_found_in_lower_case_and_one_behind_the_other
+        lists_are_sorted_by_related_records_with_those_without_one_last
+        members_of_the_other_side_are_members
+        a_total_is_that_of_the_decimals_as_they_are_stored
+    } };
     ($factory:ident batches) => { part! { @ $factory batches:
         a_batch_that_fails_anywhere_leaves_nothing
         one_failing_write_does_not_affect_concurrent_writes
@@ -136,6 +145,9 @@ macro_rules! part {
     } };
     ($factory:ident channels) => { part! { @ $factory channels:
         one_node_holds_as_many_channels_as_the_limit_and_its_calls_have
+    } };
+    ($factory:ident rate_shares) => { part! { @ $factory rate_shares:
+        one_node_holds_what_it_would_take_up_to_the_limit
     } };
     ($factory:ident callback_secrets) => { part! { @ $factory callback_secrets:
         an_account_has_at_most_one_enabled_secret
@@ -195,6 +207,7 @@ macro_rules! engine {
         mod $engine {
             part! { $factory records }
             part! { $factory lists }
+            part! { $factory related }
             part! { $factory batches }
             part! { $factory accounts }
             part! { $factory documents }
@@ -202,6 +215,7 @@ macro_rules! engine {
             part! { $factory callback_secrets }
             part! { $factory calls }
             part! { $factory channels }
+            part! { $factory rate_shares }
             part! { $factory jobs }
             part! { $factory nodes }
             part! { $factory idempotency }
@@ -246,10 +260,12 @@ engine!(postgresql, Postgres);
 mod pgbouncer {
     part! { PgBouncer records }
     part! { PgBouncer lists }
+    part! { PgBouncer related }
     part! { PgBouncer batches }
     part! { PgBouncer accounts }
     part! { PgBouncer events }
     part! { PgBouncer jobs }
+    part! { PgBouncer rate_shares }
     part! { PgBouncer idempotency }
     part! { PgBouncer feed }
 }

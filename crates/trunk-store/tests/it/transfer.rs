@@ -474,6 +474,8 @@ mod postgresql {
             "outbox",
             "outbox_lane",
             "outbox_queue",
+            "rate_share",
+            "rate_share_turn",
             "record_count",
             "schema_version",
             "shared_secret",

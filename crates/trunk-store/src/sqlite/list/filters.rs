@@ -73,10 +73,12 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
     let spec = query.scope.spec;
     let driving = if query.linked_from.is_some() { None } else { driving_condition(query) };
     if let Some((kind, owner, relationship)) = query.linked_from {
-        let (owner, relationship) = (sql.parameter(owner), sql.parameter(symbols.member(kind, relationship)));
-        "link l CROSS JOIN record r ON r.number = l.target".clone_into(&mut sql.from);
+        let (relationship, inverse) = symbols.link(kind, relationship);
+        let (owner, relationship) = (sql.parameter(owner), sql.parameter(relationship));
+        let (known, wanted) = if inverse { ("target", "owner") } else { ("owner", "target") };
+        sql.from = format!("link l CROSS JOIN record r ON r.number = l.{wanted}");
         sql.number = "r.number";
-        sql.conditions.push(format!("l.owner = {owner} AND l.relationship = {relationship}"));
+        sql.conditions.push(format!("l.{known} = {owner} AND l.relationship = {relationship}"));
         let kind = sql.parameter(symbols.kind(spec.name));
         sql.conditions.push(format!("r.kind = {kind}"));
     } else if let Some(condition) = driving.and_then(|index| query.conditions.get(index)) {
@@ -86,7 +88,10 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         let needs_record = |(index, condition): (usize, &Condition)| {
             let by_number = matches!(
                 condition.test,
-                FilterTest::Equals(_) | FilterTest::Linked(_) | FilterTest::Related(_)
+                FilterTest::Equals(_)
+                    | FilterTest::Linked(_)
+                    | FilterTest::Related(_)
+                    | FilterTest::RelatedMeta(..)
             );
             Some(index) != driving && !by_number
         };
@@ -165,7 +170,11 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             &format!("(r.attributes ->> '{greater}' > r.attributes ->> '{less}')"),
             &condition.values,
         ),
-        FilterTest::Contains(name) => contains(sql, &format!("r.attributes ->> '{name}'"), &condition.values),
+        FilterTest::Contains(name) => {
+            let texts: Vec<String> =
+                name.split('+').map(|name| format!("(r.attributes ->> '{name}')")).collect();
+            contains(sql, &texts.join(" || "), &condition.values)
+        }
         FilterTest::Meta(name) => sql.one_of(&format!("coalesce(r.meta ->> '{name}', 0)"), &condition.values),
         FilterTest::MetaAtLeast(name) => {
             let column = format!("coalesce(r.meta ->> '{name}', 0)");
@@ -188,15 +197,24 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             };
             let Some(target) = steps.last().map(|step| step.target) else { return "0".to_owned() };
             let account = sql.parameter(Scope { spec: target, ..query.scope }.owner());
-            let field = sql.parameter(symbols.member(target.name, attribute.name));
+            let field = sql.parameter(symbols.member(target.name, attribute));
             let test = sql.one_of("f.value", &condition.values);
             let ends = Ends {
-                from: &format!("{} f", table(target, attribute.name)),
+                from: &format!("{} f", table(target, attribute)),
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
             let with_value = lead_to(sql, symbols, &steps, &ends);
             or_unrelated(sql, symbols, &steps, &condition.values, with_value)
+        }
+        FilterTest::RelatedMeta(path, name) => {
+            let Some(steps) = follow(symbols.registry(), spec.name, path) else {
+                return sql.one_of("0", &condition.values);
+            };
+            let conditions = format!("coalesce(f.meta ->> '{name}', 0) <> 0");
+            let ends = Ends { from: "record f", number: "f.number", conditions };
+            let to_any = lead_to(sql, symbols, &steps, &ends);
+            sql.one_of(&format!("({to_any})"), &condition.values)
         }
         // A test that this engine does not know must not match all records.
         _ => "0".to_owned(),
@@ -215,10 +233,16 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step]) -> String {
     for (index, step) in (1..).zip(steps) {
         let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
         from.push(format!("link k{index}"));
-        conditions.push(format!("k{index}.owner = {owner} AND k{index}.relationship = {relationship}"));
-        owner = format!("k{index}.target");
+        let (known, wanted) = sides(step);
+        conditions.push(format!("k{index}.{known} = {owner} AND k{index}.relationship = {relationship}"));
+        owner = format!("k{index}.{wanted}");
     }
     format!("SELECT 1 FROM {} WHERE {}", from.join(" CROSS JOIN "), conditions.join(" AND "))
+}
+
+/// The columns of a link with the record that a step leaves, and with the one that it reaches.
+pub(super) fn sides(step: &Step) -> (&'static str, &'static str) {
+    if step.inverse { ("target", "owner") } else { ("owner", "target") }
 }
 
 /// The records at the end of a path, as a part of a statement.
@@ -238,7 +262,8 @@ fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>) ->
     let links = linked(sql, symbols, steps);
     let Ends { from, number, conditions } = ends;
     let (links, end) = (links.replacen(" WHERE ", &format!(" CROSS JOIN {from} WHERE "), 1), steps.len());
-    format!("EXISTS ({links} AND {number} = k{end}.target AND {conditions})")
+    let reached = steps.last().map_or("target", |step| sides(step).1);
+    format!("EXISTS ({links} AND {number} = k{end}.{reached} AND {conditions})")
 }
 
 /// Tests whether a record is among those from which a path leads to one of these ends. The ends are found by their index,
@@ -248,9 +273,10 @@ fn owners(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>) -> 
     let mut reached = ends.number.to_owned();
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
-        let link = format!("k{index}.target = {reached} AND k{index}.relationship = {relationship}");
+        let (left, right) = sides(step);
+        let link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
         let _infallible = write!(from, " CROSS JOIN link k{index} ON {link}");
-        reached = format!("k{index}.owner");
+        reached = format!("k{index}.{left}");
     }
     format!("{} IN (SELECT {reached} FROM {from} WHERE {})", sql.number, ends.conditions)
 }

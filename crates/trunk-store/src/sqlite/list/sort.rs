@@ -1,9 +1,13 @@
 //! Sorts the records of a list.
 
+use std::fmt::Write as _;
+
+use didww_types::related_attribute;
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Row, params};
 
 use super::Lists;
+use super::filters::sides;
 use crate::list_plan::table;
 use crate::sqlite::error::failed;
 use crate::{IndexValue, ListQuery, Order, Scope, StoreError};
@@ -51,11 +55,24 @@ impl Lists<'_> {
     /// Returns the numbers of all records of an account in the order of a query without conditions. An index has the order
     /// of the last criterion.
     pub(super) fn sorted_all(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
-        let mut numbers = self.numbers_from_index(query.scope, query.order.last(), false, u64::MAX, 0)?;
+        let last = query.order.last();
+        let indexed = last.filter(|last| !last.is_related());
+        let mut numbers = self.numbers_from_index(query.scope, indexed, false, u64::MAX, 0)?;
+        if last.is_some_and(|last| last.is_related() && last.descending) {
+            numbers.reverse();
+        }
         // There is no index on the time of creation, only the order of creation, which differs if the clock was set back.
-        let is_sorted = !matches!(query.order.as_slice(), [_, .., last] if last.attribute == "created_at");
+        let is_sorted = match query.order.as_slice() {
+            [_, .., last] if last.attribute == "created_at" => false,
+            _ => last.is_none_or(|last| !last.is_related()),
+        };
         for criterion in query.order.iter().rev().skip(usize::from(is_sorted)) {
-            sort(&mut numbers, criterion, &self.ranks_in_account(query.scope, criterion)?);
+            let ranks = if criterion.is_related() {
+                self.ranks_of_related(query.scope, criterion, &numbers)?
+            } else {
+                self.ranks_in_account(query.scope, criterion)?
+            };
+            sort(&mut numbers, criterion, &ranks);
         }
         Ok(numbers)
     }
@@ -78,7 +95,9 @@ impl Lists<'_> {
         // An index has the values of all records. For few records it is faster to read the values from the records.
         let few = numbers.len() as u64 <= all / 16 + 500;
         for criterion in query.order.iter().rev() {
-            let ranks = if few {
+            let ranks = if criterion.is_related() {
+                self.ranks_of_related(query.scope, criterion, &numbers)?
+            } else if few {
                 self.ranks_of(criterion, &numbers)?
             } else {
                 self.ranks_in_account(query.scope, criterion)?
@@ -98,6 +117,37 @@ impl Lists<'_> {
         let mut select = self.connection.prepare_cached(text).map_err(failed)?;
         let mut value = |number: &i64| {
             let value = select.query_row(params![number, criterion.attribute], value).map_err(failed)?;
+            Ok((value, *number))
+        };
+        Ok(Ranks::of(numbers.iter().map(&mut value).collect::<Result<_, StoreError>>()?))
+    }
+
+    /// Ranks some records by an attribute of the record to which to-one relationships lead. Without one they come last.
+    fn ranks_of_related(
+        &self,
+        scope: Scope,
+        criterion: &Order,
+        numbers: &[i64],
+    ) -> Result<Ranks, StoreError> {
+        let path = related_attribute(self.symbols.registry(), scope.spec.name, criterion.attribute);
+        let Some((steps, attribute)) = path else { return Ok(Ranks(Vec::new())) };
+        let (mut from, mut conditions, mut reached) = (String::new(), String::new(), "?1".to_owned());
+        for (index, step) in (1..).zip(&steps) {
+            let (left, right) = sides(step);
+            let relationship = self.symbols.member(step.owner.name, step.relationship.name);
+            let _infallible = write!(from, "link k{index} CROSS JOIN ");
+            let _infallible = write!(
+                conditions,
+                "k{index}.{left} = {reached} AND k{index}.relationship = {relationship} AND "
+            );
+            reached = format!("k{index}.{right}");
+        }
+        let text = format!(
+            "SELECT (SELECT t.attributes ->> ?2 FROM {from} record t WHERE {conditions} t.number = {reached} LIMIT 1)"
+        );
+        let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
+        let mut value = |number: &i64| {
+            let value = select.query_row(params![number, attribute], value).map_err(failed)?;
             Ok((value, *number))
         };
         Ok(Ranks::of(numbers.iter().map(&mut value).collect::<Result<_, StoreError>>()?))

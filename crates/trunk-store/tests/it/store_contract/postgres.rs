@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trunk_store::{PostgresOptions, PostgresStore};
 
-use super::{Factory, channels, feed, nodes};
+use super::{Factory, channels, feed, nodes, rate_shares};
 use crate::support::postgres::{Database, Pooler, server};
 use crate::support::within;
 
@@ -75,6 +75,33 @@ async fn nodes_that_ask_for_channels_at_once_receive_the_limit_and_no_more() {
     let database = server().migrated().await;
     let (one, other, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
     channels::nodes_that_ask_at_once_receive_the_limit_and_no_more([&one, &other, &third]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_parts_of_a_rate_limit_are_divided_among_the_nodes() {
+    let database = server().migrated().await;
+    rate_shares::nodes_divide_a_limit(&database.node(0).await, &database.node(1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_share_of_a_rate_limit_that_is_over_is_free_and_forgotten() {
+    let database = server().migrated().await;
+    let (ends, goes_on) = (database.node(0).await, database.node(1).await);
+    let end_all = || {
+        let now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let lasting = database
+            .execute(&format!("SELECT count(*) FROM rate_share WHERE until BETWEEN {now} AND {now} + 3000"));
+        assert_eq!(lasting, "2", "each lasts for its lease and the second of its requests");
+        database.execute("UPDATE rate_share SET until = 0");
+    };
+    rate_shares::a_share_that_is_over_is_free_and_forgotten(&ends, &goes_on, end_all).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nodes_that_ask_for_shares_at_once_hold_each_limit_and_no_more() {
+    let database = server().migrated().await;
+    let (one, other, third) = (database.node(0).await, database.node(1).await, database.node(2).await);
+    rate_shares::nodes_that_ask_at_once_hold_each_limit_and_no_more([&one, &other, &third]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,7 +67,7 @@ async fn accounts(store: &impl Store) {
 }
 
 async fn records(store: &impl Store) {
-    let global = REGISTRY.iter().find(|spec| spec.global).unwrap();
+    let global = REGISTRY.iter().find(|spec| spec.name == "countries").unwrap();
     let global = Scope { account: NO_ACCOUNT, spec: global };
     commit(store, vec![insert(global, id(9), attributes(global.spec, &json!({ "name": "Lithuania" })))])
         .await;

@@ -1,4 +1,4 @@
-//! A PostgreSQL server in a folder of its own. The tests of the whole service include this file too.
+//! A PostgreSQL server in a folder of its own. The tests of the whole service and the benchmarks include this file too.
 
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};

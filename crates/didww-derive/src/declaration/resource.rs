@@ -1,0 +1,107 @@
+//! Parses the options of `#[resource(...)]` of which nothing but a part of the `ResourceSpec` is generated.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::{LitInt, LitStr, Path, Result, Token, parenthesized};
+
+use super::Declaration;
+use super::options::{texts, version};
+
+impl Declaration {
+    /// Reads an option and adds the call that completes the `ResourceSpec`.
+    pub(super) fn read_completion(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let call = if meta.path.is_ident("until") {
+            let last = version(&meta.value()?.parse()?)?;
+            quote!(.until(#last))
+        } else if meta.path.is_ident("formerly") {
+            former_name(meta)?
+        } else if meta.path.is_ident("singleton") {
+            let path: LitStr = meta.value()?.parse()?;
+            self.is_singleton = true;
+            quote!(.singleton(#path))
+        } else if meta.path.is_ident("fixed") {
+            let records: Path = meta.value()?.parse()?;
+            quote!(.fixed(#records))
+        } else if meta.path.is_ident("page_size") {
+            let size: LitInt = meta.value()?.parse()?;
+            quote!(.page_size(#size))
+        } else if meta.path.is_ident("unpaged") {
+            quote!(.unpaged())
+        } else if meta.path.is_ident("unrouted") {
+            quote!(.unrouted())
+        } else if meta.path.is_ident("sorts") {
+            self.sorts(meta)?
+        } else if meta.path.is_ident("hidden") {
+            self.hidden = texts(meta)?;
+            return Ok(());
+        } else {
+            return Err(meta.error(
+                "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
+                 global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, \
+                 unique_everywhere",
+            ));
+        };
+        self.completions.push(call);
+        Ok(())
+    }
+
+    /// `sorts("a.b", "c.d"(by = "e", until = "..."))`.
+    fn sorts(&mut self, meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
+        let content;
+        parenthesized!(content in meta.input);
+        let mut sorts = Vec::new();
+        while !content.is_empty() {
+            let name: LitStr = content.parse()?;
+            let mut sort = quote!(::didww_types::SortSpec::of(#name));
+            if content.peek(syn::token::Paren) {
+                let options;
+                parenthesized!(options in content);
+                while !options.is_empty() {
+                    let option: syn::Ident = options.parse()?;
+                    options.parse::<Token![=]>()?;
+                    let value: LitStr = options.parse()?;
+                    if option == "by" {
+                        sort.extend(quote!(.by(#value)));
+                    } else if option == "until" {
+                        let last = version(&value)?;
+                        sort.extend(quote!(.until(#last)));
+                    } else {
+                        return Err(syn::Error::new(option.span(), "unknown option; known: by, until"));
+                    }
+                    if !options.is_empty() {
+                        options.parse::<Token![,]>()?;
+                    }
+                }
+            }
+            self.sorts.push(name.value());
+            sorts.push(sort);
+            if !content.is_empty() {
+                content.parse::<Token![,]>()?;
+            }
+        }
+        Ok(quote!(.sorts({
+            const SORTS: &[::didww_types::SortSpec] = &[#(#sorts),*];
+            SORTS
+        })))
+    }
+}
+
+/// `formerly(name = "...", until = "...")`.
+fn former_name(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
+    let (mut name, mut until) = (None, None);
+    meta.parse_nested_meta(|option| {
+        if option.path.is_ident("name") {
+            name = Some(option.value()?.parse::<LitStr>()?);
+        } else if option.path.is_ident("until") {
+            until = Some(version(&option.value()?.parse()?)?);
+        } else {
+            return Err(option.error("unknown option; known: name, until"));
+        }
+        Ok(())
+    })?;
+    let both = name.zip(until);
+    let (name, until) =
+        both.ok_or_else(|| meta.error("expected `formerly(name = \"...\", until = \"...\")`"))?;
+    Ok(quote!(.formerly(#name, #until)))
+}

@@ -1,0 +1,25 @@
+//! The money of an account: `balances`, at the path `balance`.
+
+use crate::values::BalanceAmount;
+use crate::{Extra, Id, Resource};
+
+/// What an account can spend.
+#[derive(Debug, Clone, PartialEq, Resource)]
+#[resource(name = "balances", since = "2017-09-18", verbs(get), singleton = "balance")]
+#[non_exhaustive]
+pub struct Balance {
+    /// The balance's id, a UUID that the service chose.
+    pub id: Id<Balance>,
+    /// The prepaid amount, in US dollars.
+    #[attr(default = "0.00")]
+    pub balance: BalanceAmount,
+    /// The amount that can be spent beyond it, in US dollars.
+    #[attr(default = "0.00")]
+    pub credit: BalanceAmount,
+    /// The sum of both.
+    #[attr(default = "0.00", total("balance", "credit"))]
+    pub total_balance: BalanceAmount,
+    /// Attributes that this crate does not declare.
+    #[extra]
+    pub extra: Extra,
+}

@@ -1,0 +1,205 @@
+//! Rate limits that the nodes of a database share.
+//!
+//! Requests are counted and decided in memory. Of each limit a node may use a slice, a sixteenth or one request, without asking.
+//! One whose requests exceed that takes a share of the limit from the store, which the nodes hold together no more of than the
+//! whole. A counter is held to the share of its node as to a limit of its own, so all nodes admit the limit, in any second, and at
+//! most a slice for each node that has no share.
+//!
+//! A request that exceeds the share of its node waits for an answer of the store, and this node then holds more; so does the next
+//! one, and each time as much again. Twice a second a node asks for its shares again, and returns what its requests do not use
+//! any more: at once, because only what still counts is kept. What another node misses, it does not take. So no allowance is
+//! idle for longer than a second while another node refuses requests.
+//!
+//! Without the store, a node uses the shares that it holds for two seconds more, then slices; once all shares are over it uses
+//! the limit divided by the number of nodes that lived before. When the store is back, the first nodes to ask can hold the whole
+//! limit while others still use theirs, for a second.
+//!
+//! A database in a file has one node: there, requests are counted against the whole limit, and nothing else happens.
+//!
+//! Bounds: 10,000 shares, 256 in one transaction, one transaction at a time; as many requests wait as there are parts of their
+//! limit, each for at most a second and eight answers.
+
+mod recent;
+mod shares;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use service_base::clock::{Clock, Stopwatch};
+use service_base::limiter::Divide;
+use service_core::Core;
+use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use trunk_store::{Job, RateShares, RateSubject};
+
+use shares::{PAUSE_AFTER_FAILURE, RENEWAL, Refused, Shares};
+
+/// The longest time that a request waits for answers of the store.
+const MAX_WAIT: Duration = Duration::from_secs(1);
+/// The most answers that a request waits for. Five double a slice up to the whole limit.
+const MAX_ANSWERS: usize = 8;
+/// The longest time of one transaction.
+const ASK_LIMIT: Duration = Duration::from_secs(2);
+
+/// The name of the job that deletes shares of nodes that ended. It is stored.
+const FORGET_SHARES: &str = "http.forget_rate_shares";
+const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+const MAX_SHARES_PER_DELETION: u64 = 500;
+/// Maximum number of deletions of a run of the job. If shares are left, it is due again at once.
+const MAX_DELETIONS_PER_RUN: usize = 100;
+
+/// A rate limiter for keys, accounts and customers.
+#[derive(Debug)]
+pub struct SharedLimiter<C: Divide> {
+    inner: Arc<Inner<C>>,
+    /// The task that asks for shares, if other nodes have some.
+    task: Option<AbortHandle>,
+}
+
+#[derive(Debug)]
+struct Inner<C: Divide> {
+    shares: Shares<C>,
+    /// The stopwatch by which shares last.
+    running: Stopwatch,
+    /// Notified when a share is due.
+    due: Notify,
+    /// The server, if other nodes may have shares.
+    core: Option<Arc<Core>>,
+}
+
+impl<C: Divide> Drop for SharedLimiter<C> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl<C> SharedLimiter<C>
+where
+    C: Divide + std::fmt::Debug + Send + 'static,
+    C::Limit: Send + Sync + 'static,
+{
+    /// A limiter of this process alone.
+    pub fn local() -> Self {
+        Self { inner: Arc::new(Inner::new(None)), task: None }
+    }
+
+    /// A limiter whose limits hold for all nodes of the server's database. In a database that nodes share, it starts a task
+    /// that takes shares until the limiter is dropped.
+    pub fn of(core: &Arc<Core>) -> Self {
+        if !core.store.is_shared() {
+            return Self::local();
+        }
+        let inner = Arc::new(Inner::new(Some(Arc::clone(core))));
+        let (asks, core) = (Arc::clone(&inner), Arc::clone(core));
+        let task = tokio::spawn(async move { asks.run(&*core.store, || micros(&core.clock)).await });
+        Self { inner, task: Some(task.abort_handle()) }
+    }
+
+    /// Admits and counts a request. `now` returns the time in microseconds since 1970.
+    ///
+    /// # Errors
+    /// The number of whole seconds to wait, if the limit is exceeded. The request is not counted then.
+    pub async fn admit(
+        &self,
+        subject: RateSubject,
+        limit: C::Limit,
+        now: impl Fn() -> i64,
+    ) -> Result<(), u64> {
+        match &self.inner.core {
+            None => self.inner.shares.counters.admit(subject, limit, now()),
+            Some(_) if C::is_unlimited(limit) => Ok(()),
+            Some(core) => self.inner.admit(subject, limit, now, || core.live_nodes()).await,
+        }
+    }
+}
+
+impl<C: Divide> Inner<C> {
+    fn new(core: Option<Arc<Core>>) -> Self {
+        Self { shares: Shares::default(), running: Stopwatch::start(), due: Notify::new(), core }
+    }
+
+    async fn admit(
+        &self,
+        subject: RateSubject,
+        limit: C::Limit,
+        now: impl Fn() -> i64,
+        nodes: impl Fn() -> u32,
+    ) -> Result<(), u64> {
+        let since = self.running.elapsed();
+        let decide = || self.shares.admit(subject, limit, now(), self.running.elapsed(), nodes());
+        let mut decided = decide();
+        for _ in 0..MAX_ANSWERS {
+            let Err(Refused { answer: Some(answer), .. }) = &mut decided else { break };
+            self.due.notify_one();
+            // Its sender is dropped with the answer.
+            let left = MAX_WAIT.saturating_sub(self.running.elapsed().saturating_sub(since));
+            if tokio::time::timeout(left, answer).await.is_err() {
+                break;
+            }
+            decided = decide();
+        }
+        decided.map_err(|refused| refused.seconds)
+    }
+
+    /// Asks for shares as long as the server runs.
+    async fn run(&self, store: &(impl RateShares + ?Sized), now: impl Fn() -> i64) {
+        let mut has_shares = false;
+        loop {
+            if has_shares {
+                let _renew = tokio::time::timeout(RENEWAL / 4, self.due.notified()).await;
+            } else {
+                self.due.notified().await;
+            }
+            has_shares = self.shares.renew(self.running.elapsed());
+            self.ask(store, &now).await;
+        }
+    }
+
+    /// Asks for what is due.
+    async fn ask(&self, store: &(impl RateShares + ?Sized), now: &impl Fn() -> i64) {
+        loop {
+            let asked = self.shares.take_due(now(), self.running.elapsed());
+            if asked.shares.is_empty() {
+                return;
+            }
+            let answer = tokio::time::timeout(ASK_LIMIT, store.hold_shares(asked.shares.clone())).await;
+            let at = self.running.elapsed();
+            if let Ok(Ok(held)) = &answer {
+                self.shares.received(&asked, held, now(), at);
+            } else {
+                tracing::debug!(?answer, "shares of rate limits could not be taken or returned");
+                self.shares.failed(&asked, at);
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+fn micros(clock: &Clock) -> i64 {
+    clock.now().as_unix_millis().saturating_mul(1_000)
+}
+
+/// The job that deletes the shares of nodes that ended, every hour. Only a database that nodes share has some.
+pub fn jobs(core: &Core) -> JobSet {
+    if !core.store.is_shared() {
+        return JobSet::default();
+    }
+    let first = Job::new(FORGET_SHARES, "", core.clock.now().after(FORGET_INTERVAL));
+    JobSet::default().handle(JobKind::new(FORGET_SHARES, |core, _job| forget_shares(core))).standing(first)
+}
+
+async fn forget_shares(core: Arc<Core>) -> Result<Outcome, JobError> {
+    let now = core.clock.now();
+    for _ in 0..MAX_DELETIONS_PER_RUN {
+        if core.store.forget_shares(MAX_SHARES_PER_DELETION).await? == 0 {
+            return Ok(Outcome::again_at(now.after(FORGET_INTERVAL)));
+        }
+    }
+    Ok(Outcome::again_at(now))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Reference data: the records of global types, which every account reads and none can change.
+//!
+//! The [fixed](field@didww_types::ResourceSpec::fixed) records are part of the declarations, and every database has them. All
+//! others come from a file: one JSON object a line, the types in any order in which a record comes after those that it
+//! names. A file can be loaded again, and another one can be loaded over it: a record is known by its id, and one that is
+//! as the file says is not written.
+//!
+//! Bounds: a file is read line by line, and [`BATCH`] records are in memory at a time. A line has at most
+//! [`MAX_LINE_BYTES`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, Read as _};
+
+use didww_types::{REGISTRY, ResourceSpec, find};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use trunk_rules::domain::{Rulebook, with_defaults};
+use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
+use uuid::Uuid;
+
+use crate::Core;
+
+/// The most records of one transaction.
+const BATCH: usize = 500;
+/// The most bytes of a line.
+const MAX_LINE_BYTES: u64 = 64 << 10;
+
+/// Stores the fixed records of all types, unless they are stored already.
+///
+/// # Errors
+/// If the store fails.
+pub async fn store_fixed(core: &Core) -> Result<(), StoreError> {
+    for spec in REGISTRY.iter().filter(|spec| !spec.fixed.is_empty()) {
+        let entries = spec.fixed.iter().filter_map(|record| {
+            let attributes = Map::from_iter([("name".to_owned(), json!(record.name))]);
+            Some(Checked { id: Uuid::parse_str(record.id).ok()?, attributes, links: Vec::new(), meta: None })
+        });
+        store(core, spec, entries.collect()).await?;
+    }
+    Ok(())
+}
+
+/// What a file changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// The records in the file.
+    pub records: usize,
+    /// The records among them that were not stored as the file has them.
+    pub written: usize,
+}
+
+/// Why a file was not loaded to its end. What stood before the line is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A line is not valid.
+    #[error("line {line}: {message}")]
+    Line {
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it, and what would be right.
+        message: String,
+    },
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// The store failed, or a record names one that does not exist.
+    #[error("the records up to line {line} cannot be stored: {error}")]
+    Store {
+        /// The number of the last line of the transaction.
+        line: usize,
+        /// Why the store refused it.
+        error: StoreError,
+    },
+}
+
+/// Loads a file of reference data.
+///
+/// # Errors
+/// At the first line that is not valid, and if the store fails.
+pub async fn load(core: &Core, mut file: impl BufRead) -> Result<Loaded, LoadError> {
+    let (mut loaded, mut line) = (Loaded::default(), 0);
+    let mut batch: Option<(&'static ResourceSpec, Vec<Checked>)> = None;
+    loop {
+        let mut text = String::new();
+        let read = file.by_ref().take(MAX_LINE_BYTES).read_line(&mut text)?;
+        let entry = match read {
+            0 => None,
+            _ if text.trim().is_empty() => {
+                line += 1;
+                continue;
+            }
+            _ => {
+                line += 1;
+                Some(Entry::check(&text).map_err(|message| LoadError::Line { line, message })?)
+            }
+        };
+        let is_full = batch.as_ref().is_some_and(|(spec, records)| {
+            records.len() >= BATCH || entry.as_ref().is_none_or(|(next, _)| next.name != spec.name)
+        });
+        if is_full && let Some((spec, records)) = batch.take() {
+            loaded.records += records.len();
+            let written = store(core, spec, records).await;
+            loaded.written += written.map_err(|error| LoadError::Store { line, error })?;
+        }
+        let Some((spec, checked)) = entry else { return Ok(loaded) };
+        batch.get_or_insert_with(|| (spec, Vec::with_capacity(BATCH))).1.push(checked);
+    }
+}
+
+/// A line of a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(rename = "type")]
+    kind: String,
+    id: Uuid,
+    #[serde(default)]
+    attributes: Map<String, Value>,
+    #[serde(default)]
+    relationships: BTreeMap<String, Members>,
+    #[serde(default)]
+    meta: Option<Map<String, Value>>,
+}
+
+/// The members of a relationship: an id, or a list of ids.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Members {
+    One(Uuid),
+    Many(Vec<Uuid>),
+}
+
+/// A valid line.
+struct Checked {
+    id: Uuid,
+    attributes: Map<String, Value>,
+    links: Vec<(&'static str, Vec<Uuid>)>,
+    meta: Option<String>,
+}
+
+impl Entry {
+    fn check(text: &str) -> Result<(&'static ResourceSpec, Checked), String> {
+        let Self { kind, id, attributes, relationships, meta } =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let spec = find(&kind).filter(|spec| spec.global && spec.fixed.is_empty());
+        let spec = spec.ok_or_else(|| format!("`{kind}` is no type of reference data"))?;
+        let mut valid = Map::new();
+        for (name, value) in attributes {
+            let attribute = spec.attribute(&name).filter(|attribute| !attribute.is_computed());
+            let attribute = attribute.ok_or_else(|| format!("`{name}` is no attribute of {kind}"))?;
+            let value = (attribute.validate)(&value).map_err(|flaws| {
+                let broken: Vec<String> = flaws.iter().map(|flaw| flaw.violation.to_string()).collect();
+                format!("`{name}` {}", broken.join(", and "))
+            })?;
+            valid.insert(name, value);
+        }
+        let mut required = spec.attributes.iter().filter(|attribute| attribute.default.is_none());
+        if let Some(missing) = required.find(|attribute| !valid.contains_key(attribute.name)) {
+            return Err(format!("`{}` is missing", missing.name));
+        }
+        let mut links = Vec::with_capacity(relationships.len());
+        for (name, members) in relationships {
+            let stored =
+                |one: &&didww_types::RelationshipSpec| one.inverse.is_none() && one.mirrors.is_none();
+            let relationship = spec.relationship(&name).filter(stored);
+            let relationship = relationship
+                .ok_or_else(|| format!("`{name}` is no relationship of {kind} that is stored"))?;
+            let members = match members {
+                Members::One(id) => vec![id],
+                Members::Many(ids) if relationship.many => ids,
+                Members::Many(_) => return Err(format!("`{name}` contains at most one record")),
+            };
+            links.push((relationship.name, members));
+        }
+        let meta = meta.map(|meta| whole_meta(spec, meta)).transpose()?;
+        Ok((spec, Checked { id, attributes: valid, links, meta }))
+    }
+}
+
+/// The `meta` of a record with these members, and with those of a new record for the others.
+fn whole_meta(spec: &'static ResourceSpec, sent: Map<String, Value>) -> Result<String, String> {
+    let initial = Rulebook::DIDWW.initial_meta(spec).and_then(|text| serde_json::from_str(text).ok());
+    let mut meta: Map<String, Value> = initial.unwrap_or_default();
+    for (name, value) in sent {
+        match meta.get_mut(&name) {
+            Some(member) if std::mem::discriminant(member) == std::mem::discriminant(&value) => {
+                *member = value
+            }
+            Some(_) => return Err(format!("`{name}` of the `meta` is of another kind")),
+            None => return Err(format!("the `meta` of {} has no member `{name}`", spec.name)),
+        }
+    }
+    Ok(Value::Object(meta).to_string())
+}
+
+/// Stores records of a type, and returns how many of them were not stored so already.
+async fn store(core: &Core, spec: &'static ResourceSpec, records: Vec<Checked>) -> Result<usize, StoreError> {
+    let scope = Scope { account: NO_ACCOUNT, spec };
+    let ids = records.iter().map(|record| record.id).collect();
+    let found = core.store.find_all(scope, ids).await?;
+    let mut found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.id, record)).collect();
+    let now = core.clock.now();
+    let mut changes = Vec::new();
+    for Checked { id, attributes, links, meta } in records {
+        let attributes = with_defaults(spec, now, attributes);
+        let Some(before) = found.remove(&id) else {
+            changes.push(Change::Insert { scope, id, created_at: now, attributes, links, meta });
+            continue;
+        };
+        let is_same = before.attributes()? == attributes
+            && meta.as_ref().is_none_or(|meta| before.meta.as_ref() == Some(meta))
+            && has_links(core, scope, before.number, &links).await?;
+        if !is_same {
+            changes.push(Change::Replace { scope, before, attributes, links, meta });
+        }
+    }
+    let written = changes.len();
+    if written > 0 {
+        core.commit(changes).await?;
+    }
+    Ok(written)
+}
+
+/// Whether a record has these members in each of these relationships.
+async fn has_links(
+    core: &Core,
+    scope: Scope,
+    number: i64,
+    links: &[(&'static str, Vec<Uuid>)],
+) -> Result<bool, StoreError> {
+    for (relationship, ids) in links {
+        let stored = core.store.members(scope, vec![number], *relationship, ids.len() + 1).await?;
+        if stored.iter().map(|(_, _, id)| id).ne(ids.iter()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,101 @@
+//! Records that are created at the same time share a transaction.
+//!
+//! A transaction waits for the disk, and most of what its statements cost is planning them; both are the same for one record
+//! and for many. So while transactions insert records of an account, those that are created meanwhile wait, and the next
+//! transaction inserts them together. If it is refused, because of one of them, each has a transaction of its own. Accounts
+//! share none: no account waits for another one's records.
+//!
+//! Bounds: [`LIMITS`], and the time that a record waits, [`WAIT_LIMIT`].
+
+use std::sync::Arc;
+
+use service_base::clock::Stopwatch;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::Node;
+use super::address::WAIT_LIMIT;
+use super::content::Content;
+use super::groups::{Limits, Member};
+use super::quotas::FEW;
+use super::run::{Line, MAX_WAITING, WRITE_LIMIT, closed};
+use super::statements::Kept;
+use super::write::{TIME_PER_CHANGE, apply};
+use crate::{Answer, Change, Record, StoreError};
+
+/// As many records are inserted together as need no exact count of the account's records.
+const LIMITS: Limits = Limits { running: 2, together: FEW as usize, waiting: MAX_WAITING };
+
+impl Node {
+    /// Inserts a record of an account, as a [write](Self::write) without an idempotency key does.
+    pub(super) fn insert(
+        self: &Arc<Self>,
+        account: i64,
+        insert: (Change, Content),
+    ) -> Answer<'static, Vec<Record>> {
+        let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
+        let (made, answer) = oneshot::channel();
+        let member = Member { insert: Arc::new(insert), made, since: Stopwatch::start(), open };
+        match self.groups.add(LIMITS, account, member) {
+            Ok(true) => drop(tokio::spawn(Arc::clone(self).insert_waiting(account))),
+            Ok(false) => {}
+            Err(error) => return Answer::ready(Err(error)),
+        }
+        Answer::later(async move { answer.await.unwrap_or(Err(StoreError::Unknown)) })
+    }
+
+    async fn insert_waiting(self: Arc<Self>, account: i64) {
+        while let Some(members) = self.groups.next(LIMITS, account) {
+            // In a task of its own, so that a panic would end nothing else.
+            let _ended = tokio::spawn(Arc::clone(&self).insert_group(members)).await;
+        }
+    }
+
+    async fn insert_group(self: Arc<Self>, members: Vec<Member>) {
+        let (late, members): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|member| member.since.elapsed() > WAIT_LIMIT);
+        late.into_iter().for_each(|member| member.answer(Err(StoreError::Overloaded)));
+        if members.is_empty() {
+            return;
+        }
+        let inserts = members.iter().map(|member| Arc::clone(&member.insert)).collect();
+        match self.insert_together(inserts).await {
+            Ok(records) => {
+                for (member, record) in members.into_iter().zip(records) {
+                    member.answer(Ok(vec![record]));
+                }
+            }
+            Err(error) if members.len() == 1 || is_of_all(&error) => {
+                members.into_iter().for_each(|member| member.answer(Err(error.clone())));
+            }
+            Err(_) => {
+                let mut each = JoinSet::new();
+                for member in members {
+                    let node = Arc::clone(&self);
+                    each.spawn(async move {
+                        let outcome = node.insert_together(vec![Arc::clone(&member.insert)]).await;
+                        member.answer(outcome);
+                    });
+                }
+                while each.join_next().await.is_some() {}
+            }
+        }
+    }
+
+    async fn insert_together(&self, inserts: Vec<Arc<(Change, Content)>>) -> Result<Vec<Record>, StoreError> {
+        let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(inserts.len()).unwrap_or(u32::MAX);
+        let written = Kept::new(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
+            Box::pin(async move {
+                let changes: Vec<&(Change, Content)> = inserts.iter().map(AsRef::as_ref).collect();
+                apply(transaction, &changes).await
+            })
+        });
+        self.run((Line::Common, limit), None, &written).await?;
+        written.take()
+    }
+}
+
+/// Whether an error would meet each of the records too, or is not known to have left nothing.
+fn is_of_all(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unknown | StoreError::Unavailable | StoreError::Overloaded | StoreError::Full)
+}

@@ -1,0 +1,96 @@
+//! Records of an account that wait to be inserted together.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use service_base::clock::Stopwatch;
+use tokio::sync::{OwnedRwLockReadGuard, oneshot};
+
+use super::content::Content;
+use crate::{Change, Record, StoreError};
+
+/// The records of all accounts that wait.
+#[derive(Default)]
+pub(super) struct Groups(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    accounts: HashMap<i64, Waiting>,
+    /// Number of records that wait.
+    waiting: usize,
+}
+
+/// The records of an account that wait.
+#[derive(Default)]
+struct Waiting {
+    members: VecDeque<Member>,
+    running: usize,
+}
+
+/// A record that waits.
+pub(super) struct Member {
+    pub(super) insert: Arc<(Change, Content)>,
+    pub(super) made: oneshot::Sender<Result<Vec<Record>, StoreError>>,
+    pub(super) since: Stopwatch,
+    /// A store that is closed waits for it.
+    pub(super) open: OwnedRwLockReadGuard<()>,
+}
+
+impl Member {
+    /// Answers the request, which may have ended.
+    fn answer(self, outcome: Result<Vec<Record>, StoreError>) {
+        let _unheard = self.made.send(outcome);
+        drop(self.open);
+    }
+}
+
+/// The limits of groups.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Transactions that insert records of an account at the same time.
+    pub(super) running: usize,
+    /// Records in one of them.
+    pub(super) together: usize,
+    /// Records of all accounts that wait.
+    pub(super) waiting: usize,
+}
+
+impl Groups {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a record. Returns true if the caller is to insert what waits of its account.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] if too many wait.
+    pub(super) fn add(&self, limits: Limits, account: i64, member: Member) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if state.waiting >= limits.waiting {
+            return Err(StoreError::Overloaded);
+        }
+        state.waiting += 1;
+        let of = state.accounts.entry(account).or_default();
+        of.members.push_back(member);
+        let is_free = of.running < limits.running;
+        of.running += usize::from(is_free);
+        Ok(is_free)
+    }
+
+    /// Takes what is inserted next. With `None` the caller has ended.
+    pub(super) fn next(&self, limits: Limits, account: i64) -> Option<Vec<Member>> {
+        let mut state = self.state();
+        let of = state.accounts.get_mut(&account)?;
+        let count = of.members.len().min(limits.together);
+        if count == 0 {
+            of.running -= 1;
+            if of.running == 0 {
+                state.accounts.remove(&account);
+            }
+            return None;
+        }
+        let members = of.members.drain(..count).collect();
+        state.waiting -= count;
+        Some(members)
+    }
+}

@@ -1,0 +1,197 @@
+//! How transactions on PostgreSQL are sent: what is created at the same time shares one, and no statement is executed outside
+//! of the transaction that it belongs to.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use didww_types::Timestamp;
+use futures_util::future::join_all;
+use serde_json::json;
+use trunk_store::{
+    AskedChannels, Change, Channels as _, Nodes as _, PostgresOptions, PostgresStore, Record, RunningCall,
+    StoreError, Writes as _,
+};
+
+use crate::support::postgres::{Database, server};
+use crate::support::records::{
+    commit, did, dids, found, id, insert, linked, members, replace, trunk, trunks,
+};
+use crate::support::within;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_created_at_once_share_transactions_and_each_has_its_own_answer() {
+    const RECORDS: u128 = 200;
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let write = |account: i64, n: u128, name: u128| {
+        let of = trunks(account);
+        store.commit(vec![insert(
+            of,
+            id(n),
+            trunk(&name.to_string(), &json!({ "external_reference_id": n.to_string() })),
+        )])
+    };
+    let writes = (0..RECORDS).flat_map(|n| [write(1, n, n), write(2, RECORDS + n, n)]);
+    let outcomes = within("the writes", join_all(writes)).await;
+    let made: Vec<Record> = outcomes.into_iter().flat_map(Result::unwrap).collect();
+    for (place, record) in made.iter().enumerate() {
+        let place = u128::try_from(place).unwrap();
+        assert_eq!(record.id, id(place / 2 + place % 2 * RECORDS), "each has its own record");
+    }
+    for record in [&made[0], &made[301]] {
+        let account = if record.id < id(RECORDS) { 1 } else { 2 };
+        assert_eq!(&found(&store, trunks(account), record.id).await, record);
+    }
+    let count = |sql: &str| database.execute(sql).parse::<u128>().unwrap();
+    let transactions = count("SELECT count(DISTINCT xmin::text) FROM record");
+    assert!(transactions < RECORDS, "{transactions} transactions for {} records", 2 * RECORDS);
+    let shared = "SELECT count(*) FROM (SELECT 1 FROM record GROUP BY xmin::text HAVING count(DISTINCT account) > 1) s";
+    assert_eq!(count(shared), 0, "two accounts share no transaction");
+
+    // One of every ten has a name that is taken: these are refused, and no other one is.
+    let name = |n: u128| if n.is_multiple_of(10) { n / 10 } else { 10_000 + n };
+    let writes = (0..100).map(|n| write(1, 1_000 + n, name(n)));
+    let taken = Err(StoreError::Taken("name".to_owned()));
+    for (n, outcome) in within("the writes", join_all(writes)).await.into_iter().enumerate() {
+        assert_eq!(outcome == taken, n.is_multiple_of(10), "{n}: {outcome:?}");
+        assert!(outcome == taken || outcome.is_ok(), "{n}: {outcome:?}");
+    }
+}
+
+/// Carries bytes until one side ends. While it is armed, no transaction can begin.
+#[derive(Clone, Default)]
+struct Spoiler(Arc<AtomicBool>);
+
+impl Spoiler {
+    fn arm(&self, is_armed: bool) {
+        self.0.store(is_armed, Ordering::SeqCst);
+    }
+
+    fn carry(&self, mut from: impl Read, mut to: impl Write) {
+        let mut buffer = vec![0; 65_536];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            let bytes = &mut buffer[..length];
+            let places: Vec<usize> = bytes
+                .windows(6)
+                .enumerate()
+                .filter(|(_, part)| part == b"BEGIN;")
+                .map(|(at, _)| at)
+                .collect();
+            for at in places.into_iter().filter(|_| self.0.load(Ordering::SeqCst)) {
+                bytes[at..at + 6].copy_from_slice(b"BEGAN;");
+            }
+            if to.write_all(bytes).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A proxy in front of a database. Returns the parameters for a connection.
+    #[expect(clippy::disallowed_methods, reason = "the peer is this test")]
+    fn before(&self, database: &Database) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (spoiler, socket): (_, PathBuf) = (self.clone(), server().folder().join(".s.PGSQL.5432"));
+        std::thread::spawn(move || {
+            while let Ok((client, _)) = listener.accept() {
+                let Ok(server) = UnixStream::connect(&socket) else { return };
+                spoiler.carry_both(&client, &server);
+            }
+        });
+        let folder = server().folder().display().to_string();
+        format!("{} port={port} sslmode=disable", database.parameters().replace(&folder, "127.0.0.1"))
+    }
+
+    fn carry_both(&self, client: &TcpStream, server: &UnixStream) {
+        let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let (there, back) = (self.clone(), Self::default());
+        std::thread::spawn(move || {
+            there.carry(from_client, &to_server);
+            let _ended = to_server.shutdown(std::net::Shutdown::Both);
+        });
+        std::thread::spawn(move || {
+            back.carry(from_server, &to_client);
+            let _ended = to_client.shutdown(std::net::Shutdown::Both);
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_cannot_begin_leaves_nothing_although_statements_were_sent_behind_its_beginning() {
+    let database = server().migrated().await;
+    let spoiler = Spoiler::default();
+    let mut options = PostgresOptions::new(spoiler.before(&database));
+    options.node = Some(1);
+    let store = PostgresStore::open(options).await.unwrap();
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    commit(
+        &store,
+        vec![insert(dids(1), id(1), did("1", &json!({}))), insert(dids(1), id(2), did("2", &json!({})))],
+    )
+    .await;
+    let of = linked(trunks(1), id(3), trunk("a", &json!({})), vec![("dids", vec![id(1)])]);
+    let made = commit(&store, vec![of]).await.remove(0);
+    let call = RunningCall {
+        id: id(7),
+        account: 1,
+        trunk: id(3),
+        answered_at: Timestamp::from_unix_millis(0),
+        acknowledged: false,
+        attributes: "{}".to_owned(),
+    };
+    let tables = [
+        "record",
+        "facet",
+        "unique_facet",
+        "claim",
+        "link",
+        "record_count",
+        "change",
+        "channel",
+        "running_call",
+        "node",
+    ];
+    let dump = || {
+        let each = tables.map(|table| format!("SELECT '{table}' || t::text AS line FROM {table} t"));
+        database.execute(&format!("SELECT line FROM ({}) s ORDER BY 1", each.join(" UNION ALL ")))
+    };
+    let before = dump();
+    assert!(before.lines().count() > 20, "{before}");
+    let writes = [
+        vec![insert(trunks(1), id(4), trunk("b", &json!({})))],
+        vec![
+            insert(trunks(1), id(4), trunk("b", &json!({}))),
+            insert(trunks(1), id(5), trunk("c", &json!({}))),
+        ],
+        vec![replace(trunks(1), made.clone(), trunk("c", &json!({})))],
+        vec![members(trunks(1), made.clone(), "dids", true, vec![id(2)])],
+        vec![members(trunks(1), made.clone(), "dids", false, vec![id(1)])],
+        vec![Change::Delete { scope: trunks(1), id: id(3) }],
+        vec![Change::Unchanged { record: made.clone() }, Change::Delete { scope: dids(1), id: id(2) }],
+        vec![Change::Answered(Arc::new(call)), Change::Step(Timestamp::from_unix_millis(5))],
+        vec![Change::HangUp(id(7))],
+    ];
+    spoiler.arm(true);
+    for write in &writes {
+        let outcome = within("a write", store.commit(write.clone())).await;
+        assert!(
+            matches!(&outcome, Err(StoreError::Failed(why)) if why.contains("42601")),
+            "{write:?}: {outcome:?}"
+        );
+        assert_eq!(dump(), before, "{write:?}");
+    }
+    let asked = AskedChannels { trunk: id(3), calls: 0, more: 1, limit: 5 };
+    assert!(within("channels", store.hold_channels(vec![asked])).await.is_err());
+    assert!(within("a heartbeat", store.heartbeat(Timestamp::from_unix_millis(9))).await.is_err());
+    assert_eq!(dump(), before, "channels and heartbeats");
+    spoiler.arm(false);
+    for write in [&writes[0], &writes[2], &writes[7]] {
+        commit(&store, write.clone()).await;
+    }
+    assert_eq!(within("channels", store.hold_channels(vec![asked])).await.unwrap()[0].held, 1);
+}

@@ -1,0 +1,153 @@
+//! The command line: what is fixed here, and a command for each resource of the registry.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command, Subcommand};
+use didww_client::{ApiVersion, REGISTRY};
+
+use crate::context::Overrides;
+use crate::exit::Exit;
+use crate::terminal::Colour;
+use crate::{commands, control, resource};
+
+/// The flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// Use this context instead of the current one
+    #[arg(long, global = true, env = "TRUNKCTL_CONTEXT", value_name = "NAME", help_heading = SERVICE)]
+    pub context: Option<String>,
+
+    /// Use this base URL, or `production` or `sandbox` for DIDWW's
+    #[arg(long, global = true, env = "TRUNKCTL_URL", value_name = "URL", help_heading = SERVICE)]
+    pub url: Option<String>,
+
+    /// Read the API key from this file; TRUNKCTL_API_KEY has the key itself
+    #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE)]
+    pub api_key_file: Option<PathBuf>,
+
+    /// Ask for this version of the API [default: the newest]
+    #[arg(long, global = true, env = "TRUNKCTL_API_VERSION", value_name = "VERSION", help_heading = SERVICE,
+        hide_possible_values = true, value_parser = PossibleValuesParser::new(ApiVersion::ALL.map(ApiVersion::as_str)))]
+    pub api_version: Option<String>,
+
+    /// Mint access tokens here instead of beside the base URL
+    #[arg(long, global = true, env = "TRUNKCTL_TOKEN_URL", value_name = "URL", help_heading = SERVICE, hide_short_help = true)]
+    pub token_url: Option<String>,
+
+    /// Reach the control API of a trunk-server here [default: http://127.0.0.1:8081]
+    #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL", help_heading = SERVICE, hide_short_help = true)]
+    pub control_url: Option<String>,
+
+    /// Read the token of the control API from this file; TRUNKCTL_CONTROL_TOKEN has the token itself
+    #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
+    pub control_token_file: Option<PathBuf>,
+
+    /// Reach the communication platform here, such as http://127.0.0.1:8080/v1.0
+    #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL", help_heading = SERVICE, hide_short_help = true)]
+    pub voipbin_url: Option<String>,
+
+    /// Read an access key of the communication platform from this file; TRUNKCTL_VOIPBIN_KEY has the key itself
+    #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
+    pub voipbin_key_file: Option<PathBuf>,
+
+    /// Print colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_short_help = true)]
+    pub color: Colour,
+}
+
+const SERVICE: &str = "Service";
+
+impl Globals {
+    /// The flags that select a service.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            context: self.context.clone(),
+            url: self.url.clone(),
+            token_url: self.token_url.clone(),
+            api_version: self.api_version.clone(),
+            api_key_file: self.api_key_file.clone(),
+            control_url: self.control_url.clone(),
+            control_token_file: self.control_token_file.clone(),
+            voipbin_url: self.voipbin_url.clone(),
+            voipbin_key_file: self.voipbin_key_file.clone(),
+        }
+    }
+}
+
+/// The commands that belong to no resource.
+#[derive(Debug, Clone, Subcommand)]
+#[non_exhaustive]
+pub enum Fixed {
+    /// Print what `apply` would do
+    Plan(commands::provision::PlanCommand),
+    /// Make what exists as a file declares it
+    Apply(commands::provision::Apply),
+    /// Compare what exists with a declaration, for CI
+    Drift(commands::provision::Drift),
+    /// Print what exists as a declaration
+    Dump(commands::provision::DumpCommand),
+    /// Look at the calls of a trunk-server
+    #[command(subcommand)]
+    Calls(control::CallsCommand),
+    /// Ask a trunk-server which check would admit or refuse a call
+    Explain(control::Explain),
+    /// Keep the accounts of a trunk-server
+    #[command(subcommand)]
+    Accounts(control::AccountsCommand),
+    /// Keep the API keys of an account of a trunk-server
+    #[command(subcommand)]
+    Keys(control::KeysCommand),
+    /// Look at the clock of a trunk-server, and move it
+    #[command(subcommand)]
+    Clock(control::ClockCommand),
+    /// Send any request, for what has no command of its own
+    Api(commands::api::Api),
+    /// Keep the services that you work with, and where their keys are
+    #[command(subcommand)]
+    Context(commands::context::ContextCommand),
+    /// List the types of records, and what can be done with them
+    Resources(commands::resources::Resources),
+    /// Print the script that completes commands in a shell
+    Completion(commands::completion::Completion),
+    /// Write the manual pages
+    Man(commands::man::Man),
+}
+
+const ABOUT: &str = "Provisions outbound trunks at DIDWW, its sandbox, or a trunk-server.";
+
+const LONG_ABOUT: &str = "Provisions outbound trunks at DIDWW, its sandbox, or a trunk-server.
+
+There is a command for each type of record, such as `trunkctl voice-out-trunks list`; `trunkctl resources` lists them.
+Results go to standard output, everything else to standard error. Secrets are hidden unless --show-secrets is given,
+and an API key is never an argument.
+
+Compatible with DIDWW and VoIPBIN, not affiliated with them.";
+
+/// The whole command line.
+pub fn command() -> Command {
+    let command = Command::new("trunkctl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .long_about(LONG_ABOUT)
+        .after_long_help(exits())
+        .subcommand_required(true)
+        .arg_required_else_help(true);
+    let command = Fixed::augment_subcommands(Globals::augment_args(command));
+    command.subcommands(REGISTRY.iter().copied().filter_map(resource::command))
+}
+
+/// The exit codes for the help.
+fn exits() -> String {
+    let lines: Vec<String> =
+        Exit::ALL.iter().map(|(exit, meaning)| format!("  {}  {meaning}", exit.code())).collect();
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,202 @@
+//! Where requests go and with which key: contexts of a file, the environment, and flags.
+//!
+//! A key is never an argument, because other users of the machine can read arguments, and never a value of the file of
+//! contexts: it is in a file of its own, in an environment variable, or printed by a command.
+
+mod file;
+mod secret;
+
+use std::path::PathBuf;
+
+use didww_client::{ApiVersion, Client, PRODUCTION, SANDBOX, Secret};
+
+pub use file::{Context, ContextFile};
+pub use secret::SecretSource;
+
+use crate::exit::Failure;
+
+/// The names of the environments of DIDWW that can stand for a URL.
+pub const NAMED: [(&str, &str); 2] = [("production", PRODUCTION), ("sandbox", SANDBOX)];
+
+/// The flags and variables that select a service, before those of a context are added.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The name of a context.
+    pub context: Option<String>,
+    /// The base URL of the API, `production` or `sandbox`.
+    pub url: Option<String>,
+    /// The URL of the service that mints tokens.
+    pub token_url: Option<String>,
+    /// The version of the API.
+    pub api_version: Option<String>,
+    /// A file with the API key.
+    pub api_key_file: Option<PathBuf>,
+    /// The base URL of the control API.
+    pub control_url: Option<String>,
+    /// A file with the token of the control API.
+    pub control_token_file: Option<PathBuf>,
+    /// The base URL of the communication platform.
+    pub voipbin_url: Option<String>,
+    /// A file with an access key of the communication platform.
+    pub voipbin_key_file: Option<PathBuf>,
+}
+
+/// The selected services. Keys are read when they are needed.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    overrides: Overrides,
+    context: Context,
+}
+
+/// Where a secret comes from that a variable or a flag names, in this order: flag, variable with the secret, variable with
+/// a file.
+fn named(flag: Option<&PathBuf>, variable: &str) -> Option<SecretSource> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let of_file = format!("{variable}_FILE");
+    if let Some(file) = flag {
+        Some(SecretSource::File(file.clone()))
+    } else if is_set(variable) {
+        Some(SecretSource::Env(variable.to_owned()))
+    } else {
+        is_set(&of_file).then(|| SecretSource::File(std::env::var_os(&of_file).unwrap_or_default().into()))
+    }
+}
+
+/// The address that the name of an environment stands for, or the address itself.
+fn spelt_out(url: &str) -> String {
+    let named = NAMED.iter().find(|(name, _)| *name == url);
+    named.map_or(url, |(_, url)| *url).trim_end_matches('/').to_owned()
+}
+
+impl Target {
+    /// Selects the context that the overrides, or else the file, name.
+    ///
+    /// # Errors
+    /// When the file of contexts is not valid, or has no context of this name.
+    pub fn select(overrides: Overrides) -> Result<Self, Failure> {
+        let file = ContextFile::read()?;
+        let context = match overrides.context.as_ref().or(file.current.as_ref()) {
+            Some(name) => file.get(name)?.clone(),
+            None => Context::default(),
+        };
+        Ok(Self { overrides, context })
+    }
+
+    /// The version of the API that requests ask for; the newest by default.
+    ///
+    /// # Errors
+    /// When the context names a version that is not known.
+    pub fn api_version(&self) -> Result<ApiVersion, Failure> {
+        let named = self.overrides.api_version.as_ref().or(self.context.api_version.as_ref());
+        named.map_or(Ok(ApiVersion::NEWEST), |text| {
+            text.parse().map_err(|error: didww_client::UnknownVersion| Failure::usage(error.to_string()))
+        })
+    }
+
+    /// A client of DIDWW's API.
+    ///
+    /// # Errors
+    /// When no URL or no key is known, or they are not valid.
+    pub fn client(&self) -> Result<Client, Failure> {
+        let (url, is_own) = choose(self.overrides.url.as_ref(), self.context.url.as_ref());
+        let url = url.ok_or_else(|| {
+            Failure::usage(
+                "no service is selected: --url (or TRUNKCTL_URL) with a URL, `production` or `sandbox`, \
+                 or a context (`trunkctl context set NAME --url URL --api-key-file FILE`)",
+            )
+        })?;
+        let source = named(self.overrides.api_key_file.as_ref(), "TRUNKCTL_API_KEY");
+        let key = source.or_else(|| self.context.api_key.clone().filter(|_| is_own)).ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no API key for {url}: --api-key-file, TRUNKCTL_API_KEY, TRUNKCTL_API_KEY_FILE, or a \
+                 context; the key of a context is sent to the URL of that context alone"
+            ))
+        })?;
+        let mut builder =
+            Client::builder(url.as_str(), key.read("API key")?).api_version(self.api_version()?);
+        let of_context = self.context.token_url.as_ref().filter(|_| is_own);
+        if let Some(token_url) = self.overrides.token_url.as_ref().or(of_context) {
+            builder = builder.token_url(token_url.as_str());
+        }
+        builder.build().map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The base URL of the control API without a slash at its end, and its token if there is one.
+    ///
+    /// # Errors
+    /// When a token is named that cannot be read.
+    pub fn control(&self) -> Result<(String, Option<Secret>), Failure> {
+        let (url, is_own) = choose(self.overrides.control_url.as_ref(), self.context.control_url.as_ref());
+        let is_default = url.is_none();
+        let url = url.unwrap_or_else(|| "http://127.0.0.1:8081".to_owned());
+        let url = if url.contains("://") { url } else { format!("http://{url}") };
+        let url = url.strip_suffix("/control/v1").unwrap_or(&url).to_owned();
+        let source = named(self.overrides.control_token_file.as_ref(), "TRUNKCTL_CONTROL_TOKEN");
+        let source = source.or_else(|| self.context.control_token.clone().filter(|_| is_own || is_default));
+        let token = source.map(|source| source.read("control token")).transpose()?;
+        Ok((url, token))
+    }
+
+    /// A client of the communication platform's API.
+    ///
+    /// # Errors
+    /// When no URL or no access key is known, or they are not valid.
+    pub fn voipbin(&self) -> Result<voipbin_client::Client, Failure> {
+        let (url, is_own) = choose(self.overrides.voipbin_url.as_ref(), self.context.voipbin_url.as_ref());
+        let url = url.ok_or_else(|| {
+            Failure::usage(
+                "no communication platform is selected: --voipbin-url, TRUNKCTL_VOIPBIN_URL, or `voipbin_url` of a \
+                 context",
+            )
+        })?;
+        let source = named(self.overrides.voipbin_key_file.as_ref(), "TRUNKCTL_VOIPBIN_KEY");
+        let source = source.or_else(|| self.context.voipbin_key.clone().filter(|_| is_own));
+        let builder = voipbin_client::Client::builder().base_url(url.as_str());
+        let builder = match (source, self.context.voipbin_token.clone().filter(|_| is_own)) {
+            (Some(key), _) => builder.access_key(key.read("access key")?),
+            (None, Some(token)) => builder.token(token.read("access token")?),
+            (None, None) => match named(None, "TRUNKCTL_VOIPBIN_TOKEN") {
+                Some(token) => builder.token(token.read("access token")?),
+                None => return Err(Failure::usage(format!("there is no access key for {url}"))),
+            },
+        };
+        builder.build().map_err(|error| Failure::usage(error.to_string()))
+    }
+}
+
+/// The URL of a flag or variable, else that of the context, and whether it is the context's.
+fn choose(flag: Option<&String>, context: Option<&String>) -> (Option<String>, bool) {
+    let of_context = context.map(|url| spelt_out(url));
+    match flag.map(|url| spelt_out(url)) {
+        Some(url) => {
+            let is_own = of_context.as_ref() == Some(&url);
+            (Some(url), is_own)
+        }
+        None => {
+            let is_own = of_context.is_some();
+            (of_context, is_own)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: Option<&str>, context: Option<&str>) -> (Option<String>, bool) {
+        choose(url.map(str::to_owned).as_ref(), context.map(str::to_owned).as_ref())
+    }
+
+    #[test]
+    fn the_key_of_a_context_belongs_to_the_url_of_the_context_alone() {
+        let api = "https://api.didww.com/v3";
+        assert_eq!(target(None, Some("production")), (Some(api.to_owned()), true));
+        assert_eq!(
+            target(Some("https://api.didww.com/v3/"), Some("production")),
+            (Some(api.to_owned()), true)
+        );
+        let other = Some("http://evil.example/v3".to_owned());
+        assert_eq!(target(Some("http://evil.example/v3"), Some("production")), (other, false));
+        assert_eq!(target(None, None), (None, false));
+    }
+}

@@ -1,0 +1,74 @@
+//! Files of members and declarations: TOML, YAML or JSON.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::exit::Failure;
+
+/// Maximum number of bytes of a file.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// Reads a file with an object. `-` is standard input, which may be JSON or YAML.
+///
+/// # Errors
+/// When it cannot be read, or is not an object in the format that its name says.
+pub fn object(path: &str) -> Result<Map<String, Value>, Failure> {
+    let name = if path == "-" { "standard input" } else { path };
+    let text = read(path).map_err(|error| Failure::usage(format!("{name} cannot be read: {error}")))?;
+    let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    parse(&text, extension).map_err(|problem| Failure::usage(format!("{name}: {problem}")))
+}
+
+fn read(path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    if path == "-" {
+        std::io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text)?;
+    } else {
+        std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+    }
+    Ok(text)
+}
+
+/// Reads a text in the format of a file's extension; YAML, of which JSON is a part, for an unknown one.
+fn parse(text: &str, extension: &str) -> Result<Map<String, Value>, String> {
+    let value: Value = match extension {
+        "toml" => toml::from_str(text).map_err(|error| error.to_string())?,
+        "json" => serde_json::from_str(text).map_err(|error| error.to_string())?,
+        _ => serde_saphyr::from_str(text).map_err(|error| error.to_string())?,
+    };
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err("it should be an object: members with their values".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_three_formats_say_the_same() {
+        let expected = json!({"name": "Berlin", "capacity_limit": 10, "rtp_ping": true, "callback_url": null,
+            "dst_prefixes": ["44", "49"]});
+        let yaml = "name: Berlin\ncapacity_limit: 10\nrtp_ping: true\ncallback_url: null\ndst_prefixes: ['44', \"49\"]\n";
+        let json = expected.to_string();
+        for (text, extension) in
+            [(yaml, "yaml"), (yaml, "yml"), (&json, "json"), (&json, ""), (&json, "yaml")]
+        {
+            assert_eq!(Value::Object(parse(text, extension).unwrap()), expected, "{extension}");
+        }
+        let toml =
+            "name = \"Berlin\"\ncapacity_limit = 10\nrtp_ping = true\ndst_prefixes = [\"44\", \"49\"]\n";
+        assert_eq!(parse(toml, "toml").unwrap()["dst_prefixes"], expected["dst_prefixes"]);
+        assert!(parse("- a\n", "yaml").unwrap_err().contains("object"));
+    }
+
+    #[test]
+    fn words_of_yaml_that_are_no_booleans_any_more_are_texts() {
+        let read = parse("country: no\nanswer: yes\nlong: 12345678901234567890123\n", "yaml").unwrap();
+        assert_eq!((&read["country"], &read["answer"]), (&json!("no"), &json!("yes")));
+    }
+}

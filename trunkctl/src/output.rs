@@ -1,0 +1,95 @@
+//! How results are printed: as a table, JSON, YAML, CSV, or ids alone.
+
+mod cells;
+mod row;
+
+use clap::ValueEnum;
+
+pub use cells::{cell, table};
+pub use row::Row;
+
+use crate::exit::{Exit, Failure};
+
+/// A format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// Columns for people; a single record has a line for each member.
+    #[default]
+    Table,
+    /// JSON: an array for a list, an object for a single record.
+    Json,
+    /// YAML, with the members of JSON.
+    Yaml,
+    /// Comma-separated values with a line of names; objects are JSON.
+    Csv,
+    /// The ids alone, one a line.
+    Id,
+}
+
+/// Formats a list. `columns` are those of a table and of CSV.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn list(rows: &[Row], columns: &[String], format: Format) -> Result<String, Failure> {
+    match format {
+        Format::Table => Ok(table(rows, columns)),
+        Format::Json => json(&rows),
+        Format::Yaml => yaml(&rows),
+        Format::Csv => Ok(csv(rows, columns)),
+        Format::Id => Ok(rows.iter().map(|row| format!("{}\n", row.id())).collect()),
+    }
+}
+
+/// Formats one record.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn single(row: &Row, format: Format) -> Result<String, Failure> {
+    match format {
+        Format::Table => {
+            let width = row.members().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+            Ok(row.members().map(|(name, value)| format!("{name:width$}  {}\n", cell(value))).collect())
+        }
+        Format::Json => json(row),
+        Format::Yaml => yaml(row),
+        Format::Csv => {
+            let columns: Vec<String> = row.members().map(|(name, _)| name.to_owned()).collect();
+            Ok(csv(std::slice::from_ref(row), &columns))
+        }
+        Format::Id => Ok(format!("{}\n", row.id())),
+    }
+}
+
+/// Formats a value as JSON with a newline at its end.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}
+
+/// Formats a value as YAML.
+///
+/// # Errors
+/// When it cannot be encoded.
+pub fn yaml(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_saphyr::to_string(value).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}
+
+fn csv(rows: &[Row], columns: &[String]) -> String {
+    let quoted = |text: &str| {
+        if text.contains([',', '"', '\r', '\n']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
+    let line =
+        |cells: Vec<String>| cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + "\n";
+    let mut text = line(columns.to_vec());
+    for row in rows {
+        text += &line(columns.iter().map(|name| cells::plain(row.get(name))).collect());
+    }
+    text
+}

@@ -1,0 +1,26 @@
+//! Declared provisioning: a file says what should exist, a plan says what differs, and `apply` makes it so.
+//!
+//! There is no file of state. A record is known by the owner's mark in its `external_reference_id`, else by its name or
+//! number. Values are compared in the form in which the service stores them, so that a plan right after `apply` is empty. Only
+//! records with the owner's mark are ever deleted.
+
+mod apply;
+mod clients;
+mod declaration;
+mod dump;
+mod existing;
+mod mark;
+mod plan;
+mod platform;
+mod report;
+mod safety;
+
+pub use apply::{Applied, Outcome, Pace, apply};
+pub use clients::Clients;
+pub use declaration::{Declaration, Entry};
+pub use dump::{Dump, dump};
+pub use mark::{Mark, Owner};
+pub use plan::{Action, Change, Deed, Plan, Request, plan};
+pub use platform::{Part, PartEntry};
+pub use report::{json, markdown, summary, text};
+pub use safety::{Limits, check};

@@ -1,0 +1,239 @@
+//! Carries out a plan.
+//!
+//! Requests run in parallel; those that refer to a record that the plan creates wait for it, and deletions come last. After a
+//! failure no further request is begun. A repetition of the command makes a new plan, which has what is left.
+
+use std::collections::{HashMap, VecDeque};
+
+use didww_client::{Client, Error, Method, ResourceSpec, TransportKind, encode_component};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+
+use super::clients::Clients;
+use super::plan::{Action, Deed, Plan, Request, is_pending, pending};
+use super::platform;
+use crate::resource::Body;
+use crate::service_error::failure_of;
+use crate::terminal::Progress;
+
+/// What became of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done; the id of the record.
+    Done(String),
+    /// The service refused it: nothing changed.
+    Refused(String),
+    /// No complete answer came: the record may have changed.
+    Unclear(String),
+    /// It was not begun, because of a failure before it.
+    NotBegun,
+}
+
+/// What became of a plan: each of its actions, in their order.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The actions with their outcomes.
+    pub actions: Vec<(Action, Outcome)>,
+}
+
+impl Applied {
+    /// The actions that had an outcome for which `is` is true.
+    pub fn those(&self, is: impl Fn(&Outcome) -> bool) -> Vec<&(Action, Outcome)> {
+        self.actions.iter().filter(|(_, outcome)| is(outcome)).collect()
+    }
+
+    /// Whether every action is done.
+    pub fn is_complete(&self) -> bool {
+        self.actions.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_)))
+    }
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The number of requests at the same time, at least 1.
+    pub parallel: usize,
+    /// Whether actions are begun after one failed.
+    pub keeps_going: bool,
+}
+
+/// Carries out a plan. Ctrl-C stops it as a failure does: requests that are on their way are waited for.
+pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
+    let progress = Progress::start("apply");
+    progress.of(u64::try_from(plan.actions.len()).ok());
+    let is_deletion =
+        |index: &usize| plan.actions.get(*index).is_some_and(|action| action.deed == Deed::Delete);
+    let (deletions, changes): (Vec<usize>, Vec<usize>) = (0..plan.actions.len()).partition(is_deletion);
+    let mut run = Run {
+        clients,
+        actions: &plan.actions,
+        pace,
+        progress,
+        outcomes: vec![None; plan.actions.len()],
+        created: HashMap::new(),
+        stops: false,
+    };
+    run.carry_out(changes.into()).await;
+    // A record may be deleted only when nothing refers to it any more.
+    run.carry_out(deletions.into()).await;
+    let outcomes =
+        run.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::NotBegun)).collect::<Vec<_>>();
+    Applied { actions: plan.actions.into_iter().zip(outcomes).collect() }
+}
+
+/// A plan that is being carried out.
+struct Run<'a> {
+    clients: &'a Clients,
+    actions: &'a [Action],
+    pace: Pace,
+    progress: Progress,
+    /// What became of each action that ended.
+    outcomes: Vec<Option<Outcome>>,
+    /// The ids of created records, by what stands for them in bodies.
+    created: HashMap<String, String>,
+    /// Whether no further action is begun.
+    stops: bool,
+}
+
+impl<'a> Run<'a> {
+    async fn carry_out(&mut self, mut left: VecDeque<usize>) {
+        let mut running = FuturesUnordered::new();
+        let mut interrupted = Box::pin(tokio::signal::ctrl_c());
+        loop {
+            while !self.stops && running.len() < self.pace.parallel.max(1) {
+                let Some((index, action)) = self.next(&mut left) else { break };
+                let (clients, request) = (self.clients, self.request(action));
+                running.push(async move { (index, send(clients, action, request).await) });
+            }
+            let finished = tokio::select! {
+                finished = running.next() => finished,
+                _ = &mut interrupted, if !self.stops => {
+                    self.stops = true;
+                    continue;
+                }
+            };
+            // Nothing runs and nothing can begin: the rest is not begun.
+            let Some((index, outcome)) = finished else { break };
+            self.progress.add(1);
+            self.finish(index, outcome);
+        }
+    }
+
+    /// The next action whose related records exist.
+    fn next(&self, left: &mut VecDeque<usize>) -> Option<(usize, &'a Action)> {
+        for _ in 0..left.len() {
+            let index = left.pop_front()?;
+            let action = self.actions.get(index)?;
+            if self.has_all(action) {
+                return Some((index, action));
+            }
+            left.push_back(index);
+        }
+        None
+    }
+
+    fn has_all(&self, action: &Action) -> bool {
+        let exists = |id: &str| !is_pending(id) || self.created.contains_key(id);
+        match &action.request {
+            Request::Record { body, .. } => body.relationships.values().flat_map(identifiers).all(exists),
+            Request::Part { body, .. } => body.values().filter_map(Value::as_str).all(exists),
+        }
+    }
+
+    fn finish(&mut self, index: usize, outcome: Outcome) {
+        match (&outcome, self.actions.get(index)) {
+            (Outcome::Done(id), Some(action)) => {
+                self.created.insert(pending(action.kind, &action.key), id.clone());
+            }
+            _ => self.stops |= !self.pace.keeps_going,
+        }
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    }
+
+    /// What an action sends, with the ids of records that were created before it.
+    fn request(&self, action: &Action) -> Request {
+        let mut request = action.request.clone();
+        match &mut request {
+            Request::Record { body, .. } => {
+                let links = body.relationships.values_mut();
+                links.filter_map(|link| link.get_mut("data")).for_each(|data| self.replace_linkage(data));
+            }
+            Request::Part { body, .. } => body.values_mut().for_each(|value| self.replace(value)),
+        }
+        request
+    }
+
+    fn replace_linkage(&self, data: &mut Value) {
+        let members = match data {
+            Value::Array(members) => members.as_mut_slice(),
+            single => std::slice::from_mut(single),
+        };
+        members.iter_mut().filter_map(|member| member.get_mut("id")).for_each(|id| self.replace(id));
+    }
+
+    fn replace(&self, id: &mut Value) {
+        if let Some(created) = id.as_str().and_then(|id| self.created.get(id)) {
+            *id = Value::from(created.as_str());
+        }
+    }
+}
+
+/// The ids in linkage.
+fn identifiers(link: &Value) -> Vec<&str> {
+    let data = link.get("data").unwrap_or(&Value::Null);
+    let members = data.as_array().map_or(std::slice::from_ref(data), Vec::as_slice);
+    members.iter().filter_map(|member| member.get("id")?.as_str()).collect()
+}
+
+async fn send(clients: &Clients, action: &Action, request: Request) -> Outcome {
+    match request {
+        Request::Record { spec, body } => match clients.didww() {
+            Ok(client) => record(client, action, spec, &body).await,
+            Err(failure) => Outcome::Refused(failure.text),
+        },
+        Request::Part { part, body } => match clients.platform() {
+            Ok(client) => match platform::send(client, part, action.id.as_deref(), body).await {
+                Ok(id) => Outcome::Done(id),
+                Err(error) => {
+                    let is_unclear = match &error {
+                        voipbin_client::Error::Transport(error) => error.kind != TransportKind::Connect,
+                        other => other.status().is_some_and(|status| status.is_server_error()),
+                    };
+                    failed(is_unclear, error.to_string())
+                }
+            },
+            Err(failure) => Outcome::Refused(failure.text),
+        },
+    }
+}
+
+fn failed(is_unclear: bool, text: String) -> Outcome {
+    if is_unclear { Outcome::Unclear(text) } else { Outcome::Refused(text) }
+}
+
+async fn record(client: &Client, action: &Action, spec: &'static ResourceSpec, body: &Body) -> Outcome {
+    let document = body.document(spec.name, action.id.as_deref());
+    let collection = format!("/{}", spec.name);
+    let path = format!("{collection}/{}", encode_component(action.id.as_deref().unwrap_or_default()));
+    let request = match action.deed {
+        Deed::Create => client.raw(Method::POST, &collection).body(&document),
+        Deed::Update => client.raw(Method::PATCH, &path).body(&document),
+        Deed::Delete => client.raw(Method::DELETE, &path),
+    };
+    match request.send().await {
+        Ok(answer) => {
+            let created = || answer.json().ok()?.pointer("/data/id")?.as_str().map(str::to_owned);
+            Outcome::Done(action.id.clone().or_else(created).unwrap_or_default())
+        }
+        Err(error) => {
+            let is_unclear = match &error {
+                Error::Transport(error) => error.kind != TransportKind::Connect,
+                other => other.status().is_some_and(|status| status.is_server_error()),
+            };
+            failed(is_unclear, failure_of(&error, spec, client.api_version()).text)
+        }
+    }
+}

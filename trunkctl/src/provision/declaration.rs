@@ -1,0 +1,173 @@
+//! The file that says what should exist.
+//!
+//! ```toml
+//! owner = "netops"
+//!
+//! [voice_out_trunks.Berlin]
+//! on_cli_mismatch_action = "reject_call"
+//! ```
+
+use didww_client::{ApiVersion, Kind, ResourceSpec, Verb, find};
+use serde_json::{Map, Value};
+
+use super::mark::Owner;
+use super::platform::{Part, PartEntry};
+use crate::exit::{Exit, Failure};
+use crate::near::is_like;
+use crate::resource;
+
+/// What should exist.
+#[derive(Debug, Clone, Default)]
+pub struct Declaration {
+    /// Who declares it; without an owner records are known by their names alone, and none is deleted.
+    pub owner: Option<Owner>,
+    /// The records in the order of their types and names.
+    pub entries: Vec<Entry>,
+    /// The providers and routes of the communication platform.
+    pub platform: Vec<PartEntry>,
+}
+
+/// A record that should exist.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its type.
+    pub spec: &'static ResourceSpec,
+    /// Its name in the file: the record's name or number, or its id.
+    pub key: String,
+    /// The members that should have these values. Others are left as they are.
+    pub members: Map<String, Value>,
+}
+
+impl Declaration {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no declaration.
+    pub fn read(path: &str) -> Result<Self, Failure> {
+        Self::of(crate::file::object(path)?).map_err(|problem| Failure::usage(format!("{path}: {problem}")))
+    }
+
+    /// Reads the members of a file.
+    ///
+    /// # Errors
+    /// What is not valid, in words.
+    pub fn of(mut members: Map<String, Value>) -> Result<Self, String> {
+        let owner = match members.remove("owner") {
+            None => None,
+            Some(Value::String(text)) => Some(text.parse()?),
+            Some(_) => return Err("`owner` should be a text".to_owned()),
+        };
+        let (mut entries, mut platform) = (Vec::new(), Vec::new());
+        for (name, records) in members {
+            let part = Part::ALL.into_iter().find(|part| part.as_str() == name);
+            let spec = if part.is_some() { None } else { Some(named(&name)?) };
+            let Value::Object(records) = records else {
+                return Err(format!("`{name}` should be a table of records by name"));
+            };
+            for (key, members) in records {
+                let Value::Object(members) = members else {
+                    return Err(format!("`{name}.{key}` should be a table of members"));
+                };
+                if let Some(part) = part {
+                    platform.push(PartEntry { part, key, members });
+                } else if let Some(spec) = spec {
+                    quoted(spec, &members).map_err(|problem| format!("`{name}.{key}`: {problem}"))?;
+                    entries.push(Entry { spec, key, members });
+                }
+            }
+        }
+        Ok(Self { owner, entries, platform })
+    }
+}
+
+fn named(name: &str) -> Result<&'static ResourceSpec, String> {
+    let can_be_declared = |spec: &&ResourceSpec| {
+        spec.has(Verb::List)
+            && (spec.has(Verb::Create) || spec.has(Verb::Update))
+            && !resource::is_operation(spec)
+    };
+    find(name).filter(can_be_declared).ok_or_else(|| {
+        let known = didww_client::REGISTRY.iter().copied().filter(can_be_declared);
+        let parts = Part::ALL.map(Part::as_str);
+        let known: Vec<&str> = known.map(|spec| spec.name).chain(parts).collect();
+        let like: Vec<&str> = known.iter().copied().filter(|known| is_like(known, name)).collect();
+        let right = if like.is_empty() { known } else { like };
+        format!("`{name}` is no type that can be declared; known: owner, {}", right.join(", "))
+    })
+}
+
+/// Refuses a number where a text belongs: `0044` without quotes has lost its zeros when it is read.
+fn quoted(spec: &ResourceSpec, members: &Map<String, Value>) -> Result<(), String> {
+    for (name, value) in members {
+        let Some(attribute) = spec.attribute(name) else { continue };
+        let is_text = |kind: &Kind| matches!(kind, Kind::Text { .. });
+        let has_number = match (attribute.value_at(ApiVersion::NEWEST).kind, value) {
+            (kind, Value::Number(_)) => is_text(&kind),
+            (Kind::List { of, .. }, Value::Array(items)) => is_text(of) && items.iter().any(Value::is_number),
+            (Kind::Variant(_), Value::Object(_)) => has_number_at_depth(value),
+            _ => false,
+        };
+        if has_number {
+            return Err(format!(
+                "write the digits of `{name}` in quotes: as a number they lose leading zeros"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn has_number_at_depth(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.values().any(has_number_at_depth),
+        Value::Array(items) => items.iter().any(has_number_at_depth),
+        other => other.is_number(),
+    }
+}
+
+/// The failure of a declaration whose records are not valid.
+pub(super) fn invalid(problems: &[String]) -> Failure {
+    Failure::new(Exit::Invalid, format!("the declaration is not valid:\n{}", problems.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(value: Value) -> Result<Declaration, String> {
+        Declaration::of(value.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn types_have_records_by_name() {
+        let read = of(json!({"owner": "netops", "dids": {"37061498222": {"description": "Sales"}},
+            "voice_out_trunks": {"Berlin": {}, "Paris": {"rtp_ping": true}}}))
+        .unwrap();
+        assert_eq!(read.owner.unwrap().as_str(), "netops");
+        let keys: Vec<(&str, &str)> =
+            read.entries.iter().map(|entry| (entry.spec.name, entry.key.as_str())).collect();
+        let expected =
+            [("dids", "37061498222"), ("voice_out_trunks", "Berlin"), ("voice_out_trunks", "Paris")];
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_is_right() {
+        for (value, part) in [
+            (json!({"voice_out_trunk": {}}), "known: owner, voice_out_trunks"),
+            (json!({"did_groups": {}}), "no type that can be declared"),
+            (json!({"owner": "A B"}), "1 to 32 of the characters"),
+            (json!({"dids": []}), "a table of records by name"),
+            (json!({"dids": {"1": 1}}), "a table of members"),
+            (json!({"voice_out_trunks": {"a": {"dst_prefixes": [44]}}}), "in quotes"),
+            (json!({"voice_out_trunks": {"a": {"name": 44}}}), "in quotes"),
+            (
+                json!({"voice_out_trunks": {"a": {"authentication_method": {"attributes": {"tech_prefix": 11}}}}}),
+                "in quotes",
+            ),
+        ] {
+            let problem = of(value.clone()).unwrap_err();
+            assert!(problem.contains(part), "{value}: {problem}");
+        }
+    }
+}

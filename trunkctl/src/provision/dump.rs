@@ -1,0 +1,152 @@
+//! What exists, as a declaration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use didww_client::{ApiVersion, ResourceSpec, Verb, find};
+use serde_json::{Map, Value};
+
+use super::clients::Clients;
+use super::existing::{Existing, Records, Selection};
+use super::mark::{ATTRIBUTE, Mark, Owner};
+use super::platform::{self, Part};
+use crate::exit::Failure;
+use crate::mask;
+use crate::resource::Handle;
+
+/// What exists, as a declaration that can be written to a file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Dump {
+    /// The members of the file.
+    pub members: Map<String, Value>,
+    /// What the file does not say, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules of the
+/// service say so, not the declaration.
+const MAINTAINED: [(&str, &str, &str); 2] = [
+    ("voice_out_trunks", "allow_any_did_as_cli", "dids"),
+    ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),
+];
+
+/// Reads the records of these types, and these parts of the communication platform. A member that has its default value is left out, unless `is_full`.
+///
+/// # Errors
+/// The failures of requests.
+pub async fn dump(
+    clients: &Clients,
+    specs: &[&'static ResourceSpec],
+    parts: &[Part],
+    owner: Option<&Owner>,
+    is_full: bool,
+) -> Result<Dump, Failure> {
+    let mut dump = Dump::default();
+    dump.members.extend(owner.map(|owner| ("owner".to_owned(), Value::from(owner.as_str()))));
+    for part in parts {
+        let found = platform::dump(clients.platform()?, *part, &mut dump.notes).await?;
+        dump.members.insert(part.as_str().to_owned(), Value::Object(found));
+    }
+    for spec in specs {
+        let client = clients.didww()?;
+        let version = client.api_version();
+        let writable = spec.relationships.iter().filter(|found| found.exists_in(version) && found.update);
+        // A service may not serve a type that is not declared.
+        let writable = writable.filter(|found| find(found.target).is_some());
+        let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
+        let records = Records::read(client, spec, &Selection::All, &relationships).await?;
+        let of_type = OfType { spec, version: records.version, records: &records, owner, is_full };
+        let found = of_type.write(&mut dump.notes);
+        if !found.is_empty() {
+            dump.members.insert(spec.name.to_owned(), Value::Object(found));
+        }
+    }
+    Ok(dump)
+}
+
+struct OfType<'a> {
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    records: &'a Records,
+    owner: Option<&'a Owner>,
+    is_full: bool,
+}
+
+impl OfType<'_> {
+    fn write(&self, notes: &mut Vec<String>) -> Map<String, Value> {
+        let handle = Handle::of(self.spec, self.version);
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        for existing in &self.records.records {
+            if let Some(name) = handle.and_then(|handle| handle.value(&existing.record)) {
+                *times.entry(name).or_default() += 1;
+            }
+        }
+        let mut found = Map::new();
+        for existing in &self.records.records {
+            let name = handle.and_then(|handle| handle.value(&existing.record));
+            let name = name.filter(|name| times.get(name) == Some(&1));
+            let mark = existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner);
+            let key = mark.map(|mark| mark.key.as_str()).or(name).unwrap_or(&existing.record.id);
+            let mut members = self.members(existing, notes);
+            if name == Some(key)
+                && let Some(handle) = handle
+            {
+                members.remove(handle.attribute.name);
+            }
+            if !members.is_empty() || self.spec.has(Verb::Create) {
+                found.insert(key.to_owned(), Value::Object(members));
+            }
+        }
+        found
+    }
+
+    fn members(&self, existing: &Existing, notes: &mut Vec<String>) -> Map<String, Value> {
+        let mut members = Map::new();
+        let stored = &existing.record.attributes;
+        for attribute in self.spec.attributes_at(self.version) {
+            let Some(value) = stored.get(attribute.name).filter(|_| attribute.update) else { continue };
+            let is_mark = attribute.name == ATTRIBUTE && value.as_str().and_then(Mark::read).is_some();
+            let is_default = attribute.default.is_some_and(|default| {
+                let default = attribute.normal(self.version, &default.to_json());
+                default == attribute.normal(self.version, value)
+            });
+            if mask::is_secret(attribute.name) {
+                notes.push(format!(
+                    "{}.{}: {} is a secret and left out",
+                    self.spec.name, existing.record.id, attribute.name
+                ));
+            } else if !is_mark && (self.is_full || !is_default) {
+                members.insert(attribute.name.to_owned(), attribute.normal(self.version, value));
+            }
+        }
+        for relationship in self.spec.relationships.iter().filter(|relationship| relationship.update) {
+            let is_maintained = MAINTAINED.iter().any(|(kind, switch, name)| {
+                (*kind, *name) == (self.spec.name, relationship.name)
+                    && stored.get(*switch) == Some(&Value::Bool(true))
+            });
+            let Some(ids) =
+                existing.linked(self.spec, relationship.name, self.version).filter(|_| !is_maintained)
+            else {
+                continue;
+            };
+            let names: Vec<Value> = ids.into_iter().map(|id| self.name(relationship.target, id)).collect();
+            if relationship.many && (self.is_full || !names.is_empty()) {
+                members.insert(relationship.name.to_owned(), Value::Array(names));
+            } else if let Some(name) = names.into_iter().next().filter(|_| !relationship.many) {
+                members.insert(relationship.name.to_owned(), name);
+            }
+        }
+        members
+    }
+
+    /// The name of a related record if it was included and its name is unique, else its id.
+    fn name(&self, target: &str, id: String) -> Value {
+        let kind = target.to_owned();
+        let record = self.records.included.get(&(kind, id.clone()));
+        let handle =
+            find(target).and_then(|spec| Handle::of(spec, self.version)).filter(|handle| handle.is_unique);
+        match record.zip(handle).and_then(|(record, handle)| handle.value(record)) {
+            Some(name) => Value::from(name),
+            None => Value::from(id),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The records that exist, as the service lists them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use didww_client::{
+    ApiVersion, Client, Linkage, Method, Parameters, ResourceObject, ResourceSpec, TryStreamExt as _,
+};
+
+use super::mark::{ATTRIBUTE, Mark};
+use crate::exit::Failure;
+use crate::resource::{Handle, identifiers, is_id, linked};
+use crate::service_error::failure;
+use crate::terminal::Progress;
+
+/// A record that exists.
+#[derive(Debug, Clone)]
+pub struct Existing {
+    /// The record in the form of the version that served it.
+    pub record: ResourceObject,
+    /// Its mark, if it has one.
+    pub mark: Option<Mark>,
+}
+
+impl Existing {
+    fn of(record: ResourceObject) -> Self {
+        let reference = record.attributes.get(ATTRIBUTE).and_then(serde_json::Value::as_str);
+        let mark = reference.and_then(Mark::read);
+        Self { record, mark }
+    }
+
+    /// Its `external_reference_id` if that is no mark: the customer's own.
+    pub fn own_reference(&self) -> Option<&str> {
+        let text = self.record.attributes.get(ATTRIBUTE)?.as_str()?;
+        self.mark.is_none().then_some(text).filter(|text| !text.is_empty())
+    }
+
+    /// The ids to which a relationship leads; `None` if the list was not asked for them.
+    pub fn linked(&self, spec: &ResourceSpec, name: &str, version: ApiVersion) -> Option<BTreeSet<String>> {
+        let linkage: &Linkage = linked(&self.record, spec.relationship(name)?, version)?;
+        Some(identifiers(linkage).iter().map(|member| member.id.clone()).collect())
+    }
+}
+
+/// Which records of a type are read.
+#[derive(Debug, Clone)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// Those with these names or numbers.
+    Named(BTreeSet<String>),
+}
+
+/// Number of names in one request, so that its URL stays short.
+const NAMES_A_REQUEST: usize = 50;
+
+/// What was read of a type.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// The records in the order of the list.
+    pub records: Vec<Existing>,
+    /// The related records that were included, by type and id.
+    pub included: HashMap<(String, String), ResourceObject>,
+    /// The version that served them: newer than the one asked for if the account's is.
+    pub version: ApiVersion,
+}
+
+impl Records {
+    /// Reads the records of a type with the linkage of these relationships.
+    ///
+    /// # Errors
+    /// The failures of requests.
+    pub async fn read(
+        client: &Client,
+        spec: &'static ResourceSpec,
+        selection: &Selection,
+        relationships: &BTreeSet<&'static str>,
+    ) -> Result<Self, Failure> {
+        let version = client.api_version();
+        let mut found = Self { records: Vec::new(), included: HashMap::new(), version };
+        let parameters = Parameters {
+            size: Some(spec.max_page_size_at(version)),
+            include: relationships.iter().map(|path| spec.path_at(version, path)).collect(),
+            ..Parameters::default()
+        };
+        let progress = Progress::start(spec.name);
+        match selection {
+            Selection::All => found.pages(client, spec, &parameters, &progress).await?,
+            Selection::Named(names) => {
+                let names: Vec<String> = names.iter().cloned().collect();
+                for names in names.chunks(NAMES_A_REQUEST) {
+                    let mut parameters = parameters.clone();
+                    let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
+                    if let Some((filter, text)) =
+                        filter.and_then(|filter| Some((filter, filter.text(version, names)?)))
+                    {
+                        parameters.filters.push((filter.name.to_owned(), text));
+                    }
+                    found.pages(client, spec, &parameters, &progress).await?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn pages(
+        &mut self,
+        client: &Client,
+        spec: &ResourceSpec,
+        parameters: &Parameters,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let mut request = client.raw(Method::GET, &format!("/{}", spec.name));
+        for (name, value) in parameters.pairs() {
+            request = request.query(&name, &value);
+        }
+        let mut pages = request.pages();
+        while let Some(page) = pages.try_next().await.map_err(|error| failure(&error))? {
+            self.version = page.version().unwrap_or(self.version);
+            progress.of(page.meta.total_records);
+            progress.add(page.data.len());
+            self.records.extend(page.data.into_iter().map(Existing::of));
+            let included = page.included.into_iter();
+            self.included.extend(included.map(|record| ((record.kind.clone(), record.id.clone()), record)));
+        }
+        Ok(())
+    }
+
+    /// The records by their mark's name for an owner; a name that two records carry is an error.
+    ///
+    /// # Errors
+    /// The two records, in words.
+    pub fn marked(&self, owner: &super::mark::Owner) -> Result<BTreeMap<&str, &Existing>, String> {
+        let mut marked = BTreeMap::new();
+        for existing in &self.records {
+            let Some(mark) = existing.mark.as_ref().filter(|mark| mark.owner == *owner) else { continue };
+            if let Some(other) = marked.insert(mark.key.as_str(), existing) {
+                let ids = [&other.record.id, &existing.record.id];
+                return Err(format!("  two records carry the mark {mark}: {} and {}", ids[0], ids[1]));
+            }
+        }
+        Ok(marked)
+    }
+}
+
+/// Whether the records of a type can be read by their names, a few at a time: its filter takes a list of them.
+pub fn can_be_named(spec: &'static ResourceSpec, version: ApiVersion, keys: &BTreeSet<String>) -> bool {
+    const FEW: usize = 200;
+    let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
+    let takes_list = filter.is_some_and(|filter| filter.list.contain(version));
+    takes_list && keys.len() <= FEW && !keys.iter().any(|key| is_id(key))
+}

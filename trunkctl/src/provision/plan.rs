@@ -1,0 +1,519 @@
+//! The differences between a declaration and what exists.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use didww_client::{ApiVersion, ResourceSpec, Verb, find};
+use serde_json::{Map, Value};
+
+use super::clients::Clients;
+use super::declaration::{Declaration, Entry, invalid};
+use super::existing::{Existing, Records, Selection, can_be_named};
+use super::mark::{ATTRIBUTE, Mark, Owner};
+use super::platform::{self, Part};
+use crate::exit::{Exit, Failure};
+use crate::resource::{Body, Handle, Write, is_id};
+
+/// What is done to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// It is created.
+    Create,
+    /// Members of it change.
+    Update,
+    /// It is deleted.
+    Delete,
+}
+
+impl Deed {
+    /// The deed as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A member that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The name of the attribute or relationship.
+    pub member: String,
+    /// Its value, as it is stored; `None` for a new record.
+    pub before: Option<Value>,
+    /// The value that it gets, as it will be stored.
+    pub after: Value,
+}
+
+/// One request of a plan.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// What is done.
+    pub deed: Deed,
+    /// The type of the record.
+    pub kind: &'static str,
+    /// The name of the record in the file.
+    pub key: String,
+    /// The id of the record; `None` if it is created.
+    pub id: Option<String>,
+    /// The members that change.
+    pub changes: Vec<Change>,
+    /// What is sent.
+    pub request: Request,
+}
+
+/// What an action sends.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// A record of DIDWW's API.
+    Record {
+        /// Its type.
+        spec: &'static ResourceSpec,
+        /// The members that are sent; none for a deletion.
+        body: Body,
+    },
+    /// A provider or a route of the communication platform.
+    Part {
+        /// Its type.
+        part: Part,
+        /// All members.
+        body: Map<String, Value>,
+    },
+}
+
+/// What has to be done so that what exists is as declared.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Who declares it.
+    pub owner: Option<Owner>,
+    /// The version that is asked for.
+    pub version: ApiVersion,
+    /// The requests, in the order of types and names.
+    pub actions: Vec<Action>,
+    /// The number of declared records that are as declared.
+    pub unchanged: usize,
+    /// By type, the number of records that the declaration is about and that exist.
+    pub existing: BTreeMap<&'static str, usize>,
+    /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune` alone.
+    pub orphans: Vec<(&'static str, String)>,
+    /// What else should be known, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// The id of a record that another action of the plan creates, in the linkage of a body.
+pub(super) fn pending(kind: &str, key: &str) -> String {
+    format!("pending:{kind}:{key}")
+}
+
+/// Whether an id stands for a record that is not created yet.
+pub(super) fn is_pending(id: &str) -> bool {
+    id.starts_with("pending:")
+}
+
+/// Compares a declaration with what exists.
+///
+/// # Errors
+/// When a declared value is not valid, when deletions were asked for that cannot be known to be the owner's, and the
+/// failures of requests.
+pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
+    let version = clients.version();
+    let mut plan = Plan {
+        owner: declaration.owner.clone(),
+        version,
+        actions: Vec::new(),
+        unchanged: 0,
+        existing: BTreeMap::new(),
+        orphans: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut types: BTreeMap<&'static str, Vec<&Entry>> = BTreeMap::new();
+    for entry in &declaration.entries {
+        types.entry(entry.spec.name).or_default().push(entry);
+    }
+    if prune {
+        can_prune(declaration, version)?;
+    }
+    if declaration.owner.is_some() {
+        // Also records of a type of which none is declared any more.
+        for spec in with_marks(version) {
+            types.entry(spec.name).or_default();
+        }
+    }
+    let ids = linked_ids(clients, declaration).await?;
+    let names: HashMap<&str, &str> = ids.iter().map(|((_, key), id)| (id.as_str(), key.as_str())).collect();
+    let mut problems = Vec::new();
+    for (name, entries) in types {
+        let Some(spec) = find(name) else { continue };
+        let records = Records::read(
+            clients.didww()?,
+            spec,
+            &selection(declaration, spec, version, &entries),
+            &relationships(spec, &entries),
+        )
+        .await?;
+        let of_type = OfType {
+            spec,
+            version: records.version,
+            owner: declaration.owner.as_ref(),
+            records: &records,
+            ids: &ids,
+            names: &names,
+        };
+        of_type.compare(&entries, prune, &mut plan, &mut problems);
+        plan.version = records.version;
+    }
+    if !declaration.platform.is_empty() {
+        platform::compare(clients.platform()?, &declaration.platform, &mut plan, &mut problems).await?;
+    }
+    if !problems.is_empty() {
+        return Err(invalid(&problems));
+    }
+    Ok(plan)
+}
+
+/// The types whose records carry marks, and can therefore be deleted.
+fn with_marks(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec> {
+    didww_client::REGISTRY.iter().copied().filter(move |spec| {
+        spec.since <= version && spec.has(Verb::Delete) && Mark::attribute(spec, version).is_some()
+    })
+}
+
+/// Refuses to delete records that cannot be known to be the owner's.
+fn can_prune(declaration: &Declaration, version: ApiVersion) -> Result<(), Failure> {
+    if declaration.owner.is_none() {
+        let text = "--prune needs an `owner` in the declaration: only records with its mark are deleted";
+        return Err(Failure::new(Exit::Unsafe, text));
+    }
+    if with_marks(version).next().is_none() {
+        let text = format!(
+            "--prune is refused in {version}: its records have no `{ATTRIBUTE}`, so that the name is all by which a \
+             record is known; ask for 2026-04-16 or newer"
+        );
+        return Err(Failure::new(Exit::Unsafe, text));
+    }
+    Ok(())
+}
+
+/// Reads all records where marks may be found, else only those with declared names if the service can select them.
+fn selection(
+    declaration: &Declaration,
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    entries: &[&Entry],
+) -> Selection {
+    let has_marks = declaration.owner.is_some() && Mark::attribute(spec, version).is_some();
+    let keys: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+    if has_marks || !can_be_named(spec, version, &keys) { Selection::All } else { Selection::Named(keys) }
+}
+
+/// The relationships that entries declare.
+fn relationships(spec: &'static ResourceSpec, entries: &[&Entry]) -> BTreeSet<&'static str> {
+    let names = entries.iter().flat_map(|entry| entry.members.keys());
+    names.filter_map(|name| spec.relationship(name)).map(|relationship| relationship.name).collect()
+}
+
+type Ids = HashMap<(&'static str, String), String>;
+
+/// The ids of the records that declared relationships name.
+async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids, Failure> {
+    let version = clients.version();
+    let mut wanted: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for entry in &declaration.entries {
+        for (name, value) in &entry.members {
+            let Some(relationship) = entry.spec.relationship(name) else { continue };
+            let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter();
+            let names = texts.filter_map(Value::as_str).filter(|text| !is_id(text)).map(str::to_owned);
+            wanted.entry(relationship.target).or_default().extend(names);
+        }
+    }
+    let mut ids = Ids::new();
+    for (name, keys) in wanted {
+        let Some(spec) = find(name).filter(|_| !keys.is_empty()) else { continue };
+        let Some(handle) = Handle::of(spec, version).filter(|_| spec.has(Verb::List)) else { continue };
+        let selection =
+            if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All };
+        let records = Records::read(clients.didww()?, spec, &selection, &BTreeSet::new()).await?;
+        for existing in &records.records {
+            if let Some(key) = handle.value(&existing.record) {
+                ids.insert((spec.name, key.to_owned()), existing.record.id.clone());
+            }
+        }
+    }
+    for entry in &declaration.entries {
+        let known = (entry.spec.name, entry.key.clone());
+        ids.entry(known).or_insert_with(|| pending(entry.spec.name, &entry.key));
+    }
+    Ok(ids)
+}
+
+/// The comparison of one type.
+struct OfType<'a> {
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    owner: Option<&'a Owner>,
+    records: &'a Records,
+    ids: &'a Ids,
+    /// The names of related records by their ids.
+    names: &'a HashMap<&'a str, &'a str>,
+}
+
+impl<'a> OfType<'a> {
+    fn compare(&self, entries: &[&Entry], prune: bool, plan: &mut Plan, problems: &mut Vec<String>) {
+        let marked = match self.owner.map(|owner| self.records.marked(owner)).transpose() {
+            Ok(marked) => marked.unwrap_or_default(),
+            Err(problem) => return problems.push(problem),
+        };
+        let index = self.index();
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        let mut found: BTreeMap<&str, &Existing> = BTreeMap::new();
+        for entry in entries {
+            if let Some(existing) = marked.get(entry.key.as_str()) {
+                taken.insert(&existing.record.id);
+                found.insert(&entry.key, existing);
+            }
+        }
+        for entry in entries.iter().filter(|entry| !marked.contains_key(entry.key.as_str())) {
+            match self.named(&index, &entry.key, &taken) {
+                Ok(Some(existing)) => {
+                    taken.insert(&existing.record.id);
+                    found.insert(&entry.key, existing);
+                }
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+        for entry in entries {
+            let action = match found.get(entry.key.as_str()) {
+                Some(existing) => self.update(entry, existing, &mut plan.notes),
+                None => self.create(entry).map(Some),
+            };
+            match action {
+                Ok(Some(action)) => plan.actions.push(action),
+                Ok(None) => plan.unchanged += 1,
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let orphans: Vec<(&str, &Existing)> =
+            marked.into_iter().filter(|(_, existing)| !taken.contains(existing.record.id.as_str())).collect();
+        plan.existing.insert(self.spec.name, found.len() + orphans.len());
+        for (key, existing) in orphans {
+            if prune && self.spec.has(Verb::Delete) {
+                plan.actions.push(self.delete(key, existing));
+            } else {
+                plan.orphans.push((self.spec.name, key.to_owned()));
+            }
+        }
+    }
+
+    /// The records by what names them, and by their ids.
+    fn index(&self) -> HashMap<&'a str, Vec<&'a Existing>> {
+        let handle = Handle::of(self.spec, self.version);
+        let mut index: HashMap<&str, Vec<&Existing>> = HashMap::new();
+        for existing in &self.records.records {
+            let name = handle.and_then(|handle| handle.value(&existing.record));
+            for key in name.into_iter().chain([existing.record.id.as_str()]) {
+                index.entry(key).or_default().push(existing);
+            }
+        }
+        index
+    }
+
+    /// The record of a name, number or id that no other entry has.
+    fn named(
+        &self,
+        index: &HashMap<&'a str, Vec<&'a Existing>>,
+        key: &str,
+        taken: &BTreeSet<&str>,
+    ) -> Result<Option<&'a Existing>, String> {
+        let meant = index.get(key).map_or(&[][..], Vec::as_slice).iter().copied();
+        let mut free = meant.filter(|existing| !taken.contains(existing.record.id.as_str()));
+        match (free.next(), free.next()) {
+            (Some(_), Some(_)) => Err(format!(
+                "  {}.{key}: several records have this name: declare them by their ids",
+                self.spec.name
+            )),
+            (found, _) => Ok(found),
+        }
+    }
+
+    fn create(&self, entry: &Entry) -> Result<Action, String> {
+        let place = format!("{}.{}", self.spec.name, entry.key);
+        if !self.spec.has(Verb::Create) || is_id(&entry.key) {
+            return Err(format!(
+                "  {place}: there is no such record, and the service creates none of this name"
+            ));
+        }
+        let mut members = self.with_ids(entry)?;
+        if let Some(handle) =
+            Handle::of(self.spec, self.version).filter(|handle| handle.attribute.create.allowed())
+        {
+            members.entry(handle.attribute.name).or_insert_with(|| Value::from(entry.key.as_str()));
+        }
+        if let Some(mark) = self.mark(entry) {
+            members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));
+        }
+        let body = self.body(&place, Write::Create, &members)?;
+        let mut changes = Vec::new();
+        for (name, value) in &body.attributes {
+            changes.push(Change { member: name.clone(), before: None, after: self.normal(name, value) });
+        }
+        for name in members.keys().filter(|name| self.spec.relationship(name).is_some()) {
+            let after = self.shown(members.get(name).unwrap_or(&Value::Null));
+            changes.push(Change { member: name.clone(), before: None, after });
+        }
+        Ok(self.action(Deed::Create, &entry.key, None, changes, body))
+    }
+
+    fn update(
+        &self,
+        entry: &Entry,
+        existing: &Existing,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Action>, String> {
+        let place = format!("{}.{}", self.spec.name, entry.key);
+        let mut members = self.with_ids(entry)?;
+        let handle = Handle::of(self.spec, self.version).filter(|handle| handle.attribute.update);
+        if let Some(handle) = handle.filter(|_| !is_id(&entry.key)) {
+            members.entry(handle.attribute.name).or_insert_with(|| Value::from(entry.key.as_str()));
+        }
+        if let Some(mark) = self.mark(entry) {
+            match (&existing.mark, existing.own_reference()) {
+                (Some(other), _) if other.owner != mark.owner => {
+                    return Err(format!("  {place}: the record belongs to {}: its mark is {other}", other.owner.as_str()));
+                }
+                (None, Some(reference)) => notes.push(format!(
+                    "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark, so that --prune never deletes it"
+                )),
+                _ => {
+                    members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));
+                }
+            }
+        }
+        // What can be set in a new record alone is compared, and refused only if it differs.
+        members.retain(|name, value| {
+            let fixed = self
+                .spec
+                .attribute(name)
+                .is_some_and(|attribute| attribute.create.allowed() && !attribute.update);
+            !(fixed && self.is_same(name, value, existing))
+        });
+        let whole = self.body(&place, Write::Update, &members)?;
+        let mut changed = Body::default();
+        let mut changes = Vec::new();
+        for (name, value) in whole.attributes {
+            if !self.is_same(&name, &value, existing) {
+                let before = existing
+                    .record
+                    .attributes
+                    .get(&name)
+                    .map_or(Value::Null, |value| self.normal(&name, value));
+                changes.push(Change {
+                    member: name.clone(),
+                    before: Some(before),
+                    after: self.normal(&name, &value),
+                });
+                changed.attributes.insert(name, value);
+            }
+        }
+        for (name, value) in &members {
+            let Some(relationship) = self.spec.relationship(name) else { continue };
+            let before = existing.linked(self.spec, name, self.version).unwrap_or_default();
+            let after: BTreeSet<String> = texts(value).map(str::to_owned).collect();
+            if before != after {
+                let before = self.shown(&before.into_iter().map(Value::from).collect());
+                changes.push(Change { member: name.clone(), before: Some(before), after: self.shown(value) });
+                let name = relationship.name_at(self.version);
+                let linkage = whole.relationships.get(name).cloned().unwrap_or_default();
+                changed.relationships.insert(name.to_owned(), linkage);
+            }
+        }
+        let action = self.action(Deed::Update, &entry.key, Some(existing), changes, changed);
+        Ok((!action.changes.is_empty()).then_some(action))
+    }
+
+    fn delete(&self, key: &str, existing: &Existing) -> Action {
+        self.action(Deed::Delete, key, Some(existing), Vec::new(), Body::default())
+    }
+
+    fn action(
+        &self,
+        deed: Deed,
+        key: &str,
+        existing: Option<&Existing>,
+        changes: Vec<Change>,
+        body: Body,
+    ) -> Action {
+        Action {
+            deed,
+            kind: self.spec.name,
+            key: key.to_owned(),
+            id: existing.map(|existing| existing.record.id.clone()),
+            changes,
+            request: Request::Record { spec: self.spec, body },
+        }
+    }
+
+    /// The mark of an entry, if its type holds marks and the file sets no reference of its own.
+    fn mark(&self, entry: &Entry) -> Option<Mark> {
+        let owner = self.owner.filter(|_| !entry.members.contains_key(ATTRIBUTE))?.clone();
+        Mark::attribute(self.spec, self.version)?;
+        Some(Mark { owner, key: entry.key.clone() })
+    }
+
+    /// The members with ids in place of the names of related records.
+    fn with_ids(&self, entry: &Entry) -> Result<Map<String, Value>, String> {
+        let mut members = entry.members.clone();
+        for (name, value) in &mut members {
+            let Some(relationship) = self.spec.relationship(name) else { continue };
+            let items = match value {
+                Value::Array(items) => items.as_mut_slice(),
+                single => std::slice::from_mut(single),
+            };
+            for item in items {
+                let Some(text) = item.as_str().filter(|text| !is_id(text)) else { continue };
+                let id = self.ids.get(&(relationship.target, text.to_owned()));
+                let id = id.ok_or_else(|| {
+                    let place = format!("{}.{}.{name}", self.spec.name, entry.key);
+                    format!("  {place}: there is no record of {} called `{text}`", relationship.target)
+                })?;
+                *item = Value::from(id.as_str());
+            }
+        }
+        Ok(members)
+    }
+
+    fn body(&self, place: &str, write: Write, members: &Map<String, Value>) -> Result<Body, String> {
+        let members: Vec<(String, Value)> =
+            members.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Body::build(self.spec, self.version, write, &members, true).map_err(|problems| {
+            let problems: Vec<String> =
+                problems.to_string().lines().map(|line| format!("  {line}")).collect();
+            format!("  {place}:\n{}", problems.join("\n"))
+        })
+    }
+
+    fn normal(&self, name: &str, value: &Value) -> Value {
+        let attribute =
+            self.spec.attributes_at(self.version).into_iter().find(|attribute| attribute.name == name);
+        attribute.map_or_else(|| value.clone(), |attribute| attribute.normal(self.version, value))
+    }
+
+    fn is_same(&self, name: &str, value: &Value, existing: &Existing) -> bool {
+        let stored = existing.record.attributes.get(name).unwrap_or(&Value::Null);
+        self.normal(name, value) == self.normal(name, stored)
+    }
+
+    /// The names of related records where they are known, in place of their ids.
+    fn shown(&self, value: &Value) -> Value {
+        let name = |id: &str| self.names.get(id).map_or_else(|| id.to_owned(), |key| (*key).to_owned());
+        let mut names: Vec<String> = texts(value).map(name).collect();
+        names.sort();
+        names.into_iter().map(Value::from).collect()
+    }
+}
+
+/// The texts of a list, or the one of a text.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str)
+}

@@ -1,0 +1,343 @@
+//! Providers and routes of the communication platform: known by their names, and never deleted, because they hold no mark.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use futures_util::TryStreamExt as _;
+use serde_json::{Map, Value};
+use voipbin_client::types::{BASIC, Provider, ProviderBody, Route, RouteUpdate};
+use voipbin_client::{Client, Error, Uuid};
+
+use super::plan::{Action, Change, Deed, Plan, Request, pending};
+use crate::exit::{Exit, Failure};
+use crate::mask::HIDDEN;
+use crate::near::is_like;
+
+/// A type of the platform that can be declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Carriers, to which calls are sent.
+    Providers,
+    /// Which provider gets which calls.
+    Routes,
+}
+
+impl Part {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Providers, Self::Routes];
+
+    /// The name in a declaration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Providers => "providers",
+            Self::Routes => "routes",
+        }
+    }
+
+    /// The members that can be declared.
+    const fn members(self) -> &'static [&'static str] {
+        match self {
+            Self::Providers => &[
+                "type",
+                "name",
+                "hostname",
+                "tech_prefix",
+                "tech_postfix",
+                "tech_headers",
+                "detail",
+                "codecs",
+            ],
+            Self::Routes => &["name", "detail", "provider", "customer", "priority", "target"],
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A provider or a route that should exist.
+#[derive(Debug, Clone)]
+pub struct PartEntry {
+    /// Its type.
+    pub part: Part,
+    /// Its name.
+    pub key: String,
+    /// The members that should have these values. Others are left as they are.
+    pub members: Map<String, Value>,
+}
+
+/// The failure that an error of the platform's client is.
+pub fn failure(error: &Error) -> Failure {
+    let exit = match error {
+        Error::Unauthorized(_) | Error::Forbidden(_) => Exit::Denied,
+        Error::NotFound(_) => Exit::NotFound,
+        Error::Invalid(_) | Error::Conflict(_) | Error::PaymentRequired(_) => Exit::Invalid,
+        Error::RateLimited { .. } | Error::Transport(_) => Exit::Unavailable,
+        Error::NotSent(_) => Exit::Usage,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// Compares declared providers and routes with those that exist.
+///
+/// # Errors
+/// The failures of requests. What is not valid is added to `problems`.
+pub(super) async fn compare(
+    client: &Client,
+    entries: &[PartEntry],
+    plan: &mut Plan,
+    problems: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let providers: Vec<Provider> =
+        client.providers().list().stream().try_collect().await.map_err(|error| failure(&error))?;
+    let mut ids: HashMap<String, String> = HashMap::new();
+    for entry in entries.iter().filter(|entry| entry.part == Part::Providers) {
+        ids.insert(entry.key.clone(), pending(Part::Providers.as_str(), &entry.key));
+    }
+    ids.extend(providers.iter().map(|provider| (provider.name.clone(), provider.id.to_string())));
+    let has_routes = entries.iter().any(|entry| entry.part == Part::Routes);
+    let routes: Vec<Route> = if has_routes {
+        client.routes().list().stream().try_collect().await.map_err(|error| failure(&error))?
+    } else {
+        Vec::new()
+    };
+    for entry in entries {
+        let compared = match entry.part {
+            Part::Providers => provider(entry, &providers),
+            Part::Routes => route(entry, &routes, &ids),
+        };
+        match compared {
+            Ok(compared) => {
+                if compared.id.is_some() {
+                    *plan.existing.entry(entry.part.as_str()).or_default() += 1;
+                }
+                match compared.action(entry) {
+                    Some(action) => plan.actions.push(action),
+                    None => plan.unchanged += 1,
+                }
+            }
+            Err(problem) => problems.push(format!("  {}.{}: {problem}", entry.part, entry.key)),
+        }
+    }
+    Ok(())
+}
+
+/// The bodies of a record before and after.
+struct Compared {
+    id: Option<String>,
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+impl Compared {
+    fn action(self, entry: &PartEntry) -> Option<Action> {
+        let mut changes = Vec::new();
+        for (member, after) in &self.after {
+            let before = self.before.get(member).unwrap_or(&Value::Null);
+            let is_set = self.id.is_some() || !is_empty(after);
+            if before != after && is_set {
+                let before = self.id.as_ref().map(|_| shown(member, before));
+                changes.push(Change { member: member.clone(), before, after: shown(member, after) });
+            }
+        }
+        let deed = if self.id.is_some() { Deed::Update } else { Deed::Create };
+        if deed == Deed::Update && changes.is_empty() {
+            return None;
+        }
+        let request = Request::Part { part: entry.part, body: self.after };
+        let (kind, key) = (entry.part.as_str(), entry.key.clone());
+        Some(Action { deed, kind, key, id: self.id, changes, request })
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        other => other.is_null(),
+    }
+}
+
+/// A carrier may know its customer by a header: its value is not shown.
+fn shown(member: &str, value: &Value) -> Value {
+    match value {
+        Value::Object(members) if member == "tech_headers" => {
+            members.keys().map(|name| (name.clone(), Value::from(HIDDEN))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+fn object(value: impl serde::Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The only record with the name of an entry.
+fn only<'a, T>(key: &str, found: impl Iterator<Item = &'a T>) -> Result<Option<&'a T>, String> {
+    let mut found = found;
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) => Err(format!("several have the name `{key}`: declare one by its id")),
+        (only, _) => Ok(only),
+    }
+}
+
+fn known(entry: &PartEntry) -> Result<(), String> {
+    let members = entry.part.members();
+    match entry.members.keys().find(|name| !members.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let like: Vec<&str> = members.iter().copied().filter(|known| is_like(known, name)).collect();
+            let right = if like.is_empty() { members.join(", ") } else { like.join(", ") };
+            Err(format!("{} have no member {name}; right is: {right}", entry.part))
+        }
+    }
+}
+
+fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, String> {
+    known(entry)?;
+    let is_meant = |found: &&Provider| found.name == entry.key || found.id.to_string() == entry.key;
+    let existing = only(&entry.key, providers.iter().filter(is_meant))?;
+    let before = match existing {
+        Some(provider) => object(ProviderBody::from(provider.clone())),
+        None => object(ProviderBody::sip(entry.key.as_str(), "")),
+    };
+    let mut after = before.clone();
+    after.extend(entry.members.clone());
+    // What the service would decode: a member of another type is found here.
+    let body: ProviderBody =
+        serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
+    if body.hostname.is_empty() {
+        return Err("hostname: can't be blank; right is: the SIP host of the carrier".to_owned());
+    }
+    Ok(Compared { id: existing.map(|provider| provider.id.to_string()), before, after: object(body) })
+}
+
+fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> Result<Compared, String> {
+    known(entry)?;
+    let mut members = entry.members.clone();
+    let customer = match members.remove("customer") {
+        None => None,
+        Some(value) => {
+            let text = value.as_str().unwrap_or_default();
+            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is no id"))?)
+        }
+    };
+    let is_meant = |found: &&Route| {
+        let named = found.name == entry.key || found.id.to_string() == entry.key;
+        named && customer.is_none_or(|customer| found.customer_id == customer)
+    };
+    let existing = only(&entry.key, routes.iter().filter(is_meant))?;
+    let provider = match members.remove("provider") {
+        None => existing.map(|route| route.provider_id.to_string()),
+        Some(value) => {
+            let text = value.as_str().unwrap_or_default();
+            let id = ids.get(text).cloned().or_else(|| text.parse::<Uuid>().ok().map(|id| id.to_string()));
+            Some(id.ok_or_else(|| format!("provider: there is no provider called `{text}`"))?)
+        }
+    };
+    let provider = provider.ok_or("provider: can't be blank; right is: the name of a provider")?;
+    let before = match existing {
+        Some(route) => object(RouteUpdate::from(route.clone())),
+        None => object(RouteUpdate { name: entry.key.clone(), ..RouteUpdate::default() }),
+    };
+    let mut after = before.clone();
+    after.extend(members);
+    let body: RouteUpdate =
+        serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
+    if body.target.is_empty() {
+        return Err("target: can't be blank; right is: a calling code such as +82, or all".to_owned());
+    }
+    let mut after = object(body);
+    after.insert("provider_id".to_owned(), Value::from(provider));
+    if existing.is_none() {
+        let customer = customer.unwrap_or(BASIC);
+        after.insert("customer_id".to_owned(), Value::from(customer.to_string()));
+    }
+    Ok(Compared { id: existing.map(|route| route.id.to_string()), before, after })
+}
+
+/// Creates or updates a provider or a route, and returns its id.
+pub(super) async fn send(
+    client: &Client,
+    part: Part,
+    id: Option<&str>,
+    body: Map<String, Value>,
+) -> Result<String, Error> {
+    let id = id.and_then(|id| id.parse::<Uuid>().ok());
+    let body = Value::Object(body);
+    // The bodies were decoded before, when the plan was made.
+    match (part, id) {
+        (Part::Providers, None) => {
+            client.providers().create(decoded(body)).await.map(|provider| provider.id.to_string())
+        }
+        (Part::Providers, Some(id)) => {
+            client.providers().update(id, decoded(body)).await.map(|provider| provider.id.to_string())
+        }
+        (Part::Routes, None) => client.routes().create(decoded(body)).await.map(|route| route.id.to_string()),
+        (Part::Routes, Some(id)) => {
+            client.routes().update(id, decoded(body)).await.map(|route| route.id.to_string())
+        }
+    }
+}
+
+fn decoded<T: serde::de::DeserializeOwned + Default>(body: Value) -> T {
+    serde_json::from_value(body).unwrap_or_default()
+}
+
+/// The providers or routes as members of a declaration, and what is left out, in sentences.
+///
+/// # Errors
+/// The failures of requests.
+pub(super) async fn dump(
+    client: &Client,
+    part: Part,
+    notes: &mut Vec<String>,
+) -> Result<Map<String, Value>, Failure> {
+    let providers: Vec<Provider> =
+        client.providers().list().stream().try_collect().await.map_err(|error| failure(&error))?;
+    let mut found = Map::new();
+    if part == Part::Providers {
+        for provider in providers {
+            let (key, id) = (provider.name.clone(), provider.id.to_string());
+            let mut members = object(ProviderBody::from(provider));
+            if members.remove("tech_headers").is_some_and(|headers| !is_empty(&headers)) {
+                notes.push(format!("providers.{key}: tech_headers may hold secrets and are left out"));
+            }
+            add(&mut found, key, id, members);
+        }
+        return Ok(found);
+    }
+    let names: HashMap<Uuid, String> =
+        providers.into_iter().map(|provider| (provider.id, provider.name)).collect();
+    let routes: Vec<Route> =
+        client.routes().list().stream().try_collect().await.map_err(|error| failure(&error))?;
+    for route in routes {
+        let (key, id) = (route.name.clone(), route.id.to_string());
+        let provider = names.get(&route.provider_id).cloned();
+        let provider = provider.unwrap_or_else(|| route.provider_id.to_string());
+        let customer = route.customer_id;
+        let mut members = object(RouteUpdate::from(route));
+        members.remove("provider_id");
+        members.insert("provider".to_owned(), Value::from(provider));
+        members.insert("customer".to_owned(), Value::from(customer.to_string()));
+        add(&mut found, key, id, members);
+    }
+    Ok(found)
+}
+
+/// Adds a record by its name, or by its id if it has none or another record has it.
+fn add(found: &mut Map<String, Value>, name: String, id: String, mut members: Map<String, Value>) {
+    members.retain(|_, value| !is_empty(value));
+    let key = if name.is_empty() || found.contains_key(&name) { id } else { name };
+    if members.get("name").and_then(Value::as_str) == Some(key.as_str()) {
+        members.remove("name");
+    }
+    found.insert(key, Value::Object(members));
+}

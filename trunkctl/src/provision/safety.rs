@@ -1,0 +1,41 @@
+//! Limits that stop a plan which changes or deletes too much, as octoDNS has them.
+
+use super::plan::{Deed, Plan};
+
+/// The largest shares of the records of a type that may change or be deleted without being forced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The share of updates in percent.
+    pub updates: u32,
+    /// The share of deletions in percent.
+    pub deletes: u32,
+}
+
+impl Default for Limits {
+    /// 30 % of both.
+    fn default() -> Self {
+        Self { updates: 30, deletes: 30 }
+    }
+}
+
+/// With fewer records of a type, a share says nothing.
+const LEAST_RECORDS: usize = 10;
+
+/// Returns, in sentences, which limits a plan exceeds.
+pub fn check(plan: &Plan, limits: Limits) -> Vec<String> {
+    let mut exceeded = Vec::new();
+    for (kind, existing) in plan.existing.iter().filter(|(_, existing)| **existing >= LEAST_RECORDS) {
+        for (deed, most, word) in
+            [(Deed::Update, limits.updates, "changes"), (Deed::Delete, limits.deletes, "deletes")]
+        {
+            let of_type = |action: &&super::plan::Action| action.kind == *kind && action.deed == deed;
+            let count = plan.actions.iter().filter(of_type).count();
+            if u128::try_from(count).unwrap_or_default() * 100
+                > u128::from(most) * u128::try_from(*existing).unwrap_or_default()
+            {
+                exceeded.push(format!("the plan {word} {count} of {existing} {kind}, more than {most} %"));
+            }
+        }
+    }
+    exceeded
+}

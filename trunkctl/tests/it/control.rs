@@ -1,0 +1,139 @@
+//! The commands of the control API.
+
+use serde_json::json;
+
+use crate::support::{Ran, Service, finish};
+
+/// The program with the control API of the server.
+fn run(service: &Service, arguments: &[&str]) -> Ran {
+    let mut command = service.command(arguments);
+    command.env("TRUNKCTL_CONTROL_URL", control_url(service));
+    finish(command, "")
+}
+
+fn control_url(service: &Service) -> String {
+    format!("http://{}", service.server.server().control_address().unwrap())
+}
+
+#[test]
+fn accounts_and_keys_are_kept() {
+    let service = Service::with(|builder| builder.control_listener());
+    let made = run(
+        &service,
+        &["accounts", "create", "--name", "Berlin", "--default-version", "2026-04-16", "-o", "json"],
+    );
+    let made = made.json();
+    assert_eq!(made["version"], "2026-04-16");
+    assert!(made["api_key"].as_str().is_some_and(|key| key.len() > 10));
+    let listed = run(&service, &["accounts", "list", "-o", "csv"]).ok();
+    assert!(listed.starts_with("id,name,version") && listed.contains(",Berlin,"), "{listed}");
+    let changed = run(
+        &service,
+        &[
+            "accounts",
+            "update",
+            "Berlin",
+            "--features",
+            "outbound,replace_cli",
+            "--rate-limit",
+            "5",
+            "-o",
+            "json",
+        ],
+    );
+    let changed = changed.json();
+    assert_eq!(changed["features"], json!(["outbound", "replace_cli"]));
+    assert_eq!(changed["rate_limit"], 5);
+    let ambiguous = run(&service, &["keys", "list"]).fails(2);
+    assert!(ambiguous.contains("--account") && ambiguous.contains("Berlin"), "{ambiguous}");
+    let key =
+        run(&service, &["keys", "add", "--account", "Berlin", "--from", "203.0.113.0/24", "-o", "json"])
+            .json();
+    let keys = run(&service, &["keys", "list", "--account", "Berlin"]).ok();
+    assert!(keys.contains("203.0.113.0/24") && !keys.contains(key["api_key"].as_str().unwrap()), "{keys}");
+    run(&service, &["keys", "remove", key["id"].as_str().unwrap(), "--account", "Berlin"]).ok();
+    assert_eq!(run(&service, &["keys", "list", "--account", "Berlin", "-o", "id"]).ok().lines().count(), 1);
+    let added =
+        run(&service, &["accounts", "add-dids", "12025550199", "--account", "Berlin", "-o", "json"]).json();
+    assert_eq!(added[0]["number"], "12025550199");
+    assert!(run(&service, &["accounts", "delete", "Berlin"]).fails(9).contains("--yes"));
+    run(&service, &["accounts", "delete", "Berlin", "--yes"]).ok();
+    assert_eq!(run(&service, &["accounts", "get", "Berlin"]).code, 4);
+}
+
+#[test]
+fn the_clock_is_read_and_moved() {
+    let service = Service::with(|builder| builder.control_listener());
+    run(&service, &["clock", "freeze", "2026-04-08T06:57:33.304Z"]).ok();
+    let advanced = run(&service, &["clock", "advance", "24h"]).ok();
+    assert!(advanced.contains("2026-04-09T06:57:33.304Z") && advanced.contains("frozen  true"), "{advanced}");
+    assert_eq!(run(&service, &["clock", "show", "-o", "json"]).json()["frozen"], true);
+    assert!(run(&service, &["clock", "resume"]).ok().contains("frozen  false"));
+    assert_eq!(run(&service, &["clock", "advance", "1 fortnight"]).code, 2);
+}
+
+#[test]
+fn a_refused_call_is_explained_and_ends_with_its_exit_code() {
+    let service = Service::with(|builder| builder.control_listener().sip());
+    let question = ["explain", "--source", "198.51.100.9", "--to", "442079460018", "--from", "12025550143"];
+    let refused = run(&service, &question);
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(
+        refused.out.starts_with("403 ") && refused.out.contains("by the check `source`"),
+        "{}",
+        refused.out
+    );
+    let json = run(&service, &[&question[..], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["verdict"], "refused");
+    assert_eq!(run(&service, &["calls", "list", "-o", "json"]).ok(), "[]\n");
+    assert_eq!(run(&service, &["calls", "active", "-o", "json"]).ok(), "[]\n");
+    assert_eq!(run(&service, &["calls", "messages", "x@y"]).code, 4);
+    assert_eq!(run(&service, &["calls", "end", "1f7f2f9a-2a4e-4a50-9d34-5f4f9d7f2f00"]).code, 4);
+}
+
+#[test]
+fn attempts_are_followed_as_they_happen() {
+    let service = Service::with(|builder| builder.control_listener().sip());
+    let sip = service.server.server().sip_address().unwrap();
+    // A source that no trunk names is a stranger, whose requests are no attempts.
+    let create = ["voice-out-trunks", "create", "--name", "a", "--on-cli-mismatch-action", "reject_call"];
+    let method = ["--authentication-method", "credentials_and_ip,allowed_sip_ips=127.0.0.1"];
+    service.run(&[&create[..], &method].concat()).ok();
+    let mut command = service.command(&["calls", "tail", "--limit", "1"]);
+    command.env("TRUNKCTL_CONTROL_URL", control_url(&service));
+    let (send, stop) = std::sync::mpsc::channel::<()>();
+    let caller = std::thread::spawn(move || {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let local = socket.local_addr().unwrap();
+        // Repeated until the follower, which may not be there yet, has seen one.
+        for number in 0.. {
+            let invite = format!(
+                "INVITE sip:442079460018@{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{number}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:12025550143@{local}>;tag=a{number}\r\nTo: <sip:442079460018@{sip}>\r\n\
+                 Call-ID: call-{number}@{local}\r\nCSeq: 1 INVITE\r\nContact: <sip:{local}>\r\nContent-Length: 0\r\n\r\n"
+            );
+            socket.send_to(invite.as_bytes(), sip).unwrap();
+            if stop.recv_timeout(std::time::Duration::from_millis(200))
+                != Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
+                break;
+            }
+        }
+    });
+    let followed = finish(command, "");
+    drop(send);
+    caller.join().unwrap();
+    let line = followed.ok();
+    assert!(line.contains("challenge") && line.contains("127.0.0.1"), "{line}");
+    assert_eq!(line.lines().count(), 1);
+}
+
+#[test]
+fn a_server_that_is_not_there_or_refuses_says_so() {
+    let service = Service::start();
+    let mut command = service.command(&["clock", "show"]);
+    command.env("TRUNKCTL_CONTROL_URL", "127.0.0.1:1");
+    let failed = finish(command, "").fails(7);
+    assert!(failed.contains("http://127.0.0.1:1") && failed.contains("--control-url"), "{failed}");
+}

@@ -1,0 +1,11 @@
+//! The program as it is run, against a server in this process.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod contexts;
+mod control;
+mod page;
+mod properties;
+mod provisioning;
+mod resources;
+mod support;
