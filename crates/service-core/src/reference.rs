@@ -22,6 +22,8 @@ use crate::Core;
 
 /// The most records of one transaction.
 const BATCH: usize = 500;
+/// How often records are looked up and stored that other nodes store at the same time.
+const ATTEMPTS: usize = 5;
 /// The most bytes of a line.
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
@@ -131,6 +133,7 @@ enum Members {
 }
 
 /// A valid line.
+#[derive(Clone)]
 struct Checked {
     id: Uuid,
     attributes: Map<String, Value>,
@@ -193,8 +196,23 @@ fn whole_meta(spec: &'static ResourceSpec, sent: Map<String, Value>) -> Result<S
     Ok(Value::Object(meta).to_string())
 }
 
-/// Stores records of a type, and returns how many of them were not stored so already.
+/// Stores records of a type, and returns how many of them were not stored so already. Another node may store the same ones at
+/// the same time: then they are looked up again.
 async fn store(core: &Core, spec: &'static ResourceSpec, records: Vec<Checked>) -> Result<usize, StoreError> {
+    for _ in 1..ATTEMPTS {
+        match store_once(core, spec, records.clone()).await {
+            Err(StoreError::Taken(_) | StoreError::Conflict) => {}
+            outcome => return outcome,
+        }
+    }
+    store_once(core, spec, records).await
+}
+
+async fn store_once(
+    core: &Core,
+    spec: &'static ResourceSpec,
+    records: Vec<Checked>,
+) -> Result<usize, StoreError> {
     let scope = Scope { account: NO_ACCOUNT, spec };
     let ids = records.iter().map(|record| record.id).collect();
     let found = core.store.find_all(scope, ids).await?;

@@ -254,7 +254,7 @@ async fn an_account_has_one_balance_that_no_other_account_reads() {
         let shown = json!({ "balance": "60.25", "credit": "10.50", "total_balance": "70.75" });
         assert_eq!(
             answer.at("/data"),
-            json!({ "id": id, "type": "balances", "attributes": shown }),
+            json!({ "id": id.to_string(), "type": "balances", "attributes": shown }),
             "{version}"
         );
         assert_eq!(answer.at("/meta"), json!({ "api_version": version }));

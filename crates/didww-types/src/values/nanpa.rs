@@ -6,7 +6,7 @@ use crate::{Kind, Violation};
 /// Whether a text is three digits of which the first is 2 to 9.
 fn is_code(text: &str) -> bool {
     text.len() == 3
-        && text.starts_with(|first| matches!(first, '2'..='9'))
+        && text.starts_with(|first: char| matches!(first, '2'..='9'))
         && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
