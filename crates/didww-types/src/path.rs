@@ -26,24 +26,18 @@ pub fn follow(registry: &[&'static ResourceSpec], from: &str, path: &str) -> Opt
     let mut owner = find(from)?;
     let mut steps = Vec::new();
     for name in path.split('.') {
-        let step = match name.split_once('<') {
-            Some((name, declaring)) => {
-                let declaring = find(declaring)?;
-                let relationship = declaring.relationship(name).filter(|one| one.target == owner.name)?;
-                Step { owner: declaring, relationship, target: declaring, inverse: true }
-            }
-            None => {
-                let relationship = owner.relationship(name)?;
-                let target = find(relationship.target)?;
-                match relationship.inverse {
-                    Some(name) => Step {
-                        owner: target,
-                        relationship: target.relationship(name)?,
-                        target,
-                        inverse: true,
-                    },
-                    None => Step { owner, relationship, target, inverse: false },
-                }
+        let inverse_of = |declaring: &'static ResourceSpec, name: &str| {
+            let relationship = declaring.relationship(name)?;
+            Some(Step { owner: declaring, relationship, target: declaring, inverse: true })
+        };
+        let step = if let Some((name, declaring)) = name.split_once('<') {
+            inverse_of(find(declaring)?, name).filter(|step| step.relationship.target == owner.name)?
+        } else {
+            let relationship = owner.relationship(name)?;
+            let target = find(relationship.target)?;
+            match relationship.inverse {
+                Some(name) => inverse_of(target, name)?,
+                None => Step { owner, relationship, target, inverse: false },
             }
         };
         owner = step.target;

@@ -178,9 +178,9 @@ pub async fn account(service: &Service, named: Option<&str>) -> Result<String, F
     let text = |account: &Value, member: &str| {
         account.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let mut meant = accounts.iter().filter(|account| named.is_none_or(|name| text(account, "name") == name));
+    let mut meant = accounts.iter().filter(|known| named.is_none_or(|name| text(known, "name") == name));
     match (meant.next(), meant.next()) {
-        (Some(account), None) => Ok(text(account, "id")),
+        (Some(only), None) => Ok(text(only, "id")),
         (None, _) => {
             Err(Failure::new(Exit::NotFound, format!("there is no account {}", named.unwrap_or_default())))
         }

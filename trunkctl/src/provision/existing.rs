@@ -79,7 +79,7 @@ impl Records {
         let mut found = Self { records: Vec::new(), included: HashMap::new(), version };
         let parameters = Parameters {
             size: Some(spec.max_page_size_at(version)),
-            include: relationships.iter().map(|path| spec.path_at(version, path)).collect(),
+            include: relationships.iter().map(|path| spec.include_at(version, path)).collect(),
             ..Parameters::default()
         };
         let progress = Progress::start(spec.name);

@@ -399,7 +399,7 @@ impl<'a> OfType<'a> {
             !(fixed && self.is_same(name, value, existing))
         });
         let whole = self.body(&place, Write::Update, &members)?;
-        let mut changed = Body::default();
+        let mut sent = Body::default();
         let mut changes = Vec::new();
         for (name, value) in whole.attributes {
             if !self.is_same(&name, &value, existing) {
@@ -413,7 +413,7 @@ impl<'a> OfType<'a> {
                     before: Some(before),
                     after: self.normal(&name, &value),
                 });
-                changed.attributes.insert(name, value);
+                sent.attributes.insert(name, value);
             }
         }
         for (name, value) in &members {
@@ -425,10 +425,10 @@ impl<'a> OfType<'a> {
                 changes.push(Change { member: name.clone(), before: Some(before), after: self.shown(value) });
                 let name = relationship.name_at(self.version);
                 let linkage = whole.relationships.get(name).cloned().unwrap_or_default();
-                changed.relationships.insert(name.to_owned(), linkage);
+                sent.relationships.insert(name.to_owned(), linkage);
             }
         }
-        let action = self.action(Deed::Update, &entry.key, Some(existing), changes, changed);
+        let action = self.action(Deed::Update, &entry.key, Some(existing), changes, sent);
         Ok((!action.changes.is_empty()).then_some(action))
     }
 

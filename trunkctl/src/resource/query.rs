@@ -145,7 +145,7 @@ pub fn include(
             })?;
             owner = find(found.target);
         }
-        parameters.include.push(spec.path_at(version, path));
+        parameters.include.push(spec.include_at(version, path));
     }
     Ok(())
 }

@@ -120,8 +120,7 @@ async fn create(transaction: &Transaction<'_>, account: &Account, key: &ApiKey) 
     Ok(Arc::new(account))
 }
 
-fn name_taken(error: tokio_postgres::Error) -> Failure {
-    let failure = Failure::from(error);
+fn name_taken(failure: Failure) -> Failure {
     // The embedded engine does not tell the id from the name either.
     let is_taken = ["account_name", "account_id"].iter().any(|index| failure.is_taken(index));
     if is_taken { StoreError::Taken("name".to_owned()).into() } else { failure }

@@ -146,8 +146,8 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let text = |name| format!("({} #>> '{{}}')", member("r.attributes", name));
             let texts: Vec<String> = name.split('+').map(text).collect();
             let text = format!("({})", texts.join(" || "));
-            let tests: Vec<String> = values.iter().map(|value| text_contains(sql, &text, value)).collect();
-            any_of(&tests)
+            let contains: Vec<String> = values.iter().map(|value| text_contains(sql, &text, value)).collect();
+            any_of(&contains)
         }
         FilterTest::Meta(name) => meta(sql, name, values),
         FilterTest::MetaAtLeast(name) => {

@@ -84,7 +84,7 @@ impl Node {
 
     async fn insert_together(&self, inserts: Vec<Arc<(Change, Content)>>) -> Result<Vec<Record>, StoreError> {
         let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(inserts.len()).unwrap_or(u32::MAX);
-        let written = Kept::new(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
+        let written = Kept::writing(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
             Box::pin(async move {
                 let changes: Vec<&(Change, Content)> = inserts.iter().map(AsRef::as_ref).collect();
                 apply(transaction, &changes).await

@@ -169,14 +169,14 @@ impl Node {
         loop {
             let connection = Connection(Some(self.connection(line).await?));
             let Some(client) = &connection.0 else { return Err(closed()) };
-            let begun = async {
+            let beginning = async {
                 if let Some(begin) = begin {
                     client.batch_execute(begin).await?;
                 }
                 Ok(())
             };
             // What is read without the transaction is not returned, and changes nothing.
-            let outcome = async { tokio::try_join!(biased; begun, read.run(client)) }.await.map(|_| ());
+            let outcome = async { tokio::try_join!(biased; beginning, read.run(client)) }.await.map(|_| ());
             let is_usable = match &outcome {
                 Err(failure) if failure.is_broken() => false,
                 _ if begin.is_none() => true,

@@ -39,6 +39,14 @@ impl<A, T, F> Kept<A, T, F> {
         *self.returned.lock().unwrap_or_else(PoisonError::into_inner) = Some(returned);
     }
 
+    /// As [`new`](Self::new), for statements of a transaction that are written as a closure: its type follows from this.
+    pub(super) fn writing(arguments: A, statements: F) -> Self
+    where
+        F: for<'c> Fn(&'c Transaction<'c>, &'c A) -> Statements<'c, T>,
+    {
+        Self::new(arguments, statements)
+    }
+
     /// What was returned by the attempt that succeeded.
     pub(super) fn take(&self) -> Result<T, StoreError> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Unknown)

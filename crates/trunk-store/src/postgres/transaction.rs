@@ -73,12 +73,12 @@ pub(super) struct Ending {
 impl<'a> Transaction<'a> {
     /// A transaction whose statements, and the time between two of them, are limited by the server.
     pub(super) fn new(client: &'a Client, node: &'a Node, limit: Duration, is_exact: bool) -> Self {
-        let begin = format!(
+        let sql = format!(
             "BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL idle_in_transaction_session_timeout = {0}",
             limit.as_millis()
         );
         let (begun, late, ending) = (OnceCell::new(), Mutex::default(), Mutex::default());
-        Self { client, begin, begun, late, node, is_exact, ending, schedules: AtomicBool::new(false) }
+        Self { client, begin: sql, begun, late, node, is_exact, ending, schedules: AtomicBool::new(false) }
     }
 
     /// Begins the transaction, unless it has begun.
