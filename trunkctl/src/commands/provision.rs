@@ -281,15 +281,6 @@ fn leave_out_nulls(value: &mut Value) -> usize {
     removed + members.values_mut().map(leave_out_nulls).sum::<usize>()
 }
 
-/// Removes members that are null, and returns their number.
-fn leave_out_nulls(value: &mut Value) -> usize {
-    let Value::Object(members) = value else { return 0 };
-    let before = members.len();
-    members.retain(|_, member| !member.is_null());
-    let removed = before - members.len();
-    removed + members.values_mut().map(leave_out_nulls).sum::<usize>()
-}
-
 impl DumpCommand {
     /// Prints the declaration.
     ///

@@ -46,7 +46,7 @@ pub async fn dump(
         let found = platform::dump(clients.platform()?, *part, &mut dump.notes).await?;
         dump.members.insert(part.as_str().to_owned(), Value::Object(found));
     }
-    for spec in specs {
+    for spec in specs.iter().copied() {
         let client = clients.didww()?;
         let version = client.api_version();
         let writable = spec.relationships.iter().filter(|found| found.exists_in(version) && found.update);

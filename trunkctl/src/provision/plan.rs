@@ -380,10 +380,11 @@ impl<'a> OfType<'a> {
         if let Some(mark) = self.mark(entry) {
             match (&existing.mark, existing.own_reference()) {
                 (Some(other), _) if other.owner != mark.owner => {
-                    return Err(format!("  {place}: the record belongs to {}: its mark is {other}", other.owner.as_str()));
+                    let owner = other.owner.as_str();
+                    return Err(format!("  {place}: the record belongs to {owner}: its mark is {other}"));
                 }
                 (None, Some(reference)) => notes.push(format!(
-                    "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark, so that --prune never deletes it"
+                    "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark: --prune never deletes it"
                 )),
                 _ => {
                     members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));
