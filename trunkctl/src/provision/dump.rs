@@ -22,14 +22,15 @@ pub struct Dump {
     pub notes: Vec<String>,
 }
 
-/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules of the
-/// service say so, not the declaration.
+/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules
+/// of the service say so, not the declaration.
 const MAINTAINED: [(&str, &str, &str); 2] = [
     ("voice_out_trunks", "allow_any_did_as_cli", "dids"),
     ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),
 ];
 
-/// Reads the records of these types, and these parts of the communication platform. A member that has its default value is left out, unless `is_full`.
+/// Reads the records of these types, and these parts of the communication platform. A member that has its default
+/// value is left out, unless `is_full`.
 ///
 /// # Errors
 /// The failures of requests.

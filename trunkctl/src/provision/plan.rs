@@ -95,7 +95,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// By type, the number of records that the declaration is about and that exist.
     pub existing: BTreeMap<&'static str, usize>,
-    /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune` alone.
+    /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune`
+    /// alone.
     pub orphans: Vec<(&'static str, String)>,
     /// What else should be known, in sentences.
     pub notes: Vec<String>,
