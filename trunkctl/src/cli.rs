@@ -32,11 +32,13 @@ pub struct Globals {
     pub api_version: Option<String>,
 
     /// Mint access tokens here instead of beside the base URL
-    #[arg(long, global = true, env = "TRUNKCTL_TOKEN_URL", value_name = "URL", help_heading = SERVICE, hide_short_help = true)]
+    #[arg(long, global = true, env = "TRUNKCTL_TOKEN_URL", value_name = "URL",
+        help_heading = SERVICE, hide_short_help = true)]
     pub token_url: Option<String>,
 
     /// Reach the control API of a trunk-server here [default: http://127.0.0.1:8081]
-    #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL", help_heading = SERVICE, hide_short_help = true)]
+    #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL",
+        help_heading = SERVICE, hide_short_help = true)]
     pub control_url: Option<String>,
 
     /// Read the token of the control API from this file; TRUNKCTL_CONTROL_TOKEN has the token itself
@@ -44,7 +46,8 @@ pub struct Globals {
     pub control_token_file: Option<PathBuf>,
 
     /// Reach the communication platform here, such as http://127.0.0.1:8080/v1.0
-    #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL", help_heading = SERVICE, hide_short_help = true)]
+    #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL",
+        help_heading = SERVICE, hide_short_help = true)]
     pub voipbin_url: Option<String>,
 
     /// Read an access key of the communication platform from this file; TRUNKCTL_VOIPBIN_KEY has the key itself

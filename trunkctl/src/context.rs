@@ -1,7 +1,7 @@
 //! Where requests go and with which key: contexts of a file, the environment, and flags.
 //!
-//! A key is never an argument, because other users of the machine can read arguments, and never a value of the file of
-//! contexts: it is in a file of its own, in an environment variable, or printed by a command.
+//! A key is never an argument, because other users of the machine can read arguments, and never a value of the file
+//! of contexts: it is in a file of its own, in an environment variable, or printed by a command.
 
 mod file;
 mod secret;
@@ -48,8 +48,8 @@ pub struct Target {
     context: Context,
 }
 
-/// Where a secret comes from that a variable or a flag names, in this order: flag, variable with the secret, variable with
-/// a file.
+/// Where a secret comes from that a variable or a flag names, in this order: flag, variable with the secret,
+/// variable with a file.
 fn named(flag: Option<&PathBuf>, variable: &str) -> Option<SecretSource> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let of_file = format!("{variable}_FILE");

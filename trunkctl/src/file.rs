@@ -53,7 +53,8 @@ mod tests {
     fn the_three_formats_say_the_same() {
         let expected = json!({"name": "Berlin", "capacity_limit": 10, "rtp_ping": true, "callback_url": null,
             "dst_prefixes": ["44", "49"]});
-        let yaml = "name: Berlin\ncapacity_limit: 10\nrtp_ping: true\ncallback_url: null\ndst_prefixes: ['44', \"49\"]\n";
+        let yaml = "name: Berlin\ncapacity_limit: 10\nrtp_ping: true\ncallback_url: null\n\
+                    dst_prefixes: ['44', \"49\"]\n";
         let json = expected.to_string();
         for (text, extension) in
             [(yaml, "yaml"), (yaml, "yml"), (&json, "json"), (&json, ""), (&json, "yaml")]

@@ -1,8 +1,8 @@
 //! The library of the program `trunkctl`, a command line for provisioning outbound trunks.
 //!
-//! The commands of resources are made from the registry of `didww-client`: none of them has code of its own. The module
-//! [`provision`] compares a declaration with what exists and makes it so. What a service permits is not decided here: values
-//! are checked against their declarations, and the service decides on the rest.
+//! The commands of resources are made from the registry of `didww-client`: none of them has code of its own. The
+//! module [`provision`] compares a declaration with what exists and makes it so. What a service permits is not
+//! decided here: values are checked against their declarations, and the service decides on the rest.
 
 pub mod cli;
 mod commands;

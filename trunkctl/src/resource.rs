@@ -29,8 +29,8 @@ pub fn named(command: &str) -> Option<&'static ResourceSpec> {
     didww_client::find(&command.replace('-', "_")).filter(|spec| !is_operation(spec))
 }
 
-/// An operation on a record that the API has as a type of its own, such as `voice_out_trunk_regenerate_credentials`: it can
-/// only be created, and its only member is the record.
+/// An operation on a record that the API has as a type of its own, such as
+/// `voice_out_trunk_regenerate_credentials`: it can only be created, and its only member is the record.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
     /// Its name below the type of the record, such as `regenerate_credentials`.

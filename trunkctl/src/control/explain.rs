@@ -12,8 +12,8 @@ use crate::exit::{Exit, Failure};
 use crate::output::{self, cell};
 use crate::terminal::print;
 
-/// Asks a server which check would admit or refuse a call, without placing it. The exit code is 3 if the call is refused or
-/// challenged.
+/// Asks a server which check would admit or refuse a call, without placing it. The exit code is 3 if the call is
+/// refused or challenged.
 #[derive(Debug, Clone, Args)]
 pub struct Explain {
     /// The source address of the call

@@ -164,8 +164,8 @@ pub fn print_single(answer: &Value, first: &[&str], format: Format) -> Result<()
     print(&output::single(&Row::of(answer, first), format)?)
 }
 
-/// The id of an account that a text stands for: itself if it is one, else that of the account with this name; the only
-/// account if there is no text.
+/// The id of an account that a text stands for: itself if it is one, else that of the account with this name; the
+/// only account if there is no text.
 ///
 /// # Errors
 /// When there is no such account, or several and none is named.

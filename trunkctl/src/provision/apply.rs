@@ -1,7 +1,8 @@
 //! Carries out a plan.
 //!
-//! Requests run in parallel; those that refer to a record that the plan creates wait for it, and deletions come last. After a
-//! failure no further request is begun. A repetition of the command makes a new plan, which has what is left.
+//! Requests run in parallel; those that refer to a record that the plan creates wait for it, and deletions come
+//! last. After a failure no further request is begun. A repetition of the command makes a new plan, which has what
+//! is left.
 
 use std::collections::{HashMap, VecDeque};
 

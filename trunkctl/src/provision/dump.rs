@@ -22,14 +22,15 @@ pub struct Dump {
     pub notes: Vec<String>,
 }
 
-/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules of the
-/// service say so, not the declaration.
+/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules
+/// of the service say so, not the declaration.
 const MAINTAINED: [(&str, &str, &str); 2] = [
     ("voice_out_trunks", "allow_any_did_as_cli", "dids"),
     ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),
 ];
 
-/// Reads the records of these types, and these parts of the communication platform. A member that has its default value is left out, unless `is_full`.
+/// Reads the records of these types, and these parts of the communication platform. A member that has its default
+/// value is left out, unless `is_full`.
 ///
 /// # Errors
 /// The failures of requests.
@@ -46,7 +47,7 @@ pub async fn dump(
         let found = platform::dump(clients.platform()?, *part, &mut dump.notes).await?;
         dump.members.insert(part.as_str().to_owned(), Value::Object(found));
     }
-    for spec in specs {
+    for spec in specs.iter().copied() {
         let client = clients.didww()?;
         let version = client.api_version();
         let writable = spec.relationships.iter().filter(|found| found.exists_in(version) && found.update);

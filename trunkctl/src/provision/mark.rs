@@ -11,8 +11,8 @@ pub const ATTRIBUTE: &str = "external_reference_id";
 
 const PREFIX: &str = "trunkctl:";
 
-/// The name of a team or repository whose file declares records: 1 to 32 of the characters `a` to `z`, `0` to `9`, `.`, `_` and
-/// `-`.
+/// The name of a team or repository whose file declares records: 1 to 32 of the characters `a` to `z`, `0` to `9`,
+/// `.`, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner(String);
 

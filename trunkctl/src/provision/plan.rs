@@ -95,7 +95,8 @@ pub struct Plan {
     pub unchanged: usize,
     /// By type, the number of records that the declaration is about and that exist.
     pub existing: BTreeMap<&'static str, usize>,
-    /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune` alone.
+    /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune`
+    /// alone.
     pub orphans: Vec<(&'static str, String)>,
     /// What else should be known, in sentences.
     pub notes: Vec<String>,
@@ -380,10 +381,11 @@ impl<'a> OfType<'a> {
         if let Some(mark) = self.mark(entry) {
             match (&existing.mark, existing.own_reference()) {
                 (Some(other), _) if other.owner != mark.owner => {
-                    return Err(format!("  {place}: the record belongs to {}: its mark is {other}", other.owner.as_str()));
+                    let owner = other.owner.as_str();
+                    return Err(format!("  {place}: the record belongs to {owner}: its mark is {other}"));
                 }
                 (None, Some(reference)) => notes.push(format!(
-                    "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark, so that --prune never deletes it"
+                    "{place} keeps its {ATTRIBUTE} `{reference}` and gets no mark: --prune never deletes it"
                 )),
                 _ => {
                     members.entry(ATTRIBUTE).or_insert_with(|| Value::from(mark.to_string()));

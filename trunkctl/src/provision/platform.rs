@@ -1,4 +1,5 @@
-//! Providers and routes of the communication platform: known by their names, and never deleted, because they hold no mark.
+//! Providers and routes of the communication platform: known by their names, and never deleted, because they hold
+//! no mark.
 
 use std::collections::HashMap;
 use std::fmt;

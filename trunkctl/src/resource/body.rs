@@ -54,12 +54,12 @@ pub struct Body {
 }
 
 impl Body {
-    /// Makes a body of members, whose relationships are ids, lists of ids, or null. With `is_checked` false only names are
-    /// looked up, and the service decides on the values.
+    /// Makes a body of members, whose relationships are ids, lists of ids, or null. With `is_checked` false only
+    /// names are looked up, and the service decides on the values.
     ///
     /// # Errors
-    /// Every member that the version does not have, that cannot be written, or whose value is not valid, and those that a
-    /// new record needs.
+    /// Every member that the version does not have, that cannot be written, or whose value is not valid, and those
+    /// that a new record needs.
     pub fn build(
         spec: &'static ResourceSpec,
         version: ApiVersion,
@@ -285,7 +285,7 @@ mod tests {
         let problems = build(ApiVersion::NEWEST, Write::Create, members).unwrap_err();
         let text = problems.to_string();
         for part in [
-            "capacity_limit: must be less than or equal to 32767\n    right is: a whole number from 1 to 32767, or null",
+            "capacity_limit: must be less than or equal to 32767\n    right is: a whole number from 1 to 32767",
             "created_at: cannot be set",
             "nmae: voice_out_trunks have no such member\n    right is: name",
             "dids: is invalid\n    right is: a list of ids or names of dids",

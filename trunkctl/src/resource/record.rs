@@ -1,4 +1,5 @@
-//! A record as a row: its attributes in the order of the declaration, related records in place of their relationships.
+//! A record as a row: its attributes in the order of the declaration, related records in place of their
+//! relationships.
 
 use std::collections::HashMap;
 
@@ -32,8 +33,8 @@ pub fn identifiers(linkage: &Linkage) -> &[ResourceIdentifier] {
     }
 }
 
-/// Makes a row of a record: id, type, attributes, the relationships that the answer has, and `meta`. An included record stands
-/// in place of its id, to a depth of `nested` relationships.
+/// Makes a row of a record: id, type, attributes, the relationships that the answer has, and `meta`. An included
+/// record stands in place of its id, to a depth of `nested` relationships.
 pub fn row(
     spec: Option<&'static ResourceSpec>,
     version: ApiVersion,

@@ -214,7 +214,8 @@ impl Task<'_> {
         })
     }
 
-    /// The members of the file, replaced by those of flags. The related records that flags and file name are looked up.
+    /// The members of the file, replaced by those of flags. The related records that flags and file name are looked
+    /// up.
     async fn members(&self, write: Write) -> Result<Vec<(String, Value)>, Failure> {
         let mut members = Map::new();
         if let Some(path) = self.text("file") {

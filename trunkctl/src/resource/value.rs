@@ -3,11 +3,11 @@
 use didww_client::{AttributeSpec, Kind, ValueSpec, split_values};
 use serde_json::{Map, Value, json};
 
-/// Reads the text of a flag. What cannot be read is passed on as a text, which the check of the attribute then refuses with
-/// what would be right.
+/// Reads the text of a flag. What cannot be read is passed on as a text, which the check of the attribute then
+/// refuses with what would be right.
 ///
-/// `null` is null where that is valid. A list has commas, as CSV, and is empty for an empty text. An object is JSON, or
-/// `TYPE,member=value,member=value`, in which a member that is named twice is a list.
+/// `null` is null where that is valid. A list has commas, as CSV, and is empty for an empty text. An object is
+/// JSON, or `TYPE,member=value,member=value`, in which a member that is named twice is a list.
 pub fn of_text(value: &ValueSpec, text: &str) -> Value {
     if text == "null" && value.nullable {
         return Value::Null;
@@ -37,8 +37,8 @@ fn items(of: &Kind, text: &str) -> Value {
     split_values(text).iter().map(|text| item(text)).collect()
 }
 
-/// Reads `TYPE,member=value`. The declaration does not say which members are lists: one that the check refuses as a text is
-/// tried as a list with one item.
+/// Reads `TYPE,member=value`. The declaration does not say which members are lists: one that the check refuses as a
+/// text is tried as a list with one item.
 fn variant(value: &ValueSpec, text: &str) -> Value {
     let mut parts = split_values(text).into_iter();
     let kind = parts.next().unwrap_or_default();

@@ -111,7 +111,8 @@ fn attempts_are_followed_as_they_happen() {
             let invite = format!(
                 "INVITE sip:442079460018@{sip} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{number}\r\n\
                  Max-Forwards: 70\r\nFrom: <sip:12025550143@{local}>;tag=a{number}\r\nTo: <sip:442079460018@{sip}>\r\n\
-                 Call-ID: call-{number}@{local}\r\nCSeq: 1 INVITE\r\nContact: <sip:{local}>\r\nContent-Length: 0\r\n\r\n"
+                 Call-ID: call-{number}@{local}\r\nCSeq: 1 INVITE\r\nContact: <sip:{local}>\r\n\
+                 Content-Length: 0\r\n\r\n"
             );
             socket.send_to(invite.as_bytes(), sip).unwrap();
             if stop.recv_timeout(std::time::Duration::from_millis(200))

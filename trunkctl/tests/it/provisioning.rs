@@ -274,7 +274,8 @@ fn every_problem_of_a_declaration_is_named_with_its_place_before_anything_is_sen
 #[test]
 fn a_declaration_is_read_from_standard_input_and_secrets_stay_out_of_plans() {
     let service = Service::start();
-    let yaml = "voice_out_trunks:\n  Berlin:\n    on_cli_mismatch_action: reject_call\n    authentication_method:\n      \
+    let yaml = "voice_out_trunks:\n  Berlin:\n    on_cli_mismatch_action: reject_call\n    authentication_method:\n\
+                \x20     \
                 type: credentials_and_ip\n      attributes: {allowed_sip_ips: [203.0.113.7], password: s3cret}\n";
     let plan = service.run_with_input(&["plan", "-f", "-"], yaml);
     assert!(!plan.out.contains("s3cret") && plan.out.contains("1 to create"), "{}{}", plan.out, plan.err);
