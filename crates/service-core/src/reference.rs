@@ -187,7 +187,7 @@ fn whole_meta(spec: &'static ResourceSpec, sent: Map<String, Value>) -> Result<S
     for (name, value) in sent {
         match meta.get_mut(&name) {
             Some(member) if std::mem::discriminant(member) == std::mem::discriminant(&value) => {
-                *member = value
+                *member = value;
             }
             Some(_) => return Err(format!("`{name}` of the `meta` is of another kind")),
             None => return Err(format!("the `meta` of {} has no member `{name}`", spec.name)),
@@ -247,7 +247,7 @@ async fn has_links(
     links: &[(&'static str, Vec<Uuid>)],
 ) -> Result<bool, StoreError> {
     for (relationship, ids) in links {
-        let stored = core.store.members(scope, vec![number], *relationship, ids.len() + 1).await?;
+        let stored = core.store.members(scope, vec![number], relationship, ids.len() + 1).await?;
         if stored.iter().map(|(_, _, id)| id).ne(ids.iter()) {
             return Ok(false);
         }

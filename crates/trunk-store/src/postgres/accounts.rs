@@ -168,8 +168,7 @@ async fn add_key(transaction: &Transaction<'_>, account: i64, key: &ApiKey) -> D
             ],
         )
         .await;
-    let added = added.map_err(|error| {
-        let failure = Failure::from(error);
+    let added = added.map_err(|failure: Failure| {
         let is_taken = ["api_key_pkey", "api_key_id"].iter().any(|index| failure.is_taken(index));
         if is_taken { StoreError::Taken("api_key".to_owned()).into() } else { failure }
     })?;

@@ -54,7 +54,9 @@ impl Node {
     async fn insert_group(self: Arc<Self>, members: Vec<Member>) {
         let (late, members): (Vec<_>, Vec<_>) =
             members.into_iter().partition(|member| member.since.elapsed() > WAIT_LIMIT);
-        late.into_iter().for_each(|member| member.answer(Err(StoreError::Overloaded)));
+        for member in late {
+            member.answer(Err(StoreError::Overloaded));
+        }
         if members.is_empty() {
             return;
         }
@@ -66,7 +68,9 @@ impl Node {
                 }
             }
             Err(error) if members.len() == 1 || is_of_all(&error) => {
-                members.into_iter().for_each(|member| member.answer(Err(error.clone())));
+                for member in members {
+                    member.answer(Err(error.clone()));
+                }
             }
             Err(_) => {
                 let mut each = JoinSet::new();

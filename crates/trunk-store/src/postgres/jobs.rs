@@ -249,7 +249,7 @@ async fn take(transaction: &Transaction<'_>, take: &TakeJobs) -> Done<Vec<Leased
 
 async fn release(transaction: &Transaction<'_>, node: i64) -> Done<u64> {
     let update = "UPDATE job SET holder = NULL, held_until = NULL, revision = revision + 1 WHERE holder = $1";
-    Ok(transaction.execute_typed(update, &[(&node, Type::INT8)]).await?)
+    transaction.execute_typed(update, &[(&node, Type::INT8)]).await
 }
 
 async fn set_back(transaction: &Transaction<'_>, now: Timestamp, by: Duration) -> Done<()> {

@@ -271,7 +271,7 @@ async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> 
     for (index, Order { attribute, descending }) in query.order.iter().enumerate().filter(|_| !by_creation) {
         let direction = if *descending { " DESC" } else { "" };
         let join = if attribute.contains('.') {
-            let Some(join) = related(&mut sql, node, query, *attribute, index) else { continue };
+            let Some(join) = related(&mut sql, node, query, attribute, index) else { continue };
             keys.push(format!("coalesce(s{index}.value, '\\x03'::bytea){direction}"));
             join
         } else if *attribute == "created_at" {

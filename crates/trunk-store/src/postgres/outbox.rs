@@ -146,7 +146,7 @@ async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &At
         return history::insert(transaction, delivery).await;
     }
     let outcome = async {
-        let done = if let Some(at) = again_at {
+        if let Some(at) = again_at {
             let at = at.as_unix_millis();
             let parameters: [Parameter<'_>; 3] =
                 [(&delivery.subject, Type::UUID), (numbers, Type::INT8_ARRAY), (&at, Type::INT8)];
@@ -160,8 +160,7 @@ async fn record_attempt(transaction: &Transaction<'_>, node: i64, attempted: &At
                 (&lane.number, Type::INT2),
             ];
             transaction.execute_typed(FINISH, &parameters).await
-        };
-        Ok(done?)
+        }
     };
     let subjects = [delivery.subject];
     // All of them are sent at once, and executed in this order.

@@ -375,6 +375,7 @@ pub(super) async fn change_sum(
     let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
     attributes.insert(sum.to_owned(), Value::from(value.saturating_add(difference)));
     let content = Content::of_changed(symbols, spec, &before, &attributes)?;
-    replace(transaction, Scope { account, spec }, &before, &content, &[], None).await?;
+    // It is large.
+    Box::pin(replace(transaction, Scope { account, spec }, &before, &content, &[], None)).await?;
     Ok(())
 }

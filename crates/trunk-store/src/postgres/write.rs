@@ -32,7 +32,8 @@ pub(super) async fn apply(
         if inserts > 0 {
             let (these, after) = rest.split_at(inserts);
             let new: Vec<New<'_>> = these.iter().copied().filter_map(new).collect();
-            made.extend(write::insert_all(transaction, &new, &mut sums).await?);
+            // It is large.
+            made.extend(Box::pin(write::insert_all(transaction, &new, &mut sums)).await?);
             rest = after;
             continue;
         }
@@ -85,7 +86,9 @@ async fn apply_one(
             if is_part {
                 sums.add(transaction, scope.spec, before.number, &before.attributes()?, -1).await?;
             }
-            let record = write::replace(transaction, *scope, before, content, links, meta.as_deref()).await?;
+            let replaced = write::replace(transaction, *scope, before, content, links, meta.as_deref());
+            // It is large.
+            let record = Box::pin(replaced).await?;
             sums.add(transaction, scope.spec, record.number, attributes, 1).await?;
             made.push(record);
         }
