@@ -38,7 +38,7 @@ pub(super) struct Member {
 
 impl Member {
     /// Answers the request, which may have ended.
-    fn answer(self, outcome: Result<Vec<Record>, StoreError>) {
+    pub(super) fn answer(self, outcome: Result<Vec<Record>, StoreError>) {
         let _unheard = self.made.send(outcome);
         drop(self.open);
     }
