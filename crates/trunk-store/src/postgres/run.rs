@@ -173,7 +173,7 @@ impl Node {
                 if let Some(begin) = begin {
                     client.batch_execute(begin).await?;
                 }
-                Ok(())
+                Ok::<(), Failure>(())
             };
             // What is read without the transaction is not returned, and changes nothing.
             let outcome = async { tokio::try_join!(biased; beginning, read.run(client)) }.await.map(|_| ());
