@@ -199,7 +199,7 @@ impl Body {
         if let Purpose::Update(id) = purpose {
             check_key(&data, id)?;
         }
-        check_type(&data, spec)?;
+        check_type(context, &data, spec)?;
         let declared = spec.attributes_at(context.version);
         let mut parsed = Self::default();
         let mut links: OrderedMembers<Value> = OrderedMembers(Vec::new());
@@ -266,7 +266,11 @@ fn check_key(data: &OrderedMembers<&RawValue>, id: &str) -> Result<(), ApiError>
     Err(ApiError::new(ErrorCode::KeyNotInUrl, "Key is not included in URL", detail))
 }
 
-fn check_type(data: &OrderedMembers<&RawValue>, spec: &ResourceSpec) -> Result<(), ApiError> {
+fn check_type(
+    context: &RequestContext<'_>,
+    data: &OrderedMembers<&RawValue>,
+    spec: &ResourceSpec,
+) -> Result<(), ApiError> {
     let sent = data.get("type").and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     let sent = match sent {
         None | Some(Value::Null) => return Err(missing("type")),

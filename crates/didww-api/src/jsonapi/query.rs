@@ -227,14 +227,14 @@ fn mirrored(
     let (Some(attribute), Some(target)) = (relationship.mirrors, find(relationship.target)) else {
         return (test, values);
     };
-    let key = |value: IndexValue| match &value {
-        IndexValue::Text(text) => {
-            let fixed = target.fixed.iter().find(|record| text.eq_ignore_ascii_case(record.id));
-            IndexValue::Text(fixed.map_or_else(|| text.clone(), |record| record.key.to_owned()))
+    let key_of = |value: IndexValue| match &value {
+        IndexValue::Text(id) => {
+            let fixed = target.fixed.iter().find(|record| id.eq_ignore_ascii_case(record.id));
+            IndexValue::Text(fixed.map_or_else(|| id.clone(), |record| record.key.to_owned()))
         }
         _ => value,
     };
-    (FilterTest::Equals(attribute), values.into_iter().map(key).collect())
+    (FilterTest::Equals(attribute), values.into_iter().map(key_of).collect())
 }
 
 fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {

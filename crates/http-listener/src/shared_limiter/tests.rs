@@ -186,7 +186,7 @@ impl<C: Divide> Simulation<C> {
         let (begin, mut sent) = (self.at, vec![0_u128; rates.len()]);
         while self.at < begin + time {
             self.step(&mut delays);
-            let elapsed = (self.at - begin).as_millis();
+            let elapsed = self.at.saturating_sub(begin).as_millis();
             for (node, rate) in rates.iter().enumerate() {
                 while sent[node] < elapsed * u128::from(*rate) / 1_000 {
                     sent[node] += 1;
@@ -380,7 +380,7 @@ async fn admitted<C: Divide>(store: Store, limit: C::Limit, nodes: u32) -> (usiz
         decided = requests => decided,
         () = inner.run(&store, || 0) => unreachable!("it runs as long as the server"),
     };
-    assert!(decided.iter().flat_map(|decided| decided.as_ref().err()).all(|seconds| *seconds == 1));
+    assert!(decided.iter().filter_map(|decided| decided.as_ref().err()).all(|seconds| *seconds == 1));
     let questions = *store.questions.lock().unwrap();
     (decided.iter().filter(|decided| decided.is_ok()).count(), questions)
 }
