@@ -22,7 +22,7 @@ pub struct Globals {
     #[arg(long, global = true, env = "TRUNKCTL_URL", value_name = "URL", help_heading = SERVICE)]
     pub url: Option<String>,
 
-    /// Read the API key from this file; TRUNKCTL_API_KEY has the key itself
+    /// Read the API key from this file; `TRUNKCTL_API_KEY` has the key itself
     #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE)]
     pub api_key_file: Option<PathBuf>,
 
@@ -36,21 +36,21 @@ pub struct Globals {
         help_heading = SERVICE, hide_short_help = true)]
     pub token_url: Option<String>,
 
-    /// Reach the control API of a trunk-server here [default: http://127.0.0.1:8081]
+    /// Reach the control API of a trunk-server here [default: <http://127.0.0.1:8081>]
     #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub control_url: Option<String>,
 
-    /// Read the token of the control API from this file; TRUNKCTL_CONTROL_TOKEN has the token itself
+    /// Read the token of the control API from this file; `TRUNKCTL_CONTROL_TOKEN` has the token itself
     #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
     pub control_token_file: Option<PathBuf>,
 
-    /// Reach the communication platform here, such as http://127.0.0.1:8080/v1.0
+    /// Reach the communication platform here, such as <http://127.0.0.1:8080/v1.0>
     #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub voipbin_url: Option<String>,
 
-    /// Read an access key of the communication platform from this file; TRUNKCTL_VOIPBIN_KEY has the key itself
+    /// Read an access key of the communication platform from this file; `TRUNKCTL_VOIPBIN_KEY` has the key itself
     #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
     pub voipbin_key_file: Option<PathBuf>,
 

@@ -1,8 +1,8 @@
 //! The commands that belong to no resource.
 
-pub mod api;
-pub mod completion;
-pub mod context;
-pub mod man;
-pub mod provision;
-pub mod resources;
+pub(crate) mod api;
+pub(crate) mod completion;
+pub(crate) mod context;
+pub(crate) mod man;
+pub(crate) mod provision;
+pub(crate) mod resources;

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 
 use didww_client::{ApiVersion, Client, PRODUCTION, SANDBOX, Secret};
 
-pub use file::{Context, ContextFile};
-pub use secret::SecretSource;
+pub(crate) use file::{Context, ContextFile};
+pub(crate) use secret::SecretSource;
 
 use crate::exit::Failure;
 
 /// The names of the environments of DIDWW that can stand for a URL.
-pub const NAMED: [(&str, &str); 2] = [("production", PRODUCTION), ("sandbox", SANDBOX)];
+pub(crate) const NAMED: [(&str, &str); 2] = [("production", PRODUCTION), ("sandbox", SANDBOX)];
 
 /// The flags and variables that select a service, before those of a context are added.
 #[derive(Debug, Clone, Default)]
@@ -167,15 +167,12 @@ impl Target {
 /// The URL of a flag or variable, else that of the context, and whether it is the context's.
 fn choose(flag: Option<&String>, context: Option<&String>) -> (Option<String>, bool) {
     let of_context = context.map(|url| spelt_out(url));
-    match flag.map(|url| spelt_out(url)) {
-        Some(url) => {
-            let is_own = of_context.as_ref() == Some(&url);
-            (Some(url), is_own)
-        }
-        None => {
-            let is_own = of_context.is_some();
-            (of_context, is_own)
-        }
+    if let Some(url) = flag.map(|url| spelt_out(url)) {
+        let is_own = of_context.as_ref() == Some(&url);
+        (Some(url), is_own)
+    } else {
+        let is_own = of_context.is_some();
+        (of_context, is_own)
     }
 }
 

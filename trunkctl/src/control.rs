@@ -7,9 +7,9 @@ mod explain;
 mod keys;
 mod service;
 
-pub use accounts::AccountsCommand;
-pub use calls::CallsCommand;
-pub use clock::ClockCommand;
-pub use explain::Explain;
-pub use keys::KeysCommand;
-pub use service::Service;
+pub(crate) use accounts::AccountsCommand;
+pub(crate) use calls::CallsCommand;
+pub(crate) use clock::ClockCommand;
+pub(crate) use explain::Explain;
+pub(crate) use keys::KeysCommand;
+pub(crate) use service::Service;

@@ -14,7 +14,7 @@ const MAX_BYTES: u64 = 64 << 20;
 ///
 /// # Errors
 /// When it cannot be read, or is not an object in the format that its name says.
-pub fn object(path: &str) -> Result<Map<String, Value>, Failure> {
+pub(crate) fn object(path: &str) -> Result<Map<String, Value>, Failure> {
     let name = if path == "-" { "standard input" } else { path };
     let text = read(path).map_err(|error| Failure::usage(format!("{name} cannot be read: {error}")))?;
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();

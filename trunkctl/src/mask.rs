@@ -3,25 +3,25 @@
 use serde_json::{Map, Value};
 
 /// What is printed in place of a secret.
-pub const HIDDEN: &str = "(hidden)";
+pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Whether the name of a member says that its value is a secret: a password, a token or a key, also of a type that is
 /// declared later.
-pub fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     ["password", "secret", "token", "api_key", "access_key"].iter().any(|word| {
         name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(['_', '-']))
     })
 }
 
 /// Hides the secrets of an object, at any depth. Null and empty values stay.
-pub fn hide(members: &mut Map<String, Value>) {
+pub(crate) fn hide(members: &mut Map<String, Value>) {
     for (name, value) in members {
         hide_value(name, value);
     }
 }
 
 /// Hides a value whose member has this name, or the secrets in it.
-pub fn hide_value(name: &str, value: &mut Value) {
+pub(crate) fn hide_value(name: &str, value: &mut Value) {
     match value {
         Value::Object(inner) => hide(inner),
         Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),

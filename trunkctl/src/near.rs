@@ -1,7 +1,7 @@
 //! Names that may be meant by a misspelt one.
 
 /// Whether two names differ by at most two characters, or one contains the other.
-pub fn is_like(known: &str, given: &str) -> bool {
+pub(crate) fn is_like(known: &str, given: &str) -> bool {
     let given = given.replace('-', "_").to_ascii_lowercase();
     let contains = given.len() > 2 && (known.contains(&given) || given.contains(known));
     contains || distance(known, &given) <= 2

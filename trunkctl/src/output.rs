@@ -5,8 +5,8 @@ mod row;
 
 use clap::ValueEnum;
 
-pub use cells::{cell, table};
-pub use row::Row;
+pub(crate) use cells::{cell, table};
+pub(crate) use row::Row;
 
 use crate::exit::{Exit, Failure};
 
@@ -30,7 +30,7 @@ pub enum Format {
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn list(rows: &[Row], columns: &[String], format: Format) -> Result<String, Failure> {
+pub(crate) fn list(rows: &[Row], columns: &[String], format: Format) -> Result<String, Failure> {
     match format {
         Format::Table => Ok(table(rows, columns)),
         Format::Json => json(&rows),
@@ -44,7 +44,7 @@ pub fn list(rows: &[Row], columns: &[String], format: Format) -> Result<String, 
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn single(row: &Row, format: Format) -> Result<String, Failure> {
+pub(crate) fn single(row: &Row, format: Format) -> Result<String, Failure> {
     match format {
         Format::Table => {
             let width = row.members().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
@@ -64,7 +64,7 @@ pub fn single(row: &Row, format: Format) -> Result<String, Failure> {
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value);
     text.map(|text| text + "\n").map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }
@@ -73,7 +73,7 @@ pub fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn yaml(value: &impl serde::Serialize) -> Result<String, Failure> {
+pub(crate) fn yaml(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_saphyr::to_string(value).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }
 

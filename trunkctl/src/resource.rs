@@ -12,27 +12,27 @@ mod words;
 
 use didww_client::{Access, REGISTRY, ResourceSpec, Verb};
 
-pub use arguments::command;
-pub use body::{Body, Write};
-pub use handle::{Handle, is_id, resolve};
-pub use record::{identifiers, linked};
-pub use run::run;
-pub use words::right;
+pub(crate) use arguments::command;
+pub(crate) use body::{Body, Write};
+pub(crate) use handle::{Handle, is_id, resolve};
+pub(crate) use record::{identifiers, linked};
+pub(crate) use run::run;
+pub(crate) use words::right;
 
 /// The name of a type or member as a command or flag: with hyphens.
-pub fn flag(name: &str) -> String {
+pub(crate) fn flag(name: &str) -> String {
     name.replace('_', "-")
 }
 
 /// The type that a command's name stands for.
-pub fn named(command: &str) -> Option<&'static ResourceSpec> {
+pub(crate) fn named(command: &str) -> Option<&'static ResourceSpec> {
     didww_client::find(&command.replace('-', "_")).filter(|spec| !is_operation(spec))
 }
 
 /// An operation on a record that the API has as a type of its own, such as
 /// `voice_out_trunk_regenerate_credentials`: it can only be created, and its only member is the record.
 #[derive(Debug, Clone, Copy)]
-pub struct Operation {
+pub(crate) struct Operation {
     /// Its name below the type of the record, such as `regenerate_credentials`.
     pub name: &'static str,
     /// Its type.
@@ -42,12 +42,12 @@ pub struct Operation {
 }
 
 /// Whether a type is an operation on records of another one.
-pub fn is_operation(spec: &ResourceSpec) -> bool {
+pub(crate) fn is_operation(spec: &ResourceSpec) -> bool {
     REGISTRY.iter().any(|owner| operations(owner).any(|operation| operation.spec.name == spec.name))
 }
 
 /// The operations on the records of a type.
-pub fn operations(owner: &'static ResourceSpec) -> impl Iterator<Item = Operation> {
+pub(crate) fn operations(owner: &'static ResourceSpec) -> impl Iterator<Item = Operation> {
     REGISTRY.iter().copied().filter_map(move |spec| {
         let [relationship] = spec.relationships else { return None };
         let is_of_owner = relationship.target == owner.name && relationship.create == Access::Required;

@@ -6,12 +6,12 @@ use crate::exit::{Exit, Failure};
 use crate::resource::right;
 
 /// The failure that an error of the client is.
-pub fn failure(error: &Error) -> Failure {
+pub(crate) fn failure(error: &Error) -> Failure {
     Failure::new(exit(error), error.to_string())
 }
 
 /// The same for a request that wrote a record of a type: each refused member with what would be right.
-pub fn failure_of(error: &Error, spec: &'static ResourceSpec, version: ApiVersion) -> Failure {
+pub(crate) fn failure_of(error: &Error, spec: &'static ResourceSpec, version: ApiVersion) -> Failure {
     let Some(refusal) = error.refusal().filter(|refusal| !refusal.errors.is_empty()) else {
         return failure(error);
     };

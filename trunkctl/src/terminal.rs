@@ -49,7 +49,7 @@ impl Colour {
 
 /// A colour of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Paint {
+pub(crate) enum Paint {
     /// Something is added, or went well.
     Green,
     /// Something is deleted, or failed.
@@ -61,7 +61,7 @@ pub enum Paint {
 }
 
 /// A text in a colour, or unchanged if colours are off.
-pub fn painted(is_on: bool, paint: Paint, text: &str) -> String {
+pub(crate) fn painted(is_on: bool, paint: Paint, text: &str) -> String {
     let code = match paint {
         Paint::Green => "32",
         Paint::Red => "31",
@@ -75,7 +75,7 @@ pub fn painted(is_on: bool, paint: Paint, text: &str) -> String {
 ///
 /// # Errors
 /// When it cannot be written. A reader that closed the pipe, such as `head`, ends the program without a message.
-pub fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Ok(()) => Ok(()),
@@ -85,7 +85,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a line to standard error. A line that cannot be written is lost.
-pub fn note(line: &str) {
+pub(crate) fn note(line: &str) {
     let _lost = writeln!(std::io::stderr().lock(), "{line}");
 }
 
@@ -93,7 +93,7 @@ pub fn note(line: &str) {
 ///
 /// # Errors
 /// Without a terminal, and when the answer is not `yes`.
-pub fn consent(question: &str, flag: &str) -> Result<(), Failure> {
+pub(crate) fn consent(question: &str, flag: &str) -> Result<(), Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Failure::new(Exit::Unsafe, format!("without a terminal this needs {flag}")));
@@ -109,11 +109,11 @@ pub fn consent(question: &str, flag: &str) -> Result<(), Failure> {
 
 /// The progress of a long list or of a plan, on standard error and on terminals only.
 #[derive(Debug)]
-pub struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// Begins without a known length.
-    pub fn start(what: &str) -> Self {
+    pub(crate) fn start(what: &str) -> Self {
         let style = ProgressStyle::with_template("{msg} {pos}/{len} {wide_bar} {eta}");
         // The target does not draw unless standard error is a terminal.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
@@ -129,14 +129,14 @@ impl Progress {
     }
 
     /// Sets how much there is in all.
-    pub fn of(&self, total: Option<u64>) {
+    pub(crate) fn of(&self, total: Option<u64>) {
         if let Some(total) = total {
             self.0.set_length(total);
         }
     }
 
     /// Counts what was done.
-    pub fn add(&self, count: usize) {
+    pub(crate) fn add(&self, count: usize) {
         self.0.inc(u64::try_from(count).unwrap_or_default());
     }
 }

@@ -17,7 +17,7 @@ use crate::terminal::{Colour, consent, note, print};
 
 /// A format of plans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum PlanFormat {
+pub(crate) enum PlanFormat {
     /// For a terminal.
     #[default]
     Text,
@@ -29,7 +29,7 @@ pub enum PlanFormat {
 
 /// What is compared.
 #[derive(Debug, Clone, Args)]
-pub struct Declared {
+pub(crate) struct Declared {
     /// Read the declaration from this TOML, YAML or JSON file, or from standard input for `-`
     #[arg(short, long, value_name = "FILE")]
     pub file: String,
@@ -45,7 +45,7 @@ pub struct Declared {
 
 /// The shares that a plan may not exceed.
 #[derive(Debug, Clone, Args)]
-pub struct LimitArgs {
+pub(crate) struct LimitArgs {
     /// Refuse to change more than this share of the records of a type, from ten records on
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u32).range(..=100))]
     pub max_updates: u32,
@@ -110,7 +110,7 @@ pub struct Apply {
 
 /// The format of a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum DumpFormat {
+pub(crate) enum DumpFormat {
     /// TOML.
     #[default]
     Toml,

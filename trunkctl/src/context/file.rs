@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 /// The contexts by name, and which of them is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ContextFile {
+pub(crate) struct ContextFile {
     /// The name of the context that is used unless another one is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
@@ -23,7 +23,7 @@ pub struct ContextFile {
 /// A service, and where its keys are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Context {
+pub(crate) struct Context {
     /// The base URL of the API, `production` or `sandbox`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -58,7 +58,7 @@ impl ContextFile {
     ///
     /// # Errors
     /// When none of the variables, nor `HOME`, is set.
-    pub fn path() -> Result<PathBuf, Failure> {
+    pub(crate) fn path() -> Result<PathBuf, Failure> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder =
             || variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")));
@@ -71,7 +71,7 @@ impl ContextFile {
     ///
     /// # Errors
     /// When it cannot be read, or is not valid.
-    pub fn read() -> Result<Self, Failure> {
+    pub(crate) fn read() -> Result<Self, Failure> {
         let Ok(path) = Self::path() else { return Ok(Self::default()) };
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -99,7 +99,7 @@ impl ContextFile {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(&self) -> Result<(), Failure> {
+    pub(crate) fn write(&self) -> Result<(), Failure> {
         let path = Self::path()?;
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
@@ -119,7 +119,7 @@ impl ContextFile {
     ///
     /// # Errors
     /// When there is none.
-    pub fn get(&self, name: &str) -> Result<&Context, Failure> {
+    pub(crate) fn get(&self, name: &str) -> Result<&Context, Failure> {
         self.contexts.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };

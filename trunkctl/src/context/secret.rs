@@ -12,7 +12,7 @@ use crate::terminal::note;
 /// The place of a secret, as a context names it: `{ file = "…" }`, `{ env = "…" }` or `{ command = "…" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SecretSource {
+pub(crate) enum SecretSource {
     /// The first line of this file.
     File(PathBuf),
     /// The value of this environment variable.
@@ -26,7 +26,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// When it cannot be read or is empty. The text never holds what was read.
-    pub fn read(&self, what: &str) -> Result<Secret, Failure> {
+    pub(crate) fn read(&self, what: &str) -> Result<Secret, Failure> {
         let text = match self {
             Self::File(path) => of_file(path, what)?,
             Self::Env(name) => std::env::var(name)

@@ -70,7 +70,7 @@ pub struct Settings {
     /// The version of requests that name no newer one
     #[arg(long, value_name = "VERSION")]
     default_version: Option<String>,
-    /// The features that are enabled, such as outbound,replace_cli
+    /// The features that are enabled, such as `outbound,replace_cli`
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     features: Option<Vec<String>>,
     /// Maximum number of requests a second of each key; 0 is no limit, `null` the server's own

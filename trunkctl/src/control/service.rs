@@ -17,7 +17,7 @@ const BASE: &str = "/control/v1";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The control API of a server.
-pub struct Service {
+pub(crate) struct Service {
     http: reqwest::Client,
     url: String,
     token: Option<Secret>,
@@ -28,7 +28,7 @@ impl Service {
     ///
     /// # Errors
     /// When its token cannot be read, or no HTTP client can be built.
-    pub fn of(target: &Target) -> Result<Self, Failure> {
+    pub(crate) fn of(target: &Target) -> Result<Self, Failure> {
         let (url, token) = target.control()?;
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // It fails if another thread was first, which installed the same.
@@ -47,7 +47,7 @@ impl Service {
     ///
     /// # Errors
     /// The failures of [`send`](Self::send).
-    pub async fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.send(Method::GET, path, None).await
     }
 
@@ -55,7 +55,7 @@ impl Service {
     ///
     /// # Errors
     /// When the server cannot be reached or refuses the request.
-    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let response = self.answer(method, path, body, Some(TIMEOUT)).await?;
         let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
@@ -65,7 +65,7 @@ impl Service {
     ///
     /// # Errors
     /// The failures of [`send`](Self::send).
-    pub async fn text(&self, path: &str) -> Result<String, Failure> {
+    pub(crate) async fn text(&self, path: &str) -> Result<String, Failure> {
         let response = self.answer(Method::GET, path, None, Some(TIMEOUT)).await?;
         response.text().await.map_err(|error| self.unreachable(error))
     }
@@ -74,7 +74,7 @@ impl Service {
     ///
     /// # Errors
     /// The failures of [`send`](Self::send), and that of `take`.
-    pub async fn lines(
+    pub(crate) async fn lines(
         &self,
         path: &str,
         mut take: impl FnMut(&str) -> Result<(), Failure>,
@@ -149,7 +149,7 @@ impl Service {
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn print_list(answer: &Value, member: &str, columns: &[&str], format: Format) -> Result<(), Failure> {
+pub(super) fn print_list(answer: &Value, member: &str, columns: &[&str], format: Format) -> Result<(), Failure> {
     let items = answer.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let rows: Vec<Row> = items.iter().map(|item| Row::of(item, columns)).collect();
     let columns: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
@@ -160,7 +160,7 @@ pub fn print_list(answer: &Value, member: &str, columns: &[&str], format: Format
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn print_single(answer: &Value, first: &[&str], format: Format) -> Result<(), Failure> {
+pub(super) fn print_single(answer: &Value, first: &[&str], format: Format) -> Result<(), Failure> {
     print(&output::single(&Row::of(answer, first), format)?)
 }
 
@@ -169,7 +169,7 @@ pub fn print_single(answer: &Value, first: &[&str], format: Format) -> Result<()
 ///
 /// # Errors
 /// When there is no such account, or several and none is named.
-pub async fn account(service: &Service, named: Option<&str>) -> Result<String, Failure> {
+pub(super) async fn account(service: &Service, named: Option<&str>) -> Result<String, Failure> {
     if let Some(id) = named.filter(|text| crate::resource::is_id(text)) {
         return Ok(id.to_owned());
     }

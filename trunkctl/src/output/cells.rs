@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::row::Row;
 
 /// The text of a value in a table. Characters that could steer a terminal are escaped.
-pub fn cell(value: &Value) -> String {
+pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         other => printable(&plain(other)),
@@ -39,7 +39,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Aligned columns below their names in capitals. A list without rows is one line of names.
-pub fn table(rows: &[Row], columns: &[String]) -> String {
+pub(crate) fn table(rows: &[Row], columns: &[String]) -> String {
     let heading: Vec<String> = columns.iter().map(|name| name.to_uppercase()).collect();
     let lines: Vec<Vec<String>> =
         rows.iter().map(|row| columns.iter().map(|name| cell(row.get(name))).collect()).collect();

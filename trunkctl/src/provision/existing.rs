@@ -14,7 +14,7 @@ use crate::terminal::Progress;
 
 /// A record that exists.
 #[derive(Debug, Clone)]
-pub struct Existing {
+pub(super) struct Existing {
     /// The record in the form of the version that served it.
     pub record: ResourceObject,
     /// Its mark, if it has one.
@@ -29,13 +29,13 @@ impl Existing {
     }
 
     /// Its `external_reference_id` if that is no mark: the customer's own.
-    pub fn own_reference(&self) -> Option<&str> {
+    pub(super) fn own_reference(&self) -> Option<&str> {
         let text = self.record.attributes.get(ATTRIBUTE)?.as_str()?;
         self.mark.is_none().then_some(text).filter(|text| !text.is_empty())
     }
 
     /// The ids to which a relationship leads; `None` if the list was not asked for them.
-    pub fn linked(&self, spec: &ResourceSpec, name: &str, version: ApiVersion) -> Option<BTreeSet<String>> {
+    pub(super) fn linked(&self, spec: &ResourceSpec, name: &str, version: ApiVersion) -> Option<BTreeSet<String>> {
         let linkage: &Linkage = linked(&self.record, spec.relationship(name)?, version)?;
         Some(identifiers(linkage).iter().map(|member| member.id.clone()).collect())
     }
@@ -43,7 +43,7 @@ impl Existing {
 
 /// Which records of a type are read.
 #[derive(Debug, Clone)]
-pub enum Selection {
+pub(super) enum Selection {
     /// All of them.
     All,
     /// Those with these names or numbers.
@@ -55,7 +55,7 @@ const NAMES_A_REQUEST: usize = 50;
 
 /// What was read of a type.
 #[derive(Debug, Clone)]
-pub struct Records {
+pub(super) struct Records {
     /// The records in the order of the list.
     pub records: Vec<Existing>,
     /// The related records that were included, by type and id.
@@ -69,7 +69,7 @@ impl Records {
     ///
     /// # Errors
     /// The failures of requests.
-    pub async fn read(
+    pub(super) async fn read(
         client: &Client,
         spec: &'static ResourceSpec,
         selection: &Selection,
@@ -129,7 +129,7 @@ impl Records {
     ///
     /// # Errors
     /// The two records, in words.
-    pub fn marked(&self, owner: &super::mark::Owner) -> Result<BTreeMap<&str, &Existing>, String> {
+    pub(super) fn marked(&self, owner: &super::mark::Owner) -> Result<BTreeMap<&str, &Existing>, String> {
         let mut marked = BTreeMap::new();
         for existing in &self.records {
             let Some(mark) = existing.mark.as_ref().filter(|mark| mark.owner == *owner) else { continue };
@@ -143,7 +143,7 @@ impl Records {
 }
 
 /// Whether the records of a type can be read by their names, a few at a time: its filter takes a list of them.
-pub fn can_be_named(spec: &'static ResourceSpec, version: ApiVersion, keys: &BTreeSet<String>) -> bool {
+pub(super) fn can_be_named(spec: &'static ResourceSpec, version: ApiVersion, keys: &BTreeSet<String>) -> bool {
     const FEW: usize = 200;
     let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
     let takes_list = filter.is_some_and(|filter| filter.list.contain(version));

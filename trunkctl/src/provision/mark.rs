@@ -7,7 +7,7 @@ use std::str::FromStr;
 use didww_client::{ApiVersion, AttributeSpec, ResourceSpec};
 
 /// The attribute that holds marks. Trunks have it since 2026-04-16.
-pub const ATTRIBUTE: &str = "external_reference_id";
+pub(super) const ATTRIBUTE: &str = "external_reference_id";
 
 const PREFIX: &str = "trunkctl:";
 

@@ -71,7 +71,7 @@ pub struct PartEntry {
 }
 
 /// The failure that an error of the platform's client is.
-pub fn failure(error: &Error) -> Failure {
+pub(super) fn failure(error: &Error) -> Failure {
     let exit = match error {
         Error::Unauthorized(_) | Error::Forbidden(_) => Exit::Denied,
         Error::NotFound(_) => Exit::NotFound,

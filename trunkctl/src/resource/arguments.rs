@@ -39,7 +39,7 @@ const TAKEN: [&str; 21] = [
 const MEMBERS: &str = "Members";
 
 /// The command of a type; `None` for an operation, which is a command below its type.
-pub fn command(spec: &'static ResourceSpec) -> Option<Command> {
+pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
     if is_operation(spec) {
         return None;
     }
@@ -252,7 +252,7 @@ fn long(name: &str) -> String {
 }
 
 /// The id of the argument of a member, which a flag of the program's own cannot have.
-pub fn argument_id(name: &str) -> String {
+pub(super) fn argument_id(name: &str) -> String {
     format!("member:{name}")
 }
 

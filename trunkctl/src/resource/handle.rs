@@ -10,7 +10,7 @@ use crate::service_error::failure;
 
 /// The attribute that names the records of a type, and the filter that finds a record by it.
 #[derive(Debug, Clone, Copy)]
-pub struct Handle {
+pub(crate) struct Handle {
     /// The attribute.
     pub attribute: &'static AttributeSpec,
     /// The filter that compares it, if the type has one.
@@ -21,7 +21,7 @@ pub struct Handle {
 
 impl Handle {
     /// The handle of a type: its unique attribute, else its name.
-    pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Option<Self> {
+    pub(crate) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Option<Self> {
         let attributes = || spec.attributes.iter().filter(|attribute| attribute.exists_in(version));
         let unique = attributes().find(|attribute| attribute.unique || attribute.unique_everywhere);
         let attribute = unique.or_else(|| attributes().find(|attribute| attribute.name == "name"))?;
@@ -31,13 +31,13 @@ impl Handle {
     }
 
     /// The value of a record.
-    pub fn value<'a>(&self, record: &'a ResourceObject) -> Option<&'a str> {
+    pub(crate) fn value<'a>(&self, record: &'a ResourceObject) -> Option<&'a str> {
         record.attributes.get(self.attribute.name)?.as_str()
     }
 }
 
 /// Whether a text is an id: a UUID.
-pub fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     lengths == [8, 4, 4, 4, 12]
@@ -48,7 +48,7 @@ pub fn is_id(text: &str) -> bool {
 ///
 /// # Errors
 /// When there is no such record, or more than one, or the request fails.
-pub async fn resolve(client: &Client, spec: &'static ResourceSpec, text: &str) -> Result<String, Failure> {
+pub(crate) async fn resolve(client: &Client, spec: &'static ResourceSpec, text: &str) -> Result<String, Failure> {
     let version = client.api_version();
     let handle = Handle::of(spec, version).filter(|_| spec.has(Verb::List));
     let (Some(handle), false) = (handle, is_id(text)) else { return Ok(text.to_owned()) };

@@ -7,12 +7,12 @@ use crate::exit::Failure;
 use crate::near::is_like;
 
 /// The values of `--filter` that can be completed: names, and each text of an enumeration.
-pub fn filter_words(spec: &'static ResourceSpec) -> Vec<String> {
+pub(super) fn filter_words(spec: &'static ResourceSpec) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for filter in spec.filters.iter().filter(|filter| !filter.legacy) {
         match filter.kind {
             Kind::Enumeration(texts) => {
-                words.extend(texts.iter().map(|text| format!("{}={text}", filter.name)))
+                words.extend(texts.iter().map(|text| format!("{}={text}", filter.name)));
             }
             Kind::Boolean => words.extend(["true", "false"].map(|text| format!("{}={text}", filter.name))),
             _ => words.push(format!("{}=", filter.name)),
@@ -22,13 +22,13 @@ pub fn filter_words(spec: &'static ResourceSpec) -> Vec<String> {
 }
 
 /// The values of `--sort`.
-pub fn sort_words(spec: &'static ResourceSpec) -> Vec<String> {
+pub(super) fn sort_words(spec: &'static ResourceSpec) -> Vec<String> {
     let names = spec.attributes.iter().filter(|attribute| attribute.sort).map(|attribute| attribute.name);
     names.flat_map(|name| [name.to_owned(), format!("-{name}")]).collect()
 }
 
 /// The values of `--include`.
-pub fn include_words(spec: &'static ResourceSpec) -> Vec<String> {
+pub(super) fn include_words(spec: &'static ResourceSpec) -> Vec<String> {
     let names = spec.relationships.iter().map(|relationship| relationship.name);
     names.chain(spec.nested_includes.iter().map(|include| include.path)).map(str::to_owned).collect()
 }
@@ -37,7 +37,7 @@ pub fn include_words(spec: &'static ResourceSpec) -> Vec<String> {
 ///
 /// # Errors
 /// For a name that the version does not have, and a list or a value that a filter does not take.
-pub fn filters(
+pub(super) fn filters(
     spec: &'static ResourceSpec,
     version: ApiVersion,
     given: &[String],
@@ -94,7 +94,7 @@ fn unknown_filter(spec: &'static ResourceSpec, version: ApiVersion, name: &str) 
 ///
 /// # Errors
 /// For a name by which the type cannot be sorted.
-pub fn sort(
+pub(super) fn sort(
     spec: &'static ResourceSpec,
     version: ApiVersion,
     given: &[String],
@@ -124,7 +124,7 @@ pub fn sort(
 ///
 /// # Errors
 /// For a path through relationships that the version does not have.
-pub fn include(
+pub(super) fn include(
     spec: &'static ResourceSpec,
     version: ApiVersion,
     given: &[String],

@@ -14,10 +14,10 @@ use crate::mask;
 use crate::output::Row;
 
 /// The included records of a document by type and id.
-pub type IncludedRecords = HashMap<(String, String), ResourceObject>;
+pub(super) type IncludedRecords = HashMap<(String, String), ResourceObject>;
 
 /// The members of a relationship; `None` if the answer does not have them.
-pub fn linked<'a>(
+pub(crate) fn linked<'a>(
     record: &'a ResourceObject,
     relationship: &RelationshipSpec,
     version: ApiVersion,
@@ -26,7 +26,7 @@ pub fn linked<'a>(
 }
 
 /// The ids in linkage.
-pub fn identifiers(linkage: &Linkage) -> &[ResourceIdentifier] {
+pub(crate) fn identifiers(linkage: &Linkage) -> &[ResourceIdentifier] {
     match linkage {
         Linkage::One(member) => member.as_slice(),
         Linkage::Many(members) => members,
@@ -35,7 +35,7 @@ pub fn identifiers(linkage: &Linkage) -> &[ResourceIdentifier] {
 
 /// Makes a row of a record: id, type, attributes, the relationships that the answer has, and `meta`. An included
 /// record stands in place of its id, to a depth of `nested` relationships.
-pub fn row(
+pub(super) fn row(
     spec: Option<&'static ResourceSpec>,
     version: ApiVersion,
     record: &ResourceObject,
@@ -101,7 +101,7 @@ fn members(
 }
 
 /// The columns of a table: the id, what names a record, and what people filter by, as far as they fit into a line.
-pub fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
+pub(super) fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     const MOST: usize = 7;
     let is_short = |kind: Kind| !matches!(kind, Kind::List { .. } | Kind::Variant(_) | Kind::Url);
     let attributes = spec.attributes_at(version);
@@ -122,7 +122,7 @@ pub fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> 
 }
 
 /// The name of a member of an included record, which a column can be as well.
-pub fn all_columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
+pub(super) fn all_columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
     let relationships =
         spec.relationships.iter().filter(|found| found.exists_in(version)).map(|found| found.name);

@@ -9,7 +9,7 @@ use clap::{Arg, Command, Error};
 
 /// A parser of texts that suggests values.
 #[derive(Debug, Clone)]
-pub struct Suggested(pub Vec<String>);
+pub(super) struct Suggested(pub Vec<String>);
 
 impl TypedValueParser for Suggested {
     type Value = String;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 ///
 /// `null` is null where that is valid. A list has commas, as CSV, and is empty for an empty text. An object is
 /// JSON, or `TYPE,member=value,member=value`, in which a member that is named twice is a list.
-pub fn of_text(value: &ValueSpec, text: &str) -> Value {
+pub(super) fn of_text(value: &ValueSpec, text: &str) -> Value {
     if text == "null" && value.nullable {
         return Value::Null;
     }
@@ -71,7 +71,7 @@ fn variant(value: &ValueSpec, text: &str) -> Value {
 }
 
 /// The flag's value in the help, such as `NUMBER`.
-pub fn placeholder(attribute: &AttributeSpec) -> &'static str {
+pub(super) fn placeholder(attribute: &AttributeSpec) -> &'static str {
     match attribute.kind {
         Kind::Integer { .. } => "NUMBER",
         Kind::Decimal { .. } => "DECIMAL",

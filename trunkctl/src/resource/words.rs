@@ -3,13 +3,13 @@
 use didww_client::{Kind, ValueSpec};
 
 /// Describes the valid values of an attribute.
-pub fn right(value: &ValueSpec) -> String {
+pub(crate) fn right(value: &ValueSpec) -> String {
     let words = of_kind(&value.kind);
     if value.nullable { format!("{words}, or null") } else { words }
 }
 
 /// Describes a kind of values.
-pub fn of_kind(kind: &Kind) -> String {
+pub(super) fn of_kind(kind: &Kind) -> String {
     match kind {
         Kind::Text { max: Some(max), pattern: Some(pattern) } => {
             format!("a text of at most {max} characters that matches {pattern}")
