@@ -36,7 +36,7 @@ pub struct Globals {
         help_heading = SERVICE, hide_short_help = true)]
     pub token_url: Option<String>,
 
-    /// Reach the control API of a trunk-server here [default: <http://127.0.0.1:8081>]
+    /// Reach the control API of a trunk-server here [default: `http://127.0.0.1:8081`]
     #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub control_url: Option<String>,
@@ -45,7 +45,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
     pub control_token_file: Option<PathBuf>,
 
-    /// Reach the communication platform here, such as <http://127.0.0.1:8080/v1.0>
+    /// Reach the communication platform here, such as `http://127.0.0.1:8080/v1.0`
     #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub voipbin_url: Option<String>,

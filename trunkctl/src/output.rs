@@ -36,8 +36,13 @@ pub(crate) fn list(rows: &[Row], columns: &[String], format: Format) -> Result<S
         Format::Json => json(&rows),
         Format::Yaml => yaml(&rows),
         Format::Csv => Ok(csv(rows, columns)),
-        Format::Id => Ok(rows.iter().map(|row| format!("{}\n", row.id())).collect()),
+        Format::Id => Ok(lines(rows.iter().map(Row::id))),
     }
+}
+
+/// The lines, each with its end.
+fn lines(lines: impl Iterator<Item = impl AsRef<str>>) -> String {
+    lines.flat_map(|line| [line.as_ref().to_owned(), "\n".to_owned()]).collect()
 }
 
 /// Formats one record.
@@ -48,7 +53,7 @@ pub(crate) fn single(row: &Row, format: Format) -> Result<String, Failure> {
     match format {
         Format::Table => {
             let width = row.members().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-            Ok(row.members().map(|(name, value)| format!("{name:width$}  {}\n", cell(value))).collect())
+            Ok(lines(row.members().map(|(name, value)| format!("{name:width$}  {}", cell(value)))))
         }
         Format::Json => json(row),
         Format::Yaml => yaml(row),

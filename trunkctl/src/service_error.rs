@@ -1,5 +1,7 @@
 //! What the service answered, as a text and an exit code.
 
+use std::fmt::Write as _;
+
 use didww_client::{ApiVersion, Error, ErrorObject, Refusal, ResourceSpec};
 
 use crate::exit::{Exit, Failure};
@@ -17,15 +19,18 @@ pub(crate) fn failure_of(error: &Error, spec: &'static ResourceSpec, version: Ap
     };
     let mut text = format!("the service refused the request with {}", refusal.status);
     for object in &refusal.errors {
-        text += &format!("\n  {}", described(object));
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, "\n  {}", described(object));
         let member = object.field().and_then(|name| {
             spec.attributes_at(version).into_iter().find(|attribute| attribute.name == name)
         });
         if let Some(attribute) = member {
-            text += &format!("\n    right is: {}", right(&attribute.value_at(version)));
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "\n    right is: {}", right(&attribute.value_at(version)));
         }
     }
-    text += &format!("\n  {}", refusal.exchange);
+    // Writing to a string cannot fail.
+    let _infallible = write!(text, "\n  {}", refusal.exchange);
     Failure::new(exit(error), text)
 }
 

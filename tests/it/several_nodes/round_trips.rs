@@ -3,6 +3,7 @@
 //! The table in `docs/scaling.md` is generated from what is counted here, so a change that costs one more fails.
 
 use serde_json::json;
+use std::fmt::Write as _;
 
 use super::{body, until_admitted};
 use crate::docs::pages::hold_part;
@@ -61,7 +62,7 @@ async fn a_request_costs_the_statements_and_round_trips_that_the_page_says() {
     ));
     lines.push(("poll of the change feed, five in a second", poll(&counted).await));
     for (what, sent) in lines {
-        table.push_str(&format!("| {what} | {} | {} |\n", sent.round_trips, sent.statements));
+        writeln!(table, "| {what} | {} | {} |", sent.round_trips, sent.statements).unwrap();
     }
     hold_part("docs/scaling.md", "round trips", &table);
 }

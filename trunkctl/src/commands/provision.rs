@@ -1,5 +1,7 @@
 //! `trunkctl plan`, `apply`, `drift` and `dump`.
 
+use std::fmt::Write as _;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use didww_client::{REGISTRY, ResourceSpec, Verb};
@@ -237,6 +239,9 @@ impl Apply {
     }
 }
 
+/// A heading, and whether an outcome belongs under it.
+type Section = (&'static str, fn(&Outcome) -> bool);
+
 /// Says what was done.
 fn report(applied: &Applied) -> Result<(), Failure> {
     let done = applied.those(|outcome| matches!(outcome, Outcome::Done(_)));
@@ -255,17 +260,18 @@ fn report(applied: &Applied) -> Result<(), Failure> {
         }
     };
     let mut text = format!("{} of {} actions were done", done.len(), applied.actions.len());
-    let kinds: [(&str, fn(&Outcome) -> bool); 4] = [
+    let sections: [Section; 4] = [
         ("done", |outcome| matches!(outcome, Outcome::Done(_))),
         ("refused, and nothing changed", |outcome| matches!(outcome, Outcome::Refused(_))),
         ("unclear: it may have been done", |outcome| matches!(outcome, Outcome::Unclear(_))),
         ("not begun", |outcome| matches!(outcome, Outcome::NotBegun)),
     ];
-    for (heading, is) in kinds {
+    for (heading, is) in sections {
         let those = applied.those(is);
         if !those.is_empty() {
             let lines: Vec<String> = those.into_iter().map(line).collect();
-            text += &format!("\n{heading}:\n{}", lines.join("\n"));
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "\n{heading}:\n{}", lines.join("\n"));
         }
     }
     text += "\nthe same command goes on with what is left: it plans anew";

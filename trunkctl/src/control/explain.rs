@@ -1,5 +1,7 @@
 //! `trunkctl explain`.
 
+use std::fmt::Write as _;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -107,15 +109,18 @@ fn words(explanation: &Value) -> String {
     let first = ["code", "phrase"].iter().filter_map(|name| member(name)).collect::<Vec<_>>().join(" ");
     let mut text = format!("{first}: {}", member("verdict").unwrap_or_default());
     if let Some(check) = member("check") {
-        text += &format!(" by the check `{check}`");
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, " by the check `{check}`");
     }
     if let Some(cause) = member("cause") {
-        text += &format!(", cause {cause}");
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, ", cause {cause}");
     }
     text.push('\n');
     for (name, heading) in MEMBERS {
         if let Some(value) = member(name) {
-            text += &format!("  {:<18}{value}\n", format!("{heading}:"));
+            // Writing to a string cannot fail.
+            let _infallible = writeln!(text, "  {:<18}{value}", format!("{heading}:"));
         }
     }
     text

@@ -55,7 +55,12 @@ impl Service {
     ///
     /// # Errors
     /// When the server cannot be reached or refuses the request.
-    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
         let response = self.answer(method, path, body, Some(TIMEOUT)).await?;
         let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
@@ -149,7 +154,12 @@ impl Service {
 ///
 /// # Errors
 /// When the output cannot be written.
-pub(super) fn print_list(answer: &Value, member: &str, columns: &[&str], format: Format) -> Result<(), Failure> {
+pub(super) fn print_list(
+    answer: &Value,
+    member: &str,
+    columns: &[&str],
+    format: Format,
+) -> Result<(), Failure> {
     let items = answer.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let rows: Vec<Row> = items.iter().map(|item| Row::of(item, columns)).collect();
     let columns: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
@@ -178,15 +188,15 @@ pub(super) async fn account(service: &Service, named: Option<&str>) -> Result<St
     let text = |account: &Value, member: &str| {
         account.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    let mut meant = accounts.iter().filter(|known| named.is_none_or(|name| text(known, "name") == name));
-    match (meant.next(), meant.next()) {
+    let mut candidates = accounts.iter().filter(|known| named.is_none_or(|name| text(known, "name") == name));
+    match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(text(only, "id")),
         (None, _) => {
             Err(Failure::new(Exit::NotFound, format!("there is no account {}", named.unwrap_or_default())))
         }
         (Some(_), Some(_)) => {
-            let names: Vec<String> = accounts.iter().map(|account| text(account, "name")).collect();
-            Err(Failure::usage(format!("name the account: --account with one of {}", names.join(", "))))
+            let known: Vec<String> = accounts.iter().map(|known| text(known, "name")).collect();
+            Err(Failure::usage(format!("name the account: --account with one of {}", known.join(", "))))
         }
     }
 }

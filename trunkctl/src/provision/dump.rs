@@ -76,13 +76,13 @@ impl OfType<'_> {
     fn write(&self, notes: &mut Vec<String>) -> Map<String, Value> {
         let handle = Handle::of(self.spec, self.version);
         let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-        for existing in &self.records.records {
+        for existing in &self.records.listed {
             if let Some(name) = handle.and_then(|handle| handle.value(&existing.record)) {
                 *times.entry(name).or_default() += 1;
             }
         }
         let mut found = Map::new();
-        for existing in &self.records.records {
+        for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             let name = name.filter(|name| times.get(name) == Some(&1));
             let mark = existing.mark.as_ref().filter(|mark| Some(&mark.owner) == self.owner);

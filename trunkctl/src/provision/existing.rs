@@ -35,7 +35,12 @@ impl Existing {
     }
 
     /// The ids to which a relationship leads; `None` if the list was not asked for them.
-    pub(super) fn linked(&self, spec: &ResourceSpec, name: &str, version: ApiVersion) -> Option<BTreeSet<String>> {
+    pub(super) fn linked(
+        &self,
+        spec: &ResourceSpec,
+        name: &str,
+        version: ApiVersion,
+    ) -> Option<BTreeSet<String>> {
         let linkage: &Linkage = linked(&self.record, spec.relationship(name)?, version)?;
         Some(identifiers(linkage).iter().map(|member| member.id.clone()).collect())
     }
@@ -56,8 +61,8 @@ const NAMES_A_REQUEST: usize = 50;
 /// What was read of a type.
 #[derive(Debug, Clone)]
 pub(super) struct Records {
-    /// The records in the order of the list.
-    pub records: Vec<Existing>,
+    /// Those of the type, in the order of the list.
+    pub listed: Vec<Existing>,
     /// The related records that were included, by type and id.
     pub included: HashMap<(String, String), ResourceObject>,
     /// The version that served them: newer than the one asked for if the account's is.
@@ -76,7 +81,7 @@ impl Records {
         relationships: &BTreeSet<&'static str>,
     ) -> Result<Self, Failure> {
         let version = client.api_version();
-        let mut found = Self { records: Vec::new(), included: HashMap::new(), version };
+        let mut found = Self { listed: Vec::new(), included: HashMap::new(), version };
         let parameters = Parameters {
             size: Some(spec.max_page_size_at(version)),
             include: relationships.iter().map(|path| spec.include_at(version, path)).collect(),
@@ -118,7 +123,7 @@ impl Records {
             self.version = page.version().unwrap_or(self.version);
             progress.of(page.meta.total_records);
             progress.add(page.data.len());
-            self.records.extend(page.data.into_iter().map(Existing::of));
+            self.listed.extend(page.data.into_iter().map(Existing::of));
             let included = page.included.into_iter();
             self.included.extend(included.map(|record| ((record.kind.clone(), record.id.clone()), record)));
         }
@@ -131,7 +136,7 @@ impl Records {
     /// The two records, in words.
     pub(super) fn marked(&self, owner: &super::mark::Owner) -> Result<BTreeMap<&str, &Existing>, String> {
         let mut marked = BTreeMap::new();
-        for existing in &self.records {
+        for existing in &self.listed {
             let Some(mark) = existing.mark.as_ref().filter(|mark| mark.owner == *owner) else { continue };
             if let Some(other) = marked.insert(mark.key.as_str(), existing) {
                 let ids = [&other.record.id, &existing.record.id];
@@ -143,7 +148,11 @@ impl Records {
 }
 
 /// Whether the records of a type can be read by their names, a few at a time: its filter takes a list of them.
-pub(super) fn can_be_named(spec: &'static ResourceSpec, version: ApiVersion, keys: &BTreeSet<String>) -> bool {
+pub(super) fn can_be_named(
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    keys: &BTreeSet<String>,
+) -> bool {
     const FEW: usize = 200;
     let filter = Handle::of(spec, version).and_then(|handle| handle.filter);
     let takes_list = filter.is_some_and(|filter| filter.list.contain(version));

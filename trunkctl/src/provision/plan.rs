@@ -235,7 +235,7 @@ async fn linked_ids(clients: &Clients, declaration: &Declaration) -> Result<Ids,
         let selection =
             if can_be_named(spec, version, &keys) { Selection::Named(keys) } else { Selection::All };
         let records = Records::read(clients.didww()?, spec, &selection, &BTreeSet::new()).await?;
-        for existing in &records.records {
+        for existing in &records.listed {
             if let Some(key) = handle.value(&existing.record) {
                 ids.insert((spec.name, key.to_owned()), existing.record.id.clone());
             }
@@ -311,7 +311,7 @@ impl<'a> OfType<'a> {
     fn index(&self) -> HashMap<&'a str, Vec<&'a Existing>> {
         let handle = Handle::of(self.spec, self.version);
         let mut index: HashMap<&str, Vec<&Existing>> = HashMap::new();
-        for existing in &self.records.records {
+        for existing in &self.records.listed {
             let name = handle.and_then(|handle| handle.value(&existing.record));
             for key in name.into_iter().chain([existing.record.id.as_str()]) {
                 index.entry(key).or_default().push(existing);

@@ -48,7 +48,11 @@ pub(crate) fn is_id(text: &str) -> bool {
 ///
 /// # Errors
 /// When there is no such record, or more than one, or the request fails.
-pub(crate) async fn resolve(client: &Client, spec: &'static ResourceSpec, text: &str) -> Result<String, Failure> {
+pub(crate) async fn resolve(
+    client: &Client,
+    spec: &'static ResourceSpec,
+    text: &str,
+) -> Result<String, Failure> {
     let version = client.api_version();
     let handle = Handle::of(spec, version).filter(|_| spec.has(Verb::List));
     let (Some(handle), false) = (handle, is_id(text)) else { return Ok(text.to_owned()) };

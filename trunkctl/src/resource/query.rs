@@ -14,7 +14,9 @@ pub(super) fn filter_words(spec: &'static ResourceSpec) -> Vec<String> {
             Kind::Enumeration(texts) => {
                 words.extend(texts.iter().map(|text| format!("{}={text}", filter.name)));
             }
-            Kind::Boolean => words.extend(["true", "false"].map(|text| format!("{}={text}", filter.name))),
+            Kind::Boolean => {
+                words.extend(["true", "false"].map(|text| format!("{}={text}", filter.name)));
+            }
             _ => words.push(format!("{}=", filter.name)),
         }
     }

@@ -31,7 +31,11 @@ struct Task<'a> {
 ///
 /// # Errors
 /// When the command line or a value is not valid, and the failures of requests.
-pub(crate) async fn run(target: &Target, spec: &'static ResourceSpec, matches: &ArgMatches) -> Result<(), Failure> {
+pub(crate) async fn run(
+    target: &Target,
+    spec: &'static ResourceSpec,
+    matches: &ArgMatches,
+) -> Result<(), Failure> {
     let Some((verb, arguments)) = matches.subcommand() else { return Err(Failure::usage("no command")) };
     let client = target.client()?;
     let version = client.api_version();
