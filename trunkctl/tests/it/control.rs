@@ -17,7 +17,7 @@ fn control_url(service: &Service) -> String {
 
 #[test]
 fn accounts_and_keys_are_kept() {
-    let service = Service::with(|builder| builder.control_listener());
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
     let made = run(
         &service,
         &["accounts", "create", "--name", "Berlin", "--default-version", "2026-04-16", "-o", "json"],
@@ -63,7 +63,7 @@ fn accounts_and_keys_are_kept() {
 
 #[test]
 fn the_clock_is_read_and_moved() {
-    let service = Service::with(|builder| builder.control_listener());
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
     run(&service, &["clock", "freeze", "2026-04-08T06:57:33.304Z"]).ok();
     let advanced = run(&service, &["clock", "advance", "24h"]).ok();
     assert!(advanced.contains("2026-04-09T06:57:33.304Z") && advanced.contains("frozen  true"), "{advanced}");

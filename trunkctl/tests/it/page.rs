@@ -1,5 +1,6 @@
 //! The lines of `docs/trunkctl.md`, pasted as a reader pastes them.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 use trunkctl::exit::Exit;
@@ -29,9 +30,9 @@ fn the_lines_of_the_page_can_be_pasted() {
     let control = service.server.server().control_address().unwrap();
     let mut script = format!("set -e\nexport TRUNKCTL_CONTROL_URL=http://{control}\n");
     for line in text.lines() {
-        script += &format!("{line}\n");
+        writeln!(script, "{line}").unwrap();
         if line.starts_with("#> ") {
-            script += &format!("printf '\\n%s\\n' '{END}'\n");
+            writeln!(script, "printf '\\n%s\\n' '{END}'").unwrap();
         }
     }
     let script = script.replace("http://127.0.0.1:8080/v3", &service.server.base_url());

@@ -11,7 +11,7 @@ use trunk_server::control::NewDid;
 use trunk_server::{TestServer, TestServerBuilder};
 
 /// A server with three DIDs, and a folder for the files of a test.
-pub struct Service {
+pub(crate) struct Service {
     pub server: TestServer,
     pub folder: TempDir,
     pub runtime: Runtime,
@@ -20,7 +20,7 @@ pub struct Service {
 
 /// What a run of the program left.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
@@ -29,31 +29,31 @@ pub struct Ran {
 impl Ran {
     /// The output of a run that succeeded.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
     /// The JSON of a run that succeeded.
     #[track_caller]
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.ok()).unwrap()
     }
 
     /// The standard error of a run that ended with this code.
     #[track_caller]
-    pub fn fails(self, code: i32) -> String {
+    pub(crate) fn fails(self, code: i32) -> String {
         assert_eq!(self.code, code, "{}{}", self.out, self.err);
         self.err
     }
 }
 
 impl Service {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|builder| builder)
     }
 
-    pub fn with(settings: impl FnOnce(TestServerBuilder) -> TestServerBuilder) -> Self {
+    pub(crate) fn with(settings: impl FnOnce(TestServerBuilder) -> TestServerBuilder) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(async {
@@ -66,13 +66,13 @@ impl Service {
     }
 
     /// The same service, asked for another version.
-    pub fn at(mut self, version: ApiVersion) -> Self {
+    pub(crate) fn at(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self
     }
 
     /// The program, with the service in its environment and nothing else of its own.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare(arguments);
         command
             .env("TRUNKCTL_URL", self.server.base_url())
@@ -83,23 +83,23 @@ impl Service {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         finish(self.command(arguments), "")
     }
 
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         finish(self.command(arguments), input)
     }
 
     /// Writes a file into the folder of the test and returns its path.
-    pub fn file(&self, name: &str, text: &str) -> String {
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
     /// Creates a trunk and returns its id.
-    pub fn trunk(&self, name: &str) -> String {
+    pub(crate) fn trunk(&self, name: &str) -> String {
         let arguments =
             ["voice-out-trunks", "create", "--name", name, "--on-cli-mismatch-action", "reject_call"];
         let method =
@@ -109,7 +109,7 @@ impl Service {
 }
 
 /// The program without any setting of the environment of the tests.
-pub fn bare(arguments: &[&str]) -> Command {
+pub(crate) fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trunkctl"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TRUNKCTL_") {
@@ -121,7 +121,7 @@ pub fn bare(arguments: &[&str]) -> Command {
 }
 
 /// Runs a command with this text as its standard input.
-pub fn finish(mut command: Command, input: &str) -> Ran {
+pub(crate) fn finish(mut command: Command, input: &str) -> Ran {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A program that does not read its input has closed it.
