@@ -1,6 +1,7 @@
 //! The primary of a cluster of PostgreSQL dies or stands still under load, and a synchronous standby takes over.
 //!
-//! `FAILOVERS=20` makes the run long, `TTL=30` sets the seconds for which a primary has its lease; Patroni's default is 30.
+//! `FAILOVERS=20` makes the run long, and `TTL=30` sets the seconds for which a primary has its lease, which are 30 by
+//! default of Patroni. `HAPROXY=yes` puts HAProxy before the cluster.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::ledger::{ADMIN, Ledger};
-use super::{body, callers, nodes, until_admitted};
+use super::{body, callers, nodes, until_admitted, until_ready};
 use crate::sip::edge::{Edge, until};
 use crate::support::cluster::Cluster;
 
@@ -19,8 +20,8 @@ const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
 /// The longest time from the loss of a primary to the next write, beside its lease.
 const FAILED_OVER_WITHIN: Duration = Duration::from_secs(15);
 
-/// Sends writes to a server, each without waiting for those before it, until one succeeds. Returns the ids of those that
-/// did, and the time until the first one was answered.
+/// Sends writes to a server, each without waiting for those before it, until one succeeds. Returns the id of what it
+/// created, and the time until it was answered.
 async fn first_write(edge: &Edge, of: &str, limit: Duration) -> (String, Duration) {
     let (since, mut writes) = (Instant::now(), JoinSet::new());
     for number in 0.. {
@@ -72,7 +73,7 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
         for number in 0..failovers {
             ledger.grows_by(40).await;
             let primary = command("primary");
-            let (fault, end) = if number % 2 == 0 { ("kill", "start") } else { ("pause", "wake") };
+            let (fault, end) = if number % 2 == 0 { ("pause", "wake") } else { ("kill", "start") };
             assert_eq!(command(&format!("{fault} {primary}")), "done");
             let limit = lease + FAILED_OVER_WITHIN;
             let names = [format!("one {number}"), format!("other {number}")];
@@ -81,10 +82,16 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
             println!("{fault} of the primary: writes again after {one_after:?} and {other_after:?}");
             times.extend([one_after, other_after]);
             // When the old primary is back, it takes itself for the primary for a moment.
+            for edge in [&one, &other] {
+                until_ready(edge, 200).await;
+            }
             assert_eq!(command(&format!("{end} {primary}")), "done");
             for _ in 0..20 {
                 every_read_finds(&one, &at_other).await;
                 every_read_finds(&other, &at_one).await;
+            }
+            if number + 1 == failovers {
+                break;
             }
             let whole = async {
                 while command("whole") != "yes" {
@@ -92,8 +99,8 @@ async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duratio
                 }
             };
             tokio::time::timeout(Duration::from_mins(2), whole).await.expect("the old primary joins again");
-            ledger.grows_by(20).await;
         }
+        ledger.grows_by(20).await;
         enough.store(true, Ordering::SeqCst);
     };
     let edges = [&one, &other];

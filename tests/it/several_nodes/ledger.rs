@@ -113,8 +113,8 @@ impl Ledger {
         let acknowledged = self.shared.acknowledged.lock().unwrap();
         let trunks = "SELECT r.attributes::json ->> 'name', r.id FROM record r JOIN symbol s ON s.number = r.kind \
                       WHERE s.name = 'voice_out_trunks' AND r.attributes::json ->> 'name' LIKE 'written %'";
-        let providers = "SELECT body::json ->> 'name', id FROM document \
-                         WHERE NOT deleted AND body::json ->> 'name' LIKE 'written %'";
+        let providers = "SELECT substring(body FROM '\"name\":\"(written [^\"]*)\"'), id FROM document \
+                         WHERE NOT deleted AND body LIKE '%\"name\":\"written %'";
         for (kind, sql) in [(Kind::Trunk, trunks), (Kind::Provider, providers)] {
             let rows = ask(sql);
             let mut there: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

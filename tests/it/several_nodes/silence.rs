@@ -32,19 +32,17 @@ async fn a_database_that_is_silent_is_found_out_in_time_and_its_connections_are_
     proxy.set(Way::Silent);
     let silent = Instant::now();
     until_ready(&pair.one, 503).await;
-    assert!(silent.elapsed() < FOUND_OUT_WITHIN, "found out after {:?}", silent.elapsed());
+    let found = silent.elapsed();
+    assert!(found < FOUND_OUT_WITHIN, "found out after {found:?}");
     let refused = Call::new(&pair.one, ANSWERS_AT_ONCE).await.attempt_as(&metered, |_| {}).await;
     assert_eq!(refused.code(), 503, "{refused:?}");
-    for _ in 0..2 {
-        let asked = Instant::now();
-        let new = body("unanswered");
-        let (read, write) =
-            tokio::join!(pair.one.api.get(&path), pair.one.api.post("/voice_out_trunks", &new));
-        for answer in [read, write] {
-            assert!(is_away(&answer), "{} {:?} {}", answer.status, answer.headers, answer.text);
-        }
-        assert!(asked.elapsed() < ANSWERED_WITHIN, "answered after {:?}", asked.elapsed());
+    let (asked, new) = (Instant::now(), body("unanswered"));
+    let (read, write) = tokio::join!(pair.one.api.get(&path), pair.one.api.post("/voice_out_trunks", &new));
+    for answer in [read, write] {
+        assert!(is_away(&answer), "{} {:?} {}", answer.status, answer.headers, answer.text);
     }
+    println!("silence: found out after {found:?}, requests answered after {:?}", asked.elapsed());
+    assert!(asked.elapsed() < ANSWERED_WITHIN, "answered after {:?}", asked.elapsed());
     // As when the machine of the database was replaced: nothing ends the connections to the old one.
     proxy.lose();
     proxy.set(Way::Open);

@@ -201,5 +201,5 @@ async fn pump(
 fn share(number: u64, toward: Side, piece: u64) -> f64 {
     let seed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ piece.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (seed ^ (seed >> 29) ^ u64::from(toward == Side::Server)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    f64::from((mixed >> 48) as u16) / f64::from(u16::MAX)
+    f64::from(u16::try_from(mixed >> 48).unwrap()) / f64::from(u16::MAX)
 }
