@@ -78,6 +78,14 @@ impl Node {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Closes the connections that nothing uses. Those of a server that was lost without an end may be silent for ever, or lead
+    /// to a primary that was replaced while it stood still, and does not know so.
+    fn leave_connections(&self) {
+        for pool in [&self.pool, &self.vital_pool] {
+            drop(pool.retain(|_, _| false));
+        }
+    }
+
     /// Marks rows that this node is about to commit as seen.
     pub(super) fn mark(&self, rows: &[i64]) -> Marks<'_> {
         let rows: Vec<RowId> = rows.iter().map(|row| (self.number, *row)).collect();
@@ -175,6 +183,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
                 (client, is_lost) = (None, true);
+                node.leave_connections();
                 node.report(false);
             }
         }
