@@ -43,6 +43,7 @@ mod documents;
 mod engine;
 mod failure;
 mod filters;
+mod freshness;
 mod idempotency;
 mod index_rows;
 mod indexing;
@@ -87,6 +88,7 @@ use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
 use address::Address;
+use freshness::Freshness;
 use known::Known;
 use numbers::Numbers;
 use seen::Seen;
@@ -127,6 +129,8 @@ struct Node {
     seen: Mutex<Seen>,
     /// Notified when something was committed that other nodes learn.
     announced: Notify,
+    /// What new connections are asked for.
+    freshness: Arc<Freshness>,
     jobs_scheduled: watch::Sender<()>,
     health: watch::Sender<WriteHealth>,
 }

@@ -1,6 +1,7 @@
 //! Where a database is: its URL, of which this project reads what the client library does not know.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -8,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
+use super::freshness::Freshness;
 use super::tls::{Proof, Stream, Tls};
 
 /// The longest time in which a connection is opened.
@@ -15,7 +17,7 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
 const WAIT_LIMIT: Duration = Duration::from_secs(5);
 /// The longest time of a statement that is no part of a transaction. The server enforces it.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
+pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
@@ -99,8 +101,9 @@ impl Address {
         Ok(client)
     }
 
-    /// Makes a pool, which opens its connections when they are needed.
-    pub(super) fn pool(&self, connections: usize) -> Result<Pool, String> {
+    /// Makes a pool, which opens its connections when they are needed, and refuses those to an old primary.
+    pub(super) fn pool(&self, connections: usize, freshness: &Arc<Freshness>) -> Result<Pool, String> {
+        let freshness = Arc::clone(freshness);
         // A connection that broke is found out by its task, and one whose server is silent by its first use.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(self.config.clone(), self.clone(), recycling);
@@ -108,7 +111,17 @@ impl Address {
             .max_size(connections.max(2))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT_LIMIT))
-            .post_create(Hook::async_fn(|client, _| Box::pin(limit_statements(client))))
+            .post_create(Hook::async_fn(move |client, _| {
+                let freshness = Arc::clone(&freshness);
+                Box::pin(async move {
+                    limit_statements(client).await?;
+                    if freshness.is_kept_by(client).await.map_err(HookError::Backend)? {
+                        Ok(())
+                    } else {
+                        Err(HookError::message("it was a primary, and lacks what is committed since"))
+                    }
+                })
+            }))
             .create_timeout(Some(CONNECT_LIMIT))
             .build()
             .map_err(|error| error.to_string())

@@ -23,6 +23,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::address::STATEMENT_LIMIT;
 use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_rows, what};
 use super::failure::Done;
 use super::parameter::Parameter;
@@ -209,6 +210,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
         None => client.insert(node.connect().await?),
     };
     if was_lost {
+        node.freshness.prove(client, STATEMENT_LIMIT).await?;
         node.seen().forget();
         node.lists.clear();
         return begin_anew(node, client).await;
