@@ -1,5 +1,5 @@
 //! The server is killed repeatedly while it works: every acknowledged write must be there after the next
-//! start.
+//! start. On each engine.
 //!
 //! `KILLS=200` makes the run long, `SEED=1234` changes it. The seed determines what is written and after how
 //! many answers the kill comes; which write the kill interrupts depends on the machine.
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::support::api::Api;
 use crate::support::binary::Binary;
+use crate::support::place::Place;
 
 const WRITERS: usize = 16;
 
@@ -59,11 +60,20 @@ fn number_from_environment(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_every_kill() {
-    let (kills, seed) = (number_from_environment("KILLS", 12), number_from_environment("SEED", 20_260_416));
+    outlives_every_kill(&Place::file(), 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_on_postgresql_outlives_every_kill_of_its_server() {
+    outlives_every_kill(&Place::postgres(), 6).await;
+}
+
+async fn outlives_every_kill(place: &Place, default: u64) {
+    let (kills, seed) =
+        (number_from_environment("KILLS", default), number_from_environment("SEED", 20_260_416));
     println!("KILLS={kills} SEED={seed}");
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("crash.db");
-    let arguments = ["--database", database.to_str().unwrap(), "--api-key", "crash", "--demo"];
+    let url = place.url();
+    let arguments = ["--database", url.as_str(), "--api-key", "crash", "--demo"];
     let ledger = Arc::new(Mutex::new(Ledger::default()));
     let mut dice = Dice(seed);
     for round in 0..kills {
@@ -72,12 +82,12 @@ async fn what_was_acknowledged_outlives_every_kill() {
         compare(&ledger, &read_all(&api).await, round);
         let dids = ids(&api, "/dids").await;
         work_until_killed(binary, &api, &dids, &ledger, &mut dice).await;
-        check_file(&database, round);
+        place.check(&format!("after kill {round}"));
     }
     let binary = Binary::start(&arguments);
     compare(&ledger, &read_all(&Api::new(&binary.base, "crash")).await, kills);
     assert_eq!(binary.terminate(), Some(0));
-    check_file(&database, kills);
+    place.check("after the last stop");
     let acknowledged = ledger.lock().unwrap().acknowledged;
     println!("{kills} kills, {acknowledged} writes acknowledged, 0 lost");
     assert!(acknowledged as u64 >= kills * 5, "the kills came while there was work");
@@ -254,11 +264,11 @@ fn compare(ledger: &Mutex<Ledger>, there: &BTreeMap<String, Content>, round: u64
     }
 }
 
-/// Checks the database file that a kill left: every index and counter matches the records.
-pub fn check_file(database: &Path, round: u64) {
+/// Checks a database file: every index and counter matches the records.
+pub fn check_file(database: &Path, when: &str) {
     let file = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let check: String = file.query_row("PRAGMA quick_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok", "after kill {round}");
+    assert_eq!(check, "ok", "{when}");
     let member = "substr(s.name, instr(s.name, '/') + 1)";
     let text = format!("nullif(r.attributes ->> ('$.' || {member}), '')");
     // Instants are indexed as milliseconds since 1970.
@@ -320,6 +330,6 @@ pub fn check_file(database: &Path, round: u64) {
         ("links without an end", loose_links),
     ] {
         let found: i64 = file.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!(found, 0, "after kill {round}: {what}");
+        assert_eq!(found, 0, "{when}: {what}");
     }
 }

@@ -264,6 +264,6 @@ async fn cut(seed: u64) -> usize {
 fn opened(database: &std::path::Path, what: &str) -> SqliteStore {
     let store = SqliteStore::open(database).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(trunk_server::store::Engine::missing_commits(&store), None, "{what}");
-    check_file(database, 0);
+    check_file(database, what);
     store
 }

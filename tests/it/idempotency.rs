@@ -1,7 +1,7 @@
 //! Idempotency keys on the three APIs: a POST that is repeated has one effect, and the first response.
 
 mod crash;
-mod door;
+pub mod door;
 mod sdk;
 
 use std::collections::BTreeMap;

@@ -82,7 +82,7 @@ async fn a_stopping_server_finishes_every_accepted_request() {
     }
     assert!(acknowledged >= 300);
     assert_eq!(there.len(), acknowledged, "no answer was lost on the way out");
-    check_file(&database, 0);
+    check_file(&database, "after the load");
 }
 
 /// Sends the head of a request, waits until the server asks for the body, and does not send it.
@@ -206,5 +206,5 @@ async fn a_full_disk_refuses_writes_keeps_reads_and_is_forgotten_when_there_is_r
     }
     assert_eq!(binary.terminate(), Some(0));
     assert_eq!(names_in(&database), stored, "nothing is lost, and nothing that was refused is there");
-    check_file(&database, 0);
+    check_file(&database, "after the load");
 }

@@ -4,8 +4,9 @@
 mod call_variants;
 mod crash;
 mod dropped;
-mod durable;
+pub mod durable;
 mod far_ends;
+mod mixed_load;
 mod refusals;
 mod responses;
 #[path = "../support/sipp_carrier.rs"]

@@ -1,11 +1,20 @@
 //! Two real servers on one PostgreSQL database: what one of them did holds at the other, and what becomes of both when
-//! one of them, or the database, is away.
+//! one of them, the database, or the way to it fails.
+//!
+//! `DB_CUTS=1000` makes the run of [`cuts`] long.
 
+mod callers;
 mod calls;
+mod cuts;
 mod dead_nodes;
+mod failover;
 mod faults;
+mod ledger;
 mod limits;
+mod partition;
 mod round_trips;
+mod silence;
+mod taken_over;
 mod writes;
 
 use std::sync::Arc;
@@ -13,7 +22,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk, until};
+use crate::support::api::{Answer, Api};
 use crate::support::postgres::{Database, Server};
+use crate::support::tcp_proxy::Proxy;
 
 /// Two servers with edges that share a database.
 struct Pair {
@@ -33,9 +44,28 @@ impl Pair {
     async fn start_on(postgres: &Arc<Server>) -> Self {
         let database = postgres.database();
         let url = database.url();
-        let arguments = ["--database", url.as_str()];
-        let one = Edge::with_arguments(&arguments).await;
-        let other = Edge::with_arguments(&arguments).await;
+        Self::start_at(database, [&url, &url], &[]).await
+    }
+
+    /// Starts both on an empty database, with these further arguments.
+    async fn start_with(further: &[&str]) -> Self {
+        let database = Server::shared().database();
+        let url = database.url();
+        Self::start_at(database, [&url, &url], further).await
+    }
+
+    /// Starts both on an empty database, of which the first one is reached through a proxy, with these further arguments.
+    async fn start_behind_proxy(further: &[&str]) -> (Self, Proxy) {
+        let postgres = Server::shared();
+        let (database, proxy) = (postgres.database(), Proxy::start(postgres.socket()));
+        let urls = [database.url_through(&proxy), database.url()];
+        (Self::start_at(database, [&urls[0], &urls[1]], further).await, proxy)
+    }
+
+    /// Starts both at these URLs of a database, with these further arguments.
+    async fn start_at(database: Database, [one, other]: [&str; 2], further: &[&str]) -> Self {
+        let one = Edge::with_arguments(&[&["--database", one][..], further].concat()).await;
+        let other = Edge::with_arguments(&[&["--database", other][..], further].concat()).await;
         assert_eq!(one.account, other.account, "the second one finds the account of the first one");
         Self { one, other, database }
     }
@@ -63,6 +93,14 @@ async fn until_admitted(edge: &Edge, trunk: &Trunk) {
     until("the edge admits calls of the trunk", async || admits(edge, trunk).await.then_some(())).await;
 }
 
+/// The number of a server among the nodes.
+async fn number_of(edge: &Edge) -> i64 {
+    let answer = edge.control.get("/nodes").await;
+    let listed = answer.at("/nodes");
+    let own = listed.as_array().into_iter().flatten().find(|node| node["own"] == true);
+    own.unwrap_or_else(|| panic!("{}", answer.text))["number"].as_i64().unwrap()
+}
+
 /// The number of nodes that a server lists.
 async fn nodes(edge: &Edge) -> usize {
     let answer = edge.control.get("/nodes").await;
@@ -85,6 +123,24 @@ fn body(name: &str) -> Value {
     let attributes =
         json!({ "name": name, "on_cli_mismatch_action": "reject_call", "authentication_method": method });
     json!({ "data": { "type": "voice_out_trunks", "attributes": attributes } })
+}
+
+/// Asks for a health endpoint.
+async fn health(edge: &Edge, path: &str) -> u16 {
+    Api::new(edge.binary.base.trim_end_matches("/v3"), "good").get(path).await.status
+}
+
+/// Waits until a server is ready, or not.
+async fn until_ready(edge: &Edge, status: u16) {
+    let is_so = async || (health(edge, "/readyz").await == status).then_some(());
+    until(&format!("/readyz answers {status}"), is_so).await;
+}
+
+/// Whether a request was refused, and may be repeated.
+fn is_away(answer: &Answer) -> bool {
+    let retry = answer.headers.get("Retry-After").and_then(|value| value.to_str().ok());
+    answer.status == 503
+        && retry.is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|seconds| seconds >= 1))
 }
 
 /// Kills a server with SIGKILL, and waits for its end.

@@ -2,12 +2,15 @@
 
 pub mod api;
 pub mod binary;
+pub mod cluster;
 pub mod disk;
 pub mod dump;
 pub mod engine;
 pub mod fixture;
+pub mod place;
 pub mod postgres;
 pub mod receiver;
 pub mod records;
+pub mod tcp_proxy;
 pub mod wire;
 pub mod world;

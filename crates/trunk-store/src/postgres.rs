@@ -47,6 +47,7 @@ mod documents;
 mod engine;
 mod failure;
 mod filters;
+mod freshness;
 mod group_inserts;
 mod groups;
 mod idempotency;
@@ -96,6 +97,7 @@ use crate::feed::Feed;
 use crate::list_cache::ListCache;
 use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
 use address::Address;
+use freshness::Freshness;
 use groups::Groups;
 use known::Known;
 use numbers::Numbers;
@@ -140,6 +142,8 @@ struct Node {
     seen: Mutex<Seen>,
     /// Notified when something was committed that other nodes learn.
     announced: Notify,
+    /// What new connections are asked for.
+    freshness: Arc<Freshness>,
     jobs_scheduled: watch::Sender<()>,
     health: watch::Sender<WriteHealth>,
 }

@@ -1,9 +1,8 @@
-//! Idempotency keys of a server that is restarted or killed.
+//! Idempotency keys of a server that is restarted, or killed on each engine.
 //!
 //! `KILLS=200` makes the run long.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -15,6 +14,7 @@ use super::is_replay;
 use crate::support::api::Api;
 use crate::support::binary::Binary;
 use crate::support::dump::{assert_same, dump};
+use crate::support::place::Place;
 
 /// Number of requests that are sent at once before a kill.
 const PER_ROUND: usize = 40;
@@ -25,18 +25,11 @@ struct Started {
     doors: [Door; 3],
 }
 
-fn start(database: &Path) -> Binary {
-    Binary::start(&[
-        "--database",
-        database.to_str().unwrap(),
-        "--api-key",
-        "good",
-        "--voipbin-admin",
-        "root:correct horse",
-    ])
+fn start(database: &str) -> Binary {
+    Binary::start(&["--database", database, "--api-key", "good", "--voipbin-admin", "root:correct horse"])
 }
 
-async fn started(database: &Path) -> Started {
+async fn started(database: &str) -> Started {
     let binary = start(database);
     let base = binary.base.trim_end_matches("/v3").to_owned();
     let http = crate::support::api::http_client();
@@ -54,7 +47,7 @@ async fn started(database: &Path) -> Started {
 async fn a_response_is_replayed_after_a_restart_and_no_secret_of_it_is_in_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("trunks.db");
-    let Started { binary, doors } = started(&database).await;
+    let Started { binary, doors } = started(database.to_str().unwrap()).await;
     let firsts = join_all(doors.iter().map(|door| door.post(KEY, &door.body))).await;
     // The key itself is in the database; the body that shows it is not.
     let shown = format!("\"api_key\":\"{}\"", firsts[2].json()["api_key"].as_str().unwrap());
@@ -67,7 +60,7 @@ async fn a_response_is_replayed_after_a_restart_and_no_secret_of_it_is_in_the_da
             "the response is in a file"
         );
     }
-    let Started { binary, doors } = started(&database).await;
+    let Started { binary, doors } = started(database.to_str().unwrap()).await;
     for (first, door) in firsts.iter().zip(&doors) {
         is_replay(first, &door.post(KEY, &door.body).await, door);
     }
@@ -78,7 +71,7 @@ async fn a_response_is_replayed_after_a_restart_and_no_secret_of_it_is_in_the_da
 async fn a_repeated_request_leaves_the_database_as_it_was_row_by_row() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("trunks.db");
-    let Started { binary, doors } = started(&database).await;
+    let Started { binary, doors } = started(database.to_str().unwrap()).await;
     // What happens later by itself is another matter.
     let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
     assert_eq!(control.post("/clock/freeze", &json!({})).await.status, 200);
@@ -103,7 +96,7 @@ async fn a_repeated_request_leaves_the_database_as_it_was_row_by_row() {
     assert!(dump(&database).len() > empty.len());
     assert_eq!(binary.terminate(), Some(0));
     // The same after a restart, whose own writes come first.
-    let Started { binary, doors } = started(&database).await;
+    let Started { binary, doors } = started(database.to_str().unwrap()).await;
     let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
     assert_eq!(control.post("/clock/freeze", &json!({})).await.status, 200);
     let restarted = dump(&database);
@@ -118,7 +111,7 @@ async fn a_repeated_request_leaves_the_database_as_it_was_row_by_row() {
 async fn a_request_whose_response_was_lost_is_refused_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("trunks.db");
-    let Started { binary, doors } = started(&database).await;
+    let Started { binary, doors } = started(database.to_str().unwrap()).await;
     for door in &doors {
         assert_eq!(door.post(KEY, &door.body).await.status, door.created);
     }
@@ -127,7 +120,7 @@ async fn a_request_whose_response_was_lost_is_refused_and_not_repeated() {
     let file = Connection::open(&database).unwrap();
     file.execute("UPDATE idempotency_key SET status = NULL, content_type = NULL, body = NULL", []).unwrap();
     drop(file);
-    let Started { binary, doors } = started(&database).await;
+    let Started { binary, doors } = started(database.to_str().unwrap()).await;
     for door in &doors {
         let before = door.count().await;
         let refused = door.post(KEY, &door.body).await;
@@ -141,12 +134,19 @@ async fn a_request_whose_response_was_lost_is_refused_and_not_repeated() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_are_repeated_after_a_kill_have_one_effect() {
+    repeated_after_a_kill(&Place::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_on_postgresql_that_are_repeated_after_a_kill_have_one_effect() {
+    repeated_after_a_kill(&Place::postgres()).await;
+}
+
+async fn repeated_after_a_kill(place: &Place) {
     let kills: usize = std::env::var("KILLS").map_or(4, |text| text.parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("trunks.db");
     let (mut lost, mut unanswered) = (0, 0);
     for round in 0..kills {
-        let Started { binary, doors: [_, door, _] } = started(&database).await;
+        let Started { binary, doors: [_, door, _] } = started(&place.url()).await;
         // Names of providers are not unique: a second effect would be a second record.
         let names: Vec<String> = (0..PER_ROUND).map(|n| format!("{round}-{n}")).collect();
         let body = |name: &str| json!({ "hostname": "a.test", "name": name });
@@ -170,7 +170,7 @@ async fn requests_that_are_repeated_after_a_kill_have_one_effect() {
         while let Some((name, answer)) = answers.recv().await {
             before.insert(name, answer);
         }
-        let Started { binary, doors: [_, door, _] } = started(&database).await;
+        let Started { binary, doors: [_, door, _] } = started(&place.url()).await;
         for name in &names {
             let repeated = door.post(&key(name), &body(name)).await;
             match (&before[name], repeated.status) {
@@ -183,11 +183,10 @@ async fn requests_that_are_repeated_after_a_kill_have_one_effect() {
             }
         }
         assert_eq!(binary.terminate(), Some(0));
-        let file = Connection::open(&database).unwrap();
+        let sql = format!("SELECT body FROM document WHERE body LIKE '%\"name\":\"{round}-%'");
+        let bodies = place.ask(&sql);
         for name in &names {
-            let sql = "SELECT count(*) FROM document WHERE instr(body, ?1) > 0";
-            let records: i64 =
-                file.query_row(sql, [format!("\"name\":\"{name}\"")], |row| row.get(0)).unwrap();
+            let records = bodies.iter().filter(|body| body.contains(&format!("\"name\":\"{name}\""))).count();
             assert_eq!(records, 1, "{name} after kill {round}");
         }
     }

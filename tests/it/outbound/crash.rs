@@ -1,9 +1,10 @@
 //! The real binary is killed while it places calls. After the next start every record has its calls, every
-//! call has ended and belongs to a record, and the webhook receiver is notified of each end.
+//! call has ended and belongs to a record, and the webhook receiver is notified of each end. On each engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -13,11 +14,15 @@ use voipbin_client::types::{Address, CallStatus, EventKind, Provider, ProviderCa
 use super::durable::{Durable, EDGE};
 use super::stage::*;
 use crate::sip::edge::until;
+use crate::support::place::Place;
 use crate::support::receiver::{Answer, Receiver};
+
+/// The time within which the calls of a killed server are marked as ended by the next one on a shared database.
+const ENDED_WITHIN: Duration = Duration::from_secs(40);
 
 /// The outcome of the calls, as the receiver was notified.
 #[derive(Default)]
-struct Heard {
+pub(super) struct Heard {
     ends: BTreeSet<Uuid>,
     last: BTreeMap<Uuid, CallStatus>,
 }
@@ -25,7 +30,7 @@ struct Heard {
 impl Heard {
     /// Receives events until each of these calls has ended. An event that arrives twice, because its answer
     /// was cut off, is fine.
-    async fn ends_of(&mut self, calls: &BTreeSet<Uuid>, hooks: &mut Receiver) {
+    pub(super) async fn ends_of(&mut self, calls: &BTreeSet<Uuid>, hooks: &mut Receiver) {
         while !calls.is_subset(&self.ends) {
             let (kind, call) = webhook_event(&hooks.next().await);
             if kind == EventKind::CallHangup {
@@ -39,8 +44,25 @@ impl Heard {
     }
 }
 
+/// Waits until every call has ended.
+pub(super) async fn all_end(platform: &Client) {
+    let all = async {
+        loop {
+            let calls = platform.calls().list().all().await.unwrap();
+            if calls.iter().all(|call| call.status == CallStatus::Hangup) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(ENDED_WITHIN, all).await.expect("calls of a killed server end");
+}
+
 /// Checks that every record has its calls, and every call a record and an end. Returns the ids of the calls.
-async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uuid>>) -> BTreeSet<Uuid> {
+pub(super) async fn nothing_dangles(
+    platform: &Client,
+    acknowledged: &BTreeMap<Uuid, Vec<Uuid>>,
+) -> BTreeSet<Uuid> {
     let records = platform.provider_calls().list().all().await.unwrap();
     let placed: BTreeMap<Uuid, Vec<Uuid>> =
         records.into_iter().map(|record| (record.id, record.call_ids)).collect();
@@ -61,7 +83,7 @@ async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uu
 }
 
 /// A body with three numbers that answer after a moment and stay up.
-fn three(provider: &Provider) -> ProviderCallCreate {
+pub(super) fn three(provider: &Provider) -> ProviderCallCreate {
     let destinations = [GB, "+12025550187", "+442079460019"].map(Address::tel).to_vec();
     ProviderCallCreate { destinations, ..long_call(provider) }
 }
@@ -127,14 +149,22 @@ const WRITERS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
-    let folder = tempfile::tempdir().unwrap();
+    both_or_neither(&Place::file(), &[1, 7, 18]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_between_calls_and_their_record_leaves_both_or_neither_on_postgresql() {
+    both_or_neither(&Place::postgres(), &[7]).await;
+}
+
+async fn both_or_neither(place: &Place, answers_before_kills: &[usize]) {
     let mut hooks = Receiver::start(Answer::Status(200)).await;
-    let mut server = Durable::start(folder.path(), EDGE).await;
+    let mut server = Durable::start_at(&place.url(), place.folder(), EDGE).await;
     server.ready(&hooks).await;
     let provider = server.provider().await;
     let acknowledged = Arc::new(Mutex::new(BTreeMap::new()));
     let mut heard = Heard::default();
-    for kill_after in [1, 7, 18] {
+    for kill_after in answers_before_kills.iter().copied() {
         let answered = Arc::new(AtomicUsize::new(0));
         let (reached, mut progress) = watch::channel(false);
         let reached = Arc::new(reached);
@@ -159,7 +189,10 @@ async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
         for writer in writers {
             writer.await.unwrap();
         }
-        server = Durable::start(folder.path(), EDGE).await;
+        server = Durable::start_at(&place.url(), place.folder(), EDGE).await;
+        if !place.is_file() {
+            all_end(&server.platform).await;
+        }
         let acknowledged = acknowledged.lock().unwrap().clone();
         let calls = nothing_dangles(&server.platform, &acknowledged).await;
         heard.ends_of(&calls, &mut hooks).await;

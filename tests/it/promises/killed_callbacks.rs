@@ -1,5 +1,5 @@
 //! Callbacks of a server that is killed while it works: each committed change is notified at least once, in the order of
-//! its trunk, and nothing else is.
+//! its trunk, and nothing else is. On each engine.
 //!
 //! `KILLS=200` makes the run long.
 
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::support::api::Api;
 use crate::support::binary::Binary;
+use crate::support::place::Place;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::world::{TRUNKS, credentials, patch, with};
 
@@ -80,13 +81,20 @@ async fn work_until_killed(binary: Binary, base: &str, trunks: &[Changed], after
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_committed_change_is_notified_at_least_once_and_in_order_although_the_server_is_killed() {
+    every_change_is_notified(&Place::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_change_on_postgresql_is_notified_at_least_once_and_in_order_although_its_server_is_killed() {
+    every_change_is_notified(&Place::postgres()).await;
+}
+
+async fn every_change_is_notified(place: &Place) {
     let kills: usize = std::env::var("KILLS").map_or(4, |text| text.parse().unwrap());
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let base = receiver.url("");
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("callbacks.db");
-    let arguments =
-        ["--database", database.to_str().unwrap(), "--api-key", KEY, "--callback-secret", "secret"];
+    let url_of_place = place.url();
+    let arguments = ["--database", url_of_place.as_str(), "--api-key", KEY, "--callback-secret", "secret"];
     let arguments = [&arguments[..], &["--allow-loopback-callbacks"]].concat();
 
     let mut binary = Binary::start(&arguments);

@@ -4,29 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Pair, body, listed, nodes, until_admitted};
-use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
+use super::{Pair, body, health, is_away, listed, nodes, until_admitted, until_ready};
+use crate::sip::edge::ANSWERS_AT_ONCE;
 use crate::sip::uac::Call;
-use crate::support::api::{Answer, Api};
 use crate::support::postgres::Server;
-
-/// Asks for a health endpoint.
-async fn health(edge: &Edge, path: &str) -> u16 {
-    Api::new(edge.binary.base.trim_end_matches("/v3"), "good").get(path).await.status
-}
-
-/// Waits until a server is ready, or not.
-async fn until_ready(edge: &Edge, status: u16) {
-    let is_so = async || (health(edge, "/readyz").await == status).then_some(());
-    until(&format!("/readyz answers {status}"), is_so).await;
-}
-
-/// Whether a request was refused, and may be repeated.
-fn is_away(answer: &Answer) -> bool {
-    let retry = answer.headers.get("Retry-After").and_then(|value| value.to_str().ok());
-    answer.status == 503
-        && retry.is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|seconds| seconds >= 1))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_servers_refuse_while_the_database_is_away_and_serve_again_without_a_restart() {

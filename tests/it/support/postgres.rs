@@ -4,15 +4,27 @@
 mod local_server;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-pub use local_server::{Server, USER};
+use super::tcp_proxy::Proxy;
+pub use local_server::{Server, USER, run};
 
 impl Server {
     /// The server that the tests of this binary share.
     pub fn shared() -> Arc<Self> {
         static SHARED: OnceLock<Arc<Server>> = OnceLock::new();
         Arc::clone(SHARED.get_or_init(|| Arc::new(Self::start())))
+    }
+
+    /// A program of PostgreSQL, for another server.
+    pub fn any_program(name: &str) -> Command {
+        Command::new(local_server::programs().join(name))
+    }
+
+    /// The socket that it listens at.
+    pub fn socket(&self) -> PathBuf {
+        self.folder().join(".s.PGSQL.5432")
     }
 
     /// Creates an empty database.
@@ -41,6 +53,11 @@ impl Database {
     /// The socket of its server.
     pub fn socket(&self) -> PathBuf {
         self.server.folder().join(".s.PGSQL.5432")
+    }
+
+    /// The same through a proxy before the server.
+    pub fn url_through(&self, proxy: &Proxy) -> String {
+        format!("postgres://{USER}@{}/{}?sslmode=disable", proxy.address(), self.name)
     }
 
     /// Runs a query. Returns what `psql` prints of it.

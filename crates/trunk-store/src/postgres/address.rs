@@ -1,11 +1,15 @@
 //! Where a database is: its URL, of which this project reads what the client library does not know.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio_postgres::config::TargetSessionAttrs;
+use deadpool_postgres::{Connect, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
+use super::freshness::Freshness;
 use super::tls::{Proof, Stream, Tls};
 
 /// The longest time in which a connection is opened.
@@ -13,14 +17,19 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time that a read or write waits for a connection of the pool.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(5);
 /// The longest time of a statement that is no part of a transaction. The server enforces it.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
+pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// A connection of the pool that is being opened, and then its task.
+type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
 
 /// A database, with all that a connection to it needs.
 #[derive(Clone)]
 pub(super) struct Address {
     config: Config,
+    /// The same for each of several hosts alone, in their order.
+    hosts: Vec<Config>,
     tls: Tls,
 }
 
@@ -61,12 +70,24 @@ impl Address {
         }
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(2);
         config.tcp_user_timeout(3 * KEEPALIVE);
-        Ok(Self { config, tls })
+        Ok(Self { hosts: each_host(&config), config, tls })
     }
 
-    /// Opens a connection, which the caller drives.
+    /// Opens a connection, which the caller drives. One of several hosts that takes a connection and is silent on it, as a machine
+    /// whose processes stand still, is left for the next one: the client library limits the time of taking it alone.
     pub(super) async fn connect_raw(&self) -> Result<(Client, Connection<Socket, Stream<Socket>>), Error> {
-        self.config.connect(self.tls.clone()).await
+        let Some((last, others)) = self.hosts.split_last() else {
+            return self.config.connect(self.tls.clone()).await;
+        };
+        let limit = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_LIMIT);
+        for host in others {
+            match tokio::time::timeout(limit, host.connect(self.tls.clone())).await {
+                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Err(error)) => tracing::debug!(%error, "the next host is tried"),
+                Err(_) => tracing::debug!("a host is silent, and the next one is tried"),
+            }
+        }
+        last.connect(self.tls.clone()).await
     }
 
     /// Opens a connection, whose task ends with the client.
@@ -80,20 +101,102 @@ impl Address {
         Ok(client)
     }
 
-    /// Makes a pool, which opens its connections when they are needed.
-    pub(super) fn pool(&self, connections: usize) -> Result<Pool, String> {
+    /// Makes a pool, which opens its connections when they are needed, and refuses those to an old primary.
+    pub(super) fn pool(&self, connections: usize, freshness: &Arc<Freshness>) -> Result<Pool, String> {
+        let freshness = Arc::clone(freshness);
         // A connection that broke is found out by its task, and one whose server is silent by its first use.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(self.config.clone(), self.tls.clone(), recycling);
+        let manager = Manager::from_connect(self.config.clone(), self.clone(), recycling);
         Pool::builder(manager)
             .max_size(connections.max(2))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT_LIMIT))
-            .post_create(Hook::async_fn(|client, _| Box::pin(limit_statements(client))))
+            .post_create(Hook::async_fn(move |client, _| {
+                let freshness = Arc::clone(&freshness);
+                Box::pin(async move {
+                    limit_statements(client).await?;
+                    if freshness.is_kept_by(client).await.map_err(HookError::Backend)? {
+                        Ok(())
+                    } else {
+                        Err(HookError::message("it was a primary, and lacks what is committed since"))
+                    }
+                })
+            }))
             .create_timeout(Some(CONNECT_LIMIT))
             .build()
             .map_err(|error| error.to_string())
     }
+}
+
+impl Connect for Address {
+    fn connect(&self, _: &Config) -> Connecting<'_> {
+        Box::pin(async move {
+            let (client, connection) = self.connect_raw().await?;
+            let driven = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection of the pool ended");
+                }
+            });
+            Ok((client, driven))
+        })
+    }
+}
+
+/// The settings for each of several hosts; none if there is one.
+fn each_host(config: &Config) -> Vec<Config> {
+    let hosts = config.get_hosts();
+    if hosts.len() < 2 {
+        return Vec::new();
+    }
+    hosts.iter().enumerate().map(|(at, host)| of_host(config, at, host)).collect()
+}
+
+/// The settings for the host at this place.
+fn of_host(config: &Config, at: usize, host: &Host) -> Config {
+    let mut one = Config::new();
+    match host {
+        Host::Tcp(name) => one.host(name),
+        Host::Unix(path) => one.host_path(path),
+    };
+    let (addresses, ports) = (config.get_hostaddrs(), config.get_ports());
+    if let Some(address) = addresses.get(at) {
+        one.hostaddr(*address);
+    }
+    if let Some(port) = ports.get(at).or(ports.first()) {
+        one.port(*port);
+    }
+    if let Some(user) = config.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        one.password(password);
+    }
+    if let Some(database) = config.get_dbname() {
+        one.dbname(database);
+    }
+    if let Some(options) = config.get_options() {
+        one.options(options);
+    }
+    if let Some(name) = config.get_application_name() {
+        one.application_name(name);
+    }
+    if let Some(limit) = config.get_connect_timeout() {
+        one.connect_timeout(*limit);
+    }
+    if let Some(limit) = config.get_tcp_user_timeout() {
+        one.tcp_user_timeout(*limit);
+    }
+    if let Some(interval) = config.get_keepalives_interval() {
+        one.keepalives_interval(interval);
+    }
+    if let Some(retries) = config.get_keepalives_retries() {
+        one.keepalives_retries(retries);
+    }
+    one.keepalives(config.get_keepalives()).keepalives_idle(config.get_keepalives_idle());
+    one.ssl_mode(config.get_ssl_mode()).ssl_negotiation(config.get_ssl_negotiation());
+    one.channel_binding(config.get_channel_binding());
+    one.target_session_attrs(config.get_target_session_attrs());
+    one
 }
 
 /// The longest time of connecting to one of several hosts, so that the limit is enough for the last one if the others are

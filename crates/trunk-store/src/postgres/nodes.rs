@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::failure::Done;
+use super::parameter::Parameter;
 use super::run::{Line, WRITE_LIMIT};
 use super::transaction::Transaction;
 use super::{PostgresStore, calls};
@@ -53,14 +54,15 @@ fn node(row: &Row) -> Done<Node> {
     })
 }
 
-async fn beat(transaction: &Transaction<'_>, at: Timestamp) -> Done<()> {
+async fn beat(transaction: &Transaction<'_>, at: Timestamp) -> Done<i64> {
     let upsert = "INSERT INTO node AS n (number, beats, beat_at, heir, removed) VALUES ($1, 1, $2, NULL, false) \
                   ON CONFLICT (number) DO UPDATE SET beats = n.beats + 1, beat_at = excluded.beat_at \
-                  WHERE n.heir IS NULL";
+                  WHERE n.heir IS NULL RETURNING beats";
     let own = transaction.node.number;
-    let counted =
-        transaction.execute_typed(upsert, &[(&own, Type::INT8), (&at.as_unix_millis(), Type::INT8)]).await?;
-    if counted == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
+    let at = at.as_unix_millis();
+    let parameters: [Parameter<'_>; 2] = [(&own, Type::INT8), (&at, Type::INT8)];
+    let counted = transaction.query_typed_opt(upsert, &parameters).await?;
+    Ok(counted.ok_or(StoreError::Conflict)?.try_get(0)?)
 }
 
 /// Becomes the heir of a node that is as it was seen.
@@ -147,7 +149,11 @@ impl Nodes for PostgresStore {
     }
 
     fn heartbeat(&self, at: Timestamp) -> Answer<'_, ()> {
-        self.node.write_on(VITAL, at, |transaction, at| Box::pin(beat(transaction, *at)))
+        let beat = self.node.write_on(VITAL, at, |transaction, at| Box::pin(beat(transaction, *at)));
+        Answer::later(async move {
+            self.node.freshness.note(beat.await?);
+            Ok(())
+        })
     }
 
     fn nodes(&self) -> Answer<'_, Vec<Node>> {
@@ -159,6 +165,14 @@ impl Nodes for PostgresStore {
     }
 
     fn remove_node(&self, number: i64) -> Answer<'_, bool> {
-        self.node.write_on(VITAL, number, |transaction, number| Box::pin(remove(transaction, *number)))
+        let removed =
+            self.node.write_on(VITAL, number, |transaction, number| Box::pin(remove(transaction, *number)));
+        Answer::later(async move {
+            let is_removed = removed.await?;
+            if is_removed && number == self.node.number {
+                self.node.freshness.forget();
+            }
+            Ok(is_removed)
+        })
     }
 }

@@ -7,6 +7,7 @@ use service_base::ids::Ids;
 use tokio::sync::{Notify, watch};
 
 use super::address::{Address, CONNECT_LIMIT};
+use super::freshness::Freshness;
 use super::groups::Groups;
 use super::known::Known;
 use super::migrate::Lease;
@@ -83,9 +84,11 @@ impl PostgresStore {
             Some(number) => number,
             None => nodes::claim(&client).await?,
         };
+        let freshness = Arc::new(Freshness::new(number));
+        let pool = |size| address.pool(size, &freshness).map_err(PostgresOpenError::Engine);
         let node = Arc::new(Node {
-            pool: address.pool(connections).map_err(PostgresOpenError::Engine)?,
-            vital_pool: address.pool(VITAL_CONNECTIONS).map_err(PostgresOpenError::Engine)?,
+            pool: pool(connections)?,
+            vital_pool: pool(VITAL_CONNECTIONS)?,
             gate: Arc::default(),
             address,
             number,
@@ -100,6 +103,7 @@ impl PostgresStore {
             feed: Arc::new(Feed::default()),
             seen: Mutex::new(Seen::default()),
             announced: Notify::new(),
+            freshness,
             jobs_scheduled: watch::Sender::new(()),
             health: watch::Sender::new(WriteHealth::Writable),
         });

@@ -23,6 +23,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::address::STATEMENT_LIMIT;
 use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_rows, what};
 use super::failure::Done;
 use super::parameter::Parameter;
@@ -76,6 +77,14 @@ impl Drop for Marks<'_> {
 impl Node {
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connections that nothing uses. Those of a server that was lost without an end may be silent for ever, or lead
+    /// to a primary that was replaced while it stood still, and does not know so.
+    fn leave_connections(&self) {
+        for pool in [&self.pool, &self.vital_pool] {
+            drop(pool.retain(|_, _| false));
+        }
     }
 
     /// Marks rows that this node is about to commit as seen.
@@ -175,6 +184,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
                 (client, is_lost) = (None, true);
+                node.leave_connections();
                 node.report(false);
             }
         }
@@ -200,6 +210,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
         None => client.insert(node.connect().await?),
     };
     if was_lost {
+        node.freshness.prove(client, STATEMENT_LIMIT).await?;
         node.seen().forget();
         // The database after a failover may have the same numbers of changes for other lists.
         *node.lists.state() = crate::list_cache::State::default();

@@ -175,6 +175,42 @@ async fn what_a_node_writes_after_another_one_reset_an_account_stays_in_the_copi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_lacks_heartbeats_of_this_node_is_not_read_until_one_was_committed_there() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    for _ in 0..3 {
+        store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    }
+    // As a primary has it that stood still before the last one. The first read opens a connection.
+    database.execute("UPDATE node SET beats = beats - 1");
+    assert_eq!(store.find(trunks(1), id(1)).await, Err(StoreError::Unavailable));
+    database.execute("UPDATE node SET beats = beats + 1");
+    assert_eq!(store.find(trunks(1), id(1)).await, Ok(None));
+
+    // As after a failover that lost the last one: what commits after the loss is the primary.
+    database.execute(
+        "UPDATE node SET beats = 0; SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    until("the server is read again", async || store.find(trunks(1), id(1)).await == Ok(None)).await;
+    until("a heartbeat is there", async || database.execute("SELECT beats FROM node") != "0").await;
+    store.heartbeat(Timestamp::from_unix_millis(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_takes_connections_and_is_silent_is_left_for_the_next_one() {
+    let database = server().migrated().await;
+    // As a machine whose processes stand still: its kernel goes on.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let parameters = database.parameters().replace("host=", "host=127.0.0.1,");
+    let options = PostgresOptions::new(format!("{parameters} port={port},5432"));
+    let store = within("the opening", PostgresStore::open(options)).await.unwrap();
+    assert_eq!(store.find(trunks(1), id(1)).await, Ok(None));
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_reported_and_used_again_when_it_is_back() {
     let server: &'static Server = Box::leak(Box::new(Server::start()));
     let parameters = server.parameters("postgres");

@@ -116,7 +116,7 @@ pub fn is_root() -> bool {
 }
 
 /// The folder of PostgreSQL's programs, of which Debian has only some in the path.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
     folders.sort();

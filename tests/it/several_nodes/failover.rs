@@ -1,0 +1,135 @@
+//! The primary of a cluster of PostgreSQL dies or stands still under load, and a synchronous standby takes over.
+//!
+//! `FAILOVERS=20` makes the run long, and `TTL=30` sets the seconds for which a primary has its lease, which are 30 by
+//! default of Patroni. `HAPROXY=yes` puts HAProxy before the cluster.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::ledger::{ADMIN, Ledger};
+use super::{body, callers, nodes, until_admitted, until_ready};
+use crate::sip::edge::{Edge, until};
+use crate::support::cluster::Cluster;
+
+/// The time between two requests of one who waits for the end of a failover.
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
+/// The longest time from the loss of a primary to the next write, beside its lease.
+const FAILED_OVER_WITHIN: Duration = Duration::from_secs(15);
+
+/// Sends writes to a server, each without waiting for those before it, until one succeeds. Returns the id of what it
+/// created, and the time until it was answered.
+async fn first_write(edge: &Edge, of: &str, limit: Duration) -> (String, Duration) {
+    let (since, mut writes) = (Instant::now(), JoinSet::new());
+    for number in 0.. {
+        assert!(since.elapsed() < limit, "no write succeeds");
+        let (api, name) = (edge.api.clone(), format!("{of} {number}"));
+        writes.spawn(async move { api.post("/voice_out_trunks", &body(&name)).await });
+        let next = tokio::time::sleep(BETWEEN_REQUESTS);
+        tokio::pin!(next);
+        loop {
+            tokio::select! {
+                () = &mut next => break,
+                Some(answer) = writes.join_next() => match answer.unwrap() {
+                    answer if answer.status == 201 => return (answer.id(), since.elapsed()),
+                    answer => assert_eq!(answer.status, 503, "{}", answer.text),
+                },
+            }
+        }
+    }
+    unreachable!()
+}
+
+/// Asserts that no read of a server is answered by a primary that was: each finds this trunk.
+async fn every_read_finds(edge: &Edge, id: &str) {
+    let mut reads = JoinSet::new();
+    // More than a server has connections, so that each is used.
+    for _ in 0..48 {
+        let (api, path) = (edge.api.clone(), format!("/voice_out_trunks/{id}"));
+        reads.spawn(async move { api.get(&path).await });
+    }
+    while let Some(answer) = reads.join_next().await {
+        let answer = answer.unwrap();
+        assert!(matches!(answer.status, 200 | 503), "{id}: {} {}", answer.status, answer.text);
+    }
+}
+
+/// Starts two servers on the cluster, and lets its primary fail several times under writes and calls.
+async fn fail_over(cluster: Cluster, url: &str, failovers: usize, lease: Duration) {
+    let arguments = ["--database", url, "--voipbin-admin", ADMIN];
+    let (mut one, mut other) =
+        (Edge::with_arguments(&arguments).await, Edge::with_arguments(&arguments).await);
+    let trunk = one.trunk(json!({ "capacity_limit": callers::CHANNELS })).await;
+    for edge in [&one, &other] {
+        until_admitted(edge, &trunk).await;
+    }
+    let ledger = Ledger::start(&[&one, &other]).await;
+    let (cluster, enough, mut times) = (Mutex::new(cluster), AtomicBool::new(false), Vec::new());
+    let command = |text: &str| tokio::task::block_in_place(|| cluster.lock().unwrap().command(text));
+    let faults = async {
+        for number in 0..failovers {
+            ledger.grows_by(40).await;
+            let primary = command("primary");
+            let (fault, end) = if number % 2 == 0 { ("pause", "wake") } else { ("kill", "start") };
+            assert_eq!(command(&format!("{fault} {primary}")), "done");
+            let limit = lease + FAILED_OVER_WITHIN;
+            let names = [format!("one {number}"), format!("other {number}")];
+            let ((at_one, one_after), (at_other, other_after)) =
+                tokio::join!(first_write(&one, &names[0], limit), first_write(&other, &names[1], limit));
+            println!("{fault} of the primary: writes again after {one_after:?} and {other_after:?}");
+            times.extend([one_after, other_after]);
+            // When the old primary is back, it takes itself for the primary for a moment.
+            for edge in [&one, &other] {
+                until_ready(edge, 200).await;
+            }
+            assert_eq!(command(&format!("{end} {primary}")), "done");
+            for _ in 0..20 {
+                every_read_finds(&one, &at_other).await;
+                every_read_finds(&other, &at_one).await;
+            }
+            if number + 1 == failovers {
+                break;
+            }
+            let whole = async {
+                while command("whole") != "yes" {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_mins(2), whole).await.expect("the old primary joins again");
+        }
+        ledger.grows_by(20).await;
+        enough.store(true, Ordering::SeqCst);
+    };
+    let edges = [&one, &other];
+    let call = callers::call(edges, &trunk, |_| !enough.load(Ordering::SeqCst));
+    let (answered, ()) = tokio::join!(call, faults);
+    let ask = |sql: &str| cluster.lock().unwrap().ask(sql);
+    callers::are_charged_once(answered, ask).await;
+    ledger.compare(ask).await;
+    times.sort();
+    println!(
+        "{failovers} failovers with a lease of {lease:?}, {answered} calls charged once; writes again after {:?} to {:?}, median {:?}",
+        times[0],
+        times[times.len() - 1],
+        times[times.len() / 2]
+    );
+    until("both are listed", async || (nodes(&one).await == 2).then_some(())).await;
+    assert!(one.binary.runs() && other.binary.runs(), "no server has to be started again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_done_twice_when_the_primary_of_a_cluster_fails() {
+    let from_environment = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
+    let failovers = from_environment("FAILOVERS").unwrap_or(2);
+    let ttl = from_environment("TTL").unwrap_or(5);
+    let with_haproxy = std::env::var_os("HAPROXY").is_some();
+    let mut arguments = vec!["--ttl".to_owned(), ttl.to_string()];
+    arguments.extend(with_haproxy.then(|| "--haproxy".to_owned()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let cluster = Cluster::start(&arguments);
+    let url = if with_haproxy { cluster.haproxy() } else { cluster.url() }.to_owned();
+    fail_over(cluster, &url, failovers, Duration::from_secs(ttl as u64)).await;
+}
