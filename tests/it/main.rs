@@ -25,6 +25,7 @@ mod idempotency;
 mod isolation;
 mod lints;
 mod load;
+mod metrics;
 mod outbound;
 mod peers;
 mod programs;

@@ -45,6 +45,10 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_CONTROL_LISTEN", value_name = "HOST:PORT")]
     pub control_listen: Option<String>,
 
+    /// Serve metrics for Prometheus here, at /metrics; they contain names of trunks and what they spend
+    #[arg(long, env = "TRUNK_SERVER_METRICS_LISTEN", value_name = "HOST:PORT")]
+    pub metrics_listen: Option<String>,
+
     /// Store records in this file, created if it does not exist, or in the PostgreSQL database at this URL
     /// [default: trunk-server.db]
     #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE|URL", hide_env_values = true)]
@@ -202,6 +206,7 @@ impl Cli {
         let settings = Settings {
             listen: self.listen,
             control_listen: self.control_listen,
+            metrics_listen: self.metrics_listen,
             database: self.database,
             database_listen: self.database_listen.map(Secret::from),
             database_connections: self.database_connections,

@@ -40,6 +40,8 @@ pub struct Config {
     pub listen: String,
     /// The address of the control API, `HOST:PORT`; `None` disables it.
     pub control_listen: Option<String>,
+    /// The address of the metrics, `HOST:PORT`; `None` disables them.
+    pub metrics_listen: Option<String>,
     /// Where records are stored.
     pub database: Database,
     /// An API key; the start creates an account with it if there is none.
@@ -143,6 +145,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             control_listen: Some("127.0.0.1:8081".to_owned()),
+            metrics_listen: None,
             database: Database::File(PathBuf::from("trunk-server.db")),
             api_key: None,
             callback_secret: None,
@@ -181,6 +184,7 @@ impl Config {
         let mut lines = vec![
             ("listen", Some(quoted(&self.listen))),
             ("control_listen", Some(quoted(self.control_listen.as_deref().unwrap_or("off")))),
+            ("metrics_listen", self.metrics_listen.as_deref().map(quoted)),
         ];
         lines.push(match &self.database {
             Database::File(file) => ("database", Some(quoted(&database::setting(file)))),

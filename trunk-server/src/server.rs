@@ -7,26 +7,24 @@ mod error;
 mod listeners;
 #[cfg(feature = "voipbin")]
 mod platform;
+mod running;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::{Control, ControlAuth, control_router};
-use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve};
+#[cfg(not(feature = "voipbin"))]
+use http_listener::Router;
+use http_listener::{Limits, idempotency};
+use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
-use service_base::forwarded::Proxies;
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
-use service_base::net::{Entered, Use};
-use service_core::jobs::{self, JobSet};
-use service_core::nodes::{self, NoCalls};
+use service_base::net::Entered;
 use service_core::{Core, Outbox};
-use token_service::{TokenService, token_router};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trunk_store::{SqliteStore, Store, StoreError, StoreLimits};
@@ -37,9 +35,10 @@ use voipbin_platform::Platform;
 use accounts::{AccountsAtStart, prepare_accounts};
 #[cfg(feature = "sip")]
 use edge::{edge_config, log_open_trunks, message_log, start_edge};
-use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
+use listeners::{control_listener, is_on_loopback, listen, local, metrics_listener, token_listener};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
+use running::Running;
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -66,6 +65,7 @@ pub struct Server {
     control: Control,
     address: SocketAddr,
     control_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     token_address: SocketAddr,
     accounts: AccountsAtStart,
     created_database: bool,
@@ -138,6 +138,7 @@ impl ServerBuilder {
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
         let token_listener = token_listener(&config).await?;
+        let metrics_listener = metrics_listener(&config).await?;
         let (store, created_database) = open_store(&config.database, store_limits, &ids).await?;
         let core = Arc::new(Core::new(
             store,
@@ -181,6 +182,7 @@ impl ServerBuilder {
         }
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
+        running.counts_requests = metrics_listener.is_some();
         if !has_edge {
             running.live_among_nodes().await?;
         }
@@ -192,7 +194,8 @@ impl ServerBuilder {
             control_address = Some(at);
             let auth = ControlAuth { token: config.control_token.clone(), host };
             let router = control_router(control.clone(), auth, limits);
-            running.serve((listener, at), router, control_limits, Share::Control);
+            let counts = running.counts("control", control_plane::paths);
+            running.serve((listener, at), router, control_limits, Share::Control, counts);
         }
         let jobs = idempotency::jobs(&core.clock);
         #[cfg(feature = "sip")]
@@ -206,11 +209,26 @@ impl ServerBuilder {
         let platform_api = Router::new();
         let token_address =
             running.serve_apis((listener, address), token_listener, &config, limits, platform_api);
+        let metrics_address = metrics_listener.map(|(listener, at, host)| {
+            let metrics = Metrics::new(
+                Arc::clone(&core),
+                env!("CARGO_PKG_VERSION"),
+                running.counts.clone(),
+                #[cfg(feature = "sip")]
+                edge.as_ref().map(carrier_edge::Edge::handle),
+                #[cfg(feature = "voipbin")]
+                Arc::clone(&platform),
+            );
+            let router = metrics_router(Arc::new(metrics), is_on_loopback(at).then_some(host));
+            running.serve((listener, at), router, metrics_limits(control_limits), Share::Control, None);
+            at
+        });
         Ok(Server {
             core,
             control,
             address,
             control_address,
+            metrics_address,
             accounts,
             token_address,
             created_database,
@@ -268,89 +286,12 @@ async fn open_postgres(
     Err(ConfigError::Value { name: "database", given: database.shown(), expected }.into())
 }
 
-/// The tasks of a server, and its own sockets, while it starts.
-struct Running {
-    core: Arc<Core>,
-    proxies: Proxies,
-    stopped: watch::Receiver<bool>,
-    tasks: Vec<JoinHandle<()>>,
-    #[cfg(feature = "sip")]
-    own_sockets: Vec<Entered>,
-}
+/// Maximum number of connections to the metrics: there are few scrapers.
+const METRICS_CONNECTIONS: usize = 64;
 
-impl Running {
-    fn new(core: Arc<Core>, proxies: Proxies, stopped: watch::Receiver<bool>) -> Self {
-        Self {
-            core,
-            proxies,
-            stopped,
-            tasks: Vec::new(),
-            #[cfg(feature = "sip")]
-            own_sockets: Vec::new(),
-        }
-    }
-
-    fn serve(
-        &mut self,
-        (listener, at): (TcpListener, SocketAddr),
-        router: Router,
-        limits: Limits,
-        share: Share,
-    ) {
-        let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
-        let clock = self.core.clock.clone();
-        let context = ListenerContext { limits, proxies, descriptors, share, clock };
-        self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
-        #[cfg(feature = "sip")]
-        self.own_sockets.push(self.core.own.enter(at, Use::Other));
-        #[cfg(not(feature = "sip"))]
-        let _needed_by_the_edge_alone = at;
-    }
-
-    /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
-    async fn live_among_nodes(&mut self) -> Result<(), StartError> {
-        nodes::begin(&self.core).await.map_err(StartError::FirstHeartbeat)?;
-        let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
-        self.tasks.push(tokio::spawn(async move {
-            let is_stopped = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
-            tokio::select! {
-                () = nodes::run(&core, &NoCalls) => {}
-                _ = is_stopped => nodes::leave(&core).await,
-            }
-        }));
-        Ok(())
-    }
-
-    /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the
-    /// tokens.
-    fn serve_apis(
-        &mut self,
-        (listener, address): (TcpListener, SocketAddr),
-        token_listener: Option<(TcpListener, SocketAddr)>,
-        config: &Config,
-        limits: Limits,
-        platform: Router,
-    ) -> SocketAddr {
-        let core = &self.core;
-        let rates = Arc::new(RateLimits::new(config.accounts.max_rate(is_on_loopback(address))));
-        let settings = config.tokens.settings();
-        let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
-        let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
-        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(core))).merge(platform);
-        let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
-        if let Some(listener) = token_listener {
-            self.serve(listener, token_router(tokens), limits, Share::Api);
-        }
-        self.serve((listener, address), router, limits, Share::Api);
-        token_address
-    }
-
-    fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {
-        let stopped = || self.stopped.clone();
-        let jobs = tokio::spawn(jobs::run(Arc::clone(&self.core), jobs, stopped()));
-        let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
-        self.tasks.extend([jobs, callbacks]);
-    }
+fn metrics_limits(mut limits: Limits) -> Limits {
+    limits.connections = METRICS_CONNECTIONS;
+    limits
 }
 
 impl Server {
@@ -374,6 +315,11 @@ impl Server {
     /// Returns the address of the control API, if it is enabled.
     pub fn control_address(&self) -> Option<SocketAddr> {
         self.control_address
+    }
+
+    /// Returns the address of the metrics, if they are enabled.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address

@@ -24,6 +24,7 @@ use tower::ServiceExt as _;
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
 use crate::drain::UnreadBody;
+use crate::request_counts::place_of;
 use crate::unread_responses::{Backlog, UnreadResponses};
 
 /// A connection's peer and its share of the listener's state.
@@ -63,6 +64,9 @@ pub(crate) async fn serve_connection(
         request.extensions_mut().insert(Client(client));
         let (router, progress, state) = (router.clone(), Arc::clone(&progress_of_stream), Arc::clone(&state));
         let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), listener.clock.clone());
+        let counted = listener.counts.as_ref().map(|counts| {
+            (Arc::clone(counts), counts.route(request.uri().path()), place_of(request.method()))
+        });
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);
             backlog.written().await;
@@ -82,7 +86,11 @@ pub(crate) async fn serve_connection(
                 None => router.oneshot(request).await,
             };
             // A client that has had its whole time for the body is not waited for again.
-            let is_late = clock.stopwatch().saturating_sub(began) >= limits.body_deadline;
+            let took = clock.stopwatch().saturating_sub(began);
+            let is_late = took >= limits.body_deadline;
+            if let (Some((counts, route, method)), Ok(response)) = (counted, &response) {
+                counts.count(route, method, response.status(), took);
+            }
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());

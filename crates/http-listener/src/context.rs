@@ -1,12 +1,14 @@
 //! The settings of one listener, and the parts of the server that its connections use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share};
 use service_base::forwarded::{Proxies, origin};
 
 use crate::limits::Limits;
+use crate::request_counts::RequestCounts;
 
 /// The settings of a listener, and the parts of the server that it uses.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct ListenerContext {
     pub share: Share,
     /// The clock, whose stopwatch measures how long connections are half open or idle.
     pub clock: Clock,
+    /// Counts the requests; `None` if nobody reads the counts.
+    pub counts: Option<Arc<RequestCounts>>,
 }
 
 impl ListenerContext {

@@ -74,6 +74,7 @@ pub(crate) mod transfer;
 mod turns;
 mod write;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, RwLock, watch};
@@ -128,6 +129,8 @@ struct Node {
     /// Notified when something was committed that other nodes learn.
     announced: Notify,
     jobs_scheduled: watch::Sender<()>,
+    /// Number of transactions that were committed.
+    commits: AtomicU64,
     health: watch::Sender<WriteHealth>,
 }
 

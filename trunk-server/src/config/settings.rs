@@ -22,9 +22,10 @@ use super::voipbin::{VoipbinConfig, VoipbinTable};
 use super::{Config, LogFormat};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "listen",
     "control-listen",
+    "metrics-listen",
     "database",
     "database-listen",
     "database-connections",
@@ -44,6 +45,7 @@ const NAMES: [&str; 13] = [
 pub(crate) struct Settings {
     pub(crate) listen: Option<String>,
     pub(crate) control_listen: Option<String>,
+    pub(crate) metrics_listen: Option<String>,
     pub(crate) database: Option<PathBuf>,
     pub(crate) database_listen: Option<Secret>,
     pub(crate) database_connections: Option<usize>,
@@ -100,6 +102,7 @@ impl Settings {
         match name {
             "listen" => self.listen.is_some(),
             "control-listen" => self.control_listen.is_some(),
+            "metrics-listen" => self.metrics_listen.is_some(),
             "database" => self.database.is_some() || self.ephemeral.is_some(),
             "database-listen" => self.database_listen.is_some(),
             "database-connections" => self.database_connections.is_some(),
@@ -147,6 +150,7 @@ impl Settings {
         Self {
             listen: self.listen.or(other.listen),
             control_listen: self.control_listen.or(other.control_listen),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
             database,
             database_listen: self.database_listen.or(other.database_listen),
             database_connections: self.database_connections.or(other.database_connections),
@@ -199,6 +203,7 @@ impl Settings {
                 expected: "give another port than that of `listen`",
             });
         }
+        let metrics_listen = check_metrics(self.metrics_listen, &listen, control_listen.as_deref())?;
         let database = DatabaseSettings {
             database: self.database,
             ephemeral: self.ephemeral.unwrap_or(false),
@@ -245,6 +250,7 @@ impl Settings {
         Ok(Config {
             listen,
             control_listen,
+            metrics_listen,
             database,
             api_key,
             callback_secret,
@@ -263,6 +269,21 @@ impl Settings {
             log_format: self.log_format.unwrap_or(defaults.log_format),
         })
     }
+}
+
+/// Refuses an address of metrics that is none, or that another listener has.
+fn check_metrics(
+    text: Option<String>,
+    listen: &str,
+    control: Option<&str>,
+) -> Result<Option<String>, ConfigError> {
+    let Some(text) = text.filter(|text| text != "off") else { return Ok(None) };
+    check_address("metrics-listen", &text)?;
+    if [Some(listen), control].into_iter().flatten().any(|other| is_same_port(&text, other)) {
+        let expected = "give another port than those of `listen` and `control_listen`";
+        return Err(ConfigError::Value { name: "metrics-listen", given: text, expected });
+    }
+    Ok(Some(text))
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {

@@ -1,5 +1,6 @@
 //! Opens a database: connects, brings the tables up to date, and loads what a node keeps in memory.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use didww_types::{REGISTRY, ResourceSpec};
@@ -97,6 +98,7 @@ impl PostgresStore {
             seen: Mutex::new(Seen::default()),
             announced: Notify::new(),
             jobs_scheduled: watch::Sender::new(()),
+            commits: AtomicU64::new(0),
             health: watch::Sender::new(WriteHealth::Writable),
         });
         polling::begin(&node, &client).await?;
