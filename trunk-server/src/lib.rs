@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 mod demo;
 mod server;
+pub mod supervisor;
 pub mod telemetry;
 mod test_server;
 

@@ -16,7 +16,7 @@ use control_plane::{Control, ControlAuth, control_router};
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
-use http_listener::{Limits, idempotency};
+use http_listener::{Limits, PROTOCOLS, idempotency};
 use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
@@ -25,6 +25,7 @@ use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
 use service_core::{Core, Outbox};
+use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trunk_store::{SqliteStore, Store, StoreError, StoreLimits};
@@ -66,9 +67,13 @@ pub struct Server {
     address: SocketAddr,
     control_address: Option<SocketAddr>,
     metrics_address: Option<SocketAddr>,
+    /// Whether the API and the tokens are served over TLS.
+    is_secured: bool,
     token_address: SocketAddr,
     accounts: AccountsAtStart,
     created_database: bool,
+    /// The certificates that are read again when their files change.
+    identities: Vec<Arc<Identity>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     #[cfg(feature = "voipbin")]
@@ -134,6 +139,7 @@ impl ServerBuilder {
         let edge = edge_config(&config, &mut callbacks)?;
         #[cfg(feature = "voipbin")]
         limit_webhooks(&mut callbacks, &config.voipbin.platform);
+        let identity = config.api_tls.clone().map(|files| Identity::load(files, &PROTOCOLS)).transpose()?;
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
@@ -183,6 +189,7 @@ impl ServerBuilder {
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
         running.counts_requests = metrics_listener.is_some();
+        running.identity.clone_from(&identity);
         if !has_edge {
             running.live_among_nodes().await?;
         }
@@ -223,12 +230,19 @@ impl ServerBuilder {
             running.serve((listener, at), router, metrics_limits(control_limits), Share::Control, None);
             at
         });
+        let identities = identity.clone().into_iter();
+        #[cfg(feature = "sip")]
+        let identities = identities.chain(edge.as_ref().and_then(carrier_edge::Edge::tls_identity));
+        let identities: Vec<_> = identities.collect();
+        running.watch_certificates(&identities);
         Ok(Server {
             core,
             control,
             address,
             control_address,
             metrics_address,
+            is_secured: identity.is_some(),
+            identities,
             accounts,
             token_address,
             created_database,
@@ -325,7 +339,7 @@ impl Server {
     /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address
     /// unless it has a listener of its own.
     pub fn token_url(&self) -> String {
-        format!("http://{}/token", self.token_address)
+        format!("{}://{}/token", self.scheme(), self.token_address)
     }
 
     /// Returns the address of SIP over UDP and TCP, if the edge runs.
@@ -342,13 +356,23 @@ impl Server {
 
     /// Returns the base URL of the API for an SDK, such as `http://127.0.0.1:8080/v3`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v3", self.address)
+        format!("{}://{}/v3", self.scheme(), self.address)
     }
 
     /// Returns the base URL of the communication platform's API for an SDK, such as `http://127.0.0.1:8080/v1.0`.
     #[cfg(feature = "voipbin")]
     pub fn voipbin_url(&self) -> String {
-        format!("http://{}/v1.0", self.address)
+        format!("{}://{}/v1.0", self.scheme(), self.address)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_secured { "https" } else { "http" }
+    }
+
+    /// Reads the files of certificates again, which otherwise happens within some seconds after they changed. The log names
+    /// those that cannot be used; the former ones remain in use.
+    pub fn reload_certificates(&self) {
+        tls_identity::reload_all(&self.identities);
     }
 
     /// Returns the API key that this start generated because there was no account. It cannot be read after this process

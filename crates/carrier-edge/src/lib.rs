@@ -78,6 +78,7 @@ use service_core::jobs::JobSet;
 use service_core::{Core, nodes};
 use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
+use tls_identity::Identity;
 use tokio::sync::Semaphore;
 use trunk_rules::carrier::{Check, NonceKey, TrunkTerms, reason_phrase};
 use trunk_store::Interest;
@@ -98,7 +99,7 @@ use unacknowledged_answers::UnacknowledgedAnswers;
 
 pub use attempts::{AttemptEvent, AttemptOutcome, AttemptQuery};
 pub use calls::ActiveCall;
-pub use config::{EdgeConfig, EdgeError, Tls};
+pub use config::{EdgeConfig, EdgeError};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
@@ -220,6 +221,11 @@ impl Edge {
     /// The address on which SIP is served over TLS, if TLS is configured.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.stack.tls_address()
+    }
+
+    /// The certificate of SIP over TLS, if TLS is configured.
+    pub fn tls_identity(&self) -> Option<Arc<Identity>> {
+        self.stack.tls_identity()
     }
 
     /// The jobs of the edge, to be run for as long as the server runs.

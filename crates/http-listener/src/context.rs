@@ -6,6 +6,7 @@ use std::sync::Arc;
 use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share};
 use service_base::forwarded::{Proxies, origin};
+use tls_identity::Identity;
 
 use crate::limits::Limits;
 use crate::request_counts::RequestCounts;
@@ -23,6 +24,8 @@ pub struct ListenerContext {
     pub share: Share,
     /// The clock, whose stopwatch measures how long connections are half open or idle.
     pub clock: Clock,
+    /// The certificate; with one, the listener serves TLS alone, and HTTP/2 beside HTTP/1.1.
+    pub tls: Option<Arc<Identity>>,
     /// Counts the requests; `None` if nobody reads the counts.
     pub counts: Option<Arc<RequestCounts>>,
 }

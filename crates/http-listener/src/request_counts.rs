@@ -1,6 +1,6 @@
 //! Counts the requests of a listener: how many of which route, method and status, and how long they took.
 //!
-//! The routes are declared when the listener starts, and a path that is none of them counts as [`OTHER`]: no client can add
+//! The routes are declared when the listener starts, and a path that is none of them counts as `other`: no client can add
 //! one. Counting takes no lock and allocates nothing. Each thread adds to one of [`SHARDS`] sets of counters, so that threads
 //! do not contend for them; a reader adds the sets up.
 
@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 use routes::Routes;
 
 /// The name of all paths that are no declared route, and of methods without a name of their own.
-pub const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "other";
 
 /// Upper bounds of the durations that are counted apart, in microseconds. Longer ones are counted after the last.
 pub const DURATION_BOUNDS: [u64; 14] = [
@@ -55,7 +55,7 @@ struct Shard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RouteCounts<'a> {
-    /// The route's template, such as `/v3/dids/{id}`, or [`OTHER`].
+    /// The route's template, such as `/v3/dids/{id}`, or `other`.
     pub route: &'a str,
     /// Method, class of the status such as `2xx`, and number of requests, which is not zero.
     pub requests: Vec<(&'static str, &'static str, u64)>,

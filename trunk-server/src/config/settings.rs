@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
 use serde::Deserialize;
+use tls_identity::IdentityFiles;
 
 #[cfg(feature = "sip")]
 use super::SipConfig;
@@ -14,6 +15,7 @@ use super::error::ConfigError;
 use super::http::{HttpConfig, HttpTable};
 use super::location;
 use super::log_filter::is_log_filter;
+use super::secret_file::secret;
 #[cfg(feature = "sip")]
 use super::sip::SipTable;
 use super::tokens::TokensConfig;
@@ -22,8 +24,9 @@ use super::voipbin::{VoipbinConfig, VoipbinTable};
 use super::{Config, LogFormat};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "listen",
+    "api-tls-cert",
     "control-listen",
     "metrics-listen",
     "database",
@@ -44,17 +47,24 @@ const NAMES: [&str; 14] = [
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) listen: Option<String>,
+    pub(crate) api_tls_cert: Option<PathBuf>,
+    pub(crate) api_tls_key: Option<PathBuf>,
     pub(crate) control_listen: Option<String>,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) database: Option<PathBuf>,
+    pub(crate) database_url_file: Option<PathBuf>,
     pub(crate) database_listen: Option<Secret>,
+    pub(crate) database_listen_file: Option<PathBuf>,
     pub(crate) database_connections: Option<usize>,
     pub(crate) ephemeral: Option<bool>,
     pub(crate) api_key: Option<Secret>,
+    pub(crate) api_key_file: Option<PathBuf>,
     pub(crate) callback_secret: Option<Secret>,
+    pub(crate) callback_secret_file: Option<PathBuf>,
     pub(crate) demo: Option<bool>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
+    pub(crate) control_token_file: Option<PathBuf>,
     pub(crate) http: Option<HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
     pub(crate) accounts: Option<AccountsConfig>,
@@ -71,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) sip: Option<SipTable>,
     #[cfg(feature = "voipbin")]
     pub(crate) voipbin_admin: Option<Secret>,
+    #[cfg(feature = "voipbin")]
+    pub(crate) voipbin_admin_file: Option<PathBuf>,
     #[cfg(feature = "voipbin")]
     pub(crate) voipbin: Option<VoipbinTable>,
     pub(crate) log: Option<String>,
@@ -101,6 +113,7 @@ impl Settings {
     fn sets(&self, name: &str) -> bool {
         match name {
             "listen" => self.listen.is_some(),
+            "api-tls-cert" => self.api_tls_cert.is_some() || self.api_tls_key.is_some(),
             "control-listen" => self.control_listen.is_some(),
             "metrics-listen" => self.metrics_listen.is_some(),
             "database" => self.database.is_some() || self.ephemeral.is_some(),
@@ -125,13 +138,35 @@ impl Settings {
 
     /// Validates these settings, completed by those of a file. The error of a value of the file has its line.
     pub(crate) fn finish_with(self, file: Option<&Path>) -> Result<Config, ConfigError> {
-        let Some(file) = file else { return self.finish() };
+        let this = self.with_secrets()?;
+        let Some(file) = file else { return this.finish() };
         let (of_file, text) = Self::from_file(file)?;
-        let set_here: Vec<&str> = NAMES.into_iter().filter(|name| self.sets(name)).collect();
-        self.or(of_file).finish().map_err(|error| {
+        let of_file = of_file.with_secrets().map_err(|error| error.located(file, &text))?;
+        let set_here: Vec<&str> = NAMES.into_iter().filter(|name| this.sets(name)).collect();
+        this.or(of_file).finish().map_err(|error| {
             let is_set_here = matches!(&error, ConfigError::Value { name, .. } if set_here.contains(name));
             if is_set_here { error } else { error.located(file, &text) }
         })
+    }
+
+    /// Reads the secrets that are in files of their own.
+    pub(super) fn with_secrets(mut self) -> Result<Self, ConfigError> {
+        let named = self.database.take();
+        // A path is no secret; it only is in the place of one.
+        let given = named.as_ref().map(|_| Secret::from(""));
+        let url = secret("database-url-file", given, self.database_url_file.take())?;
+        self.database = named.or_else(|| Some(url?.expose().into()));
+        for (name, value, file) in [
+            ("database-listen-file", &mut self.database_listen, &mut self.database_listen_file),
+            ("api-key-file", &mut self.api_key, &mut self.api_key_file),
+            ("callback-secret-file", &mut self.callback_secret, &mut self.callback_secret_file),
+            ("control-token-file", &mut self.control_token, &mut self.control_token_file),
+            #[cfg(feature = "voipbin")]
+            ("voipbin-admin-file", &mut self.voipbin_admin, &mut self.voipbin_admin_file),
+        ] {
+            *value = secret(name, value.take(), file.take())?;
+        }
+        Ok(self)
     }
 
     /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
@@ -148,7 +183,16 @@ impl Settings {
             (other.database, self.ephemeral.or(other.ephemeral))
         };
         Self {
+            database_url_file: None,
+            database_listen_file: None,
+            api_key_file: None,
+            callback_secret_file: None,
+            control_token_file: None,
+            #[cfg(feature = "voipbin")]
+            voipbin_admin_file: None,
             listen: self.listen.or(other.listen),
+            api_tls_cert: self.api_tls_cert.or(other.api_tls_cert),
+            api_tls_key: self.api_tls_key.or(other.api_tls_key),
             control_listen: self.control_listen.or(other.control_listen),
             metrics_listen: self.metrics_listen.or(other.metrics_listen),
             database,
@@ -188,6 +232,15 @@ impl Settings {
         let defaults = Config::default();
         let listen = self.listen.unwrap_or(defaults.listen);
         check_address("listen", &listen)?;
+        let api_tls = match (self.api_tls_cert, self.api_tls_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(IdentityFiles { certificate, key }),
+            (one, other) => {
+                let given = one.or(other).unwrap_or_default().display().to_string();
+                let expected = "give api-tls-cert and api-tls-key together, or none of them";
+                return Err(ConfigError::Value { name: "api-tls-cert", given, expected });
+            }
+        };
         let control_listen = match self.control_listen.or(defaults.control_listen) {
             Some(text) if text == "off" => None,
             Some(text) => {
@@ -249,6 +302,7 @@ impl Settings {
         }
         Ok(Config {
             listen,
+            api_tls,
             control_listen,
             metrics_listen,
             database,

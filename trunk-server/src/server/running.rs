@@ -14,6 +14,7 @@ use service_base::net::{Entered, Use};
 use service_core::Core;
 use service_core::jobs::{self, JobSet};
 use service_core::nodes::{self, NoCalls};
+use tls_identity::Identity;
 use token_service::{TOKEN_PATH, TokenService, token_router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,6 +30,8 @@ pub(super) struct Running {
     proxies: Proxies,
     stopped: watch::Receiver<bool>,
     pub(super) tasks: Vec<JoinHandle<()>>,
+    /// The certificate of the API and of tokens.
+    pub(super) identity: Option<Arc<Identity>>,
     /// Whether requests are counted, because there is a listener for metrics.
     pub(super) counts_requests: bool,
     /// The counted requests of the listeners so far.
@@ -44,6 +47,7 @@ impl Running {
             proxies,
             stopped,
             tasks: Vec::new(),
+            identity: None,
             counts_requests: false,
             counts: Vec::new(),
             #[cfg(feature = "sip")]
@@ -74,12 +78,22 @@ impl Running {
     ) {
         let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
         let clock = self.core.clock.clone();
-        let context = ListenerContext { limits, proxies, descriptors, share, clock, counts };
+        // The control API and the metrics are for this machine, or for networks that protect them otherwise.
+        let tls = self.identity.clone().filter(|_| share == Share::Api);
+        let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts };
         self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
         #[cfg(feature = "sip")]
         self.own_sockets.push(self.core.own.enter(at, Use::Other));
         #[cfg(not(feature = "sip"))]
         let _needed_by_the_edge_alone = at;
+    }
+
+    /// Reads certificates again when their files change, until the server stops.
+    pub(super) fn watch_certificates(&mut self, identities: &[Arc<Identity>]) {
+        if !identities.is_empty() {
+            let watching = tls_identity::watch(identities.to_vec(), self.stopped.clone());
+            self.tasks.push(tokio::spawn(watching));
+        }
     }
 
     /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
