@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::connection::{ConnectionContext, OverTls};
+use crate::drain::UnreadBody;
 use crate::handshake::TlsStream;
 use crate::metered_stream::MeteredStream;
 use crate::request_counts::place_of;
@@ -132,17 +133,24 @@ impl Requests {
             .counts
             .as_ref()
             .map(|counts| (counts, counts.route(request.uri().path()), place_of(request.method())));
+        let (request, unread_body) = UnreadBody::follow(request);
         let began = listener.clock.stopwatch();
         let response = if request.headers().len() > listener.limits.header_count {
+            drop(request);
             empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
         } else if let Some(refusal) = unread.refusal(origin(client)) {
+            // The request's body is followed from here on.
+            drop(request);
             refusal
         } else {
             serve_request(router, request).await
         };
+        let took = listener.clock.stopwatch().saturating_sub(began);
         if let Some((counts, route, method)) = counted {
-            counts.count(route, method, response.status(), listener.clock.stopwatch().saturating_sub(began));
+            counts.count(route, method, response.status(), took);
         }
+        // Some clients take the reset of a stream that they still send on for a failure, and lose the response.
+        let _is_at_end = unread_body.drain(took >= listener.limits.body_deadline).await;
         let mut response = unread.count(response, origin(client), &self.backlog);
         // The connection belongs to other requests too.
         response.headers_mut().remove(CONNECTION);
@@ -150,8 +158,8 @@ impl Requests {
     }
 }
 
-async fn serve_request(router: &Router, request: Request<Incoming>) -> Response {
-    match router.clone().oneshot(request.map(Body::new)).await {
+async fn serve_request(router: &Router, request: Request<Body>) -> Response {
+    match router.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     }

@@ -7,7 +7,7 @@ use crate::catalogue::{
     TRUNK_CALLS_PRICE, TRUNK_SPENT,
 };
 use crate::scrape::Scrape;
-use crate::{MAX_TRUNKS, count, number};
+use crate::values::{MAX_TRUNKS, count, number};
 
 pub(crate) fn read(edge: &Inner, scrape: &mut Scrape) {
     scrape.set(&CALLS_ACTIVE, number(edge.active_call_count()));

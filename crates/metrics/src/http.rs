@@ -3,8 +3,8 @@
 use http_listener::{DURATION_BOUNDS, RequestCounts};
 
 use crate::catalogue::{REQUEST_DURATION, REQUESTS};
-use crate::count;
 use crate::scrape::Scrape;
+use crate::values::count;
 
 pub(crate) fn read(counts: &RequestCounts, scrape: &mut Scrape) {
     let listener = counts.listener();

@@ -19,9 +19,9 @@ mod process;
 mod router;
 mod scrape;
 mod server;
+mod values;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_listener::RequestCounts;
 use service_core::Core;
@@ -29,13 +29,11 @@ use tokio::sync::Mutex;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use router::{CONTENT_TYPE, metrics_router};
+pub use values::{MAX_TRUNKS, STORE_TIMEOUT};
 
 use scrape::Scrape;
-
-/// Maximum number of trunks with series of their own.
-pub const MAX_TRUNKS: usize = 500;
-/// The longest time for what must be asked of the database.
-pub const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+#[cfg(feature = "voipbin")]
+use values::number;
 
 /// The server of which the metrics are.
 #[derive(Debug)]
@@ -92,16 +90,4 @@ impl Metrics {
         scrape.set(&catalogue::OUTBOUND_CALLS_ACTIVE, number(self.platform.active_calls.number()));
         scrape.into_text()
     }
-}
-
-/// A number of things as a value, which is exact below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "no count of this server is as large")]
-fn number(count: usize) -> f64 {
-    count as f64
-}
-
-/// As [`number`].
-#[expect(clippy::cast_precision_loss, reason = "no count of this server is as large")]
-fn count(count: u64) -> f64 {
-    count as f64
 }

@@ -2,7 +2,7 @@
 
 use crate::catalogue::{OPEN_FILES, RESIDENT};
 use crate::scrape::Scrape;
-use crate::{count, number};
+use crate::values::{count, number};
 
 pub(crate) fn read(scrape: &mut Scrape) {
     if let Some(bytes) = resident() {

@@ -9,7 +9,7 @@ use crate::catalogue::{
     STORE_COMMITS, STORE_READS_RUNNING, STORE_READS_WAITING, STORE_WAITING, STORE_WRITABLE, UPTIME,
 };
 use crate::scrape::Scrape;
-use crate::{STORE_TIMEOUT, count, number};
+use crate::values::{STORE_TIMEOUT, count, number};
 
 pub(crate) async fn read(core: &Core, version: &'static str, scrape: &mut Scrape) {
     let uptime = core.clock.stopwatch();
