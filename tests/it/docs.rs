@@ -12,6 +12,7 @@ mod control;
 mod differences;
 mod kamailio;
 mod links;
+mod metrics;
 mod openapi;
 pub mod pages;
 mod platform;

@@ -498,7 +498,12 @@ fn a_closed_standard_output_and_a_hangup_do_no_harm() {
         }
     };
     said("standard output takes nothing");
-    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    };
+    signal("-HUP");
+    said("were read again");
+    signal("-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     said("stopped");
 }

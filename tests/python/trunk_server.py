@@ -53,6 +53,8 @@ class Server:
         said = self._greeting()
         self.base_url = said["API"]
         self.control = Control(said["Control"])
+        # The URL of the metrics, if they are enabled.
+        self.metrics = said.get("Metrics")
 
     def _read(self):
         """Reads to the end, so that the server never blocks on a full pipe."""
@@ -72,7 +74,7 @@ class Server:
                 self.process.wait()
                 raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
             label, colon, rest = line.partition(":")
-            if colon and label in ("API", "Control"):
+            if colon and label in ("API", "Control", "Metrics"):
                 said[label] = rest.strip()
             elif line.startswith("curl"):
                 return said

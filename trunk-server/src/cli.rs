@@ -7,6 +7,7 @@ mod environment;
 mod exchange;
 #[cfg(feature = "sip")]
 mod explain;
+mod health;
 mod transfer;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use call::{CallError, G711, PlaceCall, Placed, Transport};
 pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
+pub use health::{Health, HealthError};
 pub use transfer::{Backup, Move, Restore};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
@@ -31,7 +33,8 @@ use crate::config::{Config, ConfigError, LogFormat, Settings};
 ///
 /// Each flag can also be an environment variable (`TRUNK_SERVER_LISTEN` for --listen) or a key of a TOML file
 /// (listen = "..."). A flag overrides the environment, the environment overrides the file. Secrets, and a database's URL
-/// with a password, belong in the environment or the file: other users of this machine can read flags with ps.
+/// with a password, belong in the environment, the file or files of their own (--api-key-file): other users of this machine
+/// can read flags with ps.
 ///
 /// Compatible with DIDWW, not affiliated with it.
 #[derive(Debug, Parser)]
@@ -41,18 +44,38 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
 
+    /// Serve the API and tokens over TLS with this certificate, in PEM; requires --api-tls-key
+    #[arg(long, env = "TRUNK_SERVER_API_TLS_CERT", value_name = "FILE")]
+    pub api_tls_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, in PEM
+    #[arg(long, env = "TRUNK_SERVER_API_TLS_KEY", value_name = "FILE")]
+    pub api_tls_key: Option<PathBuf>,
+
     /// Serve the control API here, or "off" [default: 127.0.0.1:8081]
     #[arg(long, env = "TRUNK_SERVER_CONTROL_LISTEN", value_name = "HOST:PORT")]
     pub control_listen: Option<String>,
+
+    /// Serve metrics for Prometheus here, at /metrics; they contain names of trunks and what they spend
+    #[arg(long, env = "TRUNK_SERVER_METRICS_LISTEN", value_name = "HOST:PORT")]
+    pub metrics_listen: Option<String>,
 
     /// Store records in this file, created if it does not exist, or in the PostgreSQL database at this URL
     /// [default: trunk-server.db]
     #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE|URL", hide_env_values = true)]
     pub database: Option<PathBuf>,
 
+    /// Read the URL of the PostgreSQL database from this file
+    #[arg(long, env = "TRUNK_SERVER_DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+
     /// Listen to what other servers write at this URL of the PostgreSQL database, which leads past any pooler
     #[arg(long, env = "TRUNK_SERVER_DATABASE_LISTEN", value_name = "URL", hide_env_values = true)]
     pub database_listen: Option<String>,
+
+    /// Read that URL from this file
+    #[arg(long, env = "TRUNK_SERVER_DATABASE_LISTEN_FILE", value_name = "FILE")]
+    pub database_listen_file: Option<PathBuf>,
 
     /// Use at most this number of connections to PostgreSQL, 2 to 500 [default: 16]
     #[arg(long, env = "TRUNK_SERVER_DATABASE_CONNECTIONS", value_name = "NUMBER")]
@@ -67,9 +90,17 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
+    /// Read that API key from this file
+    #[arg(long, env = "TRUNK_SERVER_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+
     /// Sign the callbacks of the account with the API key, or of the only account, with this secret
     #[arg(long, env = "TRUNK_SERVER_CALLBACK_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub callback_secret: Option<String>,
+
+    /// Read that secret from this file
+    #[arg(long, env = "TRUNK_SERVER_CALLBACK_SECRET_FILE", value_name = "FILE")]
+    pub callback_secret_file: Option<PathBuf>,
 
     /// Add six DIDs, one with emergency calling, and a callback secret to a new database
     #[arg(long, env = "TRUNK_SERVER_DEMO", value_name = "BOOL", value_parser = BoolishValueParser::new(),
@@ -88,6 +119,10 @@ pub struct Cli {
     /// Require this token for control requests; mandatory when the control API is not on loopback
     #[arg(long, env = "TRUNK_SERVER_CONTROL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub control_token: Option<String>,
+
+    /// Read that token from this file
+    #[arg(long, env = "TRUNK_SERVER_CONTROL_TOKEN_FILE", value_name = "FILE")]
+    pub control_token_file: Option<PathBuf>,
 
     /// Listen for SIP over UDP and TCP here, or "off" [default: 127.0.0.1:5060]
     #[cfg(feature = "sip")]
@@ -118,6 +153,11 @@ pub struct Cli {
         hide_env_values = true
     )]
     pub voipbin_admin: Option<String>,
+
+    /// Read that name and password from this file
+    #[cfg(feature = "voipbin")]
+    #[arg(long, env = "TRUNK_SERVER_VOIPBIN_ADMIN_FILE", value_name = "FILE")]
+    pub voipbin_admin_file: Option<PathBuf>,
 
     /// Allow callback URLs that lead to this machine, for tests and development
     #[arg(long, env = "TRUNK_SERVER_ALLOW_LOOPBACK_CALLBACKS", value_name = "BOOL",
@@ -174,6 +214,8 @@ pub enum Command {
     /// Place a test call through a running server's edge or a provider, and print what happened
     #[cfg(feature = "sip")]
     Call(PlaceCall),
+    /// Exit with 0 if the server of this configuration accepts work, else with 1; for containers
+    Health(Health),
     /// Write all that a database holds to a new file, also while a server uses the database
     Backup(Backup),
     /// Write a backup into a new database, which no server uses; a repetition goes on where it was cut off
@@ -191,6 +233,7 @@ const EXAMPLES: &str = "Examples:
                                                   print which check would refuse a call
   trunk-server call --to 442079460018 --trunk PBX --api-key test
                                                   place a test call, and print its SIP messages
+  trunk-server health                             exit with 0 if the server on this machine accepts work
   trunk-server backup monday.backup               write the database in this directory to a file
   trunk-server restore monday.backup --database new.db
                                                   make a database of it
@@ -206,17 +249,25 @@ impl Cli {
         let file = self.config;
         let settings = Settings {
             listen: self.listen,
+            api_tls_cert: self.api_tls_cert,
+            api_tls_key: self.api_tls_key,
             control_listen: self.control_listen,
+            metrics_listen: self.metrics_listen,
             database: self.database,
+            database_url_file: self.database_url_file,
             database_listen: self.database_listen.map(Secret::from),
+            database_listen_file: self.database_listen_file,
             database_connections: self.database_connections,
             ephemeral: self.ephemeral,
             api_key: self.api_key.map(Secret::from),
+            api_key_file: self.api_key_file,
             callback_secret: self.callback_secret.map(Secret::from),
+            callback_secret_file: self.callback_secret_file,
             demo: self.demo,
             reference_data: self.reference_data,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
+            control_token_file: self.control_token_file,
             http: None,
             allow_loopback_callbacks: self.allow_loopback_callbacks,
             accounts: None,
@@ -233,6 +284,8 @@ impl Cli {
             sip: None,
             #[cfg(feature = "voipbin")]
             voipbin_admin: self.voipbin_admin.map(Secret::from),
+            #[cfg(feature = "voipbin")]
+            voipbin_admin_file: self.voipbin_admin_file,
             #[cfg(feature = "voipbin")]
             voipbin: None,
             log: self.log,

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod address;
+mod changes;
 mod database;
 mod error;
 mod http;
@@ -11,6 +12,7 @@ pub(crate) mod log_filter;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
 mod port_range;
 mod reference;
+mod secret_file;
 mod settings;
 #[cfg(feature = "sip")]
 mod sip;
@@ -22,10 +24,12 @@ use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
+use tls_identity::IdentityFiles;
 
 pub(crate) use settings::Settings;
 
 pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
+pub use changes::ConfigChanges;
 pub use database::{Database, PostgresDatabase};
 pub use error::ConfigError;
 pub use http::HttpConfig;
@@ -40,8 +44,12 @@ pub use voipbin::VoipbinConfig;
 pub struct Config {
     /// The address of the API, `HOST:PORT`; with port 0 the system selects one.
     pub listen: String,
+    /// The certificate of the API and of the service for tokens; `None` serves them without TLS.
+    pub api_tls: Option<IdentityFiles>,
     /// The address of the control API, `HOST:PORT`; `None` disables it.
     pub control_listen: Option<String>,
+    /// The address of the metrics, `HOST:PORT`; `None` disables them.
+    pub metrics_listen: Option<String>,
     /// Where records are stored.
     pub database: Database,
     /// An API key; the start creates an account with it if there is none.
@@ -118,7 +126,7 @@ impl SipConfig {
         edge.tls = match (&self.tls_listen, &self.tls_cert, &self.tls_key) {
             (None, None, None) => None,
             (Some(listen), Some(certificate), Some(key)) => {
-                let tls = carrier_edge::Tls { certificate: certificate.clone(), key: key.clone() };
+                let tls = IdentityFiles { certificate: certificate.clone(), key: key.clone() };
                 Some((address("sip-tls-listen", listen)?, tls))
             }
             (listen, ..) => {
@@ -146,7 +154,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            api_tls: None,
             control_listen: Some("127.0.0.1:8081".to_owned()),
+            metrics_listen: None,
             database: Database::File(PathBuf::from("trunk-server.db")),
             api_key: None,
             callback_secret: None,
@@ -175,7 +185,10 @@ impl Config {
     /// Those of a file. They name the file `(text)`.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let file = Path::new("(text)");
-        Settings::from_text(file, text)?.finish().map_err(|error| error.located(file, text))
+        Settings::from_text(file, text)?
+            .with_secrets()
+            .and_then(Settings::finish)
+            .map_err(|error| error.located(file, text))
     }
 
     /// Renders the configuration as TOML that a file can contain. Secrets are replaced by `(hidden)`.
@@ -183,9 +196,14 @@ impl Config {
         // Not by `Debug`, whose escapes of characters that are not printable are no TOML.
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let hidden = |secret: &Option<Secret>| secret.as_ref().map(|_| quoted("(hidden)"));
+        let file = |file: &Path| quoted(&file.display().to_string());
+        let api_tls = self.api_tls.as_ref();
         let mut lines = vec![
             ("listen", Some(quoted(&self.listen))),
+            ("api_tls_cert", api_tls.map(|files| file(&files.certificate))),
+            ("api_tls_key", api_tls.map(|files| file(&files.key))),
             ("control_listen", Some(quoted(self.control_listen.as_deref().unwrap_or("off")))),
+            ("metrics_listen", self.metrics_listen.as_deref().map(quoted)),
         ];
         lines.push(match &self.database {
             Database::File(file) => ("database", Some(quoted(&database::setting(file)))),
@@ -211,13 +229,11 @@ impl Config {
         lines.extend(self.sip.as_ref().map_or_else(
             || vec![("sip_listen", Some(quoted("off")))],
             |sip| {
-                let file =
-                    |file: &Option<PathBuf>| file.as_ref().map(|file| quoted(&file.display().to_string()));
                 vec![
                     ("sip_listen", Some(quoted(sip.listen.as_deref().unwrap_or(DEFAULT_SIP_LISTEN)))),
                     ("sip_tls_listen", sip.tls_listen.as_deref().map(quoted)),
-                    ("tls_cert", file(&sip.tls_cert)),
-                    ("tls_key", file(&sip.tls_key)),
+                    ("tls_cert", sip.tls_cert.as_deref().map(file)),
+                    ("tls_key", sip.tls_key.as_deref().map(file)),
                 ]
             },
         ));

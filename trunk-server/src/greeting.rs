@@ -32,6 +32,9 @@ fn text(server: &Server, config: &Config) -> String {
     if let Some(control) = server.control_address() {
         lines.push(format!("  Control:  http://{control}/control/v1"));
     }
+    if let Some(metrics) = server.metrics_address() {
+        lines.push(format!("  Metrics:  http://{metrics}/metrics"));
+    }
     #[cfg(feature = "sip")]
     lines.push(match (server.sip_address(), server.sip_tls_address()) {
         (Some(sip), Some(tls)) => format!("  SIP:      {sip} (UDP, TCP), {tls} (TLS)"),
@@ -120,6 +123,7 @@ fn members(server: &Server, config: &Config) -> Map<String, Value> {
     #[cfg(feature = "voipbin")]
     insert("voipbin", json!(server.voipbin_url()));
     insert("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));
+    insert("metrics", json!(server.metrics_address().map(|at| format!("http://{at}/metrics"))));
     #[cfg(feature = "sip")]
     {
         insert("sip", json!(server.sip_address()));

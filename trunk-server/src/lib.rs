@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 mod demo;
 mod server;
+pub mod supervisor;
 pub mod telemetry;
 mod test_server;
 
@@ -33,6 +34,7 @@ pub use carrier_edge as edge;
 pub use control_plane::{self as control, Control};
 pub use didww_api::openapi;
 pub use http_listener as serve;
+pub use metrics;
 pub use server::{Server, ServerBuilder, StartError};
 pub use service_base::clock::Clock;
 pub use service_base::descriptors::raise as raise_open_files;

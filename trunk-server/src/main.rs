@@ -7,9 +7,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
+use trunk_server::cli::HealthError;
 use trunk_server::cli::{Cli, Command, flag_value_advice, unknown_variables};
+use trunk_server::config::Config;
 use trunk_server::control::ControlError;
-use trunk_server::{Server, StartError, config::Config, telemetry};
+use trunk_server::supervisor::Supervisor;
+use trunk_server::telemetry::{self, LogLevel};
+use trunk_server::{Server, StartError};
 
 /// mimalloc is fast when one thread frees what another allocated, as the store's writer does with requests, and it
 /// returns memory to the system after a rush of calls.
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(question)) => return explain(question),
         #[cfg(feature = "sip")]
         Some(Command::Call(call)) => return place(call),
+        Some(Command::Health(health)) => return ask(health),
         Some(Command::Backup(backup)) => return transfer(backup.run()),
         Some(Command::Restore(restore)) => return transfer(restore.run()),
         Some(Command::Move(moved)) => return transfer(moved.run()),
@@ -44,13 +49,13 @@ fn main() -> ExitCode {
         print!("{}", config.to_toml());
         return ExitCode::SUCCESS;
     }
-    telemetry::init(&config);
+    let level = telemetry::init(&config);
     trunk_server::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(config)) {
+    match runtime.block_on(run(config, &level)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error, if is_wrong_setting(&*error) { 2 } else { 1 }),
     }
@@ -67,6 +72,7 @@ fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
         error,
         Some(
             StartError::Config(_)
+                | StartError::Certificate(_)
                 | StartError::OpenControl(_)
                 | StartError::Setup(ControlError::Invalid { .. })
         )
@@ -130,16 +136,62 @@ fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Reads the configuration and the certificates again, takes over what can change, and logs what cannot. A configuration that is
+/// not valid changes nothing.
+fn reload(server: &Server, config: &mut Config, level: &LogLevel) {
+    server.reload_certificates();
+    let read = Cli::try_parse().map_err(|error| error.to_string());
+    let read = read.and_then(|cli| cli.into_config().map_err(|error| error.to_string()));
+    let new = match read {
+        Ok(new) => new,
+        Err(error) => {
+            return tracing::error!(error, "the configuration was not read again; it stays as it was");
+        }
+    };
+    let changes = config.changes(&new);
+    level.set(&new);
+    config.log.clone_from(&new.log);
+    let list = |keys: std::collections::BTreeSet<String>| keys.into_iter().collect::<Vec<_>>().join(", ");
+    let (live, at_the_next_start) = (list(changes.live), list(changes.at_the_next_start));
+    tracing::info!(live, "the configuration and the certificates were read again");
+    if !at_the_next_start.is_empty() {
+        tracing::warn!(
+            settings = at_the_next_start,
+            "settings were changed that take effect at the next start alone"
+        );
+    }
+}
+
+/// Asks whether a server accepts work. Exits with 0 if it does, 1 if not, and 2 if the configuration is not valid.
+fn ask(health: trunk_server::cli::Health) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(health.ask()) {
+        Ok(()) => {
+            println!("ready");
+            ExitCode::SUCCESS
+        }
+        Err(error @ (HealthError::Config(_) | HealthError::NoPort(_))) => fail(&error, 2),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+/// Whether the process has a terminal. One that was closed is none.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
 /// The signal of a write beyond the limit on file sizes, on Linux (except on MIPS) and macOS. Its default action ends
 /// the process. With a handler the write fails instead, as on a full disk.
 const SIGXFSZ: i32 = 25;
 
-async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(mut config: Config, level: &LogLevel) -> Result<(), Box<dyn std::error::Error>> {
     let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ))?;
     // The handlers are installed before the server starts, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // A closed terminal also stops the server in order; there is no configuration that could be reloaded.
-    let mut hangup = signal(SignalKind::hangup())?;
+    let (mut hangup, had_terminal) = (signal(SignalKind::hangup())?, has_terminal());
     for unknown in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
         let (name, nearest) = (unknown.name, unknown.nearest);
         tracing::warn!(
@@ -150,17 +202,30 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     }
     let server = Server::builder(config.clone()).start().await?;
     greeting::greet(&server, &config);
-    let is_retired = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-        _ = hangup.recv() => false,
-        () = server.retired() => true,
+    let supervisor = Supervisor::from_environment();
+    supervisor.ready(&server.base_url());
+    let is_retired = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+            () = server.retired() => break true,
+            () = supervisor.keep_alive() => {}
+            _ = hangup.recv() => {
+                if had_terminal && !has_terminal() {
+                    // The terminal was closed, and nobody can end the server otherwise.
+                    break false;
+                }
+                reload(&server, &mut config, level);
+            }
+        }
     };
+    supervisor.stopping();
     tracing::info!(
         "stopping: requests and calls in flight are finished first; a second signal ends the process at once"
     );
     tokio::select! {
         stopped = server.stop() => stopped?,
+        () = supervisor.keep_alive() => {}
         _ = terminate.recv() => return Err("ended at once by a second signal".into()),
         _ = interrupt.recv() => return Err("ended at once by a second signal".into()),
     }

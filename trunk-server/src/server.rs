@@ -8,28 +8,25 @@ mod listeners;
 #[cfg(feature = "voipbin")]
 mod platform;
 mod reference;
+mod running;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::{Control, ControlAuth, control_router};
-use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{
-    Limits, ListenerContext, RateLimits, Router, health_router, idempotency, serve, shared_limiter,
-};
+#[cfg(not(feature = "voipbin"))]
+use http_listener::Router;
+use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};
+use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
-use service_base::forwarded::Proxies;
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
-use service_base::net::{Entered, Use};
-use service_core::jobs::{self, JobSet};
-use service_core::nodes::{self, NoCalls};
+use service_base::net::Entered;
 use service_core::{Core, Outbox};
-use token_service::{TokenService, token_router};
-use tokio::net::TcpListener;
+use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trunk_store::{SqliteStore, Store, StoreError, StoreLimits};
@@ -40,10 +37,11 @@ use voipbin_platform::Platform;
 use accounts::{AccountsAtStart, prepare_accounts};
 #[cfg(feature = "sip")]
 use edge::{edge_config, log_open_trunks, message_log, start_edge};
-use listeners::{control_listener, is_on_loopback, listen, local, token_listener};
+use listeners::{control_listener, is_on_loopback, listen, local, metrics_listener, token_listener};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
 use reference::prepare_reference;
+use running::Running;
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -70,9 +68,14 @@ pub struct Server {
     control: Control,
     address: SocketAddr,
     control_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
+    /// Whether the API and the tokens are served over TLS.
+    is_secured: bool,
     token_address: SocketAddr,
     accounts: AccountsAtStart,
     created_database: bool,
+    /// The certificates that are read again when their files change.
+    identities: Vec<Arc<Identity>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     #[cfg(feature = "voipbin")]
@@ -138,10 +141,12 @@ impl ServerBuilder {
         let edge = edge_config(&config, &mut callbacks)?;
         #[cfg(feature = "voipbin")]
         limit_webhooks(&mut callbacks, &config.voipbin.platform);
+        let identity = config.api_tls.clone().map(|files| Identity::load(files, &PROTOCOLS)).transpose()?;
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
         let token_listener = token_listener(&config).await?;
+        let metrics_listener = metrics_listener(&config).await?;
         let (store, created_database) = open_store(&config.database, store_limits, &ids).await?;
         let core = Arc::new(Core::new(
             store,
@@ -186,6 +191,8 @@ impl ServerBuilder {
         }
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
+        running.counts_requests = metrics_listener.is_some();
+        running.identity.clone_from(&identity);
         if !has_edge {
             running.live_among_nodes().await?;
         }
@@ -197,7 +204,8 @@ impl ServerBuilder {
             control_address = Some(at);
             let auth = ControlAuth { token: config.control_token.clone(), host };
             let router = control_router(control.clone(), auth, limits);
-            running.serve((listener, at), router, control_limits, Share::Control);
+            let counts = running.counts("control", control_plane::paths);
+            running.serve((listener, at), router, control_limits, Share::Control, counts);
         }
         let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         #[cfg(feature = "sip")]
@@ -211,11 +219,33 @@ impl ServerBuilder {
         let platform_api = Router::new();
         let token_address =
             running.serve_apis((listener, address), token_listener, &config, limits, platform_api);
+        let metrics_address = metrics_listener.map(|(listener, at, host)| {
+            let metrics = Metrics::new(
+                Arc::clone(&core),
+                env!("CARGO_PKG_VERSION"),
+                running.counts.clone(),
+                #[cfg(feature = "sip")]
+                edge.as_ref().map(carrier_edge::Edge::handle),
+                #[cfg(feature = "voipbin")]
+                Arc::clone(&platform),
+            );
+            let router = metrics_router(Arc::new(metrics), is_on_loopback(at).then_some(host));
+            running.serve((listener, at), router, metrics_limits(control_limits), Share::Control, None);
+            at
+        });
+        let identities = identity.clone().into_iter();
+        #[cfg(feature = "sip")]
+        let identities = identities.chain(edge.as_ref().and_then(carrier_edge::Edge::tls_identity));
+        let identities: Vec<_> = identities.collect();
+        running.watch_certificates(&identities);
         Ok(Server {
             core,
             control,
             address,
             control_address,
+            metrics_address,
+            is_secured: identity.is_some(),
+            identities,
             accounts,
             token_address,
             created_database,
@@ -273,90 +303,12 @@ async fn open_postgres(
     Err(ConfigError::Value { name: "database", given: database.shown(), expected }.into())
 }
 
-/// The tasks of a server, and its own sockets, while it starts.
-struct Running {
-    core: Arc<Core>,
-    proxies: Proxies,
-    stopped: watch::Receiver<bool>,
-    tasks: Vec<JoinHandle<()>>,
-    #[cfg(feature = "sip")]
-    own_sockets: Vec<Entered>,
-}
+/// Maximum number of connections to the metrics: there are few scrapers.
+const METRICS_CONNECTIONS: usize = 64;
 
-impl Running {
-    fn new(core: Arc<Core>, proxies: Proxies, stopped: watch::Receiver<bool>) -> Self {
-        Self {
-            core,
-            proxies,
-            stopped,
-            tasks: Vec::new(),
-            #[cfg(feature = "sip")]
-            own_sockets: Vec::new(),
-        }
-    }
-
-    fn serve(
-        &mut self,
-        (listener, at): (TcpListener, SocketAddr),
-        router: Router,
-        limits: Limits,
-        share: Share,
-    ) {
-        let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
-        let clock = self.core.clock.clone();
-        let context = ListenerContext { limits, proxies, descriptors, share, clock };
-        self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
-        #[cfg(feature = "sip")]
-        self.own_sockets.push(self.core.own.enter(at, Use::Other));
-        #[cfg(not(feature = "sip"))]
-        let _needed_by_the_edge_alone = at;
-    }
-
-    /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
-    async fn live_among_nodes(&mut self) -> Result<(), StartError> {
-        nodes::begin(&self.core).await.map_err(StartError::FirstHeartbeat)?;
-        let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
-        self.tasks.push(tokio::spawn(async move {
-            let is_stopped = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
-            tokio::select! {
-                () = nodes::run(&core, &NoCalls) => {}
-                _ = is_stopped => nodes::leave(&core).await,
-            }
-        }));
-        Ok(())
-    }
-
-    /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the
-    /// tokens.
-    fn serve_apis(
-        &mut self,
-        (listener, address): (TcpListener, SocketAddr),
-        token_listener: Option<(TcpListener, SocketAddr)>,
-        config: &Config,
-        limits: Limits,
-        platform: Router,
-    ) -> SocketAddr {
-        let core = &self.core;
-        let rates = RateLimits::shared(config.accounts.max_rate(is_on_loopback(address)), core);
-        let rates = Arc::new(rates);
-        let settings = config.tokens.settings();
-        let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
-        let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
-        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(core))).merge(platform);
-        let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
-        if let Some(listener) = token_listener {
-            self.serve(listener, token_router(tokens), limits, Share::Api);
-        }
-        self.serve((listener, address), router, limits, Share::Api);
-        token_address
-    }
-
-    fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {
-        let stopped = || self.stopped.clone();
-        let jobs = tokio::spawn(jobs::run(Arc::clone(&self.core), jobs, stopped()));
-        let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
-        self.tasks.extend([jobs, callbacks]);
-    }
+fn metrics_limits(mut limits: Limits) -> Limits {
+    limits.connections = METRICS_CONNECTIONS;
+    limits
 }
 
 impl Server {
@@ -382,10 +334,15 @@ impl Server {
         self.control_address
     }
 
+    /// Returns the address of the metrics, if they are enabled.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
     /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address
     /// unless it has a listener of its own.
     pub fn token_url(&self) -> String {
-        format!("http://{}/token", self.token_address)
+        format!("{}://{}/token", self.scheme(), self.token_address)
     }
 
     /// Returns the address of SIP over UDP and TCP, if the edge runs.
@@ -402,13 +359,23 @@ impl Server {
 
     /// Returns the base URL of the API for an SDK, such as `http://127.0.0.1:8080/v3`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v3", self.address)
+        format!("{}://{}/v3", self.scheme(), self.address)
     }
 
     /// Returns the base URL of the communication platform's API for an SDK, such as `http://127.0.0.1:8080/v1.0`.
     #[cfg(feature = "voipbin")]
     pub fn voipbin_url(&self) -> String {
-        format!("http://{}/v1.0", self.address)
+        format!("{}://{}/v1.0", self.scheme(), self.address)
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.is_secured { "https" } else { "http" }
+    }
+
+    /// Reads the files of certificates again, which otherwise happens within some seconds after they changed. The log names
+    /// those that cannot be used; the former ones remain in use.
+    pub fn reload_certificates(&self) {
+        tls_identity::reload_all(&self.identities);
     }
 
     /// Returns the API key that this start generated because there was no account. It cannot be read after this process

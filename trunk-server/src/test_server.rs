@@ -1,5 +1,7 @@
 //! A server inside a test.
 
+use std::path::PathBuf;
+
 use control_plane::{Control, NewAccount};
 use didww_types::{ApiVersion, Feature, Secret};
 use http_listener::Limits;
@@ -41,6 +43,7 @@ pub struct TestServerBuilder {
     clock: Option<Clock>,
     ids: Option<Ids>,
     control_listen: Option<String>,
+    api_tls: Option<tls_identity::IdentityFiles>,
     callbacks: Option<callbacks::Settings>,
     callback_secret: Option<Secret>,
     #[cfg(feature = "sip")]
@@ -186,6 +189,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Serves the API over TLS with a certificate and its key, which are in these PEM files.
+    #[must_use]
+    pub fn tls(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.api_tls = Some(tls_identity::IdentityFiles { certificate: certificate.into(), key: key.into() });
+        self
+    }
+
     /// Adds a callback secret to the account, which signs its callbacks. Without one, no callback is sent.
     #[must_use]
     pub fn callback_secret(mut self, secret: impl Into<Secret>) -> Self {
@@ -236,6 +246,7 @@ impl TestServerBuilder {
         let mut config = Config {
             listen: "127.0.0.1:0".to_owned(),
             control_listen: self.control_listen,
+            api_tls: self.api_tls,
             database: Database::Ephemeral,
             api_key: Some(api_key.clone()),
             callback_secret: self.callback_secret,

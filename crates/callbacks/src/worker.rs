@@ -231,6 +231,11 @@ async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: B
     };
     let subject = batch.subject;
     let (events, status) = (batch.len(), outcome.status);
+    let counter = match &batch.form {
+        EventForm::Trunk { .. } => &core.counts.callbacks,
+        EventForm::Webhook { .. } => &core.counts.webhooks,
+    };
+    counter.count(outcome.error.is_none());
     match &outcome.error {
         None => tracing::debug!(%subject, events, status, "events were delivered"),
         Some(error) => tracing::info!(%subject, events, status, error, "an attempt to deliver events failed"),

@@ -34,6 +34,7 @@ use trunk_rules::carrier::{Cause, Funds, Recording, TrunkTerms};
 use trunk_store::{
     Calls, ChangeFeed, Interest, Nodes, Records, StoreError, StoredCall, StoredRecord, for_each_record,
 };
+use uuid::Uuid;
 
 use super::call_state::CallState;
 use super::inner::{Counters, Inner};
@@ -216,6 +217,18 @@ impl Billing {
         if blocks || !self.ticking.load(Ordering::Acquire) {
             self.meter_now.notify_one();
         }
+    }
+
+    /// Returns what each trunk's active calls of this node cost so far, and what its calls on all nodes cost in the last 24
+    /// hours, active ones included. A trunk of which both are zero is left out.
+    pub(crate) fn prices(&self, now: Timestamp) -> Vec<(Uuid, Decimal, Decimal)> {
+        let mut ledgers = self.lock();
+        let prices = ledgers.iter_mut().map(|(trunk, ledger)| {
+            ledger.grow_others(now);
+            let active = ledger.running.values().map(|running| running.meter.price());
+            (*trunk, active.fold(Decimal::ZERO, Decimal::saturating_add), ledger.spending.spent(now))
+        });
+        prices.filter(|(_, active, spent)| !active.is_zero() || !spent.is_zero()).collect()
     }
 
     /// Ends the charging of a call at `ended`. Returns what it cost; `None` if it was not answered.

@@ -178,11 +178,15 @@ impl Calls {
     /// All active calls, oldest first.
     pub(crate) fn list(&self) -> Vec<ActiveCall> {
         // Described outside of the lock, which every request in a dialog needs.
-        let states: Vec<Arc<CallState>> =
-            self.lock().iter().map(|Entry(call_state)| Arc::clone(call_state)).collect();
+        let states = self.all();
         let mut calls: Vec<ActiveCall> = states.iter().map(|call_state| ActiveCall::of(call_state)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
         calls
+    }
+
+    /// The active calls in no particular order.
+    pub(crate) fn all(&self) -> Vec<Arc<CallState>> {
+        self.lock().iter().map(|Entry(call_state)| Arc::clone(call_state)).collect()
     }
 
     /// The number of active calls.
@@ -203,7 +207,7 @@ impl Calls {
     /// their queue is full or they are ending.
     pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> (usize, usize) {
         // The test may take other locks and its time.
-        let all: Vec<Arc<CallState>> = self.lock().iter().map(|Entry(call)| Arc::clone(call)).collect();
+        let all = self.all();
         let found = all.iter().filter(|call_state| test(call_state));
         let (received, missed): (Vec<_>, Vec<_>) =
             found.partition(|call_state| call_state.mailbox.put(CallEvent::EndFor(cause)).is_ok());

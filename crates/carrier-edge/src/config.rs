@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sip_transport::{Connections, MessageLog};
+use tls_identity::{IdentityError, IdentityFiles};
 use trunk_rules::carrier::{RateCard, Settings, SettingsError};
 use trunk_store::StoreError;
 
@@ -19,7 +19,7 @@ pub struct EdgeConfig {
     /// The address on which SIP is served over UDP and TCP.
     pub listen: SocketAddr,
     /// The address on which SIP is served over TLS, and its certificate. Default: no TLS.
-    pub tls: Option<(SocketAddr, Tls)>,
+    pub tls: Option<(SocketAddr, IdentityFiles)>,
     /// The address in `Contact`, `Via` and session descriptions, for a server behind NAT. Default: the
     /// address that the peer sent its request to.
     pub advertise: Option<IpAddr>,
@@ -72,15 +72,6 @@ pub struct EdgeConfig {
     pub messages: Option<Arc<MessageLog>>,
 }
 
-/// The paths of a certificate and its key, as PEM files.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// The certificate, followed by its chain.
-    pub certificate: PathBuf,
-    /// The private key of the certificate.
-    pub key: PathBuf,
-}
-
 impl EdgeConfig {
     /// The default configuration for an edge that listens on `listen`.
     pub fn new(listen: SocketAddr) -> Self {
@@ -125,13 +116,8 @@ pub enum EdgeError {
         why: String,
     },
     /// The certificate or key for TLS could not be used.
-    #[error("the file {} cannot be used for SIP over TLS: {why}", file.display())]
-    Certificate {
-        /// The path of the file.
-        file: PathBuf,
-        /// The reason, from reading the file or from the TLS library.
-        why: String,
-    },
+    #[error("SIP over TLS: {0}")]
+    Certificate(#[from] IdentityError),
     /// A setting has an invalid value.
     #[error(transparent)]
     Setting(#[from] SettingsError),

@@ -11,6 +11,7 @@ use service_base::slots::Slots;
 use service_core::Core;
 use sip_transport::Ports;
 use tokio::sync::Semaphore;
+use trunk_rules::carrier::Check;
 
 use super::attempts::{Attempts, UnansweredChallenges};
 use super::billing::state::Billing;
@@ -68,10 +69,20 @@ pub(crate) struct Counters {
     pub(crate) refused: AtomicU64,
     pub(crate) admitted: AtomicU64,
     pub(crate) unrecorded: AtomicU64,
+    /// The refusals by the check that refused, in the order of [`Check::ALL`].
+    pub(crate) refused_by: [AtomicU64; Check::ALL.len()],
 }
 
 impl Counters {
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal by a check.
+    pub(crate) fn count_refusal(&self, check: Check) {
+        Self::count(&self.refused);
+        if let Some(counter) = self.refused_by.get(check as usize) {
+            Self::count(counter);
+        }
     }
 }

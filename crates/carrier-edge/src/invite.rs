@@ -157,7 +157,7 @@ impl Inner {
 
     /// Counts and traces a refusal, and makes its record if it has one.
     fn refuse(&self, request: &Incoming, parts: &Parts<'_>, refusal: Box<Refusal>, now: Timestamp) -> Step {
-        Counters::count(&self.counters.refused);
+        self.counters.count_refusal(refusal.check);
         attempt_log::refused(self, request, parts, &refusal);
         let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded());
         let record = record.filter(|trunk| self.may_record(trunk, now)).map(|trunk| {

@@ -58,6 +58,7 @@ mod request_slots;
 mod stack;
 #[cfg(test)]
 mod test_trunk;
+mod trunk_activity;
 mod trunks;
 mod unacknowledged_answers;
 
@@ -77,8 +78,9 @@ use service_core::jobs::JobSet;
 use service_core::{Core, nodes};
 use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
+use tls_identity::Identity;
 use tokio::sync::Semaphore;
-use trunk_rules::carrier::{NonceKey, TrunkTerms, reason_phrase};
+use trunk_rules::carrier::{Check, NonceKey, TrunkTerms, reason_phrase};
 use trunk_store::Interest;
 
 use attempts::{Attempts, UnansweredChallenges};
@@ -97,7 +99,7 @@ use unacknowledged_answers::UnacknowledgedAnswers;
 
 pub use attempts::{AttemptEvent, AttemptOutcome, AttemptQuery};
 pub use calls::ActiveCall;
-pub use config::{EdgeConfig, EdgeError, Tls};
+pub use config::{EdgeConfig, EdgeError};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
@@ -105,6 +107,7 @@ pub use inner::Inner;
 pub use media_report::{DroppedReport, DtmfReport, MediaReport};
 pub use record::CallRecord;
 pub use sip_transport::{CallMessages, Connections, MessageLog, MessageLogLimits};
+pub use trunk_activity::TrunkActivity;
 
 /// A running edge. Dropping it ends its calls and closes its sockets in the background.
 #[derive(Debug)]
@@ -220,6 +223,11 @@ impl Edge {
         self.stack.tls_address()
     }
 
+    /// The certificate of SIP over TLS, if TLS is configured.
+    pub fn tls_identity(&self) -> Option<Arc<Identity>> {
+        self.stack.tls_identity()
+    }
+
     /// The jobs of the edge, to be run for as long as the server runs.
     pub fn jobs(&self) -> JobSet {
         record_retention::jobs(&self.inner)
@@ -300,6 +308,17 @@ impl Inner {
         self.calls.list()
     }
 
+    /// The refusals since the start, by the name of the check that refused.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.counters.refused_by.iter().map(|counter| counter.load(Ordering::Relaxed));
+        Check::ALL.into_iter().map(Check::name).zip(counts)
+    }
+
+    /// The trunks that have active calls of this node or spent anything in the last 24 hours, in the order of their ids.
+    pub fn trunk_activity(&self) -> Vec<TrunkActivity> {
+        trunk_activity::of(self)
+    }
+
     /// Ends an active call from the edge's side. Returns true if it existed.
     pub fn end_call(&self, id: uuid::Uuid) -> bool {
         self.calls.end(id)
@@ -326,7 +345,7 @@ impl Inner {
     /// Counters of call attempts and of messages that never became one, since the start.
     pub fn counts(&self) -> CallCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { challenged, refused, admitted, unrecorded } = &self.counters;
+        let Counters { challenged, refused, admitted, unrecorded, .. } = &self.counters;
         CallCounts {
             challenged: read(challenged),
             refused: read(refused),

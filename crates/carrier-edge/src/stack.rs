@@ -8,23 +8,20 @@ mod identity;
 mod incoming;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::TransportLayer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
 use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down};
-use tokio_rustls::TlsAcceptor;
+use tls_identity::Identity;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{EdgeConfig, EdgeError, Tls};
+use super::config::{EdgeConfig, EdgeError};
 use identity::EdgeIdentity;
 
 pub(crate) use dialog::{Dialog, FinalResponse};
@@ -42,6 +39,7 @@ pub(crate) struct Stack {
     token: CancellationToken,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
+    tls_identity: Option<Arc<Identity>>,
     /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
     refused: Arc<RefusedConnections>,
@@ -85,15 +83,16 @@ impl Stack {
         let tap = Tap::new(config.messages.clone(), "edge");
         let (udp, tcp, address) = listen::sockets(config.listen, &token, &tap)
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
-        let mut tls_address = None;
+        let (mut tls_address, mut tls_identity) = (None, None);
         let mut listeners = vec![(tcp, None)];
         if let Some((listen, tls)) = &config.tls {
             let failed =
                 |error: std::io::Error| EdgeError::Listen { address: *listen, why: error.to_string() };
-            let acceptor = acceptor(tls)?;
+            let certificate = Identity::load(tls.clone(), &[])?;
             let listener = net::listen(*listen).map_err(failed)?;
             tls_address = Some(listener.local_addr().map_err(failed)?);
-            listeners.push((listener, Some(acceptor)));
+            listeners.push((listener, Some(Arc::clone(&certificate))));
+            tls_identity = Some(certificate);
         }
         let endpoint = EndpointBuilder::new()
             .with_user_agent(&config.server_name)
@@ -120,12 +119,12 @@ impl Stack {
         };
         tokio::spawn(udp.serve(common.clone()));
         let refused = Arc::new(RefusedConnections::new());
-        for (socket, acceptor) in listeners {
+        for (socket, identity) in listeners {
             // Each listener has its own limits: a full TCP listener does not block TLS.
             let places = ConnectionSlots::new(config.connections);
             let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
             let (refused, descriptors) = (Arc::clone(&refused), descriptors.clone());
-            let listener = Listener { socket, acceptor, places, common, token, clock, refused, descriptors };
+            let listener = Listener { socket, identity, places, common, token, clock, refused, descriptors };
             tokio::spawn(listener.serve());
         }
         let identity = EdgeIdentity { server_name: config.server_name.clone(), advertise: config.advertise };
@@ -136,8 +135,17 @@ impl Stack {
         }
         let requests = IncomingRequests { receiver, identity: Arc::new(identity) };
         let advertise = config.advertise;
-        let stack =
-            Self { endpoint, token, address, tls_address, advertise, refused, tap, _entered: entered };
+        let stack = Self {
+            endpoint,
+            token,
+            address,
+            tls_address,
+            tls_identity,
+            advertise,
+            refused,
+            tap,
+            _entered: entered,
+        };
         Ok((stack, requests))
     }
 
@@ -148,6 +156,10 @@ impl Stack {
     /// Assigns the messages of a call to the trunk that it belongs to.
     pub(crate) fn assign_messages(&self, request: &Incoming, trunk: &str) {
         self.tap.assign(request.call_id(), request.source().ip(), trunk);
+    }
+
+    pub(crate) fn tls_identity(&self) -> Option<Arc<Identity>> {
+        self.tls_identity.clone()
     }
 
     pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
@@ -186,22 +198,4 @@ pub(crate) fn bracketed(address: IpAddr) -> String {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     }
-}
-
-/// Reads the certificate chain and the key from their PEM files.
-fn acceptor(tls: &Tls) -> Result<TlsAcceptor, EdgeError> {
-    let wrong = |file: &Path, why: String| EdgeError::Certificate { file: file.to_owned(), why };
-    let chain = CertificateDer::pem_file_iter(&tls.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(&tls.certificate, error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| wrong(&tls.key, error.to_string()))?;
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // If another thread has installed a provider in the meantime, that one is used.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-    }
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| wrong(&tls.certificate, error.to_string()))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

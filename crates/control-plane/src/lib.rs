@@ -55,7 +55,7 @@ pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use nodes::NodeState;
 pub use records::RecordMembers;
-pub use routes::{control_router, openapi};
+pub use routes::{control_router, openapi, paths};
 pub use trunks::{OpenTrunk, OpenTrunks};
 
 /// Controls a running server. Clones control the same server.

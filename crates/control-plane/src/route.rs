@@ -74,6 +74,11 @@ impl Route {
         Self { operation: Operation::new(Method::DELETE, path, summary), handler: delete(handler) }
     }
 
+    /// Returns the whole path, with the names of its parameters in braces.
+    pub(crate) fn path(&self) -> String {
+        [BASE, self.operation.path()].concat()
+    }
+
     /// Declares that a parameter of the path is any text instead of a UUID.
     pub(crate) fn text_parameter(self, name: &'static str) -> Self {
         self.declare(|operation| operation.text_parameter(name))
@@ -107,9 +112,7 @@ impl Route {
 
 /// Builds the router of declared routes.
 pub(crate) fn router(routes: Vec<Route>) -> Router<Control> {
-    routes.into_iter().fold(Router::new(), |router, Route { operation, handler }| {
-        router.route(&[BASE, operation.path()].concat(), handler)
-    })
+    routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path(), route.handler))
 }
 
 /// Builds the document of declared routes.

@@ -79,6 +79,11 @@ fn routes() -> Vec<Route> {
     routes
 }
 
+/// The templates of the paths of the control API, for its metrics.
+pub fn paths() -> Vec<String> {
+    routes().iter().map(Route::path).collect()
+}
+
 /// Builds the `OpenAPI` document of the control API.
 pub fn openapi() -> Value {
     document(&routes())

@@ -10,7 +10,9 @@ use didww_types::ErrorCode;
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
-use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, cors, read_body};
+use http_listener::{
+    BodyError, BodyLimits, Exchange, OverTls, Panicked, Recovery, RequestIds, cors, read_body,
+};
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
 use token_service::{Scope, is_token_path, respond_to_token_request};
@@ -184,7 +186,8 @@ fn link_base(api: &Api, parts: &http::request::Parts) -> String {
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host =
         host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
-    format!("http://{host}/v3")
+    let scheme = if parts.extensions.get::<OverTls>().is_some() { "https" } else { "http" };
+    format!("{scheme}://{host}/v3")
 }
 
 /// Renders why a body was not read.

@@ -30,5 +30,5 @@ pub mod openapi;
 mod router;
 mod state;
 
-pub use router::api_router;
+pub use router::{api_router, paths};
 pub use state::Api;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
-use didww_types::ApiVersion;
+use didww_types::{ApiVersion, REGISTRY};
 use http::StatusCode;
 use serde_json::json;
 
@@ -25,6 +25,16 @@ pub fn api_router(api: Arc<Api>) -> Router {
         // does not declare receives an error document in the API's format, even outside `/v3`.
         .fallback(api::handle)
         .with_state(api)
+}
+
+/// The templates of the paths that the API serves, for its metrics: `{id}` and `{name}` are any text. Which methods and names a
+/// resource has is decided later, so not every path of a template is served.
+pub fn paths() -> Vec<String> {
+    let resources = REGISTRY.iter().flat_map(|spec| {
+        ["", "/{id}", "/{id}/relationships/{name}", "/{id}/{name}"]
+            .map(|rest| format!("/v3/{}{rest}", spec.name))
+    });
+    resources.chain(["/openapi/{document}".to_owned()]).collect()
 }
 
 async fn description(Path(document): Path<String>) -> Response {

@@ -1,12 +1,15 @@
 //! The settings of one listener, and the parts of the server that its connections use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share};
 use service_base::forwarded::{Proxies, origin};
+use tls_identity::Identity;
 
 use crate::limits::Limits;
+use crate::request_counts::RequestCounts;
 
 /// The settings of a listener, and the parts of the server that it uses.
 #[derive(Debug, Clone)]
@@ -21,6 +24,10 @@ pub struct ListenerContext {
     pub share: Share,
     /// The clock, whose stopwatch measures how long connections are half open or idle.
     pub clock: Clock,
+    /// The certificate; with one, the listener serves TLS alone, and HTTP/2 beside HTTP/1.1.
+    pub tls: Option<Arc<Identity>>,
+    /// Counts the requests; `None` if nobody reads the counts.
+    pub counts: Option<Arc<RequestCounts>>,
 }
 
 impl ListenerContext {

@@ -12,13 +12,17 @@ use service_core::Core;
 
 use crate::json::plain_json;
 
+/// The paths of the health endpoints.
+pub const HEALTH_PATHS: [&str; 2] = ["/livez", "/readyz"];
+
 /// The routes of the health endpoints.
 ///
 /// `/livez` answers 200 while the process runs. `/readyz` answers 200 if the server accepts work. While it is
 /// stopping, and while the store cannot be read or written, `/readyz` answers 503 with a `reason`. A store
 /// that lost commits adds a `warning`.
 pub fn health_router(core: Arc<Core>) -> Router {
-    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(core)
+    let [live, ready] = HEALTH_PATHS;
+    Router::new().route(live, get(livez)).route(ready, get(readyz)).with_state(core)
 }
 
 async fn livez() -> Response {

@@ -8,7 +8,9 @@
 //!
 //! - connections, in total and of one address (`connection_table`): half-open ones are closed to make room
 //!   for others;
-//! - the time for the headers of a request and for writing its response (`connection`);
+//! - the time for a TLS handshake (`handshake`), for the headers of a request and for writing its response
+//!   (`timed_stream`);
+//! - what one connection of HTTP/2 can have and cost (`http2`);
 //! - the bytes and the time of a body (`body`), and of what a handler leaves unread of one (`drain`);
 //! - the bytes of responses that clients do not read (`unread_responses`);
 //! - refused connections whose request is awaited (`refuse`): further ones are refused without waiting;
@@ -28,29 +30,41 @@ mod credential_headers;
 mod drain;
 mod exchange;
 mod fair_limiter;
+mod frames;
+mod handshake;
 mod health;
+mod http1;
+mod http2;
 pub mod idempotency;
 mod json;
 mod limits;
+mod metered_stream;
 mod rate_limit;
 mod recovery;
 mod refuse;
+mod request_counts;
 mod request_id;
 mod serve;
 pub mod shared_limiter;
+mod streams;
+mod timed_stream;
 mod unread_responses;
 
 pub use axum::Router;
 pub use body::{BodyError, BodyLimits, read_body};
+pub use connection::OverTls;
 pub use context::ListenerContext;
 pub use credential_headers::missing_credential;
 pub use exchange::{Exchange, Panicked};
 pub use fair_limiter::{FairLimiter, Turn};
-pub use health::health_router;
+pub use handshake::PROTOCOLS;
+pub use health::{HEALTH_PATHS, health_router};
+pub use http2::{MAX_HELD_BYTES, MAX_STREAMS};
 pub use json::plain_json;
 pub use limits::Limits;
 pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;
+pub use request_counts::{DURATION_BOUNDS, RequestCounts, RouteCounts};
 pub use request_id::RequestIds;
 pub use serve::serve;
 pub use shared_limiter::SharedLimiter;

@@ -18,6 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SERVICE_UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
+/// The complete response to a plain request at a port that serves TLS.
+const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 63\r\n\
+Connection: close\r\n\r\nThis port serves HTTPS alone: begin the address with https://.\n";
+
 /// The maximum number of clients whose request is awaited before the refusal.
 const MAX_WAITING: usize = 64;
 /// How long such a client may take to send its request, and again to close the connection.
@@ -44,18 +48,27 @@ impl Refusals {
     }
 }
 
-async fn refuse_after_request(mut stream: TcpStream, permit: OwnedSemaphorePermit) {
+async fn refuse_after_request(stream: TcpStream, permit: OwnedSemaphorePermit) {
+    refuse_with(stream, SERVICE_UNAVAILABLE).await;
+    drop(permit);
+}
+
+/// Refuses a plain request at a port that serves TLS, and closes the connection.
+pub(crate) async fn refuse_plain(stream: TcpStream) {
+    refuse_with(stream, NOT_PLAIN).await;
+}
+
+async fn refuse_with(mut stream: TcpStream, response: &[u8]) {
     let mut request = [0; 4096];
     // A client that sends nothing receives the response too.
     let _timed_out = tokio::time::timeout(STEP_TIMEOUT, stream.read(&mut request)).await;
     let respond = async {
-        stream.write_all(SERVICE_UNAVAILABLE).await?;
+        stream.write_all(response).await?;
         stream.shutdown().await?;
         while stream.read(&mut request).await? > 0 {}
         io::Result::Ok(())
     };
     let _timed_out = tokio::time::timeout(STEP_TIMEOUT, respond).await;
-    drop(permit);
 }
 
 /// Sends the response without waiting. The client receives it before the end of the connection.

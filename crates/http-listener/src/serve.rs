@@ -125,7 +125,10 @@ fn refuse(refusals: &Refusals, stream: TcpStream, peer: IpAddr, full: Full, cont
         };
         tracing::warn!(%peer, listener = ?context.share, why, "a connection was refused");
     }
-    refusals.refuse(stream);
+    if context.tls.is_none() {
+        refusals.refuse(stream);
+    }
+    // A client that expects TLS would take the plain text for a broken handshake: the connection is closed.
 }
 
 /// Logs a failed accept and waits. A connection that its peer closed before it was accepted needs neither;

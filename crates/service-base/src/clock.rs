@@ -23,6 +23,8 @@ pub struct Clock(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     started: Instant,
+    /// The system's time when the clock was created, in milliseconds since 1970.
+    started_at: i64,
     state: Mutex<State>,
     /// Wakes sleepers when the time is frozen, advanced or resumed.
     changed: watch::Sender<()>,
@@ -47,6 +49,7 @@ impl Clock {
     pub fn system() -> Self {
         Self(Arc::new(Inner {
             started: Instant::now(),
+            started_at: system_millis(),
             state: Mutex::default(),
             changed: watch::Sender::new(()),
         }))
@@ -106,6 +109,11 @@ impl Clock {
     /// clock do not affect it.
     pub fn stopwatch(&self) -> Duration {
         self.0.started.elapsed()
+    }
+
+    /// The system's time when this clock was created, since 1970. Freezing and advancing the clock do not affect it.
+    pub fn started(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.started_at).unwrap_or_default())
     }
 
     /// Waits until the clock reaches a time, by running or by being advanced.

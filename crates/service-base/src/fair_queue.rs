@@ -109,6 +109,11 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.waiting
     }
 
+    /// The number of running jobs of all clients.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
     /// Records that a running job of a client has ended.
     pub fn done(&mut self, client: K) {
         self.running = self.running.saturating_sub(1);

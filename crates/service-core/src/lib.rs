@@ -7,6 +7,7 @@
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod counts;
 pub mod jobs;
 pub mod nodes;
 pub mod reference;
@@ -24,6 +25,8 @@ use service_base::ids::Ids;
 use service_base::net::OwnSockets;
 use tokio::sync::{Notify, watch};
 use trunk_store::{Change, Record, Store, StoreError};
+
+use counts::Counts;
 
 pub use retry::{AttemptError, Retries};
 pub use transaction::Decided;
@@ -46,6 +49,8 @@ pub struct Core {
     pub descriptors: Descriptors,
     /// The sockets of this process that peers can reach, to which no media is sent.
     pub own: OwnSockets,
+    /// What the tasks of the server have done.
+    pub counts: Counts,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
     /// True once another node has taken over the calls of this one.
@@ -72,6 +77,7 @@ impl Core {
             guesses: GuessLimiter::new("API keys and tokens", guesses),
             descriptors,
             own: OwnSockets::default(),
+            counts: Counts::default(),
             ready: AtomicBool::new(true),
             retired: watch::Sender::new(false),
             live_nodes: AtomicU32::new(1),

@@ -76,7 +76,7 @@ impl Stack {
         tokio::spawn(datagrams.serve(common.clone()));
         let listener = Listener {
             socket: tcp,
-            acceptor: None,
+            identity: None,
             places: ConnectionSlots::new(config.connections),
             common: common.clone(),
             token: token.clone(),

@@ -25,11 +25,11 @@ use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share};
 use service_base::log_limiter::LogLimiter;
 use service_base::net::{self, Turns};
+use tls_identity::Identity;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
@@ -93,8 +93,8 @@ impl RefusedConnections {
 pub struct Listener {
     /// The socket that accepts connections, bound by the caller.
     pub socket: TcpListener,
-    /// Set for a TLS listener.
-    pub acceptor: Option<TlsAcceptor>,
+    /// The certificate of a TLS listener.
+    pub identity: Option<Arc<Identity>>,
     /// The limits on the number of connections. Each listener has its own.
     pub places: Arc<ConnectionSlots>,
     /// The endpoint that receives the messages.
@@ -143,9 +143,9 @@ impl Listener {
                 }
                 continue;
             };
-            let (acceptor, common) = (self.acceptor.clone(), self.common.clone());
+            let (identity, common) = (self.identity.clone(), self.common.clone());
             tokio::spawn(async move {
-                let serving = serve_connection(stream, peer, acceptor, common, &token, &slot);
+                let serving = serve_connection(stream, peer, identity, common, &token, &slot);
                 let ended = tokio::select! {
                     () = token.cancelled() => Ok(()),
                     ended = serving => ended,
@@ -162,7 +162,7 @@ impl Listener {
 async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
+    identity: Option<Arc<Identity>>,
     common: Intake,
     token: &CancellationToken,
     slot: &Slot,
@@ -171,13 +171,14 @@ async fn serve_connection(
     stream.set_nodelay(true)?;
     // The system may enforce a larger minimum.
     let _granted = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
-    let transport = if acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
+    let transport = if identity.is_some() { Transport::Tls } else { Transport::Tcp };
     let arrival = Arrival { source: peer, local: canonical(stream.local_addr()?), transport };
     let (connection, to_send) = StreamConnection::new(common, arrival, token).await?;
-    match acceptor {
+    match identity {
         None => Box::pin(connection.run(stream, to_send, Some(slot))).await,
-        Some(acceptor) => {
-            let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, Box::pin(acceptor.accept(stream))).await??;
+        Some(identity) => {
+            let handshake = Box::pin(identity.acceptor().accept(stream));
+            let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await??;
             Box::pin(connection.run(stream, to_send, Some(slot))).await
         }
     }

@@ -27,5 +27,5 @@ mod service;
 
 pub use claims::{API_AUDIENCE, AUDIENCES, Scope};
 pub use key_ring::{OldKeys, rotate};
-pub use router::{is_token_path, respond_to_token_request, token_router};
+pub use router::{TOKEN_PATH, is_token_path, respond_to_token_request, token_router};
 pub use service::{Admitted, TokenRefusal, TokenService, TokenSettings};

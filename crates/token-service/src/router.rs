@@ -35,6 +35,9 @@ async fn handle(State(tokens): State<Arc<TokenService>>, request: Request<Body>)
     respond_to_token_request(&tokens, request).await
 }
 
+/// The path of the token service.
+pub const TOKEN_PATH: &str = "/token";
+
 /// Whether a path is that of the token service, `/token`. As in the paths of the API, repeated slashes are one, and one at
 /// the end makes no difference.
 pub fn is_token_path(path: &str) -> bool {

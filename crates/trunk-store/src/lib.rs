@@ -49,6 +49,7 @@ mod job;
 mod limits;
 mod list_cache;
 mod list_plan;
+mod load;
 mod node;
 mod outbox;
 #[cfg(feature = "postgres")]
@@ -88,6 +89,7 @@ pub use job::{
     TakeJobs,
 };
 pub use limits::{Asker, StoreLimits};
+pub use load::Load;
 pub use node::Node;
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,

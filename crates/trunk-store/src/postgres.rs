@@ -84,6 +84,7 @@ pub(crate) mod transfer;
 mod turns;
 mod write;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, RwLock, watch};
@@ -145,6 +146,8 @@ struct Node {
     /// What new connections are asked for.
     freshness: Arc<Freshness>,
     jobs_scheduled: watch::Sender<()>,
+    /// Number of transactions that were committed.
+    commits: AtomicU64,
     health: watch::Sender<WriteHealth>,
 }
 

@@ -71,6 +71,11 @@ impl ActiveCalls {
         Self { max_calls, max_calls_per_customer, state, count, stopping: AtomicBool::new(false) }
     }
 
+    /// The number of calls that are active or being set up.
+    pub fn number(&self) -> usize {
+        *self.count.borrow()
+    }
+
     /// Most active calls of one customer.
     pub(crate) fn max_calls_per_customer(&self) -> usize {
         self.max_calls_per_customer

@@ -66,6 +66,15 @@ pub fn router(platform: Arc<Platform>) -> Router {
     PATHS.iter().fold(Router::new(), |router, path| router.route(path, any(handle))).with_state(platform)
 }
 
+/// The templates of the paths that the platform serves, for its metrics.
+pub fn paths() -> Vec<String> {
+    let endpoints = endpoints::ENDPOINTS
+        .iter()
+        .flat_map(|endpoint| ["/v1.0", "/v1"].map(|base| format!("{base}{}", endpoint.path)));
+    let others = PATHS.iter().filter(|path| !path.contains('*')).map(|path| (*path).to_owned());
+    endpoints.chain(others).collect()
+}
+
 /// Handles a request to one of [`PATHS`].
 async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Response {
     let (exchange, body) = Exchange::begin(request, &platform.core, &REQUEST_IDS);

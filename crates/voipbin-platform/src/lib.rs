@@ -60,7 +60,7 @@ pub use sip_dialler::{DiallerError, MessageLog};
 pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata, Timestamp};
 
 pub use crate::active_calls::ActiveCalls;
-pub use crate::api::router;
+pub use crate::api::{paths, router};
 pub use crate::config::{CarrierTimeouts, PlatformConfig};
 pub use crate::contract::openapi;
 pub use crate::directory::Directory;

@@ -109,8 +109,12 @@ fn the_file_knows_the_keys_of_the_table_and_no_others() {
         let line =
             example.lines().map(|line| line.trim_start_matches("# ")).find(|line| line.starts_with(&start));
         match line {
-            // All three of these must be set, or none.
-            Some(_) if ["sip_tls_listen", "tls_cert", "tls_key"].contains(&id) => {}
+            // All of these must be set, or none.
+            Some(_)
+                if ["sip_tls_listen", "tls_cert", "tls_key", "api_tls_cert", "api_tls_key"].contains(&id) => {
+            }
+            // The file must exist.
+            Some(_) if id.ends_with("_file") => {}
             Some(line) if OF_POSTGRES.contains(&id) => {
                 load(id, &format!("{POSTGRES}{line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
             }

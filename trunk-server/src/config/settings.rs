@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
 use serde::Deserialize;
+use tls_identity::IdentityFiles;
 
 #[cfg(feature = "sip")]
 use super::SipConfig;
@@ -14,6 +15,7 @@ use super::error::ConfigError;
 use super::http::{HttpConfig, HttpTable};
 use super::location;
 use super::log_filter::is_log_filter;
+use super::secret_file::secret;
 #[cfg(feature = "sip")]
 use super::sip::SipTable;
 use super::tokens::TokensConfig;
@@ -22,9 +24,11 @@ use super::voipbin::{VoipbinConfig, VoipbinTable};
 use super::{Config, LogFormat, ReferenceData};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "listen",
+    "api-tls-cert",
     "control-listen",
+    "metrics-listen",
     "database",
     "database-listen",
     "database-connections",
@@ -43,17 +47,25 @@ const NAMES: [&str; 13] = [
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) listen: Option<String>,
+    pub(crate) api_tls_cert: Option<PathBuf>,
+    pub(crate) api_tls_key: Option<PathBuf>,
     pub(crate) control_listen: Option<String>,
+    pub(crate) metrics_listen: Option<String>,
     pub(crate) database: Option<PathBuf>,
+    pub(crate) database_url_file: Option<PathBuf>,
     pub(crate) database_listen: Option<Secret>,
+    pub(crate) database_listen_file: Option<PathBuf>,
     pub(crate) database_connections: Option<usize>,
     pub(crate) ephemeral: Option<bool>,
     pub(crate) api_key: Option<Secret>,
+    pub(crate) api_key_file: Option<PathBuf>,
     pub(crate) callback_secret: Option<Secret>,
+    pub(crate) callback_secret_file: Option<PathBuf>,
     pub(crate) demo: Option<bool>,
     pub(crate) reference_data: Option<PathBuf>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
+    pub(crate) control_token_file: Option<PathBuf>,
     pub(crate) http: Option<HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
     pub(crate) accounts: Option<AccountsConfig>,
@@ -70,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) sip: Option<SipTable>,
     #[cfg(feature = "voipbin")]
     pub(crate) voipbin_admin: Option<Secret>,
+    #[cfg(feature = "voipbin")]
+    pub(crate) voipbin_admin_file: Option<PathBuf>,
     #[cfg(feature = "voipbin")]
     pub(crate) voipbin: Option<VoipbinTable>,
     pub(crate) log: Option<String>,
@@ -100,7 +114,9 @@ impl Settings {
     fn sets(&self, name: &str) -> bool {
         match name {
             "listen" => self.listen.is_some(),
+            "api-tls-cert" => self.api_tls_cert.is_some() || self.api_tls_key.is_some(),
             "control-listen" => self.control_listen.is_some(),
+            "metrics-listen" => self.metrics_listen.is_some(),
             "database" => self.database.is_some() || self.ephemeral.is_some(),
             "database-listen" => self.database_listen.is_some(),
             "database-connections" => self.database_connections.is_some(),
@@ -123,13 +139,35 @@ impl Settings {
 
     /// Validates these settings, completed by those of a file. The error of a value of the file has its line.
     pub(crate) fn finish_with(self, file: Option<&Path>) -> Result<Config, ConfigError> {
-        let Some(file) = file else { return self.finish() };
+        let this = self.with_secrets()?;
+        let Some(file) = file else { return this.finish() };
         let (of_file, text) = Self::from_file(file)?;
-        let set_here: Vec<&str> = NAMES.into_iter().filter(|name| self.sets(name)).collect();
-        self.or(of_file).finish().map_err(|error| {
+        let of_file = of_file.with_secrets().map_err(|error| error.located(file, &text))?;
+        let set_here: Vec<&str> = NAMES.into_iter().filter(|name| this.sets(name)).collect();
+        this.or(of_file).finish().map_err(|error| {
             let is_set_here = matches!(&error, ConfigError::Value { name, .. } if set_here.contains(name));
             if is_set_here { error } else { error.located(file, &text) }
         })
+    }
+
+    /// Reads the secrets that are in files of their own.
+    pub(super) fn with_secrets(mut self) -> Result<Self, ConfigError> {
+        let named = self.database.take();
+        // A path is no secret; it only is in the place of one.
+        let given = named.as_ref().map(|_| Secret::from(""));
+        let url = secret("database-url-file", given, self.database_url_file.take())?;
+        self.database = named.or_else(|| Some(url?.expose().into()));
+        for (name, value, file) in [
+            ("database-listen-file", &mut self.database_listen, &mut self.database_listen_file),
+            ("api-key-file", &mut self.api_key, &mut self.api_key_file),
+            ("callback-secret-file", &mut self.callback_secret, &mut self.callback_secret_file),
+            ("control-token-file", &mut self.control_token, &mut self.control_token_file),
+            #[cfg(feature = "voipbin")]
+            ("voipbin-admin-file", &mut self.voipbin_admin, &mut self.voipbin_admin_file),
+        ] {
+            *value = secret(name, value.take(), file.take())?;
+        }
+        Ok(self)
     }
 
     /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
@@ -146,8 +184,18 @@ impl Settings {
             (other.database, self.ephemeral.or(other.ephemeral))
         };
         Self {
+            database_url_file: None,
+            database_listen_file: None,
+            api_key_file: None,
+            callback_secret_file: None,
+            control_token_file: None,
+            #[cfg(feature = "voipbin")]
+            voipbin_admin_file: None,
             listen: self.listen.or(other.listen),
+            api_tls_cert: self.api_tls_cert.or(other.api_tls_cert),
+            api_tls_key: self.api_tls_key.or(other.api_tls_key),
             control_listen: self.control_listen.or(other.control_listen),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
             database,
             database_listen: self.database_listen.or(other.database_listen),
             database_connections: self.database_connections.or(other.database_connections),
@@ -186,6 +234,15 @@ impl Settings {
         let defaults = Config::default();
         let listen = self.listen.unwrap_or(defaults.listen);
         check_address("listen", &listen)?;
+        let api_tls = match (self.api_tls_cert, self.api_tls_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(IdentityFiles { certificate, key }),
+            (one, other) => {
+                let given = one.or(other).unwrap_or_default().display().to_string();
+                let expected = "give api-tls-cert and api-tls-key together, or none of them";
+                return Err(ConfigError::Value { name: "api-tls-cert", given, expected });
+            }
+        };
         let control_listen = match self.control_listen.or(defaults.control_listen) {
             Some(text) if text == "off" => None,
             Some(text) => {
@@ -201,6 +258,7 @@ impl Settings {
                 expected: "give another port than that of `listen`",
             });
         }
+        let metrics_listen = check_metrics(self.metrics_listen, &listen, control_listen.as_deref())?;
         let database = DatabaseSettings {
             database: self.database,
             ephemeral: self.ephemeral.unwrap_or(false),
@@ -246,7 +304,9 @@ impl Settings {
         }
         Ok(Config {
             listen,
+            api_tls,
             control_listen,
+            metrics_listen,
             database,
             api_key,
             callback_secret,
@@ -266,6 +326,21 @@ impl Settings {
             log_format: self.log_format.unwrap_or(defaults.log_format),
         })
     }
+}
+
+/// Refuses an address of metrics that is none, or that another listener has.
+fn check_metrics(
+    text: Option<String>,
+    listen: &str,
+    control: Option<&str>,
+) -> Result<Option<String>, ConfigError> {
+    let Some(text) = text.filter(|text| text != "off") else { return Ok(None) };
+    check_address("metrics-listen", &text)?;
+    if [Some(listen), control].into_iter().flatten().any(|other| is_same_port(&text, other)) {
+        let expected = "give another port than those of `listen` and `control_listen`";
+        return Err(ConfigError::Value { name: "metrics-listen", given: text, expected });
+    }
+    Ok(Some(text))
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {

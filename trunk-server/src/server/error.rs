@@ -33,6 +33,9 @@ pub enum StartError {
     /// The server cannot listen on an address.
     #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),
+    /// The certificate of the API cannot be used.
+    #[error("the API over TLS: {0}")]
+    Certificate(#[from] tls_identity::IdentityError),
     /// The control API would be reachable from other machines without a token.
     #[error("the control API on {0} is not on loopback; set --control-token, or --control-listen off")]
     OpenControl(SocketAddr),

@@ -26,6 +26,20 @@ pub(super) async fn control_listener(
     Ok(Some((listener, at, text.clone())))
 }
 
+/// Listens for requests for metrics if the configuration enables them. Returns the listener, its address, and the configured
+/// address.
+pub(super) async fn metrics_listener(
+    config: &Config,
+) -> Result<Option<(TcpListener, SocketAddr, String)>, StartError> {
+    let Some(text) = &config.metrics_listen else { return Ok(None) };
+    let listener = listen(text).await?;
+    let at = local(&listener, text)?;
+    if !is_on_loopback(at) {
+        tracing::warn!(%at, "the metrics, with names of trunks and what they spend, are served beyond this machine");
+    }
+    Ok(Some((listener, at, text.clone())))
+}
+
 /// Listens for requests for tokens if the configuration has a listener of their own. Returns it and its address.
 pub(super) async fn token_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
     let Some(text) = &config.tokens.listen else { return Ok(None) };

@@ -210,7 +210,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
     let limited = tokio::time::timeout(RUN_LIMIT, AssertUnwindSafe(handled).catch_unwind()).await;
     let failure = match limited {
         Ok(Ok(Ok(outcome))) => match commit(&core, outcome, &leased).await {
-            Ok(()) => return,
+            Ok(()) => return core.counts.count_job(kind.name, true),
             // Either the lease was lost, or something was changed since the handler read it.
             Err(StoreError::Conflict) if leased.attempts <= MAX_CONFLICTS => {
                 return reschedule(&core, &leased, core.clock.now()).await;
@@ -221,6 +221,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
         Ok(Err(_panic)) => "its handler panicked".to_owned(),
         Err(_elapsed) => format!("it ran longer than {} seconds", RUN_LIMIT.as_secs()),
     };
+    core.counts.count_job(kind.name, false);
     let due_at = core.clock.now().after(doubling_delay(leased.attempts, MAX_RETRY_DELAY));
     let LeasedJob { job: Job { kind, subject, .. }, attempts, .. } = &leased;
     tracing::warn!(kind, subject, attempts, %failure, %due_at, "a job failed and is tried again");

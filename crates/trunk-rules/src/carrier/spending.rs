@@ -47,6 +47,11 @@ impl Meter {
         self.acknowledged
     }
 
+    /// The price so far, up to when the call was last charged; zero unless the caller acknowledged the answer.
+    pub const fn price(&self) -> Decimal {
+        if self.acknowledged { self.price } else { Decimal::ZERO }
+    }
+
     /// The end of the billed time: until then the call costs no more. `None` if the call is free.
     pub fn paid_until(&self) -> Option<Timestamp> {
         let billed = self.rate?.charge(Some(self.up)).billed;

@@ -1,10 +1,12 @@
 //! The engine itself: its health, and its end.
 
+use std::sync::atomic::Ordering;
+
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::PostgresStore;
-use crate::{Answer, Engine, MissingCommits, WriteHealth};
+use crate::{Answer, Engine, Load, MissingCommits, WriteHealth};
 
 impl Engine for PostgresStore {
     fn write_health(&self) -> watch::Receiver<WriteHealth> {
@@ -14,6 +16,12 @@ impl Engine for PostgresStore {
     /// Which commits were acknowledged is what the server of the database keeps.
     fn missing_commits(&self) -> Option<MissingCommits> {
         None
+    }
+
+    fn load(&self) -> Load {
+        let (reads_waiting, reads_running) = self.node.turns.counts();
+        let waiting = u64::try_from(self.node.pool.status().waiting).unwrap_or(u64::MAX);
+        Load { waiting, commits: self.node.commits.load(Ordering::Relaxed), reads_waiting, reads_running }
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -1,5 +1,6 @@
 //! Opens a database: connects, brings the tables up to date, and loads what a node keeps in memory.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use didww_types::{REGISTRY, ResourceSpec};
@@ -105,6 +106,7 @@ impl PostgresStore {
             announced: Notify::new(),
             freshness,
             jobs_scheduled: watch::Sender::new(()),
+            commits: AtomicU64::new(0),
             health: watch::Sender::new(WriteHealth::Writable),
         });
         polling::begin(&node, &client).await?;

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
@@ -360,6 +361,7 @@ impl Node {
                 return Err(StoreError::Unknown.into());
             }
         };
+        self.commits.fetch_add(1, Ordering::Relaxed);
         marks.keep(position);
         if !announced.is_empty() {
             self.announced.notify_one();

@@ -45,6 +45,12 @@ impl Turns {
         turn.map_err(|_| StoreError::Crowded)?.map_err(|_| StoreError::Crowded)
     }
 
+    /// The number of long reads that wait, and of those that run.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let queue = self.lock();
+        (queue.waiting() as u64, queue.running() as u64)
+    }
+
     /// Begins what may run. A turn for which no read waits any more ends as it is dropped.
     fn begin(&self) {
         loop {

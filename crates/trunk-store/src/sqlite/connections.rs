@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::idempotency;
 use super::memory::SharedConnection;
-use super::queued_write::{QueuedWrite, Task, closed, lock};
+use super::queued_write::{QueuedWrite, Task, WriteCounts, closed, lock};
 use super::readers::Readers;
 use super::writer::{Writer, commit_alone};
 use crate::StoreError;
@@ -26,8 +26,12 @@ pub(super) enum Connections {
         queue: Mutex<Option<SyncSender<Box<dyn QueuedWrite>>>>,
         writer: Mutex<Option<JoinHandle<()>>>,
         readers: Readers,
+        counts: Arc<WriteCounts>,
     },
-    Memory(Arc<SharedConnection>),
+    Memory {
+        shared: Arc<SharedConnection>,
+        counts: WriteCounts,
+    },
 }
 
 impl std::fmt::Debug for Connections {
@@ -44,17 +48,27 @@ impl Connections {
     /// Starts the thread of the writer, which ends after the last write.
     pub(super) fn file(writer: Writer, readers: Vec<Connection>) -> std::io::Result<Self> {
         let (queue, queued) = sync_channel(QUEUE_CAPACITY);
+        let counts = Arc::clone(writer.counts());
         let work = move || writer.run(&queued);
         let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
         Ok(Self::File {
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
             readers: Readers::new(readers),
+            counts,
         })
     }
 
-    pub(super) fn memory(memory: Arc<SharedConnection>) -> Self {
-        Self::Memory(memory)
+    pub(super) fn memory(shared: Arc<SharedConnection>) -> Self {
+        Self::Memory { shared, counts: WriteCounts::default() }
+    }
+
+    /// The number of writes that wait, and of commits since the database was opened.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        match self {
+            Self::Memory { counts, .. } => counts.read(),
+            Self::File { counts, .. } => counts.read(),
+        }
     }
 
     /// Reads one state of the database, on a connection that no other thread uses meanwhile. It runs on the caller's
@@ -64,7 +78,7 @@ impl Connections {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Memory(memory) => read(&memory.lock_briefly()),
+            Self::Memory { shared, .. } => read(&shared.lock_briefly()),
             Self::File { readers, .. } => {
                 let borrowed = readers.borrow().ok_or_else(closed)?;
                 borrowed.connection().map_or_else(|| Err(closed()), read)
@@ -99,18 +113,30 @@ impl Connections {
         };
         let mut task = Box::new(Task::new(work, done, reply));
         match self {
-            Self::Memory(memory) => {
-                let connection = memory.lock_briefly();
+            Self::Memory { shared, counts } => {
+                let connection = shared.lock_briefly();
                 let outcome = commit_alone(&connection, &mut *task);
+                if outcome.is_ok() {
+                    counts.committed();
+                }
                 task.answer(outcome);
             }
-            Self::File { queue, .. } => {
+            Self::File { queue, counts, .. } => {
                 let queue = lock(queue).clone();
+                // Before it is queued: the writer may take it at once.
+                counts.queued();
                 match queue.map(|queue| queue.try_send(task as Box<dyn QueuedWrite>)) {
                     // Without a queue the task is dropped, and its reply channel reports that the store is closed.
-                    Some(Ok(())) | None => {}
-                    Some(Err(TrySendError::Full(task))) => task.answer(Err(StoreError::Overloaded)),
-                    Some(Err(TrySendError::Disconnected(task))) => task.answer(Err(closed())),
+                    Some(Ok(())) => {}
+                    None => counts.taken(1),
+                    Some(Err(TrySendError::Full(task))) => {
+                        counts.taken(1);
+                        task.answer(Err(StoreError::Overloaded));
+                    }
+                    Some(Err(TrySendError::Disconnected(task))) => {
+                        counts.taken(1);
+                        task.answer(Err(closed()));
+                    }
                 }
             }
         }
@@ -133,7 +159,7 @@ impl Connections {
 
     /// Accepts no further work. Returns the writer's thread, which ends after it has completed the queue.
     fn end(&self) -> Option<JoinHandle<()>> {
-        let Self::File { queue, writer, readers } = self else { return None };
+        let Self::File { queue, writer, readers, .. } = self else { return None };
         drop(lock(queue).take());
         readers.close();
         lock(writer).take()

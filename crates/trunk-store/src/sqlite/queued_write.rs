@@ -1,11 +1,41 @@
 //! Writes that wait for the writer, and errors that all of them share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::StoreError;
+
+/// The writes that wait, and the commits since the database was opened.
+#[derive(Debug, Default)]
+pub(super) struct WriteCounts {
+    waiting: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl WriteCounts {
+    /// Counts a write that is about to be queued.
+    pub(super) fn queued(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts writes that were taken from the queue, or found no room in it.
+    pub(super) fn taken(&self, writes: usize) {
+        self.waiting.fetch_sub(writes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a commit.
+    pub(super) fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of writes that wait, and of commits.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (self.waiting.load(Ordering::Relaxed), self.commits.load(Ordering::Relaxed))
+    }
+}
 
 /// A write that waits in the queue.
 pub(super) trait QueuedWrite: Send {

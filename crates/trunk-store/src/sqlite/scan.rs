@@ -117,6 +117,12 @@ impl Scans {
         Self { shared: Arc::new(shared), threads: Mutex::default() }
     }
 
+    /// The number of reads that wait, and of those that run.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let state = lock(&self.shared.state);
+        (state.turns.waiting() as u64, state.turns.running() as u64)
+    }
+
     /// Queues a read, which runs when it is the asker's turn.
     pub(super) fn read<T: Send + 'static>(
         &self,

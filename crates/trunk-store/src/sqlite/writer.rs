@@ -11,6 +11,7 @@
 
 mod health;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 use super::commits::{CommitCount, Commits};
 use super::error::failed;
 use super::files::Files;
-use super::queued_write::QueuedWrite;
+use super::queued_write::{QueuedWrite, WriteCounts};
 use super::wal::Wal;
 use crate::{StoreError, WriteHealth};
 use health::HealthReporter;
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     files: Files,
     health: HealthReporter,
     clock: Clock,
+    counts: Arc<WriteCounts>,
     /// The earliest time of the next checkpoint, on the clock's stopwatch.
     next_checkpoint: Duration,
 }
@@ -56,7 +58,13 @@ impl Writer {
         clock: Clock,
     ) -> Self {
         let health = HealthReporter::new(health, clock.clone());
-        Self { connection, wal, commits, files, health, clock, next_checkpoint: Duration::ZERO }
+        let (counts, next_checkpoint) = (Arc::default(), Duration::ZERO);
+        Self { connection, wal, commits, files, health, clock, counts, next_checkpoint }
+    }
+
+    /// The writes that wait for this writer, and its commits.
+    pub(super) fn counts(&self) -> &Arc<WriteCounts> {
+        &self.counts
     }
 
     /// Runs writes until the queue is closed and empty.
@@ -66,6 +74,7 @@ impl Writer {
                 Ok(first) => {
                     let mut group = vec![first];
                     group.extend(writes.try_iter().take(MAX_GROUP_WRITES - 1));
+                    self.counts.taken(group.len());
                     self.commit_group(group);
                 }
                 Err(RecvTimeoutError::Timeout) => self.check_while_idle(),
@@ -193,6 +202,7 @@ impl Writer {
             return Err(StoreError::Unknown);
         }
         self.commits.note(count);
+        self.counts.committed();
         self.health.report_writable();
         Ok(())
     }

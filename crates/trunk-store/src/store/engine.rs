@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use crate::answer::Answer;
 use crate::health::{MissingCommits, WriteHealth};
+use crate::load::Load;
 
 /// The engine as this process sees it.
 pub trait Engine: Send + Sync + std::fmt::Debug {
@@ -13,6 +14,9 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
 
     /// Returns the acknowledged commits that were missing from the database when it was opened.
     fn missing_commits(&self) -> Option<MissingCommits>;
+
+    /// Returns how busy the engine is. It reads nothing that is stored.
+    fn load(&self) -> Load;
 
     /// Fails if the store cannot be read now.
     fn check(&self) -> Answer<'_, ()>;

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use super::super::error::failed;
 use super::super::scan;
 use super::SqliteStore;
-use crate::{Answer, Engine, MissingCommits, WriteHealth};
+use crate::{Answer, Engine, Load, MissingCommits, WriteHealth};
 
 impl Engine for SqliteStore {
     fn write_health(&self) -> watch::Receiver<WriteHealth> {
@@ -14,6 +14,12 @@ impl Engine for SqliteStore {
 
     fn missing_commits(&self) -> Option<MissingCommits> {
         self.missing
+    }
+
+    fn load(&self) -> Load {
+        let (waiting, commits) = self.connections.counts();
+        let (reads_waiting, reads_running) = self.scans.counts();
+        Load { waiting, commits, reads_waiting, reads_running }
     }
 
     fn check(&self) -> Answer<'_, ()> {

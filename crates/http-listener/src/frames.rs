@@ -1,0 +1,220 @@
+//! What the frames of an HTTP/2 client may cost (RFC 9113 §4): a bound on those that carry no request.
+//!
+//! Streams that are reset as soon as they are opened, pings, settings and empty frames cost the server work without being a
+//! request that any other limit counts. So their rates are limited for each connection, and beyond them it is closed. The
+//! bytes of headers are limited too, from the first frame of a request to the last `CONTINUATION`.
+
+use service_base::buckets::Bucket;
+use service_base::rate::Rate;
+
+/// The first bytes that a client sends (RFC 9113 §3.4).
+const PREFACE_BYTES: usize = 24;
+/// The bytes of a frame before its payload: length, type, flags and stream.
+const HEAD_BYTES: usize = 9;
+
+/// Streams that a client may reset: a client that gives up many requests resets each of them once.
+const RESETS: Rate = Rate::per_second(100, 500);
+/// Pings, settings, priorities, empty data and frames of unknown types.
+const CONTROL: Rate = Rate::per_second(100, 1_000);
+/// Window updates, of which a client that reads a long response sends many.
+const WINDOW_UPDATES: Rate = Rate::per_second(5_000, 10_000);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+/// The flag of the last frame of a request's headers.
+const END_HEADERS: u8 = 4;
+/// The flag of the last frame of a request.
+const END_STREAM: u8 = 1;
+
+/// A limit that a client exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Excess {
+    #[error("the client resets too many streams")]
+    Resets,
+    #[error("the client sends too many frames that are no requests")]
+    Control,
+    #[error("the client sends headers that are too long")]
+    Headers,
+}
+
+/// Follows the frames of one client.
+#[derive(Debug)]
+pub(crate) struct FrameMeter {
+    max_header_bytes: usize,
+    /// Bytes of the preface, or of a payload, that are still to come.
+    skip: usize,
+    /// The bytes of a frame's head so far.
+    head: [u8; HEAD_BYTES],
+    head_length: usize,
+    /// Bytes of the headers that are not complete; `None` outside of headers.
+    headers: Option<usize>,
+    /// Whether the payload that is skipped completes the headers.
+    completes: bool,
+    resets: Bucket,
+    control: Bucket,
+    window_updates: Bucket,
+}
+
+impl FrameMeter {
+    /// Follows a client from its first byte. Headers may have this many bytes as they are sent.
+    pub(crate) fn new(max_header_bytes: usize) -> Self {
+        Self {
+            max_header_bytes,
+            skip: PREFACE_BYTES,
+            head: [0; HEAD_BYTES],
+            head_length: 0,
+            headers: None,
+            completes: false,
+            resets: Bucket::default(),
+            control: Bucket::default(),
+            window_updates: Bucket::default(),
+        }
+    }
+
+    /// Whether a part of a request's headers has arrived, and the rest has not.
+    pub(crate) fn is_in_headers(&self) -> bool {
+        self.headers.is_some()
+    }
+
+    /// Reads the next bytes, at a time in milliseconds.
+    ///
+    /// # Errors
+    /// The limit that they exceed.
+    pub(crate) fn read(&mut self, mut bytes: &[u8], now: i64) -> Result<(), Excess> {
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            if self.skip > 0 {
+                return Ok(());
+            }
+            if std::mem::take(&mut self.completes) {
+                self.headers = None;
+            }
+            let Some((byte, rest)) = bytes.split_first() else { return Ok(()) };
+            bytes = rest;
+            if let Some(place) = self.head.get_mut(self.head_length) {
+                *place = *byte;
+            }
+            self.head_length += 1;
+            if self.head_length == HEAD_BYTES {
+                self.head_length = 0;
+                self.frame(now)?;
+            }
+        }
+    }
+
+    /// Begins the frame whose head is complete.
+    fn frame(&mut self, now: i64) -> Result<(), Excess> {
+        let [high, middle, low, kind, flags, ..] = self.head;
+        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        self.skip = length;
+        match kind {
+            HEADERS | CONTINUATION => {
+                // An empty frame counts as well: any number of them could follow each other.
+                let bytes = self.headers.unwrap_or_default() + HEAD_BYTES + length;
+                self.headers = Some(bytes);
+                self.completes = flags & END_HEADERS != 0;
+                if bytes > self.max_header_bytes { Err(Excess::Headers) } else { Ok(()) }
+            }
+            DATA if length > 0 || flags & END_STREAM != 0 => Ok(()),
+            RST_STREAM => take(&self.resets, RESETS, now, Excess::Resets),
+            WINDOW_UPDATE => take(&self.window_updates, WINDOW_UPDATES, now, Excess::Control),
+            _ => take(&self.control, CONTROL, now, Excess::Control),
+        }
+    }
+}
+
+fn take(bucket: &Bucket, rate: Rate, now: i64, excess: Excess) -> Result<(), Excess> {
+    if bucket.take(rate, now) { Ok(()) } else { Err(excess) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
+        let [.., high, middle, low] = length.to_be_bytes();
+        let mut bytes = vec![high, middle, low, kind, flags, 0, 0, 0, 1];
+        bytes.resize(HEAD_BYTES + length, 0xff);
+        bytes
+    }
+
+    fn begun() -> FrameMeter {
+        let mut meter = FrameMeter::new(1_000);
+        meter.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0).unwrap();
+        meter
+    }
+
+    #[test]
+    fn a_client_that_resets_streams_faster_than_any_client_gives_up_is_refused() {
+        let pair = [frame(HEADERS, END_HEADERS, 20), frame(RST_STREAM, 0, 4)].concat();
+        let after_a_burst = |then| {
+            let mut meter = begun();
+            assert!((0..500).all(|_| meter.read(&pair, 0).is_ok()), "a burst is allowed");
+            meter.read(&pair, then)
+        };
+        assert_eq!((after_a_burst(0), after_a_burst(5)), (Err(Excess::Resets), Err(Excess::Resets)));
+        assert_eq!(after_a_burst(1_000), Ok(()), "they are allowed again later");
+        let mut meter = begun();
+        assert!((0..100_000).all(|_| meter.read(&frame(HEADERS, END_HEADERS, 20), 0).is_ok()));
+    }
+
+    #[test]
+    fn frames_that_are_no_requests_are_limited_and_data_is_not() {
+        for (kind, length, most) in
+            [(6, 8, 1_000), (4, 0, 1_000), (2, 5, 1_000), (DATA, 0, 1_000), (99, 0, 1_000)]
+        {
+            let mut meter = begun();
+            let refused = (0..20_000).position(|_| meter.read(&frame(kind, 0, length), 0).is_err());
+            assert_eq!(refused, Some(most), "type {kind}");
+        }
+        let mut meter = begun();
+        let refused = (0..20_000).position(|_| meter.read(&frame(WINDOW_UPDATE, 0, 4), 0).is_err());
+        assert_eq!(refused, Some(10_000));
+        let mut meter = begun();
+        assert!((0..20_000).all(|_| meter.read(&frame(DATA, 0, 1), 0).is_ok()));
+        assert!((0..20_000).all(|_| meter.read(&frame(DATA, END_STREAM, 0), 0).is_ok()));
+    }
+
+    #[test]
+    fn headers_are_limited_over_all_of_their_frames() {
+        let mut meter = begun();
+        assert_eq!(meter.read(&frame(HEADERS, 0, 500), 0), Ok(()));
+        assert!(meter.is_in_headers());
+        assert_eq!(meter.read(&frame(CONTINUATION, END_HEADERS, 400), 0), Ok(()));
+        assert!(!meter.is_in_headers());
+        assert_eq!(meter.read(&frame(HEADERS, 0, 0), 0), Ok(()));
+        let refused = (0..1_000).position(|_| meter.read(&frame(CONTINUATION, 0, 0), 0).is_err());
+        assert_eq!(refused, Some(110), "empty frames count");
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_are_cut(
+            frames in prop::collection::vec((0_u8..12, 0_u8..8, 0_usize..300), 1..40),
+            cuts in prop::collection::vec(1_usize..200, 1..60),
+        ) {
+            let bytes: Vec<u8> =
+                frames.iter().flat_map(|(kind, flags, length)| frame(*kind, *flags, *length)).collect();
+            let mut whole = begun();
+            let outcome = whole.read(&bytes, 0);
+            let (mut cut, mut rest, mut cuts) = (begun(), &bytes[..], cuts.into_iter().cycle());
+            let mut outcome_of_cut = Ok(());
+            while !rest.is_empty() && outcome_of_cut.is_ok() {
+                let (now, later) = rest.split_at(cuts.next().unwrap().min(rest.len()));
+                outcome_of_cut = cut.read(now, 0);
+                rest = later;
+            }
+            prop_assert_eq!(outcome, outcome_of_cut);
+            if outcome.is_ok() {
+                prop_assert_eq!(whole.is_in_headers(), cut.is_in_headers());
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Serves HTTP/1.1 on a connection.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::HeaderValue;
+use http::header::CONNECTION;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use service_base::forwarded::{Client, origin};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+use crate::connection::{ConnectionContext, OverTls};
+use crate::drain::UnreadBody;
+use crate::request_counts::place_of;
+use crate::timed_stream::Progress;
+use crate::unread_responses::Backlog;
+
+/// Serves requests until the client disconnects or a deadline passes. When the server stops, a request in
+/// progress is finished first.
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    progress: Arc<Progress>,
+    ConnectionContext { router, state, unread, peer, listener }: ConnectionContext,
+    mut stop: watch::Receiver<bool>,
+) {
+    let limits = listener.limits;
+    let (progress_of_stream, backlog) = (Arc::clone(&progress), Arc::<Backlog>::default());
+    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        let client = listener.proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(Client(client));
+        if listener.tls.is_some() {
+            request.extensions_mut().insert(OverTls);
+        }
+        let (router, progress, state) = (router.clone(), Arc::clone(&progress_of_stream), Arc::clone(&state));
+        let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), listener.clock.clone());
+        let counted = listener.counts.as_ref().map(|counts| {
+            (Arc::clone(counts), counts.route(request.uri().path()), place_of(request.method()))
+        });
+        async move {
+            progress.heads.fetch_add(1, Ordering::Relaxed);
+            backlog.written().await;
+            if !state.start_request() {
+                // The connection was chosen to make room, and its task is being aborted.
+                return std::future::pending().await;
+            }
+            progress.busy.store(true, Ordering::Relaxed);
+            let (request, unread_body) = UnreadBody::follow(request);
+            let began = clock.stopwatch();
+            let response = match unread.refusal(origin(client)) {
+                Some(refusal) => {
+                    // The request's body is followed from here on.
+                    drop(request);
+                    Ok(refusal)
+                }
+                None => router.oneshot(request).await,
+            };
+            // A client that has had its whole time for the body is not waited for again.
+            let took = clock.stopwatch().saturating_sub(began);
+            let is_late = took >= limits.body_deadline;
+            if let (Some((counts, route, method)), Ok(response)) = (counted, &response) {
+                counts.count(route, method, response.status(), took);
+            }
+            let is_at_end = unread_body.drain(is_late).await;
+            progress.busy.store(false, Ordering::Relaxed);
+            state.end_request(clock.stopwatch());
+            response.map(|response| {
+                let mut response = unread.count(response, origin(client), &backlog);
+                if !is_at_end {
+                    // A client with a pool of connections must not send its next request on this one.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            })
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Hyper includes the time between requests. `TimedStream` enforces the deadline for the head alone.
+        .header_read_timeout(limits.idle_deadline)
+        .max_buf_size(limits.header_bytes.max(8192))
+        .max_headers(limits.header_count)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    tokio::select! {
+        served = connection.as_mut() => {
+            if let Err(error) = served {
+                tracing::debug!(%peer, %error, "a connection ended");
+            }
+            return;
+        }
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    // Without a response in progress the connection is dropped, because an incomplete head would keep it
+    // open.
+    if progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed) {
+        connection.as_mut().graceful_shutdown();
+        if let Err(error) = connection.await {
+            tracing::debug!(%peer, %error, "a connection ended while the server stopped");
+        }
+    }
+}

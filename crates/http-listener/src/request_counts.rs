@@ -1,0 +1,211 @@
+//! Counts the requests of a listener: how many of which route, method and status, and how long they took.
+//!
+//! The routes are declared when the listener starts, and a path that is none of them counts as `other`: no client can add
+//! one. Counting takes no lock and allocates nothing. Each thread adds to one of [`SHARDS`] sets of counters, so that threads
+//! do not contend for them; a reader adds the sets up.
+
+mod routes;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use routes::Routes;
+
+/// The name of all paths that are no declared route, and of methods without a name of their own.
+pub(crate) const OTHER: &str = "other";
+
+/// Upper bounds of the durations that are counted apart, in microseconds. Longer ones are counted after the last.
+pub const DURATION_BOUNDS: [u64; 14] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000,
+];
+
+/// The methods that are counted apart.
+const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "HEAD", OTHER];
+/// The classes of statuses, of which the first digit of a status selects one.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// Sets of counters. More threads than these share them.
+const SHARDS: usize = 8;
+/// Counters of a route's durations: one for each bound, one for longer ones, and the sum in microseconds.
+const DURATIONS: usize = DURATION_BOUNDS.len() + 2;
+
+/// The requests of one listener since it started.
+#[derive(Debug)]
+pub struct RequestCounts {
+    listener: &'static str,
+    routes: Routes,
+    shards: [Shard; SHARDS],
+}
+
+/// A declared route, or that of all other paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route(usize);
+
+#[derive(Debug)]
+struct Shard {
+    /// By route, method and class.
+    requests: Box<[AtomicU64]>,
+    /// By route and duration.
+    durations: Box<[AtomicU64]>,
+}
+
+/// The requests of one route. A route without requests has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteCounts<'a> {
+    /// The route's template, such as `/v3/dids/{id}`, or `other`.
+    pub route: &'a str,
+    /// Method, class of the status such as `2xx`, and number of requests, which is not zero.
+    pub requests: Vec<(&'static str, &'static str, u64)>,
+    /// Number of requests whose duration is within each of [`DURATION_BOUNDS`] and above the one before, and above all.
+    pub durations: Vec<u64>,
+    /// The sum of all durations.
+    pub total: Duration,
+}
+
+impl RequestCounts {
+    /// Counters for a listener that has this name in the metrics. A template has segments such as `{id}` for any text.
+    pub fn new(listener: &'static str, templates: impl IntoIterator<Item = String>) -> Self {
+        let routes = Routes::new(templates);
+        let count = routes.names().len();
+        let zeros = |number: usize| (0..number).map(|_| AtomicU64::new(0)).collect();
+        let shard = |_| Shard {
+            requests: zeros(count * METHODS.len() * CLASSES.len()),
+            durations: zeros(count * DURATIONS),
+        };
+        Self { listener, routes, shards: std::array::from_fn(shard) }
+    }
+
+    /// Returns the listener's name.
+    pub fn listener(&self) -> &'static str {
+        self.listener
+    }
+
+    /// Finds the route of a path.
+    pub(crate) fn route(&self, path: &str) -> Route {
+        Route(self.routes.find(path))
+    }
+
+    /// Counts a request that was answered after this time.
+    pub(crate) fn count(&self, Route(route): Route, method: usize, status: StatusCode, took: Duration) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bound = DURATION_BOUNDS.partition_point(|bound| *bound < micros);
+        let Some(shard) = self.shards.get(own_shard()) else { return };
+        let add = |counters: &[AtomicU64], index: usize, by| {
+            if let Some(counter) = counters.get(index) {
+                counter.fetch_add(by, Ordering::Relaxed);
+            }
+        };
+        add(&shard.requests, (route * METHODS.len() + method) * CLASSES.len() + class, 1);
+        add(&shard.durations, route * DURATIONS + bound, 1);
+        add(&shard.durations, (route + 1) * DURATIONS - 1, micros);
+    }
+
+    /// Returns the routes that had requests, in the order of their declaration.
+    pub fn routes(&self) -> impl Iterator<Item = RouteCounts<'_>> {
+        self.routes.names().iter().enumerate().filter_map(|(index, route)| {
+            let durations = self.sums(|shard| &shard.durations, index * DURATIONS, DURATIONS);
+            let (total, durations) = durations.split_last()?;
+            if durations.iter().all(|count| *count == 0) {
+                return None;
+            }
+            let of_route = METHODS.len() * CLASSES.len();
+            let requests = self.sums(|shard| &shard.requests, index * of_route, of_route);
+            let named = METHODS.into_iter().flat_map(|method| CLASSES.map(|class| (method, class)));
+            let requests = named.zip(requests).filter(|(_, count)| *count > 0);
+            Some(RouteCounts {
+                route,
+                requests: requests.map(|((method, class), count)| (method, class, count)).collect(),
+                durations: durations.to_vec(),
+                total: Duration::from_micros(*total),
+            })
+        })
+    }
+
+    /// Adds up a range of the counters of all shards.
+    fn sums(&self, of: impl Fn(&Shard) -> &[AtomicU64], from: usize, number: usize) -> Vec<u64> {
+        let mut sums = vec![0_u64; number];
+        for shard in &self.shards {
+            let counters = of(shard).get(from..from + number).unwrap_or_default();
+            for (sum, counter) in sums.iter_mut().zip(counters) {
+                *sum = sum.wrapping_add(counter.load(Ordering::Relaxed));
+            }
+        }
+        sums
+    }
+}
+
+/// The place of a method among those that are counted.
+pub(crate) fn place_of(method: &Method) -> usize {
+    let name = method.as_str();
+    METHODS.iter().position(|counted| *counted == name).unwrap_or(METHODS.len() - 1)
+}
+
+/// The shard of this thread. Threads receive them in turn.
+fn own_shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    }
+    OWN.try_with(|own| *own).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn counts() -> RequestCounts {
+        RequestCounts::new("api", ["/v3/dids", "/v3/dids/{id}"].map(str::to_owned))
+    }
+
+    fn count(counts: &RequestCounts, method: &Method, path: &str, status: u16, micros: u64) {
+        let status = StatusCode::from_u16(status).unwrap();
+        counts.count(counts.route(path), place_of(method), status, Duration::from_micros(micros));
+    }
+
+    #[test]
+    fn requests_are_counted_by_route_method_and_class_and_unknown_paths_together() {
+        let counts = counts();
+        assert_eq!(counts.routes().count(), 0, "nothing is listed that did not happen");
+        count(&counts, &Method::GET, "/v3/dids", 200, 500);
+        count(&counts, &Method::GET, "/v3/dids?page", 404, 501);
+        count(&counts, &Method::GET, "/v3/dids/1", 200, 11_000_000);
+        count(&counts, &Method::GET, "/v3/dids/2", 204, 3);
+        count(&counts, &Method::from_bytes(b"BREW").unwrap(), "/v3/dids/2", 501, 3);
+        let listed: Vec<_> = counts.routes().collect();
+        assert_eq!(
+            listed.iter().map(|of| (of.route, of.requests.clone())).collect::<Vec<_>>(),
+            [
+                ("/v3/dids", vec![("GET", "2xx", 1)]),
+                ("/v3/dids/{id}", vec![("GET", "2xx", 2), (OTHER, "5xx", 1)]),
+                (OTHER, vec![("GET", "4xx", 1)]),
+            ]
+        );
+        assert_eq!(listed[0].durations[..2], [1, 0], "a bound belongs to what is below it");
+        assert_eq!(listed[2].durations[..2], [0, 1]);
+        assert_eq!((listed[1].durations[0], listed[1].durations[14]), (2, 1));
+        assert_eq!(listed[1].total, Duration::from_micros(11_000_006));
+    }
+
+    #[test]
+    fn no_count_of_any_thread_is_lost() {
+        let counts = Arc::new(counts());
+        let threads: Vec<_> = (0..2 * SHARDS)
+            .map(|_| {
+                let counts = Arc::clone(&counts);
+                std::thread::spawn(move || {
+                    (0..1_000).for_each(|_| count(&counts, &Method::POST, "/v3/dids", 201, 1));
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let listed: Vec<_> = counts.routes().collect();
+        assert_eq!(listed[0].requests, [("POST", "2xx", 16_000)]);
+        assert_eq!(listed[0].durations.iter().sum::<u64>(), 16_000);
+    }
+}

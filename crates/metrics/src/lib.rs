@@ -1,0 +1,93 @@
+//! What a running server reports of itself to the operator's Prometheus, at a listener of its own.
+//!
+//! The metrics are declared in one list ([`CATALOGUE`]), and nothing else is reported. Metrics that DIDWW's own exporter has
+//! are named as there. Nothing is measured here: each scrape reads what the other rooms count in any case, and writes it as
+//! `OpenMetrics` text. It decides nothing, and no value is a secret.
+//!
+//! Bounds:
+//!
+//! - Values of labels come from declarations of this program: routes, methods, checks, kinds of jobs. Only trunks are
+//!   customers': [`MAX_TRUNKS`] of them have series of their own, and the sum of the others is `other`.
+//! - One scrape is made at a time, and others wait for their turn.
+//! - What must be asked of the database is given up after [`STORE_TIMEOUT`].
+
+mod catalogue;
+#[cfg(feature = "sip")]
+mod edge;
+mod http;
+mod process;
+mod router;
+mod scrape;
+mod server;
+mod values;
+
+use std::sync::Arc;
+
+use http_listener::RequestCounts;
+use service_core::Core;
+use tokio::sync::Mutex;
+
+pub use catalogue::{CATALOGUE, Kind, Metric};
+pub use router::{CONTENT_TYPE, metrics_router};
+pub use values::{MAX_TRUNKS, STORE_TIMEOUT};
+
+use scrape::Scrape;
+#[cfg(feature = "voipbin")]
+use values::number;
+
+/// The server of which the metrics are.
+#[derive(Debug)]
+pub struct Metrics {
+    core: Arc<Core>,
+    /// The version of the program.
+    version: &'static str,
+    /// The requests of each listener.
+    requests: Vec<Arc<RequestCounts>>,
+    #[cfg(feature = "sip")]
+    edge: Option<carrier_edge::Handle>,
+    #[cfg(feature = "voipbin")]
+    platform: Arc<voipbin_platform::Platform>,
+    /// Held during a scrape.
+    turn: Mutex<()>,
+}
+
+impl Metrics {
+    /// Reports of a server of this version, with the requests of these listeners. `edge` is `None` if the server does not
+    /// listen for SIP.
+    pub fn new(
+        core: Arc<Core>,
+        version: &'static str,
+        requests: Vec<Arc<RequestCounts>>,
+        #[cfg(feature = "sip")] edge: Option<carrier_edge::Handle>,
+        #[cfg(feature = "voipbin")] platform: Arc<voipbin_platform::Platform>,
+    ) -> Self {
+        Self {
+            core,
+            version,
+            requests,
+            #[cfg(feature = "sip")]
+            edge,
+            #[cfg(feature = "voipbin")]
+            platform,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Returns the metrics as `OpenMetrics` text.
+    pub async fn text(&self) -> String {
+        let _turn = self.turn.lock().await;
+        let mut scrape = Scrape::default();
+        server::read(&self.core, self.version, &mut scrape).await;
+        process::read(&mut scrape);
+        for counts in &self.requests {
+            http::read(counts, &mut scrape);
+        }
+        #[cfg(feature = "sip")]
+        if let Some(edge) = self.edge.as_ref().and_then(carrier_edge::Handle::running) {
+            edge::read(&edge, &mut scrape);
+        }
+        #[cfg(feature = "voipbin")]
+        scrape.set(&catalogue::OUTBOUND_CALLS_ACTIVE, number(self.platform.active_calls.number()));
+        scrape.into_text()
+    }
+}

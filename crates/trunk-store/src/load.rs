@@ -1,0 +1,15 @@
+//! How busy the engine is, as its process sees it.
+
+/// What waits in the engine now, and what it has done since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Load {
+    /// Writes that wait for the writer of a file; on PostgreSQL, reads and writes that wait for a connection.
+    pub waiting: u64,
+    /// Transactions of this process that were committed. One contains all writes of a file that waited at the same time.
+    pub commits: u64,
+    /// Long reads that wait for their turn.
+    pub reads_waiting: u64,
+    /// Long reads that run.
+    pub reads_running: u64,
+}

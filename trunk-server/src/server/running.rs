@@ -1,0 +1,154 @@
+//! The tasks of a server while it starts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use didww_api::{Api, api_router};
+use http_listener::{
+    HEALTH_PATHS, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
+};
+use service_base::descriptors::Share;
+use service_base::forwarded::Proxies;
+#[cfg(feature = "sip")]
+use service_base::net::{Entered, Use};
+use service_core::Core;
+use service_core::jobs::{self, JobSet};
+use service_core::nodes::{self, NoCalls};
+use tls_identity::Identity;
+use token_service::{TOKEN_PATH, TokenService, token_router};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::error::StartError;
+use super::listeners::is_on_loopback;
+use crate::config::Config;
+
+/// The tasks of a server, and its own sockets, while it starts.
+pub(super) struct Running {
+    core: Arc<Core>,
+    proxies: Proxies,
+    stopped: watch::Receiver<bool>,
+    pub(super) tasks: Vec<JoinHandle<()>>,
+    /// The certificate of the API and of tokens.
+    pub(super) identity: Option<Arc<Identity>>,
+    /// Whether requests are counted, because there is a listener for metrics.
+    pub(super) counts_requests: bool,
+    /// The counted requests of the listeners so far.
+    pub(super) counts: Vec<Arc<RequestCounts>>,
+    #[cfg(feature = "sip")]
+    pub(super) own_sockets: Vec<Entered>,
+}
+
+impl Running {
+    pub(super) fn new(core: Arc<Core>, proxies: Proxies, stopped: watch::Receiver<bool>) -> Self {
+        Self {
+            core,
+            proxies,
+            stopped,
+            tasks: Vec::new(),
+            identity: None,
+            counts_requests: false,
+            counts: Vec::new(),
+            #[cfg(feature = "sip")]
+            own_sockets: Vec::new(),
+        }
+    }
+
+    /// Counters of a listener that serves these paths and the health endpoints, if requests are counted.
+    pub(super) fn counts(
+        &mut self,
+        listener: &'static str,
+        paths: fn() -> Vec<String>,
+    ) -> Option<Arc<RequestCounts>> {
+        let health = || HEALTH_PATHS.into_iter().map(str::to_owned);
+        let counts = || Arc::new(RequestCounts::new(listener, paths().into_iter().chain(health())));
+        let counts = self.counts_requests.then(counts)?;
+        self.counts.push(Arc::clone(&counts));
+        Some(counts)
+    }
+
+    pub(super) fn serve(
+        &mut self,
+        (listener, at): (TcpListener, SocketAddr),
+        router: Router,
+        limits: Limits,
+        share: Share,
+        counts: Option<Arc<RequestCounts>>,
+    ) {
+        let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
+        let clock = self.core.clock.clone();
+        // The control API and the metrics are for this machine, or for networks that protect them otherwise.
+        let tls = self.identity.clone().filter(|_| share == Share::Api);
+        let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts };
+        self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
+        #[cfg(feature = "sip")]
+        self.own_sockets.push(self.core.own.enter(at, Use::Other));
+        #[cfg(not(feature = "sip"))]
+        let _needed_by_the_edge_alone = at;
+    }
+
+    /// Reads certificates again when their files change, until the server stops.
+    pub(super) fn watch_certificates(&mut self, identities: &[Arc<Identity>]) {
+        if !identities.is_empty() {
+            let watching = tls_identity::watch(identities.to_vec(), self.stopped.clone());
+            self.tasks.push(tokio::spawn(watching));
+        }
+    }
+
+    /// Lives among the servers of the database until the end. An edge does this itself, because it keeps the calls.
+    pub(super) async fn live_among_nodes(&mut self) -> Result<(), StartError> {
+        nodes::begin(&self.core).await.map_err(StartError::FirstHeartbeat)?;
+        let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
+        self.tasks.push(tokio::spawn(async move {
+            let is_stopped = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
+            tokio::select! {
+                () = nodes::run(&core, &NoCalls) => {}
+                _ = is_stopped => nodes::leave(&core).await,
+            }
+        }));
+        Ok(())
+    }
+
+    /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the
+    /// tokens.
+    pub(super) fn serve_apis(
+        &mut self,
+        (listener, address): (TcpListener, SocketAddr),
+        token_listener: Option<(TcpListener, SocketAddr)>,
+        config: &Config,
+        limits: Limits,
+        platform: Router,
+    ) -> SocketAddr {
+        let core = &self.core;
+        let rates = Arc::new(RateLimits::shared(config.accounts.max_rate(is_on_loopback(address)), core));
+        let settings = config.tokens.settings();
+        let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
+        let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
+        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(core))).merge(platform);
+        let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
+        if let Some(listener) = token_listener {
+            let counts = self.counts("tokens", || vec![TOKEN_PATH.to_owned()]);
+            self.serve(listener, token_router(tokens), limits, Share::Api, counts);
+        }
+        let counts = self.counts("api", api_paths);
+        self.serve((listener, address), router, limits, Share::Api, counts);
+        token_address
+    }
+
+    pub(super) fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {
+        let stopped = || self.stopped.clone();
+        let jobs = tokio::spawn(jobs::run(Arc::clone(&self.core), jobs, stopped()));
+        let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
+        self.tasks.extend([jobs, callbacks]);
+    }
+}
+
+/// The templates of the paths at the address of the API.
+fn api_paths() -> Vec<String> {
+    let mut paths = didww_api::paths();
+    paths.push(TOKEN_PATH.to_owned());
+    #[cfg(feature = "voipbin")]
+    paths.extend(voipbin_platform::paths());
+    paths
+}
