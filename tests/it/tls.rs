@@ -126,11 +126,11 @@ async fn a_plain_request_at_a_port_of_tls_is_told_so_and_not_served() {
 #[tokio::test]
 async fn a_new_certificate_is_served_after_a_signal_and_one_without_its_key_is_not() {
     let server = Secured::start(&[]);
-    let served = async || {
+    let certificate = async || {
         let stream = server.connect(&[]).await.ok()?;
         Some(stream.get_ref().1.peer_certificates()?.first()?.to_vec())
     };
-    let first = served().await.unwrap();
+    let first = certificate().await.unwrap();
     // Of another authority.
     let other = Certificates::make();
     let replace = |file: &str| std::fs::copy(other.path(file), server.certificates.path(file)).unwrap();
@@ -140,11 +140,12 @@ async fn a_new_certificate_is_served_after_a_signal_and_one_without_its_key_is_n
         server.binary.log().contains("a certificate was not read again").then_some(())
     })
     .await;
-    assert_eq!(served().await.unwrap(), first, "the former one is in use");
+    assert_eq!(certificate().await.unwrap(), first, "the former one is in use");
     replace("key.pem");
     replace("ca.pem");
     server.binary.signal("HUP");
-    let second = until("a new certificate", async || served().await.filter(|second| *second != first)).await;
+    let second =
+        until("a new certificate", async || certificate().await.filter(|second| *second != first)).await;
     assert_ne!(first, second);
     let mut binary = server.binary;
     assert!(binary.runs(), "a signal ends nothing");
@@ -163,7 +164,7 @@ async fn sip_over_tls_has_new_certificates_too() {
         &key,
     ])
     .await;
-    let served = async || {
+    let certificate = async || {
         let config = Certificates::client(Path::new(&made.path("ca.pem")));
         let stream = TcpStream::connect(edge.binary.sip_tls.unwrap()).await.ok()?;
         let name = ServerName::try_from("127.0.0.1").unwrap();

@@ -203,7 +203,9 @@ mod tests {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let listed: Vec<_> = counts.routes().collect();
         assert_eq!(listed[0].requests, [("POST", "2xx", 16_000)]);
         assert_eq!(listed[0].durations.iter().sum::<u64>(), 16_000);

@@ -65,9 +65,8 @@ mod tests {
 
     #[test]
     fn trunks_beyond_the_bound_are_summed() {
-        let activity = vec![TrunkActivity::default(); 0];
         let mut scrape = Scrape::default();
-        trunks(&activity, &mut scrape);
+        trunks(&[], &mut scrape);
         assert!(!scrape.into_text().contains("didww"));
 
         let mut one = TrunkActivity::default();

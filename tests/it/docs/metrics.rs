@@ -90,7 +90,10 @@ fn the_dashboard_asks_for_metrics_and_labels_of_the_list_alone() {
             match CATALOGUE.iter().find(|metric| has(metric, &name)) {
                 Some(metric) => metrics.push(metric),
                 None => {
-                    assert!(labels.contains(name.as_str()), "`{name}` of `{query}` is no metric and no label")
+                    assert!(
+                        labels.contains(name.as_str()),
+                        "`{name}` of `{query}` is no metric and no label"
+                    );
                 }
             }
         }

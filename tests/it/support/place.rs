@@ -14,7 +14,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// An empty file of SQLite.
+    /// An empty file of `SQLite`.
     pub fn file() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), database: None }
     }

@@ -135,7 +135,8 @@ mod tests {
     use serde_json::json;
 
     fn of(value: Value) -> Result<Declaration, String> {
-        Declaration::of(value.as_object().unwrap().clone())
+        let Value::Object(members) = value else { panic!("{value} is no object") };
+        Declaration::of(members)
     }
 
     #[test]

@@ -274,7 +274,8 @@ mod tests {
     }
 
     fn build(version: ApiVersion, write: Write, members: Value) -> Result<Body, Problems> {
-        let members: Vec<(String, Value)> = members.as_object().unwrap().clone().into_iter().collect();
+        let Value::Object(members) = members else { panic!("{members} is no object") };
+        let members: Vec<(String, Value)> = members.into_iter().collect();
         Body::build(trunks(), version, write, &members, true)
     }
 
