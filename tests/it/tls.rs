@@ -164,7 +164,7 @@ async fn sip_over_tls_has_new_certificates_too() {
         &key,
     ])
     .await;
-    let certificate = async || {
+    let served = async || {
         let config = Certificates::client(Path::new(&made.path("ca.pem")));
         let stream = TcpStream::connect(edge.binary.sip_tls.unwrap()).await.ok()?;
         let name = ServerName::try_from("127.0.0.1").unwrap();
