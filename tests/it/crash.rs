@@ -269,8 +269,10 @@ pub fn check_file(database: &Path, when: &str) {
     let file = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let check: String = file.query_row("PRAGMA quick_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok", "{when}");
-    let member = "substr(s.name, instr(s.name, '/') + 1)";
+    // `name~` is the index of a name in lower case.
+    let member = "rtrim(substr(s.name, instr(s.name, '/') + 1), '~')";
     let text = format!("nullif(r.attributes ->> ('$.' || {member}), '')");
+    let text = format!("CASE WHEN s.name LIKE '%~' THEN lower({text}) ELSE {text} END");
     // Instants are indexed as milliseconds since 1970.
     let value = format!(
         "CASE i.form WHEN 'time' THEN CAST(round(unixepoch({text}, 'subsec') * 1000) AS INTEGER) ELSE {text} END"

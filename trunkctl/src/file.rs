@@ -36,7 +36,11 @@ fn parse(text: &str, extension: &str) -> Result<Map<String, Value>, String> {
     let value: Value = match extension {
         "toml" => toml::from_str(text).map_err(|error| error.to_string())?,
         "json" => serde_json::from_str(text).map_err(|error| error.to_string())?,
-        _ => serde_saphyr::from_str(text).map_err(|error| error.to_string())?,
+        _ => {
+            // YAML 1.2, in which `no` and `on` are texts.
+            let options = serde_saphyr::options! { strict_booleans: true };
+            serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?
+        }
     };
     match value {
         Value::Object(members) => Ok(members),

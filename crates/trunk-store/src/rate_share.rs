@@ -50,19 +50,6 @@ impl AskedShare {
     }
 }
 
-#[cfg(feature = "postgres")]
-impl RateSubject {
-    /// The subject as it is stored.
-    pub(crate) fn text(self) -> String {
-        match self {
-            Self::Key(id) => format!("key/{id}"),
-            Self::Account(number) => format!("account/{number}"),
-            Self::Mints(number) => format!("mints/{number}"),
-            Self::Customer(id) => format!("customer/{id}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,7 +55,9 @@ async fn a_pool_has_the_documented_attributes_in_their_order() {
         let linkage = world.api.get(&format!("{POOLS}/{id}/relationships/{name}")).await;
         assert_eq!(linkage.at("/data"), json!([]), "{name}");
         let related = world.api.get(&format!("{POOLS}/{id}/{name}")).await;
-        assert_eq!((related.at("/data"), related.at("/meta/total_records")), (json!([]), json!(0)), "{name}");
+        // Countries have no pages, and so no total.
+        let total = if name == "countries" { Value::Null } else { json!(0) };
+        assert_eq!((related.at("/data"), related.at("/meta/total_records")), (json!([]), total), "{name}");
     }
 }
 

@@ -36,6 +36,12 @@ async fn a_server_that_is_cut_off_says_so_and_serves_again_within_two_seconds_of
     std::fs::write(&config, "[sip]\nunrecorded_seconds = 2\n").unwrap();
     let (mut pair, proxy) = Pair::start_behind_proxy(&["--config", config.to_str().unwrap()]).await;
     let plain = pair.trunk(json!({})).await;
+    // Since 2026-04-16 every trunk that is created has a threshold.
+    let path = format!("/voice_out_trunks/{}", plain.id);
+    let attributes = json!({ "threshold_amount": null });
+    let body = json!({ "data": { "type": "voice_out_trunks", "id": plain.id, "attributes": attributes } });
+    let answer = pair.one.api.at(Some("2022-05-10")).patch(&path, &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
     let metered = pair.trunk(json!({ "threshold_amount": "100.0" })).await;
 
     proxy.set(Way::Shut);
@@ -47,11 +53,10 @@ async fn a_server_that_is_cut_off_says_so_and_serves_again_within_two_seconds_of
     is_refused_as_unrecorded(&pair.one, &metered).await;
     let mut known = Call::up(&pair.one, &plain, ANSWERS_AT_ONCE).await;
     assert!(cut.elapsed() < Duration::from_secs(2), "calls are decided at once: {:?}", cut.elapsed());
-    let path = format!("/voice_out_trunks/{}", plain.id);
     let answers = [
         pair.one.api.get(&path).await,
         pair.one.api.get("/voice_out_trunks").await,
-        pair.one.api.post("/voice_out_trunks", &body("refused")).await,
+        pair.one.api.post("/voice_out_trunks", &super::body("refused")).await,
     ];
     for answer in &answers {
         assert!(is_away(answer), "{} {:?} {}", answer.status, answer.headers, answer.text);

@@ -87,10 +87,13 @@ impl ContextFile {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
+            // The name of a member is no secret; what stands in the place of a variant can be one.
+            let quotes: &[char] =
+                if error.message().starts_with("unknown variant") { &['"', '`'] } else { &['"'] };
             format!(
                 "line {line} is not valid: {}; a secret is `{{ file = \"…\" }}`, `{{ env = \"…\" }}` or \
                  `{{ command = \"…\" }}`",
-                error.message().split('"').next().unwrap_or_default().trim_end_matches(['`', ' '])
+                error.message().split(quotes).next().unwrap_or_default().trim_end_matches(['`', ' '])
             )
         })
     }

@@ -73,7 +73,7 @@ mod tests {
         let columns = ["id", "name", "ips"].map(str::to_owned);
         assert_eq!(
             table(&rows, &columns),
-            "ID  NAME                    IPS\n1   Berlin                  a,b\n22  \\u{1b}[31mred\\nnext  -\n"
+            "ID  NAME                 IPS\n1   Berlin               a,b\n22  \\u{1b}[31mred\\nnext  -\n"
         );
     }
 }

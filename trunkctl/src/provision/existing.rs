@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use didww_client::{
-    ApiVersion, Client, Linkage, Method, Parameters, ResourceObject, ResourceSpec, TryStreamExt as _,
+    ApiVersion, Client, Error, Linkage, Method, Parameters, ResourceObject, ResourceSpec, TryStreamExt as _,
 };
 
 use super::mark::{ATTRIBUTE, Mark};
@@ -70,7 +70,8 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Reads the records of a type with the linkage of these relationships.
+    /// Reads the records of a type with the linkage of these relationships, but for those that the account does not have:
+    /// some need a feature.
     ///
     /// # Errors
     /// The failures of requests.
@@ -80,6 +81,28 @@ impl Records {
         selection: &Selection,
         relationships: &BTreeSet<&'static str>,
     ) -> Result<Self, Failure> {
+        let mut relationships = relationships.clone();
+        loop {
+            let error = match Self::read_with(client, spec, selection, &relationships).await {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let before = relationships.len();
+            let refused = refused_includes(&error);
+            let version = client.api_version();
+            relationships.retain(|path| !refused.contains(&spec.include_at(version, path)));
+            if relationships.len() == before {
+                return Err(failure(&error));
+            }
+        }
+    }
+
+    async fn read_with(
+        client: &Client,
+        spec: &'static ResourceSpec,
+        selection: &Selection,
+        relationships: &BTreeSet<&'static str>,
+    ) -> Result<Self, Error> {
         let version = client.api_version();
         let mut found = Self { listed: Vec::new(), included: HashMap::new(), version };
         let parameters = Parameters {
@@ -113,13 +136,13 @@ impl Records {
         spec: &ResourceSpec,
         parameters: &Parameters,
         progress: &Progress,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let mut request = client.raw(Method::GET, &format!("/{}", spec.name));
         for (name, value) in parameters.pairs() {
             request = request.query(&name, &value);
         }
         let mut pages = request.pages();
-        while let Some(page) = pages.try_next().await.map_err(|error| failure(&error))? {
+        while let Some(page) = pages.try_next().await? {
             self.version = page.version().unwrap_or(self.version);
             progress.of(page.meta.total_records);
             progress.add(page.data.len());
@@ -145,6 +168,16 @@ impl Records {
         }
         Ok(marked)
     }
+}
+
+/// The paths of a refused request that its account cannot include.
+fn refused_includes(error: &Error) -> Vec<String> {
+    let objects = error.refusal().map(|refusal| refusal.errors.as_slice()).unwrap_or_default();
+    let invalid = objects.iter().filter(|object| object.code.as_deref() == Some("112"));
+    let details = invalid.filter_map(|object| object.detail.as_deref());
+    details
+        .filter_map(|detail| Some(detail.split_once(" is not a valid relationship of ")?.0.to_owned()))
+        .collect()
 }
 
 /// Whether the records of a type can be read by their names, a few at a time: its filter takes a list of them.

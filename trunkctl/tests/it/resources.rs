@@ -282,7 +282,9 @@ fn every_listed_type_has_its_commands() {
             let help = service.run(&[name, verb.as_str().unwrap(), "--help"]);
             assert_eq!(help.code, 0, "{name} {verb}");
         }
-        service.run(&[name, "list", "-o", "json"]).ok();
+        if resource["commands"].as_array().unwrap().iter().any(|verb| verb == "list") {
+            service.run(&[name, "list", "-o", "json"]).ok();
+        }
     }
 }
 

@@ -172,6 +172,10 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         object.insert("description".to_owned(), json!(attribute.doc));
         if value.nullable {
             object.insert("nullable".to_owned(), json!(true));
+            // OpenAPI 3.0 permits null only if the enumeration has it too.
+            if let Some(values) = object.get_mut("enum").and_then(Value::as_array_mut) {
+                values.push(Value::Null);
+            }
         }
         if attribute.create == Access::Never && !attribute.update {
             object.insert("readOnly".to_owned(), json!(true));

@@ -165,7 +165,7 @@ impl<C: Divide> Shares<C> {
         while shares.len() < MAX_SHARES_PER_WRITE
             && let Some(subject) = state.due.pop_front()
         {
-            let Some(share) = state.shares.get_mut(&subject) else { continue };
+            let Some(share) = state.shares.get_mut(&subject).filter(|share| share.is_due) else { continue };
             share.is_due = false;
             share.asked_at = at;
             let part = C::part(share.limit, share.applied);
@@ -185,11 +185,14 @@ impl<C: Divide> Shares<C> {
             let Some(share) = state.shares.get_mut(&asked_share.subject) else { continue };
             share.held = held.held;
             share.until = asked.at + SHARE_LEASE;
+            let has_waited = !share.waiting.is_empty();
             share.waiting.clear();
+            // Those that waited try again first: what is asked for before that would return what is for them.
+            share.is_due = false;
             if held.held < asked_share.least {
                 share.not_before = at + PAUSE_AFTER_SCARCITY;
             }
-            if asked_share.most == 0 && !share.is_due {
+            if asked_share.most == 0 && !has_waited {
                 let (subject, limit) = (asked_share.subject, share.limit);
                 self.apply(&mut state, subject, limit, slice(C::parts(limit)), now, at);
                 state.shares.remove(&subject);

@@ -41,8 +41,8 @@ impl Database {
         asked.iter().map(&mut hold).collect()
     }
 
-    fn held(&self) -> u32 {
-        self.0.values().map(|(held, ..)| *held).sum()
+    fn held(&self, at: Duration) -> u32 {
+        self.0.values().filter(|(.., until)| *until > at).map(|(held, ..)| *held).sum()
     }
 }
 
@@ -135,7 +135,7 @@ impl<C: Divide> Simulation<C> {
             }
         }
         let all = C::parts(self.limit);
-        assert!(self.database.held() <= all, "{:?}", self.database);
+        assert!(self.database.held(self.at) <= all, "{:?}", self.database);
     }
 
     fn ask(&mut self, number: usize, delays: &mut impl FnMut() -> Delays) {

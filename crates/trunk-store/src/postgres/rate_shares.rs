@@ -12,7 +12,19 @@ use super::PostgresStore;
 use super::failure::Done;
 use super::transaction::Transaction;
 use crate::store::SHARE_LEASE;
-use crate::{Answer, AskedShare, HeldShare, RateShares};
+use crate::{Answer, AskedShare, HeldShare, RateShares, RateSubject};
+
+impl RateSubject {
+    /// The subject as it is stored.
+    fn text(self) -> String {
+        match self {
+            Self::Key(id) => format!("key/{id}"),
+            Self::Account(number) => format!("account/{number}"),
+            Self::Mints(number) => format!("mints/{number}"),
+            Self::Customer(id) => format!("customer/{id}"),
+        }
+    }
+}
 
 /// The database's time in milliseconds.
 macro_rules! now {

@@ -2,8 +2,7 @@
 //! of the transaction that it belongs to.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,6 +61,9 @@ async fn records_that_are_created_at_once_share_transactions_and_each_has_its_ow
     }
 }
 
+/// The name of a server's socket in its folder.
+const SOCKET: &str = ".s.PGSQL.5432";
+
 /// Carries bytes until one side ends. While it is armed, no transaction can begin.
 #[derive(Clone, Default)]
 struct Spoiler(Arc<AtomicBool>);
@@ -91,22 +93,27 @@ impl Spoiler {
     }
 
     /// A proxy in front of a database. Returns the parameters for a connection.
-    #[expect(clippy::disallowed_methods, reason = "the peer is this test")]
     fn before(&self, database: &Database) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (spoiler, socket): (_, PathBuf) = (self.clone(), server().folder().join(".s.PGSQL.5432"));
+        let folder = tempfile::tempdir().unwrap();
+        let parameters = {
+            let (behind, before) =
+                (server().folder().display().to_string(), folder.path().display().to_string());
+            database.parameters().replace(&behind, &before)
+        };
+        let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
+        let (spoiler, socket): (_, PathBuf) = (self.clone(), server().folder().join(SOCKET));
         std::thread::spawn(move || {
-            while let Ok((client, _)) = listener.accept() {
+            // The folder stays for as long as the proxy.
+            let _folder = folder;
+            for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = UnixStream::connect(&socket) else { return };
                 spoiler.carry_both(&client, &server);
             }
         });
-        let folder = server().folder().display().to_string();
-        format!("{} port={port} sslmode=disable", database.parameters().replace(&folder, "127.0.0.1"))
+        parameters
     }
 
-    fn carry_both(&self, client: &TcpStream, server: &UnixStream) {
+    fn carry_both(&self, client: &UnixStream, server: &UnixStream) {
         let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
         let (there, back) = (self.clone(), Self::default());
