@@ -3,16 +3,19 @@
 //!
 //! `DB_CUTS=1000` makes the run of [`cuts`] long.
 
+#[cfg(feature = "nodes-full")]
 mod callers;
 mod calls;
 mod cuts;
 mod dead_nodes;
+#[cfg(feature = "nodes-full")]
 mod failover;
 mod faults;
 mod ledger;
 mod limits;
 mod partition;
 mod round_trips;
+#[cfg(feature = "nodes-full")]
 mod silence;
 mod taken_over;
 mod writes;

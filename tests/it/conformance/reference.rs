@@ -70,6 +70,7 @@ async fn n83_pops_and_group_types_end_with_2026_04_16() {
             assert_eq!((names.len(), &names[0]), (count, &json!(first)), "{path} at {version}");
         }
     }
+    refused(&world.api.at(Some(TOKENS)).get("/did_group_types").await, &[no_route()]);
     let types =
         world.api.at(Some(NEW)).get("/did_group_types?filter[name]=Mobile,Toll-free&sort=-name").await;
     assert_eq!(values(&types, "name"), ["Toll-free", "Mobile"]);
@@ -319,7 +320,9 @@ async fn requirements_have_another_name_and_other_words_up_to_2022_05_10() {
 #[tokio::test]
 async fn n98_proof_types_cannot_be_sorted() {
     let world = World::start().await;
-    let answer = world.api.at(Some(NEW)).get("/proof_types?sort=name").await;
-    let detail = "name is not a valid sort criteria for proof_types";
-    refused(&answer, &[error(400, "114", "Invalid sort criteria", detail)]);
+    for version in [NEW, TOKENS] {
+        let answer = world.api.at(Some(version)).get("/proof_types?sort=name").await;
+        let detail = "name is not a valid sort criteria for proof_types";
+        refused(&answer, &[error(400, "114", "Invalid sort criteria", detail)]);
+    }
 }

@@ -5,7 +5,13 @@ use std::collections::BTreeSet;
 use didww_types::{ApiVersion, RelationshipSpec, ResourceSpec, Verb, find};
 
 /// All verbs, in the order in which a record meets them.
-pub const VERBS: [Verb; 5] = [Verb::Create, Verb::List, Verb::Get, Verb::Update, Verb::Delete];
+const VERBS: [Verb; 5] = [Verb::Create, Verb::List, Verb::Get, Verb::Update, Verb::Delete];
+
+/// The verbs whose requests differ. The only record of an account has the path that a list would have.
+pub fn verbs(spec: &ResourceSpec) -> impl Iterator<Item = Verb> {
+    let is_read_by_list = spec.singleton.is_some() && spec.has(Verb::Get);
+    VERBS.into_iter().filter(move |verb| !(is_read_by_list && *verb == Verb::List))
+}
 
 /// The request of a verb in a version.
 pub fn request(spec: &ResourceSpec, verb: Verb, version: ApiVersion) -> String {
@@ -28,7 +34,7 @@ pub fn method(verb: Verb) -> (&'static str, bool) {
 /// The requests of a type in a version. A request that the version must refuse begins with `refused: `.
 pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> {
     let mut demands = Demands { exists: spec.exists_in(version), requests: BTreeSet::new() };
-    for verb in VERBS {
+    for verb in verbs(spec) {
         demands.add(spec.has(verb), &request(spec, verb, version));
     }
     if !demands.exists {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use didww_types::{ApiVersion, ResourceSpec, Verb};
 use serde_json::{Value, json};
 
-use super::demands::{VERBS, method, request};
+use super::demands::{method, request, verbs};
 use super::document::Record;
 use super::world::World;
 use super::{lists, relationships};
@@ -17,9 +17,7 @@ use crate::support::world::{UNKNOWN, no_route, not_found, refused};
 pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fixture) -> BTreeSet<String> {
     let world = World::start(version).await;
     let has = |verb| spec.has(verb) && spec.exists_in(version);
-    // The only record of an account has the path that a list would have.
-    let is_read_by_list = |verb| spec.singleton.is_some() && has(Verb::Get) && verb == Verb::List;
-    for verb in VERBS.into_iter().filter(|verb| !has(*verb) && !is_read_by_list(*verb)) {
+    for verb in verbs(spec).filter(|verb| !has(*verb)) {
         refuse(&world, spec, verb).await;
     }
     if has(Verb::Create) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::ledger::{ADMIN, Ledger};
-use super::{Pair, body, is_away, listed, nodes, until_ready};
+use super::{Pair, is_away, listed, nodes, until_ready};
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, until};
 use crate::sip::uac::Call;
 use crate::support::tcp_proxy::Way;

@@ -8,7 +8,9 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use super::tcp_proxy::Proxy;
-pub use local_server::{Server, USER, run};
+#[cfg(feature = "nodes-full")]
+pub use local_server::run;
+pub use local_server::{Server, USER};
 
 impl Server {
     /// The server that the tests of this binary share.
