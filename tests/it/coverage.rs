@@ -17,7 +17,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use didww_types::{ApiVersion, REGISTRY, ResourceSpec, Verb, find};
+use didww_types::{ApiVersion, REGISTRY, ResourceSpec, find};
 
 use journal::normal_form;
 
@@ -121,7 +121,7 @@ fn the_demands_follow_the_declaration_and_its_versions() {
         assert!(new.contains(request) && old.contains(&format!("refused: {request}")), "{request}");
     }
     for spec in REGISTRY {
-        for verb in [Verb::List, Verb::Get, Verb::Create, Verb::Update, Verb::Delete] {
+        for verb in demands::verbs(spec) {
             let request = demands::request(spec, verb, ApiVersion::NEWEST);
             let is_served = spec.has(verb) && spec.exists_in(ApiVersion::NEWEST);
             let demanded = if is_served { request } else { format!("refused: {request}") };
