@@ -35,7 +35,7 @@ impl Exit {
         (Self::Success, "success"),
         (Self::Failed, "another failure"),
         (Self::Usage, "the command line, the contexts or the declaration are not valid"),
-        (Self::Differs, "there are differences, or the explained call is refused"),
+        (Self::Differs, "there are differences, or the explained call is not admitted"),
         (Self::NotFound, "there is no such record"),
         (Self::Denied, "the key is not accepted, or the account may not do this"),
         (Self::Invalid, "a value breaks a rule"),
