@@ -5,8 +5,8 @@
 //! names. A file can be loaded again, and another one can be loaded over it: a record is known by its id, and one that is
 //! as the file says is not written.
 //!
-//! Bounds: a file is read line by line, and [`BATCH`] records are in memory at a time. A line has at most
-//! [`MAX_LINE_BYTES`].
+//! Bounds: a file is read line by line, and `BATCH` records are in memory at a time. A line has at most
+//! `MAX_LINE_BYTES`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, Read as _};
