@@ -186,10 +186,6 @@ impl ServerBuilder {
         .of_environment(config.tokens.environment());
         #[cfg(feature = "voipbin")]
         prepare_platform(&control, &config).await?;
-        #[cfg(feature = "sip")]
-        if edge.is_some() {
-            log_open_trunks(&control).await?;
-        }
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
         running.counts_requests = metrics_listener.is_some();
@@ -199,6 +195,10 @@ impl ServerBuilder {
         }
         // Nothing after this can fail: the key of the first account is printed only once.
         let accounts = prepare_accounts(&control, &config).await?;
+        #[cfg(feature = "sip")]
+        if edge.is_some() {
+            log_open_trunks(&accounts.survey.open);
+        }
 
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
@@ -393,7 +393,7 @@ impl Server {
     /// Returns the accounts that had trunks with a callback URL and no enabled callback secret at the start: no callback of
     /// theirs is sent.
     pub fn unsigned_accounts(&self) -> &[Uuid] {
-        &self.accounts.unsigned_accounts
+        &self.accounts.survey.unsigned_accounts
     }
 
     /// Returns the number of accounts before this start created one; `None` if it created none.

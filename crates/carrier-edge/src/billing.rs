@@ -39,6 +39,7 @@ use uuid::Uuid;
 use super::call_state::CallState;
 use super::inner::{Counters, Inner};
 use super::record::{CallRecord, FinalCharge};
+use super::trunks::Trunks;
 use ledgers::{Ledgers, Stored};
 use state::{Billing, SPENDING_WINDOW};
 use trunk_ledger::{RowState, Running, TrunkLedger, TrunkState, Unstored, WaitingRecord};
@@ -97,8 +98,8 @@ impl Funds for FundsAt<'_> {
 }
 
 impl Billing {
-    /// Sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once, because its
-    /// spending may have aged while no server was running.
+    /// Loads the trunks, and sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once, because
+    /// its spending may have aged while no server was running.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -106,6 +107,7 @@ impl Billing {
         &self,
         store: &(impl Calls + Nodes + Records + ChangeFeed + ?Sized),
         now: Timestamp,
+        trunks: &Trunks,
     ) -> Result<(), StoreError> {
         let mut ledgers = Ledgers::new(store.is_shared());
         ledgers.follow(store.follow(Interest::Everything));
@@ -118,18 +120,18 @@ impl Billing {
                 ledger.spending.add(charge.ended_at, charge.price.parse().unwrap_or_default());
             }
         }
-        for_each_record(store, VoiceOutTrunk::SPEC, |StoredRecord { account, record, .. }| {
+        let visit = |StoredRecord { account, record, .. }: &StoredRecord| {
             if record.meta.is_some() {
-                let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(account));
+                let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(*account));
                 ledger.may_be_outdated = true;
-                ledger.set_state(TrunkState::of(&record));
+                ledger.set_state(TrunkState::of(record));
                 if !ledger.state.threshold_reached {
                     // The trunk is open in spite of its spending, so its owner has re-opened it.
                     ledger.spending.pardon();
                 }
             }
-        })
-        .await?;
+        };
+        trunks.load(store, visit).await?;
         *self.ledgers.lock().unwrap_or_else(PoisonError::into_inner) = ledgers;
         Ok(())
     }

@@ -49,7 +49,7 @@ async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
     let store = &*inner.core.store;
     if inner.trunks.catch_up() {
         tracing::warn!("the edge fell behind the store: its trunks are loaded anew");
-        inner.trunks.load(store).await?;
+        inner.trunks.load(store, |_| {}).await?;
     }
     if inner.billing.must_compare() {
         inner.billing.compare(store, inner.core.clock.now()).await?;

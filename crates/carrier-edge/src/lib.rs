@@ -136,8 +136,7 @@ impl Edge {
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
-        trunks.load(&*core.store).await?;
-        billing.load(&*core.store, core.clock.now()).await?;
+        billing.load(&*core.store, core.clock.now(), &trunks).await?;
         let asked = is_shared.then(|| core.store.follow(Interest::AllButRecords));
         let secret = core.store.shared_secret("digest nonces", core.ids.nonce_key()).await?;
         let node_mark = if is_shared { NodeMark::of(core.store.node()) } else { NodeMark::default() };

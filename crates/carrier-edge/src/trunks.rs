@@ -66,16 +66,27 @@ impl Trunks {
         Self { realm, state: RwLock::default() }
     }
 
-    /// Loads all trunks and DIDs, and takes them in place of the present ones. Writes meanwhile are changes since then.
+    /// Loads all trunks and DIDs, and takes them in place of the present ones. Writes meanwhile are changes since then. Each trunk
+    /// is passed to `visit` too: to read all of them takes seconds if there are a million.
     ///
     /// # Errors
     /// If the store cannot be read. The present trunks remain.
-    pub(crate) async fn load(&self, store: &(impl Records + ChangeFeed + ?Sized)) -> Result<(), StoreError> {
+    pub(crate) async fn load(
+        &self,
+        store: &(impl Records + ChangeFeed + ?Sized),
+        mut visit: impl FnMut(&StoredRecord) + Send,
+    ) -> Result<(), StoreError> {
         let follower = Some(store.follow(Interest::Everything));
         // What was deleted meanwhile is in no change that is applied.
         let mut state = State { follower, has_deletions: true, ..State::default() };
         for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
-            for_each_record(store, spec, |stored| self.apply_stored(&mut state, &stored)).await?;
+            for_each_record(store, spec, |stored| {
+                self.apply_stored(&mut state, &stored);
+                if spec.name == VoiceOutTrunk::SPEC.name {
+                    visit(&stored);
+                }
+            })
+            .await?;
             self.recompute_stale(&mut state);
         }
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");

@@ -3,19 +3,15 @@
 //! At most one secret of an account is enabled. Without an enabled one, the account's events are dropped when they happen:
 //! nothing is sent, also not later.
 
-use std::collections::BTreeSet;
-
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use didww_types::resources::VoiceOutTrunk;
-use didww_types::{Resource as _, Secret, Timestamp};
+use didww_types::{Secret, Timestamp};
 use http::StatusCode;
 use schemars::JsonSchema;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use trunk_store::{CallbackSecret, for_each_record};
+use trunk_store::CallbackSecret;
 use uuid::Uuid;
 
 use crate::accounts::check_text;
@@ -136,45 +132,10 @@ impl Control {
             None => self.add_callback_secret(account, NewCallbackSecret::of(secret)).await.map(|_| ()),
         }
     }
-
-    /// Returns the accounts that have a trunk with a callback URL and no enabled callback secret, oldest first. No callback of
-    /// theirs is sent.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn accounts_without_callback_secret(&self) -> Result<Vec<Uuid>, ControlError> {
-        let mut without = Vec::new();
-        for account in self.accounts().await? {
-            if self.core.store.enabled_callback_secret(account.number).await?.is_none() {
-                without.push((account.number, account.id));
-            }
-        }
-        if without.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut with_url = BTreeSet::new();
-        for_each_record(&*self.core.store, VoiceOutTrunk::SPEC, |stored| {
-            if has_callback_url(&stored.record.attributes) {
-                with_url.insert(stored.account);
-            }
-        })
-        .await?;
-        Ok(without.into_iter().filter(|(number, _)| with_url.contains(number)).map(|(_, id)| id).collect())
-    }
 }
 
 fn exists(found: bool, id: Uuid) -> Result<(), ControlError> {
     if found { Ok(()) } else { Err(ControlError::NotFound(format!("callback secret {id}"))) }
-}
-
-/// Whether a trunk's stored attributes have a callback URL.
-fn has_callback_url(attributes: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Url {
-        #[serde(default)]
-        callback_url: Option<IgnoredAny>,
-    }
-    serde_json::from_str::<Url>(attributes).is_ok_and(|trunk| trunk.callback_url.is_some())
 }
 
 /// The routes of callback secrets.
@@ -336,16 +297,4 @@ async fn shown(control: &Control, account: Uuid, id: Uuid) -> Result<ShownSecret
     let secrets = control.callback_secrets(account).await?;
     let found = secrets.iter().find(|secret| secret.id == id).map(Into::into);
     found.ok_or_else(|| ControlError::NotFound(format!("callback secret {id}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trunk_has_callbacks_if_its_url_is_not_null() {
-        assert!(has_callback_url(r#"{"name":"a","callback_url":"https://example.com/"}"#));
-        assert!(!has_callback_url(r#"{"name":"a","callback_url":null}"#));
-        assert!(!has_callback_url(r#"{"name":"a"}"#));
-    }
 }

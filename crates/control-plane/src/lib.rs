@@ -39,6 +39,7 @@ mod respond;
 mod route;
 mod routes;
 mod token_keys;
+mod trunk_survey;
 mod trunks;
 
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub use error::ControlError;
 pub use nodes::NodeState;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};
-pub use trunks::{OpenTrunk, OpenTrunks};
+pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 
 /// Controls a running server. Clones control the same server.
 #[derive(Debug, Clone)]

@@ -1,41 +1,17 @@
 //! Changes of records that only staff can make, trunks in particular.
 
-use std::collections::BTreeMap;
-
 use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkPartial};
 use didww_types::values::IpNetworks;
 use didww_types::{DecodeError, Id, Partial as _, Resource};
 use service_core::{Decided, Retries};
-use trunk_rules::domain::{Links, RecordChange, Rulebook, TrunkOperation, WriteOutcome, apply_to_trunk};
-use trunk_store::{Record, Scope, StoreError, for_each_record};
+use trunk_rules::domain::{Links, RecordChange, TrunkOperation, WriteOutcome, apply_to_trunk};
+use trunk_store::{Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::{Control, ControlError};
 
 /// The notice about a trunk that was made `ip_only` for all addresses.
 pub(crate) const OPEN_TRUNK: &str = "the trunk takes calls from any address, without a password";
-
-/// The trunks that take calls from any address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OpenTrunks {
-    /// The number of all of them.
-    pub total: usize,
-    /// The first of them in the order of their creation, up to the limit that was asked for.
-    pub trunks: Vec<OpenTrunk>,
-}
-
-/// A trunk that takes calls from any address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OpenTrunk {
-    /// The id of its account.
-    pub account: Uuid,
-    /// The id of the trunk.
-    pub trunk: Uuid,
-    /// Whether a password protects it, as a sentence.
-    pub notice: &'static str,
-}
 
 impl Control {
     /// Makes a trunk authenticate calls by their source address alone (`ip_only`), which its owner cannot request.
@@ -61,29 +37,6 @@ impl Control {
             tracing::warn!(account = %owner, id = %trunk, "{OPEN_TRUNK}");
         }
         Ok(())
-    }
-
-    /// Returns the trunks of all accounts that take calls from any address, in the order of their creation. `limit` is
-    /// the maximum number of trunks in the list; the total counts all of them.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn open_trunks(&self, limit: usize) -> Result<OpenTrunks, ControlError> {
-        let accounts: BTreeMap<i64, Uuid> =
-            self.accounts().await?.iter().map(|account| (account.number, account.id)).collect();
-        let mut open = OpenTrunks::default();
-        for_each_record(&*self.core.store, VoiceOutTrunk::SPEC, |stored| {
-            let Some(notice) = Rulebook::DIDWW.notice(stored.record.kind, &stored.record.attributes) else {
-                return;
-            };
-            open.total += 1;
-            if open.trunks.len() < limit {
-                let account = accounts.get(&stored.account).copied().unwrap_or_default();
-                open.trunks.push(OpenTrunk { account, trunk: stored.record.id, notice });
-            }
-        })
-        .await?;
-        Ok(open)
     }
 
     /// Changes the attributes of a record without applying the rules for requests of its owner. `change` returns the

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use control_plane::{Control, ControlError, NewAccount};
+use control_plane::{Control, ControlError, NewAccount, TrunkSurvey};
 use didww_types::Secret;
 use uuid::Uuid;
 
@@ -18,17 +18,20 @@ pub(super) struct AccountsAtStart {
     pub(super) new_callback_secret: Option<Secret>,
     /// The number of accounts before, if an account was created.
     pub(super) accounts_before: Option<usize>,
-    /// The accounts whose callbacks are not sent.
-    pub(super) unsigned_accounts: Vec<Uuid>,
+    /// What there is to say of the trunks, the accounts whose callbacks are not sent among it.
+    pub(super) survey: TrunkSurvey,
 }
 
-/// Creates the first account if there is none, and enables the configured callback secret.
+/// Creates the first account if there is none, enables the configured callback secret, and looks at all trunks once.
 pub(super) async fn prepare_accounts(
     control: &Control,
     config: &Config,
 ) -> Result<AccountsAtStart, ControlError> {
     let accounts = first_account(control, config).await?;
-    Ok(AccountsAtStart { unsigned_accounts: sign_callbacks(control, config).await?, ..accounts })
+    sign_callbacks(control, config).await?;
+    let survey = control.survey_trunks(MAX_NAMED).await?;
+    log_unsigned_accounts(&survey.unsigned_accounts);
+    Ok(AccountsAtStart { survey, ..accounts })
 }
 
 /// Creates an account if there is none, or none with the configured API key.
@@ -62,13 +65,12 @@ async fn first_account(control: &Control, config: &Config) -> Result<AccountsAtS
         new_key,
         new_callback_secret,
         accounts_before: Some(existing.len()),
-        unsigned_accounts: Vec::new(),
+        survey: TrunkSurvey::default(),
     })
 }
 
-/// Enables the configured callback secret: in the account with the configured API key, or in the only account. Returns the
-/// accounts whose callbacks are not sent, and logs them.
-async fn sign_callbacks(control: &Control, config: &Config) -> Result<Vec<Uuid>, ControlError> {
+/// Enables the configured callback secret: in the account with the configured API key, or in the only account.
+async fn sign_callbacks(control: &Control, config: &Config) -> Result<(), ControlError> {
     if let Some(secret) = &config.callback_secret {
         let account = match &config.api_key {
             Some(key) => control.account_of_key(key).await?,
@@ -85,20 +87,19 @@ async fn sign_callbacks(control: &Control, config: &Config) -> Result<Vec<Uuid>,
             );
         }
     }
-    let unsigned = control.accounts_without_callback_secret().await?;
-    log_unsigned_accounts(&unsigned);
-    Ok(unsigned)
+    Ok(())
 }
 
-/// Maximum number of accounts without a callback secret that the start names.
-const MAX_NAMED_ACCOUNTS: usize = 10;
+/// Maximum number of accounts without a callback secret, and of trunks that take calls from any address, that the start
+/// names.
+const MAX_NAMED: usize = 10;
 
 /// Logs the accounts whose callbacks are not sent.
 fn log_unsigned_accounts(accounts: &[Uuid]) {
     if accounts.is_empty() {
         return;
     }
-    let named: Vec<String> = accounts.iter().take(MAX_NAMED_ACCOUNTS).map(ToString::to_string).collect();
+    let named: Vec<String> = accounts.iter().take(MAX_NAMED).map(ToString::to_string).collect();
     tracing::warn!(
         total = accounts.len(),
         accounts = named.join(", "),

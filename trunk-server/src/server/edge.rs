@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carrier_edge::{Edge, EdgeConfig, EdgeError, MessageLog, MessageLogLimits};
-use control_plane::{Control, ControlError};
+use control_plane::OpenTrunks;
 use service_base::clock::Clock;
 use service_core::Core;
 
@@ -22,12 +22,8 @@ pub(super) fn edge_config(
     Ok(Some((edge, sip.listen.is_some())))
 }
 
-/// Maximum number of open trunks that the start names.
-const MAX_NAMED_TRUNKS: usize = 10;
-
-/// Logs the trunks that take calls from any address.
-pub(super) async fn log_open_trunks(control: &Control) -> Result<(), ControlError> {
-    let open = control.open_trunks(MAX_NAMED_TRUNKS).await?;
+/// Logs the trunks that take calls from any address, of which some are listed.
+pub(super) fn log_open_trunks(open: &OpenTrunks) {
     if open.total > 0 {
         let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();
         tracing::warn!(
@@ -36,7 +32,6 @@ pub(super) async fn log_open_trunks(control: &Control) -> Result<(), ControlErro
             "trunks take calls from any address; GET /control/v1/trunks/open lists them"
         );
     }
-    Ok(())
 }
 
 /// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.

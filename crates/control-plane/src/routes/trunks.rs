@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::answers::{self, UpdatedTrunk};
 use crate::respond::{parse_body, parse_id, respond};
 use crate::route::Route;
-use crate::trunks::{OPEN_TRUNK, OpenTrunk};
+use crate::trunk_survey::OpenTrunk;
+use crate::trunks::OPEN_TRUNK;
 use crate::{Control, ControlError};
 
 /// The routes of trunks.
@@ -47,8 +48,7 @@ async fn make_ip_only(
         let networks = IpNetworks::parse(&body.allowed_sip_ips)
             .map_err(|error| ControlError::invalid("allowed_sip_ips", error.to_string()))?;
         control.make_ip_only(parse_id(&id, "account")?, parse_id(&trunk, "trunk")?, &networks).await?;
-        let is_open = networks.networks().any(|network| network.prefix() == 0);
-        let warning = is_open.then_some(OPEN_TRUNK);
+        let warning = networks.has_every_address().then_some(OPEN_TRUNK);
         Ok((StatusCode::OK, json!(UpdatedTrunk { updated: trunk, warning })))
     };
     respond(change.await)
@@ -59,7 +59,7 @@ const MAX_OPEN_TRUNKS: usize = 1_000;
 
 async fn list_open_trunks(State(control): State<Control>) -> Response {
     let list = async {
-        let open = control.open_trunks(MAX_OPEN_TRUNKS).await?;
+        let open = control.survey_trunks(MAX_OPEN_TRUNKS).await?.open;
         let trunk = |open: &OpenTrunk| answers::OpenTrunk {
             account: open.account,
             trunk: open.trunk,

@@ -8,6 +8,7 @@ use trunk_store::{Change, Scope, SqliteStore, Writes as _};
 use super::super::state::Billing;
 use super::super::trunk_ledger::Unstored;
 use super::*;
+use crate::trunks::Trunks;
 
 const TRUNK: Uuid = Uuid::from_u128(1);
 const LIMIT: Option<Decimal> = Some(Decimal::ONE_HUNDRED);
@@ -51,7 +52,7 @@ async fn ledgers_that_fell_behind_the_feed_are_compared_with_their_trunks() {
     let store = SqliteStore::in_memory().unwrap();
     let scope = Scope { account: 1, spec: VoiceOutTrunk::SPEC };
     let billing = Billing::default();
-    billing.load(&store, at()).await.unwrap();
+    billing.load(&store, at(), &Trunks::new(String::new())).await.unwrap();
     let (created_at, links) = (at(), Vec::new());
     let insert =
         Change::Insert { scope, id: TRUNK, created_at, attributes: attributes(true), links, meta: None };
