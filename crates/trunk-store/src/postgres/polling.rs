@@ -79,8 +79,7 @@ impl Node {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connections that nothing uses. Those of a server that was lost without an end may be silent for ever, or lead
-    /// to a primary that was replaced while it stood still, and does not know so.
+    /// Closes the connections that nothing uses: those of a server that was lost without an end may be silent for ever.
     fn leave_connections(&self) {
         for pool in [&self.pool, &self.vital_pool] {
             drop(pool.retain(|_, _| false));
@@ -184,6 +183,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
                 (client, is_lost) = (None, true);
+                node.freshness.lose();
                 node.leave_connections();
                 node.report(false);
             }
