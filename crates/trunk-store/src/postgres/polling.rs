@@ -154,13 +154,15 @@ pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
 
 /// Polls until the task is aborted.
 pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiver<()>) {
-    let (mut client, mut is_lost) = (Some(client), false);
+    let (mut client, mut is_lost, mut is_at_once) = (Some(client), false, false);
     let (mut widened, mut pruned) = (Stopwatch::start(), Stopwatch::start());
     loop {
-        // A notification only shortens the wait.
-        if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
-            // There are no notifications.
-            tokio::time::sleep(POLL_INTERVAL).await;
+        if !is_at_once {
+            // A notification only shortens the wait.
+            if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
+                // There are no notifications.
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
         }
         let since = Stopwatch::start();
         let is_wide = widened.elapsed() >= WIDE_INTERVAL;
@@ -170,7 +172,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, is_wide)).await;
         match attempt {
             Ok(Ok(())) => {
-                is_lost = false;
+                (is_lost, is_at_once) = (false, false);
                 node.known.confirm(since);
                 node.report(true);
             }
@@ -182,7 +184,8 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                     };
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
-                (client, is_lost) = (None, true);
+                // Reads and writes wait meanwhile, and most losses are of one connection.
+                (client, is_lost, is_at_once) = (None, true, !is_lost);
                 node.freshness.lose();
                 node.leave_connections();
                 node.report(false);
