@@ -21,6 +21,8 @@ pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 /// The time after which a silent server is asked whether it is there, and between two of these questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
+/// A connection, and the part of it that the caller drives.
+type Connected = (Client, Connection<Socket, Stream<Socket>>);
 /// A connection of the pool that is being opened, and then its task.
 type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
 
@@ -73,21 +75,31 @@ impl Address {
         Ok(Self { hosts: each_host(&config), config, tls })
     }
 
-    /// Opens a connection, which the caller drives. One of several hosts that takes a connection and is silent on it, as a machine
-    /// whose processes stand still, is left for the next one: the client library limits the time of taking it alone.
-    pub(super) async fn connect_raw(&self) -> Result<(Client, Connection<Socket, Stream<Socket>>), Error> {
+    /// Opens a connection, which the caller drives.
+    pub(super) async fn connect_raw(&self) -> Result<Connected, Error> {
+        self.connect_behind(0).await.map(|(connected, _)| connected)
+    }
+
+    /// Opens a connection to one of the hosts behind this many. Returns it with the number of those up to it. One of several
+    /// hosts that takes a connection and is silent on it, as a machine whose processes stand still, is left for the next one: the
+    /// client library limits the time of taking it alone.
+    async fn connect_behind(&self, tried: usize) -> Result<(Connected, usize), Error> {
         let Some((last, others)) = self.hosts.split_last() else {
-            return self.config.connect(self.tls.clone()).await;
+            return Ok((self.config.connect(self.tls.clone()).await?, 1));
         };
-        let limit = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_LIMIT);
-        for host in others {
+        let limit = self.limit_of_host();
+        for (at, host) in others.iter().enumerate().skip(tried) {
             match tokio::time::timeout(limit, host.connect(self.tls.clone())).await {
-                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Ok(connected)) => return Ok((connected, at + 1)),
                 Ok(Err(error)) => tracing::debug!(%error, "the next host is tried"),
                 Err(_) => tracing::debug!("a host is silent, and the next one is tried"),
             }
         }
-        last.connect(self.tls.clone()).await
+        Ok((last.connect(self.tls.clone()).await?, self.hosts.len()))
+    }
+
+    fn limit_of_host(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT_LIMIT)
     }
 
     /// Opens a connection, whose task ends with the client.
@@ -103,10 +115,11 @@ impl Address {
 
     /// Makes a pool, which opens its connections when they are needed, and refuses those to an old primary.
     pub(super) fn pool(&self, connections: usize, freshness: &Arc<Freshness>) -> Result<Pool, String> {
-        let freshness = Arc::clone(freshness);
         // A connection that broke is found out by its task, and one whose server is silent by its first use.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(self.config.clone(), self.clone(), recycling);
+        let fresh = Fresh { address: self.clone(), freshness: Arc::clone(freshness) };
+        let manager = Manager::from_connect(self.config.clone(), fresh, recycling);
+        let freshness = Arc::clone(freshness);
         Pool::builder(manager)
             .max_size(connections.max(2))
             .runtime(Runtime::Tokio1)
@@ -114,12 +127,9 @@ impl Address {
             .post_create(Hook::async_fn(move |client, _| {
                 let freshness = Arc::clone(&freshness);
                 Box::pin(async move {
-                    limit_statements(client).await?;
-                    if freshness.is_kept_by(client).await.map_err(HookError::Backend)? {
-                        Ok(())
-                    } else {
-                        Err(HookError::message("it was a primary, and lacks what is committed since"))
-                    }
+                    // The pool limits the time of connecting alone, and a pooler takes connections while its server is silent.
+                    let prepared = tokio::time::timeout(CONNECT_LIMIT, prepare(client, &freshness)).await;
+                    prepared.unwrap_or_else(|_| Err(HookError::message("it is silent")))
                 })
             }))
             .create_timeout(Some(CONNECT_LIMIT))
@@ -128,16 +138,35 @@ impl Address {
     }
 }
 
-impl Connect for Address {
+/// Connects to the first of several hosts that takes writes and has what this node was answered before.
+struct Fresh {
+    address: Address,
+    freshness: Arc<Freshness>,
+}
+
+impl Connect for Fresh {
     fn connect(&self, _: &Config) -> Connecting<'_> {
         Box::pin(async move {
-            let (client, connection) = self.connect_raw().await?;
-            let driven = tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection of the pool ended");
+            let mut tried = 0;
+            loop {
+                let ((client, connection), at) = self.address.connect_behind(tried).await?;
+                let driven = tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection of the pool ended");
+                    }
+                });
+                // The last one is refused by the pool if it was a primary.
+                if at >= self.address.hosts.len() {
+                    return Ok((client, driven));
                 }
-            });
-            Ok((client, driven))
+                let kept = self.freshness.is_kept_by(&client);
+                let kept = tokio::time::timeout(self.address.limit_of_host(), kept).await;
+                if matches!(kept, Ok(Ok(true))) {
+                    return Ok((client, driven));
+                }
+                tracing::debug!("a host was the primary, and the next one is tried");
+                tried = at;
+            }
         })
     }
 }
@@ -205,11 +234,20 @@ fn limit_of_one(hosts: usize) -> Duration {
     if hosts < 2 { CONNECT_LIMIT } else { CONNECT_LIMIT / u32::try_from(hosts + 1).unwrap_or(u32::MAX) }
 }
 
+/// Prepares a new connection of a pool, and refuses one that leads to an old primary.
+async fn prepare(client: &Client, freshness: &Freshness) -> Result<(), HookError> {
+    limit_statements(client).await.map_err(HookError::Backend)?;
+    if freshness.is_kept_by(client).await.map_err(HookError::Backend)? {
+        Ok(())
+    } else {
+        Err(HookError::message("it was a primary, and lacks what is committed since"))
+    }
+}
+
 /// Sets the time limit of statements that are no part of a transaction with its own. A pooler may pass the setting on to
 /// other connections of the same user and database, which have it anyway; nothing depends on it, since the client has a limit too.
-async fn limit_statements(client: &Client) -> Result<(), HookError> {
-    let set = format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis());
-    client.batch_execute(&set).await.map_err(HookError::Backend)
+async fn limit_statements(client: &Client) -> Result<(), Error> {
+    client.batch_execute(&format!("SET statement_timeout = {}", STATEMENT_LIMIT.as_millis())).await
 }
 
 /// Splits off the settings that the client library does not know in all of their forms. The rest stays as it is written.

@@ -3,14 +3,35 @@
 //! A primary that stood still while another one took over takes itself for the primary when it wakes up, until it is stopped.
 //! Of several hosts it may be the first that accepts writes, and reads there would be old ones. It lacks the heartbeats that
 //! this node has had since, and cannot commit one if replication is synchronous.
+//!
+//! So from the time at which the database is lost until a heartbeat is committed, no connection is used: this node answers
+//! nothing from where it does not know to be the primary, and acknowledges nothing that this heartbeat does not follow. Those
+//! that were opened until then are not used any more, whether they were in use meanwhile or not, and each later one has to show
+//! the heartbeat.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use service_base::clock::Stopwatch;
+use tokio::sync::watch;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::parameter::Parameter;
+
+/// How long after a loss reads and writes wait for the heartbeat. Most losses are of one connection, and over by then.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is known of the server that answers.
+#[derive(Debug, Clone, Copy)]
+enum Proof {
+    /// It was not lost since this store was opened.
+    NotNeeded,
+    /// It was lost then.
+    Missing(Stopwatch),
+    /// It committed a heartbeat then, after it was lost.
+    Shown(Stopwatch),
+}
 
 /// The heartbeats of this node that the database has.
 #[derive(Debug)]
@@ -19,11 +40,12 @@ pub(super) struct Freshness {
     node: i64,
     /// The number of its heartbeats that are known to be committed; 0 if it has none.
     beats: AtomicI64,
+    proof: watch::Sender<Proof>,
 }
 
 impl Freshness {
     pub(super) fn new(node: i64) -> Self {
-        Self { node, beats: AtomicI64::new(0) }
+        Self { node, beats: AtomicI64::new(0), proof: watch::Sender::new(Proof::NotNeeded) }
     }
 
     /// Notes that this many heartbeats are committed.
@@ -34,6 +56,36 @@ impl Freshness {
     /// Forgets all heartbeats: this node is removed, and has none any more.
     pub(super) fn forget(&self) {
         self.beats.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that the database was lost.
+    pub(super) fn lose(&self) {
+        self.proof.send_if_modified(|proof| {
+            let is_new = !matches!(proof, Proof::Missing(_));
+            if is_new {
+                *proof = Proof::Missing(Stopwatch::start());
+            }
+            is_new
+        });
+    }
+
+    /// Whether the database is not lost, which is waited for shortly after a loss.
+    pub(super) async fn is_certain(&self) -> bool {
+        let known = *self.proof.borrow();
+        let Proof::Missing(since) = known else { return true };
+        let mut proof = self.proof.subscribe();
+        let shown = proof.wait_for(|proof| !matches!(proof, Proof::Missing(_)));
+        let shown = tokio::time::timeout(GRACE.saturating_sub(since.elapsed()), shown).await;
+        matches!(shown, Ok(Ok(_)))
+    }
+
+    /// Whether a connection of this age may be used.
+    pub(super) fn permits(&self, age: Duration) -> bool {
+        match *self.proof.borrow() {
+            Proof::NotNeeded => true,
+            Proof::Missing(_) => false,
+            Proof::Shown(since) => age < since.elapsed(),
+        }
     }
 
     /// Whether a connection leads to a server with all of these heartbeats.
@@ -58,6 +110,39 @@ impl Freshness {
         if let Some(row) = client.query_typed_opt(beat, &parameters).await? {
             self.beats.store(row.try_get(0)?, Ordering::Relaxed);
         }
+        self.proof.send_replace(Proof::Shown(Stopwatch::start()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_connection_is_used_after_a_loss_until_there_is_proof_and_none_from_before_it_then() {
+        let freshness = Freshness::new(1);
+        assert!(freshness.is_certain().await && freshness.permits(Duration::from_hours(1)));
+        freshness.lose();
+        assert!(!freshness.permits(Duration::ZERO), "where it leads is not known");
+        let opened = Stopwatch::start();
+        freshness.proof.send_replace(Proof::Shown(Stopwatch::start()));
+        assert!(!freshness.permits(opened.elapsed()), "it was opened before the proof");
+        assert!(freshness.permits(Duration::ZERO), "it has to show the proof");
+        freshness.lose();
+        assert!(!freshness.permits(Duration::ZERO), "the proof counts until the next loss");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_begins_after_a_loss_waits_for_the_proof_for_a_time() {
+        let freshness = Freshness::new(1);
+        freshness.lose();
+        let proven = async {
+            tokio::task::yield_now().await;
+            freshness.proof.send_replace(Proof::Shown(Stopwatch::start()));
+        };
+        assert!(tokio::join!(biased; freshness.is_certain(), proven).0);
+        freshness.lose();
+        assert!(!freshness.is_certain().await, "there is none in time");
     }
 }

@@ -24,7 +24,8 @@ use super::write::{TIME_PER_CHANGE, apply};
 use crate::{Answer, Change, Record, StoreError};
 
 /// As many records are inserted together as need no exact count of the account's records.
-const LIMITS: Limits = Limits { running: 2, together: FEW as usize, waiting: MAX_WAITING };
+const LIMITS: Limits =
+    Limits { running: 2, together: FEW as usize, waiting: MAX_WAITING, waiting_of_one: MAX_WAITING / 2 };
 
 impl Node {
     /// Inserts a record of an account, as a [write](Self::write) without an idempotency key does.

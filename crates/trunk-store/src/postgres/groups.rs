@@ -53,6 +53,8 @@ pub(super) struct Limits {
     pub(super) together: usize,
     /// Records of all accounts that wait.
     pub(super) waiting: usize,
+    /// Records of one of them that wait.
+    pub(super) waiting_of_one: usize,
 }
 
 impl Groups {
@@ -66,7 +68,8 @@ impl Groups {
     /// [`StoreError::Overloaded`] if too many wait.
     pub(super) fn add(&self, limits: Limits, account: i64, member: Member) -> Result<bool, StoreError> {
         let mut state = self.state();
-        if state.waiting >= limits.waiting {
+        let of_one = state.accounts.get(&account).map_or(0, |of| of.members.len());
+        if state.waiting >= limits.waiting || of_one >= limits.waiting_of_one {
             return Err(StoreError::Overloaded);
         }
         state.waiting += 1;
@@ -92,5 +95,39 @@ impl Groups {
         let members = of.members.drain(..count).collect();
         state.waiting -= count;
         Some(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::RwLock;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { running: 2, together: 2, waiting: 4, waiting_of_one: 3 };
+
+    fn member(gate: &Arc<RwLock<()>>) -> Member {
+        Member {
+            insert: Arc::new((Change::HangUp(Uuid::nil()), Content::default())),
+            made: oneshot::channel().0,
+            since: Stopwatch::start(),
+            open: Arc::clone(gate).try_read_owned().unwrap(),
+        }
+    }
+
+    #[test]
+    fn an_account_whose_records_wait_leaves_places_to_the_others() {
+        let (groups, gate) = (Groups::default(), Arc::default());
+        let add = |account| groups.add(LIMITS, account, member(&gate));
+        assert_eq!([add(1), add(1), add(1)], [Ok(true), Ok(true), Ok(false)]);
+        assert_eq!(add(1), Err(StoreError::Overloaded), "one has no more places");
+        assert_eq!(add(2), Ok(true));
+        assert_eq!(add(3), Err(StoreError::Overloaded), "no place is left");
+        let next = |account| groups.next(LIMITS, account).map(|members| members.len());
+        assert_eq!([next(1), next(1), next(1), next(1)], [Some(2), Some(1), None, None]);
+        assert_eq!([next(2), next(2)], [Some(1), None]);
+        assert!(groups.state().accounts.is_empty(), "nothing is kept of those whose records do not wait");
+        assert_eq!(add(1), Ok(true));
     }
 }

@@ -47,19 +47,20 @@ pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, of: &Type) -> Own
 }
 
 /// Sends all statements in their order when it is polled first, and waits for all. The first one that fails is the error: it
-/// makes those behind it fail too.
+/// makes those behind it fail too. One that cannot be sent fails before anything is sent behind it, such as the end of the
+/// transaction, which would be committed without it.
 pub(super) async fn run_all(client: &Client, statements: &[Late]) -> Done<()> {
     let mut sent = Vec::with_capacity(statements.len());
     for statement in statements {
         let mut running = Box::pin(statement.run(client));
         let first = poll_fn(|context| Poll::Ready(running.as_mut().poll(context))).await;
-        sent.push((running, first));
-    }
-    for (running, first) in sent {
         match first {
             Poll::Ready(done) => done?,
-            Poll::Pending => running.await?,
+            Poll::Pending => sent.push(running),
         }
+    }
+    for running in sent {
+        running.await?;
     }
     Ok(())
 }

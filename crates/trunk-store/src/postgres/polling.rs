@@ -79,8 +79,7 @@ impl Node {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connections that nothing uses. Those of a server that was lost without an end may be silent for ever, or lead
-    /// to a primary that was replaced while it stood still, and does not know so.
+    /// Closes the connections that nothing uses: those of a server that was lost without an end may be silent for ever.
     fn leave_connections(&self) {
         for pool in [&self.pool, &self.vital_pool] {
             drop(pool.retain(|_, _| false));
@@ -155,13 +154,15 @@ pub(super) async fn begin(node: &Node, client: &Client) -> Done<()> {
 
 /// Polls until the task is aborted.
 pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiver<()>) {
-    let (mut client, mut is_lost) = (Some(client), false);
+    let (mut client, mut is_lost, mut is_at_once) = (Some(client), false, false);
     let (mut widened, mut pruned) = (Stopwatch::start(), Stopwatch::start());
     loop {
-        // A notification only shortens the wait.
-        if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
-            // There are no notifications.
-            tokio::time::sleep(POLL_INTERVAL).await;
+        if !is_at_once {
+            // A notification only shortens the wait.
+            if let Ok(Err(_)) = tokio::time::timeout(POLL_INTERVAL, wake.changed()).await {
+                // There are no notifications.
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
         }
         let since = Stopwatch::start();
         let is_wide = widened.elapsed() >= WIDE_INTERVAL;
@@ -171,7 +172,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         let attempt = tokio::time::timeout(POLL_LIMIT, attempt(&node, &mut client, is_lost, is_wide)).await;
         match attempt {
             Ok(Ok(())) => {
-                is_lost = false;
+                (is_lost, is_at_once) = (false, false);
                 node.known.confirm(since);
                 node.report(true);
             }
@@ -183,7 +184,9 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
                     };
                     tracing::warn!(error, node = node.number, "the changes of other nodes cannot be read");
                 }
-                (client, is_lost) = (None, true);
+                // Reads and writes wait meanwhile, and most losses are of one connection.
+                (client, is_lost, is_at_once) = (None, true, !is_lost);
+                node.freshness.lose();
                 node.leave_connections();
                 node.report(false);
             }

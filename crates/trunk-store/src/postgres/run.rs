@@ -82,19 +82,30 @@ impl Node {
         if pool.status().waiting >= MAX_WAITING {
             return Err(StoreError::Overloaded);
         }
-        pool.get().await.map_err(|error| match error {
+        loop {
+            if !self.freshness.is_certain().await {
+                return Err(StoreError::Unavailable);
+            }
+            let object = pool.get().await.map_err(|error| self.no_connection(&error))?;
+            if self.freshness.permits(Object::metrics(&object).age()) {
+                return Ok(object);
+            }
+            // It was opened before a loss.
+            drop(Object::take(object));
+        }
+    }
+
+    /// The error of a read or write for which there is no connection.
+    fn no_connection(&self, error: &PoolError) -> StoreError {
+        match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Overloaded,
             PoolError::Closed => closed(),
-            PoolError::Backend(ref cause) if !refuses(cause) => {
-                self.report_away(&error);
-                StoreError::Unavailable
-            }
-            PoolError::Backend(cause) => StoreError::Failed(describe(&cause)),
+            PoolError::Backend(cause) if refuses(cause) => StoreError::Failed(describe(cause)),
             _ => {
-                self.report_away(&error);
+                self.report_away(error);
                 StoreError::Unavailable
             }
-        })
+        }
     }
 
     /// Logs that the database is away.

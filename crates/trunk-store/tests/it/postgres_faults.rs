@@ -11,7 +11,7 @@ use trunk_store::{
     Writes as _,
 };
 
-use crate::support::postgres::{Server, server};
+use crate::support::postgres::{Database, Server, server};
 use crate::support::records::{account, commit, everything, found, id, insert, key, replace, trunk, trunks};
 use crate::support::{DEADLINE, within};
 
@@ -195,6 +195,66 @@ async fn a_server_that_lacks_heartbeats_of_this_node_is_not_read_until_one_was_c
     until("the server is read again", async || store.find(trunks(1), id(1)).await == Ok(None)).await;
     until("a heartbeat is there", async || database.execute("SELECT beats FROM node") != "0").await;
     store.heartbeat(Timestamp::from_unix_millis(2)).await.unwrap();
+}
+
+/// Ends every connection of the stores of a database but one.
+fn end_connections(database: &Database, but: &str) {
+    database.execute(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name = 'trunk-server' AND pid <> {but}"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_read_after_a_loss_until_a_heartbeat_is_committed() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    assert_eq!(store.find(trunks(1), id(1)).await, Ok(None));
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // As a primary that stood still while another one took over: it answers, and commits nothing.
+    other.batch_execute("BEGIN; SELECT * FROM node FOR UPDATE").await.unwrap();
+    end_connections(&database, "0");
+    let refused = Err(StoreError::Unavailable);
+    until("reads are refused", async || store.find(trunks(1), id(1)).await == refused).await;
+    for _ in 0..100 {
+        assert_eq!(store.find(trunks(1), id(1)).await, refused);
+    }
+    let write = store.commit(vec![insert(trunks(1), id(1), trunk("a", &json!({})))]);
+    assert_eq!(within("a write", write).await, Err(StoreError::Unavailable));
+    other.batch_execute("ROLLBACK").await.unwrap();
+    until("reads are answered", async || store.find(trunks(1), id(1)).await == Ok(None)).await;
+    assert_ne!(database.execute("SELECT beats FROM node"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_in_use_while_the_database_was_lost_is_not_used_again() {
+    let database = server().migrated().await;
+    let store = database.node(0).await;
+    let mut follower = store.follow(Interest::Everything);
+    let made = commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let (other, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    other.batch_execute("BEGIN; SELECT * FROM record FOR UPDATE").await.unwrap();
+    let write = store.commit(vec![replace(trunks(1), made, trunk("b", &json!({})))]);
+    let waiting = || {
+        database.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+    };
+    until("the write waits", async || !waiting().is_empty()).await;
+    let in_use = waiting();
+    end_connections(&database, &in_use);
+    assert_loads_anew(&mut follower).await;
+    other.batch_execute("ROLLBACK").await.unwrap();
+    // On a slow machine the server has ended it by now. Its connection is whole in either case.
+    let _outcome = within("the write", write).await;
+    assert_eq!(found(&store, trunks(1), id(1)).await.id, id(1));
+    let lives = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {in_use}");
+    until("its end", async || database.execute(&lives) == "0").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
