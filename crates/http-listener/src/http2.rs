@@ -62,7 +62,11 @@ pub(crate) async fn serve(
     progress.busy.store(true, Ordering::Relaxed);
     let streams = Arc::new(Streams::new(clock.clone(), Arc::clone(&context.state)));
     let io = TokioIo::new(MeteredStream::new(stream, &limits, clock, Arc::clone(&streams)));
-    let requests = Arc::new(Requests { context, streams: Arc::clone(&streams), backlog: Arc::default() });
+    let requests = Arc::new(Requests {
+        context,
+        streams: Arc::clone(&streams),
+        backlog: Backlog::new(MAX_STREAMS as usize),
+    });
     let service = tower::service_fn(move |request| {
         let requests = Arc::clone(&requests);
         async move { Ok::<_, Infallible>(requests.respond(request).await) }
