@@ -212,7 +212,7 @@ async fn run(mut config: Config, level: &LogLevel) -> Result<(), Box<dyn std::er
             () = supervisor.keep_alive() => {}
             _ = hangup.recv() => {
                 if had_terminal && !has_terminal() {
-                    // The terminal was closed, and nobody can end the server otherwise.
+                    // The terminal was closed, and with it the usual way to end the server.
                     break false;
                 }
                 reload(&server, &mut config, level);

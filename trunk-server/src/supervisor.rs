@@ -1,7 +1,7 @@
-//! What the program tells systemd about itself (`sd_notify(3)`): that it serves, that it stops, and that it is alive.
+//! Messages of the program to systemd about its own state (`sd_notify(3)`): that it serves, that it stops, and that it is alive.
 //!
-//! Without `NOTIFY_SOCKET` in the environment it tells nothing. A message that cannot be sent is left out: the supervisor then
-//! decides by its own time limits.
+//! Without `NOTIFY_SOCKET` in the environment none is sent. One that cannot be sent is left out: systemd then decides by its own
+//! time limits.
 
 use std::ffi::OsString;
 #[cfg(target_os = "linux")]
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Supervisor {
     socket: Option<(UnixDatagram, SocketAddr)>,
-    /// The time within which the supervisor must hear that the process is alive.
+    /// The longest time between two messages that the process is alive.
     watchdog: Option<Duration>,
 }
 
@@ -27,31 +27,30 @@ impl Supervisor {
         Self { watchdog: watchdog.filter(|_| socket.is_some()), socket }
     }
 
-    /// Tells that the server serves, at this address.
+    /// Reports that the server serves, at this address.
     pub fn ready(&self, address: &str) {
         // A line end would begin another message.
-        self.tell(&format!("READY=1\nSTATUS=serving at {}", address.replace('\n', " ")));
+        self.send(&format!("READY=1\nSTATUS=serving at {}", address.replace('\n', " ")));
     }
 
-    /// Tells that the server stops.
+    /// Reports that the server stops.
     pub fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=finishing what is in flight");
+        self.send("STOPPING=1\nSTATUS=finishing what is in flight");
     }
 
-    /// Tells, for as long as the program runs, that it is alive: twice in the time within which the supervisor must hear it. It
-    /// never ends.
+    /// Reports that the program is alive, twice in the time in which systemd expects it once. It never ends.
     pub async fn keep_alive(&self) {
         let Some(within) = self.watchdog else { return std::future::pending().await };
         loop {
-            self.tell("WATCHDOG=1");
+            self.send("WATCHDOG=1");
             tokio::time::sleep(within / 2).await;
         }
     }
 
-    fn tell(&self, message: &str) {
+    fn send(&self, message: &str) {
         if let Some((socket, address)) = &self.socket {
-            // It never blocks: a supervisor that does not read is told the next time.
-            let _unheard = socket.send_to_addr(message.as_bytes(), address);
+            // It never blocks: a supervisor that does not read receives the next message.
+            let _unread = socket.send_to_addr(message.as_bytes(), address);
         }
     }
 }

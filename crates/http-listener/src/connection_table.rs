@@ -33,7 +33,7 @@ const IDLE_SEARCH_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionState(AtomicU64);
 
-const HALF_OPEN: u64 = 0;
+pub(crate) const HALF_OPEN: u64 = 0;
 const BUSY: u64 = 1;
 const EVICTED: u64 = 2;
 /// This value and greater ones mean idle. The difference is the time of the last response, in milliseconds of
@@ -57,12 +57,12 @@ impl ConnectionState {
         self.0.load(Ordering::Acquire) == HALF_OPEN
     }
 
-    fn idle_since(&self) -> Option<u64> {
+    pub(crate) fn idle_since(&self) -> Option<u64> {
         self.0.load(Ordering::Acquire).checked_sub(IDLE)
     }
 
     /// Marks the connection as evicted if it is still in this state, and returns whether it did.
-    fn evict_if(&self, state: u64) -> bool {
+    pub(crate) fn evict_if(&self, state: u64) -> bool {
         self.0.compare_exchange(state, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }

@@ -12,7 +12,7 @@ const PREFACE_BYTES: usize = 24;
 /// The bytes of a frame before its payload: length, type, flags and stream.
 const HEAD_BYTES: usize = 9;
 
-/// Streams that a client may reset: a client that gives up many requests resets each of them once.
+/// Streams that a client may reset. One that cancels many requests at once resets each of them once.
 const RESETS: Rate = Rate::per_second(100, 500);
 /// Pings, settings, priorities, empty data and frames of unknown types.
 const CONTROL: Rate = Rate::per_second(100, 1_000);
@@ -40,18 +40,61 @@ pub(crate) enum Excess {
     Headers,
 }
 
-/// Follows the frames of one client.
-#[derive(Debug)]
-pub(crate) struct FrameMeter {
-    max_header_bytes: usize,
+/// Bytes of responses that a client must read for it to count as one that reads.
+const LEAST_READ: usize = 1 << 10;
+
+/// Finds the frames in a stream of bytes, however these are cut.
+#[derive(Debug, Default)]
+struct Frames {
     /// Bytes of the preface, or of a payload, that are still to come.
     skip: usize,
     /// The bytes of a frame's head so far.
     head: [u8; HEAD_BYTES],
     head_length: usize,
+}
+
+/// What comes next in a stream of frames.
+enum Part {
+    /// The head of a frame.
+    Head([u8; HEAD_BYTES]),
+    /// This many bytes of the payload of the frame whose head came last, or of the preface.
+    Payload(usize),
+}
+
+impl Frames {
+    /// Takes the next part from the bytes. `None` if they end before a head is complete.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<Part> {
+        let skipped = self.skip.min(bytes.len());
+        if skipped > 0 {
+            self.skip -= skipped;
+            *bytes = bytes.get(skipped..).unwrap_or_default();
+            return Some(Part::Payload(skipped));
+        }
+        while let Some((byte, rest)) = bytes.split_first() {
+            *bytes = rest;
+            if let Some(place) = self.head.get_mut(self.head_length) {
+                *place = *byte;
+            }
+            self.head_length += 1;
+            if self.head_length == HEAD_BYTES {
+                let [high, middle, low, ..] = self.head;
+                self.head_length = 0;
+                self.skip = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+                return Some(Part::Head(self.head));
+            }
+        }
+        None
+    }
+}
+
+/// Follows the frames of one client.
+#[derive(Debug)]
+pub(crate) struct FrameMeter {
+    max_header_bytes: usize,
+    frames: Frames,
     /// Bytes of the headers that are not complete; `None` outside of headers.
     headers: Option<usize>,
-    /// Whether the payload that is skipped completes the headers.
+    /// Whether the payload of the present frame completes the headers.
     completes: bool,
     resets: Bucket,
     control: Bucket,
@@ -63,9 +106,7 @@ impl FrameMeter {
     pub(crate) fn new(max_header_bytes: usize) -> Self {
         Self {
             max_header_bytes,
-            skip: PREFACE_BYTES,
-            head: [0; HEAD_BYTES],
-            head_length: 0,
+            frames: Frames { skip: PREFACE_BYTES, ..Frames::default() },
             headers: None,
             completes: false,
             resets: Bucket::default(),
@@ -76,7 +117,7 @@ impl FrameMeter {
 
     /// Whether a part of a request's headers has arrived, and the rest has not.
     pub(crate) fn is_in_headers(&self) -> bool {
-        self.headers.is_some()
+        self.headers.is_some() && !(self.completes && self.frames.skip == 0)
     }
 
     /// Reads the next bytes, at a time in milliseconds.
@@ -84,34 +125,20 @@ impl FrameMeter {
     /// # Errors
     /// The limit that they exceed.
     pub(crate) fn read(&mut self, mut bytes: &[u8], now: i64) -> Result<(), Excess> {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            if self.skip > 0 {
-                return Ok(());
-            }
-            if std::mem::take(&mut self.completes) {
-                self.headers = None;
-            }
-            let Some((byte, rest)) = bytes.split_first() else { return Ok(()) };
-            bytes = rest;
-            if let Some(place) = self.head.get_mut(self.head_length) {
-                *place = *byte;
-            }
-            self.head_length += 1;
-            if self.head_length == HEAD_BYTES {
-                self.head_length = 0;
-                self.frame(now)?;
+        while let Some(part) = self.frames.next(&mut bytes) {
+            if let Part::Head(head) = part {
+                self.begin(head, now)?;
             }
         }
+        Ok(())
     }
 
     /// Begins the frame whose head is complete.
-    fn frame(&mut self, now: i64) -> Result<(), Excess> {
-        let [high, middle, low, kind, flags, ..] = self.head;
-        let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        self.skip = length;
+    fn begin(&mut self, head: [u8; HEAD_BYTES], now: i64) -> Result<(), Excess> {
+        let ([_, _, _, kind, flags, ..], length) = (head, self.frames.skip);
+        if std::mem::take(&mut self.completes) {
+            self.headers = None;
+        }
         match kind {
             HEADERS | CONTINUATION => {
                 // An empty frame counts as well: any number of them could follow each other.
@@ -125,6 +152,33 @@ impl FrameMeter {
             WINDOW_UPDATE => take(&self.window_updates, WINDOW_UPDATES, now, Excess::Control),
             _ => take(&self.control, CONTROL, now, Excess::Control),
         }
+    }
+}
+
+/// Follows the frames that the server sends, for what the client reads of its responses.
+#[derive(Debug, Default)]
+pub(crate) struct SentData {
+    frames: Frames,
+    is_data: bool,
+    /// Bytes of responses that were not reported yet.
+    bytes: usize,
+}
+
+impl SentData {
+    /// Follows the next bytes that were written. Returns whether they complete [`LEAST_READ`] further bytes of responses.
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some(part) = self.frames.next(&mut bytes) {
+            match part {
+                Part::Head([_, _, _, kind, ..]) => self.is_data = kind == DATA,
+                Part::Payload(length) if self.is_data => self.bytes += length,
+                Part::Payload(_) => {}
+            }
+        }
+        let is_read = self.bytes >= LEAST_READ;
+        if is_read {
+            self.bytes = 0;
+        }
+        is_read
     }
 }
 
@@ -192,6 +246,20 @@ mod tests {
         assert_eq!(meter.read(&frame(HEADERS, 0, 0), 0), Ok(()));
         let refused = (0..1_000).position(|_| meter.read(&frame(CONTINUATION, 0, 0), 0).is_err());
         assert_eq!(refused, Some(110), "empty frames count");
+    }
+
+    #[test]
+    fn bytes_of_responses_count_as_read_and_those_of_other_frames_do_not() {
+        let mut sent = SentData::default();
+        let ping = frame(6, 1, 8);
+        assert!((0..1_000).all(|_| !sent.write(&ping)), "an answer to a ping is no response");
+        assert!(!sent.write(&frame(HEADERS, END_HEADERS, 5_000)));
+        let data = frame(DATA, 0, LEAST_READ + 1);
+        let (most, last) = data.split_at(HEAD_BYTES + LEAST_READ - 1);
+        assert!(!sent.write(most), "a byte less is too few");
+        assert!(sent.write(last) && !sent.write(&ping));
+        let small = frame(DATA, 0, 1);
+        assert_eq!((0..5_000).filter(|_| sent.write(&small)).count(), 4, "bytes of many frames add up");
     }
 
     proptest! {

@@ -28,7 +28,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let limits = listener.limits;
-    let (progress_of_stream, backlog) = (Arc::clone(&progress), Arc::<Backlog>::default());
+    let (progress_of_stream, backlog) = (Arc::clone(&progress), Backlog::new(1));
     let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));

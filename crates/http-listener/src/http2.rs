@@ -42,9 +42,10 @@ pub const MAX_HELD_BYTES: usize = 256 << 10;
 /// The bytes of a body, and of all bodies together, that a client may send before they are read.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
-/// Streams that the client makes the server reset, and that it resets before they are served, at once.
+/// Streams of a connection, from its beginning, that the client makes the server reset; and streams that it resets before they
+/// are served, at once.
 const MAX_RESET_STREAMS: usize = 32;
-/// The time in which a client that was told of the end of the connection may close it.
+/// The time in which a client may close the connection after the server announced its end.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves requests until the client disconnects or a limit is exceeded. When the server stops, requests in progress are
@@ -59,9 +60,13 @@ pub(crate) async fn serve(
     let unread = Arc::clone(&context.unread);
     // The frames tell what is a part of headers, so the stream below TLS must not guess.
     progress.busy.store(true, Ordering::Relaxed);
-    let io = TokioIo::new(MeteredStream::new(stream, &limits, clock.clone()));
-    let streams = Arc::new(Streams::new(clock, Arc::clone(&context.state)));
-    let requests = Arc::new(Requests { context, streams: Arc::clone(&streams), backlog: Arc::default() });
+    let streams = Arc::new(Streams::new(clock.clone(), Arc::clone(&context.state)));
+    let io = TokioIo::new(MeteredStream::new(stream, &limits, clock, Arc::clone(&streams)));
+    let requests = Arc::new(Requests {
+        context,
+        streams: Arc::clone(&streams),
+        backlog: Backlog::new(MAX_STREAMS as usize),
+    });
     let service = tower::service_fn(move |request| {
         let requests = Arc::clone(&requests);
         async move { Ok::<_, Infallible>(requests.respond(request).await) }

@@ -23,7 +23,7 @@ pub struct Limits {
     /// nothing of a response; a minute by default.
     pub idle_deadline: Duration,
     /// The maximum number of bytes of responses that clients have not read yet, for each listener; one client
-    /// can have half. Responses below 16 KiB do not count. 128 MiB by default.
+    /// can have half. Responses below 16 KiB are never refused, and do not count on HTTP/1.1. 128 MiB by default.
     pub unread_bytes: usize,
     /// The maximum number of bytes of a request's line and headers together, at least 8,192; 16 KiB by
     /// default.

@@ -1,29 +1,48 @@
-//! The decrypted stream of an HTTP/2 client, which fails if its frames exceed a limit or its headers take too long.
+//! The decrypted stream of an HTTP/2 client, which fails if its frames exceed a limit or its headers take too long, and
+//! reports what the client reads of its responses.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use service_base::clock::Clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::frames::FrameMeter;
+use crate::frames::{FrameMeter, SentData};
 use crate::handshake::TlsStream;
 use crate::limits::Limits;
-use crate::timed_stream::{Deadline, timed_out};
+use crate::streams::Streams;
+use crate::timed_stream::Deadline;
 
 pub(crate) struct MeteredStream {
     stream: TlsStream,
     meter: FrameMeter,
+    sent: SentData,
+    /// The streams of the connection, which learn that their client reads.
+    streams: Arc<Streams>,
     clock: Clock,
     /// The time for the headers of a request.
     head: Deadline,
 }
 
 impl MeteredStream {
-    pub(crate) fn new(stream: TlsStream, limits: &Limits, clock: Clock) -> Self {
+    pub(crate) fn new(stream: TlsStream, limits: &Limits, clock: Clock, streams: Arc<Streams>) -> Self {
         let meter = FrameMeter::new(limits.header_bytes.saturating_mul(2));
-        Self { stream, meter, clock, head: Deadline::new(limits.header_deadline) }
+        let head = Deadline::new(limits.header_deadline);
+        Self { stream, meter, sent: SentData::default(), streams, clock, head }
+    }
+
+    /// Follows the bytes that were written of these slices.
+    fn follow(&mut self, slices: &[io::IoSlice<'_>], written: &Poll<io::Result<usize>>) {
+        let Poll::Ready(Ok(mut left)) = *written else { return };
+        for slice in slices {
+            let bytes = slice.get(..left.min(slice.len())).unwrap_or_default();
+            left -= bytes.len();
+            if self.sent.write(bytes) {
+                self.streams.note_read();
+            }
+        }
     }
 }
 
@@ -47,14 +66,7 @@ impl AsyncRead for MeteredStream {
             }
             return read;
         }
-        // Headers that arrive in one piece never reach this point, so they cost no timer.
-        if this.meter.is_in_headers() {
-            this.head.start();
-            if this.head.passed(context) {
-                return Poll::Ready(Err(timed_out()));
-            }
-        }
-        Poll::Pending
+        this.head.limit_waiting(this.meter.is_in_headers(), context)
     }
 }
 
@@ -64,7 +76,9 @@ impl AsyncWrite for MeteredStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.follow(&[io::IoSlice::new(bytes)], &written);
+        written
     }
 
     fn poll_write_vectored(
@@ -72,7 +86,9 @@ impl AsyncWrite for MeteredStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.follow(slices, &written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,11 +1,11 @@
 //! What the streams of an HTTP/2 connection are doing: how many there are, what of their responses the client has not read,
 //! and when it last read or requested something.
 //!
-//! A client can keep its connection alive with frames that cost it nothing, and let none of its responses through. So the
-//! progress of responses is watched, and not the bytes on the wire.
+//! A client can keep its connection alive with frames that cost it nothing, among them requests that it resets, and let none
+//! of its responses through. So it is their bytes that must make progress (`metered_stream`), and nothing else counts for it. A
+//! long response that is read slowly does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -21,14 +21,24 @@ use crate::connection_table::ConnectionState;
 #[derive(Debug)]
 pub(crate) struct Streams {
     clock: Clock,
-    state: Arc<ConnectionState>,
-    /// Number of requests whose response is not handed over yet.
-    open: AtomicUsize,
-    /// Bytes of responses that were handed over and that the client has not read.
-    held: AtomicUsize,
+    connection: Arc<ConnectionState>,
+    state: Mutex<State>,
     freed: Notify,
-    /// When something was last requested or read, in milliseconds of the clock's stopwatch.
-    progress_at: AtomicU64,
+}
+
+/// All times are readings of the clock's stopwatch.
+#[derive(Debug)]
+struct State {
+    /// Number of requests whose response is not handed over yet. The connection is idle without one, so both change under
+    /// the lock.
+    open: usize,
+    /// Bytes of responses that were handed over and that the client has not read.
+    held: usize,
+    /// When something was last requested, handed over or read.
+    used_at: Duration,
+    /// When the client last read, or began to have something to read. A request is no sign of that, nor is a reset, which frees
+    /// what is held.
+    read_at: Duration,
 }
 
 /// A stream that is open.
@@ -42,28 +52,28 @@ struct HeldChunk {
 }
 
 impl Streams {
-    pub(crate) fn new(clock: Clock, state: Arc<ConnectionState>) -> Self {
-        let streams = Self {
-            clock,
-            state,
-            open: AtomicUsize::new(0),
-            held: AtomicUsize::new(0),
-            freed: Notify::new(),
-            progress_at: AtomicU64::new(0),
-        };
-        streams.note_progress();
-        streams
+    pub(crate) fn new(clock: Clock, connection: Arc<ConnectionState>) -> Self {
+        let now = clock.stopwatch();
+        let state = Mutex::new(State { open: 0, held: 0, used_at: now, read_at: now });
+        Self { clock, connection, state, freed: Notify::new() }
     }
 
     /// Counts a request. `None` if the connection was chosen to make room for another one.
     pub(crate) fn begin(self: &Arc<Self>) -> Option<OpenStream> {
-        let stream = OpenStream(Arc::clone(self));
-        self.note_progress();
-        let is_first = self.open.fetch_add(1, Ordering::AcqRel) == 0;
-        if is_first && !self.state.start_request() {
+        let mut state = self.lock();
+        state.used_at = self.clock.stopwatch();
+        if state.open == 0 && !self.connection.start_request() {
             return None;
         }
-        Some(stream)
+        state.open += 1;
+        Some(OpenStream(Arc::clone(self)))
+    }
+
+    /// Notes that the client reads responses.
+    pub(crate) fn note_read(&self) {
+        let now = self.clock.stopwatch();
+        let mut state = self.lock();
+        (state.used_at, state.read_at) = (now, now);
     }
 
     /// Waits until at most this many bytes of responses are held.
@@ -73,7 +83,7 @@ impl Streams {
             tokio::pin!(freed);
             // Registered before the count is read, so that no notification is missed.
             freed.as_mut().enable();
-            if self.held.load(Ordering::Acquire) <= most {
+            if self.lock().held <= most {
                 return;
             }
             freed.await;
@@ -82,26 +92,40 @@ impl Streams {
 
     /// Whether there has been no request and nothing to read for this time.
     pub(crate) fn are_idle_for(&self, time: Duration) -> bool {
-        !self.is_busy() && self.since_progress() >= time
+        let state = self.lock();
+        state.open == 0 && state.held == 0 && self.since(state.used_at) >= time
     }
 
     /// Whether there are responses of which nothing was read for this time.
     pub(crate) fn are_stalled_for(&self, time: Duration) -> bool {
-        self.is_busy() && self.since_progress() >= time
+        let state = self.lock();
+        state.held > 0 && self.since(state.read_at) >= time
     }
 
-    fn is_busy(&self) -> bool {
-        self.open.load(Ordering::Acquire) > 0 || self.held.load(Ordering::Acquire) > 0
-    }
-
-    fn since_progress(&self) -> Duration {
-        let at = Duration::from_millis(self.progress_at.load(Ordering::Relaxed));
+    fn since(&self, at: Duration) -> Duration {
         self.clock.stopwatch().saturating_sub(at)
     }
 
-    fn note_progress(&self) {
-        let now = u64::try_from(self.clock.stopwatch().as_millis()).unwrap_or(u64::MAX);
-        self.progress_at.store(now, Ordering::Relaxed);
+    fn hold(&self, length: usize) {
+        let now = self.clock.stopwatch();
+        let mut state = self.lock();
+        if state.held == 0 {
+            state.read_at = now;
+        }
+        state.held += length;
+    }
+
+    fn release(&self, length: usize) {
+        let now = self.clock.stopwatch();
+        let mut state = self.lock();
+        state.held = state.held.saturating_sub(length);
+        state.used_at = now;
+        drop(state);
+        self.freed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,7 +140,7 @@ impl OpenStream {
             Body::new(body.map_frame(move |frame| {
                 frame.map_data(|bytes| {
                     let streams = Arc::clone(&self.0);
-                    streams.held.fetch_add(bytes.len(), Ordering::AcqRel);
+                    streams.hold(bytes.len());
                     Bytes::from_owner(HeldChunk { bytes, streams })
                 })
             }))
@@ -126,9 +150,12 @@ impl OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.0.note_progress();
-        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.state.end_request(self.0.clock.stopwatch());
+        let now = self.0.clock.stopwatch();
+        let mut state = self.0.lock();
+        state.used_at = now;
+        state.open = state.open.saturating_sub(1);
+        if state.open == 0 {
+            self.0.connection.end_request(now);
         }
     }
 }
@@ -141,9 +168,7 @@ impl AsRef<[u8]> for HeldChunk {
 
 impl Drop for HeldChunk {
     fn drop(&mut self) {
-        self.streams.held.fetch_sub(self.bytes.len(), Ordering::AcqRel);
-        self.streams.note_progress();
-        self.streams.freed.notify_waiters();
+        self.streams.release(self.bytes.len());
     }
 }
 
@@ -152,6 +177,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+    use crate::connection_table::HALF_OPEN;
 
     fn streams() -> Arc<Streams> {
         Arc::new(Streams::new(Clock::system(), Arc::default()))
@@ -161,11 +187,11 @@ mod tests {
     async fn a_response_is_held_until_its_bytes_are_freed() {
         let streams = streams();
         let response = streams.begin().unwrap().hold(Response::new(Body::from("twelve bytes")));
-        assert!(streams.are_stalled_for(Duration::ZERO), "nothing of it was read");
+        assert!(!streams.are_idle_for(Duration::ZERO), "it is not handed over");
         let mut body = response.into_body();
         let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
         drop(body);
-        assert_eq!(streams.open.load(Ordering::Relaxed), 0);
+        assert_eq!(streams.lock().open, 0);
         assert_eq!(streams.room(11).now_or_never(), None);
         assert_eq!(streams.room(12).now_or_never(), Some(()));
         assert!(streams.are_stalled_for(Duration::ZERO) && !streams.are_idle_for(Duration::ZERO));
@@ -173,6 +199,41 @@ mod tests {
         assert_eq!(streams.room(0).now_or_never(), Some(()));
         assert!(streams.are_idle_for(Duration::ZERO) && !streams.are_stalled_for(Duration::ZERO));
         assert!(!streams.are_idle_for(Duration::from_mins(1)), "it was used just now");
+    }
+
+    #[tokio::test]
+    async fn neither_a_request_nor_a_reset_is_a_sign_that_a_client_reads() {
+        let streams = streams();
+        let part = async || {
+            let response = streams.begin().unwrap().hold(Response::new(Body::from("twelve bytes")));
+            response.into_body().frame().await.unwrap().unwrap().into_data().unwrap()
+        };
+        let _unread = part().await;
+        let began = streams.lock().read_at;
+        // Time passes: the stopwatch has nanoseconds, and nothing else changes what is compared.
+        while streams.clock.stopwatch() == began {}
+        drop(streams.begin());
+        drop(part().await);
+        assert!(streams.lock().used_at > began);
+        assert_eq!(streams.lock().read_at, began, "nothing is read");
+        streams.note_read();
+        assert!(streams.lock().read_at > began);
+    }
+
+    #[test]
+    fn a_connection_is_idle_without_a_stream_and_begins_none_once_it_was_chosen_to_make_room() {
+        let streams = streams();
+        let first = streams.begin().unwrap();
+        let second = streams.begin().unwrap();
+        drop(first);
+        assert_eq!(streams.connection.idle_since(), None, "a request is in progress");
+        drop(second);
+        assert!(streams.connection.idle_since().is_some());
+
+        let streams = self::streams();
+        assert!(streams.connection.evict_if(HALF_OPEN));
+        assert!(streams.begin().is_none() && streams.begin().is_none(), "it stays chosen");
+        assert_eq!(streams.lock().open, 0);
     }
 
     #[test]

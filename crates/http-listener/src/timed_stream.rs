@@ -57,7 +57,7 @@ impl Deadline {
         Self { span, sleep: None }
     }
 
-    pub(crate) fn start(&mut self) {
+    fn start(&mut self) {
         if self.sleep.is_none() {
             self.sleep = Some(Box::pin(tokio::time::sleep(self.span)));
         }
@@ -67,8 +67,24 @@ impl Deadline {
         self.sleep = None;
     }
 
-    pub(crate) fn passed(&mut self, context: &mut Context<'_>) -> bool {
+    fn passed(&mut self, context: &mut Context<'_>) -> bool {
         self.sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(context).is_ready())
+    }
+
+    /// The outcome of a read for which nothing has arrived: it fails if a part of a head has (`is_in_head`), and its time is
+    /// over. A head that arrives in one piece never waits, so it costs no timer.
+    pub(crate) fn limit_waiting(
+        &mut self,
+        is_in_head: bool,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if is_in_head {
+            self.start();
+            if self.passed(context) {
+                return Poll::Ready(Err(timed_out()));
+            }
+        }
+        Poll::Pending
     }
 }
 
@@ -96,14 +112,7 @@ impl AsyncRead for TimedStream {
             this.in_head |= has_data && !this.progress.busy.load(Ordering::Relaxed);
             return read;
         }
-        // A head that arrives in one piece never reaches this point, so it costs no timer.
-        if this.in_head {
-            this.head.start();
-            if this.head.passed(context) {
-                return Poll::Ready(Err(timed_out()));
-            }
-        }
-        Poll::Pending
+        this.head.limit_waiting(this.in_head, context)
     }
 }
 

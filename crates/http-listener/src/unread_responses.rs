@@ -2,9 +2,10 @@
 //!
 //! A client that requests long lists and does not read them would make the server keep them all. So the bytes
 //! of long responses that the kernel has not taken yet are counted, for all clients and for each. Beyond the
-//! limit the response is 503, and clients that do not read are disconnected sooner. Short responses are not
-//! counted. A connection has one of them at a time, because its next request does not start before a long
-//! response was written.
+//! limit a long response is 503, and clients that do not read are disconnected sooner. A short response is sent in any case,
+//! because its request may have had an effect. Short ones are not counted on HTTP/1.1: a connection has one of them at a time,
+//! because its next request does not start before a long response was written. Of the many that a connection of HTTP/2 can
+//! have, those are not counted that are less than [`SHORT_BYTES`] together.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,8 +20,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Frame;
 use tokio::sync::Notify;
 
-/// Shorter responses are not counted, in bytes.
-const MIN_COUNTED_BYTES: usize = 16 << 10;
+/// A response with fewer bytes is short.
+const SHORT_BYTES: usize = 16 << 10;
 
 /// The unread bytes of a listener's responses.
 #[derive(Debug)]
@@ -36,13 +37,21 @@ struct State {
 }
 
 /// The unread bytes of one connection's responses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Backlog {
+    /// Shorter responses are not counted, in bytes.
+    min_counted: usize,
     bytes: AtomicUsize,
     written: Notify,
 }
 
 impl Backlog {
+    /// The backlog of a connection that has at most this many responses at the same time.
+    pub(crate) fn new(max_responses: usize) -> Arc<Self> {
+        let min_counted = SHORT_BYTES / max_responses.max(1);
+        Arc::new(Self { min_counted, bytes: AtomicUsize::new(0), written: Notify::new() })
+    }
+
     /// Waits until the previous long response was written.
     pub(crate) async fn written(&self) {
         let written = self.written.notified();
@@ -97,7 +106,8 @@ impl UnreadResponses {
         (unread > self.max_bytes / 2 - self.max_bytes / 16).then(service_unavailable)
     }
 
-    /// Returns the response, which counts as unread if it is long, or 503 if there is no memory for it.
+    /// Returns the response, which counts as unread unless it is as short as the backlog allows; or 503 if it is long and there
+    /// is no memory for it.
     pub(crate) fn count(
         self: &Arc<Self>,
         response: Response,
@@ -105,7 +115,7 @@ impl UnreadResponses {
         backlog: &Arc<Backlog>,
     ) -> Response {
         let length = response.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        let Some(length) = length.filter(|length| *length >= MIN_COUNTED_BYTES) else { return response };
+        let Some(length) = length.filter(|length| *length >= backlog.min_counted) else { return response };
         if !self.take(client, length) {
             return service_unavailable();
         }
@@ -119,7 +129,9 @@ impl UnreadResponses {
         let mut state = self.lock();
         let of_client = state.by_client.get(&client).copied().unwrap_or_default();
         // A single response may exceed the limit if no other is unread.
-        let fits = |taken: usize, max: usize| taken == 0 || taken.saturating_add(length) <= max;
+        let fits = |taken: usize, max: usize| {
+            length < SHORT_BYTES || taken == 0 || taken.saturating_add(length) <= max
+        };
         if !fits(state.total, self.max_bytes) || !fits(of_client, self.max_bytes / 2) {
             return false;
         }
@@ -200,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn long_responses_are_counted_until_their_bytes_are_freed() {
-        let (unread, backlog) = (UnreadResponses::new(400_000), Arc::<Backlog>::default());
+        let (unread, backlog) = (UnreadResponses::new(400_000), Backlog::new(1));
         let count = |length, client| unread.count(response(length), client, &backlog);
         let first = read(count(150_000, ONE)).await;
         assert_eq!(count(100_000, ONE).status(), 503, "one client can have half");
@@ -224,10 +236,26 @@ mod tests {
         assert!(unread.lock().by_client.is_empty());
     }
 
+    #[test]
+    fn of_many_short_responses_on_a_connection_few_bytes_are_not_counted_and_none_is_refused() {
+        let (unread, backlog) = (UnreadResponses::new(40_000), Backlog::new(100));
+        let responses =
+            |length| -> Vec<_> { (0..100).map(|_| unread.count(response(length), ONE, &backlog)).collect() };
+        let shortest = responses(162);
+        assert_eq!((shortest.len(), unread.lock().total), (100, 0));
+        let short = responses(SHORT_BYTES - 1);
+        assert!(short.iter().all(|response| response.status() == 200), "each may be that of an effect");
+        assert_eq!(unread.lock().total, 100 * (SHORT_BYTES - 1));
+        assert!(unread.refusal(ONE).is_some(), "the next request is refused before it has an effect");
+        assert_eq!(unread.count(response(SHORT_BYTES), ONE, &backlog).status(), 503);
+        drop(short);
+        assert_eq!(unread.lock().total, 0);
+    }
+
     #[tokio::test]
     async fn the_next_request_waits_until_a_long_response_was_written() {
         use futures_util::FutureExt as _;
-        let (unread, backlog) = (UnreadResponses::new(400_000), Arc::<Backlog>::default());
+        let (unread, backlog) = (UnreadResponses::new(400_000), Backlog::new(1));
         assert_eq!(backlog.written().now_or_never(), Some(()));
         let bytes = read(unread.count(response(100_000), ONE, &backlog)).await;
         let waiting = backlog.written();
@@ -239,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_response_longer_than_the_limit_is_sent_alone() {
-        let (unread, backlog) = (UnreadResponses::new(100_000), Arc::<Backlog>::default());
+        let (unread, backlog) = (UnreadResponses::new(100_000), Backlog::new(1));
         let long = unread.count(response(300_000), ONE, &backlog);
         assert_eq!(long.status(), 200);
         assert_eq!(unread.count(response(20_000), TWO, &backlog).status(), 503);

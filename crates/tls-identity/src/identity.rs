@@ -11,6 +11,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use crate::pem::why_no_pem;
+
 /// Maximum number of bytes of a file with certificates, or with a key.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -127,12 +129,12 @@ impl Contents {
         let wrong = |file: &Path, why: String| IdentityError { file: file.to_owned(), why };
         let chain = CertificateDer::pem_slice_iter(&self.certificate)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| wrong(&files.certificate, error.to_string()))?;
+            .map_err(|error| wrong(&files.certificate, why_no_pem(&error, "certificate")))?;
         if chain.is_empty() {
             return Err(wrong(&files.certificate, "it contains no certificate in PEM".to_owned()));
         }
-        let key =
-            PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| wrong(&files.key, error.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|error| wrong(&files.key, why_no_pem(&error, "private key without a password")))?;
         let provider = CryptoProvider::get_default()
             .cloned()
             .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
@@ -219,5 +221,26 @@ mod tests {
         std::fs::write(&files.key, vec![b'x'; usize::try_from(MAX_FILE_BYTES).unwrap() + 1]).unwrap();
         let error = Identity::load(files, &[]).unwrap_err().to_string();
         assert!(error.contains("key.pem: it has more than 1048576 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_lost_its_line_ends_is_refused_without_a_word_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = make(folder.path());
+        let key = std::fs::read_to_string(&files.key).unwrap();
+        for (text, why) in [
+            (key.replace('\n', "\\n"), "a line that begins with -----BEGIN does not end with -----"),
+            (key.replace('\n', " "), "the line -----END of a section is missing"),
+            (key.replace("-----\n", "-----\n%"), "what is between -----BEGIN and -----END is not base64"),
+            (
+                key.replace("BEGIN", "BEGIN ENCRYPTED").replace("END", "END ENCRYPTED"),
+                "it contains no private key without a password in PEM",
+            ),
+        ] {
+            std::fs::write(&files.key, text).unwrap();
+            let error = Identity::load(files.clone(), &[]).unwrap_err();
+            assert_eq!(error.why, why);
+            assert_eq!(error.to_string(), format!("{}: {why}", files.key.display()));
+        }
     }
 }

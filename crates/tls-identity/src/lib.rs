@@ -2,12 +2,15 @@
 //!
 //! A listener takes the present configuration for each new connection, so that a renewed certificate needs no restart and
 //! costs no connection. Files that cannot be used, such as a certificate whose key is not written yet, leave the present one in
-//! place; only the start refuses them. It listens to nothing, and no key is ever shown.
+//! place; only the start refuses them. It listens to nothing, and no key is ever shown, nor what may be one of a file that cannot
+//! be read.
 //!
 //! Bounds: a file has at most [`MAX_FILE_BYTES`].
 
 mod identity;
+mod pem;
 mod watching;
 
 pub use identity::{Identity, IdentityError, IdentityFiles, MAX_FILE_BYTES};
+pub use pem::why_no_pem;
 pub use watching::{CHECK_INTERVAL, reload_all, watch};

@@ -213,6 +213,21 @@ async fn impatient() -> (TestServer, Certificates) {
 
 #[tokio::test]
 async fn a_client_that_lets_no_response_through_is_disconnected_although_it_sends_pings() {
+    lets_no_response_through(|_| Vec::new()).await;
+}
+
+#[tokio::test]
+async fn a_client_that_lets_no_response_through_is_disconnected_although_it_makes_and_resets_requests() {
+    lets_no_response_through(|client| {
+        let stream = client.open();
+        let reset = frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
+        [frame(HEADERS, END_HEADERS | END_STREAM, stream, &get("/v3/dids")), reset].concat()
+    })
+    .await;
+}
+
+/// Asserts that a client is disconnected whose response has no room, and which sends a ping and these frames again and again.
+async fn lets_no_response_through(further: impl Fn(&mut Frames) -> Vec<u8>) {
     let (server, made) = impatient().await;
     let address = server.server().address().to_string();
     // The setting of a window without room, for every stream.
@@ -228,9 +243,8 @@ async fn a_client_that_lets_no_response_through_is_disconnected_although_it_send
     let pinging = async {
         loop {
             // A ping at a time: each is answered until the connection is closed.
-            if client.stream.write_all(&frame(PING, 0, 0, &[7; 8])).await.is_err()
-                || client.read().await.is_none()
-            {
+            let frames = [frame(PING, 0, 0, &[7; 8]), further(&mut client)].concat();
+            if client.stream.write_all(&frames).await.is_err() || client.read().await.is_none() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

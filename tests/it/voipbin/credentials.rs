@@ -140,6 +140,17 @@ async fn a_login_that_fails_says_nothing() {
     }
 }
 
+#[tokio::test]
+async fn the_body_of_a_login_has_at_most_16_kib() {
+    let stage = Stage::start().await;
+    let base = stage.anonymous().below("");
+    let padded = |length: usize| format!("{:<length$}", r#"{"username":"root","password":"correct horse"}"#);
+    for (length, status) in [(16 << 10, 200), ((16 << 10) + 1, 400)] {
+        let answer = base.send("POST", "/auth/login", &padded(length)).await;
+        assert_eq!(answer.status, status, "{length} bytes");
+    }
+}
+
 /// The three parts of a token.
 fn parts(token: &str) -> [String; 3] {
     let parts: Vec<String> = token.split('.').map(str::to_owned).collect();

@@ -3,6 +3,7 @@
 mod pinned;
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ impl Health {
     pub async fn ask(self) -> Result<(), HealthError> {
         let config = self.into_config()?;
         let at = own_address(&config.listen);
-        if at.ends_with(":0") {
+        if has_no_port(&at) {
             return Err(HealthError::NoPort(at));
         }
         let asked = tokio::time::timeout(TIMEOUT, ask(&at, config.api_tls.as_ref())).await;
@@ -81,13 +82,19 @@ impl Health {
     }
 }
 
-/// The address at which this machine reaches a listener.
+/// The address at which this machine reaches a listener: one at all addresses is at that of the machine itself too.
 fn own_address(listen: &str) -> String {
-    match listen.rsplit_once(':') {
-        Some(("0.0.0.0", port)) => format!("127.0.0.1:{port}"),
-        Some(("[::]", port)) => format!("[::1]:{port}"),
-        _ => listen.to_owned(),
-    }
+    let Ok(at) = listen.parse::<SocketAddr>() else { return listen.to_owned() };
+    let own = match at.ip().to_canonical() {
+        address if !address.is_unspecified() => return listen.to_owned(),
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(own, at.port()).to_string()
+}
+
+fn has_no_port(address: &str) -> bool {
+    address.rsplit_once(':').is_some_and(|(_, port)| port.parse() == Ok(0_u16))
 }
 
 async fn ask(at: &str, tls: Option<&IdentityFiles>) -> Result<(), String> {
@@ -136,11 +143,15 @@ mod tests {
         for (listen, at) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),
+            ("[0:0::0]:8080", "[::1]:8080"),
+            ("[::ffff:0.0.0.0]:8080", "127.0.0.1:8080"),
+            ("[::1]:8080", "[::1]:8080"),
             ("10.0.0.5:80", "10.0.0.5:80"),
             ("localhost:1", "localhost:1"),
         ] {
             assert_eq!(own_address(listen), at);
         }
+        assert!(has_no_port("0.0.0.0:0") && has_no_port("[::1]:00") && !has_no_port("[::0]:10"));
     }
 
     #[test]

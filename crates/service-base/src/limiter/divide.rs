@@ -1,8 +1,8 @@
 //! Dividing a limit between several counters, which together admit what one would.
 //!
-//! A limit has a number of equal parts, and a counter that has some of them admits their share. Whoever moves parts from one
-//! counter to another takes none that is in use ([`Divide::used`]): then the counters of all admit no more than the whole limit,
-//! at any time and however often parts move.
+//! A limit has a number of equal parts, and a counter that has some of them admits their share. Parts may move from one
+//! counter to another, except those that are in use ([`Divide::used`]): then the counters of all admit no more than the whole
+//! limit, at any time and however often parts move.
 
 use std::hash::Hash;
 

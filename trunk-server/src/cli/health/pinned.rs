@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tls_identity::why_no_pem;
 
 /// Builds a client that accepts the first certificate of this PEM file and no other.
 ///
@@ -15,7 +16,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 /// If the file cannot be read.
 pub(super) fn client(certificate: &Path) -> Result<Arc<ClientConfig>, String> {
     let failed = |why: String| format!("{}: {why}", certificate.display());
-    let own = CertificateDer::from_pem_file(certificate).map_err(|error| failed(error.to_string()))?;
+    // A file of certificates may contain a key too.
+    let own = CertificateDer::from_pem_file(certificate);
+    let own = own.map_err(|error| failed(why_no_pem(&error, "certificate")))?;
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
