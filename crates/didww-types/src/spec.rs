@@ -135,6 +135,14 @@ impl ResourceSpec {
         !self.verbs.is_empty()
     }
 
+    /// The paths below `/v3` in all versions: the present one, and that of the former name. None for a type without
+    /// [paths](Self::has_paths).
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        let former = self.former.filter(|_| self.singleton.is_none()).map(|(name, _)| name);
+        let all = std::iter::once(self.singleton.unwrap_or(self.name)).chain(former);
+        all.filter(|_| self.has_paths())
+    }
+
     /// The id of the fixed record that a text stands for.
     pub fn fixed_id(&self, key: &str) -> Option<&'static str> {
         self.fixed.iter().find(|record| record.key == key).map(|record| record.id)
