@@ -33,7 +33,7 @@ async fn refusal(text: &str) -> String {
 async fn only_what_is_stored_otherwise_is_written() {
     let core = core(SqliteStore::in_memory().unwrap());
     let mut lines = vec![country(1), country(2), city(3, &json!(id(1))), city(4, &json!([id(2)]))];
-    let mut written = async |lines: &[Value]| {
+    let written = async |lines: &[Value]| {
         let loaded = load_lines(&core, lines).await.unwrap();
         assert_eq!(loaded.records, 4);
         loaded.written
