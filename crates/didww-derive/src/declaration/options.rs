@@ -70,8 +70,8 @@ pub(super) fn texts_with_options(
 /// The paths in `nested_includes("a.b", "c.d"(until = "..."))`.
 pub(super) fn nested_includes(meta: &ParseNestedMeta<'_>) -> Result<Vec<(LitStr, Option<TokenStream>)>> {
     let path = |(path, options): (LitStr, Vec<(Ident, LitStr)>)| {
-        let until = options.last().map(|(_, date)| version(date)).transpose()?;
-        Ok((path, until))
+        let until = options.last().map(|(_, date)| version(date)).transpose();
+        until.map(|until| (path, until))
     };
     texts_with_options(meta, &["until"])?.into_iter().map(path).collect()
 }
