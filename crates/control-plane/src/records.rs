@@ -231,8 +231,7 @@ fn validate(
     Ok(valid)
 }
 
-/// The `meta` of a record with these members changed, as JSON text; `None` if there are none. The rules of the type declare
-/// the members, by the `meta` of a new record: whole numbers from 0, and truth values.
+/// The `meta` of a record with these members changed, as JSON text; `None` if there are none.
 fn changed_meta(
     spec: &'static ResourceSpec,
     before: Option<&Record>,
@@ -241,25 +240,9 @@ fn changed_meta(
     if sent.is_empty() {
         return Ok(None);
     }
-    let initial = Rulebook::DIDWW.initial_meta(spec).and_then(|text| serde_json::from_str(text).ok());
-    let initial: Map<String, Value> = initial.unwrap_or_default();
-    let mut meta = initial.clone();
-    if let Some(before) = before {
-        meta.extend(before.meta()?);
-    }
-    for (name, value) in sent {
-        let invalid = |message: String| Err(ControlError::invalid("meta", message));
-        match initial.get(name) {
-            None => return invalid(format!("of {} has no member `{name}`", spec.name)),
-            Some(Value::Bool(_)) if !value.is_boolean() => {
-                return invalid(format!("has `{name}`, which must be true or false"));
-            }
-            Some(Value::Number(_)) if value.as_i64().is_none_or(|number| number < 0) => {
-                return invalid(format!("has `{name}`, which must be a whole number from 0"));
-            }
-            Some(_) => meta.insert(name.clone(), value.clone()),
-        };
-    }
+    let before = before.map(Record::meta).transpose()?.unwrap_or_default();
+    let meta = Rulebook::DIDWW.changed_meta(spec, before, sent);
+    let meta = meta.map_err(|message| ControlError::invalid("meta", message))?;
     Ok(Some(Value::Object(meta).to_string()))
 }
 

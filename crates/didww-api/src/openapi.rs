@@ -6,12 +6,25 @@
 mod paths;
 mod schemas;
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use didww_types::{ApiVersion, REGISTRY, ResourceSpec};
 use serde_json::{Map, Value, json};
 
 /// The API versions that have a document: those that have outbound trunks.
 pub const VERSIONS: [ApiVersion; 4] =
     [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19];
+
+/// The texts of the documents. Requests for them need no credentials, so they are built once.
+static TEXTS: LazyLock<[Bytes; VERSIONS.len()]> =
+    LazyLock::new(|| VERSIONS.map(|version| Bytes::from(document(version).to_string())));
+
+/// The text of the document of a version; `None` for a version without one.
+pub(crate) fn text(version: ApiVersion) -> Option<Bytes> {
+    let index = VERSIONS.iter().position(|described| *described == version)?;
+    TEXTS.get(index).cloned()
+}
 
 /// Builds the document of a version, whose paths are relative to `/v3`.
 pub fn document(version: ApiVersion) -> Value {
@@ -48,4 +61,20 @@ pub fn document(version: ApiVersion) -> Value {
 /// The resources that exist in a version.
 fn resources(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec> {
     REGISTRY.iter().copied().filter(move |spec| spec.exists_in(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_document_is_built_once() {
+        for version in ApiVersion::ALL {
+            let first = text(version);
+            assert_eq!(first.is_some(), VERSIONS.contains(&version), "{version}");
+            let Some(first) = first else { continue };
+            assert_eq!(serde_json::from_slice::<Value>(&first).unwrap(), document(version));
+            assert_eq!(text(version).unwrap().as_ptr(), first.as_ptr(), "{version}");
+        }
+    }
 }

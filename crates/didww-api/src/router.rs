@@ -10,7 +10,7 @@ use didww_types::{ApiVersion, REGISTRY};
 use http::StatusCode;
 use serde_json::json;
 
-use http_listener::plain_json;
+use http_listener::{plain_json, plain_json_text};
 
 use crate::state::Api;
 use crate::{api, openapi};
@@ -31,19 +31,41 @@ pub fn api_router(api: Arc<Api>) -> Router {
 /// resource has is decided later, so not every path of a template is served.
 pub fn paths() -> Vec<String> {
     let resources = REGISTRY.iter().flat_map(|spec| {
-        ["", "/{id}", "/{id}/relationships/{name}", "/{id}/{name}"]
-            .map(|rest| format!("/v3/{}{rest}", spec.name))
+        let endpoints: &[&str] = if spec.singleton.is_some() {
+            &[""]
+        } else {
+            &["", "/{id}", "/{id}/relationships/{name}", "/{id}/{name}"]
+        };
+        spec.paths().flat_map(move |path| endpoints.iter().map(move |rest| format!("/v3/{path}{rest}")))
     });
     resources.chain(["/openapi/{document}".to_owned()]).collect()
 }
 
 async fn description(Path(document): Path<String>) -> Response {
     let version = document.strip_suffix(".json").and_then(|date| date.parse::<ApiVersion>().ok());
-    match version.filter(|version| openapi::VERSIONS.contains(version)) {
-        Some(version) => plain_json(StatusCode::OK, &openapi::document(version)),
+    match version.and_then(openapi::text) {
+        Some(text) => plain_json_text(StatusCode::OK, text),
         None => plain_json(
             StatusCode::NOT_FOUND,
             &json!({ "error": "there are documents of 2021-12-15, 2022-05-10, 2026-04-16 and 2026-11-19, such as /openapi/2026-11-19.json" }),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paths;
+
+    #[test]
+    fn the_templates_are_the_paths_that_some_version_serves() {
+        let paths = paths();
+        for served in
+            ["/v3/balance", "/v3/requirements/{id}", "/v3/address_requirements", "/v3/dids/{id}/{name}"]
+        {
+            assert!(paths.iter().any(|path| path == served), "{served}");
+        }
+        for unserved in ["/v3/balances", "/v3/balance/{id}", "/v3/stock_keeping_units"] {
+            assert!(!paths.iter().any(|path| path == unserved), "{unserved}");
+        }
     }
 }

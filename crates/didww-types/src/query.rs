@@ -82,7 +82,7 @@ impl QueryPairs {
     }
 }
 
-/// One or several values of a filter. A record matches when it matches any of them.
+/// One or several values of a filter. A record matches when it matches any of them, or all where the filter says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOf<T>(Vec<T>);
 

@@ -103,10 +103,5 @@ pub fn canonical_name(version: ApiVersion, name: &str) -> &str {
 
 /// Whether a text is the first segment of the path of a declared resource in any version.
 pub fn is_path(path: &str) -> bool {
-    let name = |spec: &&ResourceSpec| {
-        spec.has_paths()
-            && (spec.singleton.unwrap_or(spec.name) == path
-                || spec.former.is_some_and(|(name, _)| name == path))
-    };
-    REGISTRY.iter().any(name)
+    REGISTRY.iter().any(|spec| spec.paths().any(|known| known == path))
 }

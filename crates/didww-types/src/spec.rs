@@ -1,22 +1,25 @@
 //! The declaration of a resource as data, for programs that serve the API or describe it.
 
 mod attribute;
+mod conversion;
 mod filter;
 mod fixed;
 mod relationship;
+mod setters;
 mod sort;
-
-use serde_json::{Map, Value};
+mod versions;
 
 pub use attribute::{AttributeSpec, DefaultValue, Revision, Sum, ValueSpec};
-pub use filter::{FilterSpec, FilterTest, Versions};
+pub use conversion::{Adapter, NotRepresentable};
+pub use filter::{FilterSpec, FilterTest};
 pub use fixed::FixedRecord;
 pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
 pub use sort::SortSpec;
+pub use versions::Versions;
 
 use crate::path::{follow, related_attribute};
 use crate::resource::same_name;
-use crate::{ApiVersion, Feature, Linkage, Page, REGISTRY, ResourceObject};
+use crate::{ApiVersion, Feature, REGISTRY};
 
 /// An operation on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,33 +65,6 @@ impl Access {
     pub const fn allowed(self) -> bool {
         !matches!(self, Self::Never)
     }
-}
-
-/// Why a body in the canonical form cannot be expressed in an older version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotRepresentable {
-    /// The canonical attribute that cannot be expressed.
-    pub attribute: &'static str,
-    /// The reason, in words.
-    pub reason: &'static str,
-}
-
-/// Conversions between the canonical form of a resource and the forms of older versions, for differences
-/// other than members that an older version lacks.
-#[derive(Debug, Clone, Copy)]
-pub struct Adapter {
-    /// The last version whose form differs. The functions of the adapter are called for it and older versions only.
-    pub until: ApiVersion,
-    /// The attributes that only older versions have.
-    pub attributes: &'static [AttributeSpec],
-    /// Converts attributes from the canonical form to that of a version. Servers use it for responses,
-    /// clients for request bodies.
-    pub from_canonical: fn(ApiVersion, &mut Map<String, Value>),
-    /// Converts attributes from the form of a version to the canonical one. Servers use it for request
-    /// bodies, clients for responses.
-    pub to_canonical: fn(ApiVersion, &mut Map<String, Value>),
-    /// Returns why canonical attributes cannot be expressed in a version; `None` if they can.
-    pub not_representable: fn(ApiVersion, &Map<String, Value>) -> Option<NotRepresentable>,
 }
 
 /// The declaration of a resource.
@@ -148,210 +124,10 @@ pub struct ResourceSpec {
 }
 
 impl ResourceSpec {
-    /// The largest page that a request can ask for in a version.
-    pub fn max_page_size_at(&self, version: ApiVersion) -> u64 {
-        if version.has_corrected_rules() { self.max_page_size } else { Page::MAX_SIZE }
-    }
-
-    /// The attribute that orders a list without sort criteria in a version; `None` for the order of creation.
-    pub fn order_at(&self, version: ApiVersion) -> Option<&'static str> {
-        self.order.filter(|(_, since)| version >= *since).map(|(attribute, _)| attribute)
-    }
-
     /// Whether the values of a path must be unique among the records of all accounts.
     pub fn is_unique_everywhere(&self, path: &str) -> bool {
         self.unique_paths.contains(&path)
             || self.attribute(path).is_some_and(|attribute| attribute.unique_everywhere)
-    }
-
-    /// Declares a resource of which nothing but its name is known. The derive adds the rest.
-    pub const fn of(name: &'static str, doc: &'static str, since: ApiVersion) -> Self {
-        Self {
-            name,
-            doc,
-            since,
-            until: None,
-            former: None,
-            singleton: None,
-            fixed: &[],
-            verbs: &[],
-            attributes: &[],
-            relationships: &[],
-            filters: &[],
-            nested_includes: &[],
-            global: false,
-            has_meta: false,
-            list_needs: None,
-            needs: None,
-            adapter: None,
-            order: None,
-            max_page_size: Page::USUAL_MAX_SIZE,
-            page_size: Page::DEFAULT_SIZE,
-            unpaged: false,
-            unrouted: false,
-            sorts: &[],
-            unique_paths: &[],
-        }
-    }
-
-    /// Sets the operations.
-    #[must_use]
-    pub const fn verbs(mut self, verbs: &'static [Verb]) -> Self {
-        self.verbs = verbs;
-        self
-    }
-
-    /// Sets the attributes and relationships, in the order of the canonical form.
-    #[must_use]
-    pub const fn members(
-        mut self,
-        attributes: &'static [AttributeSpec],
-        relationships: &'static [RelationshipSpec],
-    ) -> Self {
-        self.attributes = attributes;
-        self.relationships = relationships;
-        self
-    }
-
-    /// Sets the filters, sorted by name.
-    #[must_use]
-    pub const fn filters(mut self, filters: &'static [FilterSpec]) -> Self {
-        self.filters = filters;
-        self
-    }
-
-    /// Sets the documented include paths through more than one relationship.
-    #[must_use]
-    pub const fn nested_includes(mut self, paths: &'static [NestedInclude]) -> Self {
-        self.nested_includes = paths;
-        self
-    }
-
-    /// Sets whether the records belong to no account.
-    #[must_use]
-    pub const fn global(mut self, global: bool) -> Self {
-        self.global = global;
-        self
-    }
-
-    /// Sets whether each record has a `meta` member.
-    #[must_use]
-    pub const fn has_meta(mut self, has_meta: bool) -> Self {
-        self.has_meta = has_meta;
-        self
-    }
-
-    /// Sets the feature without which a list request is refused.
-    #[must_use]
-    pub const fn list_needs(mut self, feature: Option<Feature>) -> Self {
-        self.list_needs = feature;
-        self
-    }
-
-    /// Sets the feature without which every request is refused, and the first version that refuses it.
-    #[must_use]
-    pub const fn needs(mut self, feature: Option<(Feature, ApiVersion)>) -> Self {
-        self.needs = feature;
-        self
-    }
-
-    /// Sets the attribute that orders lists without sort criteria, and the first version in which it does.
-    #[must_use]
-    pub const fn order(mut self, order: Option<(&'static str, ApiVersion)>) -> Self {
-        self.order = order;
-        self
-    }
-
-    /// Sets the largest page that a request can ask for, where the corrected rules hold.
-    #[must_use]
-    pub const fn max_page_size(mut self, size: u64) -> Self {
-        self.max_page_size = size;
-        self
-    }
-
-    /// Sets the last version that has the resource.
-    #[must_use]
-    pub const fn until(mut self, version: ApiVersion) -> Self {
-        self.until = Some(version);
-        self
-    }
-
-    /// Sets the type name up to a version.
-    #[must_use]
-    pub const fn formerly(mut self, name: &'static str, until: ApiVersion) -> Self {
-        self.former = Some((name, until));
-        self
-    }
-
-    /// Makes the type one of which an account has exactly one record, at this path.
-    #[must_use]
-    pub const fn singleton(mut self, path: &'static str) -> Self {
-        self.singleton = Some(path);
-        self
-    }
-
-    /// Sets the records that every server has.
-    #[must_use]
-    pub const fn fixed(mut self, records: &'static [FixedRecord]) -> Self {
-        self.fixed = records;
-        self
-    }
-
-    /// Sets the page of a request that asks for none.
-    #[must_use]
-    pub const fn page_size(mut self, size: u64) -> Self {
-        self.page_size = size;
-        self
-    }
-
-    /// Makes each list one answer with all records.
-    #[must_use]
-    pub const fn unpaged(mut self) -> Self {
-        self.unpaged = true;
-        self
-    }
-
-    /// Leaves out the endpoints of relationships.
-    #[must_use]
-    pub const fn unrouted(mut self) -> Self {
-        self.unrouted = true;
-        self
-    }
-
-    /// Sets the sort criteria that are no attributes of the type.
-    #[must_use]
-    pub const fn sorts(mut self, sorts: &'static [SortSpec]) -> Self {
-        self.sorts = sorts;
-        self
-    }
-
-    /// Sets the paths whose values must be unique among the records of all accounts.
-    #[must_use]
-    pub const fn unique_paths(mut self, paths: &'static [&'static str]) -> Self {
-        self.unique_paths = paths;
-        self
-    }
-
-    /// Sets the conversions to and from older versions.
-    #[must_use]
-    pub const fn adapter(mut self, adapter: Option<&'static Adapter>) -> Self {
-        self.adapter = adapter;
-        self
-    }
-
-    /// Whether a version has the resource.
-    pub fn exists_in(&self, version: ApiVersion) -> bool {
-        version >= self.since && self.until.is_none_or(|last| version <= last)
-    }
-
-    /// The type name on the wire in a version.
-    pub fn name_at(&self, version: ApiVersion) -> &'static str {
-        self.former.filter(|(_, until)| version <= *until).map_or(self.name, |(name, _)| name)
-    }
-
-    /// The path below `/v3` in a version.
-    pub fn path_at(&self, version: ApiVersion) -> &'static str {
-        self.singleton.unwrap_or_else(|| self.name_at(version))
     }
 
     /// Whether the resource has paths of its own: a type without verbs is only included with others.
@@ -359,22 +135,12 @@ impl ResourceSpec {
         !self.verbs.is_empty()
     }
 
-    /// The attribute, or the path to an attribute, by which a criterion sorts in a version; `None` for an unknown criterion.
-    pub fn sort_at(&self, version: ApiVersion, name: &str) -> Option<&'static str> {
-        let of_attribute = || {
-            let attribute = self.attribute(name)?;
-            (attribute.sort && attribute.exists_in(version)).then_some(attribute.name)
-        };
-        let other = self.sorts.iter().find(|sort| sort.name == name && sort.exists_in(version));
-        other.map_or_else(of_attribute, |sort| Some(sort.by))
-    }
-
-    /// The sort criteria of a version.
-    pub fn sorts_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static str> {
-        let attributes =
-            self.attributes.iter().filter(|attribute| attribute.sort).map(|attribute| attribute.name);
-        let all = attributes.chain(self.sorts.iter().map(|sort| sort.name));
-        all.filter(move |name| self.sort_at(version, name).is_some())
+    /// The paths below `/v3` in all versions: the present one, and that of the former name. None for a type without
+    /// [paths](Self::has_paths).
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        let former = self.former.filter(|_| self.singleton.is_none()).map(|(name, _)| name);
+        let all = std::iter::once(self.singleton.unwrap_or(self.name)).chain(former);
+        all.filter(|_| self.has_paths())
     }
 
     /// The id of the fixed record that a text stands for.
@@ -385,12 +151,6 @@ impl ResourceSpec {
     /// Whether the resource has an operation.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
-    }
-
-    /// The feature without which an account may not use an operation in a version.
-    pub fn feature_needed(&self, verb: Verb, version: ApiVersion) -> Option<Feature> {
-        let of_all = self.needs.filter(|(_, since)| version >= *since).map(|(feature, _)| feature);
-        of_all.or(self.list_needs.filter(|_| verb == Verb::List))
     }
 
     /// Returns the name of an attribute of the canonical form, for a constant: a name that is not declared does not compile.
@@ -424,31 +184,6 @@ impl ResourceSpec {
         self.relationships.iter().find(|relationship| relationship.name == name)
     }
 
-    /// The attributes of a version, in the order of its responses.
-    pub fn attributes_at(&self, version: ApiVersion) -> Vec<&'static AttributeSpec> {
-        let mut attributes: Vec<&'static AttributeSpec> =
-            self.attributes.iter().filter(|attribute| attribute.exists_in(version)).collect();
-        let former = self.adapter.map_or(&[][..], |adapter| adapter.attributes);
-        for attribute in former.iter().filter(|attribute| attribute.exists_in(version)) {
-            let at = attributes
-                .iter()
-                .position(|other| other.name == attribute.before)
-                .unwrap_or(attributes.len());
-            attributes.insert(at, attribute);
-        }
-        attributes
-    }
-
-    /// The relationships of a version, including those that depend on a feature of the account.
-    pub fn relationships_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static RelationshipSpec> {
-        self.relationships.iter().filter(move |relationship| relationship.exists_in(version))
-    }
-
-    /// The filters of a version, including those through types that the registry does not contain yet.
-    pub fn filters_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static FilterSpec> {
-        self.filters.iter().filter(move |filter| filter.exists_in(version))
-    }
-
     /// Whether a filter can find a record: every type on the path that it tests is in the registry.
     pub fn resolves(&self, filter: &FilterSpec) -> bool {
         match filter.test {
@@ -463,93 +198,5 @@ impl ResourceSpec {
     /// The documented include paths through more than one relationship of which every type is in the registry.
     pub fn resolved_includes(&self) -> impl Iterator<Item = &'static NestedInclude> {
         self.nested_includes.iter().filter(|include| follow(REGISTRY, self.name, include.path).is_some())
-    }
-
-    /// Whether records in the form of a version must be converted to the canonical form.
-    pub fn needs_conversion(&self, version: ApiVersion) -> bool {
-        self.adapter_at(version).is_some() || self.renames_at(version)
-    }
-
-    /// Whether the attributes of a record in a version are those of the canonical form, unconverted and complete.
-    pub fn is_canonical_at(&self, version: ApiVersion) -> bool {
-        let are_complete = || self.attributes.iter().all(|attribute| attribute.exists_in(version));
-        version == ApiVersion::NEWEST || (!self.needs_conversion(version) && are_complete())
-    }
-
-    /// Returns why canonical attributes cannot be expressed in a version; `None` if they can.
-    pub fn not_representable(
-        &self,
-        version: ApiVersion,
-        attributes: &Map<String, Value>,
-    ) -> Option<NotRepresentable> {
-        self.adapter_at(version).and_then(|adapter| (adapter.not_representable)(version, attributes))
-    }
-
-    fn renames_at(&self, version: ApiVersion) -> bool {
-        self.name_at(version) != self.name
-            || self.relationships.iter().any(|relationship| relationship.former_at(version).is_some())
-    }
-
-    /// Renames the relationships of a request body, and their types, to those of a version.
-    pub(crate) fn rename_relationships(&self, version: ApiVersion, relationships: &mut Map<String, Value>) {
-        for relationship in self.relationships {
-            let Some(former) = relationship.former_at(version) else { continue };
-            let Some(mut linkage) = relationships.remove(relationship.name) else { continue };
-            let members = match linkage.get_mut("data") {
-                Some(Value::Array(members)) => members.as_mut_slice(),
-                Some(member) => std::slice::from_mut(member),
-                None => &mut [],
-            };
-            for kind in members.iter_mut().filter_map(|member| member.get_mut("type")) {
-                *kind = Value::from(former.target);
-            }
-            relationships.insert(former.name.to_owned(), linkage);
-        }
-    }
-
-    /// Translates an include path from canonical names to those of a version. A part that is not declared is kept.
-    pub fn include_at(&self, version: ApiVersion, path: &str) -> String {
-        let mut owner = Some(self);
-        let name_at = |name: &str| {
-            let relationship = owner.and_then(|owner| owner.relationship(name));
-            owner = relationship.and_then(|relationship| crate::find(relationship.target));
-            relationship
-                .map_or_else(|| name.to_owned(), |relationship| relationship.name_at(version).to_owned())
-        };
-        path.split('.').map(name_at).collect::<Vec<_>>().join(".")
-    }
-
-    /// Converts a record from the form of a version to the canonical form.
-    pub(crate) fn record_to_canonical(&self, version: ApiVersion, record: &mut ResourceObject) {
-        self.to_canonical(version, &mut record.attributes);
-        if record.kind == self.name_at(version) {
-            self.name.clone_into(&mut record.kind);
-        }
-        for relationship in self.relationships {
-            let Some(former) = relationship.former_at(version) else { continue };
-            let Some(mut found) = record.relationships.remove(former.name) else { continue };
-            for member in found.data.iter_mut().flat_map(Linkage::members_mut) {
-                relationship.target.clone_into(&mut member.kind);
-            }
-            record.relationships.insert(relationship.name.to_owned(), found);
-        }
-    }
-
-    fn adapter_at(&self, version: ApiVersion) -> Option<&'static Adapter> {
-        self.adapter.filter(|adapter| version <= adapter.until)
-    }
-
-    /// Converts attributes from the form of a version to the canonical form.
-    pub fn to_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
-        if let Some(adapter) = self.adapter_at(version) {
-            (adapter.to_canonical)(version, attributes);
-        }
-    }
-
-    /// Converts attributes from the canonical form to that of a version.
-    pub fn from_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
-        if let Some(adapter) = self.adapter_at(version) {
-            (adapter.from_canonical)(version, attributes);
-        }
     }
 }

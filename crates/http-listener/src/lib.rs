@@ -60,7 +60,7 @@ pub use fair_limiter::{FairLimiter, Turn};
 pub use handshake::PROTOCOLS;
 pub use health::{HEALTH_PATHS, health_router};
 pub use http2::{MAX_HELD_BYTES, MAX_STREAMS};
-pub use json::plain_json;
+pub use json::{plain_json, plain_json_text};
 pub use limits::Limits;
 pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;

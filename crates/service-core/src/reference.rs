@@ -24,8 +24,8 @@ use crate::Core;
 const BATCH: usize = 500;
 /// How often records are looked up and stored that other nodes store at the same time.
 const ATTEMPTS: usize = 5;
-/// The most bytes of a line.
-const MAX_LINE_BYTES: u64 = 64 << 10;
+/// The most bytes of a line, without its end.
+const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// Stores the fixed records of all types, unless they are stored already.
 ///
@@ -83,18 +83,17 @@ pub async fn load(core: &Core, mut file: impl BufRead) -> Result<Loaded, LoadErr
     let (mut loaded, mut line) = (Loaded::default(), 0);
     let mut batch: Option<(&'static ResourceSpec, Vec<Checked>)> = None;
     loop {
-        let mut text = String::new();
-        let read = file.by_ref().take(MAX_LINE_BYTES).read_line(&mut text)?;
-        let entry = match read {
-            0 => None,
-            _ if text.trim().is_empty() => {
-                line += 1;
+        let (last, mut text) = (line, Vec::new());
+        let read = file.by_ref().take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', &mut text)?;
+        let text = text.strip_suffix(b"\n").unwrap_or(&text);
+        let entry = if read == 0 {
+            None
+        } else {
+            line += 1;
+            if text.trim_ascii().is_empty() {
                 continue;
             }
-            _ => {
-                line += 1;
-                Some(Entry::check(&text).map_err(|message| LoadError::Line { line, message })?)
-            }
+            Some(Entry::check(text).map_err(|message| LoadError::Line { line, message })?)
         };
         let is_full = batch.as_ref().is_some_and(|(spec, records)| {
             records.len() >= BATCH || entry.as_ref().is_none_or(|(next, _)| next.name != spec.name)
@@ -102,7 +101,7 @@ pub async fn load(core: &Core, mut file: impl BufRead) -> Result<Loaded, LoadErr
         if is_full && let Some((spec, records)) = batch.take() {
             loaded.records += records.len();
             let written = store(core, spec, records).await;
-            loaded.written += written.map_err(|error| LoadError::Store { line, error })?;
+            loaded.written += written.map_err(|error| LoadError::Store { line: last, error })?;
         }
         let Some((spec, checked)) = entry else { return Ok(loaded) };
         batch.get_or_insert_with(|| (spec, Vec::with_capacity(BATCH))).1.push(checked);
@@ -142,9 +141,12 @@ struct Checked {
 }
 
 impl Entry {
-    fn check(text: &str) -> Result<(&'static ResourceSpec, Checked), String> {
+    fn check(text: &[u8]) -> Result<(&'static ResourceSpec, Checked), String> {
+        if text.len() > MAX_LINE_BYTES {
+            return Err(format!("it has more than {MAX_LINE_BYTES} bytes"));
+        }
         let Self { kind, id, attributes, relationships, meta } =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
+            serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let spec = find(&kind).filter(|spec| spec.global && spec.fixed.is_empty());
         let spec = spec.ok_or_else(|| format!("`{kind}` is no type of reference data"))?;
         let mut valid = Map::new();
@@ -170,30 +172,16 @@ impl Entry {
                 .ok_or_else(|| format!("`{name}` is no relationship of {kind} that is stored"))?;
             let members = match members {
                 Members::One(id) => vec![id],
-                Members::Many(ids) if relationship.many => ids,
+                Members::Many(ids) if relationship.many || ids.len() <= 1 => ids,
                 Members::Many(_) => return Err(format!("`{name}` contains at most one record")),
             };
             links.push((relationship.name, members));
         }
-        let meta = meta.map(|meta| whole_meta(spec, meta)).transpose()?;
+        let meta = meta.map(|meta| Rulebook::DIDWW.changed_meta(spec, Map::new(), &meta)).transpose();
+        let meta = meta.map_err(|message| format!("`meta` {message}"))?;
+        let meta = meta.map(|meta| Value::Object(meta).to_string());
         Ok((spec, Checked { id, attributes: valid, links, meta }))
     }
-}
-
-/// The `meta` of a record with these members, and with those of a new record for the others.
-fn whole_meta(spec: &'static ResourceSpec, sent: Map<String, Value>) -> Result<String, String> {
-    let initial = Rulebook::DIDWW.initial_meta(spec).and_then(|text| serde_json::from_str(text).ok());
-    let mut meta: Map<String, Value> = initial.unwrap_or_default();
-    for (name, value) in sent {
-        match meta.get_mut(&name) {
-            Some(member) if std::mem::discriminant(member) == std::mem::discriminant(&value) => {
-                *member = value;
-            }
-            Some(_) => return Err(format!("`{name}` of the `meta` is of another kind")),
-            None => return Err(format!("the `meta` of {} has no member `{name}`", spec.name)),
-        }
-    }
-    Ok(Value::Object(meta).to_string())
 }
 
 /// Stores records of a type, and returns how many of them were not stored so already. Another node may store the same ones at
@@ -217,6 +205,7 @@ async fn store_once(
     let ids = records.iter().map(|record| record.id).collect();
     let found = core.store.find_all(scope, ids).await?;
     let mut found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.id, record)).collect();
+    let linked = linked_members(core, scope, &found, &records).await?;
     let now = core.clock.now();
     let mut changes = Vec::new();
     for Checked { id, attributes, links, meta } in records {
@@ -225,9 +214,12 @@ async fn store_once(
             changes.push(Change::Insert { scope, id, created_at: now, attributes, links, meta });
             continue;
         };
+        let is_linked = |(relationship, ids): &(&'static str, Vec<Uuid>)| {
+            linked.get(&(*relationship, before.number)).map_or(&[][..], Vec::as_slice) == ids.as_slice()
+        };
         let is_same = before.attributes()? == attributes
             && meta.as_ref().is_none_or(|meta| before.meta.as_ref() == Some(meta))
-            && has_links(core, scope, before.number, &links).await?;
+            && links.iter().all(is_linked);
         if !is_same {
             changes.push(Change::Replace { scope, before, attributes, links, meta });
         }
@@ -239,18 +231,29 @@ async fn store_once(
     Ok(written)
 }
 
-/// Whether a record has these members in each of these relationships.
-async fn has_links(
+/// The stored members of the relationships that records name, by relationship and the owner's number. Each relationship is read
+/// once for all records: a start compares the whole file.
+async fn linked_members(
     core: &Core,
     scope: Scope,
-    number: i64,
-    links: &[(&'static str, Vec<Uuid>)],
-) -> Result<bool, StoreError> {
-    for (relationship, ids) in links {
-        let stored = core.store.members(scope, vec![number], relationship, ids.len() + 1).await?;
-        if stored.iter().map(|(_, _, id)| id).ne(ids.iter()) {
-            return Ok(false);
+    found: &HashMap<Uuid, Record>,
+    records: &[Checked],
+) -> Result<HashMap<(&'static str, i64), Vec<Uuid>>, StoreError> {
+    let mut owners: BTreeMap<&'static str, Vec<i64>> = BTreeMap::new();
+    for Checked { id, links, .. } in records {
+        let Some(before) = found.get(id) else { continue };
+        for (relationship, _) in links {
+            owners.entry(*relationship).or_default().push(before.number);
         }
     }
-    Ok(true)
+    let mut linked: HashMap<(&'static str, i64), Vec<Uuid>> = HashMap::new();
+    for (relationship, owners) in owners {
+        for (owner, _, id) in core.store.members(scope, owners, relationship, usize::MAX).await? {
+            linked.entry((relationship, owner)).or_default().push(id);
+        }
+    }
+    Ok(linked)
 }
+
+#[cfg(test)]
+mod tests;

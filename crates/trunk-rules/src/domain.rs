@@ -13,6 +13,7 @@ mod did;
 mod did_group;
 mod draft;
 mod membership;
+mod meta;
 mod outcome;
 mod refusal;
 mod regenerate_credentials;

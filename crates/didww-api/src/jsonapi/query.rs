@@ -230,7 +230,8 @@ fn mirrored(
     let key_of = |value: IndexValue| match &value {
         IndexValue::Text(id) => {
             let fixed = target.fixed.iter().find(|record| id.eq_ignore_ascii_case(record.id));
-            IndexValue::Text(fixed.map_or_else(|| id.clone(), |record| record.key.to_owned()))
+            // The attribute's own text is no id. No record has the empty text.
+            IndexValue::Text(fixed.map_or("", |record| record.key).to_owned())
         }
         _ => value,
     };

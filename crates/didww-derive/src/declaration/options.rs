@@ -32,30 +32,48 @@ pub(super) fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     Ok(texts.into_iter().collect())
 }
 
-/// The paths in `nested_includes("a.b", "c.d"(until = "..."))`.
-pub(super) fn nested_includes(meta: &ParseNestedMeta<'_>) -> Result<Vec<(LitStr, Option<TokenStream>)>> {
+/// The texts in `name("...", "..."(option = "..."))`, each with its options, whose names are `known`.
+pub(super) fn texts_with_options(
+    meta: &ParseNestedMeta<'_>,
+    known: &[&str],
+) -> Result<Vec<(LitStr, Vec<(Ident, LitStr)>)>> {
     let content;
     parenthesized!(content in meta.input);
-    let mut paths = Vec::new();
+    let mut texts = Vec::new();
     while !content.is_empty() {
-        let path: LitStr = content.parse()?;
-        let mut until = None;
+        let text = content.parse()?;
+        let mut options = Vec::new();
         if content.peek(syn::token::Paren) {
-            let options;
-            parenthesized!(options in content);
-            let option: Ident = options.parse()?;
-            if option != "until" {
-                return Err(Error::new(option.span(), "unknown option; known: until"));
+            let inside;
+            parenthesized!(inside in content);
+            while !inside.is_empty() {
+                let option: Ident = inside.parse()?;
+                if !known.iter().any(|name| option == *name) {
+                    let message = format!("unknown option; known: {}", known.join(", "));
+                    return Err(Error::new(option.span(), message));
+                }
+                inside.parse::<Token![=]>()?;
+                options.push((option, inside.parse()?));
+                if !inside.is_empty() {
+                    inside.parse::<Token![,]>()?;
+                }
             }
-            options.parse::<Token![=]>()?;
-            until = Some(version(&options.parse()?)?);
         }
-        paths.push((path, until));
+        texts.push((text, options));
         if !content.is_empty() {
             content.parse::<Token![,]>()?;
         }
     }
-    Ok(paths)
+    Ok(texts)
+}
+
+/// The paths in `nested_includes("a.b", "c.d"(until = "..."))`.
+pub(super) fn nested_includes(meta: &ParseNestedMeta<'_>) -> Result<Vec<(LitStr, Option<TokenStream>)>> {
+    let path = |(path, options): (LitStr, Vec<(Ident, LitStr)>)| {
+        let until = options.last().map(|(_, date)| version(date)).transpose();
+        until.map(|until| (path, until))
+    };
+    texts_with_options(meta, &["until"])?.into_iter().map(path).collect()
 }
 
 /// `order(by = "...", since = "...")`.

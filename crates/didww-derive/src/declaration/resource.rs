@@ -3,10 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{LitInt, LitStr, Path, Result, Token, parenthesized};
+use syn::{LitInt, LitStr, Path, Result};
 
 use super::Declaration;
-use super::options::{texts, version};
+use super::options::{texts, texts_with_options, version};
 
 impl Declaration {
     /// Reads an option and adds the call that completes the `ResourceSpec`.
@@ -48,37 +48,19 @@ impl Declaration {
 
     /// `sorts("a.b", "c.d"(by = "e", until = "..."))`.
     fn sorts(&mut self, meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
-        let content;
-        parenthesized!(content in meta.input);
         let mut sorts = Vec::new();
-        while !content.is_empty() {
-            let name: LitStr = content.parse()?;
+        for (name, options) in texts_with_options(meta, &["by", "until"])? {
             let mut sort = quote!(::didww_types::SortSpec::of(#name));
-            if content.peek(syn::token::Paren) {
-                let options;
-                parenthesized!(options in content);
-                while !options.is_empty() {
-                    let option: syn::Ident = options.parse()?;
-                    options.parse::<Token![=]>()?;
-                    let value: LitStr = options.parse()?;
-                    if option == "by" {
-                        sort.extend(quote!(.by(#value)));
-                    } else if option == "until" {
-                        let last = version(&value)?;
-                        sort.extend(quote!(.until(#last)));
-                    } else {
-                        return Err(syn::Error::new(option.span(), "unknown option; known: by, until"));
-                    }
-                    if !options.is_empty() {
-                        options.parse::<Token![,]>()?;
-                    }
-                }
+            for (option, value) in options {
+                sort.extend(if option == "by" {
+                    quote!(.by(#value))
+                } else {
+                    let last = version(&value)?;
+                    quote!(.until(#last))
+                });
             }
             self.sorts.push(name.value());
             sorts.push(sort);
-            if !content.is_empty() {
-                content.parse::<Token![,]>()?;
-            }
         }
         Ok(quote!(.sorts({
             const SORTS: &[::didww_types::SortSpec] = &[#(#sorts),*];

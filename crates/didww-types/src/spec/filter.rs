@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Versions;
 use crate::csv::join_values;
 use crate::{ApiVersion, Kind, split_values};
 
@@ -166,30 +167,5 @@ impl FilterSpec {
     pub const fn legacy(mut self) -> Self {
         self.legacy = true;
         self
-    }
-}
-
-/// The versions that have an option of a filter, among those that have the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Versions {
-    /// No version: the filter never has the option.
-    None,
-    /// Every version that has the filter.
-    All,
-    /// The versions up to this one.
-    Until(ApiVersion),
-    /// This version and later ones.
-    Since(ApiVersion),
-}
-
-impl Versions {
-    /// Whether a version has the option.
-    pub fn contain(self, version: ApiVersion) -> bool {
-        match self {
-            Self::None => false,
-            Self::All => true,
-            Self::Until(last) => version <= last,
-            Self::Since(first) => version >= first,
-        }
     }
 }

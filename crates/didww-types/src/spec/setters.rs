@@ -1,0 +1,184 @@
+//! How the derive builds the declaration of a resource: from its name, one setter after another.
+
+use super::{
+    Adapter, AttributeSpec, FilterSpec, FixedRecord, NestedInclude, RelationshipSpec, ResourceSpec, SortSpec,
+    Verb,
+};
+use crate::{ApiVersion, Feature, Page};
+
+impl ResourceSpec {
+    /// Declares a resource of which nothing but its name is known. The derive adds the rest.
+    pub const fn of(name: &'static str, doc: &'static str, since: ApiVersion) -> Self {
+        Self {
+            name,
+            doc,
+            since,
+            until: None,
+            former: None,
+            singleton: None,
+            fixed: &[],
+            verbs: &[],
+            attributes: &[],
+            relationships: &[],
+            filters: &[],
+            nested_includes: &[],
+            global: false,
+            has_meta: false,
+            list_needs: None,
+            needs: None,
+            adapter: None,
+            order: None,
+            max_page_size: Page::USUAL_MAX_SIZE,
+            page_size: Page::DEFAULT_SIZE,
+            unpaged: false,
+            unrouted: false,
+            sorts: &[],
+            unique_paths: &[],
+        }
+    }
+
+    /// Sets the operations.
+    #[must_use]
+    pub const fn verbs(mut self, verbs: &'static [Verb]) -> Self {
+        self.verbs = verbs;
+        self
+    }
+
+    /// Sets the attributes and relationships, in the order of the canonical form.
+    #[must_use]
+    pub const fn members(
+        mut self,
+        attributes: &'static [AttributeSpec],
+        relationships: &'static [RelationshipSpec],
+    ) -> Self {
+        self.attributes = attributes;
+        self.relationships = relationships;
+        self
+    }
+
+    /// Sets the filters, sorted by name.
+    #[must_use]
+    pub const fn filters(mut self, filters: &'static [FilterSpec]) -> Self {
+        self.filters = filters;
+        self
+    }
+
+    /// Sets the documented include paths through more than one relationship.
+    #[must_use]
+    pub const fn nested_includes(mut self, paths: &'static [NestedInclude]) -> Self {
+        self.nested_includes = paths;
+        self
+    }
+
+    /// Sets whether the records belong to no account.
+    #[must_use]
+    pub const fn global(mut self, global: bool) -> Self {
+        self.global = global;
+        self
+    }
+
+    /// Sets whether each record has a `meta` member.
+    #[must_use]
+    pub const fn has_meta(mut self, has_meta: bool) -> Self {
+        self.has_meta = has_meta;
+        self
+    }
+
+    /// Sets the feature without which a list request is refused.
+    #[must_use]
+    pub const fn list_needs(mut self, feature: Option<Feature>) -> Self {
+        self.list_needs = feature;
+        self
+    }
+
+    /// Sets the feature without which every request is refused, and the first version that refuses it.
+    #[must_use]
+    pub const fn needs(mut self, feature: Option<(Feature, ApiVersion)>) -> Self {
+        self.needs = feature;
+        self
+    }
+
+    /// Sets the attribute that orders lists without sort criteria, and the first version in which it does.
+    #[must_use]
+    pub const fn order(mut self, order: Option<(&'static str, ApiVersion)>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Sets the largest page that a request can ask for, where the corrected rules hold.
+    #[must_use]
+    pub const fn max_page_size(mut self, size: u64) -> Self {
+        self.max_page_size = size;
+        self
+    }
+
+    /// Sets the last version that has the resource.
+    #[must_use]
+    pub const fn until(mut self, version: ApiVersion) -> Self {
+        self.until = Some(version);
+        self
+    }
+
+    /// Sets the type name up to a version.
+    #[must_use]
+    pub const fn formerly(mut self, name: &'static str, until: ApiVersion) -> Self {
+        self.former = Some((name, until));
+        self
+    }
+
+    /// Makes the type one of which an account has exactly one record, at this path.
+    #[must_use]
+    pub const fn singleton(mut self, path: &'static str) -> Self {
+        self.singleton = Some(path);
+        self
+    }
+
+    /// Sets the records that every server has.
+    #[must_use]
+    pub const fn fixed(mut self, records: &'static [FixedRecord]) -> Self {
+        self.fixed = records;
+        self
+    }
+
+    /// Sets the page of a request that asks for none.
+    #[must_use]
+    pub const fn page_size(mut self, size: u64) -> Self {
+        self.page_size = size;
+        self
+    }
+
+    /// Makes each list one answer with all records.
+    #[must_use]
+    pub const fn unpaged(mut self) -> Self {
+        self.unpaged = true;
+        self
+    }
+
+    /// Leaves out the endpoints of relationships.
+    #[must_use]
+    pub const fn unrouted(mut self) -> Self {
+        self.unrouted = true;
+        self
+    }
+
+    /// Sets the sort criteria that are no attributes of the type.
+    #[must_use]
+    pub const fn sorts(mut self, sorts: &'static [SortSpec]) -> Self {
+        self.sorts = sorts;
+        self
+    }
+
+    /// Sets the paths whose values must be unique among the records of all accounts.
+    #[must_use]
+    pub const fn unique_paths(mut self, paths: &'static [&'static str]) -> Self {
+        self.unique_paths = paths;
+        self
+    }
+
+    /// Sets the conversions to and from older versions.
+    #[must_use]
+    pub const fn adapter(mut self, adapter: Option<&'static Adapter>) -> Self {
+        self.adapter = adapter;
+        self
+    }
+}
