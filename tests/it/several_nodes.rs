@@ -6,6 +6,7 @@
 #[cfg(feature = "nodes-full")]
 mod callers;
 mod calls;
+mod customers;
 mod cuts;
 mod dead_nodes;
 #[cfg(feature = "nodes-full")]
@@ -14,6 +15,7 @@ mod faults;
 mod ledger;
 mod limits;
 mod partition;
+mod provider_calls;
 mod round_trips;
 #[cfg(feature = "nodes-full")]
 mod silence;
@@ -21,6 +23,7 @@ mod taken_over;
 mod writes;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -28,6 +31,11 @@ use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk, until};
 use crate::support::api::{Answer, Api};
 use crate::support::postgres::{Database, Server};
 use crate::support::tcp_proxy::Proxy;
+
+/// The time within which a server that is away is found dead and its calls are settled.
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+/// The time between two looks at the nodes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Two servers with edges that share a database.
 struct Pair {
@@ -108,6 +116,22 @@ async fn number_of(edge: &Edge) -> i64 {
 async fn nodes(edge: &Edge) -> usize {
     let answer = edge.control.get("/nodes").await;
     answer.at("/nodes").as_array().unwrap_or_else(|| panic!("{}", answer.text)).len()
+}
+
+/// Waits until a server lists no other one.
+async fn until_alone(edge: &Edge) {
+    let alone = async {
+        while nodes(edge).await > 1 {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    };
+    tokio::time::timeout(SETTLED_WITHIN, alone).await.expect("the other server is found dead");
+}
+
+/// Waits until the call of a trunk is written as acknowledged. An ACK has no answer, so this is the only sign that it arrived.
+async fn until_acknowledged(database: &Database, trunk: &Trunk) {
+    let written = format!("SELECT count(*) FROM running_call WHERE acknowledged AND trunk = '{}'", trunk.id);
+    until("the acknowledged call is written", async || (database.ask(&written) == "1").then_some(())).await;
 }
 
 /// The ids of the trunks that a server lists, of which there are fewer than a page has.

@@ -28,7 +28,7 @@ use super::attempt_log;
 use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
-use super::calls::Registered;
+use super::calls::{Registered, StopGuard};
 use super::changes::has_lost_its_trunk;
 use super::channels::SharedChannel;
 use super::diagnosis::refuse_unchecked;
@@ -54,11 +54,13 @@ static ACCOUNT_LIMIT_LOG: LogLimiter =
 
 const NO_DIALOG: &str = "the INVITE has no Call-ID, From tag or CSeq that could name its dialog";
 
-/// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share.
+/// The channels of a call: among those of its trunk that this node counts, and among those that all nodes share. A stop waits
+/// for the call until it is registered, and for as long as it has them.
 #[expect(dead_code, reason = "they are held, and given back when they are dropped")]
-pub(crate) struct Channels {
+pub(crate) struct Channels<'a> {
     pub(crate) own: Channel,
     pub(crate) shared: Option<SharedChannel>,
+    pub(crate) stop_guard: StopGuard<'a>,
 }
 
 /// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
@@ -69,7 +71,7 @@ pub(crate) async fn run(
     stack: &Arc<Stack>,
     request: Incoming,
     mut admitted: Box<Admitted>,
-    channel: Channels,
+    channel: Channels<'_>,
     started: Timestamp,
 ) -> bool {
     let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {

@@ -13,6 +13,7 @@ use super::attempt::Parts;
 use super::billing::{FundsAt, RecordOf};
 use super::call::Channels;
 use super::call_state::Origin;
+use super::calls::StopGuard;
 use super::channels::{NoChannel, SharedChannel};
 use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
@@ -55,6 +56,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     if matches!(step, Step::Drop) {
         return;
     }
+    // The caller receives 100, and would wait for more.
+    let stop_guard = inner.calls.delay_stop();
     request.trying().await;
     let (step, shared) = match step {
         Step::Run(admitted, channel, slot) => {
@@ -66,7 +69,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         // Each future is boxed, so that a short one does not take the memory of the largest.
         Step::Run(admitted, channel, slot) => {
             Counters::count(&inner.counters.admitted);
-            let channel = Channels { own: channel, shared };
+            let channel = Channels { own: channel, shared, stop_guard };
             let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
             drop(slot);
             if was_call {
@@ -76,11 +79,11 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         Step::Challenge(challenge) => {
             // Some clients answer a challenge with the same `CSeq` number, which must not count as a merged
             // request.
-            drop(pending);
+            drop((pending, stop_guard));
             challenged(inner, request, challenge).await;
         }
         Step::Refuse(refusal, header, record) => {
-            Box::pin(refused(inner, request, refusal, header, record)).await;
+            Box::pin(refused(inner, request, refusal, header, record, stop_guard)).await;
         }
         Step::WithoutChannel => refuse_unchecked(inner, request, 500, NO_CHANNEL).await,
         Step::Drop => {}
@@ -182,8 +185,6 @@ impl Inner {
         let (Some(channels), Ok(trunk)) = (&self.channels, trunk) else {
             return (Step::Run(admitted, channel, slot), None);
         };
-        // The caller has received 100, and would wait for more.
-        let _stop_guard = self.calls.delay_stop();
         let settings = &self.config.settings;
         // Of a call that skips the check, the limit does not count.
         let limit = admitted.trunk.capacity.filter(|_| admitted.passed.contains(Check::Capacity));
@@ -286,8 +287,8 @@ async fn refused(
     refusal: Box<Refusal>,
     header: Option<Header>,
     record: Option<Box<CallRecord>>,
+    stop_guard: StopGuard<'_>,
 ) {
-    let stop_guard = inner.calls.delay_stop();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
     let mut headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
     if inner.diagnoses(&request) {

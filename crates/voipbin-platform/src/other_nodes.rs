@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use tokio::sync::watch;
-use trunk_store::{Change, Changes, Committed, Follower};
+use trunk_store::{Change, Changes, Committed, DocumentKind, DocumentQuery, Follower, StoreError};
 
 use crate::entity::{Entity, Kind as _};
 use crate::platform::Platform;
@@ -22,14 +22,38 @@ pub(crate) async fn hang_up_when_asked(
     mut asked: Follower,
     mut wakes: watch::Receiver<u64>,
 ) {
+    let mut has_missed = false;
     while wakes.changed().await.is_ok() {
         let Some(platform) = platform.upgrade() else { return };
-        // What was missed is lost: the client finds the call still active, and asks again.
-        let Changes::Since(writes) = asked.changes() else { continue };
-        for effect in writes.iter().flat_map(|write| write.iter()) {
-            if let Committed::HangUp(id) = effect {
-                platform.active_calls.hang_up(*id);
+        match asked.changes() {
+            Changes::Since(writes) => {
+                for effect in writes.iter().flat_map(|write| write.iter()) {
+                    if let Committed::HangUp(id) = effect {
+                        platform.active_calls.hang_up(*id);
+                    }
+                }
             }
+            // A client that asked finds the call still active, and asks again, unless it deleted the call.
+            Changes::LoadAnew => has_missed = true,
+        }
+        if has_missed {
+            has_missed = match hang_up_deleted(&platform).await {
+                Ok(()) => false,
+                Err(error) => {
+                    tracing::debug!(%error, "calls that other servers deleted could not be looked for");
+                    true
+                }
+            };
         }
     }
+}
+
+/// Ends the calls of this node that are deleted: no client can ask for their end any more.
+async fn hang_up_deleted(platform: &Platform) -> Result<(), StoreError> {
+    let store = &*platform.core.store;
+    let calls = Entity::<Calls>::list(store, DocumentQuery::live(DocumentKind::Call)).await?;
+    for call in calls.iter().filter(|call| call.deleted && call.private.node == store.node()) {
+        platform.active_calls.hang_up(call.id);
+    }
+    Ok(())
 }

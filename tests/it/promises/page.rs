@@ -12,6 +12,9 @@ const PROMISES: std::ops::RangeInclusive<u8> = 1..=22;
 /// What a promise may be tested on.
 const ENGINES: [&str; 5] = ["any", "both", "in memory", "SQLite", "SQLite; PostgreSQL in part"];
 
+/// What stands before the tests of a promise that no change runs.
+const LONG_ALONE: &str = "; in the long form alone: ";
+
 /// A row of the table.
 struct Promise {
     what: String,
@@ -41,6 +44,20 @@ fn promises() -> BTreeMap<u8, Promise> {
     promises
 }
 
+/// The tests of several servers that no change runs, because their module needs the feature of the long form.
+fn long_tests() -> BTreeSet<String> {
+    let modules = read("tests/it/several_nodes.rs");
+    let gated = modules.split("#[cfg(feature = \"nodes-full\")]\nmod ").skip(1);
+    let gated = gated.filter_map(|rest| rest.split(';').next());
+    let mut found = BTreeSet::new();
+    for module in gated {
+        let text = read(&format!("tests/it/several_nodes/{module}.rs"));
+        let functions = text.split("#[tokio::test").skip(1).filter_map(|rest| rest.split_once(" fn "));
+        found.extend(functions.filter_map(|(_, rest)| rest.split('(').next()).map(str::to_owned));
+    }
+    found
+}
+
 /// The attacks that no change runs, because they have no short form.
 fn long_attacks() -> BTreeSet<String> {
     let files = std::fs::read_dir(path("tests/attack/rows")).unwrap().map(|entry| entry.unwrap().path());
@@ -63,13 +80,21 @@ fn contract() -> BTreeSet<String> {
 #[test]
 fn every_promise_names_the_tests_and_the_attacks_that_show_it() {
     let (promises, tests, contract, attacks) = (promises(), tests(), contract(), attacks());
+    let long = long_tests();
     assert!(contract.len() > 50, "{contract:?}");
+    assert!(long.len() >= 3, "{long:?}");
     assert!(promises.keys().copied().eq(PROMISES), "each promise has a row: {:?}", promises.keys());
     for (number, promise) in &promises {
         assert!(!promise.what.is_empty() && !promise.figure.is_empty(), "P{number} has an empty cell");
         assert!(ENGINES.contains(&promise.engines.as_str()), "P{number}: {}", promise.engines);
+        let (always, sometimes) =
+            promise.shown.split_once(LONG_ALONE).unwrap_or((promise.shown.as_str(), ""));
+        for name in named(sometimes) {
+            assert!(long.contains(name), "P{number}: every change runs `{name}`, or it does not exist");
+        }
         let mut of_tests = 0;
-        for name in named(&promise.shown) {
+        for name in named(always) {
+            assert!(!long.contains(name), "P{number}: no change runs `{name}`");
             if let Some(attack) = name.strip_prefix("scripts/attack --only ") {
                 assert!(attacks.contains(attack), "P{number}: there is no attack `{attack}`");
                 continue;

@@ -1,41 +1,24 @@
 //! A server that is killed, and one that ends in order.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use super::{Pair, kill, nodes};
+use super::{Pair, kill, nodes, until_acknowledged, until_alone};
 use crate::sip::edge::{ANSWERS_AT_ONCE, until};
 use crate::sip::uac::Call;
-
-/// The time within which a killed server is found dead and its calls are settled.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
-/// The time between two looks at the nodes.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_call_of_a_killed_server_has_one_record_and_its_channel_is_free_again() {
     let mut pair = Pair::start().await;
     let trunk = pair.trunk(json!({ "capacity_limit": 1 })).await;
     let call = Call::up(&pair.one, &trunk, ANSWERS_AT_ONCE).await;
-    // An ACK has no answer, so this is the only sign that it arrived.
-    let acknowledged = "SELECT count(*) FROM running_call WHERE acknowledged";
-    until("the acknowledged call is written", async || {
-        (pair.database.ask(acknowledged) == "1").then_some(())
-    })
-    .await;
+    until_acknowledged(&pair.database, &trunk).await;
     assert_eq!(pair.other.active().await.len(), 1, "the other server lists the call");
     assert_eq!(nodes(&pair.other).await, 2);
     kill(&mut pair.one).await;
     let refused = Call::new(&pair.other, ANSWERS_AT_ONCE).await.place(&trunk).await;
     assert_eq!(refused.code(), 480, "the channel is held until its server is found dead: {refused:?}");
 
-    let alone = async {
-        while nodes(&pair.other).await > 1 {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
-    };
-    tokio::time::timeout(SETTLED_WITHIN, alone).await.expect("the killed server is found dead");
+    until_alone(&pair.other).await;
     let mut next = Call::up(&pair.other, &trunk, ANSWERS_AT_ONCE).await;
     let of_the_dead = async || -> Vec<Value> {
         let records = pair.other.records(&trunk).await;

@@ -5,15 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::ledger::{ADMIN, Ledger};
-use super::{Pair, is_away, listed, nodes, until_ready};
+use super::{Pair, is_away, listed, nodes, until_acknowledged, until_alone, until_ready};
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, until};
 use crate::sip::uac::Call;
 use crate::support::tcp_proxy::Way;
 
 /// The time in which a server serves again when the database is back.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
-/// The time within which a server that is cut off is found dead and its calls are settled.
-const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Asserts that a call is refused because the database is away.
 async fn is_refused_as_unrecorded(edge: &Edge, trunk: &Trunk) {
@@ -94,8 +92,7 @@ async fn what_a_server_did_that_is_cut_off_for_long_is_inherited_and_nothing_is_
     let (mut pair, proxy) = Pair::start_behind_proxy(&["--voipbin-admin", ADMIN]).await;
     let trunk = pair.trunk(json!({ "capacity_limit": 1 })).await;
     let mut call = Call::up(&pair.one, &trunk, ANSWERS_AT_ONCE).await;
-    let acknowledged = "SELECT count(*) FROM running_call WHERE acknowledged";
-    until("the call is written", async || (pair.database.ask(acknowledged) == "1").then_some(())).await;
+    until_acknowledged(&pair.database, &trunk).await;
     let ledger = Ledger::start(&[&pair.one, &pair.other]).await;
     ledger.grows_by(40).await;
 
@@ -103,12 +100,7 @@ async fn what_a_server_did_that_is_cut_off_for_long_is_inherited_and_nothing_is_
     proxy.cut();
     // Writers go on at the other one, with the keys of what has no answer.
     ledger.grows_by(40).await;
-    let alone = async {
-        while nodes(&pair.other).await > 1 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(SETTLED_WITHIN, alone).await.expect("the server is found dead");
+    until_alone(&pair.other).await;
     until("the call has its record", async || records_of(&pair.other, &trunk, &call).await.pop()).await;
     let mut next = Call::up(&pair.other, &trunk, ANSWERS_AT_ONCE).await;
     assert!(pair.one.binary.runs(), "it does not know yet");

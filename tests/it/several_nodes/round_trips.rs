@@ -5,7 +5,7 @@
 use serde_json::json;
 use std::fmt::Write as _;
 
-use super::{body, until_admitted};
+use super::{body, until_acknowledged, until_admitted};
 use crate::docs::pages::hold_part;
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
 use crate::sip::uac::Call;
@@ -131,11 +131,10 @@ async fn call(counted: &Counted, database: &Database) -> Sent {
     }
     let records = format!("SELECT count(*) FROM call WHERE trunk = '{}'", trunk.id);
     let channels = format!("SELECT coalesce(sum(held), 0) FROM channel WHERE trunk = '{}'", trunk.id);
-    let acknowledged = "SELECT count(*) FROM running_call WHERE acknowledged";
     counted
         .least("call", async |repetition| {
             let mut call = Call::up(&counted.edge, &trunk, ANSWERS_AT_ONCE).await;
-            until("the call is written", async || (database.ask(acknowledged) == "1").then_some(())).await;
+            until_acknowledged(database, &trunk).await;
             call.hang_up().await;
             let done = (repetition + 1).to_string();
             until("the call has ended", async || {

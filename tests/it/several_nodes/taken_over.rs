@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use voipbin_client::types::{CallStatus, EventKind};
 
-use super::{Pair, nodes, number_of};
+use super::{Pair, number_of, until_acknowledged, until_alone};
 use crate::outbound::durable::{ADMIN, Apis, EDGE};
 use crate::outbound::stage::{long_call, webhook_event};
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, until};
@@ -98,9 +98,7 @@ async fn another_server_takes_over(fault: Fault) {
     let _at_one = Call::up(&pair.one, &metered, ANSWERS_AT_ONCE).await;
     let mut at_other = Call::up(&pair.other, &metered, ANSWERS_AT_ONCE).await;
     let trunk = trunk_with_event_at(&pair, &mut events).await;
-    let acknowledged =
-        format!("SELECT count(*) FROM running_call WHERE acknowledged AND trunk = '{}'", channel.id);
-    until("the call is written", async || (pair.database.ask(&acknowledged) == "1").then_some(())).await;
+    until_acknowledged(&pair.database, &channel).await;
 
     pair.one.binary.signal(if fault == Fault::Killed { "KILL" } else { "STOP" });
     let since = Instant::now();
@@ -131,7 +129,7 @@ async fn another_server_takes_over(fault: Fault) {
     let webhooks_after = since.elapsed();
     println!("{fault:?}: callbacks after {events_after:?}, webhooks after {webhooks_after:?}");
     assert!(events_after.max(webhooks_after) < TAKEN_OVER_WITHIN);
-    until("the server is found dead", async || (nodes(&pair.other).await == 1).then_some(())).await;
+    until_alone(&pair.other).await;
     let mut next = Call::up(&pair.other, &channel, ANSWERS_AT_ONCE).await;
 
     if fault == Fault::Paused {

@@ -54,7 +54,7 @@ impl Database {
 
     /// The socket of its server.
     pub fn socket(&self) -> PathBuf {
-        self.server.folder().join(".s.PGSQL.5432")
+        self.server.socket()
     }
 
     /// The same through a proxy before the server.

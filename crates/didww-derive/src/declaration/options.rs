@@ -32,11 +32,11 @@ pub(super) fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     Ok(texts.into_iter().collect())
 }
 
+/// A text, and the options that follow it.
+type WithOptions = (LitStr, Vec<(Ident, LitStr)>);
+
 /// The texts in `name("...", "..."(option = "..."))`, each with its options, whose names are `known`.
-pub(super) fn texts_with_options(
-    meta: &ParseNestedMeta<'_>,
-    known: &[&str],
-) -> Result<Vec<(LitStr, Vec<(Ident, LitStr)>)>> {
+pub(super) fn texts_with_options(meta: &ParseNestedMeta<'_>, known: &[&str]) -> Result<Vec<WithOptions>> {
     let content;
     parenthesized!(content in meta.input);
     let mut texts = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn texts_with_options(
 
 /// The paths in `nested_includes("a.b", "c.d"(until = "..."))`.
 pub(super) fn nested_includes(meta: &ParseNestedMeta<'_>) -> Result<Vec<(LitStr, Option<TokenStream>)>> {
-    let path = |(path, options): (LitStr, Vec<(Ident, LitStr)>)| {
+    let path = |(path, options): WithOptions| {
         let until = options.last().map(|(_, date)| version(date)).transpose();
         until.map(|until| (path, until))
     };

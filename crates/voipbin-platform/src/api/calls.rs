@@ -1,5 +1,6 @@
 //! The endpoints of calls, for the admins and managers of a customer. `engine` places and runs the calls.
 
+use service_core::Retries;
 use trunk_store::DocumentKind;
 use voipbin_types::{AddressKind, CallCreate, CallsCreated};
 
@@ -91,10 +92,16 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     if let Some(answer) = request.platform.active_calls.send_command(call.id, Command::Delete).await {
         return answer;
     }
-    let mut call = find(request).await?;
-    call.mark_deleted(request.platform.timestamps.next());
-    let event = event(&request.platform, &call, "call_deleted");
-    let hang_up = other_nodes::hang_up(&request.platform, &call);
-    request.platform.core.commit(std::iter::once(call.put()).chain(event).chain(hang_up).collect()).await?;
-    Ok(call.public_json())
+    // The node that runs it may change it meanwhile, which is no reason to refuse.
+    Retries::REQUEST
+        .run(|| async move {
+            let mut call = find(request).await?;
+            call.mark_deleted(request.platform.timestamps.next());
+            let event = event(&request.platform, &call, "call_deleted");
+            let hang_up = other_nodes::hang_up(&request.platform, &call);
+            let changes = std::iter::once(call.put()).chain(event).chain(hang_up).collect();
+            request.platform.core.commit(changes).await?;
+            Ok(call.public_json())
+        })
+        .await
 }

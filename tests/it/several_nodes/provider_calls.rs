@@ -1,0 +1,92 @@
+//! Calls of VoIPBIN's side at one of two servers, and what the other one is asked about them.
+
+use uuid::Uuid;
+use voipbin_client::types::{CallStatus, Provider};
+
+use super::{Pair, until_ready};
+use crate::outbound::durable::{ADMIN, Apis, EDGE};
+use crate::outbound::stage::long_call;
+use crate::sip::edge::until;
+use crate::support::receiver::{Answer, Receiver};
+use crate::support::tcp_proxy::{Proxy, Way};
+
+/// Two servers, and what their calls need.
+struct Stage {
+    pair: Pair,
+    /// Before the database of the first server.
+    proxy: Proxy,
+    one: Apis,
+    other: Apis,
+    provider: Provider,
+    _hooks: Receiver,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("edge.toml");
+        std::fs::write(&config, EDGE).unwrap();
+        let arguments = ["--config", config.to_str().unwrap(), "--voipbin-admin", ADMIN];
+        let arguments = [&arguments[..], &["--allow-loopback-callbacks"]].concat();
+        let (pair, proxy) = Pair::start_behind_proxy(&arguments).await;
+        let (one, other) = (Apis::of(&pair.one.binary).await, Apis::of(&pair.other.binary).await);
+        let hooks = Receiver::start(Answer::Status(200)).await;
+        one.ready(&hooks).await;
+        let provider = one.provider().await;
+        Self { pair, proxy, one, other, provider, _hooks: hooks }
+    }
+
+    /// Places a call at a server that stays up. Returns its id when it is.
+    async fn call_at(&self, apis: &Apis) -> Uuid {
+        until("a call is up", async || {
+            // A server that does not know the provider, its trunk or the destinations yet refuses it.
+            let placed = apis.platform.provider_calls().create(long_call(&self.provider)).await.ok()?;
+            let id = placed.call_ids[0];
+            let status = until("the call is up or over", async || {
+                let call = apis.platform.calls().get(id).await.unwrap();
+                [CallStatus::Progressing, CallStatus::Hangup].contains(&call.status).then_some(call.status)
+            })
+            .await;
+            (status == CallStatus::Progressing).then_some(id)
+        })
+        .await
+    }
+
+    /// Waits until a call has ended, deleted or not.
+    async fn ends(&self, id: Uuid, deleted: bool) {
+        let ended = format!(
+            "SELECT count(*) FROM document WHERE id = '{id}' AND NOT live AND deleted = {deleted} \
+             AND body LIKE '%\"status\":\"hangup\"%'"
+        );
+        until("the call has ended", async || (self.pair.database.ask(&ended) == "1").then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn either_server_hangs_up_and_deletes_calls_of_the_platform_at_the_other_one() {
+    let stage = Stage::start().await;
+    for (runs, asks) in [(&stage.one, &stage.other), (&stage.other, &stage.one)] {
+        let id = stage.call_at(runs).await;
+        let asked = asks.platform.calls().hangup(id).await.unwrap();
+        assert_eq!((asked.id, asked.hangup_by), (id, None), "it answers before the call ends");
+        stage.ends(id, false).await;
+
+        let id = stage.call_at(runs).await;
+        let deleted = asks.platform.calls().delete(id).await.unwrap();
+        assert!(deleted.id == id && deleted.tm_delete.is_some(), "{deleted:?}");
+        stage.ends(id, true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_of_the_platform_that_is_deleted_while_its_server_is_cut_off_ends_when_that_is_back() {
+    let mut stage = Stage::start().await;
+    let id = stage.call_at(&stage.one).await;
+    stage.proxy.set(Way::Shut);
+    stage.proxy.cut();
+    until_ready(&stage.pair.one, 503).await;
+    stage.other.platform.calls().delete(id).await.unwrap();
+    stage.proxy.set(Way::Open);
+    stage.ends(id, true).await;
+    assert!(stage.pair.one.binary.runs(), "it was not found dead");
+}
