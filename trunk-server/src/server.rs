@@ -37,7 +37,7 @@ use voipbin_platform::Platform;
 use accounts::{AccountsAtStart, prepare_accounts};
 #[cfg(feature = "sip")]
 use edge::{edge_config, log_open_trunks, message_log, start_edge};
-use listeners::{control_listener, is_on_loopback, listen, local, metrics_listener, token_listener};
+use listeners::{Guarded, Listeners, is_on_loopback};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
 use reference::prepare_reference;
@@ -131,7 +131,6 @@ impl ServerBuilder {
         Box::pin(self.open())
     }
 
-    #[expect(clippy::too_many_lines, reason = "the order of a start is read in one place")]
     async fn open(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
         let control_limits = config.http.control_limits(limits);
@@ -143,11 +142,8 @@ impl ServerBuilder {
         #[cfg(feature = "voipbin")]
         limit_webhooks(&mut callbacks, &config.voipbin.platform);
         let identity = config.api_tls.clone().map(|files| Identity::load(files, &PROTOCOLS)).transpose()?;
-        let listener = listen(&config.listen).await?;
-        let address = local(&listener, &config.listen)?;
-        let control_listener = control_listener(&config).await?;
-        let token_listener = token_listener(&config).await?;
-        let metrics_listener = metrics_listener(&config).await?;
+        let listeners = Listeners::open(&config).await?;
+        let address = listeners.api.1;
         let (store, created_database) = open_store(&config.database, store_limits, &ids).await?;
         let core = Arc::new(Core::new(
             store,
@@ -188,7 +184,7 @@ impl ServerBuilder {
         prepare_platform(&control, &config).await?;
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
-        running.counts_requests = metrics_listener.is_some();
+        running.counts_requests = listeners.metrics.is_some();
         running.identity.clone_from(&identity);
         if !has_edge {
             running.live_among_nodes().await?;
@@ -200,14 +196,16 @@ impl ServerBuilder {
             log_open_trunks(&accounts.survey.open);
         }
 
-        let mut control_address = None;
-        if let Some((listener, at, host)) = control_listener {
-            control_address = Some(at);
-            let auth = ControlAuth { token: config.control_token.clone(), host };
-            let router = control_router(control.clone(), auth, limits);
-            let counts = running.counts("control", control_plane::paths);
-            running.serve((listener, at), router, control_limits, Share::Control, counts);
-        }
+        let control_address = listeners.control.map(|listener| {
+            serve_control(
+                &mut running,
+                listener,
+                &control,
+                config.control_token.clone(),
+                limits,
+                control_limits,
+            )
+        });
         let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
@@ -219,8 +217,8 @@ impl ServerBuilder {
         #[cfg(not(feature = "voipbin"))]
         let platform_api = Router::new();
         let token_address =
-            running.serve_apis((listener, address), token_listener, &config, limits, platform_api);
-        let metrics_address = metrics_listener.map(|(listener, at, host)| {
+            running.serve_apis(listeners.api, listeners.tokens, &config, limits, platform_api);
+        let metrics_address = listeners.metrics.map(|listener| {
             let metrics = Metrics::new(
                 Arc::clone(&core),
                 env!("CARGO_PKG_VERSION"),
@@ -230,9 +228,7 @@ impl ServerBuilder {
                 #[cfg(feature = "voipbin")]
                 Arc::clone(&platform),
             );
-            let router = metrics_router(Arc::new(metrics), is_on_loopback(at).then_some(host));
-            running.serve((listener, at), router, metrics_limits(control_limits), Share::Control, None);
-            at
+            serve_metrics(&mut running, listener, metrics, control_limits)
         });
         let identities = identity.clone().into_iter();
         #[cfg(feature = "sip")]
@@ -304,12 +300,35 @@ async fn open_postgres(
     Err(ConfigError::Value { name: "database", given: database.shown(), expected }.into())
 }
 
+/// Serves the control API. Returns its address.
+fn serve_control(
+    running: &mut Running,
+    Guarded { listener, at, host }: Guarded,
+    control: &Control,
+    token: Option<Secret>,
+    api_limits: Limits,
+    limits: Limits,
+) -> SocketAddr {
+    let router = control_router(control.clone(), ControlAuth { token, host }, api_limits);
+    let counts = running.counts("control", control_plane::paths);
+    running.serve((listener, at), router, limits, Share::Control, counts);
+    at
+}
+
 /// Maximum number of connections to the metrics: there are few scrapers.
 const METRICS_CONNECTIONS: usize = 64;
 
-fn metrics_limits(mut limits: Limits) -> Limits {
+/// Serves the metrics. Returns their address.
+fn serve_metrics(
+    running: &mut Running,
+    Guarded { listener, at, host }: Guarded,
+    metrics: Metrics,
+    mut limits: Limits,
+) -> SocketAddr {
     limits.connections = METRICS_CONNECTIONS;
-    limits
+    let router = metrics_router(Arc::new(metrics), is_on_loopback(at).then_some(host));
+    running.serve((listener, at), router, limits, Share::Control, None);
+    at
 }
 
 impl Server {

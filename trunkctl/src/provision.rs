@@ -4,6 +4,7 @@
 //! name or number. Values are compared in the form in which the service stores them, so that a plan right after
 //! `apply` is empty. Only records with the owner's mark are ever deleted.
 
+mod action;
 mod apply;
 mod clients;
 mod declaration;
@@ -15,12 +16,13 @@ mod platform;
 mod report;
 mod safety;
 
+pub use action::{Action, Change, Deed, Request};
 pub use apply::{Applied, Outcome, Pace, apply};
 pub use clients::Clients;
 pub use declaration::{Declaration, Entry};
 pub use dump::{Dump, dump};
 pub use mark::{Mark, Owner};
-pub use plan::{Action, Change, Deed, Plan, Request, plan};
+pub use plan::{Plan, plan};
 pub use platform::{Part, PartEntry};
 pub use report::{json, markdown, summary, text};
 pub use safety::{Limits, check};

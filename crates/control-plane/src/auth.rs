@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use didww_types::Secret;
 use http::{HeaderMap, StatusCode, header};
-use http_listener::missing_credential;
+use http_listener::{host_of, missing_credential};
 use service_base::clock::Clock;
 use service_base::forwarded::{Client, origin};
 use service_base::guessing::{AuthRefusal, GuessLimiter, Source};
@@ -144,14 +144,6 @@ impl ControlAuth {
 
     fn is_own_host(&self, host: &str) -> bool {
         matches!(host, "localhost" | "127.0.0.1" | "[::1]") || host == host_of(&self.host)
-    }
-}
-
-/// Returns the host of `host:port`.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
     }
 }
 

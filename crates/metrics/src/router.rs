@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use http_listener::host_of;
 
 use crate::Metrics;
 
@@ -41,14 +42,6 @@ async fn show(State(listener): State<Arc<Listener>>, headers: HeaderMap) -> Resp
 fn is_own_host(sent: &str, own: &str) -> bool {
     let address = sent.trim_start_matches('[').trim_end_matches(']');
     sent == own || sent == "localhost" || address.parse::<IpAddr>().is_ok()
-}
-
-/// Returns the host of `host:port`.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    }
 }
 
 #[cfg(test)]

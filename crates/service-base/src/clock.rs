@@ -170,6 +170,11 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
+    /// When it was started, to compare it with what a library has noted.
+    pub fn started(self) -> Instant {
+        self.0
+    }
+
     /// The real time since [`start`](Self::start).
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()

@@ -40,7 +40,7 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVa
         .collect();
     unknown.sort();
     let with_nearest = |name: String| {
-        let nearest = known.iter().map(|setting| (distance(&name, setting), setting)).min();
+        let nearest = known.iter().map(|setting| (strsim::levenshtein(&name, setting), setting)).min();
         let nearest = nearest.filter(|(distance, _)| *distance <= MAX_DISTANCE).map(|(_, name)| name.clone());
         UnknownVariable { name, nearest }
     };
@@ -49,21 +49,6 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVa
 
 /// Maximum number of differing characters between a variable and the setting that it is taken for.
 const MAX_DISTANCE: usize = 3;
-
-/// The number of characters to insert, delete or replace that make one text of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, character) in one.chars().enumerate() {
-        let mut next = vec![index + 1];
-        for ((above_left, above), with) in row.iter().zip(row.iter().skip(1)).zip(&other) {
-            let left = next.last().copied().unwrap_or_default();
-            next.push((above + 1).min(left + 1).min(above_left + usize::from(character != *with)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
 
 /// Returns true for the rest of an orchestrator's variable: `SERVICE_HOST`, `SERVICE_PORT`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_8080_TCP_ADDR` and the like.
 fn is_set_by_orchestrator(rest: &str) -> bool {

@@ -9,51 +9,61 @@ use tokio::net::TcpListener;
 use super::error::StartError;
 use crate::config::Config;
 
-/// Listens for control requests if the configuration enables them. Returns the listener, its address, and the
-/// configured address.
-///
-/// # Errors
-/// If the address is not on loopback and there is no token.
-pub(super) async fn control_listener(
-    config: &Config,
-) -> Result<Option<(TcpListener, SocketAddr, String)>, StartError> {
-    let Some(text) = &config.control_listen else { return Ok(None) };
-    let listener = listen(text).await?;
-    let at = local(&listener, text)?;
-    if !at.ip().is_loopback() && config.control_token.is_none() {
-        return Err(StartError::OpenControl(at));
+/// A listener of this machine, or of networks that protect it otherwise.
+pub(super) struct Guarded {
+    pub(super) listener: TcpListener,
+    pub(super) at: SocketAddr,
+    /// The address as it is configured, `HOST:PORT`.
+    pub(super) host: String,
+}
+
+/// The listeners of a configuration, each with its address.
+pub(super) struct Listeners {
+    pub(super) api: (TcpListener, SocketAddr),
+    pub(super) control: Option<Guarded>,
+    /// The listener of tokens, where they have one of their own.
+    pub(super) tokens: Option<(TcpListener, SocketAddr)>,
+    pub(super) metrics: Option<Guarded>,
+}
+
+impl Listeners {
+    /// Listens, and takes no connection yet.
+    ///
+    /// # Errors
+    /// If an address cannot be listened at, and if that of the control API is not on loopback and there is no token.
+    pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
+        let api = listen(&config.listen).await?;
+        let control = guarded(config.control_listen.as_ref()).await?;
+        if let Some(control) = control.as_ref().filter(|_| config.control_token.is_none())
+            && !control.at.ip().is_loopback()
+        {
+            return Err(StartError::OpenControl(control.at));
+        }
+        let tokens = match &config.tokens.listen {
+            Some(text) => Some(listen(text).await?),
+            None => None,
+        };
+        let metrics = guarded(config.metrics_listen.as_ref()).await?;
+        if let Some(at) = metrics.as_ref().map(|metrics| metrics.at).filter(|at| !is_on_loopback(*at)) {
+            tracing::warn!(%at, "the metrics, with names of trunks and what they spend, are served beyond this machine");
+        }
+        Ok(Self { api, control, tokens, metrics })
     }
-    Ok(Some((listener, at, text.clone())))
 }
 
-/// Listens for requests for metrics if the configuration enables them. Returns the listener, its address, and the configured
-/// address.
-pub(super) async fn metrics_listener(
-    config: &Config,
-) -> Result<Option<(TcpListener, SocketAddr, String)>, StartError> {
-    let Some(text) = &config.metrics_listen else { return Ok(None) };
-    let listener = listen(text).await?;
-    let at = local(&listener, text)?;
-    if !is_on_loopback(at) {
-        tracing::warn!(%at, "the metrics, with names of trunks and what they spend, are served beyond this machine");
-    }
-    Ok(Some((listener, at, text.clone())))
+async fn guarded(host: Option<&String>) -> Result<Option<Guarded>, StartError> {
+    let Some(host) = host else { return Ok(None) };
+    let (listener, at) = listen(host).await?;
+    Ok(Some(Guarded { listener, at, host: host.clone() }))
 }
 
-/// Listens for requests for tokens if the configuration has a listener of their own. Returns it and its address.
-pub(super) async fn token_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
-    let Some(text) = &config.tokens.listen else { return Ok(None) };
-    let listener = listen(text).await?;
-    let at = local(&listener, text)?;
-    Ok(Some((listener, at)))
-}
-
-pub(super) async fn listen(address: &str) -> Result<TcpListener, StartError> {
-    let failed = |error| StartError::Listen(address.to_owned(), error);
+/// Listens at the first address of a name that can be listened at.
+async fn listen(text: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen(text.to_owned(), error);
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-    for address in tokio::net::lookup_host(address).await.map_err(failed)? {
-        match net::listen(address) {
-            Ok(listener) => return Ok(listener),
+    for address in tokio::net::lookup_host(text).await.map_err(failed)? {
+        match net::listen(address).and_then(|listener| Ok((listener.local_addr()?, listener))) {
+            Ok((at, listener)) => return Ok((listener, at)),
             Err(error) => last = error,
         }
     }
@@ -62,8 +72,4 @@ pub(super) async fn listen(address: &str) -> Result<TcpListener, StartError> {
 
 pub(super) fn is_on_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
-}
-
-pub(super) fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
 }

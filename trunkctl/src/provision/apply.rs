@@ -11,9 +11,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
+use super::action::{Action, Deed, Request, is_pending, pending};
 use super::clients::Clients;
-use super::plan::{Action, Deed, Plan, Request, is_pending, pending};
-use super::platform;
+use super::plan::Plan;
+use super::platform::PartRequest;
 use crate::resource::Body;
 use crate::service_error::failure_of;
 use crate::terminal::Progress;
@@ -196,19 +197,26 @@ async fn send(clients: &Clients, action: &Action, request: Request) -> Outcome {
             Err(failure) => Outcome::Refused(failure.text),
         },
         Request::Part { part, body } => match clients.platform() {
-            Ok(client) => match platform::send(client, part, action.id.as_deref(), body).await {
-                Ok(id) => Outcome::Done(id),
-                Err(error) => {
-                    let is_unclear = match &error {
-                        voipbin_client::Error::Transport(error) => error.kind != TransportKind::Connect,
-                        other => other.status().is_some_and(|status| status.is_server_error()),
-                    };
-                    failed(is_unclear, error.to_string())
-                }
+            Ok(client) => match PartRequest::new(part, action.id.as_deref(), body) {
+                Ok(request) => part_outcome(request.send(client).await),
+                Err(problem) => Outcome::Refused(problem),
             },
             Err(failure) => Outcome::Refused(failure.text),
         },
     }
+}
+
+fn part_outcome(sent: Result<String, voipbin_client::Error>) -> Outcome {
+    sent.map_or_else(
+        |error| {
+            let is_unclear = match &error {
+                voipbin_client::Error::Transport(error) => error.kind != TransportKind::Connect,
+                other => other.status().is_some_and(|status| status.is_server_error()),
+            };
+            failed(is_unclear, error.to_string())
+        },
+        Outcome::Done,
+    )
 }
 
 fn failed(is_unclear: bool, text: String) -> Outcome {

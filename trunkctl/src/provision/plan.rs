@@ -3,84 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use didww_client::{ApiVersion, ResourceSpec, Verb, find};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::action::{Action, Change, Deed, Request, pending};
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
 use super::existing::{Existing, Records, Selection, can_be_named};
 use super::mark::{ATTRIBUTE, Mark, Owner};
-use super::platform::{self, Part};
+use super::platform;
 use crate::exit::{Exit, Failure};
 use crate::resource::{Body, Handle, Write, is_id};
-
-/// What is done to a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
-    /// It is created.
-    Create,
-    /// Members of it change.
-    Update,
-    /// It is deleted.
-    Delete,
-}
-
-impl Deed {
-    /// The deed as a word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
-/// A member that changes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The name of the attribute or relationship.
-    pub member: String,
-    /// Its value, as it is stored; `None` for a new record.
-    pub before: Option<Value>,
-    /// The value that it gets, as it will be stored.
-    pub after: Value,
-}
-
-/// One request of a plan.
-#[derive(Debug, Clone)]
-pub struct Action {
-    /// What is done.
-    pub deed: Deed,
-    /// The type of the record.
-    pub kind: &'static str,
-    /// The name of the record in the file.
-    pub key: String,
-    /// The id of the record; `None` if it is created.
-    pub id: Option<String>,
-    /// The members that change.
-    pub changes: Vec<Change>,
-    /// What is sent.
-    pub request: Request,
-}
-
-/// What an action sends.
-#[derive(Debug, Clone)]
-pub enum Request {
-    /// A record of DIDWW's API.
-    Record {
-        /// Its type.
-        spec: &'static ResourceSpec,
-        /// The members that are sent; none for a deletion.
-        body: Body,
-    },
-    /// A provider or a route of the communication platform.
-    Part {
-        /// Its type.
-        part: Part,
-        /// All members.
-        body: Map<String, Value>,
-    },
-}
 
 /// What has to be done so that what exists is as declared.
 #[derive(Debug, Clone)]
@@ -100,16 +32,6 @@ pub struct Plan {
     pub orphans: Vec<(&'static str, String)>,
     /// What else should be known, in sentences.
     pub notes: Vec<String>,
-}
-
-/// The id of a record that another action of the plan creates, in the linkage of a body.
-pub(super) fn pending(kind: &str, key: &str) -> String {
-    format!("pending:{kind}:{key}")
-}
-
-/// Whether an id stands for a record that is not created yet.
-pub(super) fn is_pending(id: &str) -> bool {
-    id.starts_with("pending:")
 }
 
 /// Compares a declaration with what exists.

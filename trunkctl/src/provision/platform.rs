@@ -6,10 +6,11 @@ use std::fmt;
 
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value};
-use voipbin_client::types::{BASIC, Provider, ProviderBody, Route, RouteUpdate};
+use voipbin_client::types::{BASIC, Provider, ProviderBody, Route, RouteCreate, RouteUpdate};
 use voipbin_client::{Client, Error, Uuid};
 
-use super::plan::{Action, Change, Deed, Plan, Request, pending};
+use super::action::{Action, Change, Deed, Request, pending};
+use super::plan::Plan;
 use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
@@ -264,32 +265,46 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
     Ok(Compared { id: existing.map(|route| route.id.to_string()), before, after })
 }
 
-/// Creates or updates a provider or a route, and returns its id.
-pub(super) async fn send(
-    client: &Client,
-    part: Part,
-    id: Option<&str>,
-    body: Map<String, Value>,
-) -> Result<String, Error> {
-    let id = id.and_then(|id| id.parse::<Uuid>().ok());
-    let body = Value::Object(body);
-    // The bodies were decoded before, when the plan was made.
-    match (part, id) {
-        (Part::Providers, None) => {
-            client.providers().create(decoded(body)).await.map(|provider| provider.id.to_string())
-        }
-        (Part::Providers, Some(id)) => {
-            client.providers().update(id, decoded(body)).await.map(|provider| provider.id.to_string())
-        }
-        (Part::Routes, None) => client.routes().create(decoded(body)).await.map(|route| route.id.to_string()),
-        (Part::Routes, Some(id)) => {
-            client.routes().update(id, decoded(body)).await.map(|route| route.id.to_string())
-        }
+/// A request for a provider or a route.
+pub(super) enum PartRequest {
+    CreateProvider(ProviderBody),
+    UpdateProvider(Uuid, ProviderBody),
+    CreateRoute(RouteCreate),
+    UpdateRoute(Uuid, RouteUpdate),
+}
+
+impl PartRequest {
+    /// Makes the request of an action: an update if there is an `id`, else a creation.
+    ///
+    /// # Errors
+    /// If the service named a record by what is no id, or the members are not those of the type.
+    pub(super) fn new(part: Part, id: Option<&str>, body: Map<String, Value>) -> Result<Self, String> {
+        let id = id
+            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is no id: {error}")))
+            .transpose()?;
+        let body = Value::Object(body);
+        Ok(match (part, id) {
+            (Part::Providers, None) => Self::CreateProvider(decoded(body)?),
+            (Part::Providers, Some(id)) => Self::UpdateProvider(id, decoded(body)?),
+            (Part::Routes, None) => Self::CreateRoute(decoded(body)?),
+            (Part::Routes, Some(id)) => Self::UpdateRoute(id, decoded(body)?),
+        })
+    }
+
+    /// Sends it, and returns the id of the record.
+    pub(super) async fn send(self, client: &Client) -> Result<String, Error> {
+        let id = match self {
+            Self::CreateProvider(body) => client.providers().create(body).await?.id,
+            Self::UpdateProvider(id, body) => client.providers().update(id, body).await?.id,
+            Self::CreateRoute(body) => client.routes().create(body).await?.id,
+            Self::UpdateRoute(id, body) => client.routes().update(id, body).await?.id,
+        };
+        Ok(id.to_string())
     }
 }
 
-fn decoded<T: serde::de::DeserializeOwned + Default>(body: Value) -> T {
-    serde_json::from_value(body).unwrap_or_default()
+fn decoded<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, String> {
+    serde_json::from_value(body).map_err(|error| error.to_string())
 }
 
 /// The providers or routes as members of a declaration, and what is left out, in sentences.
@@ -341,4 +356,24 @@ fn add(found: &mut Map<String, Value>, name: String, id: String, mut members: Ma
         members.remove("name");
     }
     found.insert(key, Value::Object(members));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_sent_as_it_is_meant_is_not_sent() {
+        let members = |members: Value| members.as_object().cloned().unwrap_or_default();
+        let request = |id, body| PartRequest::new(Part::Providers, id, members(body));
+        assert!(
+            request(Some("pending:providers:a"), serde_json::json!({}))
+                .is_err_and(|error| error.contains("is no id"))
+        );
+        assert!(request(None, serde_json::json!({ "name": 1 })).is_err());
+        let id = Uuid::nil().to_string();
+        let update =
+            request(Some(&id), serde_json::json!({ "type": "sip", "hostname": "a.test", "name": "a" }));
+        assert!(matches!(update, Ok(PartRequest::UpdateProvider(..))));
+    }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::plan::{Action, Deed, Plan};
+use super::action::{Action, Deed};
+use super::plan::Plan;
 use crate::mask;
 use crate::output::cell;
 use crate::terminal::{Paint, painted};

@@ -1,6 +1,7 @@
 //! Limits that stop a plan which changes or deletes too much, as octoDNS has them.
 
-use super::plan::{Deed, Plan};
+use super::action::{Action, Deed};
+use super::plan::Plan;
 
 /// The largest shares of the records of a type that may change or be deleted without being forced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub fn check(plan: &Plan, limits: Limits) -> Vec<String> {
         for (deed, most, word) in
             [(Deed::Update, limits.updates, "changes"), (Deed::Delete, limits.deletes, "deletes")]
         {
-            let of_type = |action: &&super::plan::Action| action.kind == *kind && action.deed == deed;
+            let of_type = |action: &&Action| action.kind == *kind && action.deed == deed;
             let count = plan.actions.iter().filter(of_type).count();
             if u128::try_from(count).unwrap_or_default() * 100
                 > u128::from(most) * u128::try_from(*existing).unwrap_or_default()

@@ -10,7 +10,7 @@
 //! the heartbeat.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service_base::clock::Stopwatch;
 use tokio::sync::watch;
@@ -79,12 +79,12 @@ impl Freshness {
         matches!(shown, Ok(Ok(_)))
     }
 
-    /// Whether a connection of this age may be used.
-    pub(super) fn permits(&self, age: Duration) -> bool {
+    /// Whether a connection that was opened then may be used.
+    pub(super) fn permits(&self, opened: Instant) -> bool {
         match *self.proof.borrow() {
             Proof::NotNeeded => true,
             Proof::Missing(_) => false,
-            Proof::Shown(since) => age < since.elapsed(),
+            Proof::Shown(since) => opened > since.started(),
         }
     }
 
@@ -122,15 +122,17 @@ mod tests {
     #[tokio::test]
     async fn no_connection_is_used_after_a_loss_until_there_is_proof_and_none_from_before_it_then() {
         let freshness = Freshness::new(1);
-        assert!(freshness.is_certain().await && freshness.permits(Duration::from_hours(1)));
+        let opened = || Stopwatch::start().started();
+        let at_first = opened();
+        assert!(freshness.is_certain().await && freshness.permits(at_first));
         freshness.lose();
-        assert!(!freshness.permits(Duration::ZERO), "where it leads is not known");
-        let opened = Stopwatch::start();
+        assert!(!freshness.permits(opened()), "where it leads is not known");
+        let before = opened();
         freshness.proof.send_replace(Proof::Shown(Stopwatch::start()));
-        assert!(!freshness.permits(opened.elapsed()), "it was opened before the proof");
-        assert!(freshness.permits(Duration::ZERO), "it has to show the proof");
+        assert!(!freshness.permits(at_first) && !freshness.permits(before), "it was opened before the proof");
+        assert!(freshness.permits(opened()), "it has to show the proof");
         freshness.lose();
-        assert!(!freshness.permits(Duration::ZERO), "the proof counts until the next loss");
+        assert!(!freshness.permits(opened()), "the proof counts until the next loss");
     }
 
     #[tokio::test]

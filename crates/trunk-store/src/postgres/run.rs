@@ -87,7 +87,7 @@ impl Node {
                 return Err(StoreError::Unavailable);
             }
             let object = pool.get().await.map_err(|error| self.no_connection(&error))?;
-            if self.freshness.permits(Object::metrics(&object).age()) {
+            if self.freshness.permits(Object::metrics(&object).created) {
                 return Ok(object);
             }
             // It was opened before a loss.

@@ -1,0 +1,86 @@
+//! The requests of a plan.
+
+use didww_client::ResourceSpec;
+use serde_json::{Map, Value};
+
+use super::platform::Part;
+use crate::resource::Body;
+
+/// What is done to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// It is created.
+    Create,
+    /// Members of it change.
+    Update,
+    /// It is deleted.
+    Delete,
+}
+
+impl Deed {
+    /// The deed as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A member that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The name of the attribute or relationship.
+    pub member: String,
+    /// Its value, as it is stored; `None` for a new record.
+    pub before: Option<Value>,
+    /// The value that it gets, as it will be stored.
+    pub after: Value,
+}
+
+/// One request of a plan.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// What is done.
+    pub deed: Deed,
+    /// The type of the record.
+    pub kind: &'static str,
+    /// The name of the record in the file.
+    pub key: String,
+    /// The id of the record; `None` if it is created.
+    pub id: Option<String>,
+    /// The members that change.
+    pub changes: Vec<Change>,
+    /// What is sent.
+    pub request: Request,
+}
+
+/// What an action sends.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// A record of DIDWW's API.
+    Record {
+        /// Its type.
+        spec: &'static ResourceSpec,
+        /// The members that are sent; none for a deletion.
+        body: Body,
+    },
+    /// A provider or a route of the communication platform.
+    Part {
+        /// Its type.
+        part: Part,
+        /// All members.
+        body: Map<String, Value>,
+    },
+}
+
+/// The id of a record that another action of the plan creates, in the linkage of a body.
+pub(super) fn pending(kind: &str, key: &str) -> String {
+    format!("pending:{kind}:{key}")
+}
+
+/// Whether an id stands for a record that is not created yet.
+pub(super) fn is_pending(id: &str) -> bool {
+    id.starts_with("pending:")
+}
