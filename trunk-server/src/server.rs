@@ -131,6 +131,7 @@ impl ServerBuilder {
         Box::pin(self.open())
     }
 
+    #[expect(clippy::too_many_lines, reason = "the order of a start is read in one place")]
     async fn open(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
         let control_limits = config.http.control_limits(limits);

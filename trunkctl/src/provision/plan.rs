@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use didww_client::{ApiVersion, ResourceSpec, Verb, find};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::action::{Action, Change, Deed, Request, pending};
 use super::clients::Clients;
