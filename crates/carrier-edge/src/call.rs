@@ -76,7 +76,7 @@ pub(crate) async fn run(
 ) -> bool {
     let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {
         drop(channel);
-        refuse_unchecked(inner, request, 400, NO_DIALOG).await;
+        Box::pin(refuse_unchecked(inner, request, 400, NO_DIALOG)).await;
         return false;
     };
     let offered = admitted.media.take().map(Box::new);

@@ -41,7 +41,7 @@ enum Step {
 pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     let stopwatch = || inner.core.clock.stopwatch();
     let Some(pending) = inner.merged_requests.begin(&request, stopwatch()) else {
-        return refuse_unchecked(inner, request, 482, MERGED).await;
+        return Box::pin(refuse_unchecked(inner, request, 482, MERGED)).await;
     };
     let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
@@ -80,12 +80,12 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
             // Some clients answer a challenge with the same `CSeq` number, which must not count as a merged
             // request.
             drop((pending, stop_guard));
-            challenged(inner, request, challenge).await;
+            Box::pin(challenged(inner, request, challenge)).await;
         }
         Step::Refuse(refusal, header, record) => {
             Box::pin(refused(inner, request, refusal, header, record, stop_guard)).await;
         }
-        Step::WithoutChannel => refuse_unchecked(inner, request, 500, NO_CHANNEL).await,
+        Step::WithoutChannel => Box::pin(refuse_unchecked(inner, request, 500, NO_CHANNEL)).await,
         Step::Drop => {}
     }
 }

@@ -420,13 +420,15 @@ async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: sta
 /// Refuses a request that cannot be served whatever its sender. An INVITE that would start a call is traced.
 async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
     if request.method() == "INVITE" && request.starts_dialog() {
-        return diagnosis::refuse_unchecked(inner, request, code, why).await;
+        return Box::pin(diagnosis::refuse_unchecked(inner, request, code, why)).await;
     }
     request.finish(code, reason_phrase(code), &[]).await;
 }
 
 const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
 
+/// Serves a request until its transaction, or its call, has ended. What does not last as long as a call is boxed: the task of each
+/// call has the memory of the largest future in it.
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
         // It matches no INVITE transaction, and an ACK is never answered.
@@ -438,23 +440,23 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Without both tags, later requests could not be matched to the dialog.
-        return refuse(inner, request, 400, inspection::NOT_AN_ADDRESS).await;
+        return Box::pin(refuse(inner, request, 400, inspection::NOT_AN_ADDRESS)).await;
     }
     if let Some((code, why)) = inspection::malformed(&request) {
-        return refuse(inner, request, code, why).await;
+        return Box::pin(refuse(inner, request, code, why)).await;
     }
     if request.max_forwards() == Ok(Some(0)) {
-        return refuse(inner, request, 483, TOO_MANY_HOPS).await;
+        return Box::pin(refuse(inner, request, 483, TOO_MANY_HOPS)).await;
     }
     match request.method() {
         "INVITE" if starts_dialog => invite::serve(inner, stack, request).await,
-        "INVITE" | "UPDATE" | "BYE" | "PRACK" | "INFO" => in_dialog::serve(inner, request).await,
+        "INVITE" | "UPDATE" | "BYE" | "PRACK" | "INFO" => Box::pin(in_dialog::serve(inner, request)).await,
         "OPTIONS" => {
             if let Some(why) = inspection::not_supported(&request) {
-                return why.refuse(request).await;
+                return Box::pin(why.refuse(request)).await;
             }
             let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
-            request.finish(200, "OK", &headers).await;
+            Box::pin(request.finish(200, "OK", &headers)).await;
         }
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";
@@ -463,10 +465,9 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
             if inner.log_sums.registrations.admits(source.ip(), inner.core.clock.now()) {
                 tracing::info!(%source, hint, "REGISTER refused");
             }
-            request
-                .finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW), ("Warning", &warning)])
-                .await;
+            let headers = [("Allow", stack::ALLOW), ("Warning", &warning)];
+            Box::pin(request.finish(405, "Method Not Allowed", &headers)).await;
         }
-        _ => request.finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW)]).await,
+        _ => Box::pin(request.finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
     }
 }

@@ -23,9 +23,11 @@ use super::identity::EdgeIdentity;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
 
-/// A received request with its server transaction.
-pub(crate) struct Incoming {
-    transaction: Box<Transaction>,
+/// A received request with its server transaction. Every future that it is passed to has it twice, so it is one pointer.
+pub(crate) struct Incoming(Box<Received>);
+
+struct Received {
+    transaction: Transaction,
     arrival: Arrival,
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
@@ -56,8 +58,7 @@ pub(crate) enum InviteEvent {
 }
 
 impl Incoming {
-    pub(super) fn new(transaction: Transaction, identity: Arc<EdgeIdentity>) -> Self {
-        let mut transaction = Box::new(transaction);
+    pub(super) fn new(mut transaction: Transaction, identity: Arc<EdgeIdentity>) -> Self {
         let unknown = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let arrival = Arrival::of(&transaction.original);
         let arrival =
@@ -66,32 +67,39 @@ impl Incoming {
         // port of the source the responses go to.
         transaction.destination =
             Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
-        Self { transaction, arrival, slot: None, identity, acknowledgement: None, starts_dialog: false }
+        Self(Box::new(Received {
+            transaction,
+            arrival,
+            slot: None,
+            identity,
+            acknowledgement: None,
+            starts_dialog: false,
+        }))
     }
 
     /// Keeps a slot occupied until the request is dropped.
     pub(crate) fn hold_slot(&mut self, slot: Option<RequestSlot>) {
-        self.slot = slot;
+        self.0.slot = slot;
     }
 
     /// The source address of the packet, independent of the headers.
     pub(crate) fn source(&self) -> SocketAddr {
-        self.arrival.source
+        self.0.arrival.source
     }
 
     /// The local address that it was sent to: a concrete one, even if the socket is bound to the unspecified
     /// address.
     pub(crate) fn local(&self) -> SocketAddr {
-        self.arrival.local
+        self.0.arrival.local
     }
 
     /// The transport of the request: `udp`, `tcp` or `tls`.
     pub(crate) fn transport(&self) -> &'static str {
-        transport_name(self.arrival.transport)
+        transport_name(self.0.arrival.transport)
     }
 
     pub(crate) fn method(&self) -> &'static str {
-        match self.transaction.original.method {
+        match self.0.transaction.original.method {
             Method::Invite => "INVITE",
             Method::Ack => "ACK",
             Method::Bye => "BYE",
@@ -107,15 +115,15 @@ impl Incoming {
 
     /// The Request-URI byte for byte as received, which the library would normalise.
     pub(crate) fn request_uri(&self) -> &str {
-        Arrival::request_uri(&self.transaction.original).unwrap_or_default()
+        Arrival::request_uri(&self.0.transaction.original).unwrap_or_default()
     }
 
     pub(crate) fn body(&self) -> &[u8] {
-        &self.transaction.original.body
+        &self.0.transaction.original.body
     }
 
     pub(crate) fn headers(&self) -> &Headers {
-        &self.transaction.original.headers
+        &self.0.transaction.original.headers
     }
 
     /// The session description in the body.
@@ -125,7 +133,7 @@ impl Incoming {
 
     /// Returns true if its version is SIP/2.0.
     pub(crate) fn is_of_this_version(&self) -> bool {
-        *self.transaction.original.version() == Version::V2
+        *self.0.transaction.original.version() == Version::V2
     }
 
     /// The number and the method of `CSeq`.
@@ -153,7 +161,7 @@ impl Incoming {
     /// The values of a header as received, one for each line. A compact name is found by its long one.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = move |header: &&Header| header.name().eq_ignore_ascii_case(name);
-        self.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
+        self.0.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
     }
 
     pub(crate) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
@@ -183,13 +191,13 @@ impl Incoming {
 
     /// Returns true if it arrived without a local tag, outside of any dialog.
     pub(crate) fn starts_dialog(&self) -> bool {
-        self.starts_dialog
+        self.0.starts_dialog
     }
 
     /// Sets the local tag of the dialog, which every later response carries.
     pub(crate) fn set_local_tag(&mut self, tag: &str) {
-        self.starts_dialog = true;
-        for header in self.transaction.original.headers.iter_mut() {
+        self.0.starts_dialog = true;
+        for header in self.0.transaction.original.headers.iter_mut() {
             if let Header::To(to) = header {
                 *to = rsipstack::sip::headers::To::new(format!("{};tag={tag}", to.value()));
             }
@@ -198,7 +206,7 @@ impl Incoming {
 
     /// Sends 100 Trying, with the `Timestamp` of the request (RFC 3261 §8.2.6.1).
     pub(crate) async fn trying(&mut self) {
-        let transaction = &self.transaction;
+        let transaction = &self.0.transaction;
         let sent = if let (Some(SipConnection::Udp(socket)), Some(peer)) =
             (&transaction.connection, &transaction.destination)
         {
@@ -218,7 +226,7 @@ impl Incoming {
             let timestamps: Vec<(&str, &str)> =
                 self.values("Timestamp").map(|value| ("Timestamp", value)).collect();
             let trying = self.response(100, "Trying", &timestamps, "");
-            Box::pin(self.transaction.respond(trying)).await
+            Box::pin(self.0.transaction.respond(trying)).await
         };
         if let Err(error) = sent {
             tracing::debug!(%error, "100 was not sent");
@@ -228,7 +236,7 @@ impl Incoming {
     /// Sends a response. A failure to send is logged and otherwise ignored: the caller's timers handle it.
     pub(crate) async fn respond(&mut self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) {
         let response = self.response(code, phrase, headers, body);
-        if let Err(error) = Box::pin(self.transaction.respond(response)).await {
+        if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
         if code >= 300 {
@@ -237,7 +245,7 @@ impl Incoming {
             let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
             let (local_tag, remote_tag) = (tag(self.local_tag()), tag(self.remote_tag()));
             let note = DialogId { call_id: self.call_id().to_owned(), local_tag, remote_tag };
-            self.transaction.endpoint_inner.waiting_ack.remove(&note);
+            self.0.transaction.endpoint_inner.waiting_ack.remove(&note);
         }
     }
 
@@ -245,10 +253,10 @@ impl Incoming {
         // For a code that the library knows it uses its own reason phrase; `Other` keeps the edge's.
         let status_code =
             if code < 300 { StatusCode::from(code) } else { StatusCode::Other(code, phrase.to_owned()) };
-        let original = &self.transaction.original;
+        let original = &self.0.transaction.original;
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
-        all.push(Header::Server(self.identity.server_name.as_str().into()));
+        all.push(Header::Server(self.0.identity.server_name.as_str().into()));
         let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
         all.extend(headers.iter().map(other));
         all.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
@@ -272,7 +280,7 @@ impl Incoming {
     pub(crate) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         self.respond(code, phrase, headers, "").await;
         if self.wait_refusal_delivered().await {
-            self.transaction.last_response = None;
+            self.0.transaction.last_response = None;
         }
     }
 
@@ -280,7 +288,7 @@ impl Incoming {
     /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
     /// repetitions of the request from its own memory.
     pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
-        self.arrival.transport != Transport::Udp || self.wait_acknowledged().await
+        self.0.arrival.transport != Transport::Udp || self.wait_acknowledged().await
     }
 
     /// Waits until the final response was acknowledged or the time for that ran out; until then the
@@ -298,10 +306,10 @@ impl Incoming {
     /// Waits for the next event of the transaction. Cancel safe.
     pub(crate) async fn next_event(&mut self) -> InviteEvent {
         loop {
-            if self.transaction.is_terminated() {
+            if self.0.transaction.is_terminated() {
                 return InviteEvent::Terminated;
             }
-            let Some(event) = self.transaction.tu_receiver.recv().await else {
+            let Some(event) = self.0.transaction.tu_receiver.recv().await else {
                 return InviteEvent::Terminated;
             };
             let source = match &event {
@@ -312,7 +320,7 @@ impl Incoming {
             };
             if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
                 && request.method == Method::Cancel
-                && source.is_some_and(|source| source != self.arrival.source.ip())
+                && source.is_some_and(|source| source != self.0.arrival.source.ip())
             {
                 // Only the hop that sent the INVITE can cancel it (RFC 3261 §9.1).
                 tracing::debug!(
@@ -329,10 +337,8 @@ impl Incoming {
             // The library's `receive` handles events until one concerns the caller of it, in a future of four
             // kilobytes. To hold that future only while an event is handled, the event is put back into the
             // queue, followed by a marker on which `receive` returns.
-            let Transaction { tu_sender, key, .. } = &*self.transaction;
-            let _to_the_receiver_above = tu_sender.send(event);
-            let _to_the_receiver_above = tu_sender.send(TransactionEvent::Terminate(key.clone()));
-            match Box::pin(self.transaction.receive()).await {
+            self.put_back(event);
+            match Box::pin(self.0.transaction.receive()).await {
                 Some(SipMessage::Request(request)) if request.method == Method::Ack => {
                     // The library matches the ACK by its branch, which the sender of a forged INVITE knows.
                     // The tag proves that the sender received the response.
@@ -341,7 +347,7 @@ impl Incoming {
                     }
                     let description = session_description(&request.headers, &request.body);
                     let description = description.map(|found| found.map(<[u8]>::to_vec));
-                    self.acknowledgement = Some(Acknowledgement { source, description });
+                    self.0.acknowledgement = Some(Acknowledgement { source, description });
                     return InviteEvent::Acknowledged;
                 }
                 Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
@@ -352,6 +358,14 @@ impl Incoming {
         }
     }
 
+    /// Puts an event back into the queue, followed by a marker. The results of sending would each take the memory of an event
+    /// in the future that calls this.
+    fn put_back(&self, event: TransactionEvent) {
+        let Transaction { tu_sender, key, .. } = &self.0.transaction;
+        let _to_our_own_receiver = tu_sender.send(event);
+        let _to_our_own_receiver = tu_sender.send(TransactionEvent::Terminate(key.clone()));
+    }
+
     /// Returns true if another request carries the local tag of this dialog.
     fn carries_local_tag(&self, request: &rsipstack::sip::Request) -> bool {
         let tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
@@ -360,19 +374,19 @@ impl Incoming {
 
     /// Takes the received ACK, with the answer to an offer in the final response. `None` if no ACK arrived.
     pub(crate) fn take_acknowledgement(&mut self) -> Option<Acknowledgement> {
-        self.acknowledgement.take()
+        self.0.acknowledgement.take()
     }
 
     /// The dialog that this INVITE creates; `None` without a usable contact or connection.
     pub(crate) fn dialog(&self) -> Option<Box<Dialog>> {
-        let original = &self.transaction.original;
+        let original = &self.0.transaction.original;
         Some(Box::new(Dialog {
-            endpoint: self.transaction.endpoint_inner.clone(),
-            connection: self.transaction.connection.clone()?,
-            identity: Arc::clone(&self.identity),
-            source: self.arrival.source,
-            local_address: self.arrival.local,
-            transport: self.arrival.transport,
+            endpoint: self.0.transaction.endpoint_inner.clone(),
+            connection: self.0.transaction.connection.clone()?,
+            identity: Arc::clone(&self.0.identity),
+            source: self.0.arrival.source,
+            local_address: self.0.arrival.local,
+            transport: self.0.arrival.transport,
             contact: Box::default(),
             target: self.contact().ok()??.into(),
             allows_update: self.lists("Allow", "UPDATE"),
@@ -391,11 +405,11 @@ impl Incoming {
         if self.value("Allow").is_some() {
             dialog.allows_update = self.lists("Allow", "UPDATE");
         }
-        if let Some(connection) = &self.transaction.connection {
+        if let Some(connection) = &self.0.transaction.connection {
             dialog.connection = connection.clone();
-            dialog.source = self.arrival.source;
-            dialog.local_address = self.arrival.local;
-            dialog.transport = self.arrival.transport;
+            dialog.source = self.0.arrival.source;
+            dialog.local_address = self.0.arrival.local;
+            dialog.transport = self.0.arrival.transport;
         }
     }
 }
