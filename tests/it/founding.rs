@@ -447,7 +447,11 @@ async fn every_recorded_refusal_is_provoked_and_is_the_same_to_the_byte() {
     let mut provoked = vec![
         ("dids_shared_capacity", 422, api.post(SHARED, &ended).await),
         ("capacity_group_in_use", 422, api.delete(&format!("{SHARED}/{}", shared.id())).await),
-        ("capacity_pool_blank", 422, api.post(SHARED, &resource("shared_capacity_groups", json!({ "name": "B" }))).await),
+        (
+            "capacity_pool_blank",
+            422,
+            api.post(SHARED, &resource("shared_capacity_groups", json!({ "name": "B" }))).await,
+        ),
         ("trunk_ids_invalid", 422, api.post("/voice_in_trunk_groups", &of_unknown).await),
         ("pop_invalid", 422, api.post("/voice_in_trunks", &from_unknown).await),
         ("insufficient_scope", 403, Answer::of(deletes).await),

@@ -1,14 +1,14 @@
 //! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
-    AuthenticationMethod, Codec, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort, DidInclude,
-    OnCliMismatchAction, SipConfiguration, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk,
-    VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
-    VoiceOutTrunkSort, VoiceOutTrunkStatus,
+    AuthenticationMethod, Codec, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort,
+    DidInclude, OnCliMismatchAction, SipConfiguration, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup,
+    VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort,
+    VoiceOutTrunkStatus,
 };
 use didww_client::values::{
-    CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, SipHost, SipPort, TechPrefix,
-    ThresholdAmount, TwilioAccountSid,
+    CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, SipHost, SipPort,
+    TechPrefix, ThresholdAmount, TwilioAccountSid,
 };
 use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, Patch, TryStreamExt as _};
 use trunk_server::TestServer;

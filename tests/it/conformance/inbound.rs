@@ -90,7 +90,8 @@ async fn n84_and_n85_the_place_of_a_trunk_is_an_attribute_at_2026_11_19_and_a_re
     refused(&unknown, &[attribute("pop", "is not included in the list")]);
 
     let pops = older.get("/pops").await.at("/data");
-    let frankfurt = pops.as_array().unwrap().iter().find(|pop| pop["attributes"]["name"] == "DE, FRA").unwrap();
+    let frankfurt =
+        pops.as_array().unwrap().iter().find(|pop| pop["attributes"]["name"] == "DE, FRA").unwrap();
     let frankfurt = identifier("pops", frankfurt["id"].as_str().unwrap());
     let linkage = older.get(&format!("{IN_TRUNKS}/{id}/relationships/pop")).await;
     assert_eq!(linkage.at("/data"), frankfurt);
@@ -125,8 +126,7 @@ async fn n87_an_update_of_a_configuration_keeps_its_other_members_and_its_type()
         assert_eq!(read(&api, &id).await, expected);
         let other = json!({ "type": "pstn_configurations", "attributes": { "dst": "12125550101" } });
         let body = update("voice_in_trunks", &id, json!({ "configuration": other }));
-        let refusal =
-            invalid("type", "is not allowed for update", "/data/attributes/configuration/type");
+        let refusal = invalid("type", "is not allowed for update", "/data/attributes/configuration/type");
         refused(&api.patch(&format!("{IN_TRUNKS}/{id}"), &body).await, &[refusal]);
     }
 }
@@ -156,10 +156,18 @@ async fn each_rule_of_a_sip_configuration_refuses_with_the_place() {
         (json!({ "auth_enabled": true, "auth_user": "u" }), "auth_password", blank),
         (json!({ "sst_enabled": true, "sst_min_timer": null }), "sst_min_timer", blank),
         (json!({ "sst_max_timer": 500 }), "sst_max_timer", "must be greater than or equal to 600"),
-        (json!({ "sst_session_expires": 599 }), "sst_session_expires", "must be greater than or equal to 600"),
+        (
+            json!({ "sst_session_expires": 599 }),
+            "sst_session_expires",
+            "must be greater than or equal to 600",
+        ),
         (json!({ "sst_session_expires": 901 }), "sst_session_expires", "must be less than or equal to 900"),
         (json!({ "sip_timer_b": 999 }), "sip_timer_b", "must be greater than or equal to 1000"),
-        (json!({ "dns_srv_failover_timer": 8_001 }), "dns_srv_failover_timer", "must be less than or equal to 8000"),
+        (
+            json!({ "dns_srv_failover_timer": 8_001 }),
+            "dns_srv_failover_timer",
+            "must be less than or equal to 8000",
+        ),
         (json!({ "rtp_timeout": 4 }), "rtp_timeout", "must be greater than or equal to 5"),
         (json!({ "rtp_timeout": null }), "rtp_timeout", "is not a number"),
         (json!({ "allowed_rtp_ips": ["x"] }), "allowed_rtp_ips", "is invalid"),
@@ -182,9 +190,10 @@ async fn each_rule_of_a_sip_configuration_refuses_with_the_place() {
         }
     }
     let dst = |sent: Value| configured("B", "pstn_configurations", json!({ "dst": sent }));
-    for (sent, message) in
-        [(json!("+12125550101"), "is invalid"), (json!("1234567890123456"), "is too long (maximum is 15 characters)")]
-    {
+    for (sent, message) in [
+        (json!("+12125550101"), "is invalid"),
+        (json!("1234567890123456"), "is too long (maximum is 15 characters)"),
+    ] {
         refused(&world.api.post(IN_TRUNKS, &dst(sent)).await, &[inside("dst", message)]);
     }
     let none = configured("B", "pstn_configurations", json!({}));
@@ -282,7 +291,8 @@ async fn a_name_belongs_to_one_trunk_or_one_group_of_the_account() {
     assert_eq!(world.api.delete(&format!("{IN_TRUNKS}/{trunk}")).await.status, 204);
     assert_eq!(world.api.patch(&format!("{GROUPS}/{id}"), &rename("A")).await.status, 200);
     made(&world.api, IN_TRUNKS, &sip("B")).await;
-    let names = async |path: &str| world.api.get(&format!("{path}?sort=name")).await.at("/meta/total_records");
+    let names =
+        async |path: &str| world.api.get(&format!("{path}?sort=name")).await.at("/meta/total_records");
     assert_eq!((names(IN_TRUNKS).await, names(GROUPS).await), (json!(1), json!(1)));
 }
 
@@ -294,7 +304,8 @@ async fn a_group_is_written_from_either_side_and_counts_its_trunks() {
         trunks.push(made(&world.api, IN_TRUNKS, &sip(name)).await);
     }
     let [a, b, c] = [trunks[0].as_str(), trunks[1].as_str(), trunks[2].as_str()];
-    let linkage = |ids: &[&str]| -> Value { ids.iter().map(|id| identifier("voice_in_trunks", id)).collect() };
+    let linkage =
+        |ids: &[&str]| -> Value { ids.iter().map(|id| identifier("voice_in_trunks", id)).collect() };
     let body = with_trunks(group("G"), &[a, b]);
     let answer = world.api.post(&format!("{GROUPS}?include=voice_in_trunks"), &body).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
@@ -316,7 +327,11 @@ async fn a_group_is_written_from_either_side_and_counts_its_trunks() {
         assert_eq!(count(&world.api, &one).await, json!({ "trunks_count": then.len() }));
     }
     // From the other side, and then to another group.
-    let join = linking(update("voice_in_trunks", a, json!({})), "voice_in_trunk_group", identifier("voice_in_trunk_groups", &one));
+    let join = linking(
+        update("voice_in_trunks", a, json!({})),
+        "voice_in_trunk_group",
+        identifier("voice_in_trunk_groups", &one),
+    );
     assert_eq!(world.api.patch(&format!("{IN_TRUNKS}/{a}"), &join).await.status, 200);
     assert_eq!(members().await, linkage(&[a]));
     let two = made(&world.api, GROUPS, &with_trunks(group("H"), &[a, c])).await;
@@ -347,7 +362,11 @@ async fn a_group_has_at_most_ten_trunks_from_whichever_side() {
     let more = json!({ "data": [identifier("voice_in_trunks", all[10])] }).to_string();
     let path = format!("{GROUPS}/{id}/relationships/voice_in_trunks");
     refused(&world.api.send(Method::POST, &path, &more).await, &[too_many()]);
-    let join = linking(update("voice_in_trunks", all[10], json!({})), "voice_in_trunk_group", identifier("voice_in_trunk_groups", &id));
+    let join = linking(
+        update("voice_in_trunks", all[10], json!({})),
+        "voice_in_trunk_group",
+        identifier("voice_in_trunk_groups", &id),
+    );
     let answer = world.api.patch(&format!("{IN_TRUNKS}/{}", all[10]), &join).await;
     refused(&answer, &[relationship("voice_in_trunk_group", "is invalid")]);
     assert_eq!(count(&world.api, &id).await, json!({ "trunks_count": 10 }));
@@ -408,7 +427,10 @@ async fn before_2026_04_16_a_deletion_leaves_trunks_ungrouped_and_numbers_unrout
     let did = world.did("37061498222").await;
     let trunk = made(&api, IN_TRUNKS, &sip("A")).await;
     let id = made(&api, GROUPS, &with_trunks(group("G"), &[&trunk])).await;
-    assert_eq!(route(&api, &did, "voice_in_trunk_group", identifier("voice_in_trunk_groups", &id)).await.status, 200);
+    assert_eq!(
+        route(&api, &did, "voice_in_trunk_group", identifier("voice_in_trunk_groups", &id)).await.status,
+        200
+    );
     assert_eq!(api.delete(&format!("{GROUPS}/{id}")).await.status, 204);
     let left = api.get(&format!("{IN_TRUNKS}/{trunk}?include=voice_in_trunk_group")).await;
     assert_eq!((left.status, left.at("/data/relationships/voice_in_trunk_group/data")), (200, Value::Null));
@@ -424,7 +446,8 @@ async fn a_number_is_routed_to_a_trunk_or_to_a_group_and_found_by_its_route() {
     let did = world.did("37061498222").await;
     let trunk = made(&world.api, IN_TRUNKS, &sip("A")).await;
     let id = made(&world.api, GROUPS, &with_trunks(group("G"), &[&trunk])).await;
-    let (to_trunk, to_group) = (identifier("voice_in_trunks", &trunk), identifier("voice_in_trunk_groups", &id));
+    let (to_trunk, to_group) =
+        (identifier("voice_in_trunks", &trunk), identifier("voice_in_trunk_groups", &id));
     assert_eq!(route(&world.api, &did, "voice_in_trunk", to_trunk.clone()).await.status, 200);
     let path = format!("{DIDS}/{did}?include=voice_in_trunk.voice_in_trunk_group,voice_in_trunk_group");
     let answer = world.api.get(&path).await;
@@ -442,7 +465,12 @@ async fn a_number_is_routed_to_a_trunk_or_to_a_group_and_found_by_its_route() {
         let list = world.api.get(&format!("{DIDS}?filter[{filter}")).await;
         assert_eq!(list.at("/meta/total_records"), found, "{filter}: {}", list.text);
     }
-    let both = linking(linking(update("dids", &did, json!({})), "voice_in_trunk", to_trunk), "voice_in_trunk_group", to_group);
-    let refusal = invalid("voice_in_trunk_group", "must be blank", "/data/attributes/voice_in_trunk_group_id");
+    let both = linking(
+        linking(update("dids", &did, json!({})), "voice_in_trunk", to_trunk),
+        "voice_in_trunk_group",
+        to_group,
+    );
+    let refusal =
+        invalid("voice_in_trunk_group", "must be blank", "/data/attributes/voice_in_trunk_group_id");
     refused(&world.api.patch(&format!("{DIDS}/{did}"), &both).await, &[refusal]);
 }

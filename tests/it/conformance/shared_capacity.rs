@@ -60,7 +60,10 @@ async fn the_channels_of_a_group_are_taken_from_those_that_its_pool_has_free() {
     refused(&world.api.patch(&path(&a), &to(&two)).await, &[too_many(3)]);
     assert_eq!(world.api.patch(&path(&b), &to(&two)).await.status, 204);
     assert_eq!((assigned(&world, &one).await, assigned(&world, &two).await), (json!(9), json!(1)));
-    refused(&world.api.patch(&path(&b), &json!({ "data": null })).await, &[relationship("capacity_pool", "can't be blank")]);
+    refused(
+        &world.api.patch(&path(&b), &json!({ "data": null })).await,
+        &[relationship("capacity_pool", "can't be blank")],
+    );
     let included = world.api.get(&format!("/capacity_pools/{two}?include=shared_capacity_groups")).await;
     assert_eq!(included.at("/included/0/id"), json!(b));
 }
@@ -70,7 +73,8 @@ async fn two_groups_that_take_the_last_channels_at_once_do_not_share_them() {
     let world = World::start().await;
     let pool = pool(&world, "One", 10).await;
     let bodies: Vec<Value> = (0..6).map(|number| group(&format!("G{number}"), &pool, 4)).collect();
-    let answers = futures_util::future::join_all(bodies.iter().map(|body| world.api.post(SHARED, body))).await;
+    let answers =
+        futures_util::future::join_all(bodies.iter().map(|body| world.api.post(SHARED, body))).await;
     let accepted = answers.iter().filter(|answer| answer.status == 201).count();
     assert_eq!((accepted, assigned(&world, &pool).await), (2, json!(8)));
 }
@@ -80,13 +84,24 @@ async fn a_group_has_a_name_a_pool_and_whole_numbers_of_channels() {
     let world = World::start().await;
     let pool = pool(&world, "One", 10).await;
     made(&world, &group("A", &pool, 1)).await;
-    refused(&world.api.post(SHARED, &group("A", &pool, 1)).await, &[attribute("name", "has already been taken")]);
+    refused(
+        &world.api.post(SHARED, &group("A", &pool, 1)).await,
+        &[attribute("name", "has already been taken")],
+    );
     let none = resource("shared_capacity_groups", json!({ "name": "B" }));
     refused(&world.api.post(SHARED, &none).await, &[relationship("capacity_pool", "can't be blank")]);
-    refused(&world.api.post(SHARED, &group("B", UNKNOWN, 1)).await, &[relationship("capacity_pool", "is invalid")]);
+    refused(
+        &world.api.post(SHARED, &group("B", UNKNOWN, 1)).await,
+        &[relationship("capacity_pool", "is invalid")],
+    );
     let metered = |value: Value| with(group("B", &pool, 1), json!({ "metered_channels_count": value }));
-    for (sent, message) in [(json!(null), "is not a number"), (json!(-1), "must be greater than or equal to 0")] {
-        refused(&world.api.post(SHARED, &metered(sent)).await, &[attribute("metered_channels_count", message)]);
+    for (sent, message) in
+        [(json!(null), "is not a number"), (json!(-1), "must be greater than or equal to 0")]
+    {
+        refused(
+            &world.api.post(SHARED, &metered(sent)).await,
+            &[attribute("metered_channels_count", message)],
+        );
     }
     let older = world.api.at(Some(OLD)).post(SHARED, &metered(json!(null))).await;
     assert_eq!((older.status, older.at("/data/attributes/metered_channels_count")), (201, Value::Null));
@@ -108,17 +123,19 @@ async fn a_number_that_joins_a_group_leaves_its_pool_and_its_former_group() {
     assert_eq!(answer.at("/data/relationships/dids/data"), dids(&[&first, &second]));
     let a = answer.id();
     assert_eq!(assigned(&world, &pool).await, 5);
-    let of_first = world.api.get(&format!("{DIDS}/{first}?include=capacity_pool,shared_capacity_group")).await;
+    let of_first =
+        world.api.get(&format!("{DIDS}/{first}?include=capacity_pool,shared_capacity_group")).await;
     assert_eq!(of_first.at("/data/relationships/capacity_pool/data"), Value::Null);
     assert_eq!(of_first.at("/data/relationships/shared_capacity_group/data/id"), json!(a));
 
     let b = made(&world, &linking(group("B", &pool, 1), "dids", dids(&[&second]))).await;
-    let members = async |id: &str| world.api.get(&format!("{SHARED}/{id}/relationships/dids")).await.at("/data");
+    let members =
+        async |id: &str| world.api.get(&format!("{SHARED}/{id}/relationships/dids")).await.at("/data");
     assert_eq!((members(&a).await, members(&b).await), (dids(&[&first]), dids(&[&second])));
     let path = format!("{SHARED}/{b}/relationships/dids");
     let both = json!({ "data": dids(&[&first]) }).to_string();
     assert_eq!(world.api.send(Method::POST, &path, &both).await.status, 204);
-    assert_eq!((members(&a).await, members(&b).await), (json!([]), dids(&[&second, &first])));
+    assert_eq!((members(&a).await, members(&b).await), (json!([]), dids(&[&first, &second])));
     let listed = world.api.get(&format!("{DIDS}?filter[shared_capacity_group.id]={b}")).await;
     assert_eq!(listed.at("/meta/total_records"), 2);
 }

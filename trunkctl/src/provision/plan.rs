@@ -521,7 +521,8 @@ impl<'a> OfType<'a> {
 /// Whether an object has the type and each attribute of one that is sent to be merged into it. `normal` is the latter as the
 /// service stores it, without the attributes that it sets to null.
 fn has_what_is_sent(sent: &Value, stored: &Value, normal: &Value) -> bool {
-    let members = |value: &Value| value.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default();
+    let members =
+        |value: &Value| value.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default();
     let (normal_members, stored_members) = (members(normal), members(stored));
     let is_there = |name: &String| {
         let absent = &Value::Null;

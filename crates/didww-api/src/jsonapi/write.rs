@@ -135,7 +135,8 @@ impl Decision {
                 stored_members.insert(relationship.name, members);
             }
             let sent = body.links.iter().map(|(relationship, _)| *relationship);
-            let changed = sent.chain(members.map(|(relationship, _)| relationship));
+            let removed_from = members.filter(|(_, adds)| !adds).map(|(relationship, _)| relationship);
+            let changed = sent.chain(removed_from);
             for relationship in changed.filter(|one| one.inverse.is_some()) {
                 let members = members_of(context, spec, before, relationship, usize::MAX).await?;
                 stored_members.insert(relationship.name, members);

@@ -101,7 +101,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What is told of the attestation of the caller (STIR/SHAKEN).
+    /// What is said of the attestation of the caller (STIR/SHAKEN).
     StirShakenMode {
         /// Nothing.
         Disabled = "disabled",
@@ -145,7 +145,7 @@ string_enum! {
 pub struct ReroutingCode(i64);
 
 impl ReroutingCode {
-    /// The id of the reason that nobody answered within `ringing_timeout`.
+    /// The id of the reason that no one answered within `ringing_timeout`.
     pub const RINGING_TIMEOUT: Self = Self(1505);
 
     /// The ids with the response codes that they stand for.

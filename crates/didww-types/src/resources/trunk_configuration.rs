@@ -133,7 +133,7 @@ merged_attributes! {
         max_30x_redirects: Option<HopCount>,
         /// The encryption of media.
         media_encryption_mode: Option<MediaEncryptionMode>,
-        /// What is told of the attestation of the caller.
+        /// What is said of the attestation of the caller.
         stir_shaken_mode: Option<StirShakenMode>,
         /// The addresses from which media is accepted; null is no restriction.
         allowed_rtp_ips: Patch<RtpSources>,
@@ -257,7 +257,7 @@ impl TrunkConfiguration {
                 incoming_auth_username: Patch::Set(username),
                 incoming_auth_password: Patch::Set(password),
                 ..
-            }) => Some((username, password)),
+            }) => Some((username.as_str(), password)),
             _ => None,
         }
     }

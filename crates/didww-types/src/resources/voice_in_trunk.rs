@@ -51,7 +51,6 @@ pub struct SentCliFormat(CliFormat);
 
 impl Attribute for SentCliFormat {
     const KIND: Kind = CliFormat::KIND;
-    const NULLABLE: bool = true;
 
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let is_blank = sent.is_null() || sent.as_str().is_some_and(|text| text.trim().is_empty());
@@ -68,7 +67,7 @@ impl Attribute for SentCliFormat {
     formerly(name = "trunks", until = "2021-04-19"),
     adapter = OLDER
 )]
-#[filter(name = "configuration.type", equals = "configuration.type", list, blank(until = "2022-05-10"), value = TrunkConfigurationType)]
+#[filter(name = "configuration.type", equals = "configuration.type", list, blank(until = "2026-04-16"), value = TrunkConfigurationType)]
 #[filter(name = "id", id, list, value = Id<VoiceInTrunk>)]
 #[non_exhaustive]
 pub struct VoiceInTrunk {

@@ -1,6 +1,8 @@
 //! The configurations of inbound trunks: what is read is kept, merged and sent.
 
-use didww_types::resources::{Codec, ReroutingCode, SipConfiguration, TrunkConfiguration, TxDtmfFormat, VoiceInTrunk};
+use didww_types::resources::{
+    Codec, ReroutingCode, SipConfiguration, TrunkConfiguration, TxDtmfFormat, VoiceInTrunk,
+};
 use didww_types::values::{ForwardNumber, SipHost};
 use didww_types::{ApiVersion, Attribute as _, Patch, Resource as _, Violation};
 use serde_json::{Value, json};
