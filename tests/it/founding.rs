@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use trunk_server::account::{Account, ApiKey, KeyDigest};
 use trunk_server::config::{Config, Database};
+use trunk_server::control::RecordMembers;
 use trunk_server::store::{Accounts as _, Change, Engine as _, Scope, SqliteStore, Writes as _};
 use trunk_server::{Clock, Control, Server};
 use uuid::Uuid;
@@ -139,6 +140,19 @@ impl Stage {
 
     fn control(&self) -> Control {
         self.server.control()
+    }
+
+    /// Stores a pool, and a DID that was terminated. Returns the body of a shared capacity group of both.
+    async fn group_of_an_ended_did(&self) -> Value {
+        let put = async |kind: &str, members: RecordMembers| {
+            self.control().put_record(Some(self.account), kind, None, members).await.unwrap().to_string()
+        };
+        let pool = RecordMembers::default().attribute("name", "Standard");
+        let pool = put("capacity_pools", pool).await;
+        let did = RecordMembers::default().attribute("number", "37061498299").attribute("terminated", true);
+        let did = put("dids", did).await;
+        let group = resource("shared_capacity_groups", json!({ "name": "Shared" }));
+        linking(linking(group, "capacity_pool", identifier("capacity_pools", &pool)), "dids", dids(&[&did]))
     }
 
     /// Sets the account's features.
@@ -386,21 +400,20 @@ async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_t
     for (name, relationship) in recorded["data"]["relationships"].as_object().unwrap() {
         assert_eq!(answer.at(&format!("/data/relationships/{name}")), *relationship);
     }
-    // Shared capacity groups are not declared yet, so the account does not have the recorded group.
+    // The account does not have the recorded group.
     let answer = stage
         .send(Method::PATCH, &format!("{DIDS}/{OLDER}"), "2017-09-18", "2017-09-18/dids.update.request.json")
         .await;
     refused(&answer, &[relationship("shared_capacity_group", "is invalid")]);
 }
 
+const SHARED: &str = "/shared_capacity_groups";
+
 /// Recorded refusals that no current request can cause, and the reason.
-const NOT_PROVOKED: [(&str, &str); 2] = [
-    ("dids_shared_capacity", "shared_capacity_groups is not declared yet"),
-    (
-        "emergency_not_supported",
-        "the same rule of another resource; ours names the relationship emergency_dids",
-    ),
-];
+const NOT_PROVOKED: [(&str, &str); 1] = [(
+    "emergency_not_supported",
+    "the same rule of another resource; ours names the relationship emergency_dids",
+)];
 
 #[tokio::test]
 async fn every_recorded_refusal_is_provoked_and_is_the_same_to_the_byte() {
@@ -420,10 +433,27 @@ async fn every_recorded_refusal_is_provoked_and_is_the_same_to_the_byte() {
     let named = format!("Trunk {TRUNK_22}");
     let oldest = api.at(Some("2017-09-18"));
     let to_former_group = linking(of_did(json!({})), "trunk_group", identifier("trunk_groups", UNKNOWN));
+    let ended = stage.group_of_an_ended_did().await;
+    let shared = linking(ended.clone(), "dids", dids(&[FOUNDING_DID]));
+    let shared = api.post(SHARED, &shared).await;
+    let group = resource("voice_in_trunk_groups", json!({ "name": "G" }));
+    let of_unknown = linking(group, "voice_in_trunks", json!([identifier("voice_in_trunks", UNKNOWN)]));
+    let configuration = json!({ "type": "pstn_configurations", "attributes": { "dst": "12125550101" } });
+    let inbound = json!({ "name": "T", "configuration": configuration });
+    let from_unknown = linking(resource("voice_in_trunks", inbound), "pop", identifier("pops", UNKNOWN));
     let newest = api.at(Some(TOKENS)).with_key(None);
     let reader = api.token(&json!({ "scope": "read" })).await;
     let deletes = newest.request(Method::DELETE, &trunk).bearer_auth(reader).send().await.unwrap();
     let mut provoked = vec![
+        ("dids_shared_capacity", 422, api.post(SHARED, &ended).await),
+        ("capacity_group_in_use", 422, api.delete(&format!("{SHARED}/{}", shared.id())).await),
+        (
+            "capacity_pool_blank",
+            422,
+            api.post(SHARED, &resource("shared_capacity_groups", json!({ "name": "B" }))).await,
+        ),
+        ("trunk_ids_invalid", 422, api.post("/voice_in_trunk_groups", &of_unknown).await),
+        ("pop_invalid", 422, api.post("/voice_in_trunks", &from_unknown).await),
         ("insufficient_scope", 403, Answer::of(deletes).await),
         ("trunk_group_invalid", 422, oldest.patch(&did, &to_former_group).await),
         ("unauthorized", 401, api.with_key(None).get(TRUNKS).await),

@@ -1,15 +1,16 @@
 //! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
-    AuthenticationMethod, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort, DidInclude,
-    OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
-    VoiceOutTrunkSort, VoiceOutTrunkStatus,
+    AuthenticationMethod, Codec, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort,
+    DidInclude, OnCliMismatchAction, SipConfiguration, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup,
+    VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort,
+    VoiceOutTrunkStatus,
 };
 use didww_client::values::{
-    CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, TechPrefix,
-    ThresholdAmount, TwilioAccountSid,
+    CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, SipHost, SipPort,
+    TechPrefix, ThresholdAmount, TwilioAccountSid,
 };
-use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
+use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, Patch, TryStreamExt as _};
 use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
@@ -330,4 +331,50 @@ async fn a_base_url_without_the_version_is_named_by_both_clients() {
     let voipbin = voipbin_client::Client::builder().base_url(base.trim_end_matches("/v1.0")).token("t");
     let error = voipbin.build().unwrap().providers().list().await.unwrap_err();
     assert!(error.to_string().contains("the path has no /v1.0: the base URL looks like"), "{error}");
+}
+
+#[tokio::test]
+async fn a_number_is_routed_to_an_inbound_trunk_whose_group_counts_it() {
+    for version in VERSIONS {
+        let server = engine::builder().start().await;
+        let client = client(&server, version);
+        let [did] = dids(&server, 1).await.try_into().unwrap();
+        let host = TrunkConfiguration::sip(SipHost::new("sip.example.com").unwrap());
+        let trunk = client.voice_in_trunks().create(VoiceInTrunk::create("Desk", host)).await.unwrap();
+        let TrunkConfiguration::Sip(sip) = &trunk.configuration else { panic!("{trunk:?}") };
+        assert_eq!(sip.codec_ids.as_ref().unwrap().as_slice().first(), Some(&Codec::Pcmu));
+        assert_eq!(trunk.priority.get(), 1);
+
+        // An update sends what it changes, and the rest stays.
+        let mut ports = SipConfiguration::default();
+        ports.port = Patch::Set(SipPort::new(5062_u16).unwrap());
+        let patch = VoiceInTrunk::patch().configuration(TrunkConfiguration::Sip(ports));
+        let changed = client.voice_in_trunks().update(&trunk.id, patch).await.unwrap();
+        let TrunkConfiguration::Sip(sip) = &changed.configuration else { panic!("{changed:?}") };
+        assert_eq!(sip.host, Patch::Set(SipHost::new("sip.example.com").unwrap()));
+        // What was read is sent whole, without what only the service sets.
+        let again = VoiceInTrunk::patch().configuration(changed.configuration.clone());
+        assert_eq!(*client.voice_in_trunks().update(&trunk.id, again).await.unwrap(), *changed);
+
+        let group = VoiceInTrunkGroup::create("Office").voice_in_trunks([trunk.id.clone()]);
+        let group = client.voice_in_trunk_groups().create(group).await.unwrap();
+        assert_eq!(group.meta.trunks_count, 1);
+        let route = Did::patch().voice_in_trunk(trunk.id.clone());
+        client.dids().update(&did, route).await.unwrap();
+        let found = client.dids().list().filter(DidFilter::voice_in_trunk_id(trunk.id.as_str()));
+        assert_eq!(found.all().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_registration_has_credentials_from_the_version_that_has_it() {
+    let server = engine::builder().start().await;
+    let registered = || VoiceInTrunk::create("Desk", TrunkConfiguration::sip_registration());
+    let newest = client(&server, ApiVersion::NEWEST);
+    let trunk = newest.voice_in_trunks().create(registered()).await.unwrap();
+    let (username, password) = trunk.configuration.registration().unwrap();
+    assert_eq!((username.len(), password.expose().len()), (16, 16));
+    let older = client(&server, ApiVersion::V2022_05_10);
+    let refused = older.voice_in_trunks().create(registered()).await.unwrap_err();
+    assert!(refused.to_string().contains("lacks"), "{refused}");
 }

@@ -69,6 +69,12 @@ pub(crate) struct Attr {
     pub(crate) default: Option<TokenStream>,
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,
+    /// The name under which several types share the values of the attribute, each of which only one record can have.
+    pub(crate) unique_among: Option<LitStr>,
+    /// Whether a create request without the attribute lacks a parameter.
+    pub(crate) parameter: bool,
+    /// Whether an update changes those members of an object that it has.
+    pub(crate) merged: bool,
     pub(crate) sort: bool,
     /// The type whose validation and kind apply to values that are sent, if it is not that of the field.
     pub(crate) value: Option<Type>,
@@ -239,6 +245,9 @@ impl Declaration {
             default: None,
             unique: false,
             unique_everywhere: false,
+            unique_among: None,
+            parameter: false,
+            merged: false,
             sort: false,
             value: None,
             revision: None,
@@ -261,6 +270,13 @@ impl Declaration {
                     attr.unique = true;
                 } else if meta.path.is_ident("unique_everywhere") {
                     attr.unique_everywhere = true;
+                } else if meta.path.is_ident("unique_among") {
+                    attr.unique = true;
+                    attr.unique_among = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("parameter") {
+                    attr.parameter = true;
+                } else if meta.path.is_ident("merged") {
+                    attr.merged = true;
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
                 } else if meta.path.is_ident("value") {
@@ -282,7 +298,7 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, value, revised, values_need, sum, total, filter",
+                         unique_among, parameter, merged, sort, value, revised, values_need, sum, total, filter",
                     ));
                 }
                 Ok(())
@@ -358,13 +374,15 @@ impl Declaration {
                 rel.feature = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("formerly") {
                 rel.former = Some(former(&meta)?);
+            } else if meta.path.is_ident("name") {
+                rel.name = meta.value()?.parse::<LitStr>()?.value();
             } else if meta.path.is_ident("inverse") {
                 rel.inverse = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("mirrors") {
                 rel.mirrors = Some(meta.value()?.parse()?);
             } else {
                 return Err(meta.error(
-                    "unknown option; known: one, many, create, update, since, until, feature, formerly, \
+                    "unknown option; known: one, many, name, create, update, since, until, feature, formerly, \
                      mirrors, inverse",
                 ));
             }

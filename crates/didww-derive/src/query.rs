@@ -17,12 +17,12 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         .map(|rel| rel.name.clone())
         .chain(declaration.nested_includes.iter().map(|(path, _)| path.value()))
         .collect();
-    let fields: Vec<String> = declaration
-        .attributes
-        .iter()
-        .map(|attr| attr.name.clone())
-        .chain(declaration.relationships.iter().map(|rel| rel.name.clone()))
-        .collect();
+    let mut fields: Vec<String> = declaration.attributes.iter().map(|attr| attr.name.clone()).collect();
+    // A relationship of older versions can have the name of the attribute that replaced it.
+    let others: Vec<String> = declaration.relationships.iter().map(|rel| rel.name.clone()).collect();
+    fields.extend(
+        others.into_iter().filter(|name| declaration.attributes.iter().all(|attr| attr.name != *name)),
+    );
     let filters = filters(declaration);
     let sorts = names(
         declaration,

@@ -81,6 +81,12 @@ fn attribute(attr: &Attr) -> TokenStream {
     let default = attr.default.as_ref().map(|value| quote!(.default(#value)));
     let unique = attr.unique.then(|| quote!(.unique()));
     let everywhere = attr.unique_everywhere.then(|| quote!(.unique_everywhere()));
+    let among = attr.unique_among.as_ref().map(|space| {
+        let path = format!("{name}@{}", space.value());
+        quote!(.unique_among(#path))
+    });
+    let parameter = attr.parameter.then(|| quote!(.parameter()));
+    let merged = attr.merged.then(|| quote!(.merged()));
     let sort = attr.sort.then(|| quote!(.sort()));
     let parts = attr.sums.iter().map(|[of, through, attribute]| {
         quote!(::didww_types::Sum { of: #of, through: #through, attribute: #attribute })
@@ -93,7 +99,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
     let terms = &attr.total;
     let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums #total #revised #values_need }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #among #parameter #merged #sort #sums #total #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {

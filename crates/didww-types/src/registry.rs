@@ -77,8 +77,11 @@ registry! { $
     proof_types: ProofType,
     qty_based_pricings: QtyBasedPricing,
     regions: Region,
+    shared_capacity_groups: SharedCapacityGroup,
     stock_keeping_units: StockKeepingUnit,
     supporting_document_templates: SupportingDocumentTemplate,
+    voice_in_trunk_groups: VoiceInTrunkGroup,
+    voice_in_trunks: VoiceInTrunk,
     voice_out_trunk_regenerate_credentials: VoiceOutTrunkRegenerateCredentials,
     voice_out_trunks: VoiceOutTrunk,
 }

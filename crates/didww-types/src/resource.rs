@@ -216,7 +216,9 @@ impl Sent {
         for name in self.relationships.keys() {
             let late = spec.relationship(name).filter(|relationship| !relationship.exists_in(version));
             if let Some(late) = late {
-                return Err(error(name, format!("it exists since {}", late.since)));
+                let ended = late.until.filter(|last| version > *last);
+                let since = || format!("it exists since {}", late.since);
+                return Err(error(name, ended.map_or_else(since, |last| format!("it ended with {last}"))));
             }
         }
         spec.rename_relationships(version, &mut self.relationships);

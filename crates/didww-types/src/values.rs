@@ -8,8 +8,10 @@ mod bounded_integer;
 mod callback_url;
 mod date;
 mod did_number;
+mod distinct_list;
 mod dst_prefix;
 mod external_reference;
+mod inbound;
 mod ip_networks;
 mod list;
 mod money;
@@ -27,8 +29,13 @@ pub use bounded_integer::{BillingCycles, CapacityLimit, PositiveCapacity, RtpTim
 pub use callback_url::{AbsoluteCallbackUrl, CallbackUrl};
 pub use date::Date;
 pub use did_number::DidNumber;
+pub use distinct_list::DistinctList;
 pub use dst_prefix::DstPrefix;
 pub use external_reference::ExternalReference;
+pub use inbound::{
+    ChannelCount, CliPrefix, FailoverTime, ForwardNumber, HopCount, InboundRtpTimeout, RingingTimeout,
+    RtpSource, SessionTime, SipHost, SipPort, SipTimerB, SipUser, TrunkRank,
+};
 pub(crate) use ip_networks::distinct_networks;
 pub use ip_networks::{IpNetworks, normalised_network};
 pub use list::BoundedList;

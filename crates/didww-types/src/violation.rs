@@ -44,6 +44,12 @@ pub enum Violation {
     AtLeast(i64),
     /// The DID does not support emergency calling.
     NoEmergency,
+    /// The DID cannot be in a shared capacity group.
+    NoSharedCapacity,
+    /// Records that the account does not have, as the API says it of several.
+    AreInvalid,
+    /// A member that a request cannot contain. It is an error of the request, not of the record.
+    ParamNotAllowed,
 }
 
 impl fmt::Display for Violation {
@@ -65,6 +71,9 @@ impl fmt::Display for Violation {
             Self::NotAllowedForUpdate => f.write_str("is not allowed for update"),
             Self::AtLeast(bound) => write!(f, "should be at least {bound}"),
             Self::NoEmergency => f.write_str("does not support Emergency feature"),
+            Self::NoSharedCapacity => f.write_str("cannot be applied to shared capacity group"),
+            Self::AreInvalid => f.write_str("are invalid"),
+            Self::ParamNotAllowed => f.write_str("is not allowed"),
         }
     }
 }

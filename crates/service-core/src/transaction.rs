@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use didww_types::{ResourceSpec, Timestamp};
 use service_base::ids::Ids;
-use trunk_rules::domain::{Event, RecordChange, WriteOutcome};
+use trunk_rules::domain::{CREATED, Event, RecordChange, WriteOutcome};
 use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -30,8 +30,9 @@ impl Decided<'_> {
     /// [`StoreError::Failed`] if the outcome names a record that was not read.
     pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
+        let mut created = None;
         for change in outcome.changes {
-            self.push(&mut changes, change, ids)?;
+            self.push(&mut changes, change, ids, &mut created)?;
         }
         for event in outcome.events {
             changes.push(Change::Emit(Box::new(self.event(event)?)));
@@ -39,16 +40,27 @@ impl Decided<'_> {
         Ok(changes)
     }
 
-    fn push(&self, changes: &mut Vec<Change>, change: RecordChange, ids: &Ids) -> Result<(), StoreError> {
+    /// Adds a change. `created` is the id of the record that the outcome creates, once that is chosen.
+    fn push(
+        &self,
+        changes: &mut Vec<Change>,
+        change: RecordChange,
+        ids: &Ids,
+        created: &mut Option<Uuid>,
+    ) -> Result<(), StoreError> {
         match change {
-            RecordChange::Create { spec, attributes, links } => changes.push(Change::Insert {
-                scope: self.scope(spec),
-                id: ids.record(self.at),
-                created_at: self.at,
-                attributes,
-                links: uuids(links),
-                meta: None,
-            }),
+            RecordChange::Create { spec, attributes, links } => {
+                let id = ids.record(self.at);
+                *created = Some(id);
+                changes.push(Change::Insert {
+                    scope: self.scope(spec),
+                    id,
+                    created_at: self.at,
+                    attributes,
+                    links: uuids(links, None),
+                    meta: None,
+                });
+            }
             RecordChange::Update { spec, id, attributes: new, links, meta } => {
                 let before = self.record(&id)?.clone();
                 let mut attributes = before.attributes()?;
@@ -57,7 +69,7 @@ impl Decided<'_> {
                     scope: self.scope(spec),
                     before,
                     attributes,
-                    links: uuids(links),
+                    links: uuids(links, *created),
                     meta,
                 });
             }
@@ -68,6 +80,13 @@ impl Decided<'_> {
                 add,
                 members: parsed(&members),
             }),
+            RecordChange::Unchanged { id, .. } => {
+                changes.push(Change::Unchanged { record: self.record(&id)?.clone() });
+            }
+            RecordChange::Unlinked { spec, relationship, id } => {
+                let target = self.record(&id)?.id;
+                changes.push(Change::Unlinked { owners: self.scope(spec), relationship, target });
+            }
             RecordChange::Delete { spec, id } => {
                 let record = self.record(&id)?;
                 changes.push(Change::Unchanged { record: record.clone() });
@@ -95,8 +114,15 @@ impl Decided<'_> {
     }
 }
 
-fn uuids(links: BTreeMap<&'static str, Vec<String>>) -> Vec<(&'static str, Vec<Uuid>)> {
-    links.into_iter().map(|(name, ids)| (name, parsed(&ids))).collect()
+fn uuids(
+    links: BTreeMap<&'static str, Vec<String>>,
+    created: Option<Uuid>,
+) -> Vec<(&'static str, Vec<Uuid>)> {
+    let ids = |ids: Vec<String>| match created {
+        Some(created) if ids == [CREATED] => vec![created],
+        _ => parsed(&ids),
+    };
+    links.into_iter().map(|(name, named)| (name, ids(named))).collect()
 }
 
 /// Ids are hyphenated UUIDs. Any other text names no record.

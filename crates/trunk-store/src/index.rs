@@ -7,6 +7,8 @@ use didww_types::{FilterTest, Kind, ResourceSpec, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
+use crate::StoreError;
+
 /// A value in an index. Null sorts after every other value, as in the database of the original service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IndexValue {
@@ -57,6 +59,19 @@ pub(crate) struct IndexEntry {
     pub(crate) unique: bool,
 }
 
+impl IndexEntry {
+    /// The error for a value that another record has.
+    pub(crate) fn taken(&self) -> StoreError {
+        StoreError::Taken(self.path.split('@').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// The name under which the number of an attribute, a path or a relationship of a type is stored. The types that share a
+/// path `attribute@name` have one number for it.
+pub(crate) fn symbol_name(kind: &str, member: &str) -> String {
+    if member.contains('@') { member.to_owned() } else { format!("{kind}/{member}") }
+}
+
 /// What is indexed of the records of a type.
 #[derive(Debug)]
 pub(crate) struct IndexPlan(Vec<Indexed>);
@@ -91,6 +106,8 @@ impl IndexPlan {
             }
         }
         paths.extend(spec.unique_paths.iter().map(|path| (*path, false)));
+        let shared = spec.attributes.iter().filter_map(|attribute| attribute.unique_among);
+        paths.extend(shared.map(|path| (path, true)));
         let indexed = |(path, unique)| Indexed { path, kind: kind_of(spec, path), unique };
         Self(paths.into_iter().map(indexed).collect())
     }
@@ -177,8 +194,8 @@ pub(crate) fn claims_of<'a>(
         .filter(move |entry| entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path))
 }
 
-/// Returns the value that an index has for a path: what the path leads to, a text in lower case (`name~`), or two texts one
-/// behind the other (`npa+nxx`).
+/// Returns the value that an index has for a path: what the path leads to, a text in lower case (`name~`), two texts one
+/// behind the other (`npa+nxx`), or an attribute whose values several types share (`name@shared`).
 fn derived<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {
     if let Some(path) = path.strip_suffix('~') {
         return match at(attributes, path) {
@@ -186,6 +203,7 @@ fn derived<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value>
             value => Cow::Borrowed(value),
         };
     }
+    let path = path.split('@').next().unwrap_or(path);
     if !path.contains('+') {
         return Cow::Borrowed(at(attributes, path));
     }

@@ -41,6 +41,12 @@ pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fix
         lists::run(&world, spec, &ids).await;
     }
     if has(Verb::Delete) {
+        if let Some(release) = fixture.release_body(version) {
+            let body = world.body(spec, Some(&ids[0]), release).await;
+            let path = format!("/{}/{}", spec.path_at(version), ids[0]);
+            world.expect_status(&world.send("DELETE", &path, None).await, 422);
+            world.expect_status(&world.send("PATCH", &path, Some(&body)).await, 200);
+        }
         delete(&world, spec, &ids[0]).await;
     }
     world.journal.sent()
@@ -62,7 +68,7 @@ async fn refuse(world: &World, spec: &ResourceSpec, verb: Verb) {
 
 async fn create(world: &World, spec: &'static ResourceSpec, fixture: &Fixture) {
     let body = world.body(spec, None, fixture.create_body(world.version)).await;
-    let answer = world.send("POST", &format!("/{}", spec.name), Some(&body)).await;
+    let answer = world.send("POST", &format!("/{}", spec.path_at(world.version)), Some(&body)).await;
     let record = world.document::<Record>(&answer, 201).data;
     world.check(spec, &record, &[]);
     check_written(world, spec, &record, &body).await;
@@ -70,7 +76,8 @@ async fn create(world: &World, spec: &'static ResourceSpec, fixture: &Fixture) {
 
 async fn update(world: &World, spec: &'static ResourceSpec, id: &str, fixture: &Fixture) {
     let body = world.body(spec, Some(id), fixture.update_body(world.version)).await;
-    let answer = world.send("PATCH", &format!("/{}/{id}", spec.name), Some(&body)).await;
+    let path = format!("/{}/{id}", spec.path_at(world.version));
+    let answer = world.send("PATCH", &path, Some(&body)).await;
     let record = world.document::<Record>(&answer, 200).data;
     assert_eq!(record.id, id, "{world}");
     world.check(spec, &record, &[]);
@@ -89,7 +96,8 @@ async fn check_written(world: &World, spec: &'static ResourceSpec, record: &Reco
     let read = read(world, spec, &record.id).await;
     assert_eq!(read, *record, "{world}: what was written is read");
     for (name, sent) in body["data"]["relationships"].as_object().into_iter().flatten() {
-        let linkage = world.get(&format!("/{}/{}/relationships/{name}", spec.name, record.id)).await;
+        let path = format!("/{}/{}", spec.path_at(world.version), record.id);
+        let linkage = world.get(&format!("{path}/relationships/{name}")).await;
         assert_eq!(linkage.at("/data"), sent["data"], "{world}");
     }
 }
@@ -114,7 +122,7 @@ fn contains(shown: &Value, sent: &Value) -> bool {
 }
 
 async fn delete(world: &World, spec: &'static ResourceSpec, id: &str) {
-    let path = format!("/{}/{id}", spec.name);
+    let path = format!("/{}/{id}", spec.path_at(world.version));
     let answer = world.send("DELETE", &path, None).await;
     world.expect_status(&answer, 204);
     if spec.has(Verb::Get) {

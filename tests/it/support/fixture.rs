@@ -1,7 +1,8 @@
 //! The bodies of a type: `fixtures/coverage/<type>.json`.
 //!
 //! `create` and `update` have a body, without type and id, for the first version of the type and for each later
-//! version that needs another one. `linked_with` names relationships that depend on attributes. A type that no request creates has `control`: the request to the control API
+//! version that needs another one. `release` has the updates without which a record that is linked to others cannot be
+//! deleted. `linked_with` names relationships that depend on attributes. A type that no request creates has `control`: the request to the control API
 //! that makes a record, and where the answer has its id. In all texts, `{unique}` becomes a number of four digits
 //! that is new each time, `{account}` the account's id, and the name of a type in braces, such as `{dids}`, the id
 //! of a new record of that type. Values are written in their normal form: what a body sends is what the answer
@@ -22,6 +23,9 @@ pub struct Fixture {
     create: BTreeMap<String, Value>,
     #[serde(default)]
     update: BTreeMap<String, Value>,
+    /// The update that a record which is linked to others needs before it can be deleted, by the first version that refuses.
+    #[serde(default)]
+    release: BTreeMap<String, Value>,
     /// The attributes that a record must have where a relationship has a member from 2026-04-16 on, by the relationship's name.
     #[serde(default)]
     pub linked_with: BTreeMap<String, Value>,
@@ -105,6 +109,12 @@ impl Fixture {
     /// The body of a create in a version: that of the newest version that is not newer.
     pub fn create_body(&self, version: ApiVersion) -> &Value {
         body(&self.create, version)
+    }
+
+    /// The update that a linked record needs before it can be deleted in a version; `None` if it needs none.
+    pub fn release_body(&self, version: ApiVersion) -> Option<&Value> {
+        let (_, body) = self.release.range(..=version.as_str().to_owned()).next_back()?;
+        Some(body)
     }
 
     /// The body of an update in a version.

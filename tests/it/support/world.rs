@@ -177,6 +177,16 @@ pub struct Expected {
     text: String,
 }
 
+impl Expected {
+    /// A validation error of the whole record.
+    pub fn record(message: &str) -> Self {
+        let text = format!(
+            r#"{{"title":"{message}","detail":"{message}","code":"100","source":{{"pointer":"/data"}},"status":"422"}}"#
+        );
+        Self { status: 422, text }
+    }
+}
+
 /// An error without a pointer, such as `error(400, "102", "Filter not allowed", "bogus is not allowed.")`.
 pub fn error(status: u16, code: &str, title: &str, detail: &str) -> Expected {
     let [title, detail] = [title, detail].map(|text| json!(text).to_string());

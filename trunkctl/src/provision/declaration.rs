@@ -104,7 +104,8 @@ fn quoted(spec: &ResourceSpec, members: &Map<String, Value>) -> Result<(), Strin
         let has_number = match (attribute.value_at(ApiVersion::NEWEST).kind, value) {
             (kind, Value::Number(_)) => is_text(&kind),
             (Kind::List { of, .. }, Value::Array(items)) => is_text(of) && items.iter().any(Value::is_number),
-            (Kind::Variant(_), Value::Object(_)) => has_number_at_depth(value),
+            // What is merged has numbers too, which the service validates.
+            (Kind::Variant(_), Value::Object(_)) => !attribute.merged && has_number_at_depth(value),
             _ => false,
         };
         if has_number {

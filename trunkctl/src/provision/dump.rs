@@ -116,7 +116,19 @@ impl OfType<'_> {
                     self.spec.name, existing.record.id, attribute.name
                 ));
             } else if !is_mark && (self.is_full || !is_default) {
-                members.insert(attribute.name.to_owned(), attribute.normal(self.version, value));
+                let mut value = attribute.normal(self.version, value);
+                if let Some(inside) = value.get_mut("attributes").and_then(Value::as_object_mut)
+                    && attribute.merged
+                {
+                    for name in inside.keys().filter(|name| mask::is_secret(name)) {
+                        notes.push(format!(
+                            "{}.{}: {name} is a secret and left out",
+                            self.spec.name, existing.record.id
+                        ));
+                    }
+                    inside.retain(|name, _| !mask::is_secret(name));
+                }
+                members.insert(attribute.name.to_owned(), value);
             }
         }
         for relationship in self.spec.relationships.iter().filter(|relationship| relationship.update) {

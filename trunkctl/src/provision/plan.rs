@@ -425,6 +425,9 @@ impl<'a> OfType<'a> {
 
     fn is_same(&self, name: &str, value: &Value, existing: &Existing) -> bool {
         let stored = existing.record.attributes.get(name).unwrap_or(&Value::Null);
+        if self.spec.attribute(name).is_some_and(|attribute| attribute.merged) {
+            return has_what_is_sent(value, stored, &self.normal(name, value));
+        }
         self.normal(name, value) == self.normal(name, stored)
     }
 
@@ -435,6 +438,19 @@ impl<'a> OfType<'a> {
         names.sort();
         names.into_iter().map(Value::from).collect()
     }
+}
+
+/// Whether an object has the type and each attribute of one that is sent to be merged into it. `normal` is the latter as the
+/// service stores it, without the attributes that it sets to null.
+fn has_what_is_sent(sent: &Value, stored: &Value, normal: &Value) -> bool {
+    let members =
+        |value: &Value| value.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default();
+    let (normal_members, stored_members) = (members(normal), members(stored));
+    let is_there = |name: &String| {
+        let absent = &Value::Null;
+        normal_members.get(name).unwrap_or(absent) == stored_members.get(name).unwrap_or(absent)
+    };
+    normal.get("type") == stored.get("type") && members(sent).keys().all(is_there)
 }
 
 /// The texts of a list, or the one of a text.

@@ -229,6 +229,12 @@ impl Body {
                 other => return Err(ApiError::param_not_allowed(other)),
             }
         }
+        if let Purpose::Create = purpose
+            && let Some(absent) =
+                declared.iter().find(|one| one.parameter && !parsed.attributes.contains_key(one.name))
+        {
+            return Err(missing(absent.name));
+        }
         for (name, value) in links.0 {
             let Some(relationship) = context.relationship(spec, &name) else { continue };
             let data = value.get("data").ok_or_else(invalid_links)?;

@@ -12,7 +12,7 @@ use super::context::RequestContext;
 use super::error::ApiError;
 use super::read::find_record;
 use super::reply::Reply;
-use super::write::{member_ids, stored};
+use super::write::{MAX_RELATED, member_ids, members_of, stored};
 
 /// Deletes a record and responds 204, unless a rule of its type refuses that.
 pub(super) async fn delete(
@@ -40,7 +40,16 @@ async fn deletion(
 ) -> Result<Vec<Change>, AttemptError<ApiError>> {
     let mut related = Vec::new();
     let mut changes = Vec::new();
+    let mut members = Vec::new();
     for &reads in context.rules.delete_reads(spec) {
+        if let RelatedRecords::Members(name) = reads
+            && let Some(relationship) = spec.relationship(name)
+        {
+            let found = members_of(context, spec, record, relationship, MAX_RELATED).await?;
+            related.push(found.iter().map(|member| member.id.to_string()).collect());
+            members.extend(found);
+            continue;
+        }
         let ids = related_ids(context, spec, record, reads).await?;
         if let (RelatedRecords::Owners(owners, relationship), true) = (reads, ids.is_empty()) {
             let owners = context.scope(owners);
@@ -59,7 +68,8 @@ async fn deletion(
         related: &related,
     };
     let outcome = context.rules.decide_delete(&deletion).map_err(ApiError::from)?;
-    let decided = Decided { account: context.account.number, at: now, read: &[record] };
+    let read: Vec<&Record> = std::iter::once(record).chain(&members).collect();
+    let decided = Decided { account: context.account.number, at: now, read: &read };
     changes.extend(decided.changes(outcome, &context.core.ids)?);
     Ok(changes)
 }
@@ -73,7 +83,7 @@ async fn related_ids(
 ) -> Result<Vec<String>, StoreError> {
     match related {
         RelatedRecords::Members(relationship) => member_ids(context, spec, record, relationship).await,
-        RelatedRecords::Owners(owners, relationship) => {
+        RelatedRecords::Owners(owners, relationship) | RelatedRecords::Behind(owners, relationship) => {
             let query = ListQuery {
                 scope: context.scope(owners),
                 linked_from: None,

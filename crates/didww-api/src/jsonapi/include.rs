@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 
 use didww_types::{ErrorCode, ErrorObject, NestedInclude, RelationshipSpec, ResourceSpec, find};
-use trunk_rules::domain::Membership;
+use serde_json::{Map, Value};
+use trunk_rules::domain::{Counted, Membership};
 use uuid::Uuid;
 
 use super::context::RequestContext;
@@ -190,6 +191,47 @@ async fn related_identifiers_of_each(
     Ok(all)
 }
 
+/// Sets the members of the records' `meta` that are numbers of members of a relationship.
+///
+/// # Errors
+/// 400 if the members of all records are more than [`MAX_IDENTIFIERS`].
+async fn count_members(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    records: &mut [Record],
+) -> Result<(), ApiError> {
+    let counted = context.rules.counted(spec);
+    if counted.is_empty() || records.is_empty() {
+        return Ok(());
+    }
+    let mut metas: Vec<Map<String, Value>> =
+        records.iter().map(Record::meta).collect::<Result<_, StoreError>>()?;
+    for Counted { member, relationship } in counted {
+        let numbers: Vec<i64> = records.iter().map(|record| record.number).collect();
+        let scope = context.scope(spec);
+        let members = context
+            .core
+            .store
+            .members(scope, numbers, relationship, MAX_IDENTIFIERS.saturating_add(1))
+            .await?;
+        if members.len() > MAX_IDENTIFIERS {
+            return Err(StoreError::TooLarge(format!("counts of more than {MAX_IDENTIFIERS} records")).into());
+        }
+        let mut counts: HashMap<i64, u64> = HashMap::with_capacity(records.len());
+        for (owner, ..) in members {
+            *counts.entry(owner).or_default() += 1;
+        }
+        for (record, meta) in records.iter().zip(&mut metas) {
+            let count = counts.get(&record.number).copied().unwrap_or_default();
+            meta.insert((*member).to_owned(), Value::from(count));
+        }
+    }
+    for (record, meta) in records.iter_mut().zip(metas) {
+        record.meta = Some(Value::Object(meta).to_string());
+    }
+    Ok(())
+}
+
 /// Returns how the members of a relationship of a record are determined.
 pub(super) fn membership(
     context: &RequestContext<'_>,
@@ -245,10 +287,11 @@ pub(super) async fn collect_included(
 async fn collect_within(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
-    records: Vec<Record>,
+    mut records: Vec<Record>,
     forest: &[IncludeNode],
     max_bytes: usize,
 ) -> Result<(Vec<RecordWithLinkage>, Vec<RecordWithLinkage>), ApiError> {
+    count_members(context, spec, &mut records).await?;
     if forest.is_empty() {
         // Most requests include nothing.
         let alone = |record| RecordWithLinkage { record, spec, linkage: Vec::new() };
@@ -383,7 +426,8 @@ impl Collector<'_> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.context.core.store.find_all(self.context.scope(target), ids).await?;
+        let mut found = self.context.core.store.find_all(self.context.scope(target), ids).await?;
+        count_members(self.context, target, &mut found).await?;
         let bytes: usize = found.iter().map(|record| record.attributes.len()).sum();
         self.bytes_left = self
             .bytes_left

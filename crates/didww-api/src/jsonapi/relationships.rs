@@ -107,7 +107,8 @@ pub(super) async fn update_linkage(
             // Members to remove need not exist.
             let links = if add { vec![(relationship, ids.clone())] } else { Vec::new() };
             let body = Body { links, ..Body::default() };
-            let decision = Decision::read(context, spec, Some(&owner), &body).await?;
+            let members = Some((relationship, add));
+            let decision = Decision::read(context, spec, Some(&owner), &body, members).await?;
             decision.commit_members(context, spec, &owner, (relationship.name, add), ids, &body).await?;
             Ok(Reply::no_content())
         })

@@ -36,7 +36,7 @@ pub(super) async fn create(
     let body = &Body::parse(context, spec, Purpose::Create, body)?;
     Retries::REQUEST
         .run(|| async move {
-            let decision = Decision::read(context, spec, None, body).await?;
+            let decision = Decision::read(context, spec, None, body, None).await?;
             let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
             let target = outcome.changes.first().and_then(RecordChange::id).and_then(parse_id);
             let records = decision.commit(context, outcome, None).await?;
@@ -74,7 +74,7 @@ pub(super) async fn update_record(
     Retries::REQUEST
         .run(|| async move {
             let before = find_record(context, spec, id).await?;
-            let decision = Decision::read(context, spec, Some(&before), body).await?;
+            let decision = Decision::read(context, spec, Some(&before), body, None).await?;
             let wire_id = before.id.to_string();
             let outcome =
                 decision.decide(context, spec, WriteKind::Update(stored(&before, &wire_id)), body)?;
@@ -93,7 +93,9 @@ pub(super) fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
 pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
-    stored_members: BTreeMap<&'static str, Vec<String>>,
+    stored_members: BTreeMap<&'static str, Vec<Record>>,
+    /// Whether the members of the request are added to those that are stored.
+    adds: bool,
 }
 
 /// The records of one relationship: the ids as sent, and the records among them that exist.
@@ -104,12 +106,14 @@ struct LinkedRecords {
 }
 
 impl Decision {
-    /// Reads the records that a body names from the store, and what the rules read of the record to update.
+    /// Reads the records that a body names from the store, and what the rules read of the record to update. `members` is the
+    /// relationship to which the request adds members, or (false) from which it removes some.
     pub(super) async fn read(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         before: Option<&Record>,
         body: &Body,
+        members: Option<(&'static RelationshipSpec, bool)>,
     ) -> Result<Self, StoreError> {
         let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
@@ -122,15 +126,32 @@ impl Decision {
         }
         let mut stored_members = BTreeMap::new();
         if let Some(before) = before {
-            for relationship in context.rules.write_reads(spec, &body.attributes) {
-                let is_sent = body.links.iter().any(|(sent, _)| sent.name == relationship);
-                if !is_sent {
-                    let ids = member_ids(context, spec, before, relationship).await?;
-                    stored_members.insert(relationship, ids);
-                }
+            let is_sent = |name: &str| {
+                body.attributes.contains_key(name) || body.links.iter().any(|(sent, _)| sent.name == name)
+            };
+            for name in context.rules.write_reads(spec, is_sent) {
+                let Some(relationship) = spec.relationship(name) else { continue };
+                let members = members_of(context, spec, before, relationship, MAX_RELATED).await?;
+                stored_members.insert(relationship.name, members);
+            }
+            let sent = body.links.iter().map(|(relationship, _)| *relationship);
+            let removed_from = members.filter(|(_, adds)| !adds).map(|(relationship, _)| relationship);
+            let changed = sent.chain(removed_from);
+            for relationship in changed.filter(|one| one.inverse.is_some()) {
+                let members = members_of(context, spec, before, relationship, usize::MAX).await?;
+                stored_members.insert(relationship.name, members);
             }
         }
-        Ok(Self { now: context.core.clock.now(), linked, stored_members })
+        for read in context.rules.linked_reads(spec) {
+            let to = linked.iter().find(|linked| linked.relationship == read.relationship);
+            let target = spec.relationship(read.relationship).and_then(|to| find(to.target));
+            let (Some(to), Some(target)) = (to.and_then(|to| to.found.first()), target) else { continue };
+            let Some(relationship) = target.relationship(read.members) else { continue };
+            let members = members_of(context, target, to, relationship, MAX_RELATED).await?;
+            stored_members.insert(relationship.name, members);
+        }
+        let adds = members.is_some_and(|(_, add)| add);
+        Ok(Self { now: context.core.clock.now(), linked, stored_members, adds })
     }
 
     /// Decides a write by the rules of the resource.
@@ -172,6 +193,11 @@ impl Decision {
     ) -> Result<T, WriteError> {
         let links: BTreeMap<_, _> =
             self.linked.iter().map(|linked| (linked.relationship, linked.records())).collect();
+        let stored_members: BTreeMap<_, Vec<LinkedRecord<'_>>> = self
+            .stored_members
+            .iter()
+            .map(|(name, records)| (*name, records.iter().map(whole).collect()))
+            .collect();
         let (username, password) = context.core.ids.credentials(context.version);
         decide(&WriteContext {
             kind,
@@ -180,7 +206,8 @@ impl Decision {
             now: self.now,
             sent: &body.attributes,
             links: &links,
-            stored_members: &self.stored_members,
+            stored_members: &stored_members,
+            adds: self.adds,
             fresh: &Credentials { username, password },
             callback_on_manual_block: context.core.outbox.on_manual_block,
         })
@@ -195,7 +222,8 @@ impl Decision {
         before: Option<&Record>,
     ) -> Result<Vec<Record>, AttemptError<ApiError>> {
         let linked = self.linked.iter().flat_map(|linked| &linked.found);
-        let read: Vec<&Record> = before.into_iter().chain(linked).collect();
+        let stored = self.stored_members.values().flatten();
+        let read: Vec<&Record> = before.into_iter().chain(linked).chain(stored).collect();
         let decided = Decided { account: context.account.number, at: self.now, read: &read };
         let changes = decided.changes(outcome, &context.core.ids)?;
         let records = context.core.commit(changes).await?;
@@ -204,6 +232,11 @@ impl Decision {
         }
         Ok(records)
     }
+}
+
+/// A stored record as a decision receives it.
+fn whole(record: &Record) -> LinkedRecord<'_> {
+    LinkedRecord { id: record.id.to_string(), attributes: Some(&record.attributes) }
 }
 
 /// Counts the records that permit more than usual, by account.
@@ -240,10 +273,31 @@ pub(super) async fn member_ids(
     owner: &Record,
     relationship: &'static str,
 ) -> Result<Vec<String>, StoreError> {
-    let most = usize::try_from(MAX_RELATED_RECORDS).unwrap_or(usize::MAX);
-    let members =
-        context.core.store.members(context.scope(spec), vec![owner.number], relationship, most).await?;
+    let members = context
+        .core
+        .store
+        .members(context.scope(spec), vec![owner.number], relationship, MAX_RELATED)
+        .await?;
     Ok(members.into_iter().map(|(_, _, id)| id.to_string()).collect())
+}
+
+/// [`MAX_RELATED_RECORDS`] as a number of members.
+pub(super) const MAX_RELATED: usize = 100;
+const _: () = assert!(MAX_RELATED as u64 == MAX_RELATED_RECORDS);
+
+/// Returns the members of a relationship of a record, at most `most`.
+pub(super) async fn members_of(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    owner: &Record,
+    relationship: &'static RelationshipSpec,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let Some(target) = find(relationship.target) else { return Ok(Vec::new()) };
+    let store = &context.core.store;
+    let ids = store.members(context.scope(spec), vec![owner.number], relationship.name, most).await?;
+    let ids = ids.into_iter().map(|(_, _, id)| id).collect();
+    store.find_all(context.scope(target), ids).await
 }
 
 /// Returns the error for a relationship that the API declares as read-only.

@@ -2,17 +2,16 @@
 //! since 2026-04-16.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{DeserializeSeed as _, Error as _, IgnoredAny, MapAccess};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
+use serde::de::{DeserializeSeed as _, Error as _, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::direct::{MemberSink, ReadInto};
 use crate::enumeration::string_enum;
-use crate::text::CowStr;
+use crate::polymorphic::{nested, parts, polymorphic};
 use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid, distinct_networks};
-use crate::{Attribute, DecodeError, Extra, Flaw, Kind, Secret, Violation};
+use crate::{Attribute, Extra, Flaw, Kind, Secret, UnknownVariant, Violation};
 
 string_enum! {
     /// The types of authentication methods, as the filter `authentication_method.type` names them.
@@ -85,23 +84,13 @@ pub struct Twilio {
 }
 
 /// An authentication method of a type that this crate does not declare.
-///
-/// `Debug` omits the values of the attributes, which may be credentials.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UnknownMethod {
-    kind: String,
-    attributes: Extra,
-}
+pub type UnknownMethod = UnknownVariant;
 
-impl UnknownMethod {
-    /// The `type` member of the method.
-    pub fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// The attributes, exactly as they were read.
-    pub fn attributes(&self) -> &Map<String, Value> {
-        &self.attributes
+polymorphic! {
+    AuthenticationMethod {
+        CredentialsAndIp(CredentialsAndIp) = "credentials_and_ip",
+        IpOnly(IpOnly) = "ip_only",
+        Twilio(Twilio) = "twilio",
     }
 }
 
@@ -126,16 +115,6 @@ impl AuthenticationMethod {
             Self::Twilio(_) | Self::Unknown(_) => {}
         }
         self
-    }
-
-    /// The `type` member of the method, such as `credentials_and_ip`.
-    pub fn kind(&self) -> &str {
-        match self {
-            Self::CredentialsAndIp(_) => "credentials_and_ip",
-            Self::IpOnly(_) => "ip_only",
-            Self::Twilio(_) => "twilio",
-            Self::Unknown(method) => &method.kind,
-        }
     }
 
     /// The digest username and password; `None` unless the method is `credentials_and_ip` and was returned by
@@ -164,20 +143,6 @@ impl AuthenticationMethod {
             Self::Twilio(_) | Self::Unknown(_) => None,
         }
         .filter(|prefix| !prefix.as_str().is_empty())
-    }
-}
-
-impl Serialize for AuthenticationMethod {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("AuthenticationMethod", 2)?;
-        object.serialize_field("type", self.kind())?;
-        match self {
-            Self::CredentialsAndIp(method) => object.serialize_field("attributes", method)?,
-            Self::IpOnly(method) => object.serialize_field("attributes", method)?,
-            Self::Twilio(method) => object.serialize_field("attributes", method)?,
-            Self::Unknown(method) => object.serialize_field("attributes", &method.attributes)?,
-        }
-        object.end()
     }
 }
 
@@ -249,86 +214,13 @@ impl<'de> Deserialize<'de> for Twilio {
     }
 }
 
-impl AuthenticationMethod {
-    /// Decodes the attributes of a method whose type has already been read; `None` when they are null.
-    fn read<'de, A: MapAccess<'de>>(kind: &str, members: &mut A) -> Result<Option<Self>, A::Error> {
-        Ok(match kind {
-            "credentials_and_ip" => members.next_value::<Option<_>>()?.map(Self::CredentialsAndIp),
-            "ip_only" => members.next_value::<Option<_>>()?.map(Self::IpOnly),
-            "twilio" => members.next_value::<Option<_>>()?.map(Self::Twilio),
-            _ => members
-                .next_value::<Option<Extra>>()?
-                .map(|attributes| Self::Unknown(UnknownMethod { kind: kind.to_owned(), attributes })),
-        })
-    }
-
-    /// Decodes a method whose attributes were read before its type, as in every object with sorted members.
-    fn from_parts<E: de::Error>(kind: &str, attributes: Map<String, Value>) -> Result<Self, E> {
-        fn read<T: de::DeserializeOwned, E: de::Error>(attributes: Map<String, Value>) -> Result<T, E> {
-            serde_path_to_error::deserialize(Value::Object(attributes)).map_err(|error| {
-                let error = DecodeError::below("attributes", &error);
-                E::custom(format_args!("{}: {}", error.path(), error.message()))
-            })
-        }
-        match kind {
-            "credentials_and_ip" => read(attributes).map(Self::CredentialsAndIp),
-            "ip_only" => read(attributes).map(Self::IpOnly),
-            "twilio" => read(attributes).map(Self::Twilio),
-            _ => Ok(Self::Unknown(UnknownMethod { kind: kind.to_owned(), attributes: attributes.into() })),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for AuthenticationMethod {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = AuthenticationMethod;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with type and attributes")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let (mut kind, mut method, mut attributes) = (None::<Cow<'de, str>>, None, None);
-                while let Some(CowStr(name)) = members.next_key()? {
-                    match (&*name, &kind) {
-                        ("type", None) => kind = Some(members.next_value::<CowStr<'de>>()?.0),
-                        // The attributes could have been decoded as those of the first type.
-                        ("type", Some(_)) => return Err(A::Error::duplicate_field("type")),
-                        ("attributes", Some(kind)) => method = Self::Value::read(kind, &mut members)?,
-                        ("attributes", None) => attributes = members.next_value::<Option<_>>()?,
-                        _ => drop(members.next_value::<IgnoredAny>()?),
-                    }
-                }
-                let kind = kind.ok_or_else(|| A::Error::missing_field("type"))?;
-                method.map_or_else(|| Self::Value::from_parts(&kind, attributes.unwrap_or_default()), Ok)
-            }
-        }
-
-        deserializer.deserialize_map(Visitor)
-    }
-}
-
 impl Attribute for AuthenticationMethod {
     const KIND: Kind = Kind::Variant(AuthenticationMethodType::TEXTS);
 
     /// Validates the form. Whether a create or update may set the type is a rule of the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        let Some(method) = sent.as_object() else {
-            return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
-        };
-        let none = Map::new();
-        let attributes = match method.get("attributes") {
-            Some(Value::Object(attributes)) => attributes,
-            // PHP writes an empty object so.
-            Some(Value::Array(items)) if items.is_empty() => &none,
-            _ => return Err(Violation::Invalid.into()),
-        };
-        let Some(kind) = method.get("type").and_then(Value::as_str) else {
-            return Err(Violation::Invalid.into());
-        };
+        let (kind, attributes) = parts(sent)?;
+        let attributes = &attributes;
         let validated = match kind {
             "credentials_and_ip" => validate_credentials_and_ip(attributes),
             // The rule of the trunk refuses this type with any attributes.
@@ -394,8 +286,4 @@ fn validate_twilio(attributes: &Map<String, Value>) -> Result<Map<String, Value>
         Ok(sid) => Ok(Map::from_iter([("twilio_account_sid".to_owned(), sid)])),
         Err(flaws) => Err(flaws.into_iter().map(|flaw| nested("twilio_account_sid", flaw)).collect()),
     }
-}
-
-fn nested(name: &str, flaw: Flaw) -> Flaw {
-    Flaw { pointer: format!("/attributes/{name}{}", flaw.pointer), ..flaw }
 }

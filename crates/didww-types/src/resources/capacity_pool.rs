@@ -56,7 +56,7 @@ pub struct CapacityPool {
     #[rel(many = "countries")]
     pub countries: ToMany<Country>,
     /// The groups of DIDs that share channels of the pool.
-    #[rel(many = "shared_capacity_groups")]
+    #[rel(many = "shared_capacity_groups", inverse = "capacity_pool")]
     pub shared_capacity_groups: ToMany<SharedCapacityGroup>,
     /// The prices of larger quantities.
     #[rel(many = "qty_based_pricings")]

@@ -24,9 +24,6 @@ undeclared! {
     EmergencyVerification = "emergency_verifications",
     Identity = "identities",
     Order = "orders",
-    SharedCapacityGroup = "shared_capacity_groups",
     SmsTrunk = "sms_trunks",
     SmsTrunkGroup = "sms_trunk_groups",
-    VoiceInTrunk = "voice_in_trunks",
-    VoiceInTrunkGroup = "voice_in_trunk_groups",
 }

@@ -73,6 +73,13 @@ pub struct AttributeSpec {
     pub unique: bool,
     /// Whether the value must be unique among the records of all accounts; null values are exempt.
     pub unique_everywhere: bool,
+    /// The path, `attribute@name`, under which several types share the values: no two records of an account have the same
+    /// one, whatever their types are. `None` for an attribute that shares nothing.
+    pub unique_among: Option<&'static str>,
+    /// Whether a create request without the attribute lacks a parameter of the request, and is not merely invalid.
+    pub parameter: bool,
+    /// Whether an update changes those attributes of a `{"type", "attributes"}` object that it has, and keeps the others.
+    pub merged: bool,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
     /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
@@ -105,6 +112,9 @@ impl AttributeSpec {
             default: if T::NULLABLE { Some(DefaultValue::Null) } else { None },
             unique: false,
             unique_everywhere: false,
+            unique_among: None,
+            parameter: false,
+            merged: false,
             sort: false,
             sums: &[],
             total: &[],
@@ -212,6 +222,27 @@ impl AttributeSpec {
     #[must_use]
     pub const fn unique_everywhere(mut self) -> Self {
         self.unique_everywhere = true;
+        self
+    }
+
+    /// Requires the value to be unique among the records of all types that share the path, `attribute@name`.
+    #[must_use]
+    pub const fn unique_among(mut self, path: &'static str) -> Self {
+        self.unique_among = Some(path);
+        self
+    }
+
+    /// Makes a create request without the attribute lack a parameter.
+    #[must_use]
+    pub const fn parameter(mut self) -> Self {
+        self.parameter = true;
+        self
+    }
+
+    /// Makes an update change those attributes of an object that it has.
+    #[must_use]
+    pub const fn merged(mut self) -> Self {
+        self.merged = true;
         self
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn validate_integer(sent: &Value, min: i64, max: i64) -> Result<Value
     check(number, min, max).map_or(Ok(Value::from(number)), |violation| Err(violation.into()))
 }
 
-fn check(number: i64, min: i64, max: i64) -> Option<Violation> {
+pub(super) fn check(number: i64, min: i64, max: i64) -> Option<Violation> {
     if number < min {
         Some(Violation::GreaterOrEqual(min.into()))
     } else if number > max {
@@ -79,7 +79,7 @@ macro_rules! bounded_integer {
             /// Returns an error for any other number.
             pub fn new(number: $input) -> Result<Self, ValueError> {
                 let number = i64::from(number);
-                match check(number, $min, $max) {
+                match $crate::values::bounded_integer::check(number, $min, $max) {
                     None => Ok(Self(number)),
                     Some(violation) => {
                         Err(ValueError { what: $what, given: number.to_string(), violation, right: $right })
@@ -110,11 +110,13 @@ macro_rules! bounded_integer {
             const KIND: Kind = Kind::Integer { min: $min, max: $max };
 
             fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-                validate_integer(sent, $min, $max)
+                $crate::values::validate_integer(sent, $min, $max)
             }
         }
     };
 }
+
+pub(super) use bounded_integer;
 
 bounded_integer! {
     /// The maximum number of simultaneous calls of a trunk or DID, 0 to 32767. An attribute without a limit

@@ -29,12 +29,9 @@ const WAITING: &[&str] = &[
     "proofs",
     "public_keys",
     "sender_id_verifications",
-    "shared_capacity_groups",
     "sms_trunk_groups",
     "sms_trunk_regenerate_credentials",
     "sms_trunks",
-    "voice_in_trunk_groups",
-    "voice_in_trunks",
 ];
 
 /// What the registry has beyond the catalogues: type, what, and the last version that has it. `docs/differences.md` has the

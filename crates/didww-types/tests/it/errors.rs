@@ -51,6 +51,8 @@ fn an_error_names_the_member_that_caused_it() {
         ("dids_shared_capacity", Some("dids")),
         ("emergency_not_supported", Some("dids")),
         ("voice_in_trunk_group_invalid", Some("voice_in_trunk_group_id")),
+        ("trunk_ids_invalid", Some("trunk_ids")),
+        ("capacity_group_in_use", None),
     ] {
         assert_eq!(error(name).field(), field, "{name}");
     }
@@ -77,6 +79,8 @@ fn errors_are_built_with_the_messages_of_the_service() {
         (Violation::NotAllowedForCreation, "ip_only_create"),
         (Violation::NotAllowedForUpdate, "ip_only_update"),
         (Violation::NoEmergency, "emergency_not_supported"),
+        (Violation::NoSharedCapacity, "dids_shared_capacity"),
+        (Violation::AreInvalid, "trunk_ids_invalid"),
     ] {
         assert_eq!(Some(violation.to_string()), error(name).title, "{name}");
     }

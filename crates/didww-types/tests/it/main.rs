@@ -13,6 +13,7 @@ mod catalogue;
 mod direct;
 mod errors;
 mod fixtures;
+mod inbound;
 mod included;
 mod manifest;
 mod properties;

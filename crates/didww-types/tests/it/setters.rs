@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    AuthenticationMethod, CapacityPool, Did, OnCliMismatchAction, VoiceOutTrunk,
-    VoiceOutTrunkRegenerateCredentials,
+    AuthenticationMethod, CapacityPool, Did, OnCliMismatchAction, SharedCapacityGroup, TrunkConfiguration,
+    VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
 use didww_types::{Access, Create, REGISTRY, Resource, Sent, Updatable, Update as _};
@@ -55,10 +55,17 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     let mut proven = BTreeSet::new();
     updates::<CapacityPool>(&mut proven);
     updates::<Did>(&mut proven);
+    updates::<SharedCapacityGroup>(&mut proven);
+    updates::<VoiceInTrunk>(&mut proven);
+    updates::<VoiceInTrunkGroup>(&mut proven);
     updates::<VoiceOutTrunk>(&mut proven);
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.0.2.1"]).unwrap());
     let trunk = VoiceOutTrunk::create("A", OnCliMismatchAction::RejectCall, method);
     creates::<VoiceOutTrunk, _>(&mut proven, &trunk);
+    creates::<SharedCapacityGroup, _>(&mut proven, &SharedCapacityGroup::create("A", IDS[0]));
+    let inbound = VoiceInTrunk::create("A", TrunkConfiguration::sip_registration());
+    creates::<VoiceInTrunk, _>(&mut proven, &inbound);
+    creates::<VoiceInTrunkGroup, _>(&mut proven, &VoiceInTrunkGroup::create("A"));
     let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
     creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
 

@@ -184,6 +184,7 @@ mod tests {
             sent: sent.as_object().unwrap(),
             links: &BTreeMap::new(),
             stored_members: &BTreeMap::new(),
+            adds: false,
             fresh: &fresh,
             callback_on_manual_block: manual,
         };

@@ -1,11 +1,11 @@
 //! Decides on a write: validates the forms, converts to the canonical form, applies the rules of the type and lists the
 //! changes.
 
-use didww_types::{Access, AttributeSpec, Feature, Kind, ResourceSpec, Timestamp, Violation};
+use didww_types::{Access, AttributeSpec, Feature, Kind, ResourceSpec, Timestamp, Violation, find};
 use serde_json::{Map, Value};
 
 use super::draft::require_linked_records;
-use super::outcome::{RecordChange, WriteOutcome};
+use super::outcome::{CREATED, RecordChange, WriteOutcome};
 use super::rules::{Rulebook, UntypedDraft};
 use super::{Refusal, WriteContext, WriteError, WriteKind};
 
@@ -25,11 +25,17 @@ impl Rulebook {
         for (name, records) in context.links {
             draft.links.insert(name, records.iter().map(|record| record.id.clone()).collect());
         }
+        mirrored(spec, &mut draft);
         let rules = self.of(spec.name);
         match rules {
             Some(rules) => draft = (rules.write)(context, draft)?,
             None => require_linked_records(context, &mut draft.refusals),
         }
+        let owner = match context.kind {
+            WriteKind::Create => CREATED,
+            WriteKind::Update(stored) => stored.id,
+        };
+        self.write_through_members(spec, context, owner, &mut draft)?;
         let UntypedDraft { changes, links, also, events, refusals } = draft;
         if !refusals.is_empty() {
             return Err(WriteError::Refused(refusals));
@@ -66,8 +72,22 @@ impl Rulebook {
             // Only its refusals count: the members that the relationship has stay.
             self.decide_write(spec, context)?;
         }
+        if let Some(inverse) = spec.relationship(relationship).filter(|one| one.inverse.is_some()) {
+            return self.decide_inverse_members(spec, inverse, add, &members, owner, context);
+        }
         let change = RecordChange::Members { spec, id: owner.to_owned(), relationship, add, members };
         Ok(WriteOutcome { changes: vec![change], events: Vec::new() })
+    }
+}
+
+/// Turns a relationship that stands for an attribute into the attribute.
+fn mirrored(spec: &'static ResourceSpec, draft: &mut UntypedDraft) {
+    for relationship in spec.relationships {
+        let Some(attribute) = relationship.mirrors else { continue };
+        let Some(ids) = draft.links.remove(relationship.name) else { continue };
+        let records = find(relationship.target).map_or(&[][..], |target| target.fixed);
+        let record = records.iter().find(|record| ids.iter().any(|id| id == record.id));
+        draft.changes.insert(attribute.to_owned(), record.map_or(Value::Null, |record| record.key.into()));
     }
 }
 
@@ -185,6 +205,7 @@ mod tests {
             sent: &Map::new(),
             links,
             stored_members: &BTreeMap::new(),
+            adds: false,
             fresh: &fresh,
             callback_on_manual_block: false,
         };

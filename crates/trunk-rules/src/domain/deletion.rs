@@ -33,6 +33,9 @@ pub enum RelatedRecords {
     /// The records of a type that have the record as a member of a relationship. If there were none when the deletion
     /// was decided, it is decided again when there is one by the time it is stored.
     Owners(&'static ResourceSpec, &'static str),
+    /// The records of a type that a path of relationships leads from to the record. What the decision depends on is left to
+    /// the rule: it can name links that must not exist with [`RecordChange::Unlinked`].
+    Behind(&'static ResourceSpec, &'static str),
 }
 
 impl DeleteContext<'_> {

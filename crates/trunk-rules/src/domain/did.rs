@@ -38,6 +38,7 @@ impl Rules for Did {
                 draft.refusals.push(refusal);
             }
         }
+        shared_capacity(context, draft);
         // The version without a count of renewals only states that there are some, which leaves their count.
         let states_renewal =
             context.version < ApiVersion::V2021_04_19 && draft.changes.billing_cycles_count == Some(None);
@@ -58,6 +59,19 @@ impl Rules for Did {
             }
         }
         Ok(())
+    }
+}
+
+/// A DID that carries no calls, or none for long, cannot join a shared capacity group. The text is recorded; which DIDs it is
+/// about is chosen here.
+fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
+    let name = Did::SHARED_CAPACITY_GROUP.as_str();
+    let is_out = draft.before.as_ref().is_some_and(|did| did.blocked || did.terminated);
+    let returns =
+        draft.changes.terminated == Some(false) && draft.before.as_ref().is_some_and(|did| !did.blocked);
+    if sets(draft, name) && is_out && !returns && context.version.has_corrected_rules() {
+        let refusal = Refusal::relationship(name, Violation::NoSharedCapacity);
+        draft.refusals.push(refusal.because("the DID is blocked or terminated"));
     }
 }
 
@@ -85,7 +99,7 @@ fn is_in_pool(context: &WriteContext<'_>, draft: &Draft<Did>) -> bool {
     if draft.links.contains_key(CAPACITY_POOL) {
         return sets(draft, CAPACITY_POOL);
     }
-    context.stored_members.get(CAPACITY_POOL).is_some_and(|pools| !pools.is_empty())
+    !context.stored(CAPACITY_POOL).is_empty()
 }
 
 /// Clears a relationship of the pair if the request sets the other one and does not mention this one. Refuses a request
@@ -148,7 +162,7 @@ mod tests {
         let record = |id: &&str| LinkedRecord { id: (*id).to_owned(), attributes: Some("{}") };
         let links: BTreeMap<_, Vec<_>> =
             sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
-        let pools = if is_in_pool { vec!["9".to_owned()] } else { Vec::new() };
+        let pools = if is_in_pool { vec![record(&"9")] } else { Vec::new() };
         let stored_members = BTreeMap::from([(CAPACITY_POOL, pools)]);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let context = WriteContext {
@@ -159,6 +173,7 @@ mod tests {
             sent: attributes.as_object().unwrap(),
             links: &links,
             stored_members: &stored_members,
+            adds: false,
             fresh: &fresh,
             callback_on_manual_block: false,
         };
@@ -249,7 +264,7 @@ mod tests {
     #[test]
     fn the_stored_pool_is_read_only_for_a_request_that_sets_the_channels() {
         let reads = |sent: Value| {
-            Rulebook::DIDWW.write_reads(Did::SPEC, sent.as_object().unwrap()).collect::<Vec<_>>()
+            Rulebook::DIDWW.write_reads(Did::SPEC, |name| sent.get(name).is_some()).collect::<Vec<_>>()
         };
         assert_eq!(reads(json!({ "dedicated_channels_count": 5 })), ["capacity_pool"]);
         assert_eq!(reads(json!({ "description": "Sales" })), [""; 0]);

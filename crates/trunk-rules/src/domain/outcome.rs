@@ -57,6 +57,22 @@ pub enum RecordChange {
         /// The ids of the members that are added or removed.
         members: Vec<String>,
     },
+    /// Changes nothing. The outcome counts only if the record is still as it was read.
+    Unchanged {
+        /// The type of the record.
+        spec: &'static ResourceSpec,
+        /// The id of the record, which the decision received.
+        id: String,
+    },
+    /// Changes nothing. The outcome counts only if no record has this one as a member of the relationship.
+    Unlinked {
+        /// The type of the records that would have it.
+        spec: &'static ResourceSpec,
+        /// The name of their relationship.
+        relationship: &'static str,
+        /// The id of the record that must not be a member, which the decision received.
+        id: String,
+    },
     /// Deletes a record, with its links in both directions.
     Delete {
         /// The type of the record to delete.
@@ -80,6 +96,9 @@ pub struct Event {
     pub body: String,
 }
 
+/// The id that stands for the record that the same outcome creates, in the links of the changes behind it.
+pub const CREATED: &str = "created";
+
 impl RecordChange {
     /// The type of the record.
     pub fn spec(&self) -> &'static ResourceSpec {
@@ -87,6 +106,8 @@ impl RecordChange {
             Self::Create { spec, .. }
             | Self::Update { spec, .. }
             | Self::Members { spec, .. }
+            | Self::Unchanged { spec, .. }
+            | Self::Unlinked { spec, .. }
             | Self::Delete { spec, .. } => spec,
         }
     }
@@ -95,7 +116,11 @@ impl RecordChange {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Create { .. } => None,
-            Self::Update { id, .. } | Self::Members { id, .. } | Self::Delete { id, .. } => Some(id),
+            Self::Update { id, .. }
+            | Self::Members { id, .. }
+            | Self::Unchanged { id, .. }
+            | Self::Unlinked { id, .. }
+            | Self::Delete { id, .. } => Some(id),
         }
     }
 }

@@ -62,6 +62,14 @@ impl Refusal {
         Self::member_at(format!("/data/relationships/{name}/{id}"), format!("{name}/{id}"), violation)
     }
 
+    /// The refusal of a change to a member of a relationship, said of the member by its place in the request.
+    #[must_use]
+    pub fn of_member(self, relationship: &str, place: usize) -> Self {
+        let Broken::Member { violation, field, .. } = self.broken else { return self };
+        let why = if self.internal.is_empty() { field } else { format!("{field}: {}", self.internal) };
+        Self::member(relationship, &place.to_string(), violation).because(why)
+    }
+
     /// Creates a refusal for a member of the body, by its JSON pointer and its name in the message.
     pub fn member_at(pointer: impl Into<String>, field: impl Into<String>, violation: Violation) -> Self {
         Self::new(Broken::Member { pointer: pointer.into(), field: field.into(), violation })
@@ -92,6 +100,10 @@ impl Refusal {
     pub fn to_error(&self) -> ErrorObject {
         match &self.broken {
             Broken::Member { pointer, field, violation } => {
+                if *violation == Violation::ParamNotAllowed {
+                    let detail = format!("{field} is not allowed.");
+                    return ErrorObject::new(ErrorCode::ParamNotAllowed, "Param not allowed", detail);
+                }
                 let message = violation.to_string();
                 let detail = format!("{field} - {message}");
                 ErrorObject::new(ErrorCode::Validation, message, detail).at(pointer.clone())

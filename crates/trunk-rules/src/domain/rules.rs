@@ -1,7 +1,8 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    CapacityPool, Did, DidGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    CapacityPool, Did, DidGroup, SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk,
+    VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
@@ -23,6 +24,10 @@ pub trait Rules: Resource {
     const INITIAL_META: Option<&'static str> = None;
     /// The stored members of relationships that [`write`](Self::write) depends on in an update.
     const WRITE_READS: &'static [MembersRead] = &[];
+    /// The stored members of a relationship of the records to which a write links that [`write`](Self::write) depends on.
+    const LINKED_READS: &'static [LinkedRead] = &[];
+    /// The members of a record's `meta` that are numbers of members of a relationship.
+    const COUNTED: &'static [Counted] = &[];
     /// The related records that [`delete`](Self::delete) depends on.
     const DELETE_READS: &'static [RelatedRecords] = &[];
 
@@ -57,8 +62,27 @@ pub trait Rules: Resource {
     }
 }
 
+/// A member of `meta` that is the number of a relationship's members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// The name of the member.
+    pub member: &'static str,
+    /// The name of the relationship whose members are counted.
+    pub relationship: &'static str,
+}
+
+/// Members of a record to which a write links, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS). A decision finds
+/// them under the name of the relationship that has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkedRead {
+    /// The name of the to-one relationship of the request.
+    pub relationship: &'static str,
+    /// The name of the linked record's relationship whose members are read.
+    pub members: &'static str,
+}
+
 /// A relationship whose stored members the rules of an update depend on. They are read from the store only for a
-/// request that sets the attribute and not the relationship.
+/// request that sets the attribute and not the relationship, or, if both names are the same, the relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MembersRead {
     /// The name of the relationship whose stored members are read.
@@ -77,6 +101,9 @@ impl Rulebook {
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<SharedCapacityGroup>(),
+        TypeRules::of::<VoiceInTrunk>(),
+        TypeRules::of::<VoiceInTrunkGroup>(),
         TypeRules::of::<VoiceOutTrunk>(),
         TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
     ]);
@@ -127,15 +154,28 @@ impl Rulebook {
         }
     }
 
-    /// The relationships whose stored members an update of a record of this type with these attributes is decided on,
-    /// unless the request sets them.
+    /// The relationships whose stored members an update of a record of this type is decided on, by the names of the
+    /// attributes and relationships that the request sets.
     pub fn write_reads(
         self,
         spec: &ResourceSpec,
-        sent: &Map<String, Value>,
+        is_sent: impl Fn(&str) -> bool,
     ) -> impl Iterator<Item = &'static str> {
         let reads = self.of(spec.name).map_or(&[][..], |rules| rules.write_reads);
-        reads.iter().filter(|read| sent.contains_key(read.attribute)).map(|read| read.relationship)
+        let is_read = move |read: &&MembersRead| {
+            is_sent(read.attribute) && (read.attribute == read.relationship || !is_sent(read.relationship))
+        };
+        reads.iter().filter(is_read).map(|read| read.relationship)
+    }
+
+    /// The members of linked records that a write of a record of this type is decided on.
+    pub fn linked_reads(self, spec: &ResourceSpec) -> &'static [LinkedRead] {
+        self.of(spec.name).map_or(&[], |rules| rules.linked_reads)
+    }
+
+    /// The members of the `meta` of records of this type that are numbers of members.
+    pub fn counted(self, spec: &ResourceSpec) -> &'static [Counted] {
+        self.of(spec.name).map_or(&[], |rules| rules.counted)
     }
 
     /// The related records that a deletion of a record of this type is decided on.
@@ -160,6 +200,8 @@ pub struct TypeRules {
     pub(super) computed: &'static [&'static str],
     pub(super) initial_meta: Option<&'static str>,
     pub(super) write_reads: &'static [MembersRead],
+    pub(super) linked_reads: &'static [LinkedRead],
+    pub(super) counted: &'static [Counted],
     pub(super) delete_reads: &'static [RelatedRecords],
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
@@ -176,6 +218,8 @@ impl TypeRules {
             computed: R::COMPUTED,
             initial_meta: R::INITIAL_META,
             write_reads: R::WRITE_READS,
+            linked_reads: R::LINKED_READS,
+            counted: R::COUNTED,
             delete_reads: R::DELETE_READS,
             write: write::<R>,
             delete: R::delete,

@@ -98,7 +98,7 @@ fn default_did(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
     let stored_action = draft.before.as_ref().map(|trunk| &trunk.on_cli_mismatch_action);
     let Some(action) = sent_action.or(stored_action) else { return };
     let sent = context.linked(DEFAULT_DID).map(|records| !records.is_empty());
-    let is_stored = || context.stored_members.get(DEFAULT_DID).is_some_and(|members| !members.is_empty());
+    let is_stored = || !context.stored(DEFAULT_DID).is_empty();
     let refuse = |violation, why: &str| Refusal::relationship(DEFAULT_DID, violation).because(why);
     if *action != OnCliMismatchAction::ReplaceCli {
         if sent == Some(true) {

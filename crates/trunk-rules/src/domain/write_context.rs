@@ -21,9 +21,12 @@ pub struct WriteContext<'a> {
     pub sent: &'a Map<String, Value>,
     /// The relationships that were sent, with the records that they name, each once and in their order.
     pub links: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
-    /// The ids of the stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads)
-    /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each.
-    pub stored_members: &'a BTreeMap<&'static str, Vec<String>>,
+    /// The stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads)
+    /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each, all members of the inverse
+    /// relationships of the request, and those that [`Rules::LINKED_READS`](super::Rules::LINKED_READS) names.
+    pub stored_members: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
+    /// Whether the request adds members to those that are stored, and does not replace them.
+    pub adds: bool,
     /// The credentials to store if the write creates new ones.
     pub fresh: &'a Credentials,
     /// Whether manual blocking and unblocking also trigger the callback.
@@ -34,6 +37,11 @@ impl<'a> WriteContext<'a> {
     /// The records that a relationship of the request names; `None` if it was not sent.
     pub fn linked(&self, relationship: &str) -> Option<&'a [LinkedRecord<'a>]> {
         self.links.get(relationship).map(Vec::as_slice)
+    }
+
+    /// The stored members of a relationship; none if they were not read.
+    pub fn stored(&self, relationship: &str) -> &'a [LinkedRecord<'a>] {
+        self.stored_members.get(relationship).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the write creates a record.

@@ -180,7 +180,7 @@ impl Taken {
         for entry in entries.iter().filter(|entry| entry.unique) {
             let field = symbols.member(scope.spec.name, entry.path);
             if !self.in_account.insert((scope.owner(), field, entry.value.key())) {
-                return Err(StoreError::Taken(entry.path.to_owned()));
+                return Err(entry.taken());
             }
         }
         Ok(())

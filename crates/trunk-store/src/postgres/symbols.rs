@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::failure::Done;
-use crate::index::{IndexEntry, IndexPlan, index_of};
+use crate::index::{IndexEntry, IndexPlan, index_of, symbol_name};
 use crate::sum_parts::{Part, parts_of};
 
 /// The number for names that are not declared. It is in no table, so a query with it finds nothing.
@@ -40,7 +40,7 @@ impl Symbols {
             declared.extend(members.chain(relationships).map(|member| (spec.name, Some(member))));
         }
         let name = |(kind, member): &(&'static str, Option<&'static str>)| match member {
-            Some(member) => format!("{kind}/{member}"),
+            Some(member) => symbol_name(kind, member),
             None => (*kind).to_owned(),
         };
         let names: Vec<String> = declared.iter().map(name).collect();

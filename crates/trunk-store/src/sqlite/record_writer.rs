@@ -260,7 +260,7 @@ impl RecordWriter<'_> {
             .connection
             .prepare_cached("SELECT 1 FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3")
             .and_then(|mut select| select.exists(params![scope.owner(), field, entry.value]));
-        if taken.map_err(failed)? { Err(StoreError::Taken(entry.path.to_owned())) } else { Ok(()) }
+        if taken.map_err(failed)? { Err(entry.taken()) } else { Ok(()) }
     }
 
     fn index(&self, scope: Scope, record: i64, entries: &[IndexEntry]) -> Result<(), StoreError> {
@@ -268,7 +268,7 @@ impl RecordWriter<'_> {
         const UNIQUE: &str =
             "INSERT INTO unique_facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
         self.execute_for_each((FACET, UNIQUE), scope, record, entries, |error, entry| {
-            if is_taken(&error) { StoreError::Taken(entry.path.to_owned()) } else { failed(error) }
+            if is_taken(&error) { entry.taken() } else { failed(error) }
         })
     }
 

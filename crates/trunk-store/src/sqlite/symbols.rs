@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
-use crate::index::{IndexEntry, IndexPlan, index_of};
+use crate::index::{IndexEntry, IndexPlan, index_of, symbol_name};
 use crate::sum_parts::{Part, parts_of};
 
 /// The number for names that are not declared. It is in no table, so a query with it finds nothing.
@@ -54,7 +54,7 @@ impl Symbols {
                 .map(|entry| entry.path)
                 .chain(spec.relationships.iter().map(|relationship| relationship.name));
             for member in members {
-                let number = number(&format!("{}/{member}", spec.name))?;
+                let number = number(&symbol_name(spec.name, member))?;
                 symbols.members.insert((spec.name, member), number);
             }
         }

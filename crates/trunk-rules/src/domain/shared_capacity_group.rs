@@ -1,0 +1,70 @@
+//! The rules of shared capacity groups.
+
+use didww_types::resources::{CapacityPool, Did, SharedCapacityGroup};
+use didww_types::values::ChannelCount;
+use didww_types::{DecodeError, Resource as _, Violation};
+
+use super::draft::Draft;
+use super::{
+    DeleteContext, LinkedRecord, MembersRead, RecordChange, Refusal, RelatedRecords, Rules, WriteContext,
+    WriteError, WriteOutcome,
+};
+
+const SHARED_CHANNELS: &str = SharedCapacityGroup::SPEC.attribute_name("shared_channels_count");
+const CAPACITY_POOL: &str = SharedCapacityGroup::CAPACITY_POOL.as_str();
+
+/// The recorded refusal.
+const IN_USE: &str = "The capacity group cannot be removed while active numbers are assigned to it";
+
+impl Rules for SharedCapacityGroup {
+    /// The channels are compared with those that the pool has free, whichever of both the request sets.
+    const WRITE_READS: &'static [MembersRead] = &[
+        MembersRead { relationship: CAPACITY_POOL, attribute: SHARED_CHANNELS },
+        MembersRead { relationship: CAPACITY_POOL, attribute: CAPACITY_POOL },
+    ];
+
+    const DELETE_READS: &'static [RelatedRecords] =
+        &[RelatedRecords::Owners(Did::SPEC, Did::SHARED_CAPACITY_GROUP.as_str())];
+
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        draft.require_linked_records(context);
+        let before = draft.before.as_ref().map(|group| group.shared_channels_count.get());
+        let sent = draft.changes.shared_channels_count.map(ChannelCount::get);
+        let stored = context.stored(CAPACITY_POOL).first();
+        let linked = context.linked(CAPACITY_POOL).map(<[_]>::first);
+        if draft.before.is_some() && linked.is_some_and(|pool| pool.is_none()) {
+            draft.refusals.push(Refusal::relationship(CAPACITY_POOL, Violation::Blank));
+        }
+        let Some(pool) = linked.flatten().or(stored) else { return Ok(()) };
+        let wanted = sent.or(before).unwrap_or_default();
+        let held =
+            if stored.is_some_and(|known| known.id == pool.id) { before.unwrap_or_default() } else { 0 };
+        // Fewer channels than before are always permitted, also where the pool has become too small.
+        if wanted <= held {
+            return Ok(());
+        }
+        let Some(free) = free_channels(pool)? else { return Ok(()) };
+        let most = free.saturating_add(held);
+        if wanted > most {
+            let refusal = Refusal::attribute(SHARED_CHANNELS, Violation::LessOrEqual(most.max(0).into()));
+            draft.refusals.push(refusal.because("the pool has no more free channels"));
+        }
+        // What another request takes meanwhile changes the pool.
+        draft.also.push(RecordChange::Unchanged { spec: CapacityPool::SPEC, id: pool.id.clone() });
+        Ok(())
+    }
+
+    fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        if context.related.iter().any(|dids| !dids.is_empty()) {
+            return Err(Refusal::record(IN_USE).into());
+        }
+        Ok(context.delete())
+    }
+}
+
+/// The channels of a pool that nothing is assigned to; `None` if the account has no such pool.
+fn free_channels(pool: &LinkedRecord<'_>) -> Result<Option<i64>, DecodeError> {
+    let Some(pool) = pool.decode::<CapacityPool>()? else { return Ok(None) };
+    let total = pool.total_channels_count.unwrap_or_default();
+    Ok(Some(total.saturating_sub(pool.assigned_channels_count.unwrap_or_default())))
+}

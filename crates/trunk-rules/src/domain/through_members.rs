@@ -1,0 +1,125 @@
+//! Writes through an inverse relationship, whose members are the records that have the owner in a relationship of their own.
+//!
+//! Nothing is stored for the inverse relationship: a member that it gains is updated as a request about the member would
+//! do it, so that the rules of the member's type decide, and one that it loses is unlinked.
+
+use std::collections::BTreeMap;
+
+use didww_types::{RelationshipSpec, ResourceSpec, find};
+use serde_json::Map;
+
+use super::outcome::{Links, RecordChange, WriteOutcome};
+use super::rules::{Rulebook, UntypedDraft};
+use super::write_context::{LinkedRecord, RecordText};
+use super::{WriteContext, WriteError, WriteKind};
+
+impl Rulebook {
+    /// Takes the inverse relationships out of a draft, and adds the changes to their members, or why one is refused. `owner` is
+    /// the id of the record that the write is about.
+    pub(super) fn write_through_members(
+        self,
+        spec: &'static ResourceSpec,
+        context: &WriteContext<'_>,
+        owner: &str,
+        draft: &mut UntypedDraft,
+    ) -> Result<(), WriteError> {
+        for relationship in spec.relationships.iter().filter(|one| one.inverse.is_some()) {
+            let Some(ids) = draft.links.remove(relationship.name) else { continue };
+            self.add(relationship, context, owner, &ids, draft)?;
+            let lost = context.stored(relationship.name).iter().filter(|member| !ids.contains(&member.id));
+            draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id)));
+        }
+        Ok(())
+    }
+
+    /// Decides on members to add to an inverse relationship, or to remove from it. What they were decided on is the owner,
+    /// whose revision counts the change.
+    pub(super) fn decide_inverse_members(
+        self,
+        spec: &'static ResourceSpec,
+        relationship: &'static RelationshipSpec,
+        add: bool,
+        members: &[String],
+        owner: &str,
+        context: &WriteContext<'_>,
+    ) -> Result<WriteOutcome, WriteError> {
+        let mut draft = UntypedDraft::default();
+        if add {
+            self.add(relationship, context, owner, members, &mut draft)?;
+        } else {
+            let stored = context.stored(relationship.name).iter();
+            let lost = stored.filter(|member| members.contains(&member.id));
+            draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id)));
+        }
+        if !draft.refusals.is_empty() {
+            return Err(WriteError::Refused(draft.refusals));
+        }
+        let touched = RecordChange::Update {
+            spec,
+            id: owner.to_owned(),
+            attributes: Map::new(),
+            links: Links::new(),
+            meta: None,
+        };
+        let changes = std::iter::once(touched).chain(draft.also).collect();
+        Ok(WriteOutcome { changes, events: draft.events })
+    }
+
+    /// Updates those of the members that are new, each by the rules of its type.
+    fn add(
+        self,
+        relationship: &'static RelationshipSpec,
+        context: &WriteContext<'_>,
+        owner: &str,
+        ids: &[String],
+        draft: &mut UntypedDraft,
+    ) -> Result<(), WriteError> {
+        let (Some(inverse), Some(target)) = (own_relationship(relationship), find(relationship.target))
+        else {
+            return Ok(());
+        };
+        let stored = context.stored(relationship.name);
+        for (place, member) in context.linked(relationship.name).unwrap_or_default().iter().enumerate() {
+            let is_stored = stored.iter().any(|known| known.id == member.id);
+            let Some(attributes) = member.attributes.filter(|_| !is_stored && ids.contains(&member.id))
+            else {
+                continue;
+            };
+            let to_owner = LinkedRecord { id: owner.to_owned(), attributes: Some("{}") };
+            let write = WriteContext {
+                kind: WriteKind::Update(RecordText { id: &member.id, attributes, meta: None }),
+                sent: &Map::new(),
+                links: &BTreeMap::from([(inverse, vec![to_owner])]),
+                stored_members: &BTreeMap::new(),
+                adds: false,
+                ..*context
+            };
+            match self.decide_write(target, &write) {
+                Ok(outcome) => {
+                    draft.also.extend(outcome.changes);
+                    draft.events.extend(outcome.events);
+                }
+                Err(WriteError::Refused(refusals)) => draft
+                    .refusals
+                    .extend(refusals.into_iter().map(|refusal| refusal.of_member(relationship.name, place))),
+                Err(error @ WriteError::Undecodable(_)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of the relationship that the members have to the owner.
+fn own_relationship(relationship: &RelationshipSpec) -> Option<&'static str> {
+    Some(find(relationship.target)?.relationship(relationship.inverse?)?.name)
+}
+
+fn unlink(relationship: &RelationshipSpec, member: &str) -> Option<RecordChange> {
+    Some(RecordChange::Update {
+        spec: find(relationship.target)?,
+        id: member.to_owned(),
+        attributes: Map::new(),
+        links: Links::from([(own_relationship(relationship)?, Vec::new())]),
+        meta: None,
+    })
+}

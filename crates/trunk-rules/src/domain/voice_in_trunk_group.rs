@@ -1,0 +1,64 @@
+//! The rules of groups of inbound trunks.
+
+use didww_types::resources::{Did, VoiceInTrunk, VoiceInTrunkGroup};
+use didww_types::{DecodeError, Resource as _, Violation};
+
+use super::draft::Draft;
+use super::{
+    Counted, DeleteContext, RecordChange, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
+    WriteOutcome,
+};
+
+pub(super) const TRUNKS: &str = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
+
+/// The trunks that a group can have.
+pub(super) const MOST_TRUNKS: usize = 10;
+
+/// Its text is chosen here: no source has one.
+const ROUTED: &str = "The trunk group cannot be removed while numbers are routed to it or to its trunks";
+
+impl Rules for VoiceInTrunkGroup {
+    const COUNTED: &'static [Counted] = &[Counted { member: "trunks_count", relationship: TRUNKS }];
+
+    const DELETE_READS: &'static [RelatedRecords] = &[
+        RelatedRecords::Owners(Did::SPEC, Did::VOICE_IN_TRUNK_GROUP.as_str()),
+        RelatedRecords::Behind(Did::SPEC, "voice_in_trunk.voice_in_trunk_group"),
+        RelatedRecords::Members(TRUNKS),
+    ];
+
+    /// Recorded responses name the trunks by the column that the service has for them.
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        let Some(trunks) = context.linked(TRUNKS) else { return Ok(()) };
+        if trunks.iter().any(|trunk| trunk.attributes.is_none()) {
+            let refusal =
+                Refusal::member_at("/data/attributes/trunk_ids", "trunk_ids", Violation::AreInvalid);
+            draft.refusals.push(refusal.because("the account has no such trunk"));
+        }
+        let is_new = |id: &String| trunks.iter().all(|trunk| trunk.id != *id);
+        let kept = context.stored(TRUNKS).iter().filter(|stored| context.adds && is_new(&stored.id)).count();
+        if trunks.len() + kept > MOST_TRUNKS && context.version.has_corrected_rules() {
+            draft.refusals.push(Refusal::relationship(TRUNKS, Violation::TooMany(MOST_TRUNKS)));
+        }
+        Ok(())
+    }
+
+    /// From 2026-04-16 on, the trunks of a group are deleted with it. Before, they stay, and the DIDs lose their route.
+    fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        let outcome = context.delete();
+        let [of_group, of_trunks, trunks] = context.related else { return Ok(outcome) };
+        if !context.version.has_corrected_rules() {
+            return Ok(outcome);
+        }
+        if !of_group.is_empty() || !of_trunks.is_empty() {
+            return Err(Refusal::record(ROUTED).into());
+        }
+        let mut changes = Vec::with_capacity(2 * trunks.len() + 1);
+        for id in trunks {
+            let (spec, relationship) = (Did::SPEC, Did::VOICE_IN_TRUNK.as_str());
+            changes.push(RecordChange::Unlinked { spec, relationship, id: id.clone() });
+            changes.push(RecordChange::Delete { spec: VoiceInTrunk::SPEC, id: id.clone() });
+        }
+        changes.extend(outcome.changes);
+        Ok(WriteOutcome { changes, events: outcome.events })
+    }
+}
