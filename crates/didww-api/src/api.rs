@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use didww_types::ErrorCode;
+use didww_types::{ErrorCode, find_path};
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
@@ -18,7 +18,7 @@ use service_base::log_limiter::LogLimiter;
 use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
 
-use crate::authentication::{Caller, authenticate};
+use crate::authentication::{Caller, authenticate, nobody, requested_version};
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
 use crate::state::Api;
@@ -90,7 +90,13 @@ fn is_preflight_of_the_api(parts: &http::request::Parts) -> bool {
 
 async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
     let target = Target::parse(parts.uri.path()).ok_or_else(ApiError::no_route)?;
-    let Caller { key, scope, version, unheeded_version } = authenticate(api, parts).await?;
+    let Caller { key, scope, version, unheeded_version } = match authenticate(api, parts).await {
+        // A wrong credential counts as none.
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_open(&target, parts) => {
+            nobody(api, parts).await?
+        }
+        outcome => outcome?,
+    };
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     let context = RequestContext { core, rules, account: key.account, version, base };
     let outcome = serve_account(api, context, scope, parts, &target, body).await;
@@ -98,6 +104,11 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
         Some(was_sent) => error.with_version_note(version, was_sent),
         None => error,
     })
+}
+
+/// Whether a path is that of a type whose requests need no credential, in the version of a request without one.
+fn is_open(target: &Target, parts: &http::request::Parts) -> bool {
+    find_path(&target.resource, requested_version(parts)).is_some_and(|spec| spec.open)
 }
 
 /// Serves the request of an account that is within its rate limit.

@@ -13,7 +13,7 @@ use syn::{
 };
 
 use filter::{filter_options, read_filter};
-use options::{access, default_value, former, nested_includes, order, revision, sums, texts, version};
+use options::{access, default_value, former, nested_includes, order, referring, revision, sums, texts, version};
 
 pub(crate) use filter::{Filter, Versions};
 pub(crate) use options::Access;
@@ -275,6 +275,8 @@ impl Declaration {
                     attr.revision = Some(revision(&meta)?);
                 } else if meta.path.is_ident("sum") {
                     attr.sums = sums(&meta)?;
+                } else if meta.path.is_ident("referred") {
+                    attr.sums = referring(&meta)?;
                 } else if meta.path.is_ident("total") {
                     attr.total = texts(&meta)?;
                 } else if meta.path.is_ident("filter") {
@@ -282,7 +284,7 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, value, revised, values_need, sum, total, filter",
+                         sort, value, revised, values_need, sum, referred, total, filter",
                     ));
                 }
                 Ok(())
@@ -292,7 +294,7 @@ impl Declaration {
         if is_computed && (attr.update || attr.create != Access::Never) {
             return Err(Error::new_spanned(
                 attribute,
-                "a sum or a total is computed, so that no request can write it",
+                "a sum, a total and what is referred to are computed, so that no request can write them",
             ));
         }
         if attr.since.is_some() && attr.default.is_some() && attr.inner.is_none() {
@@ -310,6 +312,7 @@ impl Declaration {
                 options,
                 legacy: false,
                 owned: false,
+                unapplied: false,
                 since: attr.since.clone(),
                 until: None,
             });

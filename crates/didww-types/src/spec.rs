@@ -109,6 +109,8 @@ pub struct ResourceSpec {
     pub unpaged: bool,
     /// Whether the endpoints of relationships, which `links` name, do not exist.
     pub unrouted: bool,
+    /// Whether its requests need no credential, and its lists have neither `meta` nor `links`.
+    pub open: bool,
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.

@@ -5,6 +5,7 @@
 //! resources come from their declarations; a resource with rules of its own has a file here, with an implementation of
 //! [`Rules`] for its declared type.
 
+mod address;
 mod blocking;
 mod capacity_pool;
 mod decide_write;
@@ -12,18 +13,20 @@ mod deletion;
 mod did;
 mod did_group;
 mod draft;
+mod identity;
 mod membership;
 mod meta;
 mod outcome;
 mod refusal;
 mod regenerate_credentials;
 mod rules;
+mod vat_id;
 mod voice_out_trunk;
 mod write_context;
 
 pub use blocking::{SpendingOutcome, decide_spending};
 pub use decide_write::with_defaults;
-pub use deletion::{DeleteContext, MAX_RELATED_RECORDS, RelatedRecords};
+pub use deletion::{Dependents, DeleteContext, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
 pub use draft::Draft;
 pub use membership::Membership;
 pub use outcome::{Event, Links, RecordChange, WriteOutcome};

@@ -18,11 +18,12 @@ pub struct Document<D> {
     pub data: D,
     #[serde(default)]
     pub included: Vec<Record>,
+    #[serde(default)]
     pub meta: Meta,
     pub links: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
     pub api_version: String,
@@ -100,6 +101,14 @@ impl World {
             .unwrap_or_else(|error| panic!("{error}: {self}: {}", answer.text));
         assert_eq!(document.meta.api_version, self.version.as_str(), "{self}");
         document
+    }
+
+    /// Reads an answer as a document of nothing but `data`.
+    pub fn bare_document<D: DeserializeOwned>(&self, answer: &Answer) -> Document<D> {
+        self.expect_status(answer, 200);
+        let members: serde_json::Map<String, Value> = serde_json::from_str(&answer.text).unwrap();
+        assert_eq!(members.keys().collect::<Vec<_>>(), ["data"], "{self}");
+        serde_json::from_str(&answer.text).unwrap_or_else(|error| panic!("{error}: {self}: {}", answer.text))
     }
 
     /// Checks the status of an answer, and its media type if it has a body.

@@ -127,7 +127,7 @@ fn related(
     id: &Value,
 ) -> (Value, Vec<Value>) {
     let mut parameters = vec![id.clone()];
-    let Some(target) = find(relationship.target) else {
+    let Some(target) = find(relationship.target).filter(|target| target.exists_in(version)) else {
         let none = if relationship.many {
             json!({ "type": "array", "maxItems": 0, "items": { "type": "object" } })
         } else {
@@ -182,6 +182,10 @@ fn operation(
         operation.insert("requestBody".into(), body.clone());
     }
     operation.insert("responses".into(), responses(answers));
+    if spec.open {
+        // No credential is needed.
+        operation.insert("security".into(), json!([]));
+    }
     Value::Object(operation)
 }
 
@@ -215,6 +219,10 @@ fn body(schema: &str) -> Value {
 
 /// A document with a record, or with a list of records of a type.
 fn document(data: &Value, list_of: Option<&ResourceSpec>) -> Value {
+    if list_of.is_some_and(|spec| spec.open) {
+        let schema = json!({ "type": "object", "required": ["data"], "properties": { "data": data } });
+        return json!({ "content": { MEDIA_TYPE: { "schema": schema } } });
+    }
     let is_paged = list_of.is_some_and(|spec| !spec.unpaged);
     let mut properties = Map::from_iter([
         ("data".to_owned(), data.clone()),
@@ -267,6 +275,7 @@ fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
         (false, FilterTest::Contains(_)) => "The attribute contains this value.",
         (false, _) => "The attribute has this value.",
     };
+    let words = if filter.unapplied { "Accepted and not applied." } else { words };
     let mut words = words.to_owned();
     if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");

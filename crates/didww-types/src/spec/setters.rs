@@ -32,6 +32,7 @@ impl ResourceSpec {
             page_size: Page::DEFAULT_SIZE,
             unpaged: false,
             unrouted: false,
+            open: false,
             sorts: &[],
             unique_paths: &[],
         }
@@ -158,6 +159,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn unrouted(mut self) -> Self {
         self.unrouted = true;
+        self
+    }
+
+    /// Serves the type without a credential, in lists of nothing but `data`.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.open = true;
         self
     }
 

@@ -1,12 +1,12 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    CapacityPool, Did, DidGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, CapacityPool, Did, DidGroup, Identity, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
 
-use super::deletion::{DeleteContext, RelatedRecords};
+use super::deletion::{DeleteContext, Dependents, RelatedRecords};
 use super::draft::Draft;
 use super::membership::Membership;
 use super::outcome::{Event, Links, RecordChange, WriteOutcome};
@@ -25,6 +25,8 @@ pub trait Rules: Resource {
     const WRITE_READS: &'static [MembersRead] = &[];
     /// The related records that [`delete`](Self::delete) depends on.
     const DELETE_READS: &'static [RelatedRecords] = &[];
+    /// The records that are deleted with a record of the type.
+    const DEPENDENTS: &'static [Dependents] = &[];
 
     /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the order
     /// in which the client receives them.
@@ -74,9 +76,11 @@ pub struct Rulebook(&'static [TypeRules]);
 impl Rulebook {
     /// The rules of DIDWW's API. A type that is not listed has only the rules of its declaration.
     pub const DIDWW: Self = Self(&[
+        TypeRules::of::<Address>(),
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<Identity>(),
         TypeRules::of::<VoiceOutTrunk>(),
         TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
     ]);
@@ -143,6 +147,11 @@ impl Rulebook {
         self.of(spec.name).map_or(&[], |rules| rules.delete_reads)
     }
 
+    /// The records that are deleted with a record of this type.
+    pub fn dependents(self, spec: &ResourceSpec) -> &'static [Dependents] {
+        self.of(spec.name).map_or(&[], |rules| rules.dependents)
+    }
+
     /// Decides a deletion.
     ///
     /// # Errors
@@ -161,6 +170,7 @@ pub struct TypeRules {
     pub(super) initial_meta: Option<&'static str>,
     pub(super) write_reads: &'static [MembersRead],
     pub(super) delete_reads: &'static [RelatedRecords],
+    pub(super) dependents: &'static [Dependents],
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
@@ -177,6 +187,7 @@ impl TypeRules {
             initial_meta: R::INITIAL_META,
             write_reads: R::WRITE_READS,
             delete_reads: R::DELETE_READS,
+            dependents: R::DEPENDENTS,
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,

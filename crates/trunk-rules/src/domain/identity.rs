@@ -1,0 +1,233 @@
+//! The rules of identities.
+
+use didww_types::resources::{Address, Country, Did, Identity, IdentityType};
+use didww_types::{DecodeError, Resource as _, Violation};
+
+use super::draft::Draft;
+use super::{
+    DeleteContext, Dependents, MembersRead, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
+    WriteOutcome, vat_id,
+};
+
+const COMPANY_NAME: &str = Identity::SPEC.attribute_name("company_name");
+const COMPANY_REG_NUMBER: &str = Identity::SPEC.attribute_name("company_reg_number");
+const VAT_ID: &str = Identity::SPEC.attribute_name("vat_id");
+const COUNTRY: &str = Identity::COUNTRY.as_str();
+
+impl Rules for Identity {
+    /// A request that only sets the VAT number is decided on whether the identity has a country.
+    const WRITE_READS: &'static [MembersRead] = &[MembersRead { relationship: COUNTRY, attribute: VAT_ID }];
+    const DELETE_READS: &'static [RelatedRecords] =
+        &[RelatedRecords::Owners(Did::SPEC, Did::IDENTITY.as_str())];
+    const DEPENDENTS: &'static [Dependents] =
+        &[Dependents { spec: Address::SPEC, relationship: Address::IDENTITY.as_str() }];
+
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        let stored = draft.before.as_ref().map(|identity| &identity.identity_type);
+        match draft.changes.identity_type.as_ref().or(stored) {
+            Some(IdentityType::Business) => business(context, draft),
+            Some(IdentityType::Personal) => personal(context, draft),
+            _ => {}
+        }
+        tax_number(context, draft)?;
+        draft.require_linked_records(context);
+        Ok(())
+    }
+
+    /// An identity to which a DID is registered is kept.
+    fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        if context.related.iter().any(|dids| !dids.is_empty()) {
+            return Err(Refusal::in_use("The identity is used by a DID.").into());
+        }
+        Ok(context.delete())
+    }
+}
+
+/// A business has a name and a country.
+fn business(context: &WriteContext<'_>, draft: &mut Draft<Identity>) {
+    let is_blank =
+        |name: &Option<Option<String>>| name.as_ref().is_none_or(|name| name.as_ref().is_none_or(|name| name.trim().is_empty()));
+    let is_checked = context.is_create() || draft.changes.company_name.is_some();
+    if is_checked && is_blank(&draft.changes.company_name) {
+        let refusal = Refusal::attribute(COMPANY_NAME, Violation::Blank);
+        draft.refusals.push(refusal.because("a business has a name"));
+    }
+    let sent = context.linked(COUNTRY);
+    if (context.is_create() || sent.is_some()) && sent.is_none_or(<[_]>::is_empty) {
+        let refusal = Refusal::relationship(COUNTRY, Violation::Blank);
+        draft.refusals.push(refusal.because("a business has a country"));
+    }
+}
+
+/// From 2026-04-16 on, a person has nothing that only businesses have.
+fn personal(context: &WriteContext<'_>, draft: &mut Draft<Identity>) {
+    if !context.version.has_corrected_rules() {
+        return;
+    }
+    let changes = &draft.changes;
+    for (name, value) in [
+        (COMPANY_NAME, &changes.company_name),
+        (COMPANY_REG_NUMBER, &changes.company_reg_number),
+        (VAT_ID, &changes.vat_id),
+    ] {
+        if is_set(value.as_ref()) {
+            let refusal = Refusal::attribute(name, Violation::MustBeBlank);
+            draft.refusals.push(refusal.because("the identity is that of a person"));
+        }
+    }
+}
+
+fn is_set(value: Option<&Option<String>>) -> bool {
+    value.and_then(Option::as_deref).is_some_and(|text| !text.is_empty())
+}
+
+/// From 2026-04-16 on, a VAT number has the form of the country, which must be set too. The form of a number is checked when
+/// the request sets both.
+fn tax_number(context: &WriteContext<'_>, draft: &mut Draft<Identity>) -> Result<(), DecodeError> {
+    let stored = draft.before.as_ref().map(|identity| &identity.identity_type);
+    let is_business =
+        draft.changes.identity_type.as_ref().or(stored).is_some_and(|kind| *kind == IdentityType::Business);
+    let Some(number) = draft.changes.vat_id.clone().flatten().filter(|number| !number.is_empty()) else {
+        return Ok(());
+    };
+    if !context.version.has_corrected_rules() || !is_business {
+        return Ok(());
+    }
+    match context.linked(COUNTRY) {
+        Some(countries) => {
+            // That there is no country is refused already.
+            let Some(country) = countries.first() else { return Ok(()) };
+            let country = country.decode::<Country>()?.and_then(|country| country.iso);
+            if country.is_some_and(|iso| !vat_id::is_valid(&iso, &number)) {
+                let refusal = Refusal::attribute(VAT_ID, Violation::Invalid);
+                draft.refusals.push(refusal.because("it has not the form of the country"));
+            }
+        }
+        None if context.is_create() => {}
+        None if context.stored_members.get(COUNTRY).is_none_or(Vec::is_empty) => {
+            let refusal = Refusal::relationship(COUNTRY, Violation::Blank);
+            draft.refusals.push(refusal.because("the VAT number needs a country"));
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use didww_types::{ApiVersion, Features, Secret, Timestamp};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::{Credentials, LinkedRecord, RecordText, Rulebook, WriteKind};
+
+    const GERMANY: &str = r#"{"name":"Germany","prefix":"49","iso":"DE"}"#;
+    const STORED: &str = r#"{"first_name":"A","last_name":"B","phone_number":"1","identity_type":"business",
+        "company_name":"C","verified":false,"created_at":"2026-04-08T06:57:33.304Z"}"#;
+
+    /// The errors of a write: each pointer with its title.
+    fn errors(
+        version: ApiVersion,
+        kind: WriteKind<'_>,
+        attributes: &Value,
+        country: Option<&str>,
+        is_stored: bool,
+    ) -> Vec<(String, String)> {
+        let record = |text| LinkedRecord { id: "7".to_owned(), attributes: Some(text) };
+        let links: BTreeMap<_, Vec<_>> = country.map(|text| (COUNTRY, vec![record(text)])).into_iter().collect();
+        let stored = if is_stored { vec!["7".to_owned()] } else { Vec::new() };
+        let context = WriteContext {
+            kind,
+            version,
+            features: Features::NONE,
+            now: Timestamp::from_unix_millis(0),
+            sent: attributes.as_object().unwrap(),
+            links: &links,
+            stored_members: &BTreeMap::from([(COUNTRY, stored)]),
+            fresh: &Credentials { username: String::new(), password: Secret::new("") },
+            callback_on_manual_block: false,
+        };
+        match Rulebook::DIDWW.decide_write(Identity::SPEC, &context) {
+            Ok(_) => Vec::new(),
+            Err(WriteError::Refused(refusals)) => {
+                let shown = |refusal: &Refusal| {
+                    let error = json!(refusal.to_error());
+                    let text = |value: &Value| value.as_str().unwrap().to_owned();
+                    (text(&error["source"]["pointer"]), text(&error["title"]))
+                };
+                refusals.iter().map(shown).collect()
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn refusals(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(pointer, title)| (format!("/data/{pointer}"), (*title).to_owned())).collect()
+    }
+
+    fn create(version: ApiVersion, kind: &str, further: &Value, country: Option<&str>) -> Vec<(String, String)> {
+        let mut attributes =
+            json!({ "identity_type": kind, "first_name": "A", "last_name": "B", "phone_number": "123" });
+        attributes.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        errors(version, WriteKind::Create, &attributes, country, false)
+    }
+
+    #[test]
+    fn a_business_has_a_name_and_a_country_in_every_version() {
+        let both = refusals(&[("attributes/company_name", "can't be blank"), ("relationships/country", "can't be blank")]);
+        for version in [ApiVersion::V2021_04_19, ApiVersion::V2022_05_10] {
+            assert_eq!(create(version, "Business", &json!({}), None), both);
+            assert_eq!(create(version, "Personal", &json!({}), None), []);
+        }
+        for version in [ApiVersion::V2026_04_16, ApiVersion::NEWEST] {
+            assert_eq!(create(version, "business", &json!({ "company_name": " " }), None), both);
+            assert_eq!(create(version, "business", &json!({ "company_name": "C" }), Some(GERMANY)), []);
+            assert_eq!(create(version, "personal", &json!({}), None), []);
+        }
+    }
+
+    #[test]
+    fn a_person_has_nothing_of_a_business_from_2026_04_16_on() {
+        let sent = json!({ "company_name": "C", "company_reg_number": "1", "vat_id": "2" });
+        assert_eq!(create(ApiVersion::V2022_05_10, "Personal", &sent, None), []);
+        let expected = refusals(&[
+            ("attributes/company_name", "must be blank"),
+            ("attributes/company_reg_number", "must be blank"),
+            ("attributes/vat_id", "must be blank"),
+        ]);
+        assert_eq!(create(ApiVersion::V2026_04_16, "personal", &sent, None), expected);
+        let empty = json!({ "company_name": null, "vat_id": "" });
+        assert_eq!(create(ApiVersion::NEWEST, "personal", &empty, None), []);
+    }
+
+    #[test]
+    fn a_vat_number_has_the_form_of_the_country_from_2026_04_16_on() {
+        let of = |number: &str| json!({ "company_name": "C", "vat_id": number });
+        for right in ["DE123456789", "123456789"] {
+            assert_eq!(create(ApiVersion::NEWEST, "business", &of(right), Some(GERMANY)), []);
+        }
+        let invalid = refusals(&[("attributes/vat_id", "is invalid")]);
+        assert_eq!(create(ApiVersion::V2026_04_16, "business", &of("DE12"), Some(GERMANY)), invalid);
+        assert_eq!(create(ApiVersion::V2022_05_10, "Business", &of("DE12"), Some(GERMANY)), []);
+    }
+
+    #[test]
+    fn an_update_of_the_vat_number_needs_a_country_that_is_sent_or_stored() {
+        let update = |sent: &Value, country, is_stored| {
+            let stored = RecordText { id: "1", attributes: STORED, meta: None };
+            errors(ApiVersion::NEWEST, WriteKind::Update(stored), sent, country, is_stored)
+        };
+        let number = json!({ "vat_id": "DE123456789" });
+        assert_eq!(update(&number, None, true), []);
+        assert_eq!(update(&number, Some(GERMANY), false), []);
+        assert_eq!(update(&number, None, false), refusals(&[("relationships/country", "can't be blank")]));
+        assert_eq!(update(&json!({ "vat_id": null }), None, false), []);
+        assert_eq!(update(&json!({ "first_name": "Z" }), None, false), []);
+        assert_eq!(
+            update(&json!({ "company_name": null }), None, true),
+            refusals(&[("attributes/company_name", "can't be blank")])
+        );
+    }
+}
