@@ -169,8 +169,11 @@ pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError>
     };
     let admitted = api.rates.admit(Budget::Key(key.id), None, || api.core.clock.now()).await;
     admitted.map_err(|seconds| {
-        let error =
-            if version.uses_tokens() { ApiError::over_budget(seconds) } else { ApiError::too_many_requests() };
+        let error = if version.uses_tokens() {
+            ApiError::over_budget(seconds)
+        } else {
+            ApiError::too_many_requests()
+        };
         error.because("an address without a credential is above its requests a second")
     })?;
     Ok(Caller { key, scope: Scope::Read, version, unheeded_version: None })

@@ -13,7 +13,9 @@ use syn::{
 };
 
 use filter::{filter_options, read_filter};
-use options::{access, default_value, former, nested_includes, order, referring, revision, sums, texts, version};
+use options::{
+    access, default_value, former, nested_includes, order, referring, revision, sums, texts, version,
+};
 
 pub(crate) use filter::{Filter, Versions};
 pub(crate) use options::Access;

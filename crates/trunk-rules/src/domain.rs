@@ -26,7 +26,7 @@ mod write_context;
 
 pub use blocking::{SpendingOutcome, decide_spending};
 pub use decide_write::with_defaults;
-pub use deletion::{Dependents, DeleteContext, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
+pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
 pub use draft::Draft;
 pub use membership::Membership;
 pub use outcome::{Event, Links, RecordChange, WriteOutcome};

@@ -107,7 +107,8 @@ pub(super) fn referring(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> 
     let part = |part: LitStr| {
         let text = part.value();
         let names = text.split_once('.').filter(|(_, name)| !name.contains('.'));
-        let (of, through) = names.ok_or_else(|| Error::new(part.span(), "expected `\"type.relationship\"`"))?;
+        let (of, through) =
+            names.ok_or_else(|| Error::new(part.span(), "expected `\"type.relationship\"`"))?;
         Ok([of.to_owned(), through.to_owned(), String::new()])
     };
     texts(meta)?.into_iter().map(part).collect()

@@ -48,7 +48,11 @@ pub struct Sum {
 impl Sum {
     /// What a record with these attributes adds.
     pub fn amount(attribute: &str, attributes: &Map<String, Value>) -> i64 {
-        if attribute.is_empty() { 1 } else { attributes.get(attribute).and_then(Value::as_i64).unwrap_or_default() }
+        if attribute.is_empty() {
+            1
+        } else {
+            attributes.get(attribute).and_then(Value::as_i64).unwrap_or_default()
+        }
     }
 }
 

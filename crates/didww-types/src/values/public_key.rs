@@ -72,9 +72,14 @@ mod tests {
     fn base64_is_decoded_with_its_padding_and_nothing_else_is() {
         let text = |encoded: &str| decoded(encoded.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
         // The examples of RFC 4648 §10.
-        for (encoded, plain) in
-            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmFy", "foobar")]
-        {
+        for (encoded, plain) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg==", "foob"),
+            ("Zm9vYmFy", "foobar"),
+        ] {
             assert_eq!(text(encoded).as_deref(), Some(plain), "{encoded}");
         }
         for wrong in ["Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm9*", "Zm=v"] {
@@ -88,7 +93,8 @@ mod tests {
             assert_eq!(PublicKeyText::der(key).as_deref(), Some(&b"foo"[..]), "{key}");
             assert!(PublicKeyText::new(key).is_ok(), "{key}");
         }
-        for wrong in ["", "-----BEGIN PUBLIC KEY-----\nZm9v", "-----BEGIN RSA PUBLIC KEY-----\nZm9v", "key!"] {
+        for wrong in ["", "-----BEGIN PUBLIC KEY-----\nZm9v", "-----BEGIN RSA PUBLIC KEY-----\nZm9v", "key!"]
+        {
             assert!(PublicKeyText::new(wrong).is_err(), "{wrong}");
         }
         assert!(PublicKeyText::new("Zm9v".repeat(2049)).is_err());

@@ -115,7 +115,8 @@ fn the_members_of_an_identity_and_an_address_are_in_the_order_of_the_fixtures() 
         let relationships = spec.relationships_at(version).map(|relationship| relationship.name);
         let mut last = 0;
         for member in attributes.chain(relationships) {
-            let at = text[last..].find(&format!("\"{member}\":")).unwrap_or_else(|| panic!("{name}: {member}"));
+            let at =
+                text[last..].find(&format!("\"{member}\":")).unwrap_or_else(|| panic!("{name}: {member}"));
             last += at;
         }
     }
@@ -126,8 +127,7 @@ fn the_fingerprint_of_the_published_keys_is_the_published_one() {
     let document = document("2026-04-16/public_keys.list.response.json");
     let key = |record: &Value| PublicKey::decode(serde_json::from_value(record.clone()).unwrap()).unwrap();
     let mut keys: Vec<PublicKey> = document["data"].as_array().unwrap().iter().map(key).collect();
-    let expected =
-        "ca5af2d14bee923a0a0d1687b7c77e7211a57f84:::683150ee69b4d906aa883d0ac12b0fdd79f95bcf";
+    let expected = "ca5af2d14bee923a0a0d1687b7c77e7211a57f84:::683150ee69b4d906aa883d0ac12b0fdd79f95bcf";
     assert_eq!(PublicKey::encryption_fingerprint(&keys).as_deref(), Some(expected));
     // Some programs keep the keys without the lines of PEM.
     for key in &mut keys {

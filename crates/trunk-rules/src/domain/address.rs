@@ -12,15 +12,15 @@ impl Rules for Address {
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         draft.require_linked_records(context);
         let identities = context.linked(Address::IDENTITY.as_str()).unwrap_or_default();
-        draft.also.extend(identities.iter().filter(|identity| identity.attributes.is_some()).map(|identity| {
-            RecordChange::Update {
+        draft.also.extend(identities.iter().filter(|identity| identity.attributes.is_some()).map(
+            |identity| RecordChange::Update {
                 spec: Identity::SPEC,
                 id: identity.id.clone(),
                 attributes: Map::new(),
                 links: Links::new(),
                 meta: None,
-            }
-        }));
+            },
+        ));
         Ok(())
     }
 }

@@ -45,8 +45,9 @@ impl Rules for Identity {
 
 /// A business has a name and a country.
 fn business(context: &WriteContext<'_>, draft: &mut Draft<Identity>) {
-    let is_blank =
-        |name: &Option<Option<String>>| name.as_ref().is_none_or(|name| name.as_ref().is_none_or(|name| name.trim().is_empty()));
+    let is_blank = |name: &Option<Option<String>>| {
+        name.as_ref().is_none_or(|name| name.as_ref().is_none_or(|name| name.trim().is_empty()))
+    };
     let is_checked = context.is_create() || draft.changes.company_name.is_some();
     if is_checked && is_blank(&draft.changes.company_name) {
         let refusal = Refusal::attribute(COMPANY_NAME, Violation::Blank);
@@ -136,7 +137,8 @@ mod tests {
         is_stored: bool,
     ) -> Vec<(String, String)> {
         let record = |text| LinkedRecord { id: "7".to_owned(), attributes: Some(text) };
-        let links: BTreeMap<_, Vec<_>> = country.map(|text| (COUNTRY, vec![record(text)])).into_iter().collect();
+        let links: BTreeMap<_, Vec<_>> =
+            country.map(|text| (COUNTRY, vec![record(text)])).into_iter().collect();
         let stored = if is_stored { vec!["7".to_owned()] } else { Vec::new() };
         let context = WriteContext {
             kind,
@@ -167,7 +169,12 @@ mod tests {
         expected.iter().map(|(pointer, title)| (format!("/data/{pointer}"), (*title).to_owned())).collect()
     }
 
-    fn create(version: ApiVersion, kind: &str, further: &Value, country: Option<&str>) -> Vec<(String, String)> {
+    fn create(
+        version: ApiVersion,
+        kind: &str,
+        further: &Value,
+        country: Option<&str>,
+    ) -> Vec<(String, String)> {
         let mut attributes =
             json!({ "identity_type": kind, "first_name": "A", "last_name": "B", "phone_number": "123" });
         attributes.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
@@ -176,7 +183,10 @@ mod tests {
 
     #[test]
     fn a_business_has_a_name_and_a_country_in_every_version() {
-        let both = refusals(&[("attributes/company_name", "can't be blank"), ("relationships/country", "can't be blank")]);
+        let both = refusals(&[
+            ("attributes/company_name", "can't be blank"),
+            ("relationships/country", "can't be blank"),
+        ]);
         for version in [ApiVersion::V2021_04_19, ApiVersion::V2022_05_10] {
             assert_eq!(create(version, "Business", &json!({}), None), both);
             assert_eq!(create(version, "Personal", &json!({}), None), []);

@@ -9,7 +9,9 @@ pub(super) fn is_valid(country: &str, number: &str) -> bool {
     let is_mark = |letter: char| letter.is_whitespace() || "-./".contains(letter);
     let text: String = number.chars().filter(|letter| !is_mark(*letter)).collect();
     let text = text.to_ascii_uppercase();
-    if text.is_empty() || !text.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"+*".contains(&letter)) {
+    if text.is_empty()
+        || !text.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"+*".contains(&letter))
+    {
         return false;
     }
     let country = country.to_ascii_uppercase();
