@@ -1,9 +1,10 @@
 //! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
-    AuthenticationMethod, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort, DidInclude,
-    OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
-    VoiceOutTrunkSort, VoiceOutTrunkStatus,
+    Address, AddressFilter, AddressInclude, AuthenticationMethod, Country, Did, DidFeature, DidField,
+    DidFilter, DidGroupFilter, DidGroupSort, DidInclude, Identity, IdentityFilter, IdentityType,
+    OnCliMismatchAction, PublicKey, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter,
+    VoiceOutTrunkInclude, VoiceOutTrunkSort, VoiceOutTrunkStatus,
 };
 use didww_client::values::{
     CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, TechPrefix,
@@ -11,7 +12,7 @@ use didww_client::values::{
 };
 use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
 use trunk_server::TestServer;
-use trunk_server::control::NewDid;
+use trunk_server::control::{NewDid, RecordMembers};
 
 use crate::support::engine;
 
@@ -61,6 +62,67 @@ async fn a_trunk_lives_from_create_to_delete_in_every_version() {
         assert_eq!(*trunks.get(&created.id).await.unwrap(), *fresh);
         trunks.delete(&created.id).await.unwrap();
         assert!(matches!(trunks.get(&created.id).await, Err(Error::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_identity_and_its_address_live_from_create_to_delete_in_every_version() {
+    let server = engine::builder().start().await;
+    let country = RecordMembers::default()
+        .attribute("name", "Germany")
+        .attribute("prefix", "49")
+        .attribute("iso", "DE");
+    let country = server.control().put_record(None, "countries", None, country).await.unwrap();
+    let country: Id<Country> = Id::from(country.to_string());
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let (identities, addresses) = (client.identities(), client.addresses());
+        let body = Identity::create(IdentityType::Business, "Ada", "Lovelace", "442071234567")
+            .company_name("Engines Ltd")
+            .country(country.clone());
+        let identity = identities.create(body).await.unwrap();
+        assert_eq!(
+            (&identity.identity_type, identity.verified),
+            (&IdentityType::Business, false),
+            "{version}"
+        );
+        let body = Address::create(identity.id.clone(), country.clone(), "Berlin", "10115", "Long street 1");
+        let address = addresses.create(body).await.unwrap();
+        let list = addresses
+            .list()
+            .filter(AddressFilter::identity_id(identity.id.clone()))
+            .include(AddressInclude::Identity)
+            .await
+            .unwrap();
+        assert_eq!((list.items.len(), &list.items[0].id), (1, &address.id), "{version}");
+        let owner = list.items[0].identity.included(&list.included).unwrap().unwrap();
+        assert_eq!(
+            (owner.id, owner.identity_type),
+            (identity.id.clone(), IdentityType::Business),
+            "{version}"
+        );
+        let changed = identities.update(&identity.id, Identity::patch().first_name("Augusta")).await.unwrap();
+        assert_eq!((changed.first_name.as_str(), &changed.company_name), ("Augusta", &identity.company_name));
+        let of_businesses = identities.list().filter(IdentityFilter::identity_type(IdentityType::Business));
+        assert_eq!(of_businesses.await.unwrap().items.len(), 1, "{version}");
+        identities.delete(&identity.id).await.unwrap();
+        assert!(matches!(addresses.get(&address.id).await, Err(Error::NotFound(_))), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn public_keys_are_listed_with_their_fingerprint_in_every_version() {
+    let server = engine::builder().start().await;
+    for text in ["Zm9v", "Zm9vYmFy"] {
+        let key = RecordMembers::default().attribute("key", text);
+        server.control().put_record(None, "public_keys", None, key).await.unwrap();
+    }
+    for version in VERSIONS {
+        let keys = client(&server, version).public_keys().list().await.unwrap();
+        assert_eq!((keys.items.len(), keys.total), (2, None), "{version}");
+        // The digests of `foo` and `foobar`.
+        let expected = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33:::8843d7f92416211de9ebb963ff4ce28125932878";
+        assert_eq!(PublicKey::encryption_fingerprint(&keys.items).as_deref(), Some(expected), "{version}");
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
 pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
-    stored_members: BTreeMap<&'static str, Vec<String>>,
+    stored_members: Vec<LinkedRecords>,
 }
 
 /// The records of one relationship: the ids as sent, and the records among them that exist.
@@ -113,20 +113,16 @@ impl Decision {
     ) -> Result<Self, StoreError> {
         let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
-            let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
-            let found = match find(relationship.target) {
-                Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
-                None => Vec::new(),
-            };
-            linked.push(LinkedRecords { relationship: relationship.name, ids: ids.clone(), found });
+            linked.push(LinkedRecords::read(context, relationship, ids.clone()).await?);
         }
-        let mut stored_members = BTreeMap::new();
+        let mut stored_members = Vec::new();
         if let Some(before) = before {
             for relationship in context.rules.write_reads(spec, &body.attributes) {
                 let is_sent = body.links.iter().any(|(sent, _)| sent.name == relationship);
                 if !is_sent {
                     let ids = member_ids(context, spec, before, relationship).await?;
-                    stored_members.insert(relationship, ids);
+                    let Some(declared) = spec.relationship(relationship) else { continue };
+                    stored_members.push(LinkedRecords::read(context, declared, ids).await?);
                 }
             }
         }
@@ -170,8 +166,7 @@ impl Decision {
         body: &Body,
         decide: impl FnOnce(&WriteContext<'_>) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
-        let links: BTreeMap<_, _> =
-            self.linked.iter().map(|linked| (linked.relationship, linked.records())).collect();
+        let (links, stored_members) = (by_relationship(&self.linked), by_relationship(&self.stored_members));
         let (username, password) = context.core.ids.credentials(context.version);
         decide(&WriteContext {
             kind,
@@ -180,7 +175,7 @@ impl Decision {
             now: self.now,
             sent: &body.attributes,
             links: &links,
-            stored_members: &self.stored_members,
+            stored_members: &stored_members,
             fresh: &Credentials { username, password },
             callback_on_manual_block: context.core.outbox.on_manual_block,
         })
@@ -220,7 +215,25 @@ fn log_notice(context: &RequestContext<'_>, record: &Record, before: Option<&Rec
     }
 }
 
+fn by_relationship(all: &[LinkedRecords]) -> BTreeMap<&'static str, Vec<LinkedRecord<'_>>> {
+    all.iter().map(|linked| (linked.relationship, linked.records())).collect()
+}
+
 impl LinkedRecords {
+    /// Reads the records that ids name.
+    async fn read(
+        context: &RequestContext<'_>,
+        relationship: &'static RelationshipSpec,
+        ids: Vec<String>,
+    ) -> Result<Self, StoreError> {
+        let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
+        let found = match find(relationship.target) {
+            Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
+            None => Vec::new(),
+        };
+        Ok(Self { relationship: relationship.name, ids, found })
+    }
+
     /// The records in the order of the ids. An id that names no record of the account is kept without attributes.
     fn records(&self) -> Vec<LinkedRecord<'_>> {
         let found: HashMap<Uuid, &Record> = self.found.iter().map(|record| (record.id, record)).collect();

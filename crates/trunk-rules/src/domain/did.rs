@@ -148,7 +148,7 @@ mod tests {
         let record = |id: &&str| LinkedRecord { id: (*id).to_owned(), attributes: Some("{}") };
         let links: BTreeMap<_, Vec<_>> =
             sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
-        let pools = if is_in_pool { vec!["9".to_owned()] } else { Vec::new() };
+        let pools = if is_in_pool { vec![record(&"9")] } else { Vec::new() };
         let stored_members = BTreeMap::from([(CAPACITY_POOL, pools)]);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let context = WriteContext {

@@ -15,7 +15,7 @@ const VAT_ID: &str = Identity::SPEC.attribute_name("vat_id");
 const COUNTRY: &str = Identity::COUNTRY.as_str();
 
 impl Rules for Identity {
-    /// A request that only sets the VAT number is decided on whether the identity has a country.
+    /// A request that only sets the VAT number is decided on the country that the identity has.
     const WRITE_READS: &'static [MembersRead] = &[MembersRead { relationship: COUNTRY, attribute: VAT_ID }];
     const DELETE_READS: &'static [RelatedRecords] =
         &[RelatedRecords::Owners(Did::SPEC, Did::IDENTITY.as_str())];
@@ -82,34 +82,27 @@ fn is_set(value: Option<&Option<String>>) -> bool {
     value.and_then(Option::as_deref).is_some_and(|text| !text.is_empty())
 }
 
-/// From 2026-04-16 on, a VAT number has the form of the country, which must be set too. The form of a number is checked when
-/// the request sets both.
+/// From 2026-04-16 on, a VAT number that is sent has the form of the country that is sent or stored.
 fn tax_number(context: &WriteContext<'_>, draft: &mut Draft<Identity>) -> Result<(), DecodeError> {
     let stored = draft.before.as_ref().map(|identity| &identity.identity_type);
-    let is_business =
-        draft.changes.identity_type.as_ref().or(stored).is_some_and(|kind| *kind == IdentityType::Business);
-    let Some(number) = draft.changes.vat_id.clone().flatten().filter(|number| !number.is_empty()) else {
-        return Ok(());
-    };
-    if !context.version.has_corrected_rules() || !is_business {
+    let kind = draft.changes.identity_type.as_ref().or(stored);
+    let number = draft.changes.vat_id.as_ref().and_then(Option::as_deref).filter(|number| !number.is_empty());
+    let Some(number) = number.filter(|_| kind == Some(&IdentityType::Business)) else { return Ok(()) };
+    if !context.version.has_corrected_rules() {
         return Ok(());
     }
-    match context.linked(COUNTRY) {
-        Some(countries) => {
-            // That there is no country is refused already.
-            let Some(country) = countries.first() else { return Ok(()) };
-            let country = country.decode::<Country>()?.and_then(|country| country.iso);
-            if country.is_some_and(|iso| !vat_id::is_valid(&iso, &number)) {
-                let refusal = Refusal::attribute(VAT_ID, Violation::Invalid);
-                draft.refusals.push(refusal.because("it has not the form of the country"));
-            }
-        }
-        None if context.is_create() => {}
-        None if context.stored_members.get(COUNTRY).is_none_or(Vec::is_empty) => {
+    let Some(country) = context.members(COUNTRY).first() else {
+        // Otherwise it is refused already that there is no country.
+        if !context.is_create() && context.linked(COUNTRY).is_none() {
             let refusal = Refusal::relationship(COUNTRY, Violation::Blank);
             draft.refusals.push(refusal.because("the VAT number needs a country"));
         }
-        None => {}
+        return Ok(());
+    };
+    let iso = country.decode::<Country>()?.and_then(|country| country.iso);
+    if iso.is_some_and(|iso| !vat_id::is_valid(&iso, number)) {
+        let refusal = Refusal::attribute(VAT_ID, Violation::Invalid);
+        draft.refusals.push(refusal.because("it has not the form of the country"));
     }
     Ok(())
 }
@@ -139,7 +132,7 @@ mod tests {
         let record = |text| LinkedRecord { id: "7".to_owned(), attributes: Some(text) };
         let links: BTreeMap<_, Vec<_>> =
             country.map(|text| (COUNTRY, vec![record(text)])).into_iter().collect();
-        let stored = if is_stored { vec!["7".to_owned()] } else { Vec::new() };
+        let stored = if is_stored { vec![record(GERMANY)] } else { Vec::new() };
         let context = WriteContext {
             kind,
             version,
@@ -231,6 +224,8 @@ mod tests {
         };
         let number = json!({ "vat_id": "DE123456789" });
         assert_eq!(update(&number, None, true), []);
+        let invalid = refusals(&[("attributes/vat_id", "is invalid")]);
+        assert_eq!(update(&json!({ "vat_id": "DE1" }), None, true), invalid);
         assert_eq!(update(&number, Some(GERMANY), false), []);
         assert_eq!(update(&number, None, false), refusals(&[("relationships/country", "can't be blank")]));
         assert_eq!(update(&json!({ "vat_id": null }), None, false), []);

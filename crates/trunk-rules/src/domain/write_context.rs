@@ -21,9 +21,9 @@ pub struct WriteContext<'a> {
     pub sent: &'a Map<String, Value>,
     /// The relationships that were sent, with the records that they name, each once and in their order.
     pub links: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
-    /// The ids of the stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads)
-    /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each.
-    pub stored_members: &'a BTreeMap<&'static str, Vec<String>>,
+    /// The stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads) names for an
+    /// update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each.
+    pub stored_members: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
     /// The credentials to store if the write creates new ones.
     pub fresh: &'a Credentials,
     /// Whether manual blocking and unblocking also trigger the callback.
@@ -34,6 +34,13 @@ impl<'a> WriteContext<'a> {
     /// The records that a relationship of the request names; `None` if it was not sent.
     pub fn linked(&self, relationship: &str) -> Option<&'a [LinkedRecord<'a>]> {
         self.links.get(relationship).map(Vec::as_slice)
+    }
+
+    /// The records that a relationship names after the write: those of the request, else the stored ones, which
+    /// [`Rules::WRITE_READS`](super::Rules::WRITE_READS) must name.
+    pub fn members(&self, relationship: &str) -> &'a [LinkedRecord<'a>] {
+        let stored = || self.stored_members.get(relationship).map(Vec::as_slice);
+        self.linked(relationship).or_else(stored).unwrap_or_default()
     }
 
     /// Whether the write creates a record.
