@@ -10,7 +10,9 @@ use didww_client::values::{
     CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, TechPrefix,
     ThresholdAmount, TwilioAccountSid,
 };
-use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
+use didww_client::{
+    AnyRecord, ApiVersion, Client, EncryptedUpload, Error, Feature, Id, Method, TryStreamExt as _,
+};
 use trunk_server::TestServer;
 use trunk_server::control::{NewDid, RecordMembers};
 
@@ -123,6 +125,30 @@ async fn public_keys_are_listed_with_their_fingerprint_in_every_version() {
         // The digests of `foo` and `foobar`.
         let expected = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33:::8843d7f92416211de9ebb963ff4ce28125932878";
         assert_eq!(PublicKey::encryption_fingerprint(&keys.items).as_deref(), Some(expected), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_file_is_uploaded_read_and_deleted_in_every_version() {
+    let server = engine::builder().start().await;
+    for text in ["Zm9v", "Zm9vYmFy"] {
+        let key = RecordMembers::default().attribute("key", text);
+        server.control().put_record(None, "public_keys", None, key).await.unwrap();
+    }
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let keys = client.public_keys().list().await.unwrap();
+        let fingerprint = PublicKey::encryption_fingerprint(&keys.items).unwrap();
+        let content = vec![b'\r'; 100_000];
+        let upload =
+            EncryptedUpload::new(fingerprint, content).description("Zürich \"1\"").file_name("a.enc");
+        assert_eq!(format!("{upload:?}"), "EncryptedUpload { bytes: 100000, .. }");
+        let file = client.encrypted_files().upload(upload).await.unwrap();
+        assert_eq!(file.description.as_deref(), Some("Zürich \"1\""), "{version}");
+        assert_eq!(*client.encrypted_files().get(&file.id).await.unwrap(), *file, "{version}");
+        client.encrypted_files().delete(&file.id).await.unwrap();
+        let stale = client.encrypted_files().upload(EncryptedUpload::new("stale", "x")).await;
+        assert!(matches!(stale, Err(Error::Invalid(_))), "{version}: {stale:?}");
     }
 }
 

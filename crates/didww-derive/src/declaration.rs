@@ -38,6 +38,8 @@ pub(crate) struct Declaration {
     pub(crate) global: bool,
     /// Whether each account has exactly one record.
     pub(crate) is_singleton: bool,
+    /// Whether a form creates the records, so that there is no body of a create.
+    pub(crate) has_form: bool,
     /// The attribute that orders lists without sort criteria, and the first version in which it does.
     pub(crate) order: Option<(String, TokenStream)>,
     pub(crate) max_page_size: Option<LitInt>,
@@ -126,6 +128,7 @@ impl Declaration {
             nested_includes: Vec::new(),
             global: false,
             is_singleton: false,
+            has_form: false,
             order: None,
             max_page_size: None,
             unique_paths: Vec::new(),

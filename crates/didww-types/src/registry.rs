@@ -73,6 +73,7 @@ registry! { $
     did_group_types: DidGroupType,
     did_groups: DidGroup,
     dids: Did,
+    encrypted_files: EncryptedFile,
     identities: Identity,
     nanpa_prefixes: NanpaPrefix,
     pops: Pop,

@@ -1,13 +1,14 @@
 //! The regulation of numbers: the keys that files are encrypted with, identities, and their addresses.
 
-use didww_types::ApiVersion;
+use didww_types::{ApiVersion, Timestamp};
 use serde_json::{Value, json};
 use trunk_server::Server;
 use trunk_server::config::{Config, Database};
 use trunk_server::control::{NewAccount, RecordMembers};
 use uuid::Uuid;
 
-use crate::support::api::{Answer, Api, NEW, TOKENS};
+use crate::sip::edge::until;
+use crate::support::api::{Answer, Api, FormPart, NEW, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -462,4 +463,124 @@ async fn the_identity_of_another_account_has_no_addresses_of_this_one() {
     refused(&api.delete(&format!("{IDENTITIES}/{foreign}")).await, &[not_found(&foreign)]);
     assert_eq!(ids(&api.get(IDENTITIES).await), [""; 0]);
     assert_eq!(other.get(&format!("{IDENTITIES}/{foreign}")).await.status, 200);
+}
+
+const FILES: &str = "/encrypted_files";
+
+/// The fingerprint of [`ONE`] and [`TWO`].
+fn fingerprint() -> String {
+    let key = |text: &str| json!({ "key": text }).as_object().unwrap().clone();
+    let form = didww_types::find("encrypted_files").unwrap().form.unwrap();
+    (form.check.expected)(&[key(ONE), key(TWO)]).unwrap()
+}
+
+const FINGERPRINT: &str = "encrypted_files[encryption_fingerprint]";
+const DESCRIPTION: &str = "encrypted_files[description]";
+const FILE: &str = "encrypted_files[file]";
+
+fn media_type(answer: &Answer) -> &str {
+    answer.headers["content-type"].to_str().unwrap()
+}
+
+#[tokio::test]
+async fn n96_and_n97_the_answer_to_an_upload_has_the_media_type_of_its_version() {
+    let world = World::start().await;
+    keys(&world).await;
+    let fingerprint = fingerprint();
+    let parts = [
+        (FINGERPRINT, FormPart::Text(&fingerprint)),
+        (DESCRIPTION, FormPart::Text("passport")),
+        (FILE, FormPart::File(b"\x00\r\n--part\x01")),
+    ];
+    for (version, expected) in [(NEW, "application/json"), (TOKENS, "application/vnd.api+json")] {
+        let api = world.api.at(Some(version));
+        let answer = api.upload(FILES, &parts).await;
+        assert_eq!((answer.status, media_type(&answer)), (201, expected), "{version}: {}", answer.text);
+        assert_eq!(answer.at("/data/attributes/description"), "passport");
+        assert_eq!(answer.at("/meta"), json!({ "api_version": version }));
+        let read = api.get(&format!("{FILES}/{}", answer.id())).await;
+        assert_eq!((read.at("/data"), media_type(&read)), (answer.at("/data"), "application/vnd.api+json"));
+        assert_eq!(api.delete(&format!("{FILES}/{}", answer.id())).await.status, 204);
+        let json = api.post(FILES, &resource("encrypted_files", json!({ "description": "a" }))).await;
+        refused(&json, &[error(400, "400", "invalid params", "invalid params")]);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_needs_a_file_and_the_fingerprint_of_the_present_keys() {
+    let world = World::start().await;
+    let text = fingerprint();
+    let present = (FINGERPRINT, FormPart::Text(&text));
+    let file = (FILE, FormPart::File(b"x"));
+    let outdated = || attribute("encryption_fingerprint", "outdated fingerprint");
+    for version in [NEW, TOKENS] {
+        let refusal = world.api.at(Some(version)).upload(FILES, &[present, file]).await;
+        refused(&refusal, &[outdated()]);
+    }
+    keys(&world).await;
+    for version in [NEW, TOKENS] {
+        let api = world.api.at(Some(version));
+        refused(&api.upload(FILES, &[(FINGERPRINT, FormPart::Text("other")), file]).await, &[outdated()]);
+        let blank = |name| attribute(name, "can't be blank");
+        refused(&api.upload(FILES, &[present]).await, &[blank("file")]);
+        refused(&api.upload(FILES, &[present, (FILE, FormPart::File(b""))]).await, &[blank("file")]);
+        refused(&api.upload(FILES, &[file]).await, &[blank("encryption_fingerprint")]);
+        let invalid = || error(400, "400", "invalid params", "invalid params");
+        for wrong in [
+            ("encrypted_files[items][][file]", FormPart::File(b"x")),
+            ("encrypted_files[colour]", FormPart::Text("red")),
+            ("encrypted_files[expires_at]", FormPart::Text("2036-01-01T00:00:00.000Z")),
+            ("file", FormPart::File(b"x")),
+            (FILE, FormPart::File(b"y")),
+            (DESCRIPTION, FormPart::File(b"x")),
+        ] {
+            refused(&api.upload(FILES, &[present, file, wrong]).await, &[invalid()]);
+        }
+        assert_eq!(api.upload(FILES, &[present, file]).await.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn a_file_has_at_most_20_mebibytes() {
+    let world = World::start().await;
+    keys(&world).await;
+    let text = fingerprint();
+    let mut content = vec![7; 20 << 20];
+    let upload = async |content: &[u8]| {
+        world
+            .api
+            .upload(FILES, &[(FINGERPRINT, FormPart::Text(&text)), (FILE, FormPart::File(content))])
+            .await
+    };
+    assert_eq!(upload(&content).await.status, 201);
+    content.push(7);
+    let why = "is too big (should be at most 20 MB)";
+    refused(&upload(&content).await, &[attribute("file", why)]);
+    content.resize((20 << 20) + (100 << 10), 7);
+    refused(&upload(&content).await, &[attribute("file", why)]);
+    assert_eq!(ids(&world.api.get(FILES).await).len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_is_deleted_24_hours_after_its_upload() {
+    let world = World::of(engine::builder()).await;
+    keys(&world).await;
+    let at: Timestamp = "2036-11-29T12:00:00.000Z".parse().unwrap();
+    let control = world.server.control();
+    control.clock().freeze(Some(at));
+    let text = fingerprint();
+    let parts = [(FINGERPRINT, FormPart::Text(&text)), (FILE, FormPart::File(b"x"))];
+    for (version, name) in [("2022-05-10", "expire_at"), (NEW, "expires_at"), (TOKENS, "expires_at")] {
+        let answer = world.api.at(Some(version)).upload(FILES, &parts).await;
+        assert_eq!(
+            answer.at(&format!("/data/attributes/{name}")),
+            "2036-11-30T12:00:00.000Z",
+            "{}",
+            answer.text
+        );
+    }
+    control.clock().freeze(Some("2036-11-30T11:59:59.999Z".parse().unwrap()));
+    assert_eq!(ids(&world.api.get(FILES).await).len(), 3);
+    control.clock().freeze(Some("2036-11-30T12:00:00.000Z".parse().unwrap()));
+    until("the files are deleted", async || ids(&world.api.get(FILES).await).is_empty().then_some(())).await;
 }

@@ -118,7 +118,8 @@ impl World {
             assert_eq!(answer.text, "", "{self}");
         } else {
             let media_type = answer.headers.get("content-type").and_then(|value| value.to_str().ok());
-            assert_eq!(media_type, Some("application/vnd.api+json"), "{self}");
+            let expected = if self.is_json(status) { "application/json" } else { "application/vnd.api+json" };
+            assert_eq!(media_type, Some(expected), "{self}");
         }
     }
 

@@ -42,6 +42,7 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("dids", "channels_included_count"),
     ("dids", "dedicated_channels_count"),
     ("dids", "expires_at"),
+    ("encrypted_files", "expires_at"),
     ("identities", "verified"),
     ("nanpa_prefixes", "npa"),
     ("nanpa_prefixes", "nxx"),

@@ -5,7 +5,7 @@
 //! within the bounds of [`Retries::REQUEST`].
 
 use didww_types::{FilterTest, ResourceSpec};
-use service_core::{AttemptError, Decided, Retries};
+use service_core::{AttemptError, Decided, Retries, files};
 use trunk_rules::domain::{
     DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, Refusal, RelatedRecords, WriteError,
 };
@@ -32,6 +32,9 @@ pub(super) async fn delete(
             let mut left = MAX_DEPENDENTS;
             while let Some((spec, record)) = pending.pop() {
                 changes.extend(deletion(context, spec, &record).await?);
+                if spec.form.is_some() {
+                    changes.extend(files::forget(record.id));
+                }
                 for &dependents in context.rules.dependents(spec) {
                     let records = dependent_records(context, &record, dependents, &mut left).await?;
                     pending.extend(records.into_iter().map(|record| (dependents.spec, record)));

@@ -1,7 +1,7 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
 use didww_types::{
-    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb, find,
+    ApiVersion, FilterSpec, FilterTest, FormSpec, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb, find,
 };
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,10 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
             .insert("get".into(), operation(spec, Verb::List, parameters, &[("200", Some(&answer))], None));
     }
     if spec.has(Verb::Create) {
-        let body = body(&format!("{name}_create"));
+        let (body, single) = match spec.form {
+            Some(form) => (form_body(spec, form, version), uploaded(&single, version)),
+            None => (body(&format!("{name}_create")), single.clone()),
+        };
         let mut parameters = shape_parameters(spec, version);
         parameters.push(idempotency_key());
         collection.insert(
@@ -204,6 +207,29 @@ fn responses(answers: &[(&str, Option<&Value>)]) -> Value {
     });
     responses.insert("default".to_owned(), errors);
     Value::Object(responses)
+}
+
+/// The body of a create that is a form.
+fn form_body(spec: &ResourceSpec, form: &FormSpec, version: ApiVersion) -> Value {
+    let part = |name: &str| format!("{}[{name}]", spec.name);
+    let mut properties = Map::new();
+    for attribute in spec.attributes_at(version).into_iter().filter(|attribute| attribute.create.allowed()) {
+        properties.insert(part(attribute.name), kind_schema(&attribute.kind));
+    }
+    properties.insert(part(form.check.name), json!({ "type": "string" }));
+    properties.insert(part(form.file), json!({ "type": "string", "format": "binary" }));
+    let required = [part(form.check.name), part(form.file)];
+    json!({ "required": true, "content": { "multipart/form-data": { "schema": {
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+    } } } })
+}
+
+/// The answer to a form: up to 2026-04-16 it has the media type of JSON.
+fn uploaded(single: &Value, version: ApiVersion) -> Value {
+    let schema =
+        single.get("content").and_then(|content| content.get(MEDIA_TYPE)).cloned().unwrap_or_default();
+    let media_type = if version <= ApiVersion::V2026_04_16 { "application/json" } else { MEDIA_TYPE };
+    json!({ "content": { (media_type): schema } })
 }
 
 fn body(schema: &str) -> Value {

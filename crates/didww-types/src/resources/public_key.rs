@@ -37,8 +37,13 @@ impl PublicKey {
     /// assert_eq!(PublicKey::encryption_fingerprint(&[]), None);
     /// ```
     pub fn encryption_fingerprint(keys: &[Self]) -> Option<String> {
-        let [first, second, ..] = keys else { return None };
-        Some(format!("{}:::{}", first.fingerprint()?, second.fingerprint()?))
+        Self::fingerprint_of(keys.iter().map(|key| key.key.as_str()))
+    }
+
+    pub(crate) fn fingerprint_of<'a>(keys: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let mut keys = keys.into_iter();
+        let (first, second) = (keys.next()?, keys.next()?);
+        Some(format!("{}:::{}", fingerprint(first)?, fingerprint(second)?))
     }
 }
 

@@ -20,7 +20,6 @@ const WAITING: &[&str] = &[
     "emergency_requirement_validations",
     "emergency_requirements",
     "emergency_verifications",
-    "encrypted_files",
     "exports",
     "orders",
     "permanent_supporting_documents",

@@ -31,6 +31,7 @@ fn encoded_any(version: ApiVersion, object: ResourceObject) -> Value {
         AnyRecord::AddressRequirement(record) => encoded_at(&*record, version),
         AnyRecord::Balance(record) => encoded_at(&*record, version),
         AnyRecord::Country(record) => encoded_at(&*record, version),
+        AnyRecord::EncryptedFile(record) => encoded_at(&*record, version),
         AnyRecord::Identity(record) => encoded_at(&*record, version),
         AnyRecord::PublicKey(record) => encoded_at(&*record, version),
         AnyRecord::Region(record) => encoded_at(&*record, version),
@@ -92,6 +93,7 @@ fn reference_data_round_trips_unchanged() {
 #[test]
 fn identities_addresses_and_keys_round_trip_unchanged() {
     assert_same("2026-04-16/identities.get.response.json", ApiVersion::V2026_04_16);
+    assert_same("2026-04-16/encrypted_files.create.response.json", ApiVersion::V2026_04_16);
     assert_same("2026-04-16/public_keys.list.response.json", ApiVersion::V2026_04_16);
     for name in ["identities", "addresses"] {
         let name = format!("2021-04-19/{name}.get.response.json");

@@ -1,7 +1,8 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    Address, CapacityPool, Did, DidGroup, Identity, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, CapacityPool, Did, DidGroup, EncryptedFile, Identity, VoiceOutTrunk,
+    VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
@@ -80,6 +81,7 @@ impl Rulebook {
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<EncryptedFile>(),
         TypeRules::of::<Identity>(),
         TypeRules::of::<VoiceOutTrunk>(),
         TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
