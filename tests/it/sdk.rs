@@ -148,7 +148,7 @@ async fn an_encrypted_file_is_uploaded_read_and_deleted_in_every_version() {
         assert_eq!(*client.encrypted_files().get(&file.id).await.unwrap(), *file, "{version}");
         client.encrypted_files().delete(&file.id).await.unwrap();
         let stale = client.encrypted_files().upload(EncryptedUpload::new("stale", "x")).await;
-        assert!(matches!(stale, Err(Error::Invalid(_))), "{version}: {stale:?}");
+        assert!(matches!(stale, Err(Error::Validation(_))), "{version}: {stale:?}");
     }
 }
 
