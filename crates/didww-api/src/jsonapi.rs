@@ -24,6 +24,8 @@ mod write;
 #[cfg(test)]
 mod fixture;
 
+use bytes::Bytes;
+
 pub(crate) use context::RequestContext;
 pub(crate) use error::ApiError;
 pub(crate) use form::{invalid_form, too_big};
@@ -31,8 +33,6 @@ pub(crate) use operation::Operation;
 pub(crate) use query::QueryParams;
 pub(crate) use reply::{JSON, Reply};
 pub(crate) use target::Target;
-
-use bytes::Bytes;
 
 /// Executes an operation.
 ///

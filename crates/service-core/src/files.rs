@@ -137,7 +137,7 @@ async fn expire(core: &Core) -> Result<Outcome, JobError> {
     }
     let mut changes = Vec::new();
     for (account, file) in files {
-        for spec in REGISTRY.iter().filter(|spec| spec.form.is_some()) {
+        for spec in REGISTRY.iter().copied().filter(|spec| spec.form.is_some()) {
             let scope = Scope { account, spec };
             if core.store.find(scope, file).await?.is_some() {
                 changes.push(Change::Delete { scope, id: file });

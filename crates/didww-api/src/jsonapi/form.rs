@@ -43,7 +43,7 @@ impl Form {
     /// 400 if it is no form, or if it has another part than the declared ones or one of them twice.
     pub(super) fn parse(
         context: &RequestContext<'_>,
-        spec: &ResourceSpec,
+        spec: &'static ResourceSpec,
         declared: &FormSpec,
         boundary: &str,
         body: &Bytes,

@@ -68,13 +68,14 @@ pub(super) async fn upload(
 ) -> Result<Reply, ApiError> {
     let Form { attributes, checked, file } = Form::parse(context, spec, declared, boundary, body)?;
     let mut refusals = Vec::new();
-    let checked = checked.filter(|text| !text.trim().is_empty());
-    match checked {
-        None => refusals.push(Refusal::attribute(declared.check.name, Violation::Blank)),
-        Some(sent) if expected(context, &declared.check).await?.as_deref() != Some(sent.as_str()) => {
-            refusals.push(Refusal::attribute(declared.check.name, Violation::OutdatedFingerprint));
+    let check = &declared.check;
+    match checked.filter(|text| !text.trim().is_empty()) {
+        None => refusals.push(Refusal::attribute(check.name, Violation::Blank)),
+        Some(sent) => {
+            if expected(context, check).await? != Some(sent) {
+                refusals.push(Refusal::attribute(check.name, Violation::OutdatedFingerprint));
+            }
         }
-        Some(_) => {}
     }
     let content = file.unwrap_or_default();
     if content.is_empty() {

@@ -210,7 +210,7 @@ fn responses(answers: &[(&str, Option<&Value>)]) -> Value {
 }
 
 /// The body of a create that is a form.
-fn form_body(spec: &ResourceSpec, form: &FormSpec, version: ApiVersion) -> Value {
+fn form_body(spec: &'static ResourceSpec, form: &FormSpec, version: ApiVersion) -> Value {
     let part = |name: &str| format!("{}[{name}]", spec.name);
     let mut properties = Map::new();
     for attribute in spec.attributes_at(version).into_iter().filter(|attribute| attribute.create.allowed()) {
