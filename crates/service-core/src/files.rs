@@ -73,7 +73,7 @@ pub fn store(owner: FileOwner, file: Uuid, content: &[u8], at: Timestamp) -> Res
     if content.len().div_ceil(PART_BYTES) > MAX_PARTS as usize {
         return Err(StoreError::Failed("a file has too many parts".to_owned()));
     }
-    let put = |(content, number): (&[u8], u32)| {
+    let put = |(content, number): (&[u8], u32)| -> Result<Change, StoreError> {
         let part = Part { account: owner.number, file, content: STANDARD.encode(content) };
         let body = serde_json::to_string(&part).map_err(|error| StoreError::Failed(error.to_string()))?;
         let document = NewDocument {

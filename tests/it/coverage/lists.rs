@@ -123,7 +123,7 @@ async fn filtered(
     record: &Record,
 ) {
     if filter.unapplied {
-        for value in [&record.id, UNKNOWN] {
+        for value in [record.id.as_str(), UNKNOWN] {
             let listed = list(world, spec, name, value).await;
             assert!(listed.data.iter().any(|listed| listed.id == record.id), "{world}: it is not applied");
         }

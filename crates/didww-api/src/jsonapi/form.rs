@@ -26,7 +26,7 @@ pub(crate) fn too_big(form: &FormSpec) -> ApiError {
 }
 
 /// The parts of a form.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Form {
     /// The attributes that were sent, by name.
     pub(super) attributes: Map<String, Value>,

@@ -1,5 +1,7 @@
 //! The keys that files are encrypted with: `public_keys`.
 
+use std::fmt::Write as _;
+
 use sha1::{Digest as _, Sha1};
 
 use crate::values::PublicKeyText;
@@ -49,5 +51,10 @@ impl PublicKey {
 
 fn fingerprint(key: &str) -> Option<String> {
     let der = PublicKeyText::der(key)?;
-    Some(Sha1::digest(der).iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut digits = String::with_capacity(40);
+    for byte in Sha1::digest(der) {
+        // Writing to a text cannot fail.
+        let _written = write!(digits, "{byte:02x}");
+    }
+    Some(digits)
 }

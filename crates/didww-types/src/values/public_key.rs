@@ -43,8 +43,8 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
         let mut bits = 0_u32;
-        for digit in group {
-            bits = bits << 6 | if *digit == b'=' { 0 } else { value(*digit)? };
+        for (place, digit) in group.iter().enumerate() {
+            bits = bits << 6 | if place < 4 - padding { value(*digit)? } else { 0 };
         }
         let [_, three @ ..] = bits.to_be_bytes();
         bytes.extend(three.iter().take(3 - padding));

@@ -146,8 +146,9 @@ async fn what_says_that_a_record_is_referred_to_follows_every_kind_of_write() {
     let registered = |number: u128, digits: &str| {
         linked(numbers, id(number), did(digits, &json!({})), vec![("identity", vec![id(1)])])
     };
-    let verified =
-        async |identity| found(&store, identities, identity).await.attributes().unwrap()["verified"].clone();
+    let verified = async |identity: Uuid| {
+        found(&store, identities, identity).await.attributes().unwrap()["verified"].clone()
+    };
     commit(&store, vec![insert(identities, id(1), person()), insert(identities, id(2), person())]).await;
     assert_eq!(verified(id(1)).await, false);
     commit(&store, vec![registered(3, "37061498223"), registered(4, "37061498224")]).await;
