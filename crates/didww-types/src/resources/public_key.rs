@@ -15,7 +15,7 @@ use crate::{Extra, Id, Resource};
 pub struct PublicKey {
     /// The key's id, a UUID that the service chose.
     pub id: Id<PublicKey>,
-    /// The key in PEM, a SubjectPublicKeyInfo.
+    /// The key in PEM, a `SubjectPublicKeyInfo`.
     #[attr(value = PublicKeyText)]
     pub key: String,
     /// Attributes that this crate does not declare.
