@@ -98,8 +98,12 @@ pub(super) async fn upload(
             let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
             let decided = Decided { account: owner.number, at: decision.now, read: &[] };
             let mut changes = decided.changes(outcome, &context.core.ids)?;
-            if let Some(Change::Insert { id, .. }) = changes.first() {
-                changes.extend(files::store(owner, *id, content, decision.now)?);
+            let inserted = changes.iter().find_map(|change| match change {
+                Change::Insert { id, .. } => Some(*id),
+                _ => None,
+            });
+            if let Some(id) = inserted {
+                changes.extend(files::store(owner, id, content, decision.now)?);
             }
             let record = context.core.commit(changes).await?.into_iter().next();
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
