@@ -4,6 +4,7 @@ mod list_request;
 mod record_request;
 mod relationship;
 mod rotation;
+mod upload;
 mod version_check;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use reqwest::Method;
 pub use list_request::ListRequest;
 pub use record_request::RecordRequest;
 pub use relationship::{ToManyApi, ToOneApi};
+pub use upload::EncryptedUpload;
 
 use crate::request::Request;
 use crate::{Client, Error, Reason};

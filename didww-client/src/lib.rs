@@ -165,7 +165,7 @@ pub use futures_core::Stream;
 pub use futures_util::{StreamExt, TryStreamExt};
 pub use reqwest::{Method, StatusCode};
 
-pub use api::{Api, ListRequest, RecordRequest, ToManyApi, ToOneApi};
+pub use api::{Api, EncryptedUpload, ListRequest, RecordRequest, ToManyApi, ToOneApi};
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
 pub use client::Client;
 pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal};

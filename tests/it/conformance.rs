@@ -19,6 +19,7 @@ mod pools;
 mod process;
 mod reads;
 mod reference;
+mod regulation;
 mod relationships;
 mod shared_capacity;
 mod tokens;
@@ -32,9 +33,6 @@ use std::process::Command;
 
 /// The numbers of the cases in the second table of `docs/conformance.md`.
 const CASES: std::ops::RangeInclusive<u8> = 1..=90;
-
-/// Cases of types that are not served yet.
-const WAITING: [(u8, &str); 1] = [(3, "public_keys")];
 
 /// Cases that are tested elsewhere: the file, and a test in it.
 const ELSEWHERE: [(u8, &str, &str); 2] = [
@@ -69,16 +67,15 @@ fn every_numbered_case_is_tested_here_or_elsewhere_or_waits() {
         assert!(file.contains(&format!("fn {test}()")), "case {number}: {test} is gone");
         found.push(number);
     }
-    found.extend(WAITING.map(|(number, _)| number));
     let all: BTreeSet<u8> = found.iter().copied().collect();
     let missing: Vec<u8> = CASES.filter(|number| !all.contains(number)).collect();
     assert!(missing.is_empty(), "no test has the numbers {missing:?}");
-    assert_eq!(found.len(), all.len(), "a case is tested, or it waits, once");
+    assert_eq!(found.len(), all.len(), "a case is tested once");
     assert!(all.iter().all(|number| CASES.contains(number)));
 }
 
 #[test]
-fn the_page_has_a_row_for_each_numbered_case_which_names_its_test_or_the_type_that_it_waits_for() {
+fn the_page_has_a_row_for_each_numbered_case_which_names_its_test() {
     let page = crate::docs::pages::read("docs/conformance.md");
     let mut shown: BTreeMap<u8, &str> = BTreeMap::new();
     for line in page.lines() {
@@ -95,10 +92,6 @@ fn the_page_has_a_row_for_each_numbered_case_which_names_its_test_or_the_type_th
         }
     }
     expected.extend(ELSEWHERE.map(|(number, _, test)| (number, format!("`{test}`"))));
-    for (number, kind) in WAITING {
-        assert!(didww_types::find(kind).is_none(), "case {number} waits for {kind}, which is served");
-        expected.insert(number, format!("waits for `{kind}`"));
-    }
     let expected: BTreeMap<u8, &str> =
         expected.iter().map(|(number, shown)| (*number, shown.as_str())).collect();
     assert_eq!(shown, expected);

@@ -1,8 +1,9 @@
 //! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
-    AuthenticationMethod, Codec, Did, DidFeature, DidField, DidFilter, DidGroupFilter, DidGroupSort,
-    DidInclude, OnCliMismatchAction, SipConfiguration, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup,
+    Address, AddressFilter, AddressInclude, AuthenticationMethod, Codec, Country, Did, DidFeature, DidField,
+    DidFilter, DidGroupFilter, DidGroupSort, DidInclude, Identity, IdentityFilter, IdentityType,
+    OnCliMismatchAction, PublicKey, SipConfiguration, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup,
     VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort,
     VoiceOutTrunkStatus,
 };
@@ -10,9 +11,11 @@ use didww_client::values::{
     CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, SipHost, SipPort,
     TechPrefix, ThresholdAmount, TwilioAccountSid,
 };
-use didww_client::{AnyRecord, ApiVersion, Client, Error, Feature, Id, Method, Patch, TryStreamExt as _};
+use didww_client::{
+    AnyRecord, ApiVersion, Client, EncryptedUpload, Error, Feature, Id, Method, Patch, TryStreamExt as _,
+};
 use trunk_server::TestServer;
-use trunk_server::control::NewDid;
+use trunk_server::control::{NewDid, RecordMembers};
 
 use crate::support::engine;
 
@@ -62,6 +65,91 @@ async fn a_trunk_lives_from_create_to_delete_in_every_version() {
         assert_eq!(*trunks.get(&created.id).await.unwrap(), *fresh);
         trunks.delete(&created.id).await.unwrap();
         assert!(matches!(trunks.get(&created.id).await, Err(Error::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_identity_and_its_address_live_from_create_to_delete_in_every_version() {
+    let server = engine::builder().start().await;
+    let country = RecordMembers::default()
+        .attribute("name", "Germany")
+        .attribute("prefix", "49")
+        .attribute("iso", "DE");
+    let country = server.control().put_record(None, "countries", None, country).await.unwrap();
+    let country: Id<Country> = Id::from(country.to_string());
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let (identities, addresses) = (client.identities(), client.addresses());
+        let body = Identity::create(IdentityType::Business, "Ada", "Lovelace", "442071234567")
+            .company_name("Engines Ltd")
+            .country(country.clone());
+        let identity = identities.create(body).await.unwrap();
+        assert_eq!(
+            (&identity.identity_type, identity.verified),
+            (&IdentityType::Business, false),
+            "{version}"
+        );
+        let body = Address::create(identity.id.clone(), country.clone(), "Berlin", "10115", "Long street 1");
+        let address = addresses.create(body).await.unwrap();
+        let list = addresses
+            .list()
+            .filter(AddressFilter::identity_id(identity.id.clone()))
+            .include(AddressInclude::Identity)
+            .await
+            .unwrap();
+        assert_eq!((list.items.len(), &list.items[0].id), (1, &address.id), "{version}");
+        let owner = list.items[0].identity.included(&list.included).unwrap().unwrap();
+        assert_eq!(
+            (owner.id, owner.identity_type),
+            (identity.id.clone(), IdentityType::Business),
+            "{version}"
+        );
+        let changed = identities.update(&identity.id, Identity::patch().first_name("Augusta")).await.unwrap();
+        assert_eq!((changed.first_name.as_str(), &changed.company_name), ("Augusta", &identity.company_name));
+        let of_businesses = identities.list().filter(IdentityFilter::identity_type(IdentityType::Business));
+        assert_eq!(of_businesses.await.unwrap().items.len(), 1, "{version}");
+        identities.delete(&identity.id).await.unwrap();
+        assert!(matches!(addresses.get(&address.id).await, Err(Error::NotFound(_))), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn public_keys_are_listed_with_their_fingerprint_in_every_version() {
+    let server = engine::builder().start().await;
+    for text in ["Zm9v", "Zm9vYmFy"] {
+        let key = RecordMembers::default().attribute("key", text);
+        server.control().put_record(None, "public_keys", None, key).await.unwrap();
+    }
+    for version in VERSIONS {
+        let keys = client(&server, version).public_keys().list().await.unwrap();
+        assert_eq!((keys.items.len(), keys.total), (2, None), "{version}");
+        // The digests of `foo` and `foobar`.
+        let expected = "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33:::8843d7f92416211de9ebb963ff4ce28125932878";
+        assert_eq!(PublicKey::encryption_fingerprint(&keys.items).as_deref(), Some(expected), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_file_is_uploaded_read_and_deleted_in_every_version() {
+    let server = engine::builder().start().await;
+    for text in ["Zm9v", "Zm9vYmFy"] {
+        let key = RecordMembers::default().attribute("key", text);
+        server.control().put_record(None, "public_keys", None, key).await.unwrap();
+    }
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let keys = client.public_keys().list().await.unwrap();
+        let fingerprint = PublicKey::encryption_fingerprint(&keys.items).unwrap();
+        let content = vec![b'\r'; 100_000];
+        let upload =
+            EncryptedUpload::new(fingerprint, content).description("Zürich \"1\"").file_name("a.enc");
+        assert_eq!(format!("{upload:?}"), "EncryptedUpload { bytes: 100000, .. }");
+        let file = client.encrypted_files().upload(upload).await.unwrap();
+        assert_eq!(file.description.as_deref(), Some("Zürich \"1\""), "{version}");
+        assert_eq!(*client.encrypted_files().get(&file.id).await.unwrap(), *file, "{version}");
+        client.encrypted_files().delete(&file.id).await.unwrap();
+        let stale = client.encrypted_files().upload(EncryptedUpload::new("stale", "x")).await;
+        assert!(matches!(stale, Err(Error::Validation(_))), "{version}: {stale:?}");
     }
 }
 

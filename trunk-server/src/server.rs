@@ -25,7 +25,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox};
+use service_core::{Core, Outbox, files};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -207,7 +207,8 @@ impl ServerBuilder {
                 control_limits,
             )
         });
-        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
+        let jobs =
+            idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]

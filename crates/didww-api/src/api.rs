@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use didww_types::ErrorCode;
+use didww_types::{ErrorCode, find_path};
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
@@ -18,9 +18,9 @@ use service_base::log_limiter::LogLimiter;
 use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
 
-use crate::authentication::{Caller, authenticate};
+use crate::authentication::{Caller, authenticate, nobody, requested_version};
 use crate::idempotency::{self, KeyedReply};
-use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
+use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target, too_big};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
@@ -39,7 +39,7 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
     let outcome = if is_preflight_of_the_api(&exchange.parts) {
-        Ok(Reply { status: StatusCode::OK, body: Bytes::new(), replayed: false })
+        Ok(Reply { status: StatusCode::OK, body: Bytes::new(), content_type: None, replayed: false })
     } else {
         // In a box, because the router moves the future of this handler several times.
         exchange.run(Box::pin(serve(&api, &exchange.parts, body))).await
@@ -48,9 +48,12 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     let Exchange { parts, request_id, .. } = &exchange;
     let (method, path) = (&parts.method, parts.uri.path());
     let mut response = match outcome {
-        Ok(Reply { status, body, replayed }) => {
+        Ok(Reply { status, body, content_type, replayed }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, replayed, "request");
             let mut response = headers::respond(status, body, parts, runtime);
+            if let Some(content_type) = content_type {
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
             if replayed {
                 response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
             }
@@ -90,7 +93,13 @@ fn is_preflight_of_the_api(parts: &http::request::Parts) -> bool {
 
 async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
     let target = Target::parse(parts.uri.path()).ok_or_else(ApiError::no_route)?;
-    let Caller { key, scope, version, unheeded_version } = authenticate(api, parts).await?;
+    let Caller { key, scope, version, unheeded_version } = match authenticate(api, parts).await {
+        // A wrong credential counts as none.
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_open(&target, parts) => {
+            nobody(api, parts).await?
+        }
+        outcome => outcome?,
+    };
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     let context = RequestContext { core, rules, account: key.account, version, base };
     let outcome = serve_account(api, context, scope, parts, &target, body).await;
@@ -98,6 +107,11 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
         Some(was_sent) => error.with_version_note(version, was_sent),
         None => error,
     })
+}
+
+/// Whether a path is that of a type whose requests need no credential, in the version of a request without one.
+fn is_open(target: &Target, parts: &http::request::Parts) -> bool {
+    find_path(&target.resource, requested_version(parts)).is_some_and(|spec| spec.open)
 }
 
 /// Serves the request of an account that is within its rate limit.
@@ -117,12 +131,31 @@ async fn serve_account(
     {
         return Err(ApiError::forbidden());
     }
+    let operation = operation.with_form(|| negotiate::boundary(&parts.headers))?;
     if operation.requires_media_type() {
         negotiate::content_type(&parts.headers)?;
     }
-    negotiate::accept(&parts.headers)?;
+    let form = if let Operation::Upload { form, .. } = &operation { Some(*form) } else { None };
+    // Clients that upload a file ask for other types.
+    if form.is_none() {
+        negotiate::accept(&parts.headers)?;
+    }
     let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default()).await?;
-    let body = if operation.has_body() {
+    // Until the end of the request, because the body is in memory.
+    let _upload = match form {
+        Some(_) => {
+            let turn = api.uploads.turn(Asker::Account(context.account.number)).await;
+            Some(turn.ok_or_else(|| ApiError::busy("too many uploads are waiting"))?)
+        }
+        None => None,
+    };
+    let body = if let Some(form) = form {
+        let limits = BodyLimits { max_bytes: form.max_body_bytes(), ..api.limits.body() };
+        read_body(body, limits).await.map_err(|error| match error {
+            BodyError::TooLong => too_big(form),
+            error => unread(error, limits),
+        })?
+    } else if operation.has_body() {
         let limits = api.limits.body();
         read_body(body, limits).await.map_err(|error| unread(error, limits))?
     } else {
@@ -154,7 +187,7 @@ async fn perform(
     context: &RequestContext<'_>,
     operation: Operation,
     params: QueryParams,
-    body: &[u8],
+    body: &Bytes,
 ) -> Result<Reply, ApiError> {
     let account = Asker::Account(context.account.number);
     let _turn = if operation.writes() {

@@ -4,14 +4,19 @@
 //! states its version itself, which can be an older one. Which version refuses a request without a token is what its version
 //! header or its key's account names, since nothing else is known about it.
 
-use didww_types::{API_KEY_HEADER, ApiVersion, ErrorCode, VERSION_HEADER};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use didww_types::{API_KEY_HEADER, ApiVersion, ErrorCode, Features, VERSION_HEADER};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use http_listener::{Budget, missing_credential};
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, Source};
 use token_service::{API_AUDIENCE, Admitted, Scope};
-use trunk_store::account::{KeyDigest, KnownKey};
+use trunk_store::NO_ACCOUNT;
+use trunk_store::account::{Account, KeyDigest, KnownKey};
+use uuid::Uuid;
 
 use crate::jsonapi::ApiError;
 use crate::state::Api;
@@ -130,6 +135,48 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     }
     let unheeded_version = (requested != Some(version.as_str())).then_some(requested.is_some());
     Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
+}
+
+/// The version of a request without a credential: the one that its header names, else the newest.
+pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
+    let named = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    named.unwrap_or(ApiVersion::NEWEST)
+}
+
+/// Whoever sends a request without a credential to a type that needs none. It reads as an account that owns nothing, and
+/// counts by the address, of version 6 by its network of 64 bits.
+pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
+    let source = match Client::of(&parts.extensions).to_canonical() {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits() >> 64 << 64,
+    };
+    let version = requested_version(parts);
+    let account = Account {
+        number: NO_ACCOUNT,
+        id: Uuid::nil(),
+        name: String::new(),
+        version,
+        features: Features::NONE,
+        rate_limit: None,
+        record_quota: None,
+        created_at: api.core.clock.now(),
+    };
+    let key = KnownKey {
+        id: Uuid::from_u128(source),
+        account: Arc::new(account),
+        addresses: None,
+        environment: None,
+    };
+    let admitted = api.rates.admit(Budget::Key(key.id), None, || api.core.clock.now()).await;
+    admitted.map_err(|seconds| {
+        let error = if version.uses_tokens() {
+            ApiError::over_budget(seconds)
+        } else {
+            ApiError::too_many_requests()
+        };
+        error.because("an address without a credential is above its requests a second")
+    })?;
+    Ok(Caller { key, scope: Scope::Read, version, unheeded_version: None })
 }
 
 /// 401. Which of the causes it was is in the log alone.

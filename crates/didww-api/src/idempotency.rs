@@ -6,23 +6,24 @@ use http::{Method, StatusCode};
 use http_listener::Recovery;
 use http_listener::idempotency::{KeptAnswer, KeyRefusal, Replay, SentKey};
 
-use crate::jsonapi::{ApiError, Reply};
+use crate::jsonapi::{ApiError, JSON, Reply};
 
 /// The outcome of a request with a key.
 pub(crate) struct KeyedReply(pub(crate) Result<Reply, ApiError>);
 
 impl Replay for KeyedReply {
     fn answer(&self) -> KeptAnswer {
-        let (status, body) = match &self.0 {
-            Ok(reply) => (reply.status, reply.body.clone()),
-            Err(error) => (error.status(), error.body().into()),
+        let (status, body, media_type) = match &self.0 {
+            Ok(reply) => (reply.status, reply.body.clone(), reply.content_type),
+            Err(error) => (error.status(), error.body().into(), None),
         };
-        let content_type = if body.is_empty() { "" } else { MEDIA_TYPE };
+        let content_type = if body.is_empty() { "" } else { media_type.unwrap_or(MEDIA_TYPE) };
         KeptAnswer { status, content_type: content_type.to_owned(), body }
     }
 
-    fn replayed(KeptAnswer { status, body, .. }: KeptAnswer) -> Self {
-        Self(Ok(Reply { status, body, replayed: true }))
+    fn replayed(KeptAnswer { status, content_type, body }: KeptAnswer) -> Self {
+        let content_type = (content_type == JSON).then_some(JSON);
+        Self(Ok(Reply { status, body, content_type, replayed: true }))
     }
 }
 

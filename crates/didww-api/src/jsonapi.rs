@@ -9,6 +9,7 @@ mod context;
 mod cooperative;
 mod delete;
 mod error;
+mod form;
 mod include;
 mod operation;
 mod page;
@@ -23,11 +24,14 @@ mod write;
 #[cfg(test)]
 mod fixture;
 
+use bytes::Bytes;
+
 pub(crate) use context::RequestContext;
 pub(crate) use error::ApiError;
+pub(crate) use form::{invalid_form, too_big};
 pub(crate) use operation::Operation;
 pub(crate) use query::QueryParams;
-pub(crate) use reply::Reply;
+pub(crate) use reply::{JSON, Reply};
 pub(crate) use target::Target;
 
 /// Executes an operation.
@@ -38,13 +42,16 @@ pub(crate) async fn perform(
     context: &RequestContext<'_>,
     operation: Operation,
     params: QueryParams,
-    body: &[u8],
+    body: &Bytes,
 ) -> Result<Reply, ApiError> {
     match operation {
         Operation::List { spec } => read::list(context, spec, &params).await,
         Operation::Single { spec } => read::single(context, spec, &params).await,
         Operation::Get { spec, id } => read::get(context, spec, &id, &params).await,
         Operation::Create { spec } => write::create(context, spec, &params, body).await,
+        Operation::Upload { spec, form, boundary } => {
+            write::upload(context, spec, form, &params, &boundary, body).await
+        }
         Operation::Update { spec, id } => write::update(context, spec, &id, &params, body).await,
         Operation::Delete { spec, id } => delete::delete(context, spec, &id).await,
         Operation::Linkage { spec, id, relationship } => {

@@ -23,6 +23,21 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorCode::UnsupportedMediaType, "Unsupported media type", detail))
 }
 
+/// The boundary of a form of several parts; `None` if the body is of another media type.
+pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
+    let sent = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let mut parts = sent.split(';').map(str::trim);
+    if !parts.next()?.eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let boundary = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
+    })?;
+    // RFC 2046 §5.1.1.
+    (1..=70).contains(&boundary.len()).then_some(boundary)
+}
+
 /// Refuses a request whose `Accept` contains neither the API's media type nor `*/*`. A request without the header, or
 /// with an empty one, is accepted.
 pub(crate) fn accept(headers: &HeaderMap) -> Result<(), ApiError> {

@@ -28,6 +28,8 @@ pub struct Api {
     pub writes: FairLimiter,
     /// Admits a bounded number of simultaneous list reads, in turn by account.
     pub lists: FairLimiter,
+    /// Admits a bounded number of simultaneous uploads of files, in turn by account.
+    pub uploads: FairLimiter,
     /// The requests with an idempotency key that are in progress.
     pub idempotency: Idempotency,
     /// The API keys whose ignored version headers were logged.
@@ -53,6 +55,7 @@ impl Api {
             tokens,
             writes: FairLimiter::writes(),
             lists: FairLimiter::lists(),
+            uploads: FairLimiter::uploads(),
             idempotency: Idempotency::default(),
             ignored_versions: FirstTime::default(),
         }

@@ -14,7 +14,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         .filter(|(verb, _)| declaration.has(verb))
         .map(|(_, marker)| format_ident!("{marker}"))
         .map(|marker| quote! { impl ::didww_types::#marker for #ident {} });
-    let create = declaration.has("Create").then(|| create(declaration));
+    let create = (declaration.has("Create") && !declaration.has_form).then(|| create(declaration));
     let patch = declaration.has("Update").then(|| patch(declaration));
     quote! { #(#markers)* #create #patch }
 }

@@ -13,7 +13,9 @@ use syn::{
 };
 
 use filter::{filter_options, read_filter};
-use options::{access, default_value, former, nested_includes, order, revision, sums, texts, version};
+use options::{
+    access, default_value, former, nested_includes, order, referring, revision, sums, texts, version,
+};
 
 pub(crate) use filter::{Filter, Versions};
 pub(crate) use options::Access;
@@ -36,6 +38,8 @@ pub(crate) struct Declaration {
     pub(crate) global: bool,
     /// Whether each account has exactly one record.
     pub(crate) is_singleton: bool,
+    /// Whether a form creates the records, so that there is no body of a create.
+    pub(crate) has_form: bool,
     /// The attribute that orders lists without sort criteria, and the first version in which it does.
     pub(crate) order: Option<(String, TokenStream)>,
     pub(crate) max_page_size: Option<LitInt>,
@@ -130,6 +134,7 @@ impl Declaration {
             nested_includes: Vec::new(),
             global: false,
             is_singleton: false,
+            has_form: false,
             order: None,
             max_page_size: None,
             unique_paths: Vec::new(),
@@ -291,6 +296,8 @@ impl Declaration {
                     attr.revision = Some(revision(&meta)?);
                 } else if meta.path.is_ident("sum") {
                     attr.sums = sums(&meta)?;
+                } else if meta.path.is_ident("referred") {
+                    attr.sums = referring(&meta)?;
                 } else if meta.path.is_ident("total") {
                     attr.total = texts(&meta)?;
                 } else if meta.path.is_ident("filter") {
@@ -298,7 +305,8 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         unique_among, parameter, merged, sort, value, revised, values_need, sum, total, filter",
+                         unique_among, parameter, merged, sort, value, revised, values_need, sum, referred, total, \
+                         filter",
                     ));
                 }
                 Ok(())
@@ -308,7 +316,7 @@ impl Declaration {
         if is_computed && (attr.update || attr.create != Access::Never) {
             return Err(Error::new_spanned(
                 attribute,
-                "a sum or a total is computed, so that no request can write it",
+                "a sum, a total and what is referred to are computed, so that no request can write them",
             ));
         }
         if attr.since.is_some() && attr.default.is_some() && attr.inner.is_none() {
@@ -326,6 +334,7 @@ impl Declaration {
                 options,
                 legacy: false,
                 owned: false,
+                unapplied: false,
                 since: attr.since.clone(),
                 until: None,
             });

@@ -128,11 +128,12 @@ fn filter(filter: &Filter) -> TokenStream {
     let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
+    let unapplied = filter.unapplied.then(|| quote!(.unapplied()));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #contains #legacy #owned #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #since #until
     }
 }
 

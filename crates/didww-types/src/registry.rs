@@ -64,6 +64,7 @@ macro_rules! registry {
 // A new resource needs one entry here.
 registry! { $
     address_requirements: AddressRequirement,
+    addresses: Address,
     areas: Area,
     balances: Balance,
     capacity_pools: CapacityPool,
@@ -72,9 +73,12 @@ registry! { $
     did_group_types: DidGroupType,
     did_groups: DidGroup,
     dids: Did,
+    encrypted_files: EncryptedFile,
+    identities: Identity,
     nanpa_prefixes: NanpaPrefix,
     pops: Pop,
     proof_types: ProofType,
+    public_keys: PublicKey,
     qty_based_pricings: QtyBasedPricing,
     regions: Region,
     shared_capacity_groups: SharedCapacityGroup,

@@ -1,5 +1,6 @@
 //! The resources of the API, each declared by one annotated struct in a file of its own.
 
+mod address;
 mod address_requirement;
 mod area;
 mod authentication_method;
@@ -10,10 +11,13 @@ mod country;
 mod did;
 mod did_group;
 mod did_group_type;
+mod encrypted_file;
+mod identity;
 mod media;
 mod nanpa_prefix;
 mod pop;
 mod proof_type;
+mod public_key;
 mod qty_based_pricing;
 mod region;
 mod shared_capacity_group;
@@ -27,6 +31,7 @@ mod voice_in_trunk_group;
 mod voice_out_trunk;
 mod voice_out_trunk_regenerate_credentials;
 
+pub use address::*;
 pub use address_requirement::*;
 pub use area::*;
 pub use authentication_method::{
@@ -39,10 +44,13 @@ pub use country::*;
 pub use did::*;
 pub use did_group::*;
 pub use did_group_type::*;
+pub use encrypted_file::*;
+pub use identity::*;
 pub use media::MediaEncryptionMode;
 pub use nanpa_prefix::*;
 pub use pop::*;
 pub use proof_type::*;
+pub use public_key::*;
 pub use qty_based_pricing::*;
 pub use region::*;
 pub use shared_capacity_group::*;

@@ -4,6 +4,7 @@ mod attribute;
 mod conversion;
 mod filter;
 mod fixed;
+mod form;
 mod relationship;
 mod setters;
 mod sort;
@@ -13,6 +14,7 @@ pub use attribute::{AttributeSpec, DefaultValue, Revision, Sum, ValueSpec};
 pub use conversion::{Adapter, NotRepresentable};
 pub use filter::{FilterSpec, FilterTest};
 pub use fixed::FixedRecord;
+pub use form::{FormCheck, FormSpec};
 pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
 pub use sort::SortSpec;
 pub use versions::Versions;
@@ -109,6 +111,10 @@ pub struct ResourceSpec {
     pub unpaged: bool,
     /// Whether the endpoints of relationships, which `links` name, do not exist.
     pub unrouted: bool,
+    /// The form that creates a record; `None` if a JSON document does.
+    pub form: Option<&'static FormSpec>,
+    /// Whether its requests need no credential, and its lists have neither `meta` nor `links`.
+    pub open: bool,
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.

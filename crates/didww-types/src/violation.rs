@@ -42,6 +42,10 @@ pub enum Violation {
     NotAllowedForUpdate,
     /// The number is below what is in use, or below the smallest size.
     AtLeast(i64),
+    /// The file was encrypted with keys that are no longer in use. The message is documented.
+    OutdatedFingerprint,
+    /// The file has more than this number of mebibytes.
+    TooBig(usize),
     /// The DID does not support emergency calling.
     NoEmergency,
     /// The DID cannot be in a shared capacity group.
@@ -70,6 +74,8 @@ impl fmt::Display for Violation {
             Self::NotAllowedForCreation => f.write_str("is not allowed for creation"),
             Self::NotAllowedForUpdate => f.write_str("is not allowed for update"),
             Self::AtLeast(bound) => write!(f, "should be at least {bound}"),
+            Self::OutdatedFingerprint => f.write_str("outdated fingerprint"),
+            Self::TooBig(max) => write!(f, "is too big (should be at most {max} MB)"),
             Self::NoEmergency => f.write_str("does not support Emergency feature"),
             Self::NoSharedCapacity => f.write_str("cannot be applied to shared capacity group"),
             Self::AreInvalid => f.write_str("are invalid"),

@@ -26,6 +26,10 @@ const WRITES_TIMEOUT: Duration = Duration::from_secs(3);
 const LISTS: Bounds = Bounds { waiting: 1_024, waiting_of_one: 64, running: 8, running_of_one: 4 };
 const LISTS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Each upload is in memory with its whole file, up to a few times.
+const UPLOADS: Bounds = Bounds { waiting: 64, waiting_of_one: 8, running: 4, running_of_one: 2 };
+const UPLOADS_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The requests of a kind that are in progress or wait for their turn.
 #[derive(Debug)]
 pub struct FairLimiter(Arc<Inner>);
@@ -54,6 +58,12 @@ impl FairLimiter {
     /// for up to 2 seconds.
     pub fn lists() -> Self {
         Self::new(LISTS, LISTS_TIMEOUT)
+    }
+
+    /// The limits for uploads of files, whose bodies are read in their turn: 4 in progress, 2 of one account; 64 waiting, 8 of
+    /// one account, for up to 30 seconds.
+    pub fn uploads() -> Self {
+        Self::new(UPLOADS, UPLOADS_TIMEOUT)
     }
 
     fn new(bounds: Bounds, timeout: Duration) -> Self {

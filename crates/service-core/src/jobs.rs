@@ -21,7 +21,8 @@
 //! - deleting expired records of calls, of the edge and of the platform ([`retention`](crate::retention));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
-//! - checking the health of each of the platform's providers.
+//! - checking the health of each of the platform's providers;
+//! - deleting uploaded files 24 hours after their upload ([`files`](crate::files)).
 //!
 //! These wait for a time and are not jobs:
 //!
@@ -111,6 +112,12 @@ impl Outcome {
             Next::Never => None,
             Next::At(due_at, _) => Some(due_at),
         }
+    }
+
+    /// The changes that are committed with the completion.
+    #[cfg(test)]
+    pub(crate) fn effect(&self) -> &[Change] {
+        &self.changes
     }
 
     /// The changes to commit. The completion comes first: it fails if the run no longer counts, and then nothing must be

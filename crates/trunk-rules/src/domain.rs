@@ -5,6 +5,7 @@
 //! resources come from their declarations; a resource with rules of its own has a file here, with an implementation of
 //! [`Rules`] for its declared type.
 
+mod address;
 mod blocking;
 mod capacity_pool;
 mod decide_write;
@@ -12,6 +13,8 @@ mod deletion;
 mod did;
 mod did_group;
 mod draft;
+mod encrypted_file;
+mod identity;
 mod membership;
 mod meta;
 mod outcome;
@@ -20,6 +23,7 @@ mod regenerate_credentials;
 mod rules;
 mod shared_capacity_group;
 mod through_members;
+mod vat_id;
 mod voice_in_trunk;
 mod voice_in_trunk_group;
 mod voice_out_trunk;
@@ -27,8 +31,9 @@ mod write_context;
 
 pub use blocking::{SpendingOutcome, decide_spending};
 pub use decide_write::with_defaults;
-pub use deletion::{DeleteContext, MAX_RELATED_RECORDS, RelatedRecords};
+pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
 pub use draft::Draft;
+pub use encrypted_file::FILE_LIFE;
 pub use membership::Membership;
 pub use outcome::{CREATED, Event, Links, RecordChange, WriteOutcome};
 pub use refusal::{Refusal, WriteError};

@@ -30,6 +30,8 @@ pub enum DocumentKind {
     Call = 9,
     /// The actions of a call after it is answered.
     Flow = 10,
+    /// A part of the content of a file that an account uploaded to DIDWW's API. The account stands in place of the customer.
+    FilePart = 11,
 }
 
 impl DocumentKind {

@@ -12,7 +12,7 @@ use crate::response::Response;
 use crate::{Error, Exchange};
 
 /// A response with a 2xx status. `Debug` does not print the body.
-pub struct RawAnswer(pub(super) Response);
+pub struct RawAnswer(pub(crate) Response);
 
 impl RawAnswer {
     /// The HTTP status of the response.

@@ -45,6 +45,10 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         format!("GET /v3/x/../voice%5Fout_trunks//{trunk}/emergency_dids?include=a\n\n"),
         format!("POST /v3/voice_out_trunks\nidempotency-key: \"a\"\n{json}{empty}"),
         format!("POST /token\ncontent-type: application/json\n\n{mint}"),
+        "POST /v3/encrypted_files\nx-didww-api-version: 2026-11-19\ncontent-type: multipart/form-data; boundary=b\n\n\
+         --b\r\nContent-Disposition: form-data; name=\"encrypted_files[file]\"; filename=a\r\n\r\nx\r\n--b\r\n\
+         Content-Disposition: form-data; name=\"encrypted_files[encryption_fingerprint]\"\r\n\r\nx\r\n--b--"
+            .to_owned(),
         "GET /openapi/2026-11-19.json\n\n".to_owned(),
         "OPTIONS /v3/dids\norigin: http://a\naccess-control-request-method: GET\n\n".to_owned(),
         "DELETE /v3/voice_out_trunks/00000000-0000-0000-0000-000000000000\n\n".to_owned(),

@@ -18,11 +18,12 @@ pub struct Document<D> {
     pub data: D,
     #[serde(default)]
     pub included: Vec<Record>,
+    #[serde(default)]
     pub meta: Meta,
     pub links: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
     pub api_version: String,
@@ -102,6 +103,14 @@ impl World {
         document
     }
 
+    /// Reads an answer as a document of nothing but `data`.
+    pub fn bare_document<D: DeserializeOwned>(&self, answer: &Answer) -> Document<D> {
+        self.expect_status(answer, 200);
+        let members: serde_json::Map<String, Value> = serde_json::from_str(&answer.text).unwrap();
+        assert_eq!(members.keys().collect::<Vec<_>>(), ["data"], "{self}");
+        serde_json::from_str(&answer.text).unwrap_or_else(|error| panic!("{error}: {self}: {}", answer.text))
+    }
+
     /// Checks the status of an answer, and its media type if it has a body.
     pub fn expect_status(&self, answer: &Answer, status: u16) {
         assert_eq!(answer.status, status, "{self}: {}", answer.text);
@@ -109,7 +118,8 @@ impl World {
             assert_eq!(answer.text, "", "{self}");
         } else {
             let media_type = answer.headers.get("content-type").and_then(|value| value.to_str().ok());
-            assert_eq!(media_type, Some("application/vnd.api+json"), "{self}");
+            let expected = if self.is_json(status) { "application/json" } else { "application/vnd.api+json" };
+            assert_eq!(media_type, Some(expected), "{self}");
         }
     }
 

@@ -17,9 +17,11 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
             None => None,
         };
         let path = format!("/{}/{id}", spec.path_at(world.version));
-        let needed = Fixture::load(spec).unwrap().linked_with.remove(relationship.name);
+        let mut fixture = Fixture::load(spec).unwrap();
+        let is_kept = fixture.never_cleared.iter().any(|name| name == relationship.name);
+        let needed = fixture.linked_with.remove(relationship.name);
         let needed = needed.filter(|_| world.version.has_corrected_rules());
-        let stage = Stage { world, spec, relationship, path, member, needed };
+        let stage = Stage { world, spec, relationship, path, member, needed, is_kept };
         if !relationship.exists_in(world.version) {
             stage.refused_paths().await;
             continue;
@@ -48,6 +50,8 @@ struct Stage<'a> {
     member: Option<String>,
     /// The attributes with which alone the record has a member, and then always one.
     needed: Option<Value>,
+    /// Whether the record always has a member.
+    is_kept: bool,
 }
 
 impl Stage<'_> {
@@ -93,7 +97,11 @@ impl Stage<'_> {
             self.needs(attributes).await;
         } else {
             self.change("PATCH", true, true).await;
-            if self.relationship.create != Access::Required {
+            if self.is_kept {
+                let body = json!({ "data": self.linkage(false) });
+                let refusal = self.world.send("PATCH", &self.linkage_path(), Some(&body)).await;
+                self.world.expect_refusal(&refusal, 422, "100");
+            } else if self.relationship.create != Access::Required {
                 self.change("PATCH", false, false).await;
                 self.change("PATCH", true, true).await;
             }

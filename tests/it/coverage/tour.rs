@@ -68,7 +68,10 @@ async fn refuse(world: &World, spec: &ResourceSpec, verb: Verb) {
 
 async fn create(world: &World, spec: &'static ResourceSpec, fixture: &Fixture) {
     let body = world.body(spec, None, fixture.create_body(world.version)).await;
-    let answer = world.send("POST", &format!("/{}", spec.path_at(world.version)), Some(&body)).await;
+    let answer = match spec.form {
+        Some(form) => world.upload(spec, form, &body["data"]["attributes"]).await,
+        None => world.send("POST", &format!("/{}", spec.path_at(world.version)), Some(&body)).await,
+    };
     let record = world.document::<Record>(&answer, 201).data;
     world.check(spec, &record, &[]);
     check_written(world, spec, &record, &body).await;

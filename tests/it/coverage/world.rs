@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use didww_types::{ApiVersion, Feature, ResourceSpec, Verb, find};
+use didww_types::{ApiVersion, Feature, FormSpec, ResourceSpec, Verb, find};
 use http::Method;
 use reqwest::Url;
 use serde_json::Value;
@@ -47,6 +47,22 @@ impl World {
         assert!(answer.status < 500, "{self}: {}", answer.text);
         self.journal.note(method, path, answer.status);
         answer
+    }
+
+    /// Uploads a file with these attributes, and writes that down.
+    pub async fn upload(&self, spec: &ResourceSpec, form: &FormSpec, attributes: &Value) -> Answer {
+        let path = format!("/{}", spec.path_at(self.version));
+        *self.last.lock().unwrap() = format!("POST {path} (a form)");
+        let answer = self.records.upload(spec, form, attributes).await;
+        self.journal.note("POST", &path, answer.status);
+        answer
+    }
+
+    /// Whether the last answer has the media type of JSON: that to a form, up to 2026-04-16.
+    pub fn is_json(&self, status: u16) -> bool {
+        status == 201
+            && self.version <= ApiVersion::V2026_04_16
+            && self.last.lock().unwrap().ends_with("(a form)")
     }
 
     pub async fn get(&self, path: &str) -> Answer {

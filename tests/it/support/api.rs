@@ -26,6 +26,13 @@ pub struct Api {
     tokens: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
+/// A part of a form.
+#[derive(Debug, Clone, Copy)]
+pub enum FormPart<'a> {
+    Text(&'a str),
+    File(&'a [u8]),
+}
+
 /// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -163,6 +170,29 @@ impl Api {
 
     /// Sends a request that a test has built.
     pub async fn execute(&self, request: Request) -> Answer {
+        self.answered(request).await
+    }
+
+    /// POSTs a form of several parts: each has a name, and the text of a field or the content of a file.
+    pub async fn upload(&self, path: &str, parts: &[(&str, FormPart<'_>)]) -> Answer {
+        let mut body = Vec::new();
+        for (name, part) in parts {
+            let (file, content) = match part {
+                FormPart::Text(text) => ("", text.as_bytes()),
+                FormPart::File(content) => {
+                    ("; filename=\"a.enc\"\r\nContent-Type: application/octet-stream", *content)
+                }
+            };
+            let head = format!("--part\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--part--\r\n");
+        let mut request = self.request(Method::POST, path).body(body).build().unwrap();
+        let media_type = "multipart/form-data; boundary=part".parse().unwrap();
+        request.headers_mut().insert("content-type", media_type);
+        request.headers_mut().insert("accept", "application/json".parse().unwrap());
         self.answered(request).await
     }
 

@@ -2,7 +2,8 @@
 //!
 //! `create` and `update` have a body, without type and id, for the first version of the type and for each later
 //! version that needs another one. `release` has the updates without which a record that is linked to others cannot be
-//! deleted. `linked_with` names relationships that depend on attributes. A type that no request creates has `control`: the request to the control API
+//! deleted. `linked_with` names relationships that depend on attributes, and `never_cleared` those that the record keeps. A type
+//! that no request creates has `control`: the request to the control API
 //! that makes a record, and where the answer has its id. In all texts, `{unique}` becomes a number of four digits
 //! that is new each time, `{account}` the account's id, and the name of a type in braces, such as `{dids}`, the id
 //! of a new record of that type. Values are written in their normal form: what a body sends is what the answer
@@ -29,6 +30,9 @@ pub struct Fixture {
     /// The attributes that a record must have where a relationship has a member from 2026-04-16 on, by the relationship's name.
     #[serde(default)]
     pub linked_with: BTreeMap<String, Value>,
+    /// The relationships that a record of the fixture always has, although a request of another record can clear them.
+    #[serde(default)]
+    pub never_cleared: Vec<String>,
     /// The request that makes a record that no request of the API makes.
     pub control: Option<ControlRequest>,
 }

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use didww_types::{ApiVersion, REGISTRY, ResourceSpec, Verb, find};
+use didww_types::{ApiVersion, FormSpec, REGISTRY, ResourceSpec, Verb, find};
 use serde_json::{Value, json};
 use trunk_server::TestServer;
 use uuid::Uuid;
 
-use super::api::Api;
+use super::api::{Answer, Api, FormPart};
 use super::fixture::Fixture;
 
 /// Makes records of an account.
@@ -52,11 +52,40 @@ impl Records {
                     .unwrap_or_else(|| panic!("control created no {}: {}", spec.name, answer.text));
                 return id.to_owned();
             }
+            if let Some(form) = spec.form {
+                let body = self.create_body(spec).await;
+                let answer = self.upload(spec, form, &body["data"]["attributes"]).await;
+                assert_eq!(answer.status, 201, "POST /{} at {}: {}", spec.name, self.version, answer.text);
+                return answer.id();
+            }
             let body = self.create_body(spec).await;
             let answer = self.api.post(&format!("/{}", spec.path_at(self.version)), &body).await;
             assert_eq!(answer.status, 201, "POST /{} at {}: {}", spec.name, self.version, answer.text);
             answer.id()
         })
+    }
+
+    /// Uploads a file with these attributes, encrypted with the keys of the server.
+    pub async fn upload(&self, spec: &ResourceSpec, form: &FormSpec, attributes: &Value) -> Answer {
+        let of = find(form.check.of).unwrap();
+        let keys =
+            async || self.api.get(&format!("/{}", of.name)).await.at("/data").as_array().unwrap().clone();
+        for _ in keys().await.len()..2 {
+            self.create(of).await;
+        }
+        let keys = keys().await;
+        let keys: Vec<_> = keys.iter().map(|key| key["attributes"].as_object().unwrap().clone()).collect();
+        let expected = (form.check.expected)(&keys).unwrap();
+        let named = |name: &str| format!("{}[{name}]", spec.name);
+        let mut parts = vec![(named(form.check.name), expected)];
+        for (name, value) in attributes.as_object().unwrap() {
+            parts.push((named(name), value.as_str().unwrap().to_owned()));
+        }
+        let file = named(form.file);
+        let mut sent: Vec<(&str, FormPart<'_>)> =
+            parts.iter().map(|(name, text)| (name.as_str(), FormPart::Text(text))).collect();
+        sent.push((&file, FormPart::File(b"encrypted")));
+        self.api.upload(&format!("/{}", spec.path_at(self.version)), &sent).await
     }
 
     /// Creates a record of each type whose records can be read in the version. Returns their ids, by type.

@@ -153,6 +153,7 @@ fn declarable() -> impl Iterator<Item = &'static ResourceSpec> {
     REGISTRY.iter().copied().filter(|spec| {
         spec.has(Verb::List)
             && (spec.has(Verb::Create) || spec.has(Verb::Update))
+            && spec.form.is_none()
             && !resource::is_operation(spec)
     })
 }

@@ -84,6 +84,7 @@ fn named(name: &str) -> Result<&'static ResourceSpec, String> {
     let can_be_declared = |spec: &&ResourceSpec| {
         spec.has(Verb::List)
             && (spec.has(Verb::Create) || spec.has(Verb::Update))
+            && spec.form.is_none()
             && !resource::is_operation(spec)
     };
     find(name).filter(can_be_declared).ok_or_else(|| {

@@ -61,7 +61,8 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
             command = command.subcommand(related(spec));
         }
     }
-    if spec.has(Verb::Create) {
+    // A form with a file is no arguments.
+    if spec.has(Verb::Create) && spec.form.is_none() {
         command = command.subcommand(written(
             "create",
             "Create a record",

@@ -1,11 +1,14 @@
 //! Deletion of records.
 //!
-//! A deletion is decided on the record and on the related records that the rules of its type read. It is committed only
-//! if none of that changed meanwhile; otherwise it is decided again, within the bounds of [`Retries::REQUEST`].
+//! A deletion is decided on the record and on the related records that the rules of its type read, and so is that of each
+//! record that is deleted with it. It is committed only if none of that changed meanwhile; otherwise it is decided again,
+//! within the bounds of [`Retries::REQUEST`].
 
 use didww_types::{FilterTest, ResourceSpec};
-use service_core::{AttemptError, Decided, Retries};
-use trunk_rules::domain::{DeleteContext, MAX_RELATED_RECORDS, RelatedRecords};
+use service_core::{AttemptError, Decided, Retries, files};
+use trunk_rules::domain::{
+    DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, Refusal, RelatedRecords, WriteError,
+};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, StoreError};
 
 use super::context::RequestContext;
@@ -24,7 +27,19 @@ pub(super) async fn delete(
         .run(|| async move {
             // After a conflict: 404 if another request deleted the record first.
             let record = find_record(context, spec, id).await?;
-            let changes = deletion(context, spec, &record).await?;
+            let mut changes = Vec::new();
+            let mut pending = vec![(spec, record)];
+            let mut left = MAX_DEPENDENTS;
+            while let Some((spec, record)) = pending.pop() {
+                changes.extend(deletion(context, spec, &record).await?);
+                if spec.form.is_some() {
+                    changes.extend(files::forget(record.id));
+                }
+                for &dependents in context.rules.dependents(spec) {
+                    let records = dependent_records(context, &record, dependents, &mut left).await?;
+                    pending.extend(records.into_iter().map(|record| (dependents.spec, record)));
+                }
+            }
             context.core.commit(changes).await?;
             Ok(Reply::no_content())
         })
@@ -74,6 +89,47 @@ async fn deletion(
     Ok(changes)
 }
 
+/// Returns the records that are deleted with a record. `left` is the number of them that the deletion may still have.
+///
+/// # Errors
+/// 409 if there are more.
+async fn dependent_records(
+    context: &RequestContext<'_>,
+    record: &Record,
+    dependents: Dependents,
+    left: &mut u64,
+) -> Result<Vec<Record>, ApiError> {
+    let query = owners(context, dependents.spec, dependents.relationship, record, left.saturating_add(1));
+    let ids = context.core.store.list_ids(query).await?;
+    let found = context.core.store.find_all(context.scope(dependents.spec), ids).await?;
+    *left = left.checked_sub(u64::try_from(found.len()).unwrap_or(u64::MAX)).ok_or_else(|| {
+        let why = format!("The record has more than {MAX_DEPENDENTS} others that are deleted with it.");
+        ApiError::from(WriteError::from(Refusal::in_use(why)))
+    })?;
+    Ok(found)
+}
+
+/// The query for records whose relationship contains a record.
+fn owners(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    relationship: &'static str,
+    record: &Record,
+    limit: u64,
+) -> ListQuery {
+    ListQuery {
+        scope: context.scope(spec),
+        linked_from: None,
+        conditions: vec![Condition {
+            test: FilterTest::Linked(relationship),
+            values: vec![IndexValue::Text(record.id.to_string())],
+        }],
+        order: Vec::new(),
+        offset: 0,
+        limit,
+    }
+}
+
 /// Returns the ids of records that are related to a record, at most [`MAX_RELATED_RECORDS`].
 async fn related_ids(
     context: &RequestContext<'_>,
@@ -83,18 +139,8 @@ async fn related_ids(
 ) -> Result<Vec<String>, StoreError> {
     match related {
         RelatedRecords::Members(relationship) => member_ids(context, spec, record, relationship).await,
-        RelatedRecords::Owners(owners, relationship) | RelatedRecords::Behind(owners, relationship) => {
-            let query = ListQuery {
-                scope: context.scope(owners),
-                linked_from: None,
-                conditions: vec![Condition {
-                    test: FilterTest::Linked(relationship),
-                    values: vec![IndexValue::Text(record.id.to_string())],
-                }],
-                order: Vec::new(),
-                offset: 0,
-                limit: MAX_RELATED_RECORDS,
-            };
+        RelatedRecords::Owners(owned_by, relationship) | RelatedRecords::Behind(owned_by, relationship) => {
+            let query = owners(context, owned_by, relationship, record, MAX_RELATED_RECORDS);
             Ok(context.core.store.list_ids(query).await?.into_iter().map(|id| id.to_string()).collect())
         }
     }

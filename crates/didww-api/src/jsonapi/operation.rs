@@ -1,9 +1,11 @@
 //! The operation that a method and a path select.
 
-use didww_types::{ApiVersion, Feature, RelationshipSpec, ResourceSpec, Verb, find_path};
+use didww_types::{ApiVersion, Feature, FormSpec, RelationshipSpec, ResourceSpec, Verb, find_path};
 use http::Method;
 
 use super::context::RequestContext;
+use super::error::ApiError;
+use super::form::invalid_form;
 use super::target::{Endpoint, Target};
 
 /// An operation of the API: `spec` declares the resource, `id` is the id from the path (not validated), and
@@ -18,6 +20,8 @@ pub(crate) enum Operation {
     Single { spec: &'static ResourceSpec },
     /// Creates a record from the request body.
     Create { spec: &'static ResourceSpec },
+    /// Creates a record from the form in the request body, whose parts the boundary divides.
+    Upload { spec: &'static ResourceSpec, form: &'static FormSpec, boundary: String },
     /// Changes the attributes and relationships that the request body names.
     Update { spec: &'static ResourceSpec, id: String },
     /// Deletes the record with this id.
@@ -89,6 +93,7 @@ impl Operation {
         | Self::Single { spec }
         | Self::Get { spec, .. }
         | Self::Create { spec }
+        | Self::Upload { spec, .. }
         | Self::Update { spec, .. }
         | Self::Delete { spec, .. }
         | Self::Linkage { spec, .. }
@@ -97,12 +102,26 @@ impl Operation {
         spec.feature_needed(self.verb(), version)
     }
 
+    /// The create of a type whose records a form creates, with the boundary of the form; any other operation as it is.
+    ///
+    /// # Errors
+    /// If a form is needed, and `boundary` has none.
+    pub(crate) fn with_form(self, boundary: impl FnOnce() -> Option<String>) -> Result<Self, ApiError> {
+        match self {
+            Self::Create { spec } if let Some(form) = spec.form => {
+                let boundary = boundary().ok_or_else(invalid_form)?;
+                Ok(Self::Upload { spec, form, boundary })
+            }
+            other => Ok(other),
+        }
+    }
+
     /// The verb that the resource must declare for this operation.
     pub(crate) fn verb(&self) -> Verb {
         match self {
             Self::List { .. } => Verb::List,
             Self::Get { .. } | Self::Single { .. } | Self::Linkage { .. } | Self::Related { .. } => Verb::Get,
-            Self::Create { .. } => Verb::Create,
+            Self::Create { .. } | Self::Upload { .. } => Verb::Create,
             Self::Update { .. } | Self::UpdateLinkage { .. } => Verb::Update,
             Self::Delete { .. } => Verb::Delete,
         }
@@ -117,6 +136,7 @@ impl Operation {
             | Self::Single { spec }
             | Self::Get { spec, .. }
             | Self::Create { spec }
+            | Self::Upload { spec, .. }
             | Self::Update { spec, .. } => Some(spec),
             Self::Delete { .. } | Self::Linkage { .. } | Self::UpdateLinkage { .. } => None,
         }
@@ -149,6 +169,6 @@ impl Operation {
 
     /// Returns true if the body of the request is read.
     pub(crate) fn has_body(&self) -> bool {
-        self.requires_media_type() || matches!(self, Self::UpdateLinkage { .. })
+        self.requires_media_type() || matches!(self, Self::UpdateLinkage { .. } | Self::Upload { .. })
     }
 }

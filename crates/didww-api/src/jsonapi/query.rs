@@ -130,6 +130,8 @@ impl QueryParams {
                 continue;
             };
             match values(context, spec, filter, value) {
+                // Its values are checked all the same.
+                Ok(_) if filter.unapplied => {}
                 Ok(values) => {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
@@ -304,6 +306,12 @@ fn values(
 ) -> Result<Vec<IndexValue>, String> {
     let mut values =
         if text.is_empty() { vec![Cow::Borrowed(text)] } else { filter.values(context.version, text) };
+    if let FilterTest::Equals(path) = filter.test
+        && spec.needs_conversion(context.version)
+    {
+        // An older version can have other words for the values of an attribute.
+        values = values.into_iter().map(|value| canonical(context, spec, path, value)).collect();
+    }
     if let (FilterTest::Equals(path), true) = (filter.test, context.version.has_corrected_rules()) {
         let features = context.account.features;
         let needs_more =
@@ -325,6 +333,26 @@ fn values(
     let read =
         |value: Cow<'_, str>| index_value(filter.kind, &value, blank).ok_or_else(|| value.into_owned());
     values.into_iter().map(read).collect()
+}
+
+/// The text of an attribute that stands for a text of the request's version.
+fn canonical<'a>(
+    context: &RequestContext<'_>,
+    spec: &ResourceSpec,
+    attribute: &str,
+    text: Cow<'a, str>,
+) -> Cow<'a, str> {
+    let is_text = spec.attribute(attribute).is_some_and(|known| matches!(known.kind, Kind::Enumeration(_)));
+    if !is_text {
+        return text;
+    }
+    let sent = serde_json::Value::from(&*text);
+    let mut attributes = serde_json::Map::from_iter([(attribute.to_owned(), sent)]);
+    spec.to_canonical(context.version, &mut attributes);
+    match attributes.remove(attribute) {
+        Some(serde_json::Value::String(canonical)) if *canonical != *text => Cow::Owned(canonical),
+        _ => text,
+    }
 }
 
 /// The value that is compared; `None` if the kind does not allow it. An empty one is null where the filter takes `blank`

@@ -77,7 +77,12 @@ pub(super) async fn list_reply(
         links: params.page.links(url, &params.in_links, listing.total),
     });
     let (primary, included) = collect_included(context, spec, listing.records, &params.include).await?;
-    let text = Document::new(context, params).collection(&primary, &included, pages.as_ref()).await?;
+    let document = Document::new(context, params);
+    let text = if spec.open {
+        document.bare_collection(&primary).await?
+    } else {
+        document.collection(&primary, &included, pages.as_ref()).await?
+    };
     Ok(Reply::document(StatusCode::OK, text))
 }
 

@@ -85,6 +85,20 @@ impl<'a> Document<'a> {
         Ok(self.finish())
     }
 
+    /// Renders a list of nothing but records, which has no `meta`.
+    pub(super) async fn bare_collection(mut self, primary: &[RecordWithLinkage]) -> Result<String, ApiError> {
+        self.text.push_str("{\"data\":[");
+        for (index, entry) in primary.iter().enumerate() {
+            if index > 0 {
+                self.text.push(',');
+            }
+            self.resource(entry)?;
+            yield_periodically(index).await;
+        }
+        self.text.push(']');
+        Ok(self.finish())
+    }
+
     /// Renders a resource with only its type and id, the response to a creation that stores no record.
     pub(super) fn identifier_only(mut self, spec: &ResourceSpec, id: Uuid) -> String {
         self.text.push_str("{\"data\":");

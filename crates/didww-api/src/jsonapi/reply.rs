@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use http::StatusCode;
 
+/// The media type of answers that are no documents of JSON:API in the eyes of the service.
+pub(crate) const JSON: &str = "application/json";
+
 /// The response to a request that succeeded, or the replayed one to a request that is repeated, without its headers.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -10,16 +13,18 @@ pub(crate) struct Reply {
     pub status: StatusCode,
     /// The JSON:API document; empty for 204.
     pub body: Bytes,
+    /// The media type of the body; `None` is that of the API.
+    pub content_type: Option<&'static str>,
     /// True for the response to an earlier request with the same idempotency key.
     pub replayed: bool,
 }
 
 impl Reply {
     pub(super) fn document(status: StatusCode, body: String) -> Self {
-        Self { status, body: Bytes::from(body), replayed: false }
+        Self { status, body: Bytes::from(body), content_type: None, replayed: false }
     }
 
     pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), replayed: false }
+        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), content_type: None, replayed: false }
     }
 }

@@ -5,24 +5,29 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use didww_types::{ErrorCode, RelationshipSpec, ResourceSpec, Timestamp, find};
+use bytes::Bytes;
+use didww_types::{
+    ApiVersion, ErrorCode, FormCheck, FormSpec, RelationshipSpec, ResourceSpec, Timestamp, Violation, find,
+};
 use http::StatusCode;
 use service_base::log_limiter::LogLimiter;
+use service_core::files::{self, FileOwner};
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
-    Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, WriteContext, WriteError,
-    WriteKind, WriteOutcome,
+    Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, Refusal, WriteContext,
+    WriteError, WriteKind, WriteOutcome,
 };
-use trunk_store::{Record, StoreError};
+use trunk_store::{Change, Record, StoreError};
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
 use super::context::RequestContext;
 use super::error::ApiError;
+use super::form::Form;
 use super::query::QueryParams;
-use super::read::{find_record, single_reply};
+use super::read::{find_record, list_query, single_reply};
 use super::render::Document;
-use super::reply::Reply;
+use super::reply::{JSON, Reply};
 use super::target::parse_id;
 
 /// Creates a record and responds 201. A resource that only changes another record, such as the regeneration of
@@ -49,6 +54,73 @@ pub(super) async fn create(
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
         })
         .await
+}
+
+/// Creates a record from a form with a file, stores the content of the file, and responds 201. Up to 2026-04-16 the document has
+/// the media type of JSON.
+pub(super) async fn upload(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    declared: &'static FormSpec,
+    params: &QueryParams,
+    boundary: &str,
+    body: &Bytes,
+) -> Result<Reply, ApiError> {
+    let Form { attributes, checked, file } = Form::parse(context, spec, declared, boundary, body)?;
+    let mut refusals = Vec::new();
+    let check = &declared.check;
+    match checked.filter(|text| !text.trim().is_empty()) {
+        None => refusals.push(Refusal::attribute(check.name, Violation::Blank)),
+        Some(sent) => {
+            if expected(context, check).await? != Some(sent) {
+                refusals.push(Refusal::attribute(check.name, Violation::OutdatedFingerprint));
+            }
+        }
+    }
+    let content = file.unwrap_or_default();
+    if content.is_empty() {
+        refusals.push(Refusal::attribute(declared.file, Violation::Blank));
+    } else if content.len() > declared.max_file_bytes {
+        refusals.push(Refusal::attribute(declared.file, Violation::TooBig(declared.max_file_bytes >> 20)));
+    }
+    if !refusals.is_empty() {
+        return Err(WriteError::Refused(refusals).into());
+    }
+    let owner = FileOwner { number: context.account.number, id: context.account.id };
+    if !files::has_room(context.core, owner, content.len()).await? {
+        return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
+    }
+    let body = &Body { attributes, links: Vec::new() };
+    let content = &content;
+    let reply = Retries::REQUEST
+        .run(|| async move {
+            let decision = Decision::read(context, spec, None, body).await?;
+            let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
+            let decided = Decided { account: owner.number, at: decision.now, read: &[] };
+            let mut changes = decided.changes(outcome, &context.core.ids)?;
+            let inserted = changes.iter().find_map(|change| match change {
+                Change::Insert { id, .. } => Some(*id),
+                _ => None,
+            });
+            if let Some(id) = inserted {
+                changes.extend(files::store(owner, id, content, decision.now)?);
+            }
+            let record = context.core.commit(changes).await?.into_iter().next();
+            let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
+            Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
+        })
+        .await?;
+    let content_type = (context.version <= ApiVersion::V2026_04_16).then_some(JSON);
+    Ok(Reply { content_type, ..reply })
+}
+
+/// The text that a form must have, from the records that decide it.
+async fn expected(context: &RequestContext<'_>, check: &FormCheck) -> Result<Option<String>, ApiError> {
+    let Some(of) = find(check.of) else { return Ok(None) };
+    let query = list_query(context, of, &QueryParams::default());
+    let records = context.core.store.list(query).await?.records;
+    let attributes = records.iter().map(Record::attributes).collect::<Result<Vec<_>, StoreError>>()?;
+    Ok((check.expected)(&attributes))
 }
 
 /// Updates a record and responds with it.
@@ -117,12 +189,7 @@ impl Decision {
     ) -> Result<Self, StoreError> {
         let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
-            let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
-            let found = match find(relationship.target) {
-                Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
-                None => Vec::new(),
-            };
-            linked.push(LinkedRecords { relationship: relationship.name, ids: ids.clone(), found });
+            linked.push(LinkedRecords::read(context, relationship, ids.clone()).await?);
         }
         let mut stored_members = BTreeMap::new();
         if let Some(before) = before {
@@ -191,8 +258,7 @@ impl Decision {
         body: &Body,
         decide: impl FnOnce(&WriteContext<'_>) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
-        let links: BTreeMap<_, _> =
-            self.linked.iter().map(|linked| (linked.relationship, linked.records())).collect();
+        let links = by_relationship(&self.linked);
         let stored_members: BTreeMap<_, Vec<LinkedRecord<'_>>> = self
             .stored_members
             .iter()
@@ -253,7 +319,25 @@ fn log_notice(context: &RequestContext<'_>, record: &Record, before: Option<&Rec
     }
 }
 
+fn by_relationship(all: &[LinkedRecords]) -> BTreeMap<&'static str, Vec<LinkedRecord<'_>>> {
+    all.iter().map(|linked| (linked.relationship, linked.records())).collect()
+}
+
 impl LinkedRecords {
+    /// Reads the records that ids name.
+    async fn read(
+        context: &RequestContext<'_>,
+        relationship: &'static RelationshipSpec,
+        ids: Vec<String>,
+    ) -> Result<Self, StoreError> {
+        let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
+        let found = match find(relationship.target) {
+            Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
+            None => Vec::new(),
+        };
+        Ok(Self { relationship: relationship.name, ids, found })
+    }
+
     /// The records in the order of the ids. An id that names no record of the account is kept without attributes.
     fn records(&self) -> Vec<LinkedRecord<'_>> {
         let found: HashMap<Uuid, &Record> = self.found.iter().map(|record| (record.id, record)).collect();

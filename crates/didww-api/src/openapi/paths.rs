@@ -1,7 +1,7 @@
 //! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
 use didww_types::{
-    ApiVersion, FilterSpec, FilterTest, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb, find,
+    ApiVersion, FilterSpec, FilterTest, FormSpec, MEDIA_TYPE, RelationshipSpec, ResourceSpec, Verb, find,
 };
 use serde_json::{Map, Value, json};
 
@@ -29,7 +29,10 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
             .insert("get".into(), operation(spec, Verb::List, parameters, &[("200", Some(&answer))], None));
     }
     if spec.has(Verb::Create) {
-        let body = body(&format!("{name}_create"));
+        let (body, single) = match spec.form {
+            Some(form) => (form_body(spec, form, version), uploaded(&single, version)),
+            None => (body(&format!("{name}_create")), single.clone()),
+        };
         let mut parameters = shape_parameters(spec, version);
         parameters.push(idempotency_key());
         collection.insert(
@@ -127,7 +130,7 @@ fn related(
     id: &Value,
 ) -> (Value, Vec<Value>) {
     let mut parameters = vec![id.clone()];
-    let Some(target) = find(relationship.target) else {
+    let Some(target) = find(relationship.target).filter(|target| target.exists_in(version)) else {
         let none = if relationship.many {
             json!({ "type": "array", "maxItems": 0, "items": { "type": "object" } })
         } else {
@@ -182,6 +185,10 @@ fn operation(
         operation.insert("requestBody".into(), body.clone());
     }
     operation.insert("responses".into(), responses(answers));
+    if spec.open {
+        // No credential is needed.
+        operation.insert("security".into(), json!([]));
+    }
     Value::Object(operation)
 }
 
@@ -202,6 +209,29 @@ fn responses(answers: &[(&str, Option<&Value>)]) -> Value {
     Value::Object(responses)
 }
 
+/// The body of a create that is a form.
+fn form_body(spec: &'static ResourceSpec, form: &FormSpec, version: ApiVersion) -> Value {
+    let part = |name: &str| format!("{}[{name}]", spec.name);
+    let mut properties = Map::new();
+    for attribute in spec.attributes_at(version).into_iter().filter(|attribute| attribute.create.allowed()) {
+        properties.insert(part(attribute.name), kind_schema(&attribute.kind));
+    }
+    properties.insert(part(form.check.name), json!({ "type": "string" }));
+    properties.insert(part(form.file), json!({ "type": "string", "format": "binary" }));
+    let required = [part(form.check.name), part(form.file)];
+    json!({ "required": true, "content": { "multipart/form-data": { "schema": {
+        "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+    } } } })
+}
+
+/// The answer to a form: up to 2026-04-16 it has the media type of JSON.
+fn uploaded(single: &Value, version: ApiVersion) -> Value {
+    let schema =
+        single.get("content").and_then(|content| content.get(MEDIA_TYPE)).cloned().unwrap_or_default();
+    let media_type = if version <= ApiVersion::V2026_04_16 { "application/json" } else { MEDIA_TYPE };
+    json!({ "content": { (media_type): schema } })
+}
+
 fn body(schema: &str) -> Value {
     json!({
         "required": true,
@@ -215,6 +245,10 @@ fn body(schema: &str) -> Value {
 
 /// A document with a record, or with a list of records of a type.
 fn document(data: &Value, list_of: Option<&ResourceSpec>) -> Value {
+    if list_of.is_some_and(|spec| spec.open) {
+        let schema = json!({ "type": "object", "required": ["data"], "properties": { "data": data } });
+        return json!({ "content": { MEDIA_TYPE: { "schema": schema } } });
+    }
     let is_paged = list_of.is_some_and(|spec| !spec.unpaged);
     let mut properties = Map::from_iter([
         ("data".to_owned(), data.clone()),
@@ -267,6 +301,7 @@ fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
         (false, FilterTest::Contains(_)) => "The attribute contains this value.",
         (false, _) => "The attribute has this value.",
     };
+    let words = if filter.unapplied { "Accepted and not applied." } else { words };
     let mut words = words.to_owned();
     if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");

@@ -9,7 +9,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     let all = members(spec, version, |_| true, |_| true);
     let name = spec.name_at(version);
     schemas.insert(name.to_owned(), record(spec, version, &all, false));
-    if spec.has(Verb::Create) {
+    if spec.has(Verb::Create) && spec.form.is_none() {
         let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
         let attributes = spec.attributes_at(version).into_iter();
         let relationships = spec.relationships_at(version);

@@ -15,6 +15,8 @@ pub(crate) struct Filter {
     pub(crate) legacy: bool,
     /// Whether its value is the id of a record of the account.
     pub(crate) owned: bool,
+    /// Whether it is accepted and finds every record.
+    pub(crate) unapplied: bool,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
 }
@@ -54,6 +56,7 @@ impl Versions {
 pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     let (mut name, mut test, mut value, mut since, mut until) = (None, None, None, None, None);
     let (mut options, mut legacy, mut owned) = (FilterOptions::default(), false, false);
+    let mut unapplied = false;
     attribute.parse_nested_meta(|meta| {
         if meta.path.is_ident("name") {
             name = Some(meta.value()?.parse::<LitStr>()?.value());
@@ -113,17 +116,20 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             legacy = true;
         } else if meta.path.is_ident("owned") {
             owned = true;
+        } else if meta.path.is_ident("unapplied") {
+            unapplied = true;
         } else {
             return Err(meta.error(
                 "unknown option; known: name, id, equals, contains, linked, related, related_meta, zero, exceeds, meta, \
-                 meta_at_least, value, since, until, list, every, blank, legacy, owned",
+                 meta_at_least, value, since, until, list, every, blank, legacy, owned, \
+                 unapplied",
             ));
         }
         Ok(())
     })?;
     match (name, test, value) {
         (Some(name), Some(test), Some(value)) => {
-            Ok(Filter { name, test, value, options, legacy, owned, since, until })
+            Ok(Filter { name, test, value, options, legacy, owned, unapplied, since, until })
         }
         _ => Err(Error::new_spanned(
             attribute,

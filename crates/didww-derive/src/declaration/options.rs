@@ -102,6 +102,18 @@ pub(super) fn sums(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
     texts(meta)?.into_iter().map(part).collect()
 }
 
+/// The relationships of which one contains the record, each `"type.relationship"`: parts of a sum without an attribute.
+pub(super) fn referring(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
+    let part = |part: LitStr| {
+        let text = part.value();
+        let names = text.split_once('.').filter(|(_, name)| !name.contains('.'));
+        let (of, through) =
+            names.ok_or_else(|| Error::new(part.span(), "expected `\"type.relationship\"`"))?;
+        Ok([of.to_owned(), through.to_owned(), String::new()])
+    };
+    texts(meta)?.into_iter().map(part).collect()
+}
+
 /// `revised(since = "...", value = TYPE)`.
 pub(super) fn revision(meta: &ParseNestedMeta<'_>) -> Result<(TokenStream, Type)> {
     let (mut since, mut value) = (None, None);

@@ -30,6 +30,12 @@ impl Declaration {
             quote!(.unpaged())
         } else if meta.path.is_ident("unrouted") {
             quote!(.unrouted())
+        } else if meta.path.is_ident("form") {
+            let form: Path = meta.value()?.parse()?;
+            self.has_form = true;
+            quote!(.form(&#form))
+        } else if meta.path.is_ident("open") {
+            quote!(.open())
         } else if meta.path.is_ident("sorts") {
             self.sorts(meta)?
         } else if meta.path.is_ident("hidden") {
@@ -38,7 +44,7 @@ impl Declaration {
         } else {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
-                 global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, \
+                 global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
                  unique_everywhere",
             ));
         };

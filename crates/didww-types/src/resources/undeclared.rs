@@ -22,8 +22,9 @@ undeclared! {
     AddressVerification = "address_verifications",
     EmergencyCallingService = "emergency_calling_services",
     EmergencyVerification = "emergency_verifications",
-    Identity = "identities",
     Order = "orders",
+    PermanentSupportingDocument = "permanent_supporting_documents",
+    Proof = "proofs",
     SmsTrunk = "sms_trunks",
     SmsTrunkGroup = "sms_trunk_groups",
 }

@@ -1,6 +1,6 @@
 //! The declaration of an attribute.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Access, ApiVersion, Attribute, Feature, Features, Flaw, Kind};
 
@@ -33,15 +33,27 @@ impl DefaultValue {
 }
 
 /// One part of an attribute that the service computes: the sum of an attribute over the records that refer to the record.
-/// A part of a type that the registry does not contain yet is zero.
+/// A part of a type that the registry does not contain yet is zero. An attribute that is true or false is true while there is
+/// such a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sum {
     /// The type name of the records that are summed.
     pub of: &'static str,
     /// Their relationship that contains the record.
     pub through: &'static str,
-    /// Their attribute, a whole number.
+    /// Their attribute, a whole number. Empty counts the records.
     pub attribute: &'static str,
+}
+
+impl Sum {
+    /// What a record with these attributes adds.
+    pub fn amount(attribute: &str, attributes: &Map<String, Value>) -> i64 {
+        if attribute.is_empty() {
+            1
+        } else {
+            attributes.get(attribute).and_then(Value::as_i64).unwrap_or_default()
+        }
+    }
 }
 
 /// The declaration of an attribute.
@@ -244,6 +256,11 @@ impl AttributeSpec {
     pub const fn merged(mut self) -> Self {
         self.merged = true;
         self
+    }
+
+    /// Whether the value says that a record refers to the record.
+    pub fn is_referred(&self) -> bool {
+        !self.sums.is_empty() && matches!(self.kind, Kind::Boolean)
     }
 
     /// Makes the value a sum over the records that refer to the record.

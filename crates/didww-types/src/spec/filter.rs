@@ -64,6 +64,8 @@ pub struct FilterSpec {
     pub owned: bool,
     /// Whether the filter only exists for old programs. The SDK does not offer it.
     pub legacy: bool,
+    /// Whether the filter is accepted and not applied: it finds every record.
+    pub unapplied: bool,
 }
 
 impl FilterSpec {
@@ -81,6 +83,7 @@ impl FilterSpec {
             until: None,
             owned: false,
             legacy: false,
+            unapplied: false,
         }
     }
 
@@ -166,6 +169,13 @@ impl FilterSpec {
     #[must_use]
     pub const fn legacy(mut self) -> Self {
         self.legacy = true;
+        self
+    }
+
+    /// Accepts the filter without applying it.
+    #[must_use]
+    pub const fn unapplied(mut self) -> Self {
+        self.unapplied = true;
         self
     }
 }

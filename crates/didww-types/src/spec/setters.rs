@@ -1,8 +1,8 @@
 //! How the derive builds the declaration of a resource: from its name, one setter after another.
 
 use super::{
-    Adapter, AttributeSpec, FilterSpec, FixedRecord, NestedInclude, RelationshipSpec, ResourceSpec, SortSpec,
-    Verb,
+    Adapter, AttributeSpec, FilterSpec, FixedRecord, FormSpec, NestedInclude, RelationshipSpec, ResourceSpec,
+    SortSpec, Verb,
 };
 use crate::{ApiVersion, Feature, Page};
 
@@ -32,6 +32,8 @@ impl ResourceSpec {
             page_size: Page::DEFAULT_SIZE,
             unpaged: false,
             unrouted: false,
+            form: None,
+            open: false,
             sorts: &[],
             unique_paths: &[],
         }
@@ -158,6 +160,20 @@ impl ResourceSpec {
     #[must_use]
     pub const fn unrouted(mut self) -> Self {
         self.unrouted = true;
+        self
+    }
+
+    /// Makes a form create the records.
+    #[must_use]
+    pub const fn form(mut self, form: &'static FormSpec) -> Self {
+        self.form = Some(form);
+        self
+    }
+
+    /// Serves the type without a credential, in lists of nothing but `data`.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.open = true;
         self
     }
 

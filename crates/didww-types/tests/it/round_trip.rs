@@ -2,7 +2,7 @@
 
 use didww_types::resources::{
     AddressRequirement, AreaLevel, AuthenticationMethod, Did, DidGroup, MandatoryField, OnCliMismatchAction,
-    RequiredIdentityType, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
+    PublicKey, RequiredIdentityType, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
 };
 use didww_types::{AnyRecord, ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
 use serde_json::{Value, json};
@@ -27,9 +27,13 @@ fn again(object: ResourceObject, version: ApiVersion) -> Value {
 /// A record of another type, decoded by its name.
 fn encoded_any(version: ApiVersion, object: ResourceObject) -> Value {
     match AnyRecord::decode_at(version, object).unwrap() {
+        AnyRecord::Address(record) => encoded_at(&*record, version),
         AnyRecord::AddressRequirement(record) => encoded_at(&*record, version),
         AnyRecord::Balance(record) => encoded_at(&*record, version),
         AnyRecord::Country(record) => encoded_at(&*record, version),
+        AnyRecord::EncryptedFile(record) => encoded_at(&*record, version),
+        AnyRecord::Identity(record) => encoded_at(&*record, version),
+        AnyRecord::PublicKey(record) => encoded_at(&*record, version),
         AnyRecord::Region(record) => encoded_at(&*record, version),
         other => panic!("{} is not expected", other.kind()),
     }
@@ -84,6 +88,57 @@ fn reference_data_round_trips_unchanged() {
         assert_same(name, ApiVersion::V2026_04_16);
         assert_same(name, ApiVersion::NEWEST);
     }
+}
+
+#[test]
+fn identities_addresses_and_keys_round_trip_unchanged() {
+    assert_same("2026-04-16/identities.get.response.json", ApiVersion::V2026_04_16);
+    assert_same("2026-04-16/encrypted_files.create.response.json", ApiVersion::V2026_04_16);
+    assert_same("2026-04-16/public_keys.list.response.json", ApiVersion::V2026_04_16);
+    for name in ["identities", "addresses"] {
+        let name = format!("2021-04-19/{name}.get.response.json");
+        assert_same(&name, ApiVersion::V2021_04_19);
+        assert_same(&name, ApiVersion::V2022_05_10);
+    }
+}
+
+#[test]
+fn the_members_of_an_identity_and_an_address_are_in_the_order_of_the_fixtures() {
+    for (name, version) in [
+        ("2026-04-16/identities.get.response.json", ApiVersion::V2026_04_16),
+        ("2021-04-19/identities.get.response.json", ApiVersion::V2021_04_19),
+        ("2021-04-19/addresses.get.response.json", ApiVersion::V2021_04_19),
+        ("2026-04-16/public_keys.list.response.json", ApiVersion::V2026_04_16),
+    ] {
+        let text = String::from_utf8(bytes(name)).unwrap();
+        let kind = name.split(['/', '.']).nth(1).unwrap();
+        let spec = didww_types::find(kind).unwrap();
+        let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
+        let relationships = spec.relationships_at(version).map(|relationship| relationship.name);
+        let mut last = 0;
+        for member in attributes.chain(relationships) {
+            let at =
+                text[last..].find(&format!("\"{member}\":")).unwrap_or_else(|| panic!("{name}: {member}"));
+            last += at;
+        }
+    }
+}
+
+#[test]
+fn the_fingerprint_of_the_published_keys_is_the_published_one() {
+    let document = document("2026-04-16/public_keys.list.response.json");
+    let key = |record: &Value| PublicKey::decode(serde_json::from_value(record.clone()).unwrap()).unwrap();
+    let mut keys: Vec<PublicKey> = document["data"].as_array().unwrap().iter().map(key).collect();
+    let expected = "ca5af2d14bee923a0a0d1687b7c77e7211a57f84:::683150ee69b4d906aa883d0ac12b0fdd79f95bcf";
+    assert_eq!(PublicKey::encryption_fingerprint(&keys).as_deref(), Some(expected));
+    // Some programs keep the keys without the lines of PEM.
+    for key in &mut keys {
+        key.key = key.key.lines().filter(|line| !line.starts_with('-')).collect();
+    }
+    assert_eq!(PublicKey::encryption_fingerprint(&keys).as_deref(), Some(expected));
+    keys.reverse();
+    assert_ne!(PublicKey::encryption_fingerprint(&keys).as_deref(), Some(expected), "the order matters");
+    assert_eq!(PublicKey::encryption_fingerprint(&keys[..1]), None);
 }
 
 #[test]

@@ -25,6 +25,20 @@ pub struct DeleteContext<'a> {
 /// Maximum number of related records that a decision on a deletion receives.
 pub const MAX_RELATED_RECORDS: u64 = 100;
 
+/// Maximum number of records that are deleted with one. A record with more is kept until some of them are deleted.
+pub const MAX_DEPENDENTS: u64 = 1000;
+
+/// Records that are deleted with the one that is a member of their relationship, unless a rule of their own type forbids
+/// that: then none is deleted. Whatever adds such a record also changes the revision of the member, so that none is added
+/// beside the deletion.
+#[derive(Debug, Clone, Copy)]
+pub struct Dependents {
+    /// The type of the records.
+    pub spec: &'static ResourceSpec,
+    /// Their relationship.
+    pub relationship: &'static str,
+}
+
 /// Records whose existence decides whether another one can be deleted.
 #[derive(Debug, Clone, Copy)]
 pub enum RelatedRecords {

@@ -1,13 +1,13 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    CapacityPool, Did, DidGroup, SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk,
-    VoiceOutTrunkRegenerateCredentials,
+    Address, CapacityPool, Did, DidGroup, EncryptedFile, Identity, SharedCapacityGroup, VoiceInTrunk,
+    VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
 
-use super::deletion::{DeleteContext, RelatedRecords};
+use super::deletion::{DeleteContext, Dependents, RelatedRecords};
 use super::draft::Draft;
 use super::membership::Membership;
 use super::outcome::{Event, Links, RecordChange, WriteOutcome};
@@ -30,6 +30,8 @@ pub trait Rules: Resource {
     const COUNTED: &'static [Counted] = &[];
     /// The related records that [`delete`](Self::delete) depends on.
     const DELETE_READS: &'static [RelatedRecords] = &[];
+    /// The records that are deleted with a record of the type.
+    const DEPENDENTS: &'static [Dependents] = &[];
 
     /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the order
     /// in which the client receives them.
@@ -98,9 +100,12 @@ pub struct Rulebook(&'static [TypeRules]);
 impl Rulebook {
     /// The rules of DIDWW's API. A type that is not listed has only the rules of its declaration.
     pub const DIDWW: Self = Self(&[
+        TypeRules::of::<Address>(),
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<EncryptedFile>(),
+        TypeRules::of::<Identity>(),
         TypeRules::of::<SharedCapacityGroup>(),
         TypeRules::of::<VoiceInTrunk>(),
         TypeRules::of::<VoiceInTrunkGroup>(),
@@ -183,6 +188,11 @@ impl Rulebook {
         self.of(spec.name).map_or(&[], |rules| rules.delete_reads)
     }
 
+    /// The records that are deleted with a record of this type.
+    pub fn dependents(self, spec: &ResourceSpec) -> &'static [Dependents] {
+        self.of(spec.name).map_or(&[], |rules| rules.dependents)
+    }
+
     /// Decides a deletion.
     ///
     /// # Errors
@@ -203,6 +213,7 @@ pub struct TypeRules {
     pub(super) linked_reads: &'static [LinkedRead],
     pub(super) counted: &'static [Counted],
     pub(super) delete_reads: &'static [RelatedRecords],
+    pub(super) dependents: &'static [Dependents],
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
@@ -221,6 +232,7 @@ impl TypeRules {
             linked_reads: R::LINKED_READS,
             counted: R::COUNTED,
             delete_reads: R::DELETE_READS,
+            dependents: R::DEPENDENTS,
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,

@@ -44,6 +44,13 @@ impl<'a> WriteContext<'a> {
         self.stored_members.get(relationship).map_or(&[], Vec::as_slice)
     }
 
+    /// The records that a relationship names after the write: those of the request, else the stored ones, which
+    /// [`Rules::WRITE_READS`](super::Rules::WRITE_READS) must name.
+    pub fn members(&self, relationship: &str) -> &'a [LinkedRecord<'a>] {
+        let stored = || self.stored_members.get(relationship).map(Vec::as_slice);
+        self.linked(relationship).or_else(stored).unwrap_or_default()
+    }
+
     /// Whether the write creates a record.
     pub const fn is_create(&self) -> bool {
         matches!(self.kind, WriteKind::Create)

@@ -31,7 +31,7 @@ pub(super) mod what {
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
-pub(super) const DOCUMENT_KINDS: [DocumentKind; 11] = [
+pub(super) const DOCUMENT_KINDS: [DocumentKind; 12] = [
     DocumentKind::Platform,
     DocumentKind::Customer,
     DocumentKind::Agent,
@@ -43,6 +43,7 @@ pub(super) const DOCUMENT_KINDS: [DocumentKind; 11] = [
     DocumentKind::ProviderCall,
     DocumentKind::Call,
     DocumentKind::Flow,
+    DocumentKind::FilePart,
 ];
 
 /// A row of the change feed.

@@ -17,7 +17,7 @@ use super::late::{Late, owned};
 use super::parameter::Parameter;
 use super::quotas;
 use super::records::{COLUMNS, record};
-use super::sums::Differences;
+use super::sums::{self, Differences};
 use super::symbols::Symbols;
 use super::transaction::{Announcement, Transaction};
 use crate::{NO_ACCOUNT, Record, Scope, StoreError};
@@ -372,8 +372,16 @@ pub(super) async fn change_sum(
     };
     let (before, account) = (record(&row, spec.name)?, row.try_get(5)?);
     let mut attributes = before.attributes()?;
-    let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
-    attributes.insert(sum.to_owned(), Value::from(value.saturating_add(difference)));
+    let value = match spec.attribute(sum).filter(|attribute| attribute.is_referred()) {
+        Some(attribute) => Value::from(sums::is_referred(transaction, attribute, number).await?),
+        None => {
+            let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
+            Value::from(value.saturating_add(difference))
+        }
+    };
+    if attributes.insert(sum.to_owned(), value.clone()) == Some(value) {
+        return Ok(());
+    }
     let content = Content::of_changed(symbols, spec, &before, &attributes)?;
     // It is large.
     Box::pin(replace(transaction, Scope { account, spec }, &before, &content, &[], None)).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::ResourceSpec;
+use didww_types::{AttributeSpec, ResourceSpec, Sum};
 use serde_json::{Map, Value};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -29,7 +29,7 @@ impl Differences {
     ) -> Done<()> {
         let symbols = &transaction.node.symbols;
         for part in symbols.parts(spec.name) {
-            let amount = attributes.get(part.attribute).and_then(Value::as_i64).unwrap_or_default();
+            let amount = Sum::amount(part.attribute, attributes);
             if amount == 0 {
                 continue;
             }
@@ -57,7 +57,7 @@ impl Differences {
         sign: i64,
     ) {
         for part in symbols.parts(spec.name).iter().filter(|part| part.through == relationship) {
-            let amount = attributes.get(part.attribute).and_then(Value::as_i64).unwrap_or_default();
+            let amount = Sum::amount(part.attribute, attributes);
             if amount != 0 {
                 self.0.entry((target, part.sum)).or_insert((part.target, 0)).1 += sign * amount;
             }
@@ -92,11 +92,30 @@ pub(super) async fn recompute(
                 client.query_typed(select, &[(&number, Type::INT8), (&relationship, Type::INT8)]).await?;
             for row in rows {
                 let summed: Map<String, Value> = serde_json::from_str(row.try_get(0)?).unwrap_or_default();
-                total += summed.get(sum.attribute).and_then(Value::as_i64).unwrap_or_default();
+                total += Sum::amount(sum.attribute, &summed);
             }
         }
-        let before = attributes.insert(attribute.name.to_owned(), Value::from(total));
-        differs |= before != Some(Value::from(total));
+        let value = if attribute.is_referred() { Value::from(total > 0) } else { Value::from(total) };
+        differs |= attributes.insert(attribute.name.to_owned(), value.clone()) != Some(value);
     }
     Ok(differs)
+}
+
+/// Whether a record refers to this one, which the transaction has locked, by a relationship that the attribute names.
+pub(super) async fn is_referred(
+    transaction: &Transaction<'_>,
+    attribute: &AttributeSpec,
+    number: i64,
+) -> Done<bool> {
+    for sum in attribute.sums {
+        let relationship = transaction.node.symbols.member(sum.of, sum.through);
+        let select = "SELECT owner FROM link WHERE target = $1 AND relationship = $2 LIMIT 1";
+        let found = transaction
+            .query_typed_opt(select, &[(&number, Type::INT8), (&relationship, Type::INT8)])
+            .await?;
+        if found.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

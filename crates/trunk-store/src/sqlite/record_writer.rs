@@ -11,6 +11,7 @@ use super::claims;
 use super::content::Content;
 use super::error::{failed, is_taken};
 use super::row::{find, record, uuid};
+use super::sums;
 use super::symbols::Symbols;
 use crate::directory::SharedDirectory;
 use crate::index::IndexEntry;
@@ -195,8 +196,19 @@ impl RecordWriter<'_> {
             .map_err(failed)?;
         let Some((before, account)) = found else { return Ok(None) };
         let mut attributes = before.attributes()?;
-        let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
-        attributes.insert(sum.to_owned(), Value::from(value.saturating_add(difference)));
+        let value = match spec.attribute(sum).filter(|attribute| attribute.is_referred()) {
+            Some(attribute) => {
+                let is_referred = sums::is_referred(self.connection, self.symbols, attribute, number);
+                Value::from(is_referred.map_err(failed)?)
+            }
+            None => {
+                let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
+                Value::from(value.saturating_add(difference))
+            }
+        };
+        if attributes.insert(sum.to_owned(), value.clone()) == Some(value) {
+            return Ok(None);
+        }
         let scope = Scope { account, spec };
         let content = Content::of_changed(self.symbols, spec, &before, &attributes)?;
         let record = self.replace(scope, &before, &content, &[], None)?;

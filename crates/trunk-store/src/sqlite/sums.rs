@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::ResourceSpec;
+use didww_types::{AttributeSpec, ResourceSpec, Sum};
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ impl Differences {
         sign: i64,
     ) -> Result<(), StoreError> {
         for part in symbols.parts(spec.name) {
-            let amount = attributes.get(part.attribute).and_then(Value::as_i64).unwrap_or_default();
+            let amount = Sum::amount(part.attribute, attributes);
             if amount == 0 {
                 continue;
             }
@@ -67,6 +67,11 @@ pub(super) fn recompute(
 ) -> rusqlite::Result<bool> {
     let mut differs = false;
     for attribute in spec.attributes.iter().filter(|attribute| !attribute.sums.is_empty()) {
+        if attribute.is_referred() {
+            let referred = Value::from(is_referred(connection, symbols, attribute, number)?);
+            differs |= attributes.insert(attribute.name.to_owned(), referred.clone()) != Some(referred);
+            continue;
+        }
         let mut total = 0;
         for sum in attribute.sums {
             let mut select = connection.prepare_cached(
@@ -81,4 +86,21 @@ pub(super) fn recompute(
         differs |= before != Some(Value::from(total));
     }
     Ok(differs)
+}
+
+/// Whether a record refers to this one by a relationship that the attribute names.
+pub(super) fn is_referred(
+    connection: &Connection,
+    symbols: &Symbols,
+    attribute: &AttributeSpec,
+    number: i64,
+) -> rusqlite::Result<bool> {
+    for sum in attribute.sums {
+        let mut select = connection
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM link WHERE target = ?1 AND relationship = ?2)")?;
+        if select.query_row(params![number, symbols.member(sum.of, sum.through)], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

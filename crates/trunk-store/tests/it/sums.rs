@@ -1,6 +1,7 @@
 //! Attributes that are sums over the records that refer to a record.
 
-use didww_types::{FilterTest, Resource as _, resources::CapacityPool};
+use didww_types::resources::{CapacityPool, Identity};
+use didww_types::{FilterTest, Resource as _};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 use trunk_store::{
@@ -128,4 +129,48 @@ async fn a_sum_that_is_declared_anew_is_computed_when_the_database_is_opened() {
     let by_sum = vec![Order { attribute: "assigned_channels_count", descending: true }];
     let list = store.list(ListQuery { order: by_sum, ..everything(pools(owner)) }).await.unwrap();
     assert_eq!(list.records.iter().map(|pool| pool.id).collect::<Vec<_>>(), [id(1), id(2)]);
+}
+
+#[tokio::test]
+async fn what_says_that_a_record_is_referred_to_follows_every_kind_of_write() {
+    let store = SqliteStore::in_memory().unwrap();
+    let owner = store.create_account(account(100, "one"), key(101, "secret")).await.unwrap().number;
+    let (identities, numbers) = (Scope { account: owner, spec: Identity::SPEC }, dids(owner));
+    let person = || {
+        let default = |attribute: &didww_types::AttributeSpec| {
+            let value = attribute.default.map_or(Value::Null, didww_types::DefaultValue::to_json);
+            (attribute.name.to_owned(), value)
+        };
+        Identity::SPEC.attributes.iter().map(default).collect::<Map<String, Value>>()
+    };
+    let registered = |number: u128, digits: &str| {
+        linked(numbers, id(number), did(digits, &json!({})), vec![("identity", vec![id(1)])])
+    };
+    let verified = async |identity: Uuid| {
+        found(&store, identities, identity).await.attributes().unwrap()["verified"].clone()
+    };
+    commit(&store, vec![insert(identities, id(1), person()), insert(identities, id(2), person())]).await;
+    assert_eq!(verified(id(1)).await, false);
+    commit(&store, vec![registered(3, "37061498223"), registered(4, "37061498224")]).await;
+    assert_eq!((verified(id(1)).await, verified(id(2)).await), (json!(true), json!(false)));
+    let revision = found(&store, identities, id(1)).await.revision;
+    commit(&store, vec![trunk_store::Change::Delete { scope: numbers, id: id(3) }]).await;
+    assert_eq!(verified(id(1)).await, true, "another one refers to it");
+    assert_eq!(found(&store, identities, id(1)).await.revision, revision, "nothing changed");
+    let second = found(&store, numbers, id(4)).await;
+    let moved = trunk_store::Change::Replace {
+        scope: numbers,
+        attributes: second.attributes().unwrap(),
+        before: second,
+        links: vec![("identity", vec![id(2)])],
+        meta: None,
+    };
+    commit(&store, vec![moved]).await;
+    assert_eq!((verified(id(1)).await, verified(id(2)).await), (json!(false), json!(true)));
+    let by_it = vec![Order { attribute: "verified", descending: true }];
+    let list = store.list(ListQuery { order: by_it, ..everything(identities) }).await.unwrap();
+    assert_eq!(list.records.iter().map(|identity| identity.id).collect::<Vec<_>>(), [id(2), id(1)]);
+    let second = found(&store, numbers, id(4)).await;
+    commit(&store, vec![members(numbers, second, "identity", false, vec![id(2)])]).await;
+    assert_eq!(verified(id(2)).await, false, "the link was removed");
 }

@@ -1,0 +1,33 @@
+//! The declaration of a create whose body is a form of several parts, `multipart/form-data`.
+
+use serde_json::{Map, Value};
+
+/// A form that creates a record: its texts are the attributes that a create may have, and it has one file. The name of a part
+/// is that of its member in brackets behind that of the type, such as `encrypted_files[description]`.
+#[derive(Debug, Clone, Copy)]
+pub struct FormSpec {
+    /// The name of the part with the file.
+    pub file: &'static str,
+    /// The largest file, in bytes.
+    pub max_file_bytes: usize,
+    /// A text that every form has, and that must be the one that records of another type result in.
+    pub check: FormCheck,
+}
+
+/// A text of a form that must be the one that records of a global type result in.
+#[derive(Debug, Clone, Copy)]
+pub struct FormCheck {
+    /// The name of the part.
+    pub name: &'static str,
+    /// The type of the records.
+    pub of: &'static str,
+    /// The text, from the attributes of all records in the order of their creation. `None` if they result in none.
+    pub expected: fn(&[Map<String, Value>]) -> Option<String>,
+}
+
+impl FormSpec {
+    /// The most bytes of a body: the file, and the other parts with the lines between them.
+    pub const fn max_body_bytes(&self) -> usize {
+        self.max_file_bytes + (64 << 10)
+    }
+}
