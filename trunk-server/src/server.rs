@@ -41,7 +41,7 @@ use listeners::{control_listener, is_on_loopback, listen, local, metrics_listene
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
 use reference::prepare_reference;
-use running::Running;
+use running::{Running, control_paths};
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -200,14 +200,6 @@ impl ServerBuilder {
             log_open_trunks(&accounts.survey.open);
         }
 
-        let mut control_address = None;
-        if let Some((listener, at, host)) = control_listener {
-            control_address = Some(at);
-            let auth = ControlAuth { token: config.control_token.clone(), host };
-            let router = control_router(control.clone(), auth, limits);
-            let counts = running.counts("control", control_plane::paths);
-            running.serve((listener, at), router, control_limits, Share::Control, counts);
-        }
         let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
@@ -218,8 +210,15 @@ impl ServerBuilder {
         let platform_api = voipbin_platform::router(Arc::clone(&platform));
         #[cfg(not(feature = "voipbin"))]
         let platform_api = Router::new();
-        let token_address =
+        let (token_address, owners) =
             running.serve_apis((listener, address), token_listener, &config, limits, platform_api);
+        let control_address = control_listener.map(|(listener, at, host)| {
+            let auth = ControlAuth { token: config.control_token.clone(), host };
+            let router = control_router(control.clone(), auth, limits, owners, console::router());
+            let counts = running.counts("control", control_paths);
+            running.serve((listener, at), router, control_limits, Share::Control, counts);
+            at
+        });
         let metrics_address = metrics_listener.map(|(listener, at, host)| {
             let metrics = Metrics::new(
                 Arc::clone(&core),
