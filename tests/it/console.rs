@@ -119,8 +119,8 @@ async fn a_subscriber_sees_a_call_while_it_happens_and_what_was_written() {
     let edge = Edge::start().await;
     let mut events = Events::subscribe(&edge.control).await;
     let trunk = edge.trunk(json!({})).await;
-    let changed = events.next_of("changed").await;
-    assert!(changed["kinds"].as_array().unwrap().contains(&json!("voice_out_trunks")), "{changed}");
+    while !events.next_of("changed").await["kinds"].as_array().unwrap().contains(&json!("voice_out_trunks")) {
+    }
     let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     let admitted = loop {
         let attempt = events.next_of("attempt").await;
@@ -193,8 +193,10 @@ async fn the_records_of_an_account_are_read_and_changed_under_the_rules_of_its_o
         (json!("Berlin"), json!(1))
     );
     assert!(list.at("/links/first").as_str().unwrap().starts_with(&*edge.binary.base), "{}", list.text);
-    let owners = edge.api.get(&format!("/voice_out_trunks/{}", trunk.id)).await;
-    assert_eq!(edge.control.get(&at).await.at("/data/attributes"), owners.at("/data/attributes"));
+    let mut owners = edge.api.get(&format!("/voice_out_trunks/{}", trunk.id)).await.at("/data/attributes");
+    let method = owners["authentication_method"]["attributes"].as_object_mut().unwrap();
+    assert!(method.remove("password").is_some(), "the owner reads it, and staff does not");
+    assert_eq!(edge.control.get(&at).await.at("/data/attributes"), owners);
 
     let changed = edge.control.patch(&at, &json!({ "attributes": { "capacity_limit": 7 } })).await;
     assert_eq!((changed.status, changed.at("/data/attributes/capacity_limit")), (200, json!(7)));

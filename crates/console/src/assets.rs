@@ -113,7 +113,9 @@ mod tests {
         let vocabulary = "http://www.w3.org/2000/svg";
         for asset in all() {
             let text = asset.text.replace(vocabulary, "");
-            for outside in ["http:", "https:", "ws:", "wss:", "src=\"//", "href=\"//", "url(", "@import"] {
+            for outside in
+                ["http://", "https://", "ws://", "wss://", "src=\"//", "href=\"//", "url(", "@import"]
+            {
                 assert!(!text.contains(outside), "{} holds {outside}", asset.path);
             }
         }

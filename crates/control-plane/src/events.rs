@@ -15,11 +15,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use service_core::Core;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::MissedTickBehavior;
 use trunk_store::{Changes, Committed, DocumentKind, Follower, Interest};
 
@@ -89,13 +89,10 @@ fn respond_to_subscriber(
         return retry_after(refused(StatusCode::SERVICE_UNAVAILABLE, &error), Some(RETRY_AFTER));
     };
     let core = Arc::clone(&control.core);
-    let events = stream::select(of_calls(control).chain(stream::pending()), changes(Arc::clone(&core)));
+    let changes = changes(Arc::clone(&core), place);
+    let events = stream::select(of_calls(control).chain(stream::pending()), changes);
     let stopping = Box::pin(async move { core.stopping().await });
-    let texts = events.take_until(stopping).map(move |event| {
-        // The place is taken for as long as the stream lives.
-        let _taken = &place;
-        Ok::<_, Infallible>(event.text())
-    });
+    let texts = events.take_until(stopping).map(|event| Ok::<_, Infallible>(event.text()));
     let mut response = Response::new(Body::from_stream(texts));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -104,13 +101,14 @@ fn respond_to_subscriber(
     response
 }
 
-/// What was written, once a second at most, and heartbeats in between. The first event is a heartbeat.
-fn changes(core: Arc<Core>) -> impl futures_util::Stream<Item = Event> {
+/// What was written, once a second at most, and heartbeats in between. The first event is a heartbeat. The subscriber's
+/// place is taken for as long as the stream lives.
+fn changes(core: Arc<Core>, place: OwnedSemaphorePermit) -> impl Stream<Item = Event> {
     let follower = core.store.follow(Interest::Everything);
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let state = (core, follower, looks, LOOKS_PER_HEARTBEAT);
-    stream::unfold(state, |(core, mut follower, mut looks, mut quiet)| async move {
+    let state = (core, place, follower, looks, LOOKS_PER_HEARTBEAT);
+    stream::unfold(state, |(core, place, mut follower, mut looks, mut quiet)| async move {
         let event = loop {
             looks.tick().await;
             quiet += 1;
@@ -121,7 +119,7 @@ fn changes(core: Arc<Core>) -> impl futures_util::Stream<Item = Event> {
                 break Event::new("heartbeat", json!({ "now": core.clock.now() }));
             }
         };
-        Some((event, (core, follower, looks, 0)))
+        Some((event, (core, place, follower, looks, 0)))
     })
 }
 
@@ -144,7 +142,7 @@ fn changed(follower: &mut Follower) -> Option<Event> {
 fn kind_of(effect: &Committed) -> Option<&'static str> {
     match effect {
         Committed::Stored(stored) => Some(stored.record.kind),
-        Committed::Deleted { kind, .. } => Some(kind),
+        Committed::Deleted { kind, .. } => Some(*kind),
         Committed::Account { .. } => Some("accounts"),
         Committed::CallRunning(_) | Committed::CallEnded(_) => Some("calls"),
         Committed::Document { kind: DocumentKind::Provider, .. } => Some("providers"),

@@ -45,6 +45,7 @@ mod routes;
 mod token_keys;
 mod trunk_survey;
 mod trunks;
+mod without_secrets;
 
 use std::sync::Arc;
 

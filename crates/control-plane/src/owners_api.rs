@@ -1,6 +1,7 @@
 //! Requests for the records of an account, as its owner would send them to DIDWW's API.
 //!
 //! The rules of the API apply, because the API serves them: this listener has no second way to read or to change a record.
+//! Passwords are left out of the answers, as of every read of this listener.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use axum::response::Response;
 use didww_types::{ErrorDocument, MEDIA_TYPE, find};
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode, header};
-use http_listener::plain_json_text;
+use http_listener::plain_json;
 use service_base::forwarded::Client;
 use trunk_store::account::Account;
 
 use crate::ControlError;
 use crate::respond::{refused, respond, retry_after};
+use crate::without_secrets::remove_secrets;
 
 type Serve = dyn Fn(Arc<Account>, Request) -> BoxFuture<'static, Response> + Send + Sync;
 
@@ -73,7 +75,11 @@ pub(crate) async fn ask(
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "the answer of the API was cut off");
     };
     if status.is_success() {
-        return plain_json_text(status, body);
+        let Ok(mut document) = serde_json::from_slice(&body) else {
+            return refused(StatusCode::INTERNAL_SERVER_ERROR, "the answer of the API is no JSON");
+        };
+        remove_secrets(&mut document);
+        return plain_json(status, &document);
     }
     let wait = wait.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
     retry_after(refused(refusal_status(status), &details(&body)), wait)

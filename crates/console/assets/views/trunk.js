@@ -2,7 +2,7 @@
 
 import { get, patch, post, query } from '../api.js';
 import { spendingMeter } from '../chart.js';
-import { button, card, code, empty, facts, h, heading, link, none, notice, replace } from '../dom.js';
+import { card, code, empty, facts, h, heading, link, none, notice, replace } from '../dom.js';
 import { form } from '../form.js';
 import { time } from '../format.js';
 import { serverNow } from '../live.js';
@@ -36,7 +36,7 @@ const FIELDS = [
   { name: 'force_symmetric_rtp', label: 'Send media to where it comes from', kind: 'check' },
   { name: 'rtp_ping', label: 'Send an empty packet when a call begins', kind: 'check' },
   { legend: 'Callback' },
-  { name: 'callback_url', label: 'Callback URL', empty: null, wide: true, hint: 'Notified when the trunk is blocked or opens again. The account needs a callback secret.' },
+  { name: 'callback_url', label: 'Callback URL', empty: null, wide: true, hint: 'Notified when the trunk is blocked or opens again. The account needs a callback secret. A user and a password in the URL are not shown.' },
 ];
 
 export const trunkView = {
@@ -138,18 +138,10 @@ function dids({ allow_any_did_as_cli: any }, included = []) {
   return numbers.length > 0 ? numbers.join(', ') : none();
 }
 
-// The username, and the password once it is asked for.
+// The password is left out of all answers of the control API.
 function credentials({ attributes }) {
   if (!attributes?.username) return undefined;
-  const hidden = h('span', {}, '••••••••');
-  const toggle = button('Show', () => {
-    const isShown = hidden.dataset.shown === 'yes';
-    hidden.dataset.shown = isShown ? 'no' : 'yes';
-    replace(hidden, isShown ? '••••••••' : code(attributes.password));
-    toggle.textContent = isShown ? 'Show' : 'Hide';
-    toggle.setAttribute('aria-label', isShown ? 'Show the password' : 'Hide the password');
-  }, { class: 'small', 'aria-label': 'Show the password' });
-  return facts([['Username', code(attributes.username)], ['Password', [hidden, ' ', toggle]]]);
+  return facts([['Username', code(attributes.username)], ['Password', 'shown to its owner alone, by DIDWW’s API']]);
 }
 
 function differences(values, before, fields) {
