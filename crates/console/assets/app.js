@@ -34,9 +34,9 @@ let shown;
 let pending;
 let last = 0;
 
-const state = { accounts: [], onAccount: () => {} };
+const state = { accounts: [] };
 
-export const accountOf = (number) => state.accounts.find((account) => account.id === number);
+const accountOf = (number) => state.accounts.find((account) => account.id === number);
 
 // --- The address -----------------------------------------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ function place() {
   return { name: name || 'overview', rest, params: Object.fromEntries(new URLSearchParams(search)) };
 }
 
-export function go(path, params = {}) {
+function go(path, params = {}) {
   const set = Object.entries(params).filter(([, value]) => value !== undefined && value !== '');
   const search = new URLSearchParams(set).toString();
   const next = `#/${path}${search && `?${search}`}`;
@@ -118,7 +118,7 @@ onEvent((name, data) => {
 
 const STATES = {
   live: ['good', 'Live', 'What happens is shown as it happens.'],
-  polling: ['warn', 'Every 10 s', 'The stream of events is not there: the page asks every ten seconds.'],
+  polling: ['warn', 'Asking every 10 s', 'The stream of events is not there: the page asks every ten seconds.'],
   off: ['plain', 'Not connected', 'The page is not connected.'],
 };
 

@@ -51,7 +51,7 @@ export const accounts = {
 export const accountView = {
   path: 'account',
   title: 'Account',
-  show({ rest: [id], go }) {
+  show({ rest: [id] }) {
     const at = `/accounts/${encodeURIComponent(id)}`;
     const title = h('div');
     const about = h('div');
@@ -163,6 +163,6 @@ export const accountView = {
         if (answer) replace(made, once('The new callback secret', answer.secret));
       })),
     ];
-    return { node, refresh, go, wants: (name, data) => name === 'changed' && data.kinds.includes('accounts') };
+    return { node, refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('accounts') };
   },
 };
