@@ -1,8 +1,8 @@
 //! The router of the page and its files.
 
 use axum::Router;
-use axum::extract::{OriginalUri, Path};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
@@ -41,8 +41,8 @@ pub fn router() -> Router {
         .route(file, get(async |Path(path): Path<String>, headers: HeaderMap| serve(&path, &headers)))
 }
 
-/// The files are named relative to the folder. The path is the request's own, so that a listener may serve it elsewhere.
-async fn to_the_page(OriginalUri(uri): OriginalUri) -> Response {
+/// The page names its files relative to its own folder.
+async fn to_the_page(uri: Uri) -> Response {
     let place = format!("{}/", uri.path());
     secured((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, place)]).into_response())
 }
