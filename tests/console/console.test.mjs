@@ -288,7 +288,7 @@ checked('an open page costs an idle server next to nothing', {}, async (page) =>
   assert.ok(used < (0.6 * seconds) / 60, `${used} s in ${seconds} s`);
 });
 
-checked('the end of the server is seen, and its return', { server: () => short }, async (page) => {
+checked('the end of the server is seen', { server: () => short }, async (page) => {
   await page.show('calls');
   await page.page.locator('.live', { hasText: 'Live' }).waitFor();
   await short.stop();
