@@ -13,6 +13,7 @@
 mod architecture;
 mod callbacks;
 mod conformance;
+mod console;
 mod coverage;
 mod crash;
 mod descriptors;

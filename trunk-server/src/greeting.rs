@@ -31,6 +31,7 @@ fn text(server: &Server, config: &Config) -> String {
     lines.push(format!("  VoIPBIN:  {}", server.voipbin_url()));
     if let Some(control) = server.control_address() {
         lines.push(format!("  Control:  http://{control}/control/v1"));
+        lines.push(format!("  Console:  http://{control}/console/"));
     }
     if let Some(metrics) = server.metrics_address() {
         lines.push(format!("  Metrics:  http://{metrics}/metrics"));
@@ -123,6 +124,7 @@ fn members(server: &Server, config: &Config) -> Map<String, Value> {
     #[cfg(feature = "voipbin")]
     insert("voipbin", json!(server.voipbin_url()));
     insert("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));
+    insert("console", json!(server.control_address().map(|at| format!("http://{at}/console/"))));
     insert("metrics", json!(server.metrics_address().map(|at| format!("http://{at}/metrics"))));
     #[cfg(feature = "sip")]
     {

@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::{Control, ControlAuth, control_router};
-use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
 use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};
@@ -41,7 +40,7 @@ use listeners::{Guarded, Listeners, is_on_loopback};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
 use reference::prepare_reference;
-use running::Running;
+use running::{Running, control_paths};
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -197,16 +196,6 @@ impl ServerBuilder {
             log_open_trunks(&accounts.survey.open);
         }
 
-        let control_address = listeners.control.map(|listener| {
-            serve_control(
-                &mut running,
-                listener,
-                &control,
-                config.control_token.clone(),
-                limits,
-                control_limits,
-            )
-        });
         let jobs =
             idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
         #[cfg(feature = "sip")]
@@ -218,8 +207,15 @@ impl ServerBuilder {
         let platform_api = voipbin_platform::router(Arc::clone(&platform));
         #[cfg(not(feature = "voipbin"))]
         let platform_api = Router::new();
-        let token_address =
+        let (token_address, owners) =
             running.serve_apis(listeners.api, listeners.tokens, &config, limits, platform_api);
+        let control_address = listeners.control.map(|Guarded { listener, at, host }| {
+            let auth = ControlAuth { token: config.control_token.clone(), host };
+            let router = control_router(control.clone(), auth, limits, owners, console::router());
+            let counts = running.counts("control", control_paths);
+            running.serve((listener, at), router, control_limits, Share::Control, counts);
+            at
+        });
         let metrics_address = listeners.metrics.map(|listener| {
             let metrics = Metrics::new(
                 Arc::clone(&core),
@@ -300,21 +296,6 @@ async fn open_postgres(
 ) -> Result<Arc<dyn Store>, StartError> {
     let expected = "give a file, or build trunk-server with its feature `postgres`";
     Err(ConfigError::Value { name: "database", given: database.shown(), expected }.into())
-}
-
-/// Serves the control API. Returns its address.
-fn serve_control(
-    running: &mut Running,
-    Guarded { listener, at, host }: Guarded,
-    control: &Control,
-    token: Option<Secret>,
-    api_limits: Limits,
-    limits: Limits,
-) -> SocketAddr {
-    let router = control_router(control.clone(), ControlAuth { token, host }, api_limits);
-    let counts = running.counts("control", control_plane::paths);
-    running.serve((listener, at), router, limits, Share::Control, counts);
-    at
 }
 
 /// Maximum number of connections to the metrics: there are few scrapers.

@@ -13,11 +13,11 @@ use axum::extract::State;
 use axum::response::Response;
 use carrier_edge::{AttemptEvent, AttemptOutcome, AttemptQuery};
 use didww_types::Timestamp;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, Uri, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use trunk_rules::carrier::Check;
 use uuid::Uuid;
@@ -144,28 +144,42 @@ async fn stream_attempts(State(control): State<Control>, uri: Uri) -> Response {
         Ok(start) => start,
         Err(error) => return respond(Err(error)),
     };
-    let mut response = Response::new(Body::from_stream(lines(control, query, receiver)));
+    let lines = selected(control, query, receiver).map(|entry| {
+        let line = entry.unwrap_or_else(|missed| json!({ "missed": missed }));
+        Ok::<_, Infallible>(Bytes::from(format!("{line}\n")))
+    });
+    let mut response = Response::new(Body::from_stream(lines));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }
 
-/// Serializes the selected entries as lines of JSON.
-fn lines(
+/// All entries from now on as JSON, and the numbers of those that were lost.
+pub(crate) fn entries(
+    control: Control,
+    receiver: broadcast::Receiver<Arc<AttemptEvent>>,
+) -> impl Stream<Item = Result<Value, u64>> {
+    selected(control, AttemptQuery::default(), receiver)
+}
+
+/// The selected entries.
+fn selected(
     control: Control,
     query: AttemptQuery,
     receiver: broadcast::Receiver<Arc<AttemptEvent>>,
-) -> impl Stream<Item = Result<Bytes, Infallible>> {
+) -> impl Stream<Item = Result<Value, u64>> {
     let state = (control, query, receiver, Accounts::default());
     stream::unfold(state, |(control, query, mut receiver, mut accounts)| async move {
-        let line = loop {
+        let entry = loop {
             match receiver.recv().await {
-                Ok(event) if query.matches(&event) => break json!(accounts.attempt(&control, &event).await),
+                Ok(event) if query.matches(&event) => {
+                    break Ok(json!(accounts.attempt(&control, &event).await));
+                }
                 Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(missed)) => break json!({ "missed": missed }),
+                Err(broadcast::error::RecvError::Lagged(missed)) => break Err(missed),
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         };
-        Some((Ok(Bytes::from(format!("{line}\n"))), (control, query, receiver, accounts)))
+        Some((entry, (control, query, receiver, accounts)))
     })
 }
 

@@ -1,7 +1,8 @@
-//! Access to the control listener: programs on this machine, or clients with the control token, but no web pages.
+//! Access to the control listener: programs on this machine, or clients with the control token, but no web pages of others.
 //!
 //! Without a token, a request is refused if its `Host` header names a foreign host, because a web page can reach the
-//! listener under a DNS name of its own (DNS rebinding). A foreign `Origin` is refused in any case.
+//! listener under a DNS name of its own (DNS rebinding). A foreign `Origin` is refused in any case. The operator's page is
+//! served without a token, under the same rules for `Host` and `Origin`: it holds no data.
 
 use std::sync::Arc;
 
@@ -50,14 +51,19 @@ pub(crate) async fn authenticate(
             }
             response
         }
-        Err(Rejection { status, error, cause, retry_after: wait }) => {
-            let address = origin(Client::of(request.extensions()));
-            if REJECTED.admits(address, authenticator.clock.now()) {
-                let (status, why) = (status.as_u16(), cause.as_deref().unwrap_or(error));
-                tracing::info!(%address, status, why, "control request rejected");
-            }
-            retry_after(refused(status, error), wait)
-        }
+        Err(rejection) => authenticator.reject(&request, rejection),
+    }
+}
+
+/// Serves a page without a token, unless a web page of another host asks for it.
+pub(crate) async fn check_page(
+    State(authenticator): State<Arc<Authenticator>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match authenticator.auth.check_page(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(rejection) => authenticator.reject(&request, rejection),
     }
 }
 
@@ -91,6 +97,17 @@ impl Rejection {
 }
 
 impl Authenticator {
+    /// Renders a rejection, and logs it unless there are too many.
+    fn reject(&self, request: &Request, rejection: Rejection) -> Response {
+        let Rejection { status, error, cause, retry_after: wait } = rejection;
+        let address = origin(Client::of(request.extensions()));
+        if REJECTED.admits(address, self.clock.now()) {
+            let (status, why) = (status.as_u16(), cause.as_deref().unwrap_or(error));
+            tracing::info!(%address, status, why, "control request rejected");
+        }
+        retry_after(refused(status, error), wait)
+    }
+
     fn check(&self, headers: &HeaderMap, source: Source) -> Result<(), Rejection> {
         self.auth.check_page(headers)?;
         let Some(token) = &self.auth.token else { return Ok(()) };

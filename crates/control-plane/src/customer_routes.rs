@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use voipbin_platform::{AccessKey, Agent, CallTry, Customer, Flow, Number, OpenProvider};
+use voipbin_platform::{AccessKey, Agent, CallTry, Customer, Flow, Number, OpenProvider, Provider};
 
 use crate::answers::Deleted;
 use crate::customers::{CUSTOMER_ADMIN, CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
@@ -78,6 +78,8 @@ pub(crate) fn routes() -> Vec<Route> {
         )
         .answers::<TryList>(200)
         .errors(&[404]),
+        Route::get("/providers", "Lists the providers with their health, newest first.", list_providers)
+            .answers::<ProviderList>(200),
         Route::get(
             "/providers/open",
             "Lists the providers whose trunk at the carrier takes calls from any address.",
@@ -138,6 +140,12 @@ struct TryList {
 #[derive(Serialize, JsonSchema)]
 struct Token {
     token: String,
+}
+
+/// The providers, newest first.
+#[derive(Serialize, JsonSchema)]
+struct ProviderList {
+    providers: Vec<Provider>,
 }
 
 /// The providers whose trunk took calls from any address when the carrier's API was last asked, newest first.
@@ -370,6 +378,11 @@ async fn list_open_providers(State(control): State<Control>) -> Response {
         Ok((StatusCode::OK, json!(OpenProviderList { open_providers, total })))
     };
     respond(list.await)
+}
+
+async fn list_providers(State(control): State<Control>) -> Response {
+    let providers = control.providers().await;
+    respond(providers.map(|providers| (StatusCode::OK, json!(ProviderList { providers }))))
 }
 
 async fn probe(State(control): State<Control>) -> Response {

@@ -14,7 +14,8 @@ use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_platform::{
     AccessKeys, Agents, CallTry, Customer, CustomerPrivate, CustomerStatus, Customers, Entity, Flow, Flows,
-    Kind, NumberStatus, OpenProvider, OutboundConfigs, PhoneNumbers, Timestamp, WebhookMethod, empty_config,
+    Kind, NumberStatus, OpenProvider, OutboundConfigs, PhoneNumbers, Provider, Timestamp, WebhookMethod,
+    empty_config,
 };
 
 pub use access_keys::NewAccessKey;
@@ -353,6 +354,14 @@ impl Control {
     /// If the store fails.
     pub async fn open_providers(&self) -> Result<Vec<OpenProvider>, ControlError> {
         Ok(voipbin_platform::open_providers(&self.platform).await?)
+    }
+
+    /// Returns every provider with its health, newest first.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn providers(&self) -> Result<Vec<Provider>, ControlError> {
+        Ok(voipbin_platform::providers(&self.platform).await?)
     }
 
     /// Probes every provider now and stores the results. Returns the number of providers.

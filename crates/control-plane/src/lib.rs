@@ -3,13 +3,13 @@
 //!
 //! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, resets records, sets the clock, and
 //! reports calls and deliveries of callbacks. Each operation is a method of [`Control`] and an endpoint of the control
-//! listener, which serves programs on this machine or clients with the control token, and no web pages. Nothing on the
-//! public listener leads here. The crate changes records directly, without the rules for requests of their owners, and
+//! listener, which serves programs on this machine or clients with the control token, and no web pages but the operator's
+//! own, which the composition root hands over. Nothing on the public listener leads here. The crate changes records directly, without the rules for requests of their owners, and
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); a listing of call records (10,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); and followers
-//! of call records, which lose the oldest records when they are too slow.
+//! (10,000); a listing of call records (10,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); followers
+//! of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -19,6 +19,8 @@ mod answers;
 #[cfg(feature = "sip")]
 mod attempts;
 mod auth;
+#[cfg(feature = "sip")]
+mod call_events;
 mod callback_secrets;
 #[cfg(feature = "sip")]
 mod calls;
@@ -30,10 +32,12 @@ mod deliveries;
 mod did_groups;
 mod dids;
 mod error;
+mod events;
 mod idempotency;
 #[cfg(feature = "sip")]
 mod messages;
 mod nodes;
+mod owners_api;
 mod records;
 mod respond;
 mod route;
@@ -41,6 +45,7 @@ mod routes;
 mod token_keys;
 mod trunk_survey;
 mod trunks;
+mod without_secrets;
 
 use std::sync::Arc;
 
@@ -55,6 +60,7 @@ pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use nodes::NodeState;
+pub use owners_api::OwnersApi;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};

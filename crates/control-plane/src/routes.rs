@@ -8,16 +8,17 @@ mod deliveries;
 mod dids;
 mod keys;
 mod member;
+mod owned_records;
 mod records;
 mod trunks;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use axum::{Extension, Router};
 use http::StatusCode;
 use http_listener::idempotency::Idempotency;
 use http_listener::{BodyError, BodyLimits, Limits, health_router, read_body};
@@ -25,16 +26,24 @@ use serde_json::Value;
 use service_base::guessing::GuessLimiter;
 use service_core::Core;
 
-use crate::auth::{Authenticator, ControlAuth, authenticate};
+use crate::auth::{Authenticator, ControlAuth, authenticate, check_page};
 use crate::idempotency;
+use crate::owners_api::OwnersApi;
 use crate::respond::{refused, respond};
 use crate::route::{Route, document, router};
 use crate::{Control, ControlError};
 
-/// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
-pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Router {
+/// Builds the router of the control listener: the control API below `/control/v1`, the health endpoints, and `pages`, which
+/// hold no data and therefore need no token. Requests for records of an account are served by `owners`.
+pub fn control_router(
+    control: Control,
+    auth: ControlAuth,
+    limits: Limits,
+    owners: OwnersApi,
+    pages: Router,
+) -> Router {
     let guesses = GuessLimiter::new("control tokens", limits.guesses);
-    let authenticator = Authenticator { auth, guesses, clock: control.clock().clone() };
+    let authenticator = Arc::new(Authenticator { auth, guesses, clock: control.clock().clone() });
     let health = health_router(Arc::clone(&control.core));
     let operations = Operations {
         limits: BodyLimits { max_bytes: MAX_BODY_BYTES, ..limits.body() },
@@ -50,8 +59,10 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .method_not_allowed_fallback(async || {
             refused(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; docs/control.md lists them")
         })
+        .layer(Extension(owners))
         .layer(from_fn_with_state(Arc::new(operations), run_operation))
-        .layer(from_fn_with_state(Arc::new(authenticator), authenticate))
+        .layer(from_fn_with_state(Arc::clone(&authenticator), authenticate))
+        .merge(pages.layer(from_fn_with_state(authenticator, check_page)))
 }
 
 /// Every route.
@@ -68,10 +79,15 @@ fn routes() -> Vec<Route> {
     routes.extend(dids::routes());
     routes.extend(trunks::routes());
     routes.extend(records::routes());
+    routes.extend(owned_records::routes());
     routes.extend(deliveries::routes());
     routes.extend(clock::routes());
     routes.extend(super::nodes::routes());
     routes.extend(super::token_keys::routes());
+    #[cfg(feature = "sip")]
+    routes.push(super::events::route(super::call_events::of_calls));
+    #[cfg(not(feature = "sip"))]
+    routes.push(super::events::route(super::events::of_no_calls));
     #[cfg(feature = "sip")]
     routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));
     #[cfg(feature = "voipbin")]

@@ -19,6 +19,7 @@ use trunk_store::account::{Account, KeyDigest, KnownKey};
 use uuid::Uuid;
 
 use crate::jsonapi::ApiError;
+use crate::on_behalf::OnBehalf;
 use crate::state::Api;
 
 /// Maximum number of characters of a version header that are logged.
@@ -39,6 +40,9 @@ pub(crate) struct Caller {
 
 /// Finds the sender of a request, and counts the request.
 pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
+    if let Some(behalf) = parts.extensions.get::<OnBehalf>() {
+        return Ok(behalf.caller());
+    }
     let caller = match bearer_token(&parts.headers) {
         Some(token) => by_token(api, parts, token).await?,
         None => by_key(api, parts).await?,

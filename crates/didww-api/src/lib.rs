@@ -26,9 +26,11 @@ mod headers;
 mod idempotency;
 mod jsonapi;
 mod negotiate;
+mod on_behalf;
 pub mod openapi;
 mod router;
 mod state;
 
+pub use on_behalf::OnBehalf;
 pub use router::{api_router, paths};
 pub use state::Api;

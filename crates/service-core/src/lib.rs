@@ -54,6 +54,8 @@ pub struct Core {
     pub counts: Counts,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
+    /// True from the same moment on, for those who wait for it.
+    stopping: watch::Sender<bool>,
     /// True once another node has taken over the calls of this one.
     retired: watch::Sender<bool>,
     /// Number of nodes of the database that live, this one included, as last known.
@@ -80,6 +82,7 @@ impl Core {
             own: OwnSockets::default(),
             counts: Counts::default(),
             ready: AtomicBool::new(true),
+            stopping: watch::Sender::new(false),
             retired: watch::Sender::new(false),
             live_nodes: AtomicU32::new(1),
         }
@@ -107,6 +110,14 @@ impl Core {
     /// Marks the server as stopping. From then on it is not ready.
     pub fn stop_taking_work(&self) {
         self.ready.store(false, Ordering::Relaxed);
+        self.stopping.send_replace(true);
+    }
+
+    /// Waits until the server is stopping.
+    pub async fn stopping(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender lives as long as this.
+        let _stopping = stopping.wait_for(|is_stopping| *is_stopping).await;
     }
 
     /// Returns the number of nodes of the database that live, this one included: at most a few seconds old, and as last known

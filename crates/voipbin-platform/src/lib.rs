@@ -36,6 +36,7 @@ mod open_providers;
 mod other_nodes;
 mod passwords;
 mod platform;
+mod provider_list;
 mod prune;
 mod query;
 mod records;
@@ -57,7 +58,7 @@ use service_core::jobs::JobSet;
 use trunk_store::{Interest, StoreError};
 
 pub use sip_dialler::{DiallerError, MessageLog};
-pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata, Timestamp};
+pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, Provider, SupportMetadata, Timestamp};
 
 pub use crate::active_calls::ActiveCalls;
 pub use crate::api::{paths, router};
@@ -70,6 +71,7 @@ pub use crate::health::probe_all;
 pub use crate::open_providers::{OpenProvider, open_providers};
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
+pub use crate::provider_list::providers;
 pub use crate::records::access_keys::{AccessKey, AccessKeyPrivate, AccessKeyRequest, AccessKeys};
 pub use crate::records::call_tries::CallTry;
 pub use crate::records::calls::{CallPrivate, Calls};

@@ -206,6 +206,13 @@ async fn the_answers_of_the_control_api_match_its_document() {
         .post(&format!("{account}/trunks/{trunk}/ip_only"), json!({ "allowed_sip_ips": ["0.0.0.0/0"] }))
         .await;
     control.get("/trunks/open").await;
+    let trunks = format!("{account}/records/voice_out_trunks");
+    control.get(&format!("{trunks}?include=dids&page[size]=10")).await;
+    control.get(&format!("{trunks}?sort=colour")).await;
+    control.get(&format!("{account}/records/trunks")).await;
+    control.get(&format!("{trunks}/{trunk}")).await;
+    control.patch(&format!("{trunks}/{trunk}"), json!({ "attributes": { "capacity_limit": 7 } })).await;
+    control.patch(&format!("{trunks}/{trunk}"), json!({ "attributes": { "capacity_limit": 0 } })).await;
     control.get("/nodes").await;
     control.get("/deliveries?limit=10").await;
     control.get(&format!("/deliveries?account={}", id(&made))).await;
@@ -235,6 +242,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.post(&format!("{customer}/tokens"), json!({ "type": "delegate" })).await;
     control.get(&format!("{customer}/flows")).await;
     control.get(&format!("/deliveries?customer={}", customer.rsplit('/').next().unwrap())).await;
+    control.get("/providers").await;
     control.get("/providers/open").await;
     control.post("/providers/probe", Value::Null).await;
     control.delete(&customer).await;
@@ -253,6 +261,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     // A stream has no end. Calls have a test of their own, and no type has records without an account.
     let unseen = [
         ("GET", "/calls/follow"),
+        ("GET", "/events"),
         ("GET", "/attempts/stream"),
         ("GET", "/calls/{call_id}/messages"),
         ("DELETE", "/calls/active/{id}"),

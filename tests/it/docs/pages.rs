@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 16] = [
+pub const PAGES: [&str; 17] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
     "docs/conformance.md",
     "docs/conformance-sip.md",
+    "docs/console.md",
     "docs/control.md",
     "docs/differences.md",
     "docs/operations.md",

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use didww_api::{Api, api_router};
+use control_plane::OwnersApi;
+use didww_api::{Api, OnBehalf, api_router};
+use http::{HeaderValue, header};
 use http_listener::{
     HEALTH_PATHS, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
 };
@@ -19,6 +21,7 @@ use token_service::{TOKEN_PATH, TokenService, token_router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
 
 use super::error::StartError;
 use super::listeners::is_on_loopback;
@@ -111,7 +114,7 @@ impl Running {
     }
 
     /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the
-    /// tokens.
+    /// tokens, and DIDWW's API for requests that the server itself sends for an account.
     pub(super) fn serve_apis(
         &mut self,
         (listener, address): (TcpListener, SocketAddr),
@@ -119,13 +122,15 @@ impl Running {
         config: &Config,
         limits: Limits,
         platform: Router,
-    ) -> SocketAddr {
+    ) -> (SocketAddr, OwnersApi) {
         let core = &self.core;
         let rates = Arc::new(RateLimits::shared(config.accounts.max_rate(is_on_loopback(address)), core));
         let settings = config.tokens.settings();
         let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
-        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(core))).merge(platform);
+        let api = api_router(Arc::new(api));
+        let owners = owners_api(api.clone(), address);
+        let router = api.merge(health_router(Arc::clone(core))).merge(platform);
         let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);
         if let Some(listener) = token_listener {
             let counts = self.counts("tokens", || vec![TOKEN_PATH.to_owned()]);
@@ -133,7 +138,7 @@ impl Running {
         }
         let counts = self.counts("api", api_paths);
         self.serve((listener, address), router, limits, Share::Api, counts);
-        token_address
+        (token_address, owners)
     }
 
     pub(super) fn run_jobs(&mut self, jobs: JobSet, callbacks: callbacks::Settings) {
@@ -142,6 +147,22 @@ impl Running {
         let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self.core), callbacks, stopped()));
         self.tasks.extend([jobs, callbacks]);
     }
+}
+
+/// DIDWW's API without credentials, for an account. Its links lead to the address of the API.
+fn owners_api(api: Router, address: SocketAddr) -> OwnersApi {
+    let host = HeaderValue::from_str(&address.to_string()).ok();
+    OwnersApi::new(move |account, mut request| {
+        request.extensions_mut().insert(OnBehalf(account));
+        request.headers_mut().extend(host.clone().map(|host| (header::HOST, host)));
+        let api = api.clone();
+        Box::pin(async move { api.oneshot(request).await.unwrap_or_else(|never| match never {}) })
+    })
+}
+
+/// The templates of the paths at the address of the control API.
+pub(super) fn control_paths() -> Vec<String> {
+    control_plane::paths().into_iter().chain(console::PATHS.map(str::to_owned)).collect()
 }
 
 /// The templates of the paths at the address of the API.

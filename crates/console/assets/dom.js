@@ -1,0 +1,103 @@
+// Elements. Every text goes into the page as text: nothing here parses markup.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === 'on') for (const [event, handler] of Object.entries(value)) element.addEventListener(event, handler);
+    else if (name === 'value') element.value = value;
+    else if (name === 'checked') element.checked = true;
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  add(element, children);
+  return element;
+}
+
+export function add(element, children) {
+  for (const child of [children].flat(Infinity)) {
+    if (child === undefined || child === null || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+  return element;
+}
+
+export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
+export const s = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
+
+export const replace = (element, ...children) => {
+  element.replaceChildren();
+  return add(element, children);
+};
+
+let ids = 0;
+export const id = (name) => `${name}-${(ids += 1)}`;
+
+// Says something to users of a screen reader.
+export const announce = (text) => {
+  document.getElementById('announcer').textContent = text;
+};
+
+export const pill = (text, tone = 'plain') => h('span', { class: `pill ${tone}` }, text);
+export const code = (text) => h('code', {}, text);
+export const link = (to, ...children) => h('a', { href: `#/${to}` }, ...children);
+export const none = () => h('span', { class: 'none' }, '–');
+
+export const button = (text, handler, properties = {}) =>
+  h('button', { type: 'button', ...properties, on: { click: handler } }, text);
+
+export const heading = (title, about, ...actions) =>
+  h(
+    'div',
+    { class: 'head' },
+    h('div', {}, h('h1', { tabindex: '-1' }, title), about && h('p', { class: 'about' }, about)),
+    actions.length > 0 && h('div', { class: 'actions' }, actions),
+  );
+
+export const card = (title, ...children) => {
+  const name = id('card');
+  return h('section', { class: 'card', 'aria-labelledby': name }, h('h2', { id: name }, title), children);
+};
+
+// What an empty place says: what is missing, and what to do next.
+export const empty = (title, ...next) => h('div', { class: 'empty' }, h('p', { class: 'empty-title' }, title), h('p', {}, next));
+
+export const notice = (tone, ...children) => h('div', { class: `notice ${tone}`, role: tone === 'bad' ? 'alert' : undefined }, children);
+
+export const facts = (pairs) =>
+  h(
+    'dl',
+    { class: 'facts' },
+    pairs
+      .filter(([, value]) => value !== undefined && value !== null && value !== '')
+      .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+  );
+
+// Asks before something that cannot be undone. Resolves to whether it was confirmed.
+export const confirmed = (question, about, action) =>
+  new Promise((resolve) => {
+    const title = id('question');
+    const text = id('about');
+    const dialog = h(
+      'dialog',
+      { 'aria-labelledby': title, 'aria-describedby': text },
+      h(
+        'form',
+        { method: 'dialog' },
+        h('h2', { id: title }, question),
+        h('p', { id: text }, about),
+        h(
+          'div',
+          { class: 'actions' },
+          h('button', { value: '', autofocus: true }, 'Keep'),
+          h('button', { value: 'yes', class: 'danger' }, action),
+        ),
+      ),
+    );
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(dialog.returnValue === 'yes');
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });

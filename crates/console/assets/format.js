@@ -1,0 +1,38 @@
+// How values are shown.
+
+import { h, none } from './dom.js';
+
+const DAY = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
+const MONEY = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD', minimumFractionDigits: 2, maximumFractionDigits: 4 });
+const COUNT = new Intl.NumberFormat('en-US');
+
+export const count = (value) => COUNT.format(value);
+
+// Without seconds, because it is shown anew at each heartbeat alone.
+export const clockTime = (at) => new Date(at).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false });
+
+// The day is left out if it is the day of the other time.
+export function time(text, beside) {
+  if (!text) return none();
+  const at = new Date(text);
+  const isSame = beside !== undefined && at.toDateString() === new Date(beside).toDateString();
+  const shown = isSame ? TIME.format(at) : `${DAY.format(at)}, ${TIME.format(at)}`;
+  return h('time', { datetime: text, title: FULL.format(at) }, shown);
+}
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, '0'))).join(':');
+}
+
+export const money = (text) => (text === null || text === undefined ? none() : MONEY.format(Number(text)));
+
+export const words = (name) => (name ?? '').replaceAll('_', ' ');
+
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : '');
+
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;

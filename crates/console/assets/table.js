@@ -1,0 +1,66 @@
+// Tables whose rows stay where they are while their data changes, so that the focus and a screen reader's place stay too.
+
+import { add, empty, h, replace } from './dom.js';
+
+// `columns` are `{ title, cell(row), class }`; `key(row)` names a row; `nothing` is shown instead of an empty table.
+export function table({ caption, columns, key, nothing }) {
+  const body = h('tbody');
+  const node = h(
+    'div',
+    { class: 'table', role: 'region', 'aria-label': `${caption}, table`, tabindex: '0' },
+    h(
+      'table',
+      {},
+      h('caption', { class: 'unseen' }, caption),
+      h('thead', {}, h('tr', {}, columns.map(({ title, class: kind }) => h('th', { scope: 'col', class: kind }, title)))),
+      body,
+    ),
+  );
+  const place = h('div', {}, node);
+  let known = new Map();
+
+  const row = (data) =>
+    h(
+      'tr',
+      {},
+      columns.map(({ cell, class: kind }, index) =>
+        add(index === 0 ? h('th', { scope: 'row', class: kind }) : h('td', { class: kind }), cell(data)),
+      ),
+    );
+
+  function update(rows) {
+    if (rows.length === 0) {
+      known = new Map();
+      replace(place, nothing?.() ?? empty('There is nothing here yet.'));
+      return;
+    }
+    if (node.parentNode !== place) replace(place, node);
+    const next = new Map();
+    for (const data of rows) {
+      const text = JSON.stringify(data);
+      const name = key(data);
+      const old = known.get(name);
+      if (old?.text === text) next.set(name, old);
+      else {
+        const made = { text, line: row(data) };
+        const held = old?.line.contains(document.activeElement) ? focusables(old.line).indexOf(document.activeElement) : -1;
+        next.set(name, made);
+        if (held >= 0) {
+          old.line.replaceWith(made.line);
+          focusables(made.line)[held]?.focus();
+        }
+      }
+    }
+    for (const [name, { line }] of known) if (next.get(name)?.line !== line) line.remove();
+    let before = body.firstElementChild;
+    for (const { line } of next.values()) {
+      if (line === before) before = before.nextElementSibling;
+      else body.insertBefore(line, before);
+    }
+    known = next;
+  }
+
+  return { node: place, update };
+}
+
+const focusables = (line) => [...line.querySelectorAll('a, button')];

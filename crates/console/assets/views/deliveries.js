@@ -1,0 +1,57 @@
+// Attempts to deliver callbacks and webhooks.
+
+import { get, query } from '../api.js';
+import { empty, h, heading, link, none, pill, replace } from '../dom.js';
+import { filters } from '../form.js';
+import { plural, time } from '../format.js';
+import { serverNow } from '../live.js';
+import { table } from '../table.js';
+
+const LIMIT = 200;
+const EVERY = 10_000;
+
+const isCallback = (delivery) => 'account' in delivery;
+
+// 200 to 298 is success of a callback, anything below 500 of a webhook.
+const succeeded = (delivery) => delivery.status !== null && (isCallback(delivery) ? delivery.status >= 200 && delivery.status < 299 : delivery.status < 500);
+
+const answer = (delivery) => {
+  const text = delivery.status === null ? 'no answer' : String(delivery.status);
+  return pill(text, succeeded(delivery) ? 'good' : 'bad');
+};
+
+export const deliveries = {
+  path: 'deliveries',
+  title: 'Callbacks and webhooks',
+  show({ account, accounts, params, go }) {
+    const names = new Map(accounts.map(({ id, name }) => [id, name]));
+    const sums = h('p', { class: 'about' });
+    const rows = table({
+      caption: 'Attempts of deliveries, newest first',
+      key: (delivery) => [delivery.at, delivery.trunk ?? delivery.call, delivery.attempt].join(),
+      nothing: () =>
+        params.failed
+          ? empty('No attempt failed.', 'Show all attempts to see the others.')
+          : empty('Nothing was sent yet.', 'A callback is sent when a trunk with a callback URL is blocked or opens again, and its account has a ', link('accounts', 'callback secret'), '. A webhook is sent for each event of a customer’s call.'),
+      columns: [
+        { title: 'Time', cell: (delivery) => time(delivery.at, serverNow()) },
+        { title: 'Answer', cell: answer },
+        { title: 'Kind', cell: (delivery) => (isCallback(delivery) ? 'callback' : 'webhook') },
+        { title: 'Of', cell: (delivery) => (isCallback(delivery) ? (delivery.account ? link(`trunks/${delivery.account}/${delivery.trunk}`, 'Trunk', h('span', { class: 'quiet' }, ` ${names.get(delivery.account) ?? ''}`)) : none()) : h('code', {}, delivery.customer)) },
+        { title: 'URL', class: 'why-cell', cell: (delivery) => h('code', {}, delivery.url) },
+        { title: 'Events', class: 'number', cell: (delivery) => delivery.events },
+        { title: 'Attempt', class: 'number', cell: (delivery) => delivery.attempt },
+        { title: 'What was wrong', class: 'why-cell', cell: (delivery) => delivery.error ?? none() },
+      ],
+    });
+    async function refresh() {
+      const found = await get(`/deliveries${query({ account, limit: LIMIT })}`);
+      rows.update(params.failed ? found.deliveries.filter((delivery) => !succeeded(delivery)) : found.deliveries);
+      replace(sums, `${plural(found.waiting, 'event')} waiting for delivery, ${plural(found.dropped, 'event')} dropped.`);
+    }
+    // The feed of changes does not name deliveries.
+    const polling = setInterval(() => document.hidden || refresh().catch(() => {}), EVERY);
+    const chooser = filters('Filter of the attempts', [{ name: 'failed', label: 'Show', kind: 'select', options: [['', 'All attempts'], ['yes', 'Failed attempts']], value: params.failed }], (values) => go('deliveries', values));
+    return { node: [heading('Callbacks and webhooks'), sums, chooser, rows.node], refresh, end: () => clearInterval(polling), wants: () => false };
+  },
+};

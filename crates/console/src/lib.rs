@@ -1,0 +1,12 @@
+//! The console: the page with which an operator looks at a server, and acts upon it.
+//!
+//! The page is HTML, CSS and modules of JavaScript that are part of the program, as they stand in `assets`: no step builds
+//! them, and they load nothing from elsewhere. They hold no data. What the page shows it reads from the control API, with
+//! the token that its user enters.
+//!
+//! The crate serves the assets alone. Whether a request may have them is decided by the listener that they are served at.
+
+mod assets;
+mod router;
+
+pub use router::{PATHS, router};

@@ -1,0 +1,167 @@
+//! What happens at the server, as server-sent events: for pages and programs that show it while it happens.
+//!
+//! An event states what is new, or that something has to be read anew. It never replaces a list: a subscriber that
+//! lost events is notified of it, and reads its lists again.
+//!
+//! Bounds: [`MAX_SUBSCRIBERS`] at once, each of which holds a connection. What waits for a slow one is in the queues that the
+//! edge keeps for all followers (1,024 entries each) and in the change feed of the store, and changes of a second are one
+//! event. A client that reads nothing loses its connection by the listener's own deadline.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::Response;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use service_core::Core;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::MissedTickBehavior;
+use trunk_store::{Changes, Committed, DocumentKind, Follower, Interest};
+
+use crate::Control;
+use crate::respond::{refused, retry_after};
+use crate::route::Route;
+
+/// Maximum number of subscribers of a listener.
+const MAX_SUBSCRIBERS: usize = 64;
+/// Seconds after which a refused subscriber may try again.
+const RETRY_AFTER: u64 = 5;
+/// How often the change feed is looked at, which costs one load of a number if nothing was written.
+const LOOK: Duration = Duration::from_secs(1);
+/// After how many looks without a change there is a heartbeat.
+const LOOKS_PER_HEARTBEAT: u32 = 15;
+
+/// An event: its name, and its data.
+pub(crate) struct Event {
+    name: &'static str,
+    data: Value,
+}
+
+/// The events of calls at the edge, from now on.
+pub(crate) type CallEvents = BoxStream<'static, Event>;
+
+impl Event {
+    pub(crate) fn new(name: &'static str, data: Value) -> Self {
+        Self { name, data }
+    }
+
+    /// It is not known what happened: what is shown has to be read anew.
+    pub(crate) fn reload() -> Self {
+        Self::new("reload", json!({}))
+    }
+
+    fn text(&self) -> Bytes {
+        // The JSON is one line.
+        Bytes::from(format!("event: {}\ndata: {}\n\n", self.name, self.data))
+    }
+}
+
+/// The route of the events. `of_calls` returns those of calls, and is [`of_no_calls`] in a build without the edge.
+pub(crate) fn route(of_calls: fn(&Control) -> CallEvents) -> Route {
+    let places = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
+    let subscribe = move |State(control): State<Control>| {
+        let places = Arc::clone(&places);
+        async move { respond_to_subscriber(&control, of_calls, places) }
+    };
+    Route::get("/events", "Streams what happens at the server as server-sent events.", subscribe)
+        .declare(|operation| operation.answers_with(200, "text/event-stream"))
+}
+
+/// The events of a build without the edge.
+#[allow(dead_code, reason = "builds with the edge have another source")]
+pub(crate) fn of_no_calls(_control: &Control) -> CallEvents {
+    stream::pending().boxed()
+}
+
+fn respond_to_subscriber(
+    control: &Control,
+    of_calls: fn(&Control) -> CallEvents,
+    places: Arc<Semaphore>,
+) -> Response {
+    let Ok(place) = places.try_acquire_owned() else {
+        let error =
+            format!("there are {MAX_SUBSCRIBERS} subscribers already; poll the lists instead, or try again");
+        return retry_after(refused(StatusCode::SERVICE_UNAVAILABLE, &error), Some(RETRY_AFTER));
+    };
+    let core = Arc::clone(&control.core);
+    let changes = changes(Arc::clone(&core), place);
+    let events = stream::select(of_calls(control).chain(stream::pending()), changes);
+    let stopping = Box::pin(async move { core.stopping().await });
+    let texts = events.take_until(stopping).map(|event| Ok::<_, Infallible>(event.text()));
+    let mut response = Response::new(Body::from_stream(texts));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// What was written, once a second at most, and heartbeats in between. The first event is a heartbeat. The subscriber's
+/// place is taken for as long as the stream lives.
+fn changes(core: Arc<Core>, place: OwnedSemaphorePermit) -> impl Stream<Item = Event> {
+    let follower = core.store.follow(Interest::Everything);
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let state = (core, place, follower, looks, LOOKS_PER_HEARTBEAT);
+    stream::unfold(state, |(core, place, mut follower, mut looks, mut quiet)| async move {
+        let event = loop {
+            looks.tick().await;
+            quiet += 1;
+            if let Some(event) = changed(&mut follower) {
+                break event;
+            }
+            if quiet > LOOKS_PER_HEARTBEAT {
+                break Event::new("heartbeat", json!({ "now": core.clock.now() }));
+            }
+        };
+        Some((event, (core, place, follower, looks, 0)))
+    })
+}
+
+/// What was written since the follower's position; `None` if it was nothing that is shown.
+fn changed(follower: &mut Follower) -> Option<Event> {
+    if follower.is_current() {
+        return None;
+    }
+    let Changes::Since(writes) = follower.changes() else { return Some(Event::reload()) };
+    let mut kinds = BTreeSet::new();
+    for effect in writes.iter().flat_map(|write| write.iter()) {
+        match effect {
+            Committed::Reset { .. } => return Some(Event::reload()),
+            effect => kinds.extend(kind_of(effect)),
+        }
+    }
+    (!kinds.is_empty()).then(|| Event::new("changed", json!({ "kinds": kinds })))
+}
+
+fn kind_of(effect: &Committed) -> Option<&'static str> {
+    match effect {
+        Committed::Stored(stored) => Some(stored.record.kind),
+        Committed::Deleted { kind, .. } => Some(*kind),
+        Committed::Account { .. } => Some("accounts"),
+        Committed::CallRunning(_) | Committed::CallEnded(_) => Some("calls"),
+        Committed::Document { kind: DocumentKind::Provider, .. } => Some("providers"),
+        Committed::Document {
+            kind:
+                DocumentKind::Customer | DocumentKind::Agent | DocumentKind::AccessKey | DocumentKind::Number,
+            ..
+        } => Some("customers"),
+        Committed::Document { .. } | Committed::Reset { .. } | Committed::HangUp(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_two_lines_and_an_empty_one() {
+        let event = Event::new("call", json!({ "explanation": "two\nlines", "n": 1 }));
+        assert_eq!(event.text(), "event: call\ndata: {\"explanation\":\"two\\nlines\",\"n\":1}\n\n");
+    }
+}

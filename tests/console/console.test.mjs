@@ -1,0 +1,305 @@
+// The console in a real browser, with a real server and real calls.
+
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+
+import { launch, Page } from './browser.mjs';
+import { Server } from './server.mjs';
+import { Caller } from './sip.mjs';
+
+const BINARY = process.env.TRUNK_SERVER_BINARY;
+const TOKEN = 'a control token of the tests';
+const CALLER = '12025550144';
+const STRANGER = '12025550199';
+// Answered at once, and up until somebody hangs up.
+const ANSWERED = '9990200';
+const MARKUP = '<img src=x onerror=alert(1)><b>bold</b>';
+const VIEWS = ['overview', 'calls', 'records', 'attempts', 'explain', 'accounts', 'trunks', 'dids', 'deliveries', 'providers', 'system'];
+
+let browser;
+let server;
+let caller;
+let account;
+let trunk;
+let receiver;
+
+before(async () => {
+  assert.ok(BINARY, 'TRUNK_SERVER_BINARY names the built server');
+  [browser, server] = await Promise.all([launch(), Server.start(BINARY, ['--allow-loopback-callbacks'])]);
+  caller = await Caller.open(server.sip);
+});
+
+after(async () => {
+  caller?.close();
+  receiver?.close();
+  await browser?.close();
+  await server?.stop();
+});
+
+// The page of each test has no error, asks its own server alone, and puts no token into an address.
+function checked(name, options, run) {
+  test(name, async (context) => {
+    const page = await Page.open(browser, options.server?.() ?? server, options);
+    try {
+      await run(page, context);
+      assert.deepEqual(page.problems, []);
+      const own = new URL(page.server.console).origin;
+      for (const url of page.requests) {
+        assert.ok(url.startsWith(`${own}/`) || url.startsWith(`blob:${own}/`), `a request to ${url}`);
+        assert.ok(!url.includes(encodeURIComponent(TOKEN)), url);
+      }
+    } catch (error) {
+      await page.screenshot(`failed-${name.replaceAll(/\W+/g, '-')}`).catch(() => {});
+      throw error;
+    } finally {
+      await page.close();
+    }
+  });
+}
+
+checked('a new server is shown without a violation of axe, and each empty view says what to do', {}, async (page) => {
+  for (const view of VIEWS) {
+    await page.show(view);
+    if (['accounts', 'explain', 'system'].includes(view)) continue;
+    const said = await page.page.locator('.empty').first().innerText();
+    assert.match(said, /\.\n+.+/s, `${view} is empty: ${said}`);
+    assert.deepEqual(await page.violations(), [], `${view}, empty`);
+    await page.screenshot(`empty-${view}`);
+  }
+});
+
+test('an account, its trunk and its numbers are there', async () => {
+  account = (await server.send('/accounts')).accounts[0].id;
+  const authentication_method = { type: 'credentials_and_ip', attributes: { allowed_sip_ips: ['203.0.113.7'] } };
+  trunk = await server.trunk({ name: 'Berlin office', allow_any_did_as_cli: true, on_cli_mismatch_action: 'reject_call', authentication_method });
+  await server.trunk({ name: MARKUP, on_cli_mismatch_action: 'reject_call', threshold_amount: '0.5', authentication_method });
+  await server.send(`/accounts/${account}/trunks/${trunk}/ip_only`, { allowed_sip_ips: ['127.0.0.1'] });
+  await server.send(`/accounts/${account}/dids`, { dids: [{ number: CALLER, description: MARKUP }, { number: '442079460019', emergency_enabled: true }] });
+  await server.send(`/accounts/${account}/callback_secrets`, {});
+});
+
+checked('the reason for a refused call is read from the page, while it happens', {}, async (page) => {
+  await page.show('records');
+  await page.page.locator('.live', { hasText: 'Live' }).waitFor();
+  const { code, callId } = await caller.call(STRANGER, '442079460018');
+  assert.equal(code, 403);
+  // Nothing is reloaded: the row comes with the event.
+  const row = page.page.getByRole('row', { name: /refused/ }).first();
+  await row.waitFor();
+  assert.match(await row.innerText(), /Caller number: The number in From is not one of the trunk's usable DIDs/);
+  await row.getByRole('link').click();
+  await page.shown();
+  const why = page.page.getByRole('region', { name: 'Why it was refused' });
+  const text = await why.innerText();
+  for (const words of ['Caller number', 'SIP 403', 'not one of the trunk', 'reject_call with 2 numbers', STRANGER]) assert.ok(text.includes(words), `${words} in ${text}`);
+  assert.ok((await page.page.locator('h1 + .about').innerText()).includes(callId));
+  const steps = await page.page.locator('.step-name').allInnerTexts();
+  assert.deepEqual([steps[0], steps.at(-1)], ['INVITE', 'ACK']);
+  assert.ok(steps.includes('403 Forbidden'), String(steps));
+  await page.page.locator('summary', { hasText: '403 Forbidden' }).click();
+  assert.match(await page.page.getByRole('region', { name: 'Text of 403 Forbidden' }).innerText(), /^SIP\/2\.0 403 Forbidden/);
+});
+
+checked('the main path is done with the keyboard alone', {}, async (page) => {
+  await page.show('overview');
+  await page.press('Tab');
+  await page.tabTo('#skip');
+  await page.press('Enter');
+  assert.equal(await page.page.evaluate(() => document.activeElement.id), 'main');
+  // From the top of the page to the form, which is filled and sent.
+  await page.page.evaluate(() => document.activeElement.blur());
+  await page.tabTo('#nav a', 'Explain a call');
+  await page.press('Enter');
+  await page.page.locator('h1', { hasText: 'Explain a call' }).waitFor();
+  assert.equal(await page.page.evaluate(() => document.activeElement.tagName), 'H1', 'the view is announced');
+  await page.tabTo('[name=source]');
+  await page.press('Enter');
+  assert.equal(await page.page.evaluate(() => document.activeElement.name), 'source', 'the first missing field has the focus');
+  await page.type('127.0.0.1');
+  await page.press('Tab');
+  await page.type('442079460018');
+  await page.press('Tab');
+  await page.type(STRANGER);
+  await page.press('Enter');
+  await page.page.getByRole('region', { name: 'Why it would be refused' }).waitFor();
+  assert.match(await page.page.locator('#announcer').innerText(), /The call would be refused\. The number in From/);
+  // Then to a refused call, and into one of its messages.
+  await page.press('Home');
+  await page.page.evaluate(() => document.activeElement.blur());
+  await page.tabTo('#nav a', 'Call records');
+  await page.press('Enter');
+  await page.page.locator('tbody tr').first().waitFor();
+  await page.tabTo('tbody a');
+  await page.press('Enter');
+  await page.page.locator('.ladder').waitFor();
+  await page.tabTo('summary', 'INVITE');
+  await page.press('Enter');
+  await page.tabTo('pre');
+  assert.match(await page.page.evaluate(() => document.activeElement.textContent), /^INVITE sip:442079460018@/);
+});
+
+checked('a live call appears and is hung up', {}, async (page) => {
+  await page.show('calls');
+  await page.page.locator('.live', { hasText: 'Live' }).waitFor();
+  assert.equal((await caller.call(CALLER, ANSWERED)).code, 200);
+  const row = page.page.getByRole('row', { name: new RegExp(ANSWERED) });
+  await row.getByText('answered', { exact: true }).waitFor();
+  await page.screenshot('a-live-call');
+  assert.deepEqual(await page.violations(), []);
+  await row.getByRole('button', { name: `Hang up the call to ${ANSWERED}` }).click();
+  const dialog = page.page.getByRole('dialog', { name: 'Hang up this call?' });
+  await dialog.waitFor();
+  assert.deepEqual(await page.violations(), [], 'the question');
+  // Escape keeps the call.
+  await page.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(await row.count(), 1);
+  await row.getByRole('button').click();
+  await dialog.getByRole('button', { name: 'Hang up' }).click();
+  await row.waitFor({ state: 'detached' });
+  assert.match(await page.page.locator('#announcer').innerText(), /was ended/);
+  assert.deepEqual((await server.send('/calls/active')).calls, []);
+});
+
+checked('a trunk is changed under the rules of its owner', {}, async (page) => {
+  await page.show('trunks');
+  await page.page.getByRole('link', { name: 'Berlin office' }).click();
+  const limit = page.page.getByLabel('Calls at once');
+  await limit.fill('0');
+  await page.page.getByRole('button', { name: 'Save the changes' }).click();
+  await page.page.locator('[aria-invalid=true]').waitFor();
+  const described = await limit.getAttribute('aria-describedby');
+  const error = await page.page.locator(`#${described.split(' ').at(-1)}`).innerText();
+  assert.ok(error.length > 3, 'the field says what was wrong');
+  await page.screenshot('a-wrong-value');
+  assert.deepEqual(await page.violations(), []);
+  await limit.fill('12');
+  await page.page.getByLabel('Allowed SIP addresses').fill('127.0.0.1\n203.0.113.9');
+  await page.page.getByLabel('Name (required)').fill('Berlin');
+  await page.page.getByRole('button', { name: 'Save the changes' }).click();
+  await page.page.getByText('It applies from the next call on').waitFor();
+  const { data } = await server.send(`/accounts/${account}/records/voice_out_trunks/${trunk}`);
+  const { capacity_limit: limited, name, authentication_method: method } = data.attributes;
+  assert.deepEqual([limited, name, method.attributes.allowed_sip_ips], [12, 'Berlin', ['127.0.0.1/32', '203.0.113.9/32']]);
+});
+
+checked('callbacks and their attempts are shown', {}, async (page) => {
+  receiver = createServer((request, response) => response.writeHead(request.url === '/bad' ? 500 : 200).end());
+  receiver.listen(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const at = `http://127.0.0.1:${receiver.address().port}`;
+  const change = (attributes) => server.send(`/accounts/${account}/records/voice_out_trunks/${trunk}`, { attributes }, 'PATCH');
+  await change({ callback_url: `${at}/good`, status: 'blocked' });
+  await change({ status: 'active' });
+  const delivered = async () => (await server.send('/deliveries')).deliveries.length > 0;
+  for (let waits = 0; !(await delivered()); waits += 1) {
+    assert.ok(waits < 200, 'a callback is sent');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await page.show('deliveries');
+  const row = page.page.getByRole('row', { name: /callback/ }).first();
+  await row.waitFor();
+  assert.match(await row.innerText(), /200/);
+});
+
+checked('what peers and owners write stays text', {}, async (page) => {
+  await server.send('/accounts', { name: MARKUP });
+  for (const [view, place] of [['accounts', 'tbody'], ['trunks', 'tbody'], ['dids', 'tbody'], ['accounts', '#account']]) {
+    await page.show(view);
+    await page.page.locator(place, { hasText: MARKUP }).waitFor();
+  }
+  assert.equal(await page.page.locator('main img, main b').count(), 0);
+});
+
+checked('every view has no violation of axe, in light', { scheme: 'light' }, (page) => examine(page, 'light'));
+checked('every view has no violation of axe, in dark', { scheme: 'dark' }, (page) => examine(page, 'dark'));
+
+async function examine(page, scheme) {
+  const [record] = (await server.send('/calls')).calls.filter(({ check }) => check);
+  const details = [`records/${encodeURIComponent(record.call_id)}`, `trunks/${account}/${trunk}`, `accounts/${account}`, 'nowhere'];
+  for (const view of [...VIEWS, ...details]) {
+    await page.page.goto(`${server.console}#/${view}`);
+    if (view === 'nowhere') await page.page.locator('h1', { hasText: 'no such view' }).waitFor();
+    else await page.shown();
+    assert.deepEqual(await page.violations(), [], `${view}, ${scheme}`);
+    await page.screenshot(`${scheme}-${view.split('/')[0]}${view.includes('/') ? '-one' : ''}`);
+  }
+}
+
+checked('a narrow window shows every view without scrolling sideways', { viewport: { width: 390, height: 800 } }, async (page) => {
+  for (const view of VIEWS) {
+    await page.show(view);
+    const [wide, window] = await page.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(wide <= window, `${view} is ${wide} wide`);
+    await page.screenshot(`narrow-${view}`);
+  }
+});
+
+checked('without the stream of events the page asks every ten seconds', { clock: true }, async (page) => {
+  await page.page.route('**/control/v1/events', (route) => route.abort());
+  await page.show('records');
+  await page.page.locator('.live', { hasText: 'Every 10 s' }).waitFor();
+  const before = await page.page.locator('tbody tr').count();
+  assert.equal((await caller.call(STRANGER, '442079460018')).code, 403);
+  await page.page.clock.runFor(11_000);
+  await page.page.locator(`tbody tr:nth-child(${before + 1})`).waitFor();
+  page.problems.splice(0);
+});
+
+let locked;
+checked('the token is asked for once, kept for the session, and stands in no address', { server: () => locked }, async (page) => {
+  await page.page.goto(`${locked.console}#/records`);
+  const dialog = page.page.getByRole('dialog', { name: 'Enter the control token' });
+  const input = dialog.getByLabel('Control token', { exact: true });
+  await input.fill('a wrong one');
+  assert.deepEqual(await page.violations(), []);
+  await page.screenshot('token');
+  await page.press('Enter');
+  await dialog.getByText('the control token is wrong').waitFor();
+  await input.fill(TOKEN);
+  await page.press('Enter');
+  await page.page.locator('h1', { hasText: 'Call records' }).waitFor();
+  await page.page.locator('.live', { hasText: 'Live' }).waitFor();
+  await page.page.reload();
+  await page.shown();
+  assert.equal(await dialog.count(), 0, 'the session has it');
+  const kept = await page.page.evaluate(() => [sessionStorage.getItem('console.token'), localStorage.length, document.cookie, location.href]);
+  assert.deepEqual(kept.slice(0, 3), [TOKEN, 0, '']);
+  assert.ok(!kept[3].includes('token'));
+  await page.page.getByRole('button', { name: 'Sign out' }).click();
+  await dialog.waitFor();
+  assert.equal(await page.page.evaluate(() => sessionStorage.getItem('console.token')), null);
+});
+before(async () => {
+  locked = await Server.start(BINARY, ['--control-token', TOKEN]);
+});
+after(() => locked?.stop());
+
+checked('an open page costs an idle server next to nothing', {}, async (page) => {
+  await page.show('overview');
+  await page.page.locator('.live', { hasText: 'Live' }).waitFor();
+  const seconds = 6;
+  const from = await server.processorTime();
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+  const used = (await server.processorTime()) - from;
+  // 0.6 s in a minute.
+  assert.ok(used < (0.6 * seconds) / 60, `${used} s in ${seconds} s`);
+});
+
+checked('the end of the server is seen', { server: () => short }, async (page) => {
+  await page.show('calls');
+  await page.page.locator('.live', { hasText: 'Live' }).waitFor();
+  await short.stop();
+  await page.page.locator('.live', { hasText: 'Every 10 s' }).waitFor();
+  await page.page.getByRole('link', { name: 'Trunks' }).click();
+  await page.page.getByText('The server does not answer').waitFor();
+  await page.screenshot('no-server');
+  page.problems.splice(0);
+});
+let short;
+before(async () => {
+  short = await Server.start(BINARY);
+});
+after(() => short?.stop());
