@@ -492,7 +492,7 @@ async fn n96_and_n97_the_answer_to_an_upload_has_the_media_type_of_its_version()
     let parts = [
         (FINGERPRINT, FormPart::Text(&fingerprint)),
         (DESCRIPTION, FormPart::Text("passport")),
-        (FILE, FormPart::File(b"\x00\r\n--part\x01")),
+        (FILE, FormPart::File(b"\x00\r\n--par\x01")),
     ];
     for (version, expected) in [(NEW, "application/json"), (TOKENS, "application/vnd.api+json")] {
         let api = world.api.at(Some(version));
