@@ -19,6 +19,7 @@ mod process;
 mod reads;
 mod reference;
 mod relationships;
+mod stock;
 mod tokens;
 mod transport;
 mod updates;

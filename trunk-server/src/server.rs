@@ -25,7 +25,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox};
+use service_core::{Core, Outbox, expiry};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -208,7 +208,7 @@ impl ServerBuilder {
             let counts = running.counts("control", control_plane::paths);
             running.serve((listener, at), router, control_limits, Share::Control, counts);
         }
-        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
+        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(expiry::jobs());
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]

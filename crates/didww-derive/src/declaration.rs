@@ -310,6 +310,7 @@ impl Declaration {
                 options,
                 legacy: false,
                 owned: false,
+                least: None,
                 since: attr.since.clone(),
                 until: None,
             });

@@ -121,12 +121,13 @@ fn filter(filter: &Filter) -> TokenStream {
     });
     let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
+    let least = filter.least.as_ref().map(|(least, unless)| quote!(.least(#least, &[#(#unless),*])));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #contains #legacy #owned #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #least #since #until
     }
 }
 

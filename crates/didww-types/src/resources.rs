@@ -3,6 +3,7 @@
 mod address_requirement;
 mod area;
 mod authentication_method;
+mod available_did;
 mod balance;
 mod capacity_pool;
 mod city;
@@ -10,6 +11,7 @@ mod country;
 mod did;
 mod did_group;
 mod did_group_type;
+mod did_reservation;
 mod media;
 mod nanpa_prefix;
 mod pop;
@@ -27,6 +29,7 @@ pub use area::*;
 pub use authentication_method::{
     AuthenticationMethod, AuthenticationMethodType, CredentialsAndIp, IpOnly, Twilio, UnknownMethod,
 };
+pub use available_did::*;
 pub use balance::*;
 pub use capacity_pool::*;
 pub use city::*;
@@ -34,6 +37,7 @@ pub use country::*;
 pub use did::*;
 pub use did_group::*;
 pub use did_group_type::*;
+pub use did_reservation::*;
 pub use media::MediaEncryptionMode;
 pub use nanpa_prefix::*;
 pub use pop::*;

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::{ResourceSpec, Timestamp};
+use didww_types::{ResourceSpec, Timestamp, find};
 use service_base::ids::Ids;
 use trunk_rules::domain::{Event, RecordChange, WriteOutcome};
 use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StoreError};
 use uuid::Uuid;
+
+use crate::expiry;
 
 /// What a decision was made on.
 #[derive(Debug, Clone, Copy)]
@@ -41,14 +43,13 @@ impl Decided<'_> {
 
     fn push(&self, changes: &mut Vec<Change>, change: RecordChange, ids: &Ids) -> Result<(), StoreError> {
         match change {
-            RecordChange::Create { spec, attributes, links } => changes.push(Change::Insert {
-                scope: self.scope(spec),
-                id: ids.record(self.at),
-                created_at: self.at,
-                attributes,
-                links: uuids(links),
-                meta: None,
-            }),
+            RecordChange::Create { spec, attributes, links } => {
+                let (id, links) = (ids.record(self.at), uuids(links));
+                self.take(changes, spec, &links);
+                changes.extend(expiry::schedule(self.account, spec, id, &attributes));
+                let (scope, created_at) = (self.scope(spec), self.at);
+                changes.push(Change::Insert { scope, id, created_at, attributes, links, meta: None });
+            }
             RecordChange::Update { spec, id, attributes: new, links, meta } => {
                 let before = self.record(&id)?.clone();
                 let mut attributes = before.attributes()?;
@@ -72,9 +73,23 @@ impl Decided<'_> {
                 let record = self.record(&id)?;
                 changes.push(Change::Unchanged { record: record.clone() });
                 changes.push(Change::Delete { scope: self.scope(spec), id: record.id });
+                changes.extend(expiry::cancel(spec, record.id));
             }
         }
         Ok(())
+    }
+
+    /// Adds the conditions that what a new record links to is still in stock.
+    fn take(&self, changes: &mut Vec<Change>, spec: &ResourceSpec, links: &[(&'static str, Vec<Uuid>)]) {
+        for (relationship, members) in links {
+            let target = spec.relationship(relationship).and_then(|declared| find(declared.target));
+            let paths = target.map_or(&[][..], |target| target.taken_by);
+            for (relationship, owners) in paths.iter().filter_map(|path| path.split_once('<')) {
+                let Some(owners) = find(owners).map(|owners| self.scope(owners)) else { continue };
+                let unlinked = |target: &Uuid| Change::Unlinked { owners, relationship, target: *target };
+                changes.extend(members.iter().map(unlinked));
+            }
+        }
     }
 
     fn scope(&self, spec: &'static ResourceSpec) -> Scope {

@@ -11,6 +11,7 @@ mod decide_write;
 mod deletion;
 mod did;
 mod did_group;
+mod did_reservation;
 mod draft;
 mod membership;
 mod meta;

@@ -34,6 +34,7 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("did_groups", "is_demo"),
     ("did_groups", "is_metered"),
     ("did_groups", "number_type"),
+    ("did_reservations", "expires_at"),
     ("dids", "awaiting_registration"),
     ("dids", "blocked"),
     ("dids", "channels_included_count"),
@@ -178,6 +179,13 @@ async fn value(
             text(value)
         }
         FilterTest::Linked(path) => Some(linked(world, spec, &record.id, path).await?.1),
+        FilterTest::Related(path) if filter.kind == Kind::Uuid => {
+            // The id of the record for which the related record's text stands.
+            let (path, attribute) = path.rsplit_once('.')?;
+            let target = follow(REGISTRY, spec.name, path)?.last()?.target;
+            let mirror = target.relationships.iter().find(|one| one.mirrors == Some(attribute))?;
+            Some(linked(world, spec, &record.id, &format!("{path}.{}", mirror.name)).await?.1)
+        }
         FilterTest::Related(path) => {
             let (path, attribute) = path.rsplit_once('.')?;
             let (target, id) = linked(world, spec, &record.id, path).await?;

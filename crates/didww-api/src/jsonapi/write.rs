@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use didww_types::{ErrorCode, RelationshipSpec, ResourceSpec, Timestamp, find};
+use didww_types::{ErrorCode, FilterTest, RelationshipSpec, ResourceSpec, Timestamp, find};
 use http::StatusCode;
 use service_base::log_limiter::LogLimiter;
 use service_core::{AttemptError, Decided, Retries};
@@ -13,14 +13,14 @@ use trunk_rules::domain::{
     Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, WriteContext, WriteError,
     WriteKind, WriteOutcome,
 };
-use trunk_store::{Record, StoreError};
+use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::query::QueryParams;
-use super::read::{find_record, single_reply};
+use super::read::{find_record, in_stock, single_reply};
 use super::render::Document;
 use super::reply::Reply;
 use super::target::parse_id;
@@ -115,7 +115,7 @@ impl Decision {
         for (relationship, ids) in &body.links {
             let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
             let found = match find(relationship.target) {
-                Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
+                Some(target) => find_in_stock(context, target, uuids).await?,
                 None => Vec::new(),
             };
             linked.push(LinkedRecords { relationship: relationship.name, ids: ids.clone(), found });
@@ -231,6 +231,31 @@ impl LinkedRecords {
         };
         self.ids.iter().map(record).collect()
     }
+}
+
+/// Finds the records that exist among these ids, and that no other record has taken.
+async fn find_in_stock(
+    context: &RequestContext<'_>,
+    target: &'static ResourceSpec,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Record>, StoreError> {
+    let (store, scope) = (&context.core.store, context.scope(target));
+    let found = store.find_all(scope, ids).await?;
+    if target.taken_by.is_empty() || found.is_empty() {
+        return Ok(found);
+    }
+    let values = found.iter().map(|record| IndexValue::Text(record.id.to_string())).collect();
+    let named = Condition { test: FilterTest::Id, values };
+    let query = ListQuery {
+        scope,
+        linked_from: None,
+        conditions: std::iter::once(named).chain(in_stock(target)).collect(),
+        order: Vec::new(),
+        offset: 0,
+        limit: found.len() as u64,
+    };
+    let free = store.list_ids(query).await?;
+    Ok(found.into_iter().filter(|record| free.contains(&record.id)).collect())
 }
 
 /// Returns the ids of the members of a relationship of a record, at most [`MAX_RELATED_RECORDS`].

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, LitStr, Result, Type};
+use syn::{Attribute, Error, LitInt, LitStr, Result, Type};
 
-use super::options::version;
+use super::options::{texts, version};
 
 pub(crate) struct Filter {
     pub(crate) name: String,
@@ -15,6 +15,8 @@ pub(crate) struct Filter {
     pub(crate) legacy: bool,
     /// Whether its value is the id of a record of the account.
     pub(crate) owned: bool,
+    /// The least number of characters of a value, and the filters that permit shorter ones.
+    pub(crate) least: Option<(LitInt, Vec<LitStr>)>,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
 }
@@ -54,6 +56,7 @@ impl Versions {
 pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     let (mut name, mut test, mut value, mut since, mut until) = (None, None, None, None, None);
     let (mut options, mut legacy, mut owned) = (FilterOptions::default(), false, false);
+    let (mut least, mut unless): (Option<LitInt>, Vec<LitStr>) = (None, Vec::new());
     attribute.parse_nested_meta(|meta| {
         if meta.path.is_ident("name") {
             name = Some(meta.value()?.parse::<LitStr>()?.value());
@@ -113,17 +116,23 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             legacy = true;
         } else if meta.path.is_ident("owned") {
             owned = true;
+        } else if meta.path.is_ident("least") {
+            least = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("unless") {
+            unless = texts(&meta)?;
         } else {
             return Err(meta.error(
                 "unknown option; known: name, id, equals, contains, linked, related, related_meta, zero, exceeds, meta, \
-                 meta_at_least, value, since, until, list, every, blank, legacy, owned",
+                 meta_at_least, value, since, until, list, every, blank, legacy, owned, \
+                 least, unless",
             ));
         }
         Ok(())
     })?;
     match (name, test, value) {
         (Some(name), Some(test), Some(value)) => {
-            Ok(Filter { name, test, value, options, legacy, owned, since, until })
+            let least = least.map(|least| (least, unless));
+            Ok(Filter { name, test, value, options, legacy, owned, least, since, until })
         }
         _ => Err(Error::new_spanned(
             attribute,

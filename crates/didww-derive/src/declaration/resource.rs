@@ -30,6 +30,18 @@ impl Declaration {
             quote!(.unpaged())
         } else if meta.path.is_ident("unrouted") {
             quote!(.unrouted())
+        } else if meta.path.is_ident("sample") {
+            let most: LitInt = meta.value()?.parse()?;
+            quote!(.sample(#most))
+        } else if meta.path.is_ident("taken_by") {
+            let paths = texts(meta)?;
+            quote!(.taken_by(&[#(#paths),*]))
+        } else if meta.path.is_ident("at_most") {
+            let most: LitInt = meta.value()?.parse()?;
+            quote!(.at_most(#most))
+        } else if meta.path.is_ident("expires") {
+            let attribute: LitStr = meta.value()?.parse()?;
+            quote!(.expires(#attribute))
         } else if meta.path.is_ident("sorts") {
             self.sorts(meta)?
         } else if meta.path.is_ident("hidden") {
@@ -39,7 +51,7 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, \
-                 unique_everywhere",
+                 unique_everywhere, sample, taken_by, at_most, expires",
             ));
         };
         self.completions.push(call);

@@ -64,6 +64,9 @@ pub struct FilterSpec {
     pub owned: bool,
     /// Whether the filter only exists for old programs. The SDK does not offer it.
     pub legacy: bool,
+    /// The least number of characters of a value, and the filters of which one permits shorter values; `None` if any
+    /// value is permitted.
+    pub least: Option<(usize, &'static [&'static str])>,
 }
 
 impl FilterSpec {
@@ -81,6 +84,7 @@ impl FilterSpec {
             until: None,
             owned: false,
             legacy: false,
+            least: None,
         }
     }
 
@@ -130,6 +134,13 @@ impl FilterSpec {
     #[must_use]
     pub const fn until(mut self, version: ApiVersion) -> Self {
         self.until = Some(version);
+        self
+    }
+
+    /// Sets the least number of characters of a value, and the filters of which one permits shorter values.
+    #[must_use]
+    pub const fn least(mut self, characters: usize, unless: &'static [&'static str]) -> Self {
+        self.least = Some((characters, unless));
         self
     }
 

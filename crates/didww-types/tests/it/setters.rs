@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    AuthenticationMethod, CapacityPool, Did, OnCliMismatchAction, VoiceOutTrunk,
+    AuthenticationMethod, CapacityPool, Did, DidReservation, OnCliMismatchAction, VoiceOutTrunk,
     VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
@@ -61,6 +61,7 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     creates::<VoiceOutTrunk, _>(&mut proven, &trunk);
     let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
     creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
+    creates::<DidReservation, _>(&mut proven, &DidReservation::create(IDS[0]));
 
     let declared: BTreeSet<Setter> = REGISTRY
         .iter()

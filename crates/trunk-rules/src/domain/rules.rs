@@ -1,7 +1,7 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    CapacityPool, Did, DidGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    CapacityPool, Did, DidGroup, DidReservation, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
@@ -77,6 +77,7 @@ impl Rulebook {
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<DidReservation>(),
         TypeRules::of::<VoiceOutTrunk>(),
         TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
     ]);
