@@ -13,6 +13,7 @@ mod ends;
 mod lists;
 mod numbers;
 mod order;
+mod orders;
 mod page;
 mod pools;
 mod process;

@@ -13,7 +13,7 @@ mod running;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control_plane::{Control, ControlAuth, control_router};
+use control_plane::{Control, ControlAuth, control_router, order_jobs};
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
@@ -208,7 +208,8 @@ impl ServerBuilder {
             let counts = running.counts("control", control_plane::paths);
             running.serve((listener, at), router, control_limits, Share::Control, counts);
         }
-        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(expiry::jobs());
+        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
+        let jobs = jobs.and(expiry::jobs()).and(order_jobs());
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]

@@ -34,6 +34,7 @@ mod idempotency;
 #[cfg(feature = "sip")]
 mod messages;
 mod nodes;
+mod orders;
 mod records;
 mod respond;
 mod route;
@@ -55,6 +56,7 @@ pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use nodes::NodeState;
+pub use orders::order_jobs;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};

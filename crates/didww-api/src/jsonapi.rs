@@ -10,6 +10,7 @@ mod cooperative;
 mod delete;
 mod error;
 mod include;
+mod needs;
 mod operation;
 mod page;
 mod query;

@@ -69,6 +69,8 @@ pub(crate) struct Attr {
     pub(crate) default: Option<TokenStream>,
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,
+    /// Whether only requests have the attribute.
+    pub(crate) write_only: bool,
     pub(crate) sort: bool,
     /// The type whose validation and kind apply to values that are sent, if it is not that of the field.
     pub(crate) value: Option<Type>,
@@ -239,6 +241,7 @@ impl Declaration {
             default: None,
             unique: false,
             unique_everywhere: false,
+            write_only: false,
             sort: false,
             value: None,
             revision: None,
@@ -261,6 +264,8 @@ impl Declaration {
                     attr.unique = true;
                 } else if meta.path.is_ident("unique_everywhere") {
                     attr.unique_everywhere = true;
+                } else if meta.path.is_ident("write_only") {
+                    attr.write_only = true;
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
                 } else if meta.path.is_ident("value") {
@@ -282,7 +287,7 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, value, revised, values_need, sum, total, filter",
+                         write_only, sort, value, revised, values_need, sum, total, filter",
                     ));
                 }
                 Ok(())

@@ -82,6 +82,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let unique = attr.unique.then(|| quote!(.unique()));
     let everywhere = attr.unique_everywhere.then(|| quote!(.unique_everywhere()));
     let sort = attr.sort.then(|| quote!(.sort()));
+    let write_only = attr.write_only.then(|| quote!(.write_only()));
     let parts = attr.sums.iter().map(|[of, through, attribute]| {
         quote!(::didww_types::Sum { of: #of, through: #through, attribute: #attribute })
     });
@@ -93,7 +94,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
     let terms = &attr.total;
     let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums #total #revised #values_need }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #write_only #sums #total #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {

@@ -75,6 +75,7 @@ registry! { $
     did_reservations: DidReservation,
     dids: Did,
     nanpa_prefixes: NanpaPrefix,
+    orders: Order,
     pops: Pop,
     proof_types: ProofType,
     qty_based_pricings: QtyBasedPricing,

@@ -44,6 +44,10 @@ pub enum Violation {
     AtLeast(i64),
     /// The DID does not support emergency calling.
     NoEmergency,
+    /// The number of DIDs is greater than that of those in stock.
+    ExceedsStock,
+    /// The order is completed or canceled, or is not one that a customer can cancel.
+    NotPending,
 }
 
 impl fmt::Display for Violation {
@@ -65,6 +69,8 @@ impl fmt::Display for Violation {
             Self::NotAllowedForUpdate => f.write_str("is not allowed for update"),
             Self::AtLeast(bound) => write!(f, "should be at least {bound}"),
             Self::NoEmergency => f.write_str("does not support Emergency feature"),
+            Self::ExceedsStock => f.write_str("exceeds available DIDs count"),
+            Self::NotPending => f.write_str("Order not pending"),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use didww_types::{ResourceSpec, Timestamp, find};
 use service_base::ids::Ids;
-use trunk_rules::domain::{Event, RecordChange, WriteOutcome};
-use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StoreError};
+use trunk_rules::domain::{Event, Later, RecordChange, WriteOutcome};
+use trunk_store::{Change, EventForm, IfScheduled, Job, NewEvent, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::expiry;
@@ -32,7 +32,10 @@ impl Decided<'_> {
     /// [`StoreError::Failed`] if the outcome names a record that was not read.
     pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
-        for change in outcome.changes {
+        // What a new record takes may belong to a record that the same outcome deletes.
+        let is_deletion = |change: &RecordChange| matches!(change, RecordChange::Delete { .. });
+        let (deletions, others): (Vec<_>, Vec<_>) = outcome.changes.into_iter().partition(is_deletion);
+        for change in deletions.into_iter().chain(others) {
             self.push(&mut changes, change, ids)?;
         }
         for event in outcome.events {
@@ -43,10 +46,11 @@ impl Decided<'_> {
 
     fn push(&self, changes: &mut Vec<Change>, change: RecordChange, ids: &Ids) -> Result<(), StoreError> {
         match change {
-            RecordChange::Create { spec, attributes, links } => {
+            RecordChange::Create { spec, attributes, links, later } => {
                 let (id, links) = (ids.record(self.at), uuids(links));
                 self.take(changes, spec, &links);
                 changes.extend(expiry::schedule(self.account, spec, id, &attributes));
+                changes.extend(later.map(|later| self.schedule(later, id)));
                 let (scope, created_at) = (self.scope(spec), self.at);
                 changes.push(Change::Insert { scope, id, created_at, attributes, links, meta: None });
             }
@@ -77,6 +81,11 @@ impl Decided<'_> {
             }
         }
         Ok(())
+    }
+
+    fn schedule(&self, Later { kind, due_at, payload }: Later, id: Uuid) -> Change {
+        let job = Job { account: Some(self.account), payload, ..Job::new(kind, id.to_string(), due_at) };
+        Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace }
     }
 
     /// Adds the conditions that what a new record links to is still in stock.

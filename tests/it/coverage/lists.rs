@@ -42,6 +42,8 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("dids", "expires_at"),
     ("nanpa_prefixes", "npa"),
     ("nanpa_prefixes", "nxx"),
+    ("orders", "amount"),
+    ("orders", "status"),
     ("supporting_document_templates", "permanent"),
     ("voice_out_trunks", "allow_any_did_as_cli"),
     ("voice_out_trunks", "threshold_reached"),
@@ -130,6 +132,7 @@ async fn filtered(
     let other = match filter.test {
         // A smaller number than the record's finds it too.
         FilterTest::MetaAtLeast(_) => Some(i64::MAX.to_string()),
+        FilterTest::CreatedFrom => Some("2101-02-03".to_owned()),
         _ => other(filter.kind, value.as_deref()),
     };
     if let Some(other) = other {
@@ -191,6 +194,9 @@ async fn value(
             let (target, id) = linked(world, spec, &record.id, path).await?;
             let related = world.get(&format!("/{}/{id}", target.path_at(world.version))).await;
             text(&related.at(&format!("/data/attributes/{attribute}")))
+        }
+        FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
+            text(record.attributes.as_ref()?.get("created_at")?)
         }
         FilterTest::Zero(name) => {
             Some((record.attributes.as_ref()?.get(name)?.as_i64() == Some(0)).to_string())

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use didww_types::{
     AttributeSpec, ErrorCode, ErrorObject, FilterSpec, FilterTest, Kind, Page, QueryPairs, REGISTRY,
-    RelationshipSpec, ResourceSpec, find, follow, related_attribute,
+    RelationshipSpec, ResourceSpec, Timestamp, find, follow, related_attribute,
 };
 
 use super::context::RequestContext;
@@ -339,9 +339,21 @@ fn values(
     let mut seen = HashSet::with_capacity(values.len());
     values.retain(|value| seen.insert(value.clone()));
     let blank = filter.blank.contain(context.version);
-    let read =
-        |value: Cow<'_, str>| index_value(filter.kind, &value, blank).ok_or_else(|| value.into_owned());
+    let read = |value: Cow<'_, str>| {
+        let read = match filter.test {
+            FilterTest::CreatedFrom => time(&value, "T00:00:00.000Z"),
+            FilterTest::CreatedUntil => time(&value, "T23:59:59.999Z"),
+            _ => index_value(filter.kind, &value, blank),
+        };
+        read.ok_or_else(|| value.into_owned())
+    };
     values.into_iter().map(read).collect()
+}
+
+/// A time, or a day with a time of day.
+fn time(text: &str, of_day: &str) -> Option<IndexValue> {
+    let at = text.parse::<Timestamp>().or_else(|_| format!("{text}{of_day}").parse());
+    at.ok().map(|at| IndexValue::Integer(at.as_unix_millis()))
 }
 
 /// The value that is compared; `None` if the kind does not allow it. An empty one is null where the filter takes `blank`

@@ -1,6 +1,6 @@
 //! GET of lists and of single records.
 
-use didww_types::{FilterTest, Links, ResourceSpec};
+use didww_types::{Links, ResourceSpec};
 use http::StatusCode;
 use serde_json::{Map, Value};
 use trunk_rules::domain::with_defaults;
@@ -12,7 +12,7 @@ use super::query::QueryParams;
 use super::render::{Document, Pages};
 use super::reply::Reply;
 use super::target::parse_id;
-use trunk_store::{Condition, IndexValue, ListQuery, Order, Record};
+use trunk_store::{Condition, ListQuery, Order, Record};
 
 /// Responds with a page of the account's records.
 pub(super) async fn list(
@@ -100,7 +100,7 @@ pub(super) fn list_query(
         order.push(Order { attribute, descending: false });
     }
     let mut conditions = params.conditions.clone();
-    conditions.extend(in_stock(spec));
+    conditions.extend(Condition::in_stock(spec));
     ListQuery {
         scope: context.scope(spec),
         linked_from: None,
@@ -109,13 +109,6 @@ pub(super) fn list_query(
         offset: if spec.unpaged { 0 } else { params.page.offset() },
         limit: if spec.unpaged { u64::MAX } else { params.page.size },
     }
-}
-
-/// The conditions that a record is not taken by another one.
-pub(super) fn in_stock(spec: &'static ResourceSpec) -> impl Iterator<Item = Condition> {
-    let is_free =
-        |path: &&'static str| Condition { test: FilterTest::Linked(path), values: vec![IndexValue::Null] };
-    spec.taken_by.iter().map(is_free)
 }
 
 /// Executes a list query and renders the page with its included records. `url` is the address that the page's links

@@ -189,7 +189,9 @@ impl<'a> Document<'a> {
         spec.from_canonical(self.context.version, &mut attributes);
         let mut first = true;
         for attribute in spec.attributes_at(self.context.version) {
-            if selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name)) {
+            if attribute.write_only
+                || selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name))
+            {
                 continue;
             }
             self.text.push_str(if first { ",\"attributes\":{\"" } else { ",\"" });

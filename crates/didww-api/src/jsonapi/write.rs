@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use didww_types::{ErrorCode, FilterTest, RelationshipSpec, ResourceSpec, Timestamp, find};
+use didww_types::{ErrorCode, RelationshipSpec, ResourceSpec, Timestamp, find};
 use http::StatusCode;
 use service_base::log_limiter::LogLimiter;
 use service_core::{AttemptError, Decided, Retries};
@@ -13,14 +13,15 @@ use trunk_rules::domain::{
     Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, WriteContext, WriteError,
     WriteKind, WriteOutcome,
 };
-use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
+use trunk_store::{Record, StoreError};
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
 use super::context::RequestContext;
 use super::error::ApiError;
+use super::needs::{Needed, find_in_stock};
 use super::query::QueryParams;
-use super::read::{find_record, in_stock, single_reply};
+use super::read::{find_record, single_reply};
 use super::render::Document;
 use super::reply::Reply;
 use super::target::parse_id;
@@ -94,6 +95,7 @@ pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
     stored_members: BTreeMap<&'static str, Vec<String>>,
+    needed: Needed,
 }
 
 /// The records of one relationship: the ids as sent, and the records among them that exist.
@@ -130,7 +132,8 @@ impl Decision {
                 }
             }
         }
-        Ok(Self { now: context.core.clock.now(), linked, stored_members })
+        let needed = Needed::for_write(context, spec, &body.attributes).await?;
+        Ok(Self { now: context.core.clock.now(), linked, stored_members, needed })
     }
 
     /// Decides a write by the rules of the resource.
@@ -180,6 +183,7 @@ impl Decision {
             now: self.now,
             sent: &body.attributes,
             links: &links,
+            found: &self.needed.found,
             stored_members: &self.stored_members,
             fresh: &Credentials { username, password },
             callback_on_manual_block: context.core.outbox.on_manual_block,
@@ -195,7 +199,7 @@ impl Decision {
         before: Option<&Record>,
     ) -> Result<Vec<Record>, AttemptError<ApiError>> {
         let linked = self.linked.iter().flat_map(|linked| &linked.found);
-        let read: Vec<&Record> = before.into_iter().chain(linked).collect();
+        let read: Vec<&Record> = before.into_iter().chain(linked).chain(&self.needed.records).collect();
         let decided = Decided { account: context.account.number, at: self.now, read: &read };
         let changes = decided.changes(outcome, &context.core.ids)?;
         let records = context.core.commit(changes).await?;
@@ -231,31 +235,6 @@ impl LinkedRecords {
         };
         self.ids.iter().map(record).collect()
     }
-}
-
-/// Finds the records that exist among these ids, and that no other record has taken.
-async fn find_in_stock(
-    context: &RequestContext<'_>,
-    target: &'static ResourceSpec,
-    ids: Vec<Uuid>,
-) -> Result<Vec<Record>, StoreError> {
-    let (store, scope) = (&context.core.store, context.scope(target));
-    let found = store.find_all(scope, ids).await?;
-    if target.taken_by.is_empty() || found.is_empty() {
-        return Ok(found);
-    }
-    let values = found.iter().map(|record| IndexValue::Text(record.id.to_string())).collect();
-    let named = Condition { test: FilterTest::Id, values };
-    let query = ListQuery {
-        scope,
-        linked_from: None,
-        conditions: std::iter::once(named).chain(in_stock(target)).collect(),
-        order: Vec::new(),
-        offset: 0,
-        limit: found.len() as u64,
-    };
-    let free = store.list_ids(query).await?;
-    Ok(found.into_iter().filter(|record| free.contains(&record.id)).collect())
 }
 
 /// Returns the ids of the members of a relationship of a record, at most [`MAX_RELATED_RECORDS`].

@@ -193,6 +193,9 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         if attribute.create == Access::Never && !attribute.update {
             object.insert("readOnly".to_owned(), json!(true));
         }
+        if attribute.write_only {
+            object.insert("writeOnly".to_owned(), json!(true));
+        }
         if let Some(default) = attribute.default.filter(|_| attribute.create == Access::Optional) {
             object.insert("default".to_owned(), default.to_json());
         }

@@ -84,6 +84,10 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
                 return Err(Error::new(path.span(), "expected relationships and a member: `related_meta = \"a.b\"`"));
             };
             test = Some(quote!(::didww_types::FilterTest::RelatedMeta(#path, #name)));
+        } else if meta.path.is_ident("created_from") {
+            test = Some(quote!(::didww_types::FilterTest::CreatedFrom));
+        } else if meta.path.is_ident("created_until") {
+            test = Some(quote!(::didww_types::FilterTest::CreatedUntil));
         } else if meta.path.is_ident("zero") {
             let path: LitStr = meta.value()?.parse()?;
             test = Some(quote!(::didww_types::FilterTest::Zero(#path)));
@@ -122,8 +126,8 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             unless = texts(&meta)?;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, related_meta, zero, exceeds, meta, \
-                 meta_at_least, value, since, until, list, every, blank, legacy, owned, \
+                "unknown option; known: name, id, equals, contains, linked, related, related_meta, created_from, \
+                 created_until, zero, exceeds, meta, meta_at_least, value, since, until, list, every, blank, legacy, owned, \
                  least, unless",
             ));
         }

@@ -73,6 +73,8 @@ pub struct AttributeSpec {
     pub unique: bool,
     /// Whether the value must be unique among the records of all accounts; null values are exempt.
     pub unique_everywhere: bool,
+    /// Whether only requests have the attribute: it is neither stored nor shown.
+    pub write_only: bool,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
     /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
@@ -105,6 +107,7 @@ impl AttributeSpec {
             default: if T::NULLABLE { Some(DefaultValue::Null) } else { None },
             unique: false,
             unique_everywhere: false,
+            write_only: false,
             sort: false,
             sums: &[],
             total: &[],
@@ -112,6 +115,13 @@ impl AttributeSpec {
             revision: None,
             values_need: &[],
         }
+    }
+
+    /// Makes only requests have the attribute.
+    #[must_use]
+    pub const fn write_only(mut self) -> Self {
+        self.write_only = true;
+        self
     }
 
     /// Sets the type whose kind and validation apply from a version on.

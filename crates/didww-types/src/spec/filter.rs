@@ -34,6 +34,10 @@ pub enum FilterTest {
     RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
+    /// The record was created at the value, a time, or later.
+    CreatedFrom,
+    /// The record was created at the value, a time, or before. A value without a time of day is the whole day.
+    CreatedUntil,
 }
 
 /// The declaration of a filter of a resource's list.

@@ -22,7 +22,6 @@ const WAITING: &[&str] = &[
     "encrypted_files",
     "exports",
     "identities",
-    "orders",
     "permanent_supporting_documents",
     "proofs",
     "public_keys",

@@ -94,6 +94,9 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                     spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name)).since
                 }
                 FilterTest::Id => spec.since,
+                FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
+                    spec.attribute("created_at").unwrap_or_else(|| panic!("{} {name}", spec.name)).since
+                }
                 FilterTest::Linked(path) | FilterTest::Related(path) | FilterTest::RelatedMeta(path, _)
                     if path.contains('<') =>
                 {
@@ -301,8 +304,16 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         paths.map(|filter| filter.name).collect()
     };
     assert_eq!(resolved(VoiceOutTrunk::SPEC), ["default_did.id"]);
-    let of_dids =
-        ["capacity_pool.id", "city.id", "country.id", "did_group.features", "did_group.id", "region.id"];
+    let of_dids = [
+        "capacity_pool.id",
+        "city.id",
+        "country.id",
+        "did_group.features",
+        "did_group.id",
+        "order.id",
+        "order.reference",
+        "region.id",
+    ];
     assert_eq!(resolved(Did::SPEC), of_dids);
     assert_eq!(resolved(DidGroup::SPEC).len(), 6);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    AuthenticationMethod, CapacityPool, Did, DidReservation, OnCliMismatchAction, VoiceOutTrunk,
+    AuthenticationMethod, CapacityPool, Did, DidReservation, OnCliMismatchAction, Order, VoiceOutTrunk,
     VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
@@ -55,6 +55,7 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     let mut proven = BTreeSet::new();
     updates::<CapacityPool>(&mut proven);
     updates::<Did>(&mut proven);
+    updates::<Order>(&mut proven);
     updates::<VoiceOutTrunk>(&mut proven);
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.0.2.1"]).unwrap());
     let trunk = VoiceOutTrunk::create("A", OnCliMismatchAction::RejectCall, method);

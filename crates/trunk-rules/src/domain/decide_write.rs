@@ -30,7 +30,7 @@ impl Rulebook {
             Some(rules) => draft = (rules.write)(context, draft)?,
             None => require_linked_records(context, &mut draft.refusals),
         }
-        let UntypedDraft { changes, links, also, events, refusals } = draft;
+        let UntypedDraft { changes, links, also, events, later, refusals } = draft;
         if !refusals.is_empty() {
             return Err(WriteError::Refused(refusals));
         }
@@ -38,7 +38,7 @@ impl Rulebook {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
                 let attributes = with_defaults(spec, context.now, changes);
-                Some(RecordChange::Create { spec, attributes, links })
+                Some(RecordChange::Create { spec, attributes, links, later })
             }
             WriteKind::Update(stored) => {
                 let id = stored.id.to_owned();
@@ -184,6 +184,7 @@ mod tests {
             now: Timestamp::from_unix_millis(0),
             sent: &Map::new(),
             links,
+            found: &[],
             stored_members: &BTreeMap::new(),
             fresh: &fresh,
             callback_on_manual_block: false,

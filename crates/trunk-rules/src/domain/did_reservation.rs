@@ -41,6 +41,7 @@ mod tests {
             now: Timestamp::from_unix_millis(0),
             sent: &Map::new(),
             links: &links,
+            found: &[],
             stored_members: &BTreeMap::new(),
             fresh: &fresh,
             callback_on_manual_block: false,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use didww_types::{ApiVersion, DecodeError, Features, Id, Partial as _, Resource, Secret, Timestamp};
 use serde_json::{Map, Value};
 
+use super::needs::Found;
+
 /// A create or an update, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteContext<'a> {
@@ -21,6 +23,8 @@ pub struct WriteContext<'a> {
     pub sent: &'a Map<String, Value>,
     /// The relationships that were sent, with the records that they name, each once and in their order.
     pub links: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
+    /// What was read of the records that the rules of the type [need](super::Rules::needs).
+    pub found: &'a [Found],
     /// The ids of the stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads)
     /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each.
     pub stored_members: &'a BTreeMap<&'static str, Vec<String>>,
