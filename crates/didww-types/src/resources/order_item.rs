@@ -301,3 +301,55 @@ impl Attribute for OrderItems {
         if items.iter().all(is_item) { Ok(sent.clone()) } else { Err(Violation::Invalid.into()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn items_are_sent_with_what_was_set_alone() {
+        for (item, expected) in [
+            (
+                OrderItem::dids("1", 2).with_nanpa_prefix("3").with_billing_cycles(0),
+                json!({ "type": "did_order_items", "attributes":
+                    { "sku_id": "1", "qty": 2, "nanpa_prefix_id": "3", "billing_cycles_count": 0 } }),
+            ),
+            (
+                OrderItem::available_did("1", "2"),
+                json!({ "type": "did_order_items", "attributes": { "sku_id": "1", "available_did_id": "2" } }),
+            ),
+            (
+                OrderItem::did_reservation("1", "2"),
+                json!({ "type": "did_order_items", "attributes": { "sku_id": "1", "did_reservation_id": "2" } }),
+            ),
+            (
+                OrderItem::capacity("1", 5).with_billing_cycles(3),
+                json!({ "type": "capacity_order_items", "attributes": { "capacity_pool_id": "1", "qty": 5 } }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(item).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn an_item_keeps_what_it_does_not_know() {
+        let unknown = json!({ "type": "fax_order_items", "attributes": { "pages": 7 } });
+        let extended = json!({ "type": "generic_order_items", "attributes": { "qty": 1, "colour": "red" } });
+        for item in [unknown, extended] {
+            let read: OrderItem = serde_json::from_value(item.clone()).unwrap();
+            assert_eq!(read.kind(), item["type"]);
+            assert_eq!(serde_json::to_value(read).unwrap(), item);
+        }
+    }
+
+    #[test]
+    fn an_order_has_items_with_a_type() {
+        for wrong in [json!([]), json!(null), json!({}), json!([{}]), json!([{ "type": 1 }]), json!([1])] {
+            assert!(OrderItems::validate(&wrong).is_err(), "{wrong}");
+        }
+        let valid = json!([{ "type": "did_order_items", "attributes": {} }]);
+        assert_eq!(OrderItems::validate(&valid), Ok(valid));
+    }
+}
