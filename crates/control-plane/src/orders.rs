@@ -36,7 +36,7 @@ const AT_ONCE: usize = 4;
 
 /// The jobs that carry out orders.
 pub fn order_jobs() -> JobSet {
-    JobSet::default().handle(JobKind::new(CARRY_OUT, |core, leased| carry_out(core, leased)).at_once(AT_ONCE))
+    JobSet::default().handle(JobKind::new(CARRY_OUT, carry_out).at_once(AT_ONCE))
 }
 
 impl Control {

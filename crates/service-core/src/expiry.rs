@@ -20,7 +20,7 @@ const AT_ONCE: usize = 4;
 
 /// The jobs that delete records.
 pub fn jobs() -> JobSet {
-    JobSet::default().handle(JobKind::new(EXPIRE, |core, leased| expire(core, leased)).at_once(AT_ONCE))
+    JobSet::default().handle(JobKind::new(EXPIRE, expire).at_once(AT_ONCE))
 }
 
 /// The change that schedules the deletion of a new record; `None` if its type declares no time for it.

@@ -133,7 +133,8 @@ async fn a_reserved_number_is_neither_listed_nor_reserved_again_until_it_is_give
 #[tokio::test]
 async fn a_reservation_ends_ten_minutes_later_on_the_servers_clock() {
     let world = World::start().await;
-    let clock = world.server.control().clock();
+    let control = world.server.control();
+    let clock = control.clock();
     clock.freeze(None);
     let (_, ids) = stock(&world, "3706149", 1).await;
     let made = reserve(&world.api, &ids[0]).await;

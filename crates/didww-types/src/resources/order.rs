@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::OrderItems;
 use crate::enumeration::string_enum;
-use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, Money, checked_text};
-use crate::{Adapter, ApiVersion, Extra, Id, Kind, Resource, Timestamp, Violation};
+use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerCallbackMethod, Money};
+use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp};
 
 string_enum! {
     /// How far an order is.
@@ -27,13 +27,6 @@ string_enum! {
         /// The parameters are a form in the body.
         Post = "post",
     }
-}
-
-checked_text! {
-    /// A [`CallbackMethod`] as it was written before 2026-04-16, in capital letters.
-    FormerCallbackMethod, "callback method", "`GET` or `POST`",
-    Kind::Enumeration(&["GET", "POST"]),
-    |text| (!["GET", "POST"].contains(&text.to_uppercase().as_str())).then_some(Violation::NotIncluded)
 }
 
 /// A purchase of phone numbers or of channels, which is paid from the account's balance.

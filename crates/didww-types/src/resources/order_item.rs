@@ -205,15 +205,27 @@ fn of_unit(sku_id: impl Into<String>) -> DidOrderItem {
     DidOrderItem { sku_id: Some(sku_id.into()), ..DidOrderItem::default() }
 }
 
+/// The attributes of an item. Those of an answer have the period that is paid, which is null until it is known; those of a
+/// request, which have no price, do not.
+fn with_period<T: Serialize, E: serde::ser::Error>(item: &T) -> Result<Value, E> {
+    let mut attributes = serde_json::to_value(item).map_err(E::custom)?;
+    if let Some(members) = attributes.as_object_mut().filter(|members| members.contains_key("nrc")) {
+        for name in ["billed_from", "billed_to"] {
+            members.entry(name).or_insert(Value::Null);
+        }
+    }
+    Ok(attributes)
+}
+
 impl Serialize for OrderItem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_struct("OrderItem", 2)?;
         object.serialize_field("type", self.kind())?;
         match self {
-            Self::Did(item) => object.serialize_field("attributes", item)?,
-            Self::Capacity(item) => object.serialize_field("attributes", item)?,
-            Self::Emergency(item) => object.serialize_field("attributes", item)?,
-            Self::Generic(item) => object.serialize_field("attributes", item)?,
+            Self::Did(item) => object.serialize_field("attributes", &with_period(item)?)?,
+            Self::Capacity(item) => object.serialize_field("attributes", &with_period(item)?)?,
+            Self::Emergency(item) => object.serialize_field("attributes", &with_period(item)?)?,
+            Self::Generic(item) => object.serialize_field("attributes", &with_period(item)?)?,
             Self::Unknown(item) => object.serialize_field("attributes", &item.attributes)?,
         }
         object.end()

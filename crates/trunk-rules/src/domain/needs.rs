@@ -1,9 +1,9 @@
 //! Records that a decision needs besides the one that is written and those that its relationships name.
 
-use didww_types::{DecodeError, Id, Partial, Resource, ResourceSpec};
+use didww_types::{DecodeError, Id, Partial as _, Resource, ResourceSpec};
 
 /// Records to read before a decision. Those that the decision changes are read again if they changed until it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Need {
     /// The records of a type with these ids, as far as the account has them.
     ById(&'static ResourceSpec, Vec<String>),
@@ -14,6 +14,23 @@ pub enum Need {
     Owners(&'static ResourceSpec, Vec<(&'static str, String)>, u64),
     /// The members of a relationship of a record: its type, its id, and the relationship.
     Members(&'static ResourceSpec, String, &'static str),
+}
+
+impl PartialEq for Need {
+    /// Types are compared by their names.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ById(spec, ids), Self::ById(other, others)) => spec.name == other.name && ids == others,
+            (Self::Own(spec), Self::Own(other)) => spec.name == other.name,
+            (Self::Owners(spec, of, most), Self::Owners(other, others, bound)) => {
+                spec.name == other.name && of == others && most == bound
+            }
+            (Self::Members(spec, id, through), Self::Members(other, other_id, other_through)) => {
+                spec.name == other.name && id == other_id && through == other_through
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The records that were found for a [`Need`].
