@@ -13,7 +13,7 @@ mod running;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control_plane::{Control, ControlAuth, control_router};
+use control_plane::{Control, ControlAuth, control_router, order_jobs};
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
 use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};
@@ -24,7 +24,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, files};
+use service_core::{Core, Outbox, expiry, files};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -198,6 +198,7 @@ impl ServerBuilder {
 
         let jobs =
             idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
+        let jobs = jobs.and(expiry::jobs()).and(order_jobs());
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]

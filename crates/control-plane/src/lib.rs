@@ -37,6 +37,7 @@ mod idempotency;
 #[cfg(feature = "sip")]
 mod messages;
 mod nodes;
+mod orders;
 mod owners_api;
 mod records;
 mod respond;
@@ -60,6 +61,7 @@ pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use nodes::NodeState;
+pub use orders::order_jobs;
 pub use owners_api::OwnersApi;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};

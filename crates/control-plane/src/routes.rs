@@ -8,6 +8,7 @@ mod deliveries;
 mod dids;
 mod keys;
 mod member;
+mod orders;
 mod owned_records;
 mod records;
 mod trunks;
@@ -77,6 +78,7 @@ fn routes() -> Vec<Route> {
     routes.extend(keys::routes());
     routes.extend(super::callback_secrets::routes());
     routes.extend(dids::routes());
+    routes.extend(orders::routes());
     routes.extend(trunks::routes());
     routes.extend(records::routes());
     routes.extend(owned_records::routes());

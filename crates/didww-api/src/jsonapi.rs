@@ -11,6 +11,7 @@ mod delete;
 mod error;
 mod form;
 mod include;
+mod needs;
 mod operation;
 mod page;
 mod query;

@@ -79,6 +79,8 @@ pub(crate) struct Attr {
     pub(crate) parameter: bool,
     /// Whether an update changes those members of an object that it has.
     pub(crate) merged: bool,
+    /// Whether only requests have the attribute.
+    pub(crate) write_only: bool,
     pub(crate) sort: bool,
     /// The type whose validation and kind apply to values that are sent, if it is not that of the field.
     pub(crate) value: Option<Type>,
@@ -253,6 +255,7 @@ impl Declaration {
             unique_among: None,
             parameter: false,
             merged: false,
+            write_only: false,
             sort: false,
             value: None,
             revision: None,
@@ -282,6 +285,8 @@ impl Declaration {
                     attr.parameter = true;
                 } else if meta.path.is_ident("merged") {
                     attr.merged = true;
+                } else if meta.path.is_ident("write_only") {
+                    attr.write_only = true;
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
                 } else if meta.path.is_ident("value") {
@@ -305,8 +310,8 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         unique_among, parameter, merged, sort, value, revised, values_need, sum, referred, total, \
-                         filter",
+                         unique_among, parameter, merged, write_only, sort, value, revised, values_need, sum, referred, \
+                         total, filter",
                     ));
                 }
                 Ok(())
@@ -335,6 +340,7 @@ impl Declaration {
                 legacy: false,
                 owned: false,
                 unapplied: false,
+                least: None,
                 since: attr.since.clone(),
                 until: None,
             });

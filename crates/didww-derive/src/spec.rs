@@ -88,6 +88,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let parameter = attr.parameter.then(|| quote!(.parameter()));
     let merged = attr.merged.then(|| quote!(.merged()));
     let sort = attr.sort.then(|| quote!(.sort()));
+    let write_only = attr.write_only.then(|| quote!(.write_only()));
     let parts = attr.sums.iter().map(|[of, through, attribute]| {
         quote!(::didww_types::Sum { of: #of, through: #through, attribute: #attribute })
     });
@@ -99,7 +100,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
     let terms = &attr.total;
     let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #among #parameter #merged #sort #sums #total #revised #values_need }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {
@@ -127,13 +128,14 @@ fn filter(filter: &Filter) -> TokenStream {
     });
     let contains = filter.options.contains_since.as_ref().map(|version| quote!(.contains_since(#version)));
     let owned = filter.owned.then(|| quote!(.owned()));
+    let least = filter.least.as_ref().map(|(least, unless)| quote!(.least(#least, &[#(#unless),*])));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let unapplied = filter.unapplied.then(|| quote!(.unapplied()));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #least #since #until
     }
 }
 

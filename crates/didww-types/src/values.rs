@@ -11,6 +11,7 @@ mod did_number;
 mod distinct_list;
 mod dst_prefix;
 mod external_reference;
+mod former_callback_method;
 mod inbound;
 mod ip_networks;
 mod list;
@@ -35,6 +36,7 @@ pub use did_number::DidNumber;
 pub use distinct_list::DistinctList;
 pub use dst_prefix::DstPrefix;
 pub use external_reference::ExternalReference;
+pub use former_callback_method::FormerCallbackMethod;
 pub use inbound::{
     ChannelCount, CliPrefix, FailoverTime, ForwardNumber, HopCount, InboundRtpTimeout, RingingTimeout,
     RtpSource, SessionTime, SipHost, SipPort, SipTimerB, SipUser, TrunkRank,

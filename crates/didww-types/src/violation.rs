@@ -54,6 +54,10 @@ pub enum Violation {
     AreInvalid,
     /// A member that a request cannot contain. It is an error of the request, not of the record.
     ParamNotAllowed,
+    /// The number of DIDs is greater than that of those in stock.
+    ExceedsStock,
+    /// The order is completed or canceled, or is not one that a customer can cancel.
+    NotPending,
 }
 
 impl fmt::Display for Violation {
@@ -80,6 +84,8 @@ impl fmt::Display for Violation {
             Self::NoSharedCapacity => f.write_str("cannot be applied to shared capacity group"),
             Self::AreInvalid => f.write_str("are invalid"),
             Self::ParamNotAllowed => f.write_str("is not allowed"),
+            Self::ExceedsStock => f.write_str("exceeds available DIDs count"),
+            Self::NotPending => f.write_str("Order not pending"),
         }
     }
 }

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod counts;
+pub mod expiry;
 pub mod files;
 pub mod jobs;
 pub mod nodes;

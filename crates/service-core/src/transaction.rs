@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::{ResourceSpec, Timestamp};
+use didww_types::{ResourceSpec, Timestamp, find};
 use service_base::ids::Ids;
-use trunk_rules::domain::{CREATED, Event, RecordChange, WriteOutcome};
-use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StoreError};
+use trunk_rules::domain::{CREATED, Event, Later, RecordChange, WriteOutcome};
+use trunk_store::{Change, EventForm, IfScheduled, Job, NewEvent, Record, Scope, StoreError};
 use uuid::Uuid;
+
+use crate::expiry;
 
 /// What a decision was made on.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,10 @@ impl Decided<'_> {
     pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
         let mut created = None;
-        for change in outcome.changes {
+        // What a new record takes may belong to a record that the same outcome deletes.
+        let is_deletion = |change: &RecordChange| matches!(change, RecordChange::Delete { .. });
+        let (deletions, others): (Vec<_>, Vec<_>) = outcome.changes.into_iter().partition(is_deletion);
+        for change in deletions.into_iter().chain(others) {
             self.push(&mut changes, change, ids, &mut created)?;
         }
         for event in outcome.events {
@@ -49,17 +54,14 @@ impl Decided<'_> {
         created: &mut Option<Uuid>,
     ) -> Result<(), StoreError> {
         match change {
-            RecordChange::Create { spec, attributes, links } => {
-                let id = ids.record(self.at);
+            RecordChange::Create { spec, attributes, links, later } => {
+                let (id, links) = (ids.record(self.at), uuids(links, None));
                 *created = Some(id);
-                changes.push(Change::Insert {
-                    scope: self.scope(spec),
-                    id,
-                    created_at: self.at,
-                    attributes,
-                    links: uuids(links, None),
-                    meta: None,
-                });
+                self.take(changes, spec, &links);
+                changes.extend(expiry::schedule(self.account, spec, id, &attributes));
+                changes.extend(later.map(|later| self.schedule(later, id)));
+                let (scope, created_at) = (self.scope(spec), self.at);
+                changes.push(Change::Insert { scope, id, created_at, attributes, links, meta: None });
             }
             RecordChange::Update { spec, id, attributes: new, links, meta } => {
                 let before = self.record(&id)?.clone();
@@ -91,9 +93,28 @@ impl Decided<'_> {
                 let record = self.record(&id)?;
                 changes.push(Change::Unchanged { record: record.clone() });
                 changes.push(Change::Delete { scope: self.scope(spec), id: record.id });
+                changes.extend(expiry::cancel(spec, record.id));
             }
         }
         Ok(())
+    }
+
+    fn schedule(&self, Later { kind, due_at, payload }: Later, id: Uuid) -> Change {
+        let job = Job { account: Some(self.account), payload, ..Job::new(kind, id.to_string(), due_at) };
+        Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace }
+    }
+
+    /// Adds the conditions that what a new record links to is still in stock.
+    fn take(&self, changes: &mut Vec<Change>, spec: &ResourceSpec, links: &[(&'static str, Vec<Uuid>)]) {
+        for (relationship, members) in links {
+            let target = spec.relationship(relationship).and_then(|declared| find(declared.target));
+            let paths = target.map_or(&[][..], |target| target.taken_by);
+            for (relationship, owners) in paths.iter().filter_map(|path| path.split_once('<')) {
+                let Some(owners) = find(owners).map(|owners| self.scope(owners)) else { continue };
+                let unlinked = |target: &Uuid| Change::Unlinked { owners, relationship, target: *target };
+                changes.extend(members.iter().map(unlinked));
+            }
+        }
     }
 
     fn scope(&self, spec: &'static ResourceSpec) -> Scope {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> String {
     let mut object = ObjectText::with_capacity(1_024);
     let mut declared = 0;
-    for attribute in spec.attributes {
+    for attribute in spec.attributes.iter().filter(|attribute| !attribute.write_only) {
         let value = attributes.get(attribute.name);
         declared += usize::from(value.is_some());
         object.declared_name(attribute.name);

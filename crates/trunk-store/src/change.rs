@@ -66,7 +66,8 @@ pub enum Change {
     /// Changes nothing, and conflicts if a record has the target as a member of the relationship: for decisions that
     /// depend on this.
     Unlinked {
-        /// The account, and the type of the records.
+        /// The account, and the type of the records. If the target is one that all accounts share, those of every account
+        /// count.
         owners: Scope,
         /// The name of the relationship, as declared.
         relationship: &'static str,

@@ -1,6 +1,6 @@
 //! Queries for lists of records, and their results.
 
-use didww_types::FilterTest;
+use didww_types::{FilterTest, ResourceSpec};
 
 use crate::index::IndexValue;
 use crate::record::{Record, Scope};
@@ -12,6 +12,15 @@ pub struct Condition {
     pub test: FilterTest,
     /// Alternatives: a record must match at least one of them. Without any, no record matches.
     pub values: Vec<IndexValue>,
+}
+
+impl Condition {
+    /// The conditions that a record is not [taken](field@ResourceSpec::taken_by) by another one.
+    pub fn in_stock(spec: &'static ResourceSpec) -> impl Iterator<Item = Self> {
+        let is_free =
+            |path: &&'static str| Self { test: FilterTest::Linked(path), values: vec![IndexValue::Null] };
+        spec.taken_by.iter().map(is_free)
+    }
 }
 
 /// A criterion by which a list is sorted, where those before it leave the order open.

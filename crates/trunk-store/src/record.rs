@@ -1,6 +1,6 @@
 //! Records: the resources of an account as the store returns them.
 
-use didww_types::ResourceSpec;
+use didww_types::{ResourceSpec, find};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -22,6 +22,18 @@ impl Scope {
     /// The number with which the records are stored: the account's, or [`NO_ACCOUNT`] for a global type.
     pub fn owner(&self) -> i64 {
         if self.spec.global { NO_ACCOUNT } else { self.account }
+    }
+
+    /// Whether a relationship leads to records that all accounts share, so that records of each of them can contain the
+    /// same one.
+    pub(crate) fn leads_to_shared(&self, relationship: &str) -> bool {
+        let target = self.spec.relationship(relationship).and_then(|declared| find(declared.target));
+        target.is_some_and(|target| target.global)
+    }
+
+    /// The most records that an account can have, if its quota is this.
+    pub(crate) fn quota(&self, of_account: Option<u64>) -> Option<u64> {
+        of_account.into_iter().chain(self.spec.at_most).min()
     }
 }
 

@@ -132,7 +132,8 @@ impl World {
             assert_eq!((&record.relationships, &record.meta), (&None, &None), "{self}");
             return;
         }
-        let attributes = spec.attributes_at(self.version);
+        let mut attributes = spec.attributes_at(self.version);
+        attributes.retain(|attribute| !attribute.write_only);
         let names: Vec<&str> = attributes.iter().map(|attribute| attribute.name).collect();
         let shown = record.attributes.as_ref().map(Members::names).unwrap_or_default();
         assert_eq!(shown, names, "{self}: the attributes of {}", spec.name);

@@ -37,6 +37,7 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("did_groups", "is_demo"),
     ("did_groups", "is_metered"),
     ("did_groups", "number_type"),
+    ("did_reservations", "expires_at"),
     ("dids", "awaiting_registration"),
     ("dids", "blocked"),
     ("dids", "channels_included_count"),
@@ -46,6 +47,8 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("identities", "verified"),
     ("nanpa_prefixes", "npa"),
     ("nanpa_prefixes", "nxx"),
+    ("orders", "amount"),
+    ("orders", "status"),
     ("supporting_document_templates", "permanent"),
     ("voice_out_trunks", "allow_any_did_as_cli"),
     ("voice_out_trunks", "threshold_reached"),
@@ -145,6 +148,7 @@ async fn filtered(
     let other = match filter.test {
         // A smaller number than the record's finds it too.
         FilterTest::MetaAtLeast(_) => Some(i64::MAX.to_string()),
+        FilterTest::CreatedFrom => Some("2101-02-03".to_owned()),
         _ => other(filter.kind, value.as_deref()),
     };
     if let Some(other) = other {
@@ -194,11 +198,21 @@ async fn value(
             text(value)
         }
         FilterTest::Linked(path) => Some(linked(world, spec, &record.id, path).await?.1),
+        FilterTest::Related(path) if filter.kind == Kind::Uuid => {
+            // The id of the record for which the related record's text stands.
+            let (path, attribute) = path.rsplit_once('.')?;
+            let target = follow(REGISTRY, spec.name, path)?.last()?.target;
+            let mirror = target.relationships.iter().find(|one| one.mirrors == Some(attribute))?;
+            Some(linked(world, spec, &record.id, &format!("{path}.{}", mirror.name)).await?.1)
+        }
         FilterTest::Related(path) => {
             let (path, attribute) = path.rsplit_once('.')?;
             let (target, id) = linked(world, spec, &record.id, path).await?;
             let related = world.get(&format!("/{}/{id}", target.path_at(world.version))).await;
             text(&related.at(&format!("/data/attributes/{attribute}")))
+        }
+        FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
+            text(record.attributes.as_ref()?.get("created_at")?)
         }
         FilterTest::Zero(name) => {
             Some((record.attributes.as_ref()?.get(name)?.as_i64() == Some(0)).to_string())

@@ -137,6 +137,16 @@ impl Records {
         })
     }
 
+    /// Creates a record, and returns the id of the first member of a relationship of it: `did_groups.stock_keeping_units`.
+    async fn related(&self, path: &str) -> String {
+        let (kind, relationship) = path.split_once('.').unwrap();
+        let spec = find(kind).unwrap_or_else(|| panic!("{kind} is no declared type: {path}"));
+        let id = self.create(spec).await;
+        let path = format!("/{}/{id}/relationships/{relationship}", spec.path_at(self.version));
+        let linkage = self.api.get(&path).await;
+        linkage.at("/data/0/id").as_str().unwrap_or_else(|| panic!("{path}: {}", linkage.text)).to_owned()
+    }
+
     async fn fill_text(&self, text: &str) -> String {
         let (mut filled, mut rest) = (String::new(), text);
         while let Some((before, opened)) = rest.split_once('{') {
@@ -145,6 +155,7 @@ impl Records {
             let value = match name {
                 "unique" => format!("{:04}", self.unique.fetch_add(1, Ordering::Relaxed)),
                 "account" => self.account.to_string(),
+                path if path.contains('.') => self.related(path).await,
                 name => {
                     let spec = find(name).unwrap_or_else(|| panic!("{{{name}}} is no declared type: {text}"));
                     self.create(spec).await

@@ -13,6 +13,7 @@ use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, StoreError};
 
 use super::context::RequestContext;
 use super::error::ApiError;
+use super::needs::Needed;
 use super::read::find_record;
 use super::reply::Reply;
 use super::write::{MAX_RELATED, member_ids, members_of, stored};
@@ -72,6 +73,7 @@ async fn deletion(
         }
         related.push(ids);
     }
+    let needed = Needed::of(context, context.rules.delete_needs(spec)).await?;
     let now = context.core.clock.now();
     let id = record.id.to_string();
     let deletion = DeleteContext {
@@ -81,9 +83,10 @@ async fn deletion(
         features: context.account.features,
         now,
         related: &related,
+        found: &needed.found,
     };
     let outcome = context.rules.decide_delete(&deletion).map_err(ApiError::from)?;
-    let read: Vec<&Record> = std::iter::once(record).chain(&members).collect();
+    let read: Vec<&Record> = std::iter::once(record).chain(&members).chain(&needed.records).collect();
     let decided = Decided { account: context.account.number, at: now, read: &read };
     changes.extend(decided.changes(outcome, &context.core.ids)?);
     Ok(changes)

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use didww_types::{
     AttributeSpec, ErrorCode, ErrorObject, FilterSpec, FilterTest, Kind, Page, QueryPairs, REGISTRY,
-    ResourceSpec, find, follow,
+    RelationshipSpec, ResourceSpec, Timestamp, find, follow, related_attribute,
 };
 
 use super::context::RequestContext;
@@ -136,7 +136,7 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
-                    let (test, values) = mirrored(spec, filter.test_at(context.version), values);
+                    let (test, values) = mirrored(spec, filter.kind, filter.test_at(context.version), values);
                     if filter.every.contain(context.version) {
                         let one = |value| Condition { test, values: vec![value] };
                         self.conditions.extend(values.into_iter().map(one));
@@ -145,6 +145,14 @@ impl QueryParams {
                     }
                 }
                 Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),
+            }
+            if let Some((least, unless)) = filter.least {
+                let is_sent = |(sent, _): &(String, String)| {
+                    inside(sent, "filter").is_some_and(|sent| unless.contains(&sent))
+                };
+                if value.chars().count() < least && !pairs.iter().any(is_sent) {
+                    errors.push(invalid_filter_value(value, name));
+                }
             }
         }
     }
@@ -221,14 +229,22 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
 /// linked to those.
 fn mirrored(
     spec: &'static ResourceSpec,
+    kind: Kind,
     test: FilterTest,
     values: Vec<IndexValue>,
 ) -> (FilterTest, Vec<IndexValue>) {
-    let FilterTest::Linked(name) = test else { return (test, values) };
-    let Some(relationship) = spec.relationship(name) else { return (test, values) };
-    let (Some(attribute), Some(target)) = (relationship.mirrors, find(relationship.target)) else {
-        return (test, values);
+    let relationship = match test {
+        FilterTest::Linked(name) => spec.relationship(name),
+        // The value is the id of a record for which the text of a related record's attribute stands.
+        FilterTest::Related(path) if kind == Kind::Uuid => related_attribute(REGISTRY, spec.name, path)
+            .and_then(|(steps, attribute)| {
+                let mirrors = |one: &&RelationshipSpec| one.mirrors == Some(attribute);
+                steps.last()?.target.relationships.iter().find(mirrors)
+            }),
+        _ => None,
     };
+    let mirrored = relationship.and_then(|one| one.mirrors.zip(find(one.target)));
+    let Some((attribute, target)) = mirrored else { return (test, values) };
     let key_of = |value: IndexValue| match &value {
         IndexValue::Text(id) => {
             let fixed = target.fixed.iter().find(|record| id.eq_ignore_ascii_case(record.id));
@@ -237,7 +253,8 @@ fn mirrored(
         }
         _ => value,
     };
-    (FilterTest::Equals(attribute), values.into_iter().map(key_of).collect())
+    let test = if matches!(test, FilterTest::Linked(_)) { FilterTest::Equals(attribute) } else { test };
+    (test, values.into_iter().map(key_of).collect())
 }
 
 fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {
@@ -330,8 +347,14 @@ fn values(
     let mut seen = HashSet::with_capacity(values.len());
     values.retain(|value| seen.insert(value.clone()));
     let blank = filter.blank.contain(context.version);
-    let read =
-        |value: Cow<'_, str>| index_value(filter.kind, &value, blank).ok_or_else(|| value.into_owned());
+    let read = |value: Cow<'_, str>| {
+        let read = match filter.test {
+            FilterTest::CreatedFrom => time(&value, "T00:00:00.000Z"),
+            FilterTest::CreatedUntil => time(&value, "T23:59:59.999Z"),
+            _ => index_value(filter.kind, &value, blank),
+        };
+        read.ok_or_else(|| value.into_owned())
+    };
     values.into_iter().map(read).collect()
 }
 
@@ -353,6 +376,12 @@ fn canonical<'a>(
         Some(serde_json::Value::String(canonical)) if *canonical != *text => Cow::Owned(canonical),
         _ => text,
     }
+}
+
+/// A time, or a day with a time of day.
+fn time(text: &str, of_day: &str) -> Option<IndexValue> {
+    let at = text.parse::<Timestamp>().or_else(|_| format!("{text}{of_day}").parse());
+    at.ok().map(|at| IndexValue::Integer(at.as_unix_millis()))
 }
 
 /// The value that is compared; `None` if the kind does not allow it. An empty one is null where the filter takes `blank`

@@ -12,7 +12,7 @@ use super::query::QueryParams;
 use super::render::{Document, Pages};
 use super::reply::Reply;
 use super::target::parse_id;
-use trunk_store::{ListQuery, Order, Record};
+use trunk_store::{Condition, ListQuery, Order, Record};
 
 /// Responds with a page of the account's records.
 pub(super) async fn list(
@@ -21,8 +21,55 @@ pub(super) async fn list(
     params: &QueryParams,
 ) -> Result<Reply, ApiError> {
     let query = list_query(context, spec, params);
+    if let Some(most) = spec.sample {
+        return sample(context, spec, params, query, most).await;
+    }
     let path = spec.path_at(context.version);
     list_reply(context, spec, params, query, &Links { base: &context.base }.collection(path)).await
+}
+
+/// Responds with a sample of the records that a query finds, in random order: at most this number, and the number of all.
+async fn sample(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &QueryParams,
+    query: ListQuery,
+    most: u64,
+) -> Result<Reply, ApiError> {
+    let mut query = ListQuery { limit: most, ..query };
+    let mut listing = context.core.store.list(query.clone()).await?;
+    let total = listing.total;
+    if total > most {
+        query.offset = random_below(context, total - most + 1);
+        listing = context.core.store.list(query).await?;
+    }
+    let mut records = listing.records;
+    for last in (1..records.len()).rev() {
+        let other = random_below(context, last as u64 + 1);
+        records.swap(last, usize::try_from(other).unwrap_or(last));
+    }
+    let (primary, included) = collect_included(context, spec, records, &params.include).await?;
+    let document = Document::new(context, params).counting("total_count", Some(total));
+    Ok(Reply::document(StatusCode::OK, document.collection(&primary, &included, None).await?))
+}
+
+/// A random number below a bound, which is at least 1.
+fn random_below(context: &RequestContext<'_>, bound: u64) -> u64 {
+    context.core.ids.word() % bound.max(1)
+}
+
+/// How many more records the account can have of a type that limits them.
+async fn left(context: &RequestContext<'_>, spec: &'static ResourceSpec) -> Result<Option<u64>, ApiError> {
+    let Some(most) = spec.at_most else { return Ok(None) };
+    let all = ListQuery {
+        scope: context.scope(spec),
+        linked_from: None,
+        conditions: Vec::new(),
+        order: Vec::new(),
+        offset: 0,
+        limit: 0,
+    };
+    Ok(Some(most.saturating_sub(context.core.store.list(all).await?.total)))
 }
 
 /// Responds with the only record of a type of which each account has one. An account that has none stored has that of the
@@ -52,10 +99,12 @@ pub(super) fn list_query(
     if let (true, Some(attribute)) = (order.is_empty(), spec.order_at(context.version)) {
         order.push(Order { attribute, descending: false });
     }
+    let mut conditions = params.conditions.clone();
+    conditions.extend(Condition::in_stock(spec));
     ListQuery {
         scope: context.scope(spec),
         linked_from: None,
-        conditions: params.conditions.clone(),
+        conditions,
         order,
         offset: if spec.unpaged { 0 } else { params.page.offset() },
         limit: if spec.unpaged { u64::MAX } else { params.page.size },
@@ -77,7 +126,7 @@ pub(super) async fn list_reply(
         links: params.page.links(url, &params.in_links, listing.total),
     });
     let (primary, included) = collect_included(context, spec, listing.records, &params.include).await?;
-    let document = Document::new(context, params);
+    let document = Document::new(context, params).counting("available_count", left(context, spec).await?);
     let text = if spec.open {
         document.bare_collection(&primary).await?
     } else {
@@ -94,7 +143,9 @@ pub(super) async fn get(
     params: &QueryParams,
 ) -> Result<Reply, ApiError> {
     let record = find_record(context, spec, id).await?;
-    single_reply(context, spec, Some(record), params, StatusCode::OK).await
+    let (primary, included) = collect_included(context, spec, vec![record], &params.include).await?;
+    let document = Document::new(context, params).counting("available_count", left(context, spec).await?);
+    Ok(Reply::document(StatusCode::OK, document.single(&primary, &included).await?))
 }
 
 /// Reads the record of an id from a path.

@@ -31,6 +31,8 @@ pub(super) struct Document<'a> {
     params: &'a QueryParams,
     /// What links begin with, escaped for use inside a JSON string.
     base: String,
+    /// A further member of the document's `meta`.
+    count: Option<(&'static str, u64)>,
     text: String,
 }
 
@@ -38,7 +40,12 @@ impl<'a> Document<'a> {
     pub(super) fn new(context: &'a RequestContext<'a>, params: &'a QueryParams) -> Self {
         let quoted = Value::String(context.base.clone()).to_string();
         let base = quoted.trim_matches('"').to_owned();
-        Self { context, params, base, text: String::with_capacity(BYTES_PER_RECORD) }
+        Self { context, params, base, count: None, text: String::with_capacity(BYTES_PER_RECORD) }
+    }
+
+    /// Adds a number to the document's `meta`, if there is one.
+    pub(super) fn counting(self, name: &'static str, number: Option<u64>) -> Self {
+        Self { count: number.map(|number| (name, number)), ..self }
     }
 
     /// Renders the document of one record, or of null if `primary` is empty.
@@ -142,10 +149,10 @@ impl<'a> Document<'a> {
 
     fn meta(&mut self, total: Option<u64>) {
         self.text.push_str(",\"meta\":{");
-        if let Some(total) = total {
-            self.text.push_str("\"total_records\":");
-            self.text.push_str(&total.to_string());
-            self.text.push(',');
+        for (name, number) in total.map(|total| ("total_records", total)).into_iter().chain(self.count) {
+            for part in ["\"", name, "\":", &number.to_string(), ","] {
+                self.text.push_str(part);
+            }
         }
         self.text.push_str("\"api_version\":\"");
         self.text.push_str(self.context.version.as_str());
@@ -196,7 +203,9 @@ impl<'a> Document<'a> {
         spec.from_canonical(self.context.version, &mut attributes);
         let mut first = true;
         for attribute in spec.attributes_at(self.context.version) {
-            if selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name)) {
+            if attribute.write_only
+                || selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name))
+            {
                 continue;
             }
             self.text.push_str(if first { ",\"attributes\":{\"" } else { ",\"" });

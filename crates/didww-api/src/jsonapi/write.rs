@@ -24,6 +24,7 @@ use super::body::{Body, Purpose};
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::form::Form;
+use super::needs::{Needed, find_in_stock};
 use super::query::QueryParams;
 use super::read::{find_record, list_query, single_reply};
 use super::render::Document;
@@ -168,6 +169,7 @@ pub(super) struct Decision {
     stored_members: BTreeMap<&'static str, Vec<Record>>,
     /// Whether the members of the request are added to those that are stored.
     adds: bool,
+    needed: Needed,
 }
 
 /// The records of one relationship: the ids as sent, and the records among them that exist.
@@ -217,8 +219,9 @@ impl Decision {
             let members = members_of(context, target, to, relationship, MAX_RELATED).await?;
             stored_members.insert(relationship.name, members);
         }
+        let needed = Needed::for_write(context, spec, &body.attributes).await?;
         let adds = members.is_some_and(|(_, add)| add);
-        Ok(Self { now: context.core.clock.now(), linked, stored_members, adds })
+        Ok(Self { now: context.core.clock.now(), linked, stored_members, adds, needed })
     }
 
     /// Decides a write by the rules of the resource.
@@ -274,6 +277,7 @@ impl Decision {
             links: &links,
             stored_members: &stored_members,
             adds: self.adds,
+            found: &self.needed.found,
             fresh: &Credentials { username, password },
             callback_on_manual_block: context.core.outbox.on_manual_block,
         })
@@ -289,7 +293,8 @@ impl Decision {
     ) -> Result<Vec<Record>, AttemptError<ApiError>> {
         let linked = self.linked.iter().flat_map(|linked| &linked.found);
         let stored = self.stored_members.values().flatten();
-        let read: Vec<&Record> = before.into_iter().chain(linked).chain(stored).collect();
+        let needed = &self.needed.records;
+        let read: Vec<&Record> = before.into_iter().chain(linked).chain(stored).chain(needed).collect();
         let decided = Decided { account: context.account.number, at: self.now, read: &read };
         let changes = decided.changes(outcome, &context.core.ids)?;
         let records = context.core.commit(changes).await?;
@@ -332,7 +337,7 @@ impl LinkedRecords {
     ) -> Result<Self, StoreError> {
         let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
         let found = match find(relationship.target) {
-            Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
+            Some(target) => find_in_stock(context, target, uuids).await?,
             None => Vec::new(),
         };
         Ok(Self { relationship: relationship.name, ids, found })

@@ -20,6 +20,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     }
     let one = format!("#/components/schemas/{name}");
     let single = document(&json!({ "$ref": one }), None);
+    let counted = with_meta(&json!({ "$ref": one }), "counted_meta", false);
     let mut collection = Map::new();
     if spec.has(Verb::List) {
         let mut parameters = list_parameters(spec, version);
@@ -55,7 +56,11 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
             } else {
                 shape_parameters(spec, version)
             });
-            let answer = if verb == Verb::Delete { None } else { Some(&single) };
+            let answer = match verb {
+                Verb::Delete => None,
+                Verb::Get if spec.at_most.is_some() => Some(&counted),
+                _ => Some(&single),
+            };
             let sent = (verb == Verb::Update).then(|| body(&format!("{name}_update")));
             record
                 .insert(method.into(), operation(spec, verb, parameters, &[(status, answer)], sent.as_ref()));
@@ -250,13 +255,21 @@ fn document(data: &Value, list_of: Option<&ResourceSpec>) -> Value {
         return json!({ "content": { MEDIA_TYPE: { "schema": schema } } });
     }
     let is_paged = list_of.is_some_and(|spec| !spec.unpaged);
+    let meta = match list_of {
+        Some(spec) if spec.sample.is_some() => "sample_meta",
+        Some(spec) if spec.at_most.is_some() => "counted_list_meta",
+        Some(_) if is_paged => "list_meta",
+        _ => "meta",
+    };
+    with_meta(data, meta, is_paged)
+}
+
+/// A document with a schema of its `meta`, and the links of a page.
+fn with_meta(data: &Value, meta: &str, is_paged: bool) -> Value {
     let mut properties = Map::from_iter([
         ("data".to_owned(), data.clone()),
         ("included".to_owned(), json!({ "type": "array", "items": { "type": "object" } })),
-        (
-            "meta".to_owned(),
-            json!({ "$ref": if is_paged { "#/components/schemas/list_meta" } else { "#/components/schemas/meta" } }),
-        ),
+        ("meta".to_owned(), json!({ "$ref": format!("#/components/schemas/{meta}") })),
     ]);
     if is_paged {
         properties.insert("links".to_owned(), json!({ "$ref": "#/components/schemas/page_links" }));
@@ -293,7 +306,11 @@ fn comma_list(name: &str, description: &str, item: &Value) -> Value {
 fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
     let (is_list, takes_blank) = (filter.list.contain(version), filter.blank.contain(version));
     let name = format!("filter[{}]", filter.name);
-    let value = kind_schema(&filter.kind);
+    let mut value = kind_schema(&filter.kind);
+    if let (Some((least, _)), Some(value)) = (filter.least, value.as_object_mut()) {
+        value.insert("minLength".to_owned(), json!(least));
+        value.insert("example".to_owned(), json!("1".repeat(least)));
+    }
     let words = match (is_list, filter.test_at(version)) {
         (true, _) if filter.every.contain(version) => "The attribute has every one of these values.",
         (true, _) => "The attribute has one of these values.",
@@ -303,6 +320,11 @@ fn filter_parameter(filter: &FilterSpec, version: ApiVersion) -> Value {
     };
     let words = if filter.unapplied { "Accepted and not applied." } else { words };
     let mut words = words.to_owned();
+    if let Some((_, unless)) = filter.least {
+        words.push_str(" It may be shorter beside one of the filters ");
+        words.push_str(&unless.join(", "));
+        words.push('.');
+    }
     if takes_blank {
         words.push_str(" An empty parameter matches null and empty text.");
     }

@@ -73,6 +73,9 @@ pub(super) fn shared() -> Map<String, Value> {
                 },
             }),
         ),
+        counts("sample_meta", &["total_count"]),
+        counts("counted_meta", &["available_count"]),
+        counts("counted_list_meta", &["total_records", "available_count"]),
         (
             "page_links".to_owned(),
             json!({
@@ -82,6 +85,16 @@ pub(super) fn shared() -> Map<String, Value> {
             }),
         ),
     ])
+}
+
+/// The schema of a document's `meta` with these numbers.
+fn counts(name: &str, numbers: &[&str]) -> (String, Value) {
+    let mut properties =
+        Map::from_iter([("api_version".to_owned(), json!({ "type": "string", "format": "date" }))]);
+    let number = json!({ "type": "integer", "minimum": 0 });
+    properties.extend(numbers.iter().map(|name| ((*name).to_owned(), number.clone())));
+    let required: Vec<&str> = std::iter::once("api_version").chain(numbers.iter().copied()).collect();
+    (name.to_owned(), json!({ "type": "object", "required": required, "properties": properties }))
 }
 
 struct Members {
@@ -179,6 +192,9 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         }
         if attribute.create == Access::Never && !attribute.update {
             object.insert("readOnly".to_owned(), json!(true));
+        }
+        if attribute.write_only {
+            object.insert("writeOnly".to_owned(), json!(true));
         }
         if let Some(default) = attribute.default.filter(|_| attribute.create == Access::Optional) {
             object.insert("default".to_owned(), default.to_json());

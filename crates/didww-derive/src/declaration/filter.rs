@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Error, LitStr, Result, Type};
+use syn::{Attribute, Error, LitInt, LitStr, Result, Type};
 
-use super::options::version;
+use super::options::{texts, version};
 
 pub(crate) struct Filter {
     pub(crate) name: String,
@@ -17,6 +17,8 @@ pub(crate) struct Filter {
     pub(crate) owned: bool,
     /// Whether it is accepted and finds every record.
     pub(crate) unapplied: bool,
+    /// The least number of characters of a value, and the filters that permit shorter ones.
+    pub(crate) least: Option<(LitInt, Vec<LitStr>)>,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
 }
@@ -57,6 +59,7 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
     let (mut name, mut test, mut value, mut since, mut until) = (None, None, None, None, None);
     let (mut options, mut legacy, mut owned) = (FilterOptions::default(), false, false);
     let mut unapplied = false;
+    let (mut least, mut unless): (Option<LitInt>, Vec<LitStr>) = (None, Vec::new());
     attribute.parse_nested_meta(|meta| {
         if meta.path.is_ident("name") {
             name = Some(meta.value()?.parse::<LitStr>()?.value());
@@ -84,6 +87,10 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
                 return Err(Error::new(path.span(), "expected relationships and a member: `related_meta = \"a.b\"`"));
             };
             test = Some(quote!(::didww_types::FilterTest::RelatedMeta(#path, #name)));
+        } else if meta.path.is_ident("created_from") {
+            test = Some(quote!(::didww_types::FilterTest::CreatedFrom));
+        } else if meta.path.is_ident("created_until") {
+            test = Some(quote!(::didww_types::FilterTest::CreatedUntil));
         } else if meta.path.is_ident("zero") {
             let path: LitStr = meta.value()?.parse()?;
             test = Some(quote!(::didww_types::FilterTest::Zero(#path)));
@@ -118,18 +125,23 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             owned = true;
         } else if meta.path.is_ident("unapplied") {
             unapplied = true;
+        } else if meta.path.is_ident("least") {
+            least = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("unless") {
+            unless = texts(&meta)?;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, related_meta, zero, exceeds, meta, \
-                 meta_at_least, value, since, until, list, every, blank, legacy, owned, \
-                 unapplied",
+                "unknown option; known: name, id, equals, contains, linked, related, related_meta, created_from, \
+                 created_until, zero, exceeds, meta, meta_at_least, value, since, until, list, every, blank, legacy, owned, \
+                 unapplied, least, unless",
             ));
         }
         Ok(())
     })?;
     match (name, test, value) {
         (Some(name), Some(test), Some(value)) => {
-            Ok(Filter { name, test, value, options, legacy, owned, unapplied, since, until })
+            let least = least.map(|least| (least, unless));
+            Ok(Filter { name, test, value, options, legacy, owned, unapplied, least, since, until })
         }
         _ => Err(Error::new_spanned(
             attribute,

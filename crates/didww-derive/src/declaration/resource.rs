@@ -36,6 +36,18 @@ impl Declaration {
             quote!(.form(&#form))
         } else if meta.path.is_ident("open") {
             quote!(.open())
+        } else if meta.path.is_ident("sample") {
+            let most: LitInt = meta.value()?.parse()?;
+            quote!(.sample(#most))
+        } else if meta.path.is_ident("taken_by") {
+            let paths = texts(meta)?;
+            quote!(.taken_by(&[#(#paths),*]))
+        } else if meta.path.is_ident("at_most") {
+            let most: LitInt = meta.value()?.parse()?;
+            quote!(.at_most(#most))
+        } else if meta.path.is_ident("expires") {
+            let attribute: LitStr = meta.value()?.parse()?;
+            quote!(.expires(#attribute))
         } else if meta.path.is_ident("sorts") {
             self.sorts(meta)?
         } else if meta.path.is_ident("hidden") {
@@ -45,7 +57,7 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
-                 unique_everywhere",
+                 unique_everywhere, sample, taken_by, at_most, expires",
             ));
         };
         self.completions.push(call);

@@ -1,6 +1,6 @@
 //! The types to which declared resources refer and which are not declared yet.
 //!
-//! Each has a Rust type already, so that a program that names it, in `Id<Order>` for instance, still compiles when the
+//! Each has a Rust type already, so that a program that names it, in `Id<Identity>` for instance, still compiles when the
 //! resource is declared: its line here is then replaced by a file with a struct of the same name.
 
 use crate::Named;
@@ -22,7 +22,6 @@ undeclared! {
     AddressVerification = "address_verifications",
     EmergencyCallingService = "emergency_calling_services",
     EmergencyVerification = "emergency_verifications",
-    Order = "orders",
     PermanentSupportingDocument = "permanent_supporting_documents",
     Proof = "proofs",
     SmsTrunk = "sms_trunks",

@@ -92,6 +92,8 @@ pub struct AttributeSpec {
     pub parameter: bool,
     /// Whether an update changes those attributes of a `{"type", "attributes"}` object that it has, and keeps the others.
     pub merged: bool,
+    /// Whether only requests have the attribute: it is neither stored nor shown.
+    pub write_only: bool,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
     /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
@@ -127,6 +129,7 @@ impl AttributeSpec {
             unique_among: None,
             parameter: false,
             merged: false,
+            write_only: false,
             sort: false,
             sums: &[],
             total: &[],
@@ -134,6 +137,13 @@ impl AttributeSpec {
             revision: None,
             values_need: &[],
         }
+    }
+
+    /// Makes only requests have the attribute.
+    #[must_use]
+    pub const fn write_only(mut self) -> Self {
+        self.write_only = true;
+        self
     }
 
     /// Sets the type whose kind and validation apply from a version on.

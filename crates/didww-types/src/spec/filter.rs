@@ -34,6 +34,10 @@ pub enum FilterTest {
     RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
+    /// The record was created at the value, a time, or later.
+    CreatedFrom,
+    /// The record was created at the value, a time, or before. A value without a time of day is the whole day.
+    CreatedUntil,
 }
 
 /// The declaration of a filter of a resource's list.
@@ -66,6 +70,9 @@ pub struct FilterSpec {
     pub legacy: bool,
     /// Whether the filter is accepted and not applied: it finds every record.
     pub unapplied: bool,
+    /// The least number of characters of a value, and the filters of which one permits shorter values; `None` if any
+    /// value is permitted.
+    pub least: Option<(usize, &'static [&'static str])>,
 }
 
 impl FilterSpec {
@@ -84,6 +91,7 @@ impl FilterSpec {
             owned: false,
             legacy: false,
             unapplied: false,
+            least: None,
         }
     }
 
@@ -133,6 +141,13 @@ impl FilterSpec {
     #[must_use]
     pub const fn until(mut self, version: ApiVersion) -> Self {
         self.until = Some(version);
+        self
+    }
+
+    /// Sets the least number of characters of a value, and the filters of which one permits shorter values.
+    #[must_use]
+    pub const fn least(mut self, characters: usize, unless: &'static [&'static str]) -> Self {
+        self.least = Some((characters, unless));
         self
     }
 

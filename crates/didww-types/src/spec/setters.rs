@@ -34,6 +34,10 @@ impl ResourceSpec {
             unrouted: false,
             form: None,
             open: false,
+            sample: None,
+            taken_by: &[],
+            at_most: None,
+            expires: None,
             sorts: &[],
             unique_paths: &[],
         }
@@ -174,6 +178,35 @@ impl ResourceSpec {
     #[must_use]
     pub const fn open(mut self) -> Self {
         self.open = true;
+        self
+    }
+
+    /// Makes each list a sample in random order of at most this number of records.
+    #[must_use]
+    pub const fn sample(mut self, most: u64) -> Self {
+        self.unpaged = true;
+        self.sample = Some(most);
+        self
+    }
+
+    /// Sets the paths that lead to what takes a record out of stock.
+    #[must_use]
+    pub const fn taken_by(mut self, paths: &'static [&'static str]) -> Self {
+        self.taken_by = paths;
+        self
+    }
+
+    /// Sets the most records that an account can have at a time.
+    #[must_use]
+    pub const fn at_most(mut self, most: u64) -> Self {
+        self.at_most = Some(most);
+        self
+    }
+
+    /// Sets the attribute with the time at which a record is deleted.
+    #[must_use]
+    pub const fn expires(mut self, attribute: &'static str) -> Self {
+        self.expires = Some(attribute);
         self
     }
 

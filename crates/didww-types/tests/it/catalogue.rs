@@ -13,15 +13,12 @@ use crate::fixtures::bytes;
 const WAITING: &[&str] = &[
     "address_requirement_validations",
     "address_verifications",
-    "available_dids",
     "did_history",
-    "did_reservations",
     "emergency_calling_services",
     "emergency_requirement_validations",
     "emergency_requirements",
     "emergency_verifications",
     "exports",
-    "orders",
     "permanent_supporting_documents",
     "proofs",
     "sender_id_verifications",
@@ -35,6 +32,8 @@ const WAITING: &[&str] = &[
 const BEYOND: &[(&str, &str, ApiVersion)] = &[
     // Programs for this version send it, although its corrected document has ended it.
     ("dids", "filter pending_removal", ApiVersion::V2026_04_16),
+    // The name of the attribute before 2026-04-16, by which the service still sorts.
+    ("did_reservations", "sort expire_at", ApiVersion::NEWEST),
 ];
 
 /// A name without the marks of a filter: `*` takes a list, of which one value must match, and `&` one of which every value must

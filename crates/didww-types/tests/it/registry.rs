@@ -95,6 +95,9 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                     spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name)).since
                 }
                 FilterTest::Id => spec.since,
+                FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
+                    spec.attribute("created_at").unwrap_or_else(|| panic!("{} {name}", spec.name)).since
+                }
                 FilterTest::Linked(path) | FilterTest::Related(path) | FilterTest::RelatedMeta(path, _)
                     if path.contains('<') =>
                 {
@@ -308,6 +311,8 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         "country.id",
         "did_group.features",
         "did_group.id",
+        "order.id",
+        "order.reference",
         "region.id",
         "shared_capacity_group.id",
         "trunk.id",

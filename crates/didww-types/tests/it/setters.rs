@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    AuthenticationMethod, CapacityPool, Did, OnCliMismatchAction, SharedCapacityGroup, TrunkConfiguration,
-    VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    AuthenticationMethod, CapacityPool, Did, DidReservation, OnCliMismatchAction, Order, SharedCapacityGroup,
+    TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
 use didww_types::{Access, Create, REGISTRY, Resource, Sent, Updatable, Update as _};
@@ -55,6 +55,7 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     let mut proven = BTreeSet::new();
     updates::<CapacityPool>(&mut proven);
     updates::<Did>(&mut proven);
+    updates::<Order>(&mut proven);
     updates::<SharedCapacityGroup>(&mut proven);
     updates::<VoiceInTrunk>(&mut proven);
     updates::<VoiceInTrunkGroup>(&mut proven);
@@ -68,6 +69,7 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     creates::<VoiceInTrunkGroup, _>(&mut proven, &VoiceInTrunkGroup::create("A"));
     let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
     creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
+    creates::<DidReservation, _>(&mut proven, &DidReservation::create(IDS[0]));
 
     let declared: BTreeSet<Setter> = REGISTRY
         .iter()

@@ -183,6 +183,7 @@ mod tests {
             now: Timestamp::from_unix_millis(0),
             sent: sent.as_object().unwrap(),
             links: &BTreeMap::new(),
+            found: &[],
             stored_members: &BTreeMap::new(),
             adds: false,
             fresh: &fresh,

@@ -36,7 +36,7 @@ impl Rulebook {
             WriteKind::Update(stored) => stored.id,
         };
         self.write_through_members(spec, context, owner, &mut draft)?;
-        let UntypedDraft { changes, links, also, events, refusals } = draft;
+        let UntypedDraft { changes, links, also, events, later, refusals } = draft;
         if !refusals.is_empty() {
             return Err(WriteError::Refused(refusals));
         }
@@ -44,7 +44,7 @@ impl Rulebook {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
                 let attributes = with_defaults(spec, context.now, changes);
-                Some(RecordChange::Create { spec, attributes, links })
+                Some(RecordChange::Create { spec, attributes, links, later })
             }
             WriteKind::Update(stored) => {
                 let id = stored.id.to_owned();
@@ -204,6 +204,7 @@ mod tests {
             now: Timestamp::from_unix_millis(0),
             sent: &Map::new(),
             links,
+            found: &[],
             stored_members: &BTreeMap::new(),
             adds: false,
             fresh: &fresh,

@@ -2,7 +2,7 @@
 
 use didww_types::{ApiVersion, Features, ResourceSpec, Timestamp};
 
-use super::{RecordChange, RecordText, WriteOutcome};
+use super::{Found, RecordChange, RecordText, WriteOutcome};
 
 /// A deletion, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,8 @@ pub struct DeleteContext<'a> {
     /// For each entry of [`Rules::DELETE_READS`](super::Rules::DELETE_READS), in its order, the ids of the records that
     /// were found, at most [`MAX_RELATED_RECORDS`].
     pub related: &'a [Vec<String>],
+    /// What was read of [`Rules::DELETE_NEEDS`](super::Rules::DELETE_NEEDS).
+    pub found: &'a [Found],
 }
 
 /// Maximum number of related records that a decision on a deletion receives.

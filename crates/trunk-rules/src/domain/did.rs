@@ -172,6 +172,7 @@ mod tests {
             now: Timestamp::from_unix_millis(0),
             sent: attributes.as_object().unwrap(),
             links: &links,
+            found: &[],
             stored_members: &stored_members,
             adds: false,
             fresh: &fresh,

@@ -2,7 +2,7 @@
 
 use didww_types::{Resource, Violation};
 
-use super::outcome::{Event, Links, RecordChange};
+use super::outcome::{Event, Later, Links, RecordChange};
 use super::{Refusal, WriteContext};
 
 /// A create or an update as the rules of its type have decided so far.
@@ -18,6 +18,8 @@ pub struct Draft<R: Resource> {
     pub also: Vec<RecordChange>,
     /// The events that the write emits.
     pub events: Vec<Event>,
+    /// What happens to a new record later.
+    pub later: Option<Later>,
     /// The rules that are broken: at first those of the declaration.
     pub refusals: Vec<Refusal>,
 }

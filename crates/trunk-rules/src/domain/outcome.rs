@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::ResourceSpec;
+use didww_types::{ResourceSpec, Timestamp};
 use serde_json::{Map, Value};
 
 /// What a permitted write does. All of it is stored in one transaction, or nothing is.
@@ -29,6 +29,8 @@ pub enum RecordChange {
         attributes: Map<String, Value>,
         /// The ids of the members, by relationship.
         links: Links,
+        /// What happens to the record later.
+        later: Option<Later>,
     },
     /// Changes attributes, members of relationships, or the `meta` of a record. Everything that is not named here keeps
     /// its value, also attributes that the declaration does not have.
@@ -80,6 +82,17 @@ pub enum RecordChange {
         /// The id of the record to delete.
         id: String,
     },
+}
+
+/// A job about a new record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Later {
+    /// The kind of the job, which selects its handler.
+    pub kind: &'static str,
+    /// The time from which it may run.
+    pub due_at: Timestamp,
+    /// What it works on, as JSON text.
+    pub payload: String,
 }
 
 /// The ids of the members of relationships, by relationship.

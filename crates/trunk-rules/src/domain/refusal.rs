@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use didww_types::values::Money;
 use didww_types::{DecodeError, ErrorCode, ErrorObject, Flaw, Violation};
+use serde_json::{Map, Value};
 
 /// Why a write is not made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -37,6 +39,10 @@ enum Broken {
     Record(String),
     /// The record is in use, in the words of the API.
     InUse(String),
+    /// The body has a member, of this name, that is not accepted.
+    ParamNotAllowed(String),
+    /// The account cannot spend as much: the price, and what it can spend.
+    InsufficientBalance(Money, Money),
 }
 
 impl Refusal {
@@ -85,6 +91,16 @@ impl Refusal {
         Self::new(Broken::InUse(detail.into()))
     }
 
+    /// Creates the refusal of a member of the body that is not accepted: 400.
+    pub fn param_not_allowed(name: impl Into<String>) -> Self {
+        Self::new(Broken::ParamNotAllowed(name.into()))
+    }
+
+    /// Creates the refusal of an order that costs more than the account can spend: 400.
+    pub fn insufficient_balance(total_cost: Money, available_balance: Money) -> Self {
+        Self::new(Broken::InsufficientBalance(total_cost, available_balance))
+    }
+
     fn new(broken: Broken) -> Self {
         Self { broken, internal: String::new() }
     }
@@ -112,6 +128,20 @@ impl Refusal {
                 ErrorObject::new(ErrorCode::Validation, message.clone(), message.clone()).at("/data")
             }
             Broken::InUse(detail) => ErrorObject::new(ErrorCode::Conflict, "Conflict", detail.clone()),
+            Broken::ParamNotAllowed(name) => ErrorObject::new(
+                ErrorCode::ParamNotAllowed,
+                "Param not allowed",
+                format!("{name} is not allowed."),
+            ),
+            Broken::InsufficientBalance(cost, available) => {
+                let text = "Insufficient balance";
+                let meta = [("total_cost", cost), ("available_balance", available)];
+                let meta = meta.map(|(name, amount)| (name.to_owned(), Value::String(amount.to_string())));
+                ErrorObject {
+                    meta: Some(Map::from_iter(meta)),
+                    ..ErrorObject::new(ErrorCode::BadRequest, text, text)
+                }
+            }
         }
     }
 }
@@ -121,6 +151,10 @@ impl fmt::Display for Refusal {
         match &self.broken {
             Broken::Member { field, violation, .. } => write!(f, "{field} {violation}")?,
             Broken::Record(message) | Broken::InUse(message) => f.write_str(message)?,
+            Broken::ParamNotAllowed(name) => write!(f, "{name} is not allowed")?,
+            Broken::InsufficientBalance(cost, available) => {
+                write!(f, "{cost} cannot be paid from {available}")?;
+            }
         }
         if self.internal.is_empty() { Ok(()) } else { write!(f, " ({})", self.internal) }
     }

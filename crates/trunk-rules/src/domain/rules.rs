@@ -1,8 +1,8 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    Address, CapacityPool, Did, DidGroup, EncryptedFile, Identity, SharedCapacityGroup, VoiceInTrunk,
-    VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, CapacityPool, Did, DidGroup, DidReservation, EncryptedFile, Identity, Order,
+    SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use super::deletion::{DeleteContext, Dependents, RelatedRecords};
 use super::draft::Draft;
 use super::membership::Membership;
-use super::outcome::{Event, Links, RecordChange, WriteOutcome};
+use super::needs::{Found, Need};
+use super::outcome::{Event, Later, Links, RecordChange, WriteOutcome};
 use super::refusal::{Refusal, WriteError};
 use super::write_context::WriteContext;
 
@@ -32,6 +33,14 @@ pub trait Rules: Resource {
     const DELETE_READS: &'static [RelatedRecords] = &[];
     /// The records that are deleted with a record of the type.
     const DEPENDENTS: &'static [Dependents] = &[];
+    /// The records that [`delete`](Self::delete) needs besides.
+    const DELETE_NEEDS: &'static [Need] = &[];
+
+    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent, as far as it can be told from what was
+    /// read. It is called again with what was read, until it names nothing more.
+    fn needs(_sent: &Map<String, Value>, _read: &[Found]) -> Vec<Need> {
+        Vec::new()
+    }
 
     /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the order
     /// in which the client receives them.
@@ -109,6 +118,8 @@ impl Rulebook {
         TypeRules::of::<SharedCapacityGroup>(),
         TypeRules::of::<VoiceInTrunk>(),
         TypeRules::of::<VoiceInTrunkGroup>(),
+        TypeRules::of::<DidReservation>(),
+        TypeRules::of::<Order>(),
         TypeRules::of::<VoiceOutTrunk>(),
         TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
     ]);
@@ -193,6 +204,23 @@ impl Rulebook {
         self.of(spec.name).map_or(&[], |rules| rules.dependents)
     }
 
+    /// The records that a write of a record of this type needs and that were not read yet.
+    pub fn needs(self, spec: &ResourceSpec, sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
+        let all = self.of(spec.name).map_or_else(Vec::new, |rules| (rules.needs)(sent, read));
+        let mut needs: Vec<Need> = Vec::with_capacity(all.len());
+        for need in all {
+            if !needs.contains(&need) && !read.iter().any(|found| found.need == need) {
+                needs.push(need);
+            }
+        }
+        needs
+    }
+
+    /// The records that a deletion of a record of this type needs.
+    pub fn delete_needs(self, spec: &ResourceSpec) -> &'static [Need] {
+        self.of(spec.name).map_or(&[], |rules| rules.delete_needs)
+    }
+
     /// Decides a deletion.
     ///
     /// # Errors
@@ -214,6 +242,8 @@ pub struct TypeRules {
     pub(super) counted: &'static [Counted],
     pub(super) delete_reads: &'static [RelatedRecords],
     pub(super) dependents: &'static [Dependents],
+    pub(super) delete_needs: &'static [Need],
+    pub(super) needs: fn(&Map<String, Value>, &[Found]) -> Vec<Need>,
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
@@ -233,6 +263,8 @@ impl TypeRules {
             counted: R::COUNTED,
             delete_reads: R::DELETE_READS,
             dependents: R::DEPENDENTS,
+            delete_needs: R::DELETE_NEEDS,
+            needs: R::needs,
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,
@@ -259,21 +291,22 @@ pub(super) struct UntypedDraft {
     pub(super) links: Links,
     pub(super) also: Vec<RecordChange>,
     pub(super) events: Vec<Event>,
+    pub(super) later: Option<Later>,
     pub(super) refusals: Vec<Refusal>,
 }
 
 fn write<R: Rules>(context: &WriteContext<'_>, draft: UntypedDraft) -> Result<UntypedDraft, DecodeError> {
-    let UntypedDraft { changes, links, also, events, refusals } = draft;
+    let UntypedDraft { changes, links, also, events, later, refusals } = draft;
     let before = match context.kind {
         super::WriteKind::Create => None,
         super::WriteKind::Update(stored) => Some(stored.decode::<R>()?),
     };
     let object = didww_types::ResourceObject { attributes: changes, ..Default::default() };
     let changes = <R::Partial as didww_types::Partial<R>>::decode(object)?;
-    let mut draft = Draft { before, changes, links, also, events, refusals };
+    let mut draft = Draft { before, changes, links, also, events, later, refusals };
     R::write(context, &mut draft)?;
-    let Draft { changes, links, also, events, refusals, .. } = draft;
-    Ok(UntypedDraft { changes: changes.attributes()?, links, also, events, refusals })
+    let Draft { changes, links, also, events, later, refusals, .. } = draft;
+    Ok(UntypedDraft { changes: changes.attributes()?, links, also, events, later, refusals })
 }
 
 fn membership<R: Rules>(relationship: &str, attributes: &str) -> Result<Membership, DecodeError> {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use didww_types::{ApiVersion, DecodeError, Features, Id, Partial as _, Resource, Secret, Timestamp};
 use serde_json::{Map, Value};
 
+use super::needs::Found;
+
 /// A create or an update, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteContext<'a> {
@@ -27,6 +29,8 @@ pub struct WriteContext<'a> {
     pub stored_members: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
     /// Whether the request adds members to those that are stored, and does not replace them.
     pub adds: bool,
+    /// What was read of the records that the rules of the type [need](super::Rules::needs).
+    pub found: &'a [Found],
     /// The credentials to store if the write creates new ones.
     pub fresh: &'a Credentials,
     /// Whether manual blocking and unblocking also trigger the callback.

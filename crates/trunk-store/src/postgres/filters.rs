@@ -156,6 +156,11 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let tests: Vec<String> = values.iter().filter_map(integer).map(at_least).collect();
             any_of(&tests)
         }
+        FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
+            let sign = if condition.test == FilterTest::CreatedFrom { ">=" } else { "<=" };
+            let compare = |value: i64| format!("r.created_at {sign} {value}");
+            any_of(&values.iter().filter_map(integer).map(compare).collect::<Vec<_>>())
+        }
         FilterTest::Linked(path) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
                 return nothing_related(values);

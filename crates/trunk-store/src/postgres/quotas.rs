@@ -45,7 +45,7 @@ pub(super) async fn read(
         let key = (scope.account, node.symbols.kind(scope.spec.name));
         if let Some(count) = counts.get_mut(&key) {
             count.added += 1;
-        } else if let Some(quota) = node.known.quota(scope.account, node.limits.records) {
+        } else if let Some(quota) = scope.quota(node.known.quota(scope.account, node.limits.records)) {
             let quota = i64::try_from(quota).unwrap_or(i64::MAX);
             counts.insert(key, Count { records: 0, added: 1, quota });
         }

@@ -313,13 +313,19 @@ pub(super) async fn check_unlinked(
         return Ok(());
     };
     let target: i64 = target.try_get(0)?;
+    let is_shared = owners.leads_to_shared(relationship);
     let relationship = transaction.node.symbols.member(owners.spec.name, relationship);
     let select = "SELECT 1 FROM link l JOIN record o ON o.number = l.owner \
-                  WHERE l.target = $1 AND o.account = $2 AND l.relationship = $3 LIMIT 1";
+                  WHERE l.target = $1 AND ($4 OR o.account = $2) AND l.relationship = $3 LIMIT 1";
     let linked = transaction
         .query_typed_opt(
             select,
-            &[(&target, Type::INT8), (&owners.owner(), Type::INT8), (&relationship, Type::INT8)],
+            &[
+                (&target, Type::INT8),
+                (&owners.owner(), Type::INT8),
+                (&relationship, Type::INT8),
+                (&is_shared, Type::BOOL),
+            ],
         )
         .await?;
     if linked.is_some() { Err(StoreError::Conflict.into()) } else { Ok(()) }

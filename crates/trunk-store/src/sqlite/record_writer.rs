@@ -164,15 +164,16 @@ impl RecordWriter<'_> {
         relationship: &'static str,
         target: Uuid,
     ) -> Result<(), StoreError> {
+        let is_shared = owners.leads_to_shared(relationship);
         let relationship = self.symbols.member(owners.spec.name, relationship);
         let linked = self
             .connection
             .prepare_cached(
                 "SELECT 1 FROM link l JOIN record t ON t.number = l.target JOIN record o ON o.number = l.owner \
-                 WHERE t.id = ?1 AND o.account = ?2 AND l.relationship = ?3",
+                 WHERE t.id = ?1 AND (?4 OR o.account = ?2) AND l.relationship = ?3",
             )
             .and_then(|mut select| {
-                select.exists(params![target.as_bytes().as_slice(), owners.owner(), relationship])
+                select.exists(params![target.as_bytes().as_slice(), owners.owner(), relationship, is_shared])
             });
         if linked.map_err(failed)? { Err(StoreError::Conflict) } else { Ok(()) }
     }
@@ -250,7 +251,7 @@ impl RecordWriter<'_> {
         if scope.spec.global {
             return Ok(());
         }
-        let quota = quotas.directory.read().quota(scope.account, quotas.default);
+        let quota = scope.quota(quotas.directory.read().quota(scope.account, quotas.default));
         let Some(max) = quota else { return Ok(()) };
         let records: Option<i64> = self
             .connection

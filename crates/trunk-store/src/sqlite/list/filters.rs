@@ -182,6 +182,11 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 condition.values.iter().map(|value| format!("{column} >= {}", sql.value(value))).collect();
             any_of(&tests)
         }
+        FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
+            let sign = if condition.test == FilterTest::CreatedFrom { ">=" } else { "<=" };
+            let compare = |value: &IndexValue| format!("r.created_at {sign} {}", sql.value(value));
+            any_of(&condition.values.iter().map(compare).collect::<Vec<_>>())
+        }
         FilterTest::Linked(path) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);

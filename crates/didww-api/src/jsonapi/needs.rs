@@ -1,0 +1,123 @@
+//! Reads the records that the rules of a type need for a decision.
+
+use didww_types::{FilterTest, ResourceSpec};
+use serde_json::{Map, Value};
+use trunk_rules::domain::{Found, FoundRecord, Need};
+use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
+
+use super::context::RequestContext;
+use super::target::parse_id;
+
+/// The most times that rules are asked for what they need.
+const MAX_ROUNDS: usize = 4;
+
+/// What was read: for the rules, and for the transaction.
+#[derive(Debug, Default)]
+pub(super) struct Needed {
+    pub(super) found: Vec<Found>,
+    pub(super) records: Vec<Record>,
+}
+
+impl Needed {
+    /// Reads what the rules of a type need for a write with these attributes.
+    pub(super) async fn for_write(
+        context: &RequestContext<'_>,
+        spec: &'static ResourceSpec,
+        sent: &Map<String, Value>,
+    ) -> Result<Self, StoreError> {
+        let mut needed = Self::default();
+        for _ in 0..MAX_ROUNDS {
+            let needs = context.rules.needs(spec, sent, &needed.found);
+            if needs.is_empty() {
+                break;
+            }
+            for need in needs {
+                needed.read(context, need).await?;
+            }
+        }
+        Ok(needed)
+    }
+
+    /// Reads these needs.
+    pub(super) async fn of(context: &RequestContext<'_>, needs: &[Need]) -> Result<Self, StoreError> {
+        let mut needed = Self::default();
+        for need in needs {
+            needed.read(context, need.clone()).await?;
+        }
+        Ok(needed)
+    }
+
+    async fn read(&mut self, context: &RequestContext<'_>, need: Need) -> Result<(), StoreError> {
+        let records = records(context, &need).await?;
+        let record = |record: &Record| FoundRecord {
+            id: record.id.to_string(),
+            attributes: record.attributes.clone(),
+        };
+        self.found.push(Found { need, records: records.iter().map(record).collect() });
+        self.records.extend(records);
+        Ok(())
+    }
+}
+
+async fn records(context: &RequestContext<'_>, need: &Need) -> Result<Vec<Record>, StoreError> {
+    let store = &context.core.store;
+    match need {
+        Need::ById(spec, ids) => {
+            let ids = ids.iter().filter_map(|id| parse_id(id)).collect();
+            find_in_stock(context, spec, ids).await
+        }
+        Need::Own(spec) => {
+            Ok(store.find(context.scope(spec), context.account.id).await?.into_iter().collect())
+        }
+        Need::Owners(spec, of, most) => {
+            let linked = |(relationship, id): &(&'static str, String)| Condition {
+                test: FilterTest::Linked(relationship),
+                values: vec![IndexValue::Text(id.clone())],
+            };
+            let query = ListQuery {
+                scope: context.scope(spec),
+                linked_from: None,
+                conditions: of.iter().map(linked).chain(Condition::in_stock(spec)).collect(),
+                order: Vec::new(),
+                offset: 0,
+                limit: *most,
+            };
+            Ok(store.list(query).await?.records)
+        }
+        Need::Members(spec, id, relationship) => {
+            let Some(id) = parse_id(id) else { return Ok(Vec::new()) };
+            let Some(owner) = store.find(context.scope(spec), id).await? else { return Ok(Vec::new()) };
+            let target = spec.relationship(relationship).and_then(|one| didww_types::find(one.target));
+            let Some(target) = target else { return Ok(Vec::new()) };
+            let members =
+                store.members(context.scope(spec), vec![owner.number], relationship, usize::MAX).await?;
+            let ids = members.into_iter().map(|(_, _, id)| id).collect();
+            store.find_all(context.scope(target), ids).await
+        }
+    }
+}
+
+/// Finds the records that exist among these ids, and that no other record has taken.
+pub(super) async fn find_in_stock(
+    context: &RequestContext<'_>,
+    target: &'static ResourceSpec,
+    ids: Vec<uuid::Uuid>,
+) -> Result<Vec<Record>, StoreError> {
+    let (store, scope) = (&context.core.store, context.scope(target));
+    let found = store.find_all(scope, ids).await?;
+    if target.taken_by.is_empty() || found.is_empty() {
+        return Ok(found);
+    }
+    let values = found.iter().map(|record| IndexValue::Text(record.id.to_string())).collect();
+    let named = Condition { test: FilterTest::Id, values };
+    let query = ListQuery {
+        scope,
+        linked_from: None,
+        conditions: std::iter::once(named).chain(Condition::in_stock(target)).collect(),
+        order: Vec::new(),
+        offset: 0,
+        limit: found.len() as u64,
+    };
+    let free = store.list_ids(query).await?;
+    Ok(found.into_iter().filter(|record| free.contains(&record.id)).collect())
+}

@@ -1,0 +1,75 @@
+//! Records that a decision needs besides the one that is written and those that its relationships name.
+
+use didww_types::{DecodeError, Id, Partial as _, Resource, ResourceSpec};
+
+/// Records to read before a decision. Those that the decision changes are read again if they changed until it is stored.
+#[derive(Debug, Clone)]
+pub enum Need {
+    /// The records of a type with these ids, as far as the account has them.
+    ById(&'static ResourceSpec, Vec<String>),
+    /// The account's only record of a type.
+    Own(&'static ResourceSpec),
+    /// Records of a type, at most this number, of which these relationships each contain the record with an id. Of a type
+    /// with stock, only those in stock.
+    Owners(&'static ResourceSpec, Vec<(&'static str, String)>, u64),
+    /// The members of a relationship of a record: its type, its id, and the relationship.
+    Members(&'static ResourceSpec, String, &'static str),
+}
+
+impl PartialEq for Need {
+    /// Types are compared by their names.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ById(spec, ids), Self::ById(other, others)) => spec.name == other.name && ids == others,
+            (Self::Own(spec), Self::Own(other)) => spec.name == other.name,
+            (Self::Owners(spec, of, most), Self::Owners(other, others, bound)) => {
+                spec.name == other.name && of == others && most == bound
+            }
+            (Self::Members(spec, id, through), Self::Members(other, other_id, other_through)) => {
+                spec.name == other.name && id == other_id && through == other_through
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The records that were found for a [`Need`].
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What was asked for.
+    pub need: Need,
+    /// The records, in the order of their creation, or of their links.
+    pub records: Vec<FoundRecord>,
+}
+
+/// A record in the form in which it is stored.
+#[derive(Debug, Clone)]
+pub struct FoundRecord {
+    /// The record's id on the wire.
+    pub id: String,
+    /// The attributes in canonical form, as JSON text.
+    pub attributes: String,
+}
+
+impl FoundRecord {
+    /// Decodes the attributes. No relationship is loaded.
+    ///
+    /// # Errors
+    /// When they do not have the shape of their declaration.
+    pub fn decode<R: Resource>(&self) -> Result<R, DecodeError> {
+        R::from_texts(Id::new(self.id.as_str()), &self.attributes, None)
+    }
+
+    /// Decodes the attributes that are present.
+    ///
+    /// # Errors
+    /// When one of them does not have the shape of its declaration.
+    pub fn decode_partial<R: Resource>(&self) -> Result<R::Partial, DecodeError> {
+        R::Partial::from_attributes(&self.attributes)
+    }
+}
+
+/// The records that were found for a need; `None` if they were not read yet.
+pub fn found<'a>(all: &'a [Found], need: &Need) -> Option<&'a [FoundRecord]> {
+    all.iter().find(|found| found.need == *need).map(|found| found.records.as_slice())
+}

@@ -1,0 +1,178 @@
+//! The rules of orders: what can be ordered, what it costs, and who has the money and the numbers meanwhile.
+//!
+//! A new order is paid at once, from the prepaid balance and the credit, and takes its numbers out of stock; both happen in
+//! the transaction that stores it. When it is carried out the numbers become DIDs; when it is canceled the account has its
+//! money back, and the numbers are in stock again.
+
+mod items;
+
+use didww_types::resources::{Balance, Order, OrderStatus};
+use didww_types::values::{BalanceAmount, Money};
+use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+
+use super::draft::Draft;
+use super::needs::{Found, FoundRecord, Need, found};
+use super::outcome::{Later, Links, RecordChange};
+use super::{DeleteContext, Refusal, Rules, WriteContext, WriteError, WriteOutcome};
+
+use items::Priced;
+
+/// The kind of the job that carries out an order.
+pub const CARRY_OUT: &str = "orders.carry_out";
+/// How long an order is pending.
+const PENDING: std::time::Duration = std::time::Duration::from_secs(5);
+/// The relationship to the numbers that a pending order has taken out of stock, which no version shows.
+pub const HELD: &str = "available_dids";
+
+const ITEMS: &str = Order::SPEC.attribute_name("items");
+const CALLBACK_URL: &str = Order::SPEC.attribute_name("callback_url");
+const CALLBACK_METHOD: &str = Order::SPEC.attribute_name("callback_method");
+
+impl Rules for Order {
+    const DELETE_NEEDS: &'static [Need] = &[Need::Own(Balance::SPEC)];
+
+    fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
+        let mut needs = items::needs(sent, read);
+        if sent.contains_key(ITEMS) {
+            needs.push(Need::Own(Balance::SPEC));
+        }
+        needs
+    }
+
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        if !context.is_create() {
+            return Ok(());
+        }
+        callback_pair(draft);
+        let back_ordering = draft.changes.allow_back_ordering.take().flatten().unwrap_or(true);
+        let Some(items) = context.sent.get(ITEMS).and_then(Value::as_array) else { return Ok(()) };
+        if draft.changes.items.is_none() {
+            return Ok(());
+        }
+        let priced = items::price(context.found, items, back_ordering, &mut draft.refusals)?;
+        if !draft.refusals.is_empty() {
+            return Ok(());
+        }
+        charge(context, &priced, draft)?;
+        let Priced { description, shown, held, reservations, payload, amount } = priced;
+        draft.changes.amount = Some(Money::new(amount));
+        draft.changes.status = Some(OrderStatus::Pending);
+        draft.changes.description = Some(description.to_owned());
+        draft.changes.reference = Some(reference(context.fresh.username.as_bytes()));
+        draft.changes.items = Some(serde_json::from_value(shown).map_err(|e| DecodeError::new(ITEMS, e))?);
+        if !held.is_empty() {
+            draft.links.insert(HELD, held);
+        }
+        draft.also.extend(reservations);
+        draft.later =
+            Some(Later { kind: CARRY_OUT, due_at: context.now.after(PENDING), payload: payload.to_string() });
+        Ok(())
+    }
+
+    /// A customer can cancel a pending order of numbers. The record stays.
+    fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        let order: Order = context.record.decode()?;
+        let is_of_numbers = order.items.as_slice().iter().all(|item| item.kind() == items::DIDS);
+        if order.status != OrderStatus::Pending || !is_of_numbers {
+            return Err(base(Violation::NotPending).into());
+        }
+        let balance = found(context.found, &Need::Own(Balance::SPEC)).unwrap_or_default().first();
+        Ok(WriteOutcome { changes: cancel(&order, balance)?, events: Vec::new() })
+    }
+}
+
+/// The changes that cancel a pending order: its status, the numbers that it held, and the money.
+///
+/// # Errors
+/// When the balance does not have the shape of its declaration.
+pub fn cancel(order: &Order, balance: Option<&FoundRecord>) -> Result<Vec<RecordChange>, DecodeError> {
+    let mut changes = vec![RecordChange::Update {
+        spec: Order::SPEC,
+        id: order.id.to_string(),
+        attributes: Map::from_iter([("status".to_owned(), json!("canceled"))]),
+        links: Links::from([(HELD, Vec::new())]),
+        meta: None,
+    }];
+    if let Some(record) = balance {
+        let before: Balance = record.decode()?;
+        changes.extend(pay(record, &before, -order.amount.amount()));
+    }
+    Ok(changes)
+}
+
+/// A rule for the order as a whole, as it is recorded.
+fn base(violation: Violation) -> Refusal {
+    Refusal::member_at("/data/attributes/base", "base", violation)
+}
+
+/// The URL and the method of callbacks are sent together.
+fn callback_pair(draft: &mut Draft<Order>) {
+    let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
+    let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
+    let missing = match (url, method) {
+        (true, false) => CALLBACK_METHOD,
+        (false, true) => CALLBACK_URL,
+        _ => return,
+    };
+    draft.refusals.push(Refusal::attribute(missing, Violation::Blank));
+}
+
+/// Takes the price from the balance, or refuses the order if the account cannot spend as much.
+fn charge(context: &WriteContext<'_>, priced: &Priced, draft: &mut Draft<Order>) -> Result<(), DecodeError> {
+    let record = found(context.found, &Need::Own(Balance::SPEC)).unwrap_or_default().first();
+    let before = record.map(FoundRecord::decode::<Balance>).transpose()?;
+    let available = before.as_ref().map_or(Decimal::ZERO, spendable);
+    if priced.amount > available {
+        draft.refusals.push(Refusal::insufficient_balance(Money::new(priced.amount), Money::new(available)));
+        return Ok(());
+    }
+    if let (Some(record), Some(before)) = (record, before) {
+        draft.also.extend(pay(record, &before, priced.amount));
+    }
+    Ok(())
+}
+
+fn spendable(balance: &Balance) -> Decimal {
+    balance.balance.money().amount() + balance.credit.money().amount()
+}
+
+/// The change that takes an amount from a balance; a negative one is given back. `None` if it is nothing.
+fn pay(record: &FoundRecord, before: &Balance, amount: Decimal) -> Option<RecordChange> {
+    let after = BalanceAmount::from(Money::new(before.balance.money().amount() - amount));
+    (!amount.is_zero()).then(|| RecordChange::Update {
+        spec: Balance::SPEC,
+        id: record.id.clone(),
+        attributes: Map::from_iter([("balance".to_owned(), json!(after))]),
+        links: Links::new(),
+        meta: None,
+    })
+}
+
+/// The number of an order, from random letters and digits.
+fn reference(random: &[u8]) -> String {
+    let mut seed =
+        random.iter().fold(0_u64, |seed, byte| seed.wrapping_mul(131).wrapping_add(u64::from(*byte)));
+    let mut take = |bound: u64| {
+        let part = seed % bound;
+        seed /= bound;
+        part
+    };
+    let letters: String =
+        (0..3).filter_map(|_| char::from_u32(u32::from(b'A') + u32::try_from(take(26)).ok()?)).collect();
+    format!("{letters}-{:06}", take(1_000_000))
+}
+
+/// The attributes of an order's items when it is carried out: with the period that is paid.
+pub fn with_period(items: &Value, from: Timestamp, to: Timestamp) -> Value {
+    let day = |at: Timestamp| at.to_string().get(..10).map(str::to_owned);
+    let mut items = items.clone();
+    for item in items.as_array_mut().into_iter().flatten() {
+        if let Some(attributes) = item.get_mut("attributes").and_then(Value::as_object_mut) {
+            attributes.insert("billed_from".to_owned(), json!(day(from)));
+            attributes.insert("billed_to".to_owned(), json!(day(to)));
+        }
+    }
+    items
+}

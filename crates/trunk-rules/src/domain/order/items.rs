@@ -1,0 +1,341 @@
+//! The items of a new order: what they need to be decided, and what they cost.
+
+use didww_types::resources::{
+    AvailableDid, CapacityPool, DidGroup, DidReservation, MAX_ORDER_ITEMS, NanpaPrefix, QtyBasedPricing,
+    StockKeepingUnit,
+};
+use didww_types::values::Money;
+use didww_types::{DecodeError, Resource as _, Violation};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+
+use crate::domain::needs::{Found, FoundRecord, Need, found};
+use crate::domain::{RecordChange, Refusal};
+
+/// The type of items of numbers.
+pub(super) const DIDS: &str = "did_order_items";
+const CHANNELS: &str = "capacity_order_items";
+
+const MAX_NUMBERS: i64 = 1_000;
+const MAX_CHANNELS: i64 = 10_000;
+const MAX_CYCLES: i64 = 999;
+
+const DID_MEMBERS: [&str; 6] =
+    ["sku_id", "qty", "available_did_id", "did_reservation_id", "nanpa_prefix_id", "billing_cycles_count"];
+const CHANNEL_MEMBERS: [&str; 2] = ["capacity_pool_id", "qty"];
+
+/// The ways to select the numbers of an item, of which it has one at most.
+const SELECTORS: [&str; 3] = ["qty", "available_did_id", "did_reservation_id"];
+
+/// What the items of an order are, and cost.
+pub(super) struct Priced {
+    /// The kind of thing, in words.
+    pub(super) description: &'static str,
+    /// The items as answers show them.
+    pub(super) shown: Value,
+    /// The ids of the numbers that the order takes out of stock.
+    pub(super) held: Vec<String>,
+    /// The deletions of the reservations that become a part of the order.
+    pub(super) reservations: Vec<RecordChange>,
+    /// What carries the order out needs to know of each item.
+    pub(super) payload: Value,
+    pub(super) amount: Decimal,
+}
+
+/// The members of an item, and its place in messages.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    index: usize,
+    attributes: &'a Map<String, Value>,
+}
+
+impl<'a> Item<'a> {
+    fn text(self, name: &str) -> Option<&'a str> {
+        self.attributes.get(name)?.as_str()
+    }
+
+    /// Whether a member has a value.
+    fn has(self, name: &str) -> bool {
+        self.attributes.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    fn refuse(self, name: &str, violation: Violation) -> Refusal {
+        let field = format!("items/{}/{name}", self.index);
+        Refusal::member_at(format!("/data/attributes/{field}"), field, violation)
+    }
+
+    /// A whole number within bounds; `None` if it is absent.
+    fn number(self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Refusal> {
+        let value = self.attributes.get(name).filter(|value| !value.is_null());
+        let Some(value) = value else { return Ok(None) };
+        let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        match number {
+            None => Err(self.refuse(name, Violation::NotANumber)),
+            Some(number) if number < least => Err(self.refuse(name, Violation::GreaterOrEqual(least.into()))),
+            Some(number) if number > most => Err(self.refuse(name, Violation::LessOrEqual(most.into()))),
+            Some(number) => Ok(Some(number)),
+        }
+    }
+
+    fn quantity(self, most: i64) -> i64 {
+        self.number("qty", 1, most).ok().flatten().unwrap_or(1)
+    }
+}
+
+fn each(items: &[Value]) -> impl Iterator<Item = (&str, Item<'_>)> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    items.iter().take(MAX_ORDER_ITEMS).enumerate().map(|(index, item)| {
+        let attributes = item.get("attributes").and_then(Value::as_object).unwrap_or(&NONE);
+        (item.get("type").and_then(Value::as_str).unwrap_or_default(), Item { index, attributes })
+    })
+}
+
+fn unit(item: Item<'_>) -> Option<Need> {
+    Some(Need::ById(StockKeepingUnit::SPEC, vec![item.text("sku_id")?.to_owned()]))
+}
+
+fn group(item: Item<'_>) -> Option<Need> {
+    let unit = item.text("sku_id")?.to_owned();
+    Some(Need::Owners(DidGroup::SPEC, vec![(DidGroup::STOCK_KEEPING_UNITS.as_str(), unit)], 1))
+}
+
+fn number(id: &str) -> Need {
+    Need::ById(AvailableDid::SPEC, vec![id.to_owned()])
+}
+
+fn group_of_number(id: &str) -> Need {
+    Need::Members(AvailableDid::SPEC, id.to_owned(), AvailableDid::DID_GROUP.as_str())
+}
+
+fn reservation(id: &str) -> Need {
+    Need::ById(DidReservation::SPEC, vec![id.to_owned()])
+}
+
+fn number_of_reservation(id: &str) -> Need {
+    Need::Members(DidReservation::SPEC, id.to_owned(), DidReservation::AVAILABLE_DID.as_str())
+}
+
+fn prefix(item: Item<'_>) -> Option<Need> {
+    Some(Need::ById(NanpaPrefix::SPEC, vec![item.text("nanpa_prefix_id")?.to_owned()]))
+}
+
+/// Numbers in stock of a group, and of a prefix if the item names one. Several items can share them.
+fn stock(item: Item<'_>, group: &str) -> Need {
+    let mut of = vec![(AvailableDid::DID_GROUP.as_str(), group.to_owned())];
+    if let Some(prefix) = item.text("nanpa_prefix_id") {
+        of.push((AvailableDid::NANPA_PREFIX.as_str(), prefix.to_owned()));
+    }
+    Need::Owners(AvailableDid::SPEC, of, MAX_NUMBERS.unsigned_abs())
+}
+
+fn pool(item: Item<'_>) -> Option<Need> {
+    Some(Need::ById(CapacityPool::SPEC, vec![item.text("capacity_pool_id")?.to_owned()]))
+}
+
+fn breaks(item: Item<'_>) -> Option<Need> {
+    let pool = item.text("capacity_pool_id")?.to_owned();
+    Some(Need::Members(CapacityPool::SPEC, pool, CapacityPool::QTY_BASED_PRICINGS.as_str()))
+}
+
+/// What the items need, as far as it can be told from what was read.
+pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let items = sent.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for (kind, item) in each(items) {
+        match kind {
+            DIDS => {
+                needs.extend([unit(item), group(item), prefix(item)].into_iter().flatten());
+                if let Some(id) = item.text("available_did_id") {
+                    needs.extend([number(id), group_of_number(id)]);
+                } else if let Some(id) = item.text("did_reservation_id") {
+                    needs.extend([reservation(id), number_of_reservation(id)]);
+                    let held = found(read, &number_of_reservation(id)).and_then(<[_]>::first);
+                    needs.extend(held.map(|held| group_of_number(&held.id)));
+                } else if let Some(group) = group(item).and_then(|need| found(read, &need)?.first()) {
+                    needs.push(stock(item, &group.id));
+                }
+            }
+            CHANNELS => needs.extend([pool(item), breaks(item)].into_iter().flatten()),
+            _ => {}
+        }
+    }
+    needs
+}
+
+/// Decides on the items. Adds what is wrong with them to the refusals, after which the result has no meaning.
+pub(super) fn price(
+    read: &[Found],
+    items: &[Value],
+    back_ordering: bool,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Priced, DecodeError> {
+    let is_of_numbers = each(items).next().is_some_and(|(kind, _)| kind == DIDS);
+    let mut priced = Priced {
+        description: if is_of_numbers { "DID" } else { "Capacity" },
+        shown: Value::Null,
+        held: Vec::new(),
+        reservations: Vec::new(),
+        payload: Value::Null,
+        amount: Decimal::ZERO,
+    };
+    let (mut shown, mut payload) = (Vec::new(), Vec::new());
+    let first = each(items).next().map(|(kind, _)| kind);
+    for (kind, item) in each(items) {
+        let members = match kind {
+            DIDS => &DID_MEMBERS[..],
+            CHANNELS => &CHANNEL_MEMBERS[..],
+            // The service creates the other types.
+            _ => {
+                refusals.push(item.refuse("type", Violation::Invalid));
+                continue;
+            }
+        };
+        if Some(kind) != first {
+            refusals.push(item.refuse("type", Violation::Invalid).because("all items have one type"));
+            continue;
+        }
+        if let Some(unknown) = item.attributes.keys().find(|name| !members.contains(&name.as_str())) {
+            refusals.push(Refusal::param_not_allowed(unknown));
+            continue;
+        }
+        let decided = if is_of_numbers {
+            numbers(read, item, back_ordering, &mut priced)?
+        } else {
+            channels(read, item, &mut priced)?
+        };
+        match decided {
+            Ok((attributes, later)) => {
+                shown.push(json!({ "type": kind, "attributes": attributes }));
+                payload.push(later);
+            }
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    (priced.shown, priced.payload) = (Value::Array(shown), Value::Array(payload));
+    Ok(priced)
+}
+
+/// What answers show of an item, and what carries it out needs.
+type Decided = Result<(Value, Value), Refusal>;
+
+fn numbers(
+    read: &[Found],
+    item: Item<'_>,
+    back_ordering: bool,
+    priced: &mut Priced,
+) -> Result<Decided, DecodeError> {
+    let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
+    if !item.has("sku_id") {
+        return Ok(Err(item.refuse("sku_id", Violation::Blank)));
+    }
+    let (Some(unit), Some(group)) = (one(unit(item)), one(group(item))) else {
+        return Ok(Err(item.refuse("sku_id", Violation::Invalid)));
+    };
+    let mut selectors = SELECTORS.into_iter().filter(|name| item.has(name));
+    if let (Some(_), Some(second)) = (selectors.next(), selectors.next()) {
+        return Ok(Err(item.refuse(second, Violation::MustBeBlank)));
+    }
+    let cycles = match item.number("billing_cycles_count", 0, MAX_CYCLES) {
+        Ok(cycles) => cycles,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if let Err(refusal) = item.number("qty", 1, MAX_NUMBERS) {
+        return Ok(Err(refusal));
+    }
+    if item.has("nanpa_prefix_id") && one(prefix(item)).is_none() {
+        return Ok(Err(item.refuse("nanpa_prefix_id", Violation::Invalid)));
+    }
+    let is_of_group = |number: &FoundRecord| {
+        one(Some(group_of_number(&number.id))).is_some_and(|of_number| of_number.id == group.id)
+    };
+    let is_free = |number: &&FoundRecord, held: &[String]| !held.contains(&number.id);
+    let mut quantity = 1;
+    let mut taken: Vec<String> = Vec::new();
+    if let Some(id) = item.text("available_did_id") {
+        let number =
+            one(Some(number(id))).filter(|number| is_free(number, &priced.held) && is_of_group(number));
+        let Some(number) = number else {
+            return Ok(Err(item.refuse("available_did_id", Violation::Invalid)));
+        };
+        taken.push(number.id.clone());
+    } else if let Some(id) = item.text("did_reservation_id") {
+        let number = one(Some(number_of_reservation(id)))
+            .filter(|number| is_free(number, &priced.held) && is_of_group(number));
+        let (Some(number), Some(reservation)) = (number, one(Some(reservation(id)))) else {
+            return Ok(Err(item.refuse("did_reservation_id", Violation::Invalid)));
+        };
+        taken.push(number.id.clone());
+        let id = reservation.id.clone();
+        priced.reservations.push(RecordChange::Delete { spec: DidReservation::SPEC, id });
+    } else {
+        quantity = item.quantity(MAX_NUMBERS);
+        let stock = found(read, &stock(item, &group.id)).unwrap_or_default();
+        let free = stock.iter().filter(|number| is_free(number, &priced.held));
+        taken
+            .extend(free.take(usize::try_from(quantity).unwrap_or_default()).map(|number| number.id.clone()));
+        let lacks = i64::try_from(taken.len()).is_ok_and(|taken| taken < quantity);
+        if lacks && !back_ordering {
+            return Ok(Err(item.refuse("qty", Violation::ExceedsStock)));
+        }
+    }
+    let unit: StockKeepingUnit = unit.decode()?;
+    let count = Decimal::from(quantity);
+    let (once, monthly) = (unit.setup_price.amount() * count, unit.monthly_price.amount() * count);
+    priced.amount += once + monthly;
+    let later = json!({
+        "did_group": group.id,
+        "nanpa_prefix": item.text("nanpa_prefix_id"),
+        "qty": quantity,
+        "held": taken.len(),
+        "channels": unit.channels_included_count,
+        "cycles": cycles,
+    });
+    priced.held.extend(taken);
+    let mut shown = prices(quantity, once, monthly);
+    shown.insert("setup_price".to_owned(), json!(Money::new(once)));
+    shown.insert("monthly_price".to_owned(), json!(Money::new(monthly)));
+    shown.insert("did_group_id".to_owned(), json!(group.id));
+    Ok(Ok((Value::Object(shown), later)))
+}
+
+fn channels(read: &[Found], item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
+    if !item.has("capacity_pool_id") {
+        return Ok(Err(item.refuse("capacity_pool_id", Violation::Blank)));
+    }
+    let pool = pool(item).and_then(|need| found(read, &need)?.first());
+    let Some(pool) = pool else { return Ok(Err(item.refuse("capacity_pool_id", Violation::Invalid))) };
+    if let Err(refusal) = item.number("qty", 1, MAX_CHANNELS) {
+        return Ok(Err(refusal));
+    }
+    let (quantity, id) = (item.quantity(MAX_CHANNELS), pool.id.clone());
+    let pool: CapacityPool = pool.decode()?;
+    if quantity < pool.minimum_qty_per_order {
+        return Ok(Err(item.refuse("qty", Violation::AtLeast(pool.minimum_qty_per_order))));
+    }
+    let (mut setup, mut monthly, mut from) = (pool.setup_price, pool.monthly_price, 0);
+    for record in breaks(item).and_then(|need| found(read, &need)).unwrap_or_default() {
+        let pricing: QtyBasedPricing = record.decode()?;
+        if pricing.qty <= quantity && pricing.qty > from {
+            (setup, monthly, from) = (pricing.setup_price, pricing.monthly_price, pricing.qty);
+        }
+    }
+    let count = Decimal::from(quantity);
+    let (once, monthly) = (setup.amount() * count, monthly.amount() * count);
+    priced.amount += once + monthly;
+    let mut shown = prices(quantity, once, monthly);
+    shown.insert("capacity_pool_id".to_owned(), json!(id));
+    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity }))))
+}
+
+/// What answers show of every item.
+fn prices(quantity: i64, once: Decimal, monthly: Decimal) -> Map<String, Value> {
+    let members = [
+        ("qty", json!(quantity)),
+        ("nrc", json!(Money::new(once))),
+        ("mrc", json!(Money::new(monthly))),
+        ("prorated_mrc", json!(false)),
+        ("billed_from", Value::Null),
+        ("billed_to", Value::Null),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
