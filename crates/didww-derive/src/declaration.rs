@@ -1,5 +1,6 @@
 //! Parses the annotated struct.
 
+mod attr;
 mod filter;
 mod options;
 mod resource;
@@ -12,10 +13,8 @@ use syn::{
     Path, PathArguments, Result, Token, Type, Visibility, parenthesized,
 };
 
-use filter::{filter_options, read_filter};
-use options::{
-    access, default_value, former, nested_includes, order, referring, revision, sums, texts, version,
-};
+use filter::read_filter;
+use options::{access, former, nested_includes, order, texts, version};
 
 pub(crate) use filter::{Filter, Versions};
 pub(crate) use options::Access;
@@ -240,82 +239,10 @@ impl Declaration {
     }
 
     fn read_attr(&mut self, ident: Ident, field: &Field, attribute: &Attribute) -> Result<()> {
-        let mut attr = Attr {
-            name: ident.to_string(),
-            ident,
-            ty: field.ty.clone(),
-            inner: argument_of(&field.ty, "Option"),
-            doc: doc(&field.attrs),
-            create: Access::Never,
-            update: false,
-            since: None,
-            default: None,
-            unique: false,
-            unique_everywhere: false,
-            unique_among: None,
-            parameter: false,
-            merged: false,
-            write_only: false,
-            sort: false,
-            value: None,
-            revision: None,
-            values_need: Vec::new(),
-            sums: Vec::new(),
-            total: Vec::new(),
-        };
+        let mut attr = Attr::new(ident, field);
         let mut filter = None;
         if !matches!(attribute.meta, syn::Meta::Path(_)) {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("create") {
-                    attr.create = access(&meta)?;
-                } else if meta.path.is_ident("update") {
-                    attr.update = true;
-                } else if meta.path.is_ident("since") {
-                    attr.since = Some(version(&meta.value()?.parse()?)?);
-                } else if meta.path.is_ident("default") {
-                    attr.default = Some(default_value(&meta.value()?.parse()?)?);
-                } else if meta.path.is_ident("unique") {
-                    attr.unique = true;
-                } else if meta.path.is_ident("unique_everywhere") {
-                    attr.unique_everywhere = true;
-                } else if meta.path.is_ident("unique_among") {
-                    attr.unique = true;
-                    attr.unique_among = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("parameter") {
-                    attr.parameter = true;
-                } else if meta.path.is_ident("merged") {
-                    attr.merged = true;
-                } else if meta.path.is_ident("write_only") {
-                    attr.write_only = true;
-                } else if meta.path.is_ident("sort") {
-                    attr.sort = true;
-                } else if meta.path.is_ident("value") {
-                    attr.value = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("values_need") {
-                    meta.parse_nested_meta(|value| {
-                        let name = value.path.require_ident()?.to_string();
-                        attr.values_need.push((name, value.value()?.parse()?));
-                        Ok(())
-                    })?;
-                } else if meta.path.is_ident("revised") {
-                    attr.revision = Some(revision(&meta)?);
-                } else if meta.path.is_ident("sum") {
-                    attr.sums = sums(&meta)?;
-                } else if meta.path.is_ident("referred") {
-                    attr.sums = referring(&meta)?;
-                } else if meta.path.is_ident("total") {
-                    attr.total = texts(&meta)?;
-                } else if meta.path.is_ident("filter") {
-                    filter = Some(filter_options(&meta)?);
-                } else {
-                    return Err(meta.error(
-                        "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         unique_among, parameter, merged, write_only, sort, value, revised, values_need, sum, referred, \
-                         total, filter",
-                    ));
-                }
-                Ok(())
-            })?;
+            attribute.parse_nested_meta(|meta| attr.read(&meta, &mut filter))?;
         }
         let is_computed = !attr.sums.is_empty() || !attr.total.is_empty();
         if is_computed && (attr.update || attr.create != Access::Never) {

@@ -46,7 +46,7 @@ impl<T: Attribute> Member for Patch<T> {
     }
 
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        <Option<T>>::validate(sent)
+        <Option<T> as Attribute>::validate(sent)
     }
 
     fn is_sent(&self) -> bool {
@@ -69,7 +69,7 @@ pub(crate) fn serialize<S: serde::Serializer>(
             None => {}
         }
     }
-    for (name, value) in extra.iter() {
+    for (name, value) in extra {
         map.serialize_entry(name, value)?;
     }
     map.end()

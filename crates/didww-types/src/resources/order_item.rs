@@ -308,7 +308,7 @@ impl Attribute for OrderItems {
         };
         let is_item = |item: &Value| {
             item.get("type").is_some_and(Value::is_string)
-                && item.get("attributes").is_none_or(|attributes| attributes.is_object())
+                && item.get("attributes").is_none_or(serde_json::Value::is_object)
         };
         if items.iter().all(is_item) { Ok(sent.clone()) } else { Err(Violation::Invalid.into()) }
     }
