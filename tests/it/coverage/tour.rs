@@ -42,7 +42,7 @@ pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fix
     }
     if has(Verb::Delete) {
         if let Some(release) = fixture.release_body(version) {
-            let body = world.body(spec, Some(&ids[0]), release).await;
+            let body = world.body(spec, Some(ids[0].as_str()), release).await;
             let path = format!("/{}/{}", spec.path_at(version), ids[0]);
             world.expect_status(&world.send("DELETE", &path, None).await, 422);
             world.expect_status(&world.send("PATCH", &path, Some(&body)).await, 200);

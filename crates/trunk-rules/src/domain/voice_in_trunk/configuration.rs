@@ -132,9 +132,6 @@ fn sip_rules(sip: &SipConfiguration, draft: &mut Draft<VoiceInTrunk>) {
             (sip.use_did_in_ruri == Some(true)).then_some(("use_did_in_ruri", Violation::MustBeBlank)),
         );
     }
-    if matches!(sip.tx_dtmf_format_id, Patch::Set(TxDtmfFormat::Unknown(_))) {
-        broken.push(("tx_dtmf_format_id", Violation::NotIncluded));
-    }
     let password_is_blank =
         !matches!(&sip.auth_password, Patch::Set(password) if !password.expose().trim().is_empty());
     for (name, blank) in [("auth_user", is_blank(&sip.auth_user)), ("auth_password", password_is_blank)] {
