@@ -94,7 +94,7 @@ async fn an_identity_and_its_address_live_from_create_to_delete_in_every_version
         let list = addresses
             .list()
             .filter(AddressFilter::identity_id(identity.id.clone()))
-            .include(AddressInclude::Identity)
+            .include([AddressInclude::Identity])
             .await
             .unwrap();
         assert_eq!((list.items.len(), &list.items[0].id), (1, &address.id), "{version}");

@@ -29,7 +29,7 @@ use bytes::Bytes;
 
 pub(crate) use context::RequestContext;
 pub(crate) use error::ApiError;
-pub(crate) use form::{invalid_form, too_big};
+pub(crate) use form::too_big;
 pub(crate) use operation::Operation;
 pub(crate) use query::QueryParams;
 pub(crate) use reply::{JSON, Reply};

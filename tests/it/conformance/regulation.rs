@@ -317,15 +317,11 @@ async fn n90_an_identity_in_use_is_not_deleted() {
         let api = world.api.at(Some(version));
         let id = created(&api, IDENTITIES, &person()).await;
         let home = created(&api, ADDRESSES, &address(&id, &land)).await;
-        let did = world.server.control().put_record(
-            Some(world.server.account()),
-            "dids",
-            None,
-            RecordMembers::default()
-                .attribute("number", format!("3706{}", version.replace('-', "")))
-                .relationship("identity", [id.parse().unwrap()]),
-        );
-        let did = did.await.unwrap();
+        let members = RecordMembers::default()
+            .attribute("number", format!("3706{}", version.replace('-', "")))
+            .relationship("identity", [id.parse().unwrap()]);
+        let owner = Some(world.server.account());
+        let did = world.server.control().put_record(owner, "dids", None, members).await.unwrap();
         let path = format!("{IDENTITIES}/{id}");
         let in_use = || error(409, "409", "Conflict", "The identity is used by a DID.");
         refused(&api.delete(&path).await, &[in_use()]);

@@ -378,12 +378,11 @@ pub(super) async fn change_sum(
     };
     let (before, account) = (record(&row, spec.name)?, row.try_get(5)?);
     let mut attributes = before.attributes()?;
-    let value = match spec.attribute(sum).filter(|attribute| attribute.is_referred()) {
-        Some(attribute) => Value::from(sums::is_referred(transaction, attribute, number).await?),
-        None => {
-            let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
-            Value::from(value.saturating_add(difference))
-        }
+    let value = if let Some(attribute) = spec.attribute(sum).filter(|attribute| attribute.is_referred()) {
+        Value::from(sums::is_referred(transaction, attribute, number).await?)
+    } else {
+        let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
+        Value::from(value.saturating_add(difference))
     };
     if attributes.insert(sum.to_owned(), value.clone()) == Some(value) {
         return Ok(());

@@ -197,15 +197,13 @@ impl RecordWriter<'_> {
             .map_err(failed)?;
         let Some((before, account)) = found else { return Ok(None) };
         let mut attributes = before.attributes()?;
-        let value = match spec.attribute(sum).filter(|attribute| attribute.is_referred()) {
-            Some(attribute) => {
-                let is_referred = sums::is_referred(self.connection, self.symbols, attribute, number);
-                Value::from(is_referred.map_err(failed)?)
-            }
-            None => {
-                let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
-                Value::from(value.saturating_add(difference))
-            }
+        let referred = spec.attribute(sum).filter(|attribute| attribute.is_referred());
+        let value = if let Some(attribute) = referred {
+            let is_referred = sums::is_referred(self.connection, self.symbols, attribute, number);
+            Value::from(is_referred.map_err(failed)?)
+        } else {
+            let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
+            Value::from(value.saturating_add(difference))
         };
         if attributes.insert(sum.to_owned(), value.clone()) == Some(value) {
             return Ok(None);
