@@ -214,7 +214,7 @@ impl ServerBuilder {
             running.serve_apis((listener, address), token_listener, &config, limits, platform_api);
         let control_address = control_listener.map(|(listener, at, host)| {
             let auth = ControlAuth { token: config.control_token.clone(), host };
-            let router = control_router(control.clone(), auth, limits, owners, console::router());
+            let router = control_router(control.clone(), auth, limits, owners, web_console::router());
             let counts = running.counts("control", control_paths);
             running.serve((listener, at), router, control_limits, Share::Control, counts);
             at
