@@ -212,7 +212,7 @@ impl ServerBuilder {
             running.serve_apis(listeners.api, listeners.tokens, &config, limits, platform_api);
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
             let auth = ControlAuth { token: config.control_token.clone(), host };
-            let router = control_router(control.clone(), auth, limits, owners, console::router());
+            let router = control_router(control.clone(), auth, limits, owners, web_console::router());
             let counts = running.counts("control", control_paths);
             running.serve((listener, at), router, control_limits, Share::Control, counts);
             at

@@ -162,7 +162,7 @@ fn owners_api(api: Router, address: SocketAddr) -> OwnersApi {
 
 /// The templates of the paths at the address of the control API.
 pub(super) fn control_paths() -> Vec<String> {
-    control_plane::paths().into_iter().chain(console::PATHS.map(str::to_owned)).collect()
+    control_plane::paths().into_iter().chain(web_console::PATHS.map(str::to_owned)).collect()
 }
 
 /// The templates of the paths at the address of the API.
