@@ -405,7 +405,7 @@ async fn what_is_not_declared_is_reached_by_the_escape_hatch() {
     let client = client(&server, ApiVersion::NEWEST);
     let answer = client.raw(Method::GET, "/dids").query("fields[dids]", "number").send().await.unwrap();
     assert_eq!(answer.json().unwrap().pointer("/data/0/attributes/number").unwrap(), "37061498200");
-    assert!(matches!(client.raw(Method::GET, "/orders").send().await, Err(Error::NotFound(_))));
+    assert!(matches!(client.raw(Method::GET, "/pigeons").send().await, Err(Error::NotFound(_))));
 }
 
 #[tokio::test]

@@ -28,6 +28,10 @@ pub struct Document<D> {
 pub struct Meta {
     pub api_version: String,
     pub total_records: Option<u64>,
+    /// The number of all records of which the list is a sample.
+    pub total_count: Option<u64>,
+    /// The number of further records that the account can have.
+    pub available_count: Option<u64>,
 }
 
 /// A record as the answer shows it.

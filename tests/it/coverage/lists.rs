@@ -62,6 +62,8 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, ids: &[String; 2]) 
     }
     let total = u64::try_from(all.data.len()).ok().filter(|_| !spec.unpaged);
     assert_eq!(all.meta.total_records, total, "{world}");
+    assert_eq!(all.meta.total_count.is_some(), spec.sample.is_some(), "{world}");
+    assert_eq!(all.meta.available_count.is_some(), spec.at_most.is_some(), "{world}");
     let record = all.data.iter().find(|record| record.id == ids[0]).unwrap();
     for filter in spec.filters {
         let name = format!("filter[{}]", filter.name);

@@ -202,6 +202,13 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.post(&format!("{account}/records/capacity_pools"), pool.clone()).await;
     control.post(&format!("{account}/records/capacity_pools"), pool).await;
     control.post("/records/capacity_pools", json!({})).await;
+    let customer = Api::new(server.base_url(), made["api_key"].as_str().unwrap());
+    let channel = json!({ "type": "capacity_order_items", "attributes": { "capacity_pool_id": ABSENT } });
+    let order = json!({ "data": { "type": "orders", "attributes": { "items": [channel] } } });
+    for act in ["complete", "cancel"] {
+        let order = customer.post("/orders", &order).await.id();
+        control.post(&format!("{account}/orders/{order}/{act}"), Value::Null).await;
+    }
     control
         .post(&format!("{account}/trunks/{trunk}/ip_only"), json!({ "allowed_sip_ips": ["0.0.0.0/0"] }))
         .await;

@@ -95,7 +95,7 @@ pub(super) async fn upload(
     let content = &content;
     let reply = Retries::REQUEST
         .run(|| async move {
-            let decision = Decision::read(context, spec, None, body).await?;
+            let decision = Decision::read(context, spec, None, body, None).await?;
             let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
             let decided = Decided { account: owner.number, at: decision.now, read: &[] };
             let mut changes = decided.changes(outcome, &context.core.ids)?;

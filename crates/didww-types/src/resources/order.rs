@@ -74,7 +74,7 @@ pub struct Order {
     )]
     pub callback_method: Option<CallbackMethod>,
     /// Whether the order waits for numbers that are not in stock. Answers do not have it.
-    #[attr(create, write_only, value = bool)]
+    #[attr(create, write_only, default = true, value = bool)]
     pub allow_back_ordering: Option<bool>,
     /// The order's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]

@@ -295,7 +295,8 @@ pub const MAX_ORDER_ITEMS: usize = 100;
 impl Attribute for OrderItems {
     const KIND: Kind = Kind::List { of: &Kind::Variant(OrderItemType::TEXTS), max: Some(MAX_ORDER_ITEMS) };
 
-    /// Validates that each item has a type and attributes. What the attributes of a type must be is a rule of the order.
+    /// Validates that each item has a type and attributes, and returns the types. What the attributes of a type must be is a
+    /// rule of the order, which reads them as they were sent.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let items = match sent {
             Value::Array(items) if items.is_empty() => return Err(Violation::Blank.into()),
@@ -310,7 +311,12 @@ impl Attribute for OrderItems {
             item.get("type").is_some_and(Value::is_string)
                 && item.get("attributes").is_none_or(serde_json::Value::is_object)
         };
-        if items.iter().all(is_item) { Ok(sent.clone()) } else { Err(Violation::Invalid.into()) }
+        let kind = |item: &Value| serde_json::json!({ "type": item.get("type"), "attributes": {} });
+        if items.iter().all(is_item) {
+            Ok(items.iter().map(kind).collect())
+        } else {
+            Err(Violation::Invalid.into())
+        }
     }
 }
 
@@ -361,7 +367,10 @@ mod tests {
         for wrong in [json!([]), json!(null), json!({}), json!([{}]), json!([{ "type": 1 }]), json!([1])] {
             assert!(OrderItems::validate(&wrong).is_err(), "{wrong}");
         }
-        let valid = json!([{ "type": "did_order_items", "attributes": {} }]);
-        assert_eq!(OrderItems::validate(&valid), Ok(valid));
+        let valid = json!([{ "type": "did_order_items", "attributes": { "qty": "many" } }]);
+        assert_eq!(
+            OrderItems::validate(&valid),
+            Ok(json!([{ "type": "did_order_items", "attributes": {} }]))
+        );
     }
 }

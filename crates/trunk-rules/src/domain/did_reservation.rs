@@ -43,6 +43,7 @@ mod tests {
             links: &links,
             found: &[],
             stored_members: &BTreeMap::new(),
+            adds: false,
             fresh: &fresh,
             callback_on_manual_block: false,
         };

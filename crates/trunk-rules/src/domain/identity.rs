@@ -134,7 +134,9 @@ mod tests {
             now: Timestamp::from_unix_millis(0),
             sent: attributes.as_object().unwrap(),
             links: &links,
+            found: &[],
             stored_members: &BTreeMap::from([(COUNTRY, stored)]),
+            adds: false,
             fresh: &Credentials { username: String::new(), password: Secret::new("") },
             callback_on_manual_block: false,
         };

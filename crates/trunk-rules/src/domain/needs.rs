@@ -70,6 +70,6 @@ impl FoundRecord {
 }
 
 /// The records that were found for a need; `None` if they were not read yet.
-pub fn found<'a>(all: &'a [Found], need: &Need) -> Option<&'a [FoundRecord]> {
+pub(super) fn found<'a>(all: &'a [Found], need: &Need) -> Option<&'a [FoundRecord]> {
     all.iter().find(|found| found.need == *need).map(|found| found.records.as_slice())
 }
