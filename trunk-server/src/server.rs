@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::{Control, ControlAuth, control_router, order_jobs};
+use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
 use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};

@@ -93,7 +93,8 @@ fn request(asked: Asked<'_>) -> Result<Request, ControlError> {
     if let Some(record) = record {
         let id = uuid::Uuid::try_parse(record)
             .map_err(|_| ControlError::NotFound(format!("record {record} of {kind}")))?;
-        target.push_str(&format!("/{id}"));
+        target.push('/');
+        target.push_str(&id.to_string());
     }
     if let Some(query) = query {
         target.push('?');

@@ -324,8 +324,8 @@ fn other(kind: Kind, than: Option<&str>) -> Option<String> {
         Kind::Timestamp => vec!["2001-02-03T04:05:06.000Z".to_owned()],
         _ => vec![UNKNOWN.to_owned()],
     };
-    // An older version can have a text in other letters.
-    candidates.into_iter().find(|candidate| !than.is_some_and(|than| candidate.eq_ignore_ascii_case(than)))
+    // An older version, and a filter that ignores letter case, can have a text in other letters.
+    candidates.into_iter().find(|candidate| than.is_none_or(|than| !candidate.eq_ignore_ascii_case(than)))
 }
 
 /// Ascending order is that of the attribute's kind, with null last; descending order is the opposite. Of the two records

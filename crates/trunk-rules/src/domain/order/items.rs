@@ -280,8 +280,8 @@ fn numbers(
     }
     let unit: StockKeepingUnit = unit.decode()?;
     let count = Decimal::from(quantity);
-    let (once, monthly) = (unit.setup_price.amount() * count, unit.monthly_price.amount() * count);
-    priced.amount += once + monthly;
+    let (setup, monthly) = (unit.setup_price.amount() * count, unit.monthly_price.amount() * count);
+    priced.amount += setup + monthly;
     let later = json!({
         "did_group": group.id,
         "nanpa_prefix": item.text("nanpa_prefix_id"),
@@ -291,8 +291,8 @@ fn numbers(
         "cycles": cycles,
     });
     priced.held.extend(taken);
-    let mut shown = prices(quantity, once, monthly);
-    shown.insert("setup_price".to_owned(), json!(Money::new(once)));
+    let mut shown = prices(quantity, setup, monthly);
+    shown.insert("setup_price".to_owned(), json!(Money::new(setup)));
     shown.insert("monthly_price".to_owned(), json!(Money::new(monthly)));
     shown.insert("did_group_id".to_owned(), json!(group.id));
     Ok(Ok((Value::Object(shown), later)))
