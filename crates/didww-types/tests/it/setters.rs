@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    AuthenticationMethod, CapacityPool, Did, OnCliMismatchAction, VoiceOutTrunk,
-    VoiceOutTrunkRegenerateCredentials,
+    Address, AuthenticationMethod, CapacityPool, Did, Identity, IdentityType, OnCliMismatchAction,
+    VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
 use didww_types::{Access, Create, REGISTRY, Resource, Sent, Updatable, Update as _};
@@ -55,12 +55,15 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     let mut proven = BTreeSet::new();
     updates::<CapacityPool>(&mut proven);
     updates::<Did>(&mut proven);
+    updates::<Identity>(&mut proven);
     updates::<VoiceOutTrunk>(&mut proven);
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.0.2.1"]).unwrap());
     let trunk = VoiceOutTrunk::create("A", OnCliMismatchAction::RejectCall, method);
     creates::<VoiceOutTrunk, _>(&mut proven, &trunk);
     let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
     creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
+    creates::<Identity, _>(&mut proven, &Identity::create(IdentityType::Personal, "A", "B", "1"));
+    creates::<Address, _>(&mut proven, &Address::create(IDS[0], IDS[0], "C", "D", "E"));
 
     let declared: BTreeSet<Setter> = REGISTRY
         .iter()
