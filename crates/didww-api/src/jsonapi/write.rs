@@ -77,21 +77,21 @@ pub(super) async fn upload(
             }
         }
     }
-    let content = file.unwrap_or_default();
-    if content.is_empty() {
+    let file = file.unwrap_or_default();
+    if file.is_empty() {
         refusals.push(Refusal::attribute(declared.file, Violation::Blank));
-    } else if content.len() > declared.max_file_bytes {
+    } else if file.len() > declared.max_file_bytes {
         refusals.push(Refusal::attribute(declared.file, Violation::TooBig(declared.max_file_bytes >> 20)));
     }
     if !refusals.is_empty() {
         return Err(WriteError::Refused(refusals).into());
     }
     let owner = FileOwner { number: context.account.number, id: context.account.id };
-    if !files::has_room(context.core, owner, content.len()).await? {
+    if !files::has_room(context.core, owner, file.len()).await? {
         return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
     }
     let body = &Body { attributes, links: Vec::new() };
-    let content = &content;
+    let file = &file;
     let reply = Retries::REQUEST
         .run(|| async move {
             let decision = Decision::read(context, spec, None, body).await?;
@@ -103,7 +103,7 @@ pub(super) async fn upload(
                 _ => None,
             });
             if let Some(id) = inserted {
-                changes.extend(files::store(owner, id, content, decision.now)?);
+                changes.extend(files::store(owner, id, file, decision.now)?);
             }
             let record = context.core.commit(changes).await?.into_iter().next();
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
