@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    AuthenticationMethod, CapacityPool, Did, DidReservation, OnCliMismatchAction, Order, SharedCapacityGroup,
-    TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, AuthenticationMethod, CapacityPool, Did, DidReservation, Identity, IdentityType,
+    OnCliMismatchAction, Order, SharedCapacityGroup, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup,
+    VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
 use didww_types::{Access, Create, REGISTRY, Resource, Sent, Updatable, Update as _};
@@ -59,6 +60,7 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     updates::<SharedCapacityGroup>(&mut proven);
     updates::<VoiceInTrunk>(&mut proven);
     updates::<VoiceInTrunkGroup>(&mut proven);
+    updates::<Identity>(&mut proven);
     updates::<VoiceOutTrunk>(&mut proven);
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.0.2.1"]).unwrap());
     let trunk = VoiceOutTrunk::create("A", OnCliMismatchAction::RejectCall, method);
@@ -70,6 +72,8 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
     creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
     creates::<DidReservation, _>(&mut proven, &DidReservation::create(IDS[0]));
+    creates::<Identity, _>(&mut proven, &Identity::create(IdentityType::Personal, "A", "B", "1"));
+    creates::<Address, _>(&mut proven, &Address::create(IDS[0], IDS[0], "C", "D", "E"));
 
     let declared: BTreeSet<Setter> = REGISTRY
         .iter()
