@@ -42,7 +42,7 @@ impl Events {
                 let (name, data) = event.split_once("\ndata: ").unwrap();
                 let event =
                     (name.strip_prefix("event: ").unwrap().to_owned(), serde_json::from_str(data).unwrap());
-                self.text = rest.to_owned();
+                rest.clone_into(&mut self.text);
                 return Some(event);
             }
             let chunk = tokio::time::timeout(DEADLINE, self.response.chunk()).await.expect("an event comes");

@@ -160,8 +160,8 @@ async fn an_account_holds_ten_numbers_at_most_and_sees_how_many_are_left() {
     let mut last = String::new();
     for (held, id) in (1..=10).zip(&ids) {
         last = reserve(&world.api, id).await.id();
-        let list = world.api.get(&format!("{RESERVATIONS}?filter[description]=shop&page[size]=1")).await;
-        let counts = (list.at("/meta/available_count"), list.at("/meta/total_records"));
+        let page = world.api.get(&format!("{RESERVATIONS}?filter[description]=shop&page[size]=1")).await;
+        let counts = (page.at("/meta/available_count"), page.at("/meta/total_records"));
         assert_eq!(counts, (json!(10 - held), json!(held)));
     }
     let one = world.api.get(&format!("{RESERVATIONS}/{last}")).await;

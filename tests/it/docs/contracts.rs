@@ -162,6 +162,17 @@ fn id(value: &Value) -> String {
     value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}")).to_owned()
 }
 
+async fn ask_about_calls(control: &mut ControlApi) {
+    control.get("/calls?limit=10").await;
+    control.get("/calls/active").await;
+    control.get("/calls/counts").await;
+    control.get("/attempts?limit=10&outcome=refused").await;
+    control.get("/calls/none/messages").await;
+    control.delete(&format!("/calls/active/{ABSENT}")).await;
+    control.post("/explain", json!({ "source": "198.51.100.9", "from": US, "to": "442079460018" })).await;
+    control.post("/explain", json!({ "source": "203.0.113.7", "to": "442079460018" })).await;
+}
+
 #[tokio::test]
 async fn the_answers_of_the_control_api_match_its_document() {
     let server = engine::builder().control_listener().sip().start().await;
@@ -224,15 +235,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.get("/deliveries?limit=10").await;
     control.get(&format!("/deliveries?account={}", id(&made))).await;
 
-    control.get("/calls?limit=10").await;
-    control.get("/calls/active").await;
-    control.get("/calls/counts").await;
-    control.get("/attempts?limit=10&outcome=refused").await;
-    control.get("/calls/none/messages").await;
-    control.delete(&format!("/calls/active/{ABSENT}")).await;
-    control.post("/explain", json!({ "source": "198.51.100.9", "from": US, "to": "442079460018" })).await;
-    control.post("/explain", json!({ "source": "203.0.113.7", "to": "442079460018" })).await;
-
+    ask_about_calls(&mut control).await;
     let customer = control.post("/customers", json!({ "name": "Acme", "webhook_secret": "s" })).await;
     let customer = format!("/customers/{}", id(&customer));
     control.get("/customers").await;

@@ -108,7 +108,6 @@ async fn the_secrets_of_callbacks_and_customers_are_in_no_log() {
     let made = api.post(TRUNKS, &notified_at(&receiver)).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let password = made.at("/data/attributes/authentication_method/attributes/password");
-    let trunk = made.id();
     generated.push(password.as_str().unwrap().to_owned());
     let (id, one) = (made.id(), format!("{TRUNKS}/{}", made.id()));
     assert_eq!(api.patch(&one, &patch(&id, json!({ "status": "blocked" }))).await.status, 200);
