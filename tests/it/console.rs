@@ -42,7 +42,8 @@ impl Events {
                 let (name, data) = event.split_once("\ndata: ").unwrap();
                 let event =
                     (name.strip_prefix("event: ").unwrap().to_owned(), serde_json::from_str(data).unwrap());
-                rest.clone_into(&mut self.text);
+                let rest = rest.to_owned();
+                self.text = rest;
                 return Some(event);
             }
             let chunk = tokio::time::timeout(DEADLINE, self.response.chunk()).await.expect("an event comes");
