@@ -168,7 +168,7 @@ async fn a_chosen_number_and_a_reserved_one_are_bought() {
     let body = linking(body, "available_did", identifier("available_dids", &shop.numbers[1]));
     let reservation = shop.api().post("/did_reservations", &body).await.id();
     let items = [
-        shop.item(&json!({ "available_did_id": shop.numbers[2] })),
+        shop.item(&json!({ "available_did_id": shop.numbers[2].to_uppercase() })),
         shop.item(&json!({ "did_reservation_id": reservation })),
     ];
     let made = shop.post(json!({ "items": items })).await;
@@ -204,6 +204,8 @@ async fn items_are_refused_with_their_place() {
         ),
         (json!({ "available_did_id": UNKNOWN }), at("available_did_id", "is invalid")),
         (json!({ "did_reservation_id": UNKNOWN }), at("did_reservation_id", "is invalid")),
+        (json!({ "available_did_id": 7 }), at("available_did_id", "is invalid")),
+        (json!({ "did_reservation_id": {} }), at("did_reservation_id", "is invalid")),
         (json!({ "nanpa_prefix_id": UNKNOWN }), at("nanpa_prefix_id", "is invalid")),
         (json!({ "qty": 1, "available_did_id": shop.numbers[0] }), at("available_did_id", "must be blank")),
         (json!({ "colour": "red" }), error(400, "105", "Param not allowed", "colour is not allowed.")),

@@ -145,12 +145,14 @@ pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
         match kind {
             DIDS => {
                 needs.extend([unit(item), group(item), prefix(item)].into_iter().flatten());
+                // The id as it was sent can be in upper case.
+                let group_of = |need| Some(group_of_number(&found(read, &need)?.first()?.id));
                 if let Some(id) = item.text("available_did_id") {
-                    needs.extend([number(id), group_of_number(id)]);
+                    needs.push(number(id));
+                    needs.extend(group_of(number(id)));
                 } else if let Some(id) = item.text("did_reservation_id") {
                     needs.extend([reservation(id), number_of_reservation(id)]);
-                    let held = found(read, &number_of_reservation(id)).and_then(<[_]>::first);
-                    needs.extend(held.map(|held| group_of_number(&held.id)));
+                    needs.extend(group_of(number_of_reservation(id)));
                 } else if let Some(group) = group(item).and_then(|need| found(read, &need)?.first()) {
                     needs.push(stock(item, &group.id));
                 }
@@ -251,14 +253,16 @@ fn numbers(
     let is_free = |number: &&FoundRecord, held: &[String]| !held.contains(&number.id);
     let mut quantity = 1;
     let mut taken: Vec<String> = Vec::new();
-    if let Some(id) = item.text("available_did_id") {
+    if item.has("available_did_id") {
+        let id = item.text("available_did_id").unwrap_or_default();
         let number =
             one(Some(number(id))).filter(|number| is_free(number, &priced.held) && is_of_group(number));
         let Some(number) = number else {
             return Ok(Err(item.refuse("available_did_id", Violation::Invalid)));
         };
         taken.push(number.id.clone());
-    } else if let Some(id) = item.text("did_reservation_id") {
+    } else if item.has("did_reservation_id") {
+        let id = item.text("did_reservation_id").unwrap_or_default();
         let number = one(Some(number_of_reservation(id)))
             .filter(|number| is_free(number, &priced.held) && is_of_group(number));
         let (Some(number), Some(reservation)) = (number, one(Some(reservation(id)))) else {
