@@ -186,6 +186,28 @@ async fn a_chosen_number_and_a_reserved_one_are_bought() {
 }
 
 #[tokio::test]
+async fn items_of_an_order_share_the_stock_without_taking_a_number_twice() {
+    let shop = Shop::open(4, "100.00", "0").await;
+    let order = async |quantities: [u64; 2]| {
+        let mut items = vec![shop.item(&json!({ "available_did_id": shop.numbers[0] }))];
+        items.extend(quantities.map(|quantity| shop.item(&json!({ "qty": quantity }))));
+        shop.post(json!({ "items": items, "allow_back_ordering": false })).await
+    };
+    let refusal = order([2, 2]).await;
+    let field = "items/2/qty";
+    refused(
+        &refusal,
+        &[invalid(field, "exceeds available DIDs count", &format!("/data/attributes/{field}"))],
+    );
+    let made = order([2, 1]).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(shop.in_stock().await, 0);
+    shop.wait(5);
+    shop.until(&made.id(), "completed").await;
+    assert_eq!(shop.owned().await, 4);
+}
+
+#[tokio::test]
 async fn items_are_refused_with_their_place() {
     let shop = Shop::open(2, "100.00", "0").await;
     let at = |name: &str, message: &str| {

@@ -56,7 +56,7 @@ impl Rules for Order {
             return Ok(());
         }
         charge(context, &priced, draft)?;
-        let Priced { description, shown, held, reservations, payload, amount } = priced;
+        let Priced { description, shown, held, reservations, payload, amount, .. } = priced;
         draft.changes.amount = Some(Money::new(amount));
         draft.changes.status = Some(OrderStatus::Pending);
         draft.changes.description = Some(description.to_owned());

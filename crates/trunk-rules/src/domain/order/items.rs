@@ -1,5 +1,7 @@
 //! The items of a new order: what they need to be decided, and what they cost.
 
+use std::collections::HashSet;
+
 use didww_types::resources::{
     AvailableDid, CapacityPool, DidGroup, DidReservation, MAX_ORDER_ITEMS, NanpaPrefix, QtyBasedPricing,
     StockKeepingUnit,
@@ -35,6 +37,8 @@ pub(super) struct Priced {
     pub(super) shown: Value,
     /// The ids of the numbers that the order takes out of stock.
     pub(super) held: Vec<String>,
+    /// The same ids: there can be a hundred thousand, and each number in stock is looked for among them.
+    is_held: HashSet<String>,
     /// The deletions of the reservations that become a part of the order.
     pub(super) reservations: Vec<RecordChange>,
     /// What carries the order out needs to know of each item.
@@ -119,13 +123,20 @@ fn prefix(item: Item<'_>) -> Option<Need> {
     Some(Need::ById(NanpaPrefix::SPEC, vec![item.text("nanpa_prefix_id")?.to_owned()]))
 }
 
+/// How many numbers the items take together, as far as one reading of a stock provides them. An item that others were served
+/// before still finds its own among so many.
+fn wanted(items: &[Value]) -> u64 {
+    let quantities = each(items).map(|(_, item)| item.quantity(MAX_NUMBERS).unsigned_abs());
+    quantities.sum::<u64>().min(MAX_NUMBERS.unsigned_abs())
+}
+
 /// Numbers in stock of a group, and of a prefix if the item names one. Several items can share them.
-fn stock(item: Item<'_>, group: &str) -> Need {
+fn stock(item: Item<'_>, group: &str, wanted: u64) -> Need {
     let mut of = vec![(AvailableDid::DID_GROUP.as_str(), group.to_owned())];
     if let Some(prefix) = item.text("nanpa_prefix_id") {
         of.push((AvailableDid::NANPA_PREFIX.as_str(), prefix.to_owned()));
     }
-    Need::Owners(AvailableDid::SPEC, of, MAX_NUMBERS.unsigned_abs())
+    Need::Owners(AvailableDid::SPEC, of, wanted)
 }
 
 fn pool(item: Item<'_>) -> Option<Need> {
@@ -154,7 +165,7 @@ pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
                     needs.extend([reservation(id), number_of_reservation(id)]);
                     needs.extend(group_of(number_of_reservation(id)));
                 } else if let Some(group) = group(item).and_then(|need| found(read, &need)?.first()) {
-                    needs.push(stock(item, &group.id));
+                    needs.push(stock(item, &group.id, wanted(items)));
                 }
             }
             CHANNELS => needs.extend([pool(item), breaks(item)].into_iter().flatten()),
@@ -176,12 +187,14 @@ pub(super) fn price(
         description: if is_of_numbers { "DID" } else { "Capacity" },
         shown: Value::Null,
         held: Vec::new(),
+        is_held: HashSet::new(),
         reservations: Vec::new(),
         payload: Value::Null,
         amount: Decimal::ZERO,
     };
     let (mut shown, mut payload) = (Vec::new(), Vec::new());
     let first = each(items).next().map(|(kind, _)| kind);
+    let wanted = wanted(items);
     for (kind, item) in each(items) {
         let members = match kind {
             DIDS => &DID_MEMBERS[..],
@@ -201,7 +214,7 @@ pub(super) fn price(
             continue;
         }
         let decided = if is_of_numbers {
-            numbers(read, item, back_ordering, &mut priced)?
+            numbers(read, item, (wanted, back_ordering), &mut priced)?
         } else {
             channels(read, item, &mut priced)?
         };
@@ -223,7 +236,7 @@ type Decided = Result<(Value, Value), Refusal>;
 fn numbers(
     read: &[Found],
     item: Item<'_>,
-    back_ordering: bool,
+    (wanted, back_ordering): (u64, bool),
     priced: &mut Priced,
 ) -> Result<Decided, DecodeError> {
     let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
@@ -250,13 +263,13 @@ fn numbers(
     let is_of_group = |number: &FoundRecord| {
         one(Some(group_of_number(&number.id))).is_some_and(|of_number| of_number.id == group.id)
     };
-    let is_free = |number: &&FoundRecord, held: &[String]| !held.contains(&number.id);
+    let is_free = |number: &&FoundRecord, held: &HashSet<String>| !held.contains(&number.id);
     let mut quantity = 1;
     let mut taken: Vec<String> = Vec::new();
     if item.has("available_did_id") {
         let id = item.text("available_did_id").unwrap_or_default();
         let number =
-            one(Some(number(id))).filter(|number| is_free(number, &priced.held) && is_of_group(number));
+            one(Some(number(id))).filter(|number| is_free(number, &priced.is_held) && is_of_group(number));
         let Some(number) = number else {
             return Ok(Err(item.refuse("available_did_id", Violation::Invalid)));
         };
@@ -264,7 +277,7 @@ fn numbers(
     } else if item.has("did_reservation_id") {
         let id = item.text("did_reservation_id").unwrap_or_default();
         let number = one(Some(number_of_reservation(id)))
-            .filter(|number| is_free(number, &priced.held) && is_of_group(number));
+            .filter(|number| is_free(number, &priced.is_held) && is_of_group(number));
         let (Some(number), Some(reservation)) = (number, one(Some(reservation(id)))) else {
             return Ok(Err(item.refuse("did_reservation_id", Violation::Invalid)));
         };
@@ -273,8 +286,8 @@ fn numbers(
         priced.reservations.push(RecordChange::Delete { spec: DidReservation::SPEC, id });
     } else {
         quantity = item.quantity(MAX_NUMBERS);
-        let stock = found(read, &stock(item, &group.id)).unwrap_or_default();
-        let free = stock.iter().filter(|number| is_free(number, &priced.held));
+        let stock = found(read, &stock(item, &group.id, wanted)).unwrap_or_default();
+        let free = stock.iter().filter(|number| is_free(number, &priced.is_held));
         taken
             .extend(free.take(usize::try_from(quantity).unwrap_or_default()).map(|number| number.id.clone()));
         let lacks = i64::try_from(taken.len()).is_ok_and(|taken| taken < quantity);
@@ -294,6 +307,7 @@ fn numbers(
         "channels": unit.channels_included_count,
         "cycles": cycles,
     });
+    priced.is_held.extend(taken.iter().cloned());
     priced.held.extend(taken);
     let mut shown = prices(quantity, setup, monthly);
     shown.insert("setup_price".to_owned(), json!(Money::new(setup)));
