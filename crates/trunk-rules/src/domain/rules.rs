@@ -36,7 +36,7 @@ pub trait Rules: Resource {
     /// The records that [`delete`](Self::delete) needs besides.
     const DELETE_NEEDS: &'static [Need] = &[];
 
-    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent, as far as it can be told from what was
+    /// Returns the records that [`write`](Self::write) needs, by the attributes as sent, as far as they follow from what was
     /// read. It is called again with what was read, until it names nothing more.
     fn needs(_sent: &Map<String, Value>, _read: &[Found]) -> Vec<Need> {
         Vec::new()

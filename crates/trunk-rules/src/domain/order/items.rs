@@ -123,8 +123,8 @@ fn prefix(item: Item<'_>) -> Option<Need> {
     Some(Need::ById(NanpaPrefix::SPEC, vec![item.text("nanpa_prefix_id")?.to_owned()]))
 }
 
-/// How many numbers the items take together, as far as one reading of a stock provides them. An item that others were served
-/// before still finds its own among so many.
+/// How many numbers the items take together, as far as one reading of a stock provides them. An item behind others of the same
+/// group still finds its own among so many.
 fn wanted(items: &[Value]) -> u64 {
     let quantities = each(items).map(|(_, item)| item.quantity(MAX_NUMBERS).unsigned_abs());
     quantities.sum::<u64>().min(MAX_NUMBERS.unsigned_abs())
@@ -148,7 +148,7 @@ fn breaks(item: Item<'_>) -> Option<Need> {
     Some(Need::Members(CapacityPool::SPEC, pool, CapacityPool::QTY_BASED_PRICINGS.as_str()))
 }
 
-/// What the items need, as far as it can be told from what was read.
+/// What the items need, as far as what was read shows it.
 pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
     let mut needs = Vec::new();
     let items = sent.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
