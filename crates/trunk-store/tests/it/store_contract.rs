@@ -74,6 +74,7 @@ macro_rules! part {
         an_id_is_taken_once_in_the_whole_store
         a_decision_on_a_record_that_changed_is_a_conflict
         a_decision_on_a_record_that_is_linked_by_now_is_a_conflict
+        a_number_that_all_accounts_share_is_taken_by_one_of_them
         an_attribute_that_is_not_declared_is_kept
         a_deleted_record_is_gone_with_its_links_and_its_number
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted

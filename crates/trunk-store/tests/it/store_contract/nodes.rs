@@ -109,4 +109,5 @@ pub(super) async fn two_nodes_share_what_is_due(one: &impl Store, other: &impl S
     super::events::subjects_are_taken_by_one_of_two(one, other).await;
     one.reset(None, false).await.unwrap();
     super::events::two_nodes_send_each_event_once_and_in_its_order(one, other).await;
+    super::records::a_number_is_taken_through_one_of_two(one, other).await;
 }

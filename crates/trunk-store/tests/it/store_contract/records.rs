@@ -1,9 +1,10 @@
 //! Single records: inserted, replaced, linked and deleted.
 
 use didww_types::Resource as _;
-use didww_types::resources::VoiceOutTrunk;
-use serde_json::json;
-use trunk_store::{Change, ListQuery, Store, StoreError};
+use didww_types::resources::{AvailableDid, DidReservation, VoiceOutTrunk};
+use futures_util::future::join;
+use serde_json::{Map, json};
+use trunk_store::{Change, ListQuery, NO_ACCOUNT, Scope, Store, StoreError};
 use uuid::Uuid;
 
 use crate::support::records::{
@@ -91,6 +92,36 @@ pub(super) async fn a_decision_on_a_record_that_is_linked_by_now_is_a_conflict(s
     let other = Change::Unlinked { owners: trunks(1), relationship: "emergency_dids", target: id(1) };
     commit(store, vec![other, unlinked(2)]).await;
     commit(store, vec![Change::Delete { scope: trunks(1), id: id(2) }, unlinked(1)]).await;
+}
+
+pub(super) async fn a_number_that_all_accounts_share_is_taken_by_one_of_them(store: &impl Store) {
+    a_number_is_taken_through_one_of_two(store, store).await;
+}
+
+/// Two accounts reserve the same numbers at the same time, each through a node of its own.
+pub(super) async fn a_number_is_taken_through_one_of_two(one: &impl Store, other: &impl Store) {
+    let reservations = |account| Scope { account, spec: DidReservation::SPEC };
+    let take = |account: i64, number: u128| {
+        let (owners, relationship, target) = (reservations(account), "available_did", id(number));
+        let reservation = id(number * 10 + u128::try_from(account).unwrap());
+        vec![
+            Change::Unlinked { owners, relationship, target },
+            linked(owners, reservation, Map::new(), vec![(relationship, vec![target])]),
+        ]
+    };
+    for number in 1..=8 {
+        let attributes = Map::from_iter([("number".to_owned(), json!(number.to_string()))]);
+        let numbers = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
+        commit(one, vec![insert(numbers, id(number), attributes)]).await;
+        let (first, second) = join(one.commit(take(1, number)), other.commit(take(2, number))).await;
+        let (winner, lost) = if first.is_ok() { (1, second) } else { (2, first) };
+        assert_eq!(lost, Err(StoreError::Conflict), "number {number}");
+        assert_eq!(other.commit(take(3, number)).await, Err(StoreError::Conflict));
+        let held = id(number * 10 + u128::try_from(winner).unwrap());
+        let mut passed_on = vec![Change::Delete { scope: reservations(winner), id: held }];
+        passed_on.extend(take(3, number));
+        commit(one, passed_on).await;
+    }
 }
 
 pub(super) async fn an_attribute_that_is_not_declared_is_kept(store: &impl Store) {
