@@ -189,12 +189,12 @@ async fn a_chosen_number_and_a_reserved_one_are_bought() {
 async fn items_of_an_order_share_the_stock_without_taking_a_number_twice() {
     let shop = Shop::open(4, "100.00", "0").await;
     let order = async |quantities: [u64; 2]| {
-        let mut items = vec![shop.item(&json!({ "available_did_id": shop.numbers[0] }))];
-        items.extend(quantities.map(|quantity| shop.item(&json!({ "qty": quantity }))));
+        let mut items = Vec::from(quantities.map(|quantity| shop.item(&json!({ "qty": quantity }))));
+        items.push(shop.item(&json!({ "available_did_id": shop.numbers[0] })));
         shop.post(json!({ "items": items, "allow_back_ordering": false })).await
     };
     let refusal = order([2, 2]).await;
-    let field = "items/2/qty";
+    let field = "items/1/qty";
     refused(
         &refusal,
         &[invalid(field, "exceeds available DIDs count", &format!("/data/attributes/{field}"))],

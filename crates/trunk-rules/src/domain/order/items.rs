@@ -194,7 +194,11 @@ pub(super) fn price(
     };
     let (mut shown, mut payload) = (Vec::new(), Vec::new());
     let first = each(items).next().map(|(kind, _)| kind);
-    let wanted = wanted(items);
+    let chosen = |(_, item): (&str, Item<'_>)| {
+        found(read, &number(item.text("available_did_id")?))?.first().map(|number| number.id.as_str())
+    };
+    let chosen = each(items).filter_map(chosen).collect();
+    let asked = Asked { read, wanted: wanted(items), back_ordering, chosen };
     for (kind, item) in each(items) {
         let members = match kind {
             DIDS => &DID_MEMBERS[..],
@@ -214,7 +218,7 @@ pub(super) fn price(
             continue;
         }
         let decided = if is_of_numbers {
-            numbers(read, item, (wanted, back_ordering), &mut priced)?
+            numbers(&asked, item, &mut priced)?
         } else {
             channels(read, item, &mut priced)?
         };
@@ -233,12 +237,17 @@ pub(super) fn price(
 /// What answers show of an item, and what carries it out needs.
 type Decided = Result<(Value, Value), Refusal>;
 
-fn numbers(
-    read: &[Found],
-    item: Item<'_>,
-    (wanted, back_ordering): (u64, bool),
-    priced: &mut Priced,
-) -> Result<Decided, DecodeError> {
+/// What an order asks for as a whole, and what was read for it.
+struct Asked<'a> {
+    read: &'a [Found],
+    wanted: u64,
+    back_ordering: bool,
+    /// The ids of the numbers that items name. The items that name none leave them.
+    chosen: HashSet<&'a str>,
+}
+
+fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
+    let &Asked { read, wanted, back_ordering, ref chosen } = asked;
     let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
     if !item.has("sku_id") {
         return Ok(Err(item.refuse("sku_id", Violation::Blank)));
@@ -287,7 +296,9 @@ fn numbers(
     } else {
         quantity = item.quantity(MAX_NUMBERS);
         let stock = found(read, &stock(item, &group.id, wanted)).unwrap_or_default();
-        let free = stock.iter().filter(|number| is_free(number, &priced.is_held));
+        let free = stock
+            .iter()
+            .filter(|number| is_free(number, &priced.is_held) && !chosen.contains(number.id.as_str()));
         taken
             .extend(free.take(usize::try_from(quantity).unwrap_or_default()).map(|number| number.id.clone()));
         let lacks = i64::try_from(taken.len()).is_ok_and(|taken| taken < quantity);
