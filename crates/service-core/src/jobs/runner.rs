@@ -27,7 +27,7 @@ const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The longest delay after a failed run.
 const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
 /// Number of runs of a job that may conflict with other writes one after the other and are repeated at once. Further ones
-/// are delayed like failures.
+/// are delayed like failures, and are counted from 1.
 const MAX_CONFLICTS: u32 = 8;
 /// The longest delay before a failed read or write of the runner itself is repeated.
 const MAX_STORE_RETRY_DELAY: Duration = Duration::from_mins(1);
@@ -208,6 +208,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
     // The handler is called inside, so that a panic before its first await is caught too.
     let handled = async { (kind.handler)(Arc::clone(&core), leased.clone()).await };
     let limited = tokio::time::timeout(RUN_LIMIT, AssertUnwindSafe(handled).catch_unwind()).await;
+    let mut failures = leased.attempts;
     let failure = match limited {
         Ok(Ok(Ok(outcome))) => match commit(&core, outcome, &leased).await {
             Ok(()) => return core.counts.count_job(kind.name, true),
@@ -215,14 +216,19 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
             Err(StoreError::Conflict) if leased.attempts <= MAX_CONFLICTS => {
                 return reschedule(&core, &leased, core.clock.now()).await;
             }
-            Err(error) => error.to_string(),
+            Err(error) => {
+                if error == StoreError::Conflict {
+                    failures = failures.saturating_sub(MAX_CONFLICTS);
+                }
+                error.to_string()
+            }
         },
         Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(_panic)) => "its handler panicked".to_owned(),
         Err(_elapsed) => format!("it ran longer than {} seconds", RUN_LIMIT.as_secs()),
     };
     core.counts.count_job(kind.name, false);
-    let due_at = core.clock.now().after(doubling_delay(leased.attempts, MAX_RETRY_DELAY));
+    let due_at = core.clock.now().after(doubling_delay(failures, MAX_RETRY_DELAY));
     let LeasedJob { job: Job { kind, subject, .. }, attempts, .. } = &leased;
     tracing::warn!(kind, subject, attempts, %failure, %due_at, "a job failed and is tried again");
     reschedule(&core, &leased, due_at).await;

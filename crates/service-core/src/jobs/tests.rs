@@ -221,10 +221,8 @@ async fn a_run_that_was_superseded_has_no_effect_and_runs_at_its_new_time() {
     assert_eq!((effects(&core).await, due_at(&core, "a").await), (1, None));
 }
 
-#[tokio::test]
-async fn a_run_that_conflicts_with_another_write_is_repeated_at_once() {
-    let core = in_memory();
-    schedule(&core, Job::new(KIND, "a", at(0))).await;
+/// A change that conflicts: of a document that is not stored.
+fn stale() -> Change {
     let document = NewDocument {
         kind: DocumentKind::Platform,
         id: Uuid::nil(),
@@ -237,7 +235,14 @@ async fn a_run_that_conflicts_with_another_write_is_repeated_at_once() {
         keys: Vec::new(),
         unique: Vec::new(),
     };
-    let stale = Change::Put { revision: Some(7), document: Box::new(document) };
+    Change::Put { revision: Some(7), document: Box::new(document) }
+}
+
+#[tokio::test]
+async fn a_run_that_conflicts_with_another_write_is_repeated_at_once() {
+    let core = in_memory();
+    schedule(&core, Job::new(KIND, "a", at(0))).await;
+    let stale = stale();
     let (kind, mut runs) = reporting(move |leased| {
         let stale = if leased.attempts < 3 { vec![stale.clone()] } else { Vec::new() };
         Ok(Outcome::done().with([effect()]).with(stale))
@@ -246,6 +251,25 @@ async fn a_run_that_conflicts_with_another_write_is_repeated_at_once() {
     for attempt in 1..=3 {
         assert_eq!(seen(&mut runs).await, ("a".to_owned(), attempt));
     }
+    running.stop().await;
+    assert_eq!((effects(&core).await, due_at(&core, "a").await), (1, None));
+}
+
+#[tokio::test]
+async fn of_many_runs_that_conflict_the_ninth_is_repeated_a_second_later() {
+    let core = in_memory();
+    schedule(&core, Job::new(KIND, "a", at(0))).await;
+    let (kind, mut runs) = reporting(|leased| {
+        let stale = (leased.attempts < 10).then(stale);
+        Ok(Outcome::done().with([effect()]).with(stale))
+    });
+    let running = Running::start(&core, JobSet::default().handle(kind));
+    for attempt in 1..=9 {
+        assert_eq!(seen(&mut runs).await, ("a".to_owned(), attempt));
+    }
+    until("the delay", async || due_at(&core, "a").await == Some(at(1))).await;
+    core.clock.advance(Duration::from_secs(1));
+    assert_eq!(seen(&mut runs).await, ("a".to_owned(), 10));
     running.stop().await;
     assert_eq!((effects(&core).await, due_at(&core, "a").await), (1, None));
 }
