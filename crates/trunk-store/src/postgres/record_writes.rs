@@ -301,27 +301,29 @@ pub(super) async fn check_unchanged(transaction: &Transaction<'_>, record: &Reco
     if same.is_some() { Ok(()) } else { Err(StoreError::Conflict.into()) }
 }
 
-/// Fails if the link exists. Nothing can link to the target until the end of the transaction.
+/// Fails if a link to one of the targets exists. Nothing can link to them until the end of the transaction.
 pub(super) async fn check_unlinked(
     transaction: &Transaction<'_>,
     owners: Scope,
     relationship: &'static str,
-    target: Uuid,
+    targets: &[Uuid],
 ) -> Done<()> {
-    let lock = "SELECT number FROM record WHERE id = $1 FOR UPDATE";
-    let Some(target) = transaction.harmless().query_typed_opt(lock, &[(&target, Type::UUID)]).await? else {
+    let lock = "SELECT number FROM record WHERE id = ANY($1::uuid[]) ORDER BY number FOR UPDATE";
+    let rows = transaction.harmless().query_typed(lock, &[(&targets, Type::UUID_ARRAY)]).await?;
+    let targets: Vec<i64> =
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, tokio_postgres::Error>>()?;
+    if targets.is_empty() {
         return Ok(());
-    };
-    let target: i64 = target.try_get(0)?;
+    }
     let is_shared = owners.leads_to_shared(relationship);
     let relationship = transaction.node.symbols.member(owners.spec.name, relationship);
     let select = "SELECT 1 FROM link l JOIN record o ON o.number = l.owner \
-                  WHERE l.target = $1 AND ($4 OR o.account = $2) AND l.relationship = $3 LIMIT 1";
+                  WHERE l.target = ANY($1::int8[]) AND ($4 OR o.account = $2) AND l.relationship = $3 LIMIT 1";
     let linked = transaction
         .query_typed_opt(
             select,
             &[
-                (&target, Type::INT8),
+                (&targets, Type::INT8_ARRAY),
                 (&owners.owner(), Type::INT8),
                 (&relationship, Type::INT8),
                 (&is_shared, Type::BOOL),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::content::Content;
 use super::failure::Done;
 use super::record_writes::{self as write, New};
@@ -10,7 +12,7 @@ use super::run::WRITE_LIMIT;
 use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
-use crate::{Answer, Change, KeyUse, Record, Writes};
+use crate::{Answer, Change, KeyUse, Record, Scope, Writes};
 
 /// Maximum number of records that are inserted together.
 const MAX_TOGETHER: usize = 1_000;
@@ -48,6 +50,11 @@ pub(super) async fn apply(
             rest = rest.get(schedules.len()..).unwrap_or_default();
             continue;
         }
+        if let Some((owners, relationship, targets)) = unlinked_together(rest) {
+            write::check_unlinked(transaction, owners, relationship, &targets).await?;
+            rest = rest.get(targets.len()..).unwrap_or_default();
+            continue;
+        }
         rest = after;
         apply_one(transaction, change, content, (&mut made, &mut deleted, &mut sums)).await?;
     }
@@ -72,7 +79,21 @@ fn new((change, content): &(Change, Content)) -> Option<New<'_>> {
     Some(New { scope: *scope, id: *id, created_at, attributes, links, meta, content })
 }
 
-/// Applies a change that is no insert of a record, no schedule and no event.
+/// The targets of the conditions at the beginning that are about the same relationship of an account's records. An order has
+/// one condition for each number that it takes.
+fn unlinked_together(changes: &[&(Change, Content)]) -> Option<(Scope, &'static str, Vec<Uuid>)> {
+    let (Change::Unlinked { owners, relationship, .. }, _) = changes.first()? else { return None };
+    let is_same = |of: &Scope, through: &str| {
+        of.account == owners.account && of.spec.name == owners.spec.name && through == *relationship
+    };
+    let targets = changes.iter().map_while(|(change, _)| match change {
+        Change::Unlinked { owners, relationship, target } if is_same(owners, relationship) => Some(*target),
+        _ => None,
+    });
+    Some((*owners, *relationship, targets.collect()))
+}
+
+/// Applies a change that is no insert of a record, no schedule, no condition on links and no event.
 async fn apply_one(
     transaction: &Transaction<'_>,
     change: &Change,
@@ -80,7 +101,7 @@ async fn apply_one(
     (made, deleted, sums): (&mut Vec<Record>, &mut Vec<Announcement>, &mut Differences),
 ) -> Done<()> {
     match change {
-        Change::Insert { .. } | Change::Schedule { .. } | Change::Emit(_) => {}
+        Change::Insert { .. } | Change::Schedule { .. } | Change::Unlinked { .. } | Change::Emit(_) => {}
         Change::Replace { scope, before, attributes, links, meta } => {
             let is_part = !transaction.node.symbols.parts(scope.spec.name).is_empty();
             if is_part {
@@ -100,9 +121,6 @@ async fn apply_one(
             sums.add(transaction, scope.spec, owner.number, &attributes, 1).await?;
         }
         Change::Unchanged { record } => write::check_unchanged(transaction, record).await?,
-        Change::Unlinked { owners, relationship, target } => {
-            write::check_unlinked(transaction, *owners, relationship, *target).await?;
-        }
         Change::Delete { scope, id } => deleted.push(write::delete(transaction, *scope, *id, sums).await?),
         Change::Answered(call) => calls::answered(transaction, call),
         Change::Acknowledged(id) => calls::acknowledged(transaction, *id).await?,

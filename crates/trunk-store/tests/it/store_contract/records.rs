@@ -88,9 +88,14 @@ pub(super) async fn a_decision_on_a_record_that_is_linked_by_now_is_a_conflict(s
     commit(store, vec![unlinked(1)]).await;
     let links = vec![("dids", vec![id(1)])];
     commit(store, vec![linked(trunks(1), id(2), trunk("a", &json!({})), links)]).await;
-    assert_eq!(store.commit(vec![unlinked(1)]).await, Err(StoreError::Conflict));
     let other = Change::Unlinked { owners: trunks(1), relationship: "emergency_dids", target: id(1) };
-    commit(store, vec![other, unlinked(2)]).await;
+    commit(store, vec![insert(dids(1), id(3), did("3", &json!({})))]).await;
+    let free = Change::Unlinked { owners: trunks(1), relationship: "dids", target: id(3) };
+    for before in [Vec::new(), vec![other.clone()], vec![unlinked(2)], vec![free.clone()]] {
+        let decision = before.into_iter().chain([unlinked(1), free.clone()]).collect();
+        assert_eq!(store.commit(decision).await, Err(StoreError::Conflict));
+    }
+    commit(store, vec![other, unlinked(2), free]).await;
     commit(store, vec![Change::Delete { scope: trunks(1), id: id(2) }, unlinked(1)]).await;
 }
 
