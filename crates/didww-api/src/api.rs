@@ -174,11 +174,12 @@ async fn serve_account(
             let handler = {
                 let (api, body) = (Arc::clone(api), body.clone());
                 async move {
-                    // The handler goes on with the body when the client disconnects.
-                    let _upload = upload;
                     let context =
                         RequestContext { core: &api.core, rules: api.rules, account, version, base };
-                    KeyedReply(perform(&api, &context, operation, params, &body).await)
+                    let reply = perform(&api, &context, operation, params, &body).await;
+                    // The handler goes on with the body when the client disconnects.
+                    drop(upload);
+                    KeyedReply(reply)
                 }
             };
             let KeyedReply(reply) = api.idempotency.run(&api.core, scope, &key, &request, handler).await?;
