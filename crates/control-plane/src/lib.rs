@@ -51,7 +51,7 @@ mod without_secrets;
 use std::sync::Arc;
 
 use service_base::clock::Clock;
-use service_core::{Core, reference};
+use service_core::{Core, files, reference};
 use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
@@ -131,6 +131,9 @@ impl Control {
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
         }
         self.core.store.reset(number, false).await?;
+        if let Some(id) = account {
+            files::forget_all(&self.core, id).await?;
+        }
         if number.is_none() {
             reference::store_fixed(&self.core).await?;
         }

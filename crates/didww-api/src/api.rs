@@ -141,8 +141,8 @@ async fn serve_account(
         negotiate::accept(&parts.headers)?;
     }
     let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default()).await?;
-    // Until the end of the request, because the body is in memory.
-    let _upload = match form {
+    // For as long as the body is in memory.
+    let upload = match form {
         Some(_) => {
             let turn = api.uploads.turn(Asker::Account(context.account.number)).await;
             Some(turn.ok_or_else(|| ApiError::busy("too many uploads are waiting"))?)
@@ -162,7 +162,11 @@ async fn serve_account(
         Bytes::new()
     };
     match idempotency::key(parts)? {
-        None => perform(api, &context, operation, params, &body).await,
+        None => {
+            let reply = perform(api, &context, operation, params, &body).await;
+            drop(upload);
+            reply
+        }
         Some(key) => {
             let RequestContext { account, version, base, .. } = context;
             let request = idempotency::identity(parts, version, &body);
@@ -172,7 +176,10 @@ async fn serve_account(
                 async move {
                     let context =
                         RequestContext { core: &api.core, rules: api.rules, account, version, base };
-                    KeyedReply(perform(&api, &context, operation, params, &body).await)
+                    let reply = perform(&api, &context, operation, params, &body).await;
+                    // The handler goes on with the body when the client disconnects.
+                    drop(upload);
+                    KeyedReply(reply)
                 }
             };
             let KeyedReply(reply) = api.idempotency.run(&api.core, scope, &key, &request, handler).await?;

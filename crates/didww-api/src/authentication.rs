@@ -148,7 +148,8 @@ pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
 }
 
 /// Whoever sends a request without a credential to a type that needs none. It reads as an account that owns nothing, and
-/// counts by the address, of version 6 by its network of 64 bits.
+/// counts by the address, of version 6 by its network of 64 bits, and on this node alone: a client with many addresses must not
+/// reach the counters of accounts, nor the store.
 pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     let source = match Client::of(&parts.extensions).to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -171,7 +172,7 @@ pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError>
         addresses: None,
         environment: None,
     };
-    let admitted = api.rates.admit(Budget::Key(key.id), None, || api.core.clock.now()).await;
+    let admitted = api.anonymous.admit(Budget::Key(key.id), None, || api.core.clock.now()).await;
     admitted.map_err(|seconds| {
         let error = if version.uses_tokens() {
             ApiError::over_budget(seconds)

@@ -22,6 +22,8 @@ pub struct Api {
     pub limits: Limits,
     /// Requests that each API key or account may still send in the current period. Requests for tokens share it.
     pub rates: Arc<RateLimits>,
+    /// Requests without a credential that each address may still send to this node.
+    pub anonymous: RateLimits,
     /// Checks the access tokens of requests.
     pub tokens: Arc<TokenService>,
     /// Admits a bounded number of simultaneous writes, in turn by account.
@@ -51,6 +53,7 @@ impl Api {
             rules,
             public_url,
             limits,
+            anonymous: rates.apart(),
             rates,
             tokens,
             writes: FairLimiter::writes(),

@@ -28,7 +28,8 @@ const LISTS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Each upload is in memory with its whole file, up to a few times.
 const UPLOADS: Bounds = Bounds { waiting: 64, waiting_of_one: 8, running: 4, running_of_one: 2 };
-const UPLOADS_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longer than a body may take, so that clients who send slowly do not keep out others whose turn is next.
+const UPLOADS_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// The requests of a kind that are in progress or wait for their turn.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl FairLimiter {
     }
 
     /// The limits for uploads of files, whose bodies are read in their turn: 4 in progress, 2 of one account; 64 waiting, 8 of
-    /// one account, for up to 30 seconds.
+    /// one account, for up to 45 seconds.
     pub fn uploads() -> Self {
         Self::new(UPLOADS, UPLOADS_TIMEOUT)
     }
@@ -143,6 +144,11 @@ mod tests {
         for turn in waiting.drain(..2) {
             assert!(turn.await.is_some());
         }
+    }
+
+    #[test]
+    fn an_upload_waits_for_longer_than_a_body_may_take() {
+        assert!(UPLOADS_TIMEOUT > crate::Limits::default().body_deadline);
     }
 
     #[tokio::test]

@@ -58,6 +58,13 @@ impl RateLimits {
         Self { default_limit, budgets: SharedLimiter::of(core) }
     }
 
+    /// A limiter of this process alone with the same default, for subjects that anybody can make up: they leave the counters of
+    /// keys and accounts, and the shares of nodes, alone.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self::new(self.default_limit)
+    }
+
     /// Counts a request. `own` is the limit of the account, if it has one; 0 means no limit. A refused request is not
     /// counted. It waits if this node must ask for more of a limit first.
     ///
@@ -112,6 +119,15 @@ mod tests {
         let limits = RateLimits::new(2);
         let of = |name: &str, own| (0..5).filter(|_| admit(&limits, key(name), own, at(0)).is_ok()).count();
         assert_eq!((of("usual", None), of("own", Some(3)), of("free", Some(0))), (2, 3, 5));
+    }
+
+    #[test]
+    fn a_limiter_apart_has_the_same_default_and_counters_of_its_own() {
+        let limits = RateLimits::new(1);
+        let apart = limits.apart();
+        assert!(admit(&limits, key("a"), None, at(0)).is_ok());
+        assert!(admit(&apart, key("a"), None, at(0)).is_ok());
+        assert!(admit(&apart, key("a"), None, at(0)).is_err());
     }
 
     #[test]

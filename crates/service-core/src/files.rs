@@ -17,7 +17,7 @@ use didww_types::{REGISTRY, Timestamp};
 use serde::{Deserialize, Serialize};
 use service_base::clock::Clock;
 use trunk_rules::domain::FILE_LIFE;
-use trunk_store::{Aged, Change, DocumentKind, Job, NewDocument, Scope, StoreError};
+use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, Job, NewDocument, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::Core;
@@ -29,7 +29,7 @@ const PART_BYTES: usize = 768 << 10;
 pub const MAX_PARTS_PER_ACCOUNT: u64 = 300;
 /// The most parts of a file: its number fits into the byte of a part's id that distinguishes them.
 const MAX_PARTS: u32 = 64;
-/// The most parts that a run of the job reads.
+/// The most parts that are read at once.
 const PARTS_PER_RUN: u64 = 32;
 /// The longest time between two runs of the job.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
@@ -99,6 +99,23 @@ pub fn forget(file: Uuid) -> Vec<Change> {
     (0..MAX_PARTS)
         .map(|number| Change::Forget { kind: DocumentKind::FilePart, id: part_id(file, number), revision: 0 })
         .collect()
+}
+
+/// Deletes the contents of all files of an account, whose records were deleted without their owner's request.
+///
+/// # Errors
+/// If the store fails. What is left then is deleted by the job.
+pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
+    let kind = DocumentKind::FilePart;
+    loop {
+        let of_account = DocumentQuery::with(kind, ACCOUNT, account.to_string());
+        let parts = core.store.documents(DocumentQuery { limit: PARTS_PER_RUN, ..of_account }).await?;
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let forget = |part: &Document| Change::Forget { kind, id: part.id, revision: part.revision };
+        core.commit(parts.iter().map(forget).collect()).await?;
+    }
 }
 
 /// The id of a part. Ids of records begin with the time of their creation, so that those of other files differ further on.
@@ -203,6 +220,24 @@ mod tests {
         assert_eq!(parts(&core).await, 0);
         assert!(core.store.find(scope, FILE).await.unwrap().is_none());
         assert_eq!(run("2026-11-30T12:00:00.001Z").await, "2026-11-30T13:00:00.001Z");
+    }
+
+    #[tokio::test]
+    async fn the_files_of_an_account_are_forgotten_and_those_of_another_are_not() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let at = core.clock.now();
+        let other = FileOwner { number: 2, id: Uuid::from_u128(8) };
+        for number in 0..=u128::from(PARTS_PER_RUN) {
+            let file = Uuid::from_u128(FILE.as_u128() + number);
+            core.store.commit(store(OWNER, file, b"x", at).unwrap()).await.unwrap();
+        }
+        let of_other = Uuid::from_u128(FILE.as_u128() + 1_000);
+        core.store.commit(store(other, of_other, b"x", at).unwrap()).await.unwrap();
+        assert_eq!(parts(&core).await, PARTS_PER_RUN + 1);
+        forget_all(&core, OWNER.id).await.unwrap();
+        assert_eq!(parts(&core).await, 0);
+        let kept = core.store.count_documents(DocumentKind::FilePart, ACCOUNT, other.id.to_string());
+        assert_eq!(kept.await.unwrap(), 1);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! The rules name records by their ids and know no store. Here each of their changes receives the record as it was read,
 //! so that the transaction fails with a conflict if the record was changed since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use didww_types::{ResourceSpec, Timestamp, find};
 use service_base::ids::Ids;
@@ -33,14 +33,15 @@ impl Decided<'_> {
     pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
         let mut created = None;
+        let read = Read::new(self.read);
         // What a new record takes may belong to a record that the same outcome deletes.
         let is_deletion = |change: &RecordChange| matches!(change, RecordChange::Delete { .. });
         let (deletions, others): (Vec<_>, Vec<_>) = outcome.changes.into_iter().partition(is_deletion);
         for change in deletions.into_iter().chain(others) {
-            self.push(&mut changes, change, ids, &mut created)?;
+            self.push(&mut changes, change, &read, ids, &mut created)?;
         }
         for event in outcome.events {
-            changes.push(Change::Emit(Box::new(self.event(event)?)));
+            changes.push(Change::Emit(Box::new(self.event(event, &read)?)));
         }
         Ok(changes)
     }
@@ -50,6 +51,7 @@ impl Decided<'_> {
         &self,
         changes: &mut Vec<Change>,
         change: RecordChange,
+        read: &Read<'_>,
         ids: &Ids,
         created: &mut Option<Uuid>,
     ) -> Result<(), StoreError> {
@@ -64,7 +66,7 @@ impl Decided<'_> {
                 changes.push(Change::Insert { scope, id, created_at, attributes, links, meta: None });
             }
             RecordChange::Update { spec, id, attributes: new, links, meta } => {
-                let before = self.record(&id)?.clone();
+                let before = read.record(&id)?.clone();
                 let mut attributes = before.attributes()?;
                 attributes.extend(new);
                 changes.push(Change::Replace {
@@ -77,20 +79,20 @@ impl Decided<'_> {
             }
             RecordChange::Members { spec, id, relationship, add, members } => changes.push(Change::Members {
                 scope: self.scope(spec),
-                owner: self.record(&id)?.clone(),
+                owner: read.record(&id)?.clone(),
                 relationship,
                 add,
                 members: parsed(&members),
             }),
             RecordChange::Unchanged { id, .. } => {
-                changes.push(Change::Unchanged { record: self.record(&id)?.clone() });
+                changes.push(Change::Unchanged { record: read.record(&id)?.clone() });
             }
             RecordChange::Unlinked { spec, relationship, id } => {
-                let target = self.record(&id)?.id;
+                let target = read.record(&id)?.id;
                 changes.push(Change::Unlinked { owners: self.scope(spec), relationship, target });
             }
             RecordChange::Delete { spec, id } => {
-                let record = self.record(&id)?;
+                let record = read.record(&id)?;
                 changes.push(Change::Unchanged { record: record.clone() });
                 changes.push(Change::Delete { scope: self.scope(spec), id: record.id });
                 changes.extend(expiry::cancel(spec, record.id));
@@ -121,17 +123,45 @@ impl Decided<'_> {
         Scope { account: self.account, spec }
     }
 
-    fn record(&self, id: &str) -> Result<&Record, StoreError> {
-        let unread = || StoreError::Failed(format!("a decision changes the record {id}, which was not read"));
-        let id = Uuid::try_parse(id).map_err(|_| unread())?;
-        self.read.iter().copied().find(|record| record.id == id).ok_or_else(unread)
-    }
-
-    fn event(&self, event: Event) -> Result<NewEvent, StoreError> {
+    fn event(&self, event: Event, read: &Read<'_>) -> Result<NewEvent, StoreError> {
         let Event { subject, url, body } = event;
-        let subject = self.record(&subject)?.id;
+        let subject = read.record(&subject)?.id;
         let form = EventForm::Trunk { account: self.account };
         Ok(NewEvent { form, subject, url, body, created_at: self.at })
+    }
+}
+
+/// The number of records up to which they are searched one by one.
+const FEW: usize = 32;
+
+/// The records that were read, to be found by their ids.
+struct Read<'a> {
+    records: &'a [&'a Record],
+    /// Each by its id, if they are more than a few: a decision can change thousands.
+    by_id: HashMap<Uuid, &'a Record>,
+}
+
+impl<'a> Read<'a> {
+    fn new(records: &'a [&'a Record]) -> Self {
+        let mut by_id = HashMap::new();
+        if records.len() > FEW {
+            for record in records.iter().copied() {
+                by_id.entry(record.id).or_insert(record);
+            }
+        }
+        Self { records, by_id }
+    }
+
+    /// The first of the records with an id.
+    fn record(&self, id: &str) -> Result<&'a Record, StoreError> {
+        let unread = || StoreError::Failed(format!("a decision changes the record {id}, which was not read"));
+        let id = Uuid::try_parse(id).map_err(|_| unread())?;
+        let found = if self.by_id.is_empty() {
+            self.records.iter().copied().find(|record| record.id == id)
+        } else {
+            self.by_id.get(&id).copied()
+        };
+        found.ok_or_else(unread)
     }
 }
 
@@ -192,6 +222,22 @@ mod tests {
         assert_eq!(Some(attributes), expected.as_object());
         assert_eq!(links, &[("dids", vec![ID])]);
         assert_eq!((event.subject, event.form.clone()), (ID, EventForm::Trunk { account: 9 }));
+    }
+
+    #[test]
+    fn a_record_is_found_among_few_and_among_many_and_the_first_one_counts() {
+        let of = |id: usize| Uuid::from_u128(id.try_into().unwrap());
+        for count in [1, FEW, FEW + 1, 4 * FEW] {
+            let mut records: Vec<Record> = (0..count).map(|id| Record { id: of(id), ..trunk() }).collect();
+            records.push(Record { revision: 9, ..records[0].clone() });
+            let all: Vec<&Record> = records.iter().collect();
+            let read = Read::new(&all);
+            for record in &records[..count] {
+                assert_eq!(read.record(&record.id.to_string()).unwrap(), record, "{count}");
+            }
+            assert!(read.record(&of(count).to_string()).is_err());
+            assert!(read.record("no id").is_err());
+        }
     }
 
     #[test]

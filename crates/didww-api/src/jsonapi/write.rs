@@ -182,13 +182,16 @@ struct LinkedRecords {
 impl Decision {
     /// Reads the records that a body names from the store, and what the rules read of the record to update. `members` is the
     /// relationship to which the request adds members, or (false) from which it removes some.
+    ///
+    /// # Errors
+    /// 422 if an inverse relationship of the request has more than [`MAX_CHANGED`] members.
     pub(super) async fn read(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         before: Option<&Record>,
         body: &Body,
         members: Option<(&'static RelationshipSpec, bool)>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, AttemptError<ApiError>> {
         let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
             linked.push(LinkedRecords::read(context, relationship, ids.clone()).await?);
@@ -207,7 +210,7 @@ impl Decision {
             let removed_from = members.filter(|(_, adds)| !adds).map(|(relationship, _)| relationship);
             let changed = sent.chain(removed_from);
             for relationship in changed.filter(|one| one.inverse.is_some()) {
-                let members = members_of(context, spec, before, relationship, usize::MAX).await?;
+                let members = members_to_change(context, spec, before, relationship, MAX_CHANGED).await?;
                 stored_members.insert(relationship.name, members);
             }
         }
@@ -389,6 +392,30 @@ pub(super) async fn members_of(
     store.find_all(context.scope(target), ids).await
 }
 
+/// Maximum number of members of an inverse relationship that a request changes. Each of them is in memory, and all of
+/// them can be changed in one transaction.
+const MAX_CHANGED: usize = 10_000;
+
+/// Returns the members of an inverse relationship that a request is about.
+///
+/// # Errors
+/// 422 if there are more than `most`.
+async fn members_to_change(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    owner: &Record,
+    relationship: &'static RelationshipSpec,
+    most: usize,
+) -> Result<Vec<Record>, AttemptError<ApiError>> {
+    let members = members_of(context, spec, owner, relationship, most.saturating_add(1)).await?;
+    if members.len() > most {
+        let name = relationship.name_at(context.version);
+        let why = format!("{name} has more than {most} members; change each of them by itself");
+        return Err(ApiError::from(WriteError::from(Refusal::record(why))).into());
+    }
+    Ok(members)
+}
+
 /// Returns the error for a relationship that the API declares as read-only.
 pub(super) fn not_writable(context: &RequestContext<'_>, relationship: &RelationshipSpec) -> ApiError {
     ApiError::new(
@@ -397,3 +424,6 @@ pub(super) fn not_writable(context: &RequestContext<'_>, relationship: &Relation
         format!("{} is not allowed.", relationship.name_at(context.version)),
     )
 }
+
+#[cfg(test)]
+mod tests;

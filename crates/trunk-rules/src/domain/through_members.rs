@@ -3,7 +3,7 @@
 //! Nothing is stored for the inverse relationship: a member that it gains is updated as a request about the member would
 //! do it, so that the rules of the member's type decide, and one that it loses is unlinked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use didww_types::{RelationshipSpec, ResourceSpec, find};
 use serde_json::Map;
@@ -26,7 +26,9 @@ impl Rulebook {
         for relationship in spec.relationships.iter().filter(|one| one.inverse.is_some()) {
             let Some(ids) = draft.links.remove(relationship.name) else { continue };
             self.add(relationship, context, owner, &ids, draft)?;
-            let lost = context.stored(relationship.name).iter().filter(|member| !ids.contains(&member.id));
+            let kept: HashSet<&str> = ids.iter().map(String::as_str).collect();
+            let stored = context.stored(relationship.name).iter();
+            let lost = stored.filter(|member| !kept.contains(member.id.as_str()));
             draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id)));
         }
         Ok(())
@@ -48,7 +50,8 @@ impl Rulebook {
             self.add(relationship, context, owner, members, &mut draft)?;
         } else {
             let stored = context.stored(relationship.name).iter();
-            let lost = stored.filter(|member| members.contains(&member.id));
+            let named: HashSet<&str> = members.iter().map(String::as_str).collect();
+            let lost = stored.filter(|member| named.contains(member.id.as_str()));
             draft.also.extend(lost.filter_map(|member| unlink(relationship, &member.id)));
         }
         if !draft.refusals.is_empty() {
@@ -78,16 +81,16 @@ impl Rulebook {
         else {
             return Ok(());
         };
-        let stored = context.stored(relationship.name);
+        // There can be thousands of both.
+        let asked: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let stored = ids_of(context.stored(relationship.name));
         for (place, member) in context.linked(relationship.name).unwrap_or_default().iter().enumerate() {
-            let is_stored = stored.iter().any(|known| known.id == member.id);
-            let Some(attributes) = member.attributes.filter(|_| !is_stored && ids.contains(&member.id))
-            else {
-                continue;
-            };
+            let id = member.id.as_str();
+            let is_new = asked.contains(id) && !stored.contains(id);
+            let Some(attributes) = member.attributes.filter(|_| is_new) else { continue };
             let to_owner = LinkedRecord { id: owner.to_owned(), attributes: Some("{}") };
             let write = WriteContext {
-                kind: WriteKind::Update(RecordText { id: &member.id, attributes, meta: None }),
+                kind: WriteKind::Update(RecordText { id, attributes, meta: None }),
                 sent: &Map::new(),
                 links: &BTreeMap::from([(inverse, vec![to_owner])]),
                 stored_members: &BTreeMap::new(),
@@ -107,6 +110,11 @@ impl Rulebook {
         }
         Ok(())
     }
+}
+
+/// The ids of these records.
+pub(super) fn ids_of<'a>(records: &'a [LinkedRecord<'_>]) -> HashSet<&'a str> {
+    records.iter().map(|record| record.id.as_str()).collect()
 }
 
 /// The name of the relationship that the members have to the owner.

@@ -4,9 +4,10 @@ use didww_types::resources::{Did, VoiceInTrunk, VoiceInTrunkGroup};
 use didww_types::{DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
+use super::through_members::ids_of;
 use super::{
-    Counted, DeleteContext, RecordChange, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
-    WriteOutcome,
+    Counted, DeleteContext, LinkedRecord, RecordChange, Refusal, RelatedRecords, Rules, WriteContext,
+    WriteError, WriteOutcome,
 };
 
 pub(super) const TRUNKS: &str = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
@@ -34,8 +35,9 @@ impl Rules for VoiceInTrunkGroup {
                 Refusal::member_at("/data/attributes/trunk_ids", "trunk_ids", Violation::AreInvalid);
             draft.refusals.push(refusal.because("the account has no such trunk"));
         }
-        let is_new = |id: &String| trunks.iter().all(|trunk| trunk.id != *id);
-        let kept = context.stored(TRUNKS).iter().filter(|stored| context.adds && is_new(&stored.id)).count();
+        let sent = ids_of(trunks);
+        let stays = |stored: &&LinkedRecord<'_>| context.adds && !sent.contains(stored.id.as_str());
+        let kept = context.stored(TRUNKS).iter().filter(stays).count();
         if trunks.len() + kept > MOST_TRUNKS && context.version.has_corrected_rules() {
             draft.refusals.push(Refusal::relationship(TRUNKS, Violation::TooMany(MOST_TRUNKS)));
         }
