@@ -12,7 +12,7 @@ mod words;
 
 use didww_client::{Access, REGISTRY, ResourceSpec, Verb};
 
-pub(crate) use arguments::command;
+pub(crate) use arguments::{command, has_command};
 pub(crate) use body::{Body, Write};
 pub(crate) use handle::{Handle, is_id, resolve};
 pub(crate) use record::{identifiers, linked};

@@ -144,7 +144,9 @@ async fn stream_attempts(State(control): State<Control>, uri: Uri) -> Response {
         Ok(start) => start,
         Err(error) => return respond(Err(error)),
     };
-    let lines = selected(control, query, receiver).map(|entry| {
+    let core = Arc::clone(&control.core);
+    let stopping = Box::pin(async move { core.stopping().await });
+    let lines = selected(control, query, receiver).take_until(stopping).map(|entry| {
         let line = entry.unwrap_or_else(|missed| json!({ "missed": missed }));
         Ok::<_, Infallible>(Bytes::from(format!("{line}\n")))
     });

@@ -239,7 +239,8 @@ async fn follow(State(control): State<Control>) -> Response {
         Ok(receiver) => receiver,
         Err(error) => return respond(Err(error)),
     };
-    let lines = ndjson(receiver).map(Ok::<_, Infallible>);
+    let stopping = Box::pin(async move { control.core.stopping().await });
+    let lines = ndjson(receiver).take_until(stopping).map(Ok::<_, Infallible>);
     let mut response = Response::new(Body::from_stream(lines));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response

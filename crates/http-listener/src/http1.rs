@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use axum::body::{Body, HttpBody as _};
+use axum::response::Response;
 use http::HeaderValue;
 use http::header::CONNECTION;
+use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -68,7 +72,7 @@ pub(crate) async fn serve(
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());
             response.map(|response| {
-                let mut response = unread.count(response, origin(client), &backlog);
+                let mut response = follow_stream(unread.count(response, origin(client), &backlog), &progress);
                 if !is_at_end {
                     // A client with a pool of connections must not send its next request on this one.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -96,10 +100,42 @@ pub(crate) async fn serve(
     }
     // Without a response in progress the connection is dropped, because an incomplete head would keep it
     // open.
-    if progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed) {
+    let is_busy = progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed);
+    let is_streaming = progress.streaming.load(Ordering::Relaxed);
+    if is_busy || is_streaming {
         connection.as_mut().graceful_shutdown();
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, %error, "a connection ended while the server stopped");
+        let longest = if is_busy { Duration::MAX } else { STREAM_END };
+        match tokio::time::timeout(longest, connection).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a connection ended while the server stopped"),
+            Err(_) => tracing::debug!(%peer, "a stream was cut while the server stopped"),
         }
+    }
+}
+
+/// The time in which a stream that ends because the server stops has to be at its end.
+const STREAM_END: Duration = Duration::from_secs(1);
+
+/// Notes in the connection's progress that a response without a known length is being sent, up to its end.
+fn follow_stream(response: Response, progress: &Arc<Progress>) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let streaming = Streaming(Arc::clone(progress));
+    progress.streaming.store(true, Ordering::Relaxed);
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held_until_the_end = &streaming;
+            frame
+        }))
+    })
+}
+
+/// A stream that is being sent.
+struct Streaming(Arc<Progress>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streaming.store(false, Ordering::Relaxed);
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Progress {
     pub(crate) heads: AtomicU64,
     /// Whether a part of a response cannot be written until the client reads.
     pub(crate) unwritten: AtomicBool,
+    /// Whether a response without a known length is being sent: a stream, which may last.
+    pub(crate) streaming: AtomicBool,
 }
 
 /// A stream that fails if the client sends its headers, or reads its responses, too slowly.

@@ -1,6 +1,6 @@
 //! The relationships of a record: their linkage, the related records, their changes, and the include paths.
 
-use didww_types::{Access, RelationshipSpec, ResourceSpec, Verb};
+use didww_types::{Access, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Value, json};
 
 use super::demands::{include_exists, includes, relationship_at};
@@ -154,7 +154,8 @@ impl Stage<'_> {
             assert_eq!(linkage.data, self.linkage(true), "{world}");
         }
         let answer = world.get(&self.related_path()).await;
-        let Some(target) = world.readable(relationship.target) else {
+        let target = find(relationship.target).filter(|target| target.exists_in(world.version));
+        let Some(target) = target else {
             world.expect_status(&answer, 200);
             let none = if relationship.many { json!([]) } else { Value::Null };
             assert_eq!(answer.at("/data"), none, "{world}");

@@ -28,7 +28,8 @@ impl Resources {
             .map(|spec| {
                 let mut row = Row::default();
                 row.push("id", flag(spec.name));
-                let verbs = spec.verbs.iter().copied().map(Verb::as_str);
+                let verbs = spec.verbs.iter().copied().filter(|verb| resource::has_command(spec, *verb));
+                let verbs = verbs.map(Verb::as_str);
                 let operations = resource::operations(spec).map(|operation| flag(operation.name));
                 row.push(
                     "commands",

@@ -3,7 +3,7 @@
 use didww_client::ResourceSpec;
 use serde_json::{Map, Value};
 
-use super::platform::Part;
+use super::part::Part;
 use crate::resource::Body;
 
 /// What is done to a record.

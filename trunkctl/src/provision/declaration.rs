@@ -11,7 +11,7 @@ use didww_client::{ApiVersion, Kind, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::mark::Owner;
-use super::platform::{Part, PartEntry};
+use super::part::{Part, PartEntry};
 use crate::exit::{Exit, Failure};
 use crate::near::is_like;
 use crate::resource;

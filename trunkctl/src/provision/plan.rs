@@ -108,7 +108,12 @@ fn can_prune(declaration: &Declaration, version: ApiVersion) -> Result<(), Failu
         let text = "--prune needs an `owner` in the declaration: only records with its mark are deleted";
         return Err(Failure::new(Exit::Unsafe, text));
     }
-    if with_marks(version).next().is_none() {
+    let is_named_alone = |spec: &'static ResourceSpec| {
+        Mark::attribute(spec, ApiVersion::NEWEST).is_some() && Mark::attribute(spec, version).is_none()
+    };
+    if with_marks(version).next().is_none()
+        || declaration.entries.iter().any(|entry| is_named_alone(entry.spec))
+    {
         let text = format!(
             "--prune is refused in {version}: its records have no `{ATTRIBUTE}`, so that the name is all by which a \
              record is known; ask for 2026-04-16 or newer"

@@ -2,7 +2,6 @@
 //! no mark.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value};
@@ -10,66 +9,11 @@ use voipbin_client::types::{BASIC, Provider, ProviderBody, Route, RouteCreate, R
 use voipbin_client::{Client, Error, Uuid};
 
 use super::action::{Action, Change, Deed, Request, pending};
+use super::part::{Part, PartEntry};
 use super::plan::Plan;
 use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
-
-/// A type of the platform that can be declared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// Carriers, to which calls are sent.
-    Providers,
-    /// Which provider gets which calls.
-    Routes,
-}
-
-impl Part {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Providers, Self::Routes];
-
-    /// The name in a declaration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Providers => "providers",
-            Self::Routes => "routes",
-        }
-    }
-
-    /// The members that can be declared.
-    const fn members(self) -> &'static [&'static str] {
-        match self {
-            Self::Providers => &[
-                "type",
-                "name",
-                "hostname",
-                "tech_prefix",
-                "tech_postfix",
-                "tech_headers",
-                "detail",
-                "codecs",
-            ],
-            Self::Routes => &["name", "detail", "provider", "customer", "priority", "target"],
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A provider or a route that should exist.
-#[derive(Debug, Clone)]
-pub struct PartEntry {
-    /// Its type.
-    pub part: Part,
-    /// Its name.
-    pub key: String,
-    /// The members that should have these values. Others are left as they are.
-    pub members: Map<String, Value>,
-}
 
 /// The failure that an error of the platform's client is.
 pub(super) fn failure(error: &Error) -> Failure {

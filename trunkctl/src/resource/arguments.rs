@@ -61,8 +61,7 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
             command = command.subcommand(related(spec));
         }
     }
-    // A form with a file is no arguments.
-    if spec.has(Verb::Create) && spec.form.is_none() {
+    if has_command(spec, Verb::Create) {
         command = command.subcommand(written(
             "create",
             "Create a record",
@@ -96,6 +95,11 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
         command = command.subcommand(rotate);
     }
     Some(command)
+}
+
+/// Whether a verb of a type is a command. A form with a file, which creates the records of some, is no arguments.
+pub(crate) fn has_command(spec: &ResourceSpec, verb: Verb) -> bool {
+    spec.has(verb) && !(verb == Verb::Create && spec.form.is_some())
 }
 
 fn list(spec: &'static ResourceSpec) -> Command {
@@ -226,7 +230,12 @@ fn written(
 ) -> Command {
     let former = spec.adapter.map_or(&[][..], |adapter| adapter.attributes);
     let attributes = spec.attributes.iter().chain(former).filter(|attribute| has(attribute));
-    let relationships = spec.relationships.iter().filter(|relationship| links(relationship));
+    // A relationship that became an attribute of the same name has that one's flag, which means either by the version.
+    let is_attribute = |name: &str| spec.attributes.iter().any(|attribute| attribute.name == name);
+    let relationships = spec
+        .relationships
+        .iter()
+        .filter(|relationship| links(relationship) && !is_attribute(relationship.name));
     Command::new(verb)
         .about(about)
         .arg(
