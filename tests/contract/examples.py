@@ -13,6 +13,10 @@ WITHOUT_EXAMPLE = {
         "POST /auth/login": "it is left out: it is beside the base URL",
     },
 }
+# In every version of DIDWW's API.
+WITHOUT_EXAMPLE_OF_VERSIONS = {
+    "POST /encrypted_files": "it takes a form with a file, which a generated body is not; tests/it sends some",
+}
 # Relationships of DIDs to one record.
 OF_DIDS = (
     "did_group", "order", "identity", "emergency_verification", "capacity_pool", "shared_capacity_group", "voice_in_trunk",
@@ -64,7 +68,77 @@ def of_versions(name, server):
     for relationship in OF_DIDS:
         at = f"/dids/{{id}}/relationships/{relationship}"
         requests |= {f"GET {at}": (of_did, None), f"PATCH {at}": (of_did, {"data": None})}
-    return requests
+    return requests | of_shared_capacity(server, name, linkage) | of_inbound(server, name, version) | of_registration(
+        server, name, version) | of_buying(server)
+
+
+def document(kind, attributes, **related):
+    """The body of a request that creates a record; `related` are the relationships, each a type and an id."""
+    relationships = {one: {"data": {"type": target, "id": of}} for one, (target, of) in related.items()}
+    return {"data": {"type": kind, "attributes": attributes, **({"relationships": relationships} if relationships else {})}}
+
+
+def stored(server, kind, attributes, path="", **related):
+    """Stores a record with the control API, and returns its id."""
+    return server.send("control", f"{path}/records/{kind}", {"attributes": attributes, "relationships": related})["id"]
+
+
+def own_account(server):
+    return f"/accounts/{server.send('control', '/accounts')['accounts'][0]['id']}"
+
+
+def of_shared_capacity(server, name, linkage):
+    pool = stored(server, "capacity_pools", {"name": "Standard", "total_channels_count": 30}, own_account(server))
+    body = document("shared_capacity_groups", {"name": "An example"}, capacity_pool=("capacity_pools", pool))
+    made = document("shared_capacity_groups", {"name": "For the examples"}, capacity_pool=("capacity_pools", pool))
+    group = {"id": server.send(name, "/shared_capacity_groups", made)["data"]["id"]}
+    return {
+        "POST /shared_capacity_groups": ({}, body),
+        "POST /shared_capacity_groups/{id}/relationships/dids": (group, linkage),
+    }
+
+
+def of_inbound(server, name, version):
+    configuration = {"type": "sip_configurations", "attributes": {"host": "sip.example.com"}}
+    trunk = {"name": "For the examples", "configuration": configuration}
+    made = server.send(name, "/voice_in_trunks", document("voice_in_trunks", trunk))["data"]["id"]
+    group = server.send(name, "/voice_in_trunk_groups", document("voice_in_trunk_groups", {"name": "Group for the examples"}))
+    return {
+        "POST /voice_in_trunks": ({}, document("voice_in_trunks", trunk | {"name": "An example"})),
+        "POST /voice_in_trunk_groups/{id}/relationships/voice_in_trunks": (
+            {"id": group["data"]["id"]}, {"data": [{"type": "voice_in_trunks", "id": made}]}),
+    }
+
+
+def of_registration(server, name, version):
+    country = ("countries", stored(server, "countries", {"name": "Exampleland", "prefix": "999", "iso": "XE"}))
+    person = "Personal" if version < "2026-04-16" else "personal"
+    identity = document("identities", {
+        "identity_type": person, "first_name": "Ada", "last_name": "Lovelace", "phone_number": "12025550143"}, country=country)
+    registered = ("identities", server.send(name, "/identities", identity)["data"]["id"])
+    address = {"address": "1 Example Street", "city_name": "Example", "postal_code": "10115"}
+    return {
+        "POST /identities": ({}, identity),
+        "POST /addresses": ({}, document("addresses", address, country=country, identity=registered)),
+    }
+
+
+def of_buying(server):
+    unit, number = shop(server, own_account(server))
+    item = {"type": "did_order_items", "attributes": {"sku_id": unit, "qty": 1}}
+    return {
+        "POST /did_reservations": ({}, document("did_reservations", {}, available_did=("available_dids", number))),
+        "POST /orders": ({}, document("orders", {"items": [item]})),
+    }
+
+
+def shop(server, account):
+    """Stores money, and a group with a number in stock. Returns the ids of its price and of the number."""
+    stored(server, "balances", {"balance": "500.0"}, account)
+    unit = stored(server, "stock_keeping_units", {"setup_price": "0.5", "monthly_price": "1.5"})
+    attributes = {"area_name": "Berlin", "prefix": "30", "features": ["voice_in"], "number_type": "local"}
+    group = stored(server, "did_groups", attributes, stock_keeping_units=[unit])
+    return unit, stored(server, "available_dids", {"number": "493040000001"}, did_group=group)
 
 
 def trunk(version, name):
@@ -87,8 +161,14 @@ def of_control(server):
     made = server.send("2026-04-16", "/voice_out_trunks", trunk("2026-04-16", "For the examples"), headers)
     of_account, of_customer = {"id": account}, {"id": customer}
     group = {"area_name": "Berlin", "prefix": "30", "features": ["voice_in"], "number_type": "local"}
+    unit, _ = shop(server, f"/accounts/{account}")
+    # More than there are: the order waits, until it is carried out or canceled.
+    item = {"type": "did_order_items", "attributes": {"sku_id": unit, "qty": 2}}
+    orders = [server.send("2026-04-16", "/orders", document("orders", {"items": [item]}), headers)["data"]["id"] for _ in range(2)]
     return {
         "POST /accounts": ({}, {"name": "An example"}),
+        "POST /accounts/{id}/orders/{order}/complete": ({"id": account, "order": orders[0]}, None),
+        "POST /accounts/{id}/orders/{order}/cancel": ({"id": account, "order": orders[1]}, None),
         "POST /accounts/{id}/callback_secrets": (of_account, {"enabled": False}),
         "POST /accounts/{id}/callback_secrets/{secret}/rotate": ({"id": account, "secret": secret}, {}),
         "POST /accounts/{id}/dids": (of_account, {"number": "12025550144"}),

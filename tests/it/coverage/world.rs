@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use didww_types::{ApiVersion, Feature, FormSpec, ResourceSpec, Verb, find};
+use didww_types::{ApiVersion, Feature, FormSpec, ResourceSpec, find};
 use http::Method;
 use reqwest::Url;
 use serde_json::Value;
@@ -93,8 +93,8 @@ impl World {
         self.records.body(spec, id, fixture).await
     }
 
-    /// The declaration of a type whose records can be read in the version; none if there is no such type.
-    pub fn readable(&self, kind: &str) -> Option<&'static ResourceSpec> {
-        find(kind).filter(|spec| spec.exists_in(self.version) && spec.has(Verb::Get))
+    /// The declaration of a type that is served in the version, its records alone or included; none if there is no such type.
+    pub fn served(&self, kind: &str) -> Option<&'static ResourceSpec> {
+        find(kind).filter(|spec| spec.exists_in(self.version))
     }
 }

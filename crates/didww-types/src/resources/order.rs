@@ -20,6 +20,18 @@ string_enum! {
 }
 
 string_enum! {
+    /// The texts of [`OrderStatus`] up to 2022-05-10.
+    CapitalisedOrderStatus {
+        /// The order is paid and not carried out yet.
+        Pending = "Pending",
+        /// What was ordered belongs to the account.
+        Completed = "Completed",
+        /// The order was canceled, and the account has its money back.
+        Canceled = "Canceled",
+    }
+}
+
+string_enum! {
     /// The HTTP method of callbacks.
     CallbackMethod {
         /// The parameters are in the query of the URL.
@@ -49,7 +61,13 @@ pub struct Order {
     #[attr(sort, default = "0.0")]
     pub amount: Money,
     /// How far the order is.
-    #[attr(sort, filter(list, ignores_case), default = "pending")]
+    #[attr(
+        sort,
+        filter(list, ignores_case),
+        default = "pending",
+        value = CapitalisedOrderStatus,
+        revised(since = "2026-04-16", value = OrderStatus)
+    )]
     pub status: OrderStatus,
     /// The time at which the order was made.
     #[attr(sort)]

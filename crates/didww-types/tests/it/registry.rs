@@ -442,7 +442,9 @@ fn defaults_are_valid_values_of_their_attributes() {
         for attribute in spec.attributes.iter().chain(former(spec)) {
             let Some(default) = attribute.default else { continue };
             let value = default.to_json();
-            assert_eq!((attribute.validate)(&value), Ok(value), "{}.{}", spec.name, attribute.name);
+            // It is in the form in which it is stored, which is that of the newest version.
+            let limits = attribute.value_at(ApiVersion::NEWEST);
+            assert_eq!((limits.validate)(&value), Ok(value), "{}.{}", spec.name, attribute.name);
         }
         for attribute in spec.attributes.iter().filter(|attribute| attribute.create == Access::Optional) {
             assert!(attribute.default.is_some(), "{}.{} may be left out", spec.name, attribute.name);
