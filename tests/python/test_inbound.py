@@ -3,7 +3,8 @@
 import pytest
 from didww.exceptions import DidwwApiError
 from didww.query_params import QueryParams
-from didww.resources.configuration import PstnConfiguration, SipConfiguration
+from didww.resources.configuration.pstn import PstnConfiguration
+from didww.resources.configuration.sip import SipConfiguration
 from didww.resources.voice_in_trunk import VoiceInTrunk
 from didww.resources.voice_in_trunk_group import VoiceInTrunkGroup
 
