@@ -147,7 +147,7 @@ pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
     named.unwrap_or(ApiVersion::NEWEST)
 }
 
-/// Whoever sends a request without a credential to a type that needs none. It reads as an account that owns nothing, and
+/// The sender of a request without a credential to a type that needs none. It reads as an account that owns nothing, and
 /// counts by the address, of version 6 by its network of 64 bits, and on this node alone: a client with many addresses must not
 /// reach the counters of accounts, nor the store.
 pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {

@@ -1,7 +1,7 @@
 //! The contents of uploaded files.
 //!
 //! A content is stored in parts, each a document of the store, in the transaction that stores the file's record. Nothing here
-//! reads a content again: whoever reviews a file does that elsewhere. A content is never logged, and has no `Debug` text.
+//! reads a content again: files are reviewed elsewhere. A content is never logged, and has no `Debug` text.
 //!
 //! Bounds: [`MAX_PARTS_PER_ACCOUNT`] parts of `PART_BYTES`, and with them the files, of an account. Uploads at the same time can
 //! exceed it by one file each. A job deletes a file [`FILE_LIFE`] after its upload, and at most `PARTS_PER_RUN` parts in a

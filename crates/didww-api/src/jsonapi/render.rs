@@ -72,15 +72,7 @@ impl<'a> Document<'a> {
         pages: Option<&Pages>,
     ) -> Result<String, ApiError> {
         self.text.reserve(BYTES_PER_RECORD * (primary.len() + included.len()));
-        self.text.push_str("{\"data\":[");
-        for (index, entry) in primary.iter().enumerate() {
-            if index > 0 {
-                self.text.push(',');
-            }
-            self.resource(entry)?;
-            yield_periodically(index).await;
-        }
-        self.text.push(']');
+        self.list(primary).await?;
         self.included(included).await?;
         self.meta(pages.map(|pages| pages.total));
         if let Some(Pages { links, .. }) = pages {
@@ -94,6 +86,12 @@ impl<'a> Document<'a> {
 
     /// Renders a list of nothing but records, which has no `meta`.
     pub(super) async fn bare_collection(mut self, primary: &[RecordWithLinkage]) -> Result<String, ApiError> {
+        self.list(primary).await?;
+        Ok(self.finish())
+    }
+
+    /// Begins the document with a list of records as its `data`.
+    async fn list(&mut self, primary: &[RecordWithLinkage]) -> Result<(), ApiError> {
         self.text.push_str("{\"data\":[");
         for (index, entry) in primary.iter().enumerate() {
             if index > 0 {
@@ -103,7 +101,7 @@ impl<'a> Document<'a> {
             yield_periodically(index).await;
         }
         self.text.push(']');
-        Ok(self.finish())
+        Ok(())
     }
 
     /// Renders a resource with only its type and id, the response to a creation that stores no record.
