@@ -11,12 +11,15 @@ from didww.exceptions import DidwwApiError
 
 from trunk_server import Server
 
+# Countries, groups of numbers and prices, which every account shares.
+REFERENCE_DATA = ("--reference-data", "demo")
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     # Loopback is reached without the machine's proxy, if it has one.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
-    running = Server(tmp_path_factory.mktemp("server") / "log", api_key="python-sdk-key")
+    running = Server(tmp_path_factory.mktemp("server") / "log", "python-sdk-key", *REFERENCE_DATA)
     yield running
     assert running.stop() == 0, f"the server ended badly:\n{running.log.read_text()}"
 

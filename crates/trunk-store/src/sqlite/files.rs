@@ -34,7 +34,7 @@ pub(super) struct Files {
     database: File,
     /// The lock file of an older server, if it exists. It is locked too, so that an older server cannot open the database
     /// meanwhile.
-    _older_lock: Option<File>,
+    older_lock: Option<File>,
     /// Whether the database existed before it was opened.
     existed: bool,
     /// The paths that are checked, and the files that must be there.
@@ -49,6 +49,18 @@ struct Registration(FileId);
 impl Drop for Registration {
     fn drop(&mut self) {
         OPEN_DATABASES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // A child that was forked meanwhile has the descriptors until it runs its program: to close them here would not
+        // release the locks.
+        for locked in [Some(&self.database), self.older_lock.as_ref()].into_iter().flatten() {
+            if let Err(error) = locked.unlock() {
+                tracing::debug!(database = %self.path.display(), %error, "the lock ends with its descriptor");
+            }
+        }
     }
 }
 
@@ -98,7 +110,7 @@ impl Files {
             watched: vec![(path.clone(), id)],
             path,
             database,
-            _older_lock: older_lock,
+            older_lock: older_lock,
             existed: before.is_some(),
             _registration: Registration(id),
         })
@@ -189,5 +201,22 @@ fn lock(file: &File) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_a_forked_child_still_has_does_not_keep_a_closed_database_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.db");
+        let files = Files::open(&path).unwrap();
+        // A duplicate shares the open file, and so the lock, as the copy in a forked child does.
+        let of_child = files.database().try_clone().unwrap();
+        drop(files);
+        drop(Files::open(&path).unwrap());
+        drop(of_child);
     }
 }
