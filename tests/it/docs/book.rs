@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use super::links::{links, target};
-use super::pages::{pages, path, read};
+use super::pages::{is_page, pages, path, read};
 
 const SUMMARY: &str = "docs/SUMMARY.md";
 
@@ -32,7 +32,7 @@ fn the_summary_names_every_page_once_and_nothing_else() {
 fn every_page_is_reached_from_the_front_page_in_three_steps() {
     let mut reached = BTreeSet::from(["docs/index.md".to_owned()]);
     for _ in 0..3 {
-        let from: Vec<String> = reached.iter().filter(|page| page.ends_with(".md")).cloned().collect();
+        let from: Vec<String> = reached.iter().filter(|page| is_page(page)).cloned().collect();
         for page in from {
             let text = read(&page);
             let inside = links(&text).into_iter().filter(|link| !link.contains("://"));
@@ -63,7 +63,7 @@ fn the_source_of_the_book_has_every_file_that_its_pages_link_to() {
             pages.extend(std::fs::read_dir(&page).unwrap().map(|entry| entry.unwrap().path()));
             continue;
         }
-        if page.extension().is_none_or(|is| is != "md") {
+        if !page.to_str().is_some_and(is_page) {
             continue;
         }
         for link in links(&std::fs::read_to_string(&page).unwrap()) {

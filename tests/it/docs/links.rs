@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::pages::{pages, path, read};
+use super::pages::{is_page, pages, path, read};
 
 /// A page without its code, in which nothing is a link or a heading.
 pub fn prose(text: &str) -> String {
@@ -81,7 +81,7 @@ fn fault(page: &str, link: &str) -> Option<String> {
     if !path(&target).exists() {
         return Some(format!("{page} links to {link}, which is not there"));
     }
-    let heading = heading.filter(|_| target.ends_with(".md"))?;
+    let heading = heading.filter(|_| is_page(&target))?;
     (!anchors(&read(&target)).contains(heading))
         .then(|| format!("{page} links to {link}, and {target} has no such heading"))
 }

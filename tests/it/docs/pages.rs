@@ -16,13 +16,18 @@ pub fn pages() -> Vec<String> {
             let name = format!("{folder}/{}", entry.file_name().to_str().unwrap());
             if entry.file_type().unwrap().is_dir() {
                 folders.push(name);
-            } else if entry.path().extension().is_some_and(|is| is == "md") {
+            } else if is_page(&name) {
                 pages.push(name);
             }
         }
     }
     pages.sort();
     pages
+}
+
+/// Whether a file is a page.
+pub fn is_page(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|is| is == "md")
 }
 
 /// The path of a file, from its path below the workspace's root.
