@@ -35,6 +35,7 @@ mod promises;
 mod properties;
 mod reference_data;
 mod refused;
+mod release;
 mod sdk;
 #[cfg_attr(not(feature = "nodes-full"), allow(dead_code, reason = "the long form uses it"))]
 mod several_nodes;
