@@ -11,6 +11,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
 
 mod architecture;
+mod audit;
 mod callbacks;
 mod conformance;
 mod console;
