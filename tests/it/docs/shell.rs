@@ -2,6 +2,7 @@
 //!
 //! A line `#> text` is the expected output of the commands since the last such line; `…` matches any text.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::binary::{self, Binary};
@@ -11,6 +12,17 @@ const END: &str = "#= end of an expectation";
 /// Pastes blocks into one shell, in which `trunk-server` is the built binary with the addresses of the running one. Fails if a
 /// command prints something else than expected, or has no expectation.
 pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
+    let complaints = run(page, blocks, binary, Path::new("."));
+    assert!(complaints.is_empty(), "{page}: {complaints}");
+}
+
+/// The same in a folder, for commands that read and write files. They may show their progress on standard error.
+pub fn paste_in(page: &str, blocks: &[String], binary: &Binary, folder: &Path) {
+    run(page, blocks, binary, folder);
+}
+
+/// Runs the blocks, and compares what they print. Returns what they wrote to standard error.
+fn run(page: &str, blocks: &[String], binary: &Binary, folder: &Path) -> String {
     let text = blocks.concat();
     let expectations: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#> ")).collect();
     let command = |line: &&str| {
@@ -36,14 +48,15 @@ pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
 
     let output = shell(binary)
         .args(["-c", &script])
+        .current_dir(folder)
         .env("NO_PROXY", "127.0.0.1")
         .env("no_proxy", "127.0.0.1")
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && complaints.is_empty(), "{page}: {complaints}\n{printed}");
+    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{page}: {complaints}\n{printed}");
     let parts: Vec<&str> = printed.split(END).collect();
     for (expected, part) in expectations.iter().zip(parts) {
         let mut rest = part;
@@ -54,6 +67,7 @@ pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
             rest = after;
         }
     }
+    complaints
 }
 
 /// A shell that finds the built binary, whose commands find the running one.
