@@ -113,16 +113,13 @@ impl Audit {
         self.is_on.load(Ordering::Acquire)
     }
 
-    /// The entry for changes; `None` if they change no record of an account, or the audit is off.
+    /// The entry for changes; `None` if they change no record of an account.
     pub(crate) fn entry(
         &self,
         changes: &[Change],
         at: Timestamp,
         ids: &Ids,
     ) -> Result<Option<Change>, StoreError> {
-        if !self.is_enabled() {
-            return Ok(None);
-        }
         let mut audited = Vec::new();
         for change in changes {
             audited.extend(audit(change)?);

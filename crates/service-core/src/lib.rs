@@ -101,8 +101,10 @@ impl Core {
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
     pub async fn commit(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
-        let entry = self.audit.entry(&changes, self.clock.now(), &self.ids)?;
-        changes.extend(entry);
+        if self.audit.is_enabled() {
+            let entry = self.audit.entry(&changes, self.clock.now(), &self.ids)?;
+            changes.extend(entry);
+        }
         let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));
         let records = self.store.commit(changes).await?;
         if has_events {
