@@ -109,7 +109,10 @@ fn a_bill_without_its_lock_file_or_program_is_refused() {
     let lock_text = "version = 4\n\n[[package]]\nname = \"own\"\nversion = \"1.0.0\"\n";
     std::fs::write(&lock, lock_text).unwrap();
     let lock = lock.to_str().unwrap();
-    let package = |name: &str, source: Value| json!({ "id": name, "name": name, "version": "1.0.0", "source": source, "license": "MIT/Apache-2.0" });
+    let package = |name: &str, source: Value| {
+        let licence = "MIT/Apache-2.0";
+        json!({ "id": name, "name": name, "version": "1.0.0", "source": source, "license": licence })
+    };
     let node = |id: &str| json!({ "id": id, "deps": [] });
     let metadata = json!({
         "packages": [package("own", Value::Null)],

@@ -8,8 +8,8 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); a listing of call records (10,000), deliveries or entries of the audit (1,000); wrong tokens (`Limits::guesses`); followers
-//! of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
+//! (10,000); a listing of call records (10,000), deliveries or entries of the audit (1,000); wrong tokens
+//! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
