@@ -55,3 +55,13 @@ impl Service {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The same of the page for testers.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/test-my-program.md")]
+pub struct TestMyProgram;
+
+/// The same of the page for programs in Rust.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/provision-from-rust.md")]
+pub struct ProvisionFromRust;

@@ -1,9 +1,15 @@
 // The console in a real browser, with a real server and real calls.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 
 import { launch, Page } from './browser.mjs';
 import { Server } from './server.mjs';
@@ -12,6 +18,7 @@ import { Caller } from './sip.mjs';
 const BINARY = process.env.TRUNK_SERVER_BINARY;
 const TOKEN = 'a control token of the tests';
 const CALLER = '12025550144';
+const PAGES = new URL('../../docs/', import.meta.url);
 const STRANGER = '12025550199';
 // Answered at once, and up until somebody hangs up.
 const ANSWERED = '9990200';
@@ -303,3 +310,57 @@ before(async () => {
   short = await Server.start(BINARY);
 });
 after(() => short?.stop());
+
+// The code blocks of a page, in this language.
+const blocks = (page, language) => [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code);
+const found = () => `${dirname(BINARY)}${delimiter}${process.env.PATH}`;
+
+let fresh;
+checked('the lines of the front page end with a refused call whose reason is read from the page', { server: () => fresh }, async (page) => {
+  const lines = blocks(await readFile(new URL('index.md', PAGES), 'utf8'), 'sh').join('');
+  const api = fresh.api.slice(0, -'/v3'.length);
+  const script = lines.replaceAll('http://127.0.0.1:8080', api).replaceAll('test-key', 'console-key');
+  const addresses = { LISTEN: new URL(api).host, CONTROL_LISTEN: new URL(fresh.control).host, SIP_LISTEN: fresh.sip };
+  const named = Object.fromEntries(Object.entries(addresses).map(([name, at]) => [`TRUNK_SERVER_${name}`, at]));
+  const folder = await mkdtemp(join(tmpdir(), 'front-page-'));
+  try {
+    const env = { ...process.env, ...named, PATH: found(), NO_PROXY: '127.0.0.1' };
+    const { stdout } = await promisify(execFile)('sh', ['-ec', script], { cwd: folder, env });
+    assert.match(stdout, /200 OK: answered[^]*403 Forbidden: not answered/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  await page.show('records');
+  const row = page.page.getByRole('row', { name: /refused/ }).first();
+  await row.waitFor();
+  await row.getByRole('link').click();
+  await page.shown();
+  const why = await page.page.getByRole('region', { name: 'Why it was refused' }).innerText();
+  assert.match(why, /SIP 403/);
+  assert.match(why, /destination/i);
+});
+before(async () => {
+  fresh = await Server.start(BINARY, ['--demo']);
+});
+after(() => fresh?.stop());
+
+test('the fixture that the recipe has for runners of JavaScript starts a server and stops it', async () => {
+  const [fixture] = blocks(await readFile(new URL('recipes/tests.md', PAGES), 'utf8'), 'js');
+  const folder = await mkdtemp(join(tmpdir(), 'fixture-'));
+  const path = process.env.PATH;
+  process.env.PATH = found();
+  try {
+    const file = join(folder, 'trunk-server.mjs');
+    await writeFile(file, fixture);
+    const { startServer } = await import(pathToFileURL(file).href);
+    const started = await startServer();
+    const answer = await fetch(`${started.api}/dids`, { headers: { 'Api-Key': 'test-key' } });
+    assert.equal((await answer.json()).data.length, 6);
+    assert.equal((await fetch(`${started.control}/nodes`)).status, 200);
+    await started.stop();
+    await assert.rejects(fetch(`${started.api}/dids`));
+  } finally {
+    process.env.PATH = path;
+    await rm(folder, { recursive: true });
+  }
+});

@@ -5,17 +5,20 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod book;
 mod configuration;
 pub mod conformance;
 mod contracts;
 mod control;
 mod differences;
+mod doors;
 mod kamailio;
 mod links;
 mod metrics;
 mod openapi;
 pub mod pages;
 mod platform;
+mod recipes;
 pub mod robustness;
 mod schema;
 mod shape;

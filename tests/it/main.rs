@@ -11,6 +11,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
 
 mod architecture;
+mod audit;
 mod callbacks;
 mod conformance;
 mod console;
@@ -35,6 +36,7 @@ mod promises;
 mod properties;
 mod reference_data;
 mod refused;
+mod release;
 mod sdk;
 #[cfg_attr(not(feature = "nodes-full"), allow(dead_code, reason = "the long form uses it"))]
 mod several_nodes;

@@ -2,12 +2,14 @@
 
 #[cfg(feature = "sip")]
 mod call;
+mod completion;
 mod environment;
 #[cfg(feature = "sip")]
 mod exchange;
 #[cfg(feature = "sip")]
 mod explain;
 mod health;
+mod man;
 mod transfer;
 
 use std::path::PathBuf;
@@ -18,10 +20,12 @@ use didww_types::Secret;
 
 #[cfg(feature = "sip")]
 pub use call::{CallError, G711, PlaceCall, Placed, Transport};
+pub use completion::Completion;
 pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
 pub use health::{Health, HealthError};
+pub use man::Man;
 pub use transfer::{Backup, Move, Restore};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
@@ -222,6 +226,10 @@ pub enum Command {
     Restore(Restore),
     /// Copy a database that no server uses into a new one; a repetition goes on where it was cut off
     Move(Move),
+    /// Print the script that completes commands in a shell
+    Completion(Completion),
+    /// Write the manual pages to a folder, or print the first one
+    Man(Man),
 }
 
 const EXAMPLES: &str = "Examples:

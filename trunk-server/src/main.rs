@@ -3,6 +3,7 @@
 
 mod greeting;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -38,6 +39,13 @@ fn main() -> ExitCode {
         Some(Command::Backup(backup)) => return transfer(backup.run()),
         Some(Command::Restore(restore)) => return transfer(restore.run()),
         Some(Command::Move(moved)) => return transfer(moved.run()),
+        Some(Command::Completion(completion)) => return print_all(&completion.script()),
+        Some(Command::Man(man)) => {
+            return match man.run() {
+                Ok(text) => print_all(&text),
+                Err(error) => fail(&error, 1),
+            };
+        }
         _ => {}
     }
     let print = cli.print_config;
@@ -128,6 +136,14 @@ fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::Tran
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error, 1),
+    }
+}
+
+/// Prints a text. Exits with 0, also if the reader closed the pipe before its end.
+fn print_all(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&error, 1),
+        _ => ExitCode::SUCCESS,
     }
 }
 

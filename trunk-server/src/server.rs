@@ -25,7 +25,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, expiry, files};
+use service_core::{Core, Outbox, audit_log, expiry, files};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -200,6 +200,12 @@ impl ServerBuilder {
         let jobs =
             idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
         let jobs = jobs.and(expiry::jobs()).and(order_jobs());
+        let months = config.accounts.months_of_audit();
+        let jobs = jobs.and(audit_log::jobs(&core.clock, months));
+        // What the start itself stores has no entry.
+        if months > 0 {
+            core.audit.enable();
+        }
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]

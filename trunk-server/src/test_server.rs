@@ -54,6 +54,7 @@ pub struct TestServerBuilder {
     proxies: crate::Proxies,
     store_limits: StoreLimits,
     tokens: crate::config::TokensConfig,
+    audit_months: Option<u32>,
 }
 
 impl TestServer {
@@ -182,6 +183,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Keeps an audit for this number of months, which [`Control::audit`] reads; 0 to 1200.
+    #[must_use]
+    pub fn audit_months(mut self, months: u32) -> Self {
+        self.audit_months = Some(months);
+        self
+    }
+
     /// Enables the control API over HTTP, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -260,6 +268,7 @@ impl TestServerBuilder {
         }
         config.http.proxies = self.proxies;
         config.tokens = self.tokens;
+        config.accounts.audit_months = self.audit_months;
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {

@@ -104,6 +104,8 @@ pub enum Fixed {
     /// Look at the clock of a trunk-server, and move it
     #[command(subcommand)]
     Clock(control::ClockCommand),
+    /// Print who changed which records of a trunk-server when
+    Audit(control::Audit),
     /// Send any request, for what has no command of its own
     Api(commands::api::Api),
     /// Keep the services that you work with, and where their keys are

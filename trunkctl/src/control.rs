@@ -1,6 +1,7 @@
 //! The commands of a trunk-server's control API: what staff, time and the real world do.
 
 mod accounts;
+mod audit;
 mod calls;
 mod clock;
 mod explain;
@@ -8,6 +9,7 @@ mod keys;
 mod service;
 
 pub(crate) use accounts::AccountsCommand;
+pub(crate) use audit::Audit;
 pub(crate) use calls::CallsCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use explain::Explain;

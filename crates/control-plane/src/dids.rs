@@ -134,7 +134,7 @@ impl Control {
                         meta: None,
                     });
                 }
-                self.core.store.commit(changes).await.map_err(|error| match error {
+                self.core.commit(changes).await.map_err(|error| match error {
                     StoreError::Taken(field) if field == "number" => taken(dids).into(),
                     // Another request has stored a group since it was looked up: the next attempt finds it.
                     StoreError::Taken(field) if field == "id" => StoreError::Conflict.into(),

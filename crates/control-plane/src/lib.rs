@@ -8,8 +8,8 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); a listing of call records (10,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); followers
-//! of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
+//! (10,000); a listing of call records (10,000), deliveries or entries of the audit (1,000); wrong tokens
+//! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -18,6 +18,7 @@ mod accounts;
 mod answers;
 #[cfg(feature = "sip")]
 mod attempts;
+mod audit;
 mod auth;
 #[cfg(feature = "sip")]
 mod call_events;
@@ -65,6 +66,8 @@ pub use orders::order_jobs;
 pub use owners_api::OwnersApi;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};
+pub use service_core::audit::{AuditedBy, AuditedChange};
+pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 
 /// Controls a running server. Clones control the same server.

@@ -83,6 +83,7 @@ fn routes() -> Vec<Route> {
     routes.extend(records::routes());
     routes.extend(owned_records::routes());
     routes.extend(deliveries::routes());
+    routes.extend(super::audit::routes());
     routes.extend(clock::routes());
     routes.extend(super::nodes::routes());
     routes.extend(super::token_keys::routes());

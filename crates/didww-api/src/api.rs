@@ -15,6 +15,7 @@ use http_listener::{
 };
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
+use service_core::audit::{Actor, with_actor};
 use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
 
@@ -101,8 +102,10 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
         outcome => outcome?,
     };
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
+    // What the operator does in place of an owner has no key.
+    let actor = if key.id.is_nil() { Actor::Staff } else { Actor::Key(key.id) };
     let context = RequestContext { core, rules, account: key.account, version, base };
-    let outcome = serve_account(api, context, scope, parts, &target, body).await;
+    let outcome = serve_account(api, context, (scope, actor), parts, &target, body).await;
     outcome.map_err(|error| match unheeded_version {
         Some(was_sent) => error.with_version_note(version, was_sent),
         None => error,
@@ -114,11 +117,11 @@ fn is_open(target: &Target, parts: &http::request::Parts) -> bool {
     find_path(&target.resource, requested_version(parts)).is_some_and(|spec| spec.open)
 }
 
-/// Serves the request of an account that is within its rate limit.
+/// Serves the request of an account that is within its rate limit, with what the sender may do and who that is.
 async fn serve_account(
     api: &Arc<Api>,
     context: RequestContext<'_>,
-    scope: Scope,
+    (scope, actor): (Scope, Actor),
     parts: &http::request::Parts,
     target: &Target,
     body: Body,
@@ -163,7 +166,7 @@ async fn serve_account(
     };
     match idempotency::key(parts)? {
         None => {
-            let reply = perform(api, &context, operation, params, &body).await;
+            let reply = perform(api, &context, actor, operation, params, &body).await;
             drop(upload);
             reply
         }
@@ -176,7 +179,7 @@ async fn serve_account(
                 async move {
                     let context =
                         RequestContext { core: &api.core, rules: api.rules, account, version, base };
-                    let reply = perform(&api, &context, operation, params, &body).await;
+                    let reply = perform(&api, &context, actor, operation, params, &body).await;
                     // The handler goes on with the body when the client disconnects.
                     drop(upload);
                     KeyedReply(reply)
@@ -192,12 +195,14 @@ async fn serve_account(
 async fn perform(
     api: &Api,
     context: &RequestContext<'_>,
+    actor: Actor,
     operation: Operation,
     params: QueryParams,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
+    let writes = operation.writes();
     let account = Asker::Account(context.account.number);
-    let _turn = if operation.writes() {
+    let _turn = if writes {
         let turn = api.writes.turn(account).await;
         Some(turn.ok_or_else(|| ApiError::busy("too many writes are waiting"))?)
     } else if operation.lists() {
@@ -206,7 +211,9 @@ async fn perform(
     } else {
         None
     };
-    jsonapi::perform(context, operation, params, body).await
+    let performed = jsonapi::perform(context, operation, params, body);
+    // In a box, because it is large.
+    if writes { with_actor(actor, Box::pin(performed)).await } else { performed.await }
 }
 
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.

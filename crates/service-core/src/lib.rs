@@ -7,6 +7,8 @@
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod audit;
+pub mod audit_log;
 pub mod counts;
 pub mod expiry;
 pub mod files;
@@ -28,6 +30,7 @@ use service_base::net::OwnSockets;
 use tokio::sync::{Notify, watch};
 use trunk_store::{Change, Record, Store, StoreError};
 
+use audit::Audit;
 use counts::Counts;
 
 pub use retry::{AttemptError, Retries};
@@ -53,6 +56,8 @@ pub struct Core {
     pub own: OwnSockets,
     /// What the tasks of the server have done.
     pub counts: Counts,
+    /// Which records were changed, by whom and when.
+    pub audit: Audit,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
     /// True from the same moment on, for those who wait for it.
@@ -82,6 +87,7 @@ impl Core {
             descriptors,
             own: OwnSockets::default(),
             counts: Counts::default(),
+            audit: Audit::default(),
             ready: AtomicBool::new(true),
             stopping: watch::Sender::new(false),
             retired: watch::Sender::new(false),
@@ -89,12 +95,16 @@ impl Core {
         }
     }
 
-    /// Commits changes to the store, and wakes the sender of callbacks if they include events. Returns the record of
-    /// each inserted and replaced record, in the order of the changes.
+    /// Commits changes to the store together with their entry in the audit, and wakes the sender of callbacks if they
+    /// include events. Returns the record of each inserted and replaced record, in the order of the changes.
     ///
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
-    pub async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+    pub async fn commit(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+        if self.audit.is_enabled() {
+            let entry = self.audit.entry(&changes, self.clock.now(), &self.ids)?;
+            changes.extend(entry);
+        }
         let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));
         let records = self.store.commit(changes).await?;
         if has_events {

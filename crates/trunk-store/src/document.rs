@@ -32,6 +32,8 @@ pub enum DocumentKind {
     Flow = 10,
     /// A part of the content of a file that an account uploaded to DIDWW's API. The account stands in place of the customer.
     FilePart = 11,
+    /// What a write changed in records of accounts, and who made it. It has no owner.
+    AuditEntry = 12,
 }
 
 impl DocumentKind {

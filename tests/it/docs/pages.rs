@@ -2,26 +2,33 @@
 
 use std::path::{Path, PathBuf};
 
-/// The pages for readers.
-pub const PAGES: [&str; 17] = [
-    "README.md",
-    "docs/calls.md",
-    "docs/configuration.md",
-    "docs/conformance.md",
-    "docs/conformance-sip.md",
-    "docs/console.md",
-    "docs/control.md",
-    "docs/differences.md",
-    "docs/operations.md",
-    "docs/promises.md",
-    "docs/retries.md",
-    "docs/robustness.md",
-    "docs/scaling.md",
-    "docs/tokens.md",
-    "docs/trunkctl.md",
-    "docs/voipbin.md",
-    "docs/why.md",
-];
+/// The pages for readers that are not in `docs/`.
+const OUTSIDE: [&str; 6] =
+    ["ARCHITECTURE.md", "BENCHMARKS.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"];
+
+/// The pages for readers, as paths below the workspace's root: every Markdown file of `docs/`, and those beside it.
+pub fn pages() -> Vec<String> {
+    let mut pages = Vec::from(OUTSIDE.map(str::to_owned));
+    let mut folders = vec!["docs".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(path(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(name);
+            } else if is_page(&name) {
+                pages.push(name);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// Whether a file is a page.
+pub fn is_page(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|is| is == "md")
+}
 
 /// The path of a file, from its path below the workspace's root.
 pub fn path(name: &str) -> PathBuf {

@@ -7,9 +7,9 @@ use super::baresip::{Account, Baresip};
 use super::free_port;
 use super::kamailio::Kamailio;
 use crate::sip::certificates::Certificates;
-use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk, until};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk, credentials, until};
 
-/// The configuration in `docs/calls.md`.
+/// The configuration that `docs/recipes/kamailio.md` prints.
 const CONFIG: &str = include_str!("../../../docs/kamailio.cfg");
 /// Its statements that relay an INVITE to the trunk.
 const RELAY: &str = "    $du = \"TRUNK_URI\";\n    t_relay();\n";
@@ -105,6 +105,30 @@ async fn a_phone_behind_kamailio_talks_over_every_transport_by_credentials_and_b
             assert_eq!(record["source_protocol"], transport);
             assert_eq!(edge.records(&trunk).await.len(), count, "nothing was refused on the way");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_tech_prefix_is_dialled_by_the_lines_that_the_recipe_adds() {
+    let recipe = crate::docs::pages::read("docs/recipes/kamailio.md");
+    let (_, recipe) = recipe.split_once("\n## With a tech prefix\n").unwrap();
+    let lines: Vec<&str> = recipe.lines().filter(|line| line.starts_with("    $rU = ")).collect();
+    let [plain, escaped] = lines[..] else { panic!("{lines:?}") };
+    let made = Certificates::make();
+    let edge = Edge::start().await;
+    for (prefix, line) in [("99", plain), ("9#", escaped)] {
+        let method = credentials(&["127.0.0.0/8"], Some(prefix));
+        let trunk = edge.trunk(json!({ "authentication_method": method })).await;
+        let kamailio = proxy_with(&edge, &made, "udp", &trunk, |config| {
+            config.replace(RELAY, &format!("{line}\n{RELAY}"))
+        })
+        .await;
+        let mut phone = phone_behind(&kamailio, "").await;
+        phone.call(&format!("sip:{ANSWERS_AT_ONCE}@{}", kamailio.at)).await;
+        phone.hears().await;
+        phone.hang_up().await;
+        let record = edge.record(&trunk, 1).await;
+        assert_eq!(record["success"], true, "{record}\n{}", kamailio.log());
     }
 }
 

@@ -138,3 +138,25 @@ fn a_server_that_is_not_there_or_refuses_says_so() {
     let failed = finish(command, "").fails(7);
     assert!(failed.contains("http://127.0.0.1:1") && failed.contains("--control-url"), "{failed}");
 }
+
+#[test]
+fn the_audit_says_who_changed_which_record() {
+    let service = Service::with(|builder| builder.control_listener().audit_months(12));
+    let trunk = service.trunk("Berlin");
+    service.run(&["voice-out-trunks", "update", "Berlin", "--capacity-limit", "7"]).ok();
+    let listed = run(&service, &["audit", "--id", &trunk, "-o", "json"]).json();
+    let listed = listed.as_array().unwrap();
+    let of = |place: usize, member: &str| listed[place][member].clone();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!((of(0, "action"), of(0, "members")), (json!("updated"), json!(["capacity_limit"])));
+    assert_eq!((of(1, "action"), of(1, "type")), (json!("created"), json!("voice_out_trunks")));
+    assert!(of(0, "by").as_str().unwrap().starts_with("key "), "{listed:?}");
+    let table = run(&service, &["audit", "--type", "voice_out_trunks", "--limit", "1"]).ok();
+    assert!(
+        table.starts_with("AT ") && table.contains("capacity_limit") && !table.contains("created"),
+        "{table}"
+    );
+    let later = ["audit", "--since", "2126-01-01T00:00:00.000Z", "-o", "id"];
+    assert_eq!(run(&service, &later).ok(), "");
+    run(&service, &["audit", "--account", "Nowhere"]).fails(4);
+}

@@ -1,4 +1,4 @@
-//! The lines of `docs/trunkctl.md`, pasted as a reader pastes them.
+//! The lines of `docs/trunkctl.md` and of the page for scripts, pasted as a reader pastes them.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -8,25 +8,36 @@ use trunkctl::exit::Exit;
 use crate::support::{Service, bare, finish};
 
 const PAGE: &str = include_str!("../../../docs/trunkctl.md");
+const SCRIPTS: &str = include_str!("../../../docs/provision-from-a-script.md");
 const END: &str = "#= end of an expectation";
 
-/// The shell blocks of the page.
-fn blocks() -> String {
-    let parts = PAGE.split("```sh\n").skip(1);
+/// The shell blocks of a page.
+fn blocks(page: &str) -> String {
+    let parts = page.split("```sh\n").skip(1);
     parts.map(|part| part.split("```").next().unwrap()).collect()
 }
 
 #[test]
 fn the_lines_of_the_page_can_be_pasted() {
+    paste(PAGE, 15);
+}
+
+#[test]
+fn the_lines_of_the_page_for_scripts_can_be_pasted() {
+    paste(SCRIPTS, 6);
+}
+
+/// Pastes the shell blocks of a page, which has more commands than these, into one shell.
+fn paste(page: &str, least: usize) {
     let service = Service::with(|builder| builder.api_key("test-key").control_listener().sip());
     service.runtime.block_on(async {
         let did = trunk_server::control::NewDid::new("12025550144");
         service.server.control().add_did(service.server.account(), did).await.unwrap();
     });
-    let text = blocks();
+    let text = blocks(page);
     let expectations: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#> ")).collect();
     let commands = text.lines().filter(|line| line.starts_with("trunkctl ")).count();
-    assert!(commands > 15 && expectations.len() == commands, "say with #> what each command prints");
+    assert!(commands > least && expectations.len() == commands, "say with #> what each command prints");
     let control = service.server.server().control_address().unwrap();
     let mut script = format!("set -e\nexport TRUNKCTL_CONTROL_URL=http://{control}\n");
     for line in text.lines() {

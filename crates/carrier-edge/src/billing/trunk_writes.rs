@@ -9,6 +9,7 @@ use didww_types::resources::VoiceOutTrunk;
 use didww_types::{DecodeError, Resource as _, Timestamp};
 use futures_util::{StreamExt as _, stream};
 use rust_decimal::Decimal;
+use service_core::audit::{Actor, with_actor};
 use service_core::{AttemptError, Decided, Retries};
 use tokio::sync::Notify;
 use trunk_rules::carrier::SpendEvent;
@@ -88,7 +89,7 @@ impl Billing {
                 let (spent, mut changes) = self.trunk_changes(inner, account, trunk, now).await?;
                 changes.extend(calls.iter().cloned());
                 if !changes.is_empty() {
-                    inner.core.commit(changes).await?;
+                    with_actor(Actor::Edge, inner.core.commit(changes)).await?;
                 }
                 self.record_shown(trunk, spent, now);
                 Ok::<_, AttemptError<StoreError>>(())

@@ -17,6 +17,7 @@ use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
 
 use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
 use crate::Core;
+use crate::audit::{Actor, with_actor};
 
 /// The time for which a job is leased. Longer than any run, so that a lease need not be renewed.
 const LEASE: Duration = RUN_LIMIT.saturating_mul(2);
@@ -206,11 +207,12 @@ impl Runner {
 /// Runs a job, and commits its outcome or when it is tried again.
 async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
     // The handler is called inside, so that a panic before its first await is caught too.
-    let handled = async { (kind.handler)(Arc::clone(&core), leased.clone()).await };
+    let actor = Actor::Job(kind.name);
+    let handled = with_actor(actor, async { (kind.handler)(Arc::clone(&core), leased.clone()).await });
     let limited = tokio::time::timeout(RUN_LIMIT, AssertUnwindSafe(handled).catch_unwind()).await;
     let mut failures = leased.attempts;
     let failure = match limited {
-        Ok(Ok(Ok(outcome))) => match commit(&core, outcome, &leased).await {
+        Ok(Ok(Ok(outcome))) => match with_actor(actor, commit(&core, outcome, &leased)).await {
             Ok(()) => return core.counts.count_job(kind.name, true),
             // Either the lease was lost, or something was changed since the handler read it.
             Err(StoreError::Conflict) if leased.attempts <= MAX_CONFLICTS => {

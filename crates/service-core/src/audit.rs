@@ -1,0 +1,197 @@
+//! The audit: which records of accounts were changed, by whom, and when.
+//!
+//! An entry is a document in the transaction of the changes that it names, because [`Core::commit`](crate::Core::commit) adds it:
+//! a handler cannot forget it, and a crash cannot part them. It has the names of the members that changed, and never a value.
+//! Without an entry are records that belong to no account, changes of `meta` alone, such as what a trunk has spent, sums that the
+//! store computes, and resets of whole accounts.
+//!
+//! Who acts is what [`with_actor`] says for the task; without it, it is the operator of the server.
+//!
+//! Bounds: an entry for each write. The module `audit_log` finds entries, and deletes old ones.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use didww_types::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use service_base::ids::Ids;
+use trunk_store::{Change, DocumentKind, NewDocument, Record, Scope, StoreError};
+use uuid::Uuid;
+
+/// The index key of the accounts whose records an entry names.
+pub(crate) const ACCOUNT: &str = "account";
+/// The index key of the records that an entry names.
+pub(crate) const RECORD: &str = "record";
+
+tokio::task_local! {
+    /// Who makes the writes of this task.
+    static ACTOR: Actor;
+}
+
+/// Who changes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// The operator of the server, over the control API or in the process.
+    Staff,
+    /// The owner, with the API key that has this id, or with a token of it.
+    Key(Uuid),
+    /// The carrier edge, which blocks trunks at their thresholds.
+    Edge,
+    /// A job of this kind.
+    Job(&'static str),
+}
+
+/// Runs a future. The writes that begin in it are those of an actor. Tasks that the future spawns are not included.
+pub async fn with_actor<F: Future>(actor: Actor, future: F) -> F::Output {
+    ACTOR.scope(actor, future).await
+}
+
+/// Who changed records, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditedBy {
+    /// `staff`, `key`, `edge` or `job`.
+    pub kind: String,
+    /// The id of the key, or the kind of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl From<Actor> for AuditedBy {
+    fn from(actor: Actor) -> Self {
+        let (kind, id) = match actor {
+            Actor::Staff => ("staff", None),
+            Actor::Key(id) => ("key", Some(id.to_string())),
+            Actor::Edge => ("edge", None),
+            Actor::Job(kind) => ("job", Some(kind.to_owned())),
+        };
+        Self { kind: kind.to_owned(), id }
+    }
+}
+
+/// What happened to a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditedChange {
+    /// The number of the account that owns the record.
+    pub account: i64,
+    /// The record's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The record's id.
+    pub id: Uuid,
+    /// `created`, `updated` or `deleted`.
+    pub action: String,
+    /// The attributes that an update changed, and the relationships that it wrote; empty for other actions.
+    pub members: Vec<String>,
+}
+
+/// The body of an entry's document.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Body {
+    pub(crate) at: Timestamp,
+    pub(crate) by: AuditedBy,
+    pub(crate) changes: Vec<AuditedChange>,
+}
+
+/// The state of the audit of a server. It is off until [`enable`](Self::enable) is called.
+#[derive(Debug, Default)]
+pub struct Audit {
+    is_on: AtomicBool,
+    /// The time of the newest entry, in microseconds: no two of a server have the same one, so that a page can begin at one.
+    newest: Mutex<i64>,
+}
+
+impl Audit {
+    /// Adds entries to all writes from now on.
+    pub fn enable(&self) {
+        self.is_on.store(true, Ordering::Release);
+    }
+
+    /// Returns whether writes have entries.
+    pub fn is_enabled(&self) -> bool {
+        self.is_on.load(Ordering::Acquire)
+    }
+
+    /// The entry for changes; `None` if they change no record of an account.
+    pub(crate) fn entry(
+        &self,
+        changes: &[Change],
+        at: Timestamp,
+        ids: &Ids,
+    ) -> Result<Option<Change>, StoreError> {
+        let mut audited = Vec::new();
+        for change in changes {
+            audited.extend(audit(change)?);
+        }
+        if audited.is_empty() {
+            return Ok(None);
+        }
+        let accounts: BTreeSet<i64> = audited.iter().map(|change| change.account).collect();
+        let records: BTreeSet<Uuid> = audited.iter().map(|change| change.id).collect();
+        let accounts = accounts.into_iter().map(|account| (ACCOUNT, account.to_string()));
+        let records = records.into_iter().map(|record| (RECORD, record.to_string()));
+        let keys = accounts.chain(records).collect();
+        let actor = ACTOR.try_with(|actor| *actor).unwrap_or(Actor::Staff);
+        let body = Body { at, by: actor.into(), changes: audited };
+        let body = serde_json::to_string(&body).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let document = NewDocument {
+            kind: DocumentKind::AuditEntry,
+            id: ids.record(at),
+            customer: Uuid::nil(),
+            created_at: self.moment(at),
+            deleted: false,
+            live: false,
+            body,
+            keyed: true,
+            keys,
+            unique: Vec::new(),
+        };
+        Ok(Some(Change::Put { revision: None, document: Box::new(document) }))
+    }
+
+    /// A time for a new entry, later than that of every other one of this process.
+    fn moment(&self, at: Timestamp) -> i64 {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = micros(at).max(newest.saturating_add(1));
+        *newest
+    }
+}
+
+/// A time as documents have it.
+pub(crate) fn micros(at: Timestamp) -> i64 {
+    at.as_unix_millis().saturating_mul(1_000)
+}
+
+/// What a change does to a record of an account; `None` if it changes none.
+fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
+    let (scope, id, action, members) = match change {
+        Change::Insert { scope, id, .. } => (scope, *id, "created", Vec::new()),
+        Change::Replace { scope, before, attributes, links, .. } => {
+            let mut members = changed(before, attributes)?;
+            members.extend(links.iter().map(|(name, _)| (*name).to_owned()));
+            if members.is_empty() {
+                return Ok(None);
+            }
+            (scope, before.id, "updated", members)
+        }
+        Change::Members { scope, owner, relationship, .. } => {
+            (scope, owner.id, "updated", vec![(*relationship).to_owned()])
+        }
+        Change::Delete { scope, id } => (scope, *id, "deleted", Vec::new()),
+        _ => return Ok(None),
+    };
+    let Scope { account, spec } = *scope;
+    let action = action.to_owned();
+    Ok((!spec.global).then(|| AuditedChange { account, kind: spec.name.to_owned(), id, action, members }))
+}
+
+/// The names of the attributes that differ. An absent one is null.
+fn changed(before: &Record, after: &Map<String, Value>) -> Result<Vec<String>, StoreError> {
+    let before = before.attributes()?;
+    let of =
+        |attributes: &Map<String, Value>, name: &str| attributes.get(name).cloned().unwrap_or(Value::Null);
+    let added = after.keys().filter(|name| !before.contains_key(*name));
+    let names = before.keys().chain(added);
+    Ok(names.filter(|name| of(&before, name) != of(after, name)).cloned().collect())
+}

@@ -1,0 +1,175 @@
+//! What `scripts/release` packs, without building it: the bill of materials, the manual pages, the completions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::docs::pages::{path, read};
+use crate::support::binary::command;
+
+/// What `cargo metadata` says of the packages for the target of this machine.
+fn metadata() -> Vec<u8> {
+    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
+    let rustc = std::path::Path::new(&cargo).with_file_name("rustc");
+    let version = Command::new(rustc).arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let output = Command::new(cargo)
+        .args(["metadata", "--locked", "--offline", "--format-version", "1", "--filter-platform", host])
+        .current_dir(path(""))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Runs `scripts/sbom.py` with this metadata and a lock file.
+fn bill(metadata: &[u8], lock: &str, programs: &[&str]) -> Output {
+    let mut child = Command::new("python3")
+        .arg(path("scripts/sbom.py"))
+        .arg(lock)
+        .args(programs)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that ended already takes nothing; its error is then what the caller looks at.
+    let _taken = child.stdin.take().unwrap().write_all(metadata);
+    child.wait_with_output().unwrap()
+}
+
+fn name(package: &Value) -> String {
+    format!("{}@{}", package["name"].as_str().unwrap(), package["version"].as_str().unwrap())
+}
+
+#[test]
+fn the_bill_of_materials_has_every_package_of_the_lock_file_that_cargo_names() {
+    let metadata = metadata();
+    let lock = path("Cargo.lock");
+    let made = bill(&metadata, lock.to_str().unwrap(), &["trunk-server", "trunkctl"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let again = bill(&metadata, lock.to_str().unwrap(), &["trunk-server", "trunkctl"]);
+    assert_eq!(made.stdout, again.stdout, "the same input has the same bill");
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!((&made["bomFormat"], &made["specVersion"]), (&json!("CycloneDX"), &json!("1.5")));
+    assert_eq!(made["metadata"]["component"]["name"], "trunk-server");
+
+    let metadata: Value = serde_json::from_slice(&metadata).unwrap();
+    let packages: BTreeSet<String> = metadata["packages"].as_array().unwrap().iter().map(name).collect();
+    let components = made["components"].as_array().unwrap();
+    let by_name: BTreeMap<String, &Value> =
+        components.iter().map(|component| (name(component), component)).collect();
+    assert_eq!(by_name.keys().cloned().collect::<BTreeSet<_>>(), packages);
+    assert!(packages.len() > 200, "{}", packages.len());
+
+    let lock = read("Cargo.lock");
+    for component in components {
+        let licences = component["licenses"].as_array();
+        assert!(licences.is_some_and(|licences| !licences.is_empty()), "{component}");
+        // A package from a registry has the digest with which Cargo verified it.
+        if let Some(digest) = component["hashes"][0]["content"].as_str() {
+            assert!(lock.contains(&format!("checksum = \"{digest}\"")), "{component}");
+        } else {
+            assert_eq!(
+                component["version"],
+                env!("CARGO_PKG_VERSION"),
+                "only our own have none: {component}"
+            );
+        }
+    }
+    let scope = |name: &str| {
+        let prefix = format!("{name}@");
+        let (_, found) = by_name.iter().find(|(known, _)| known.starts_with(&prefix)).unwrap();
+        found["scope"].as_str().unwrap()
+    };
+    for name in ["trunk-server", "trunkctl", "didww-types", "tokio", "rustls", "rusqlite"] {
+        assert_eq!(scope(name), "required", "{name}");
+    }
+    for name in ["trunk-tests", "proptest"] {
+        assert_eq!(scope(name), "excluded", "{name}");
+    }
+    // Every reference leads to a component.
+    let known: BTreeSet<&str> =
+        components.iter().map(|component| component["bom-ref"].as_str().unwrap()).collect();
+    for entry in made["dependencies"].as_array().unwrap() {
+        for reference in entry["dependsOn"].as_array().unwrap() {
+            assert!(known.contains(reference.as_str().unwrap()), "{reference}");
+        }
+    }
+}
+
+#[test]
+fn a_bill_without_its_lock_file_or_program_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("Cargo.lock");
+    let lock_text = "version = 4\n\n[[package]]\nname = \"own\"\nversion = \"1.0.0\"\n";
+    std::fs::write(&lock, lock_text).unwrap();
+    let lock = lock.to_str().unwrap();
+    let package = |name: &str, source: Value| {
+        let licence = "MIT/Apache-2.0";
+        json!({ "id": name, "name": name, "version": "1.0.0", "source": source, "license": licence })
+    };
+    let node = |id: &str| json!({ "id": id, "deps": [] });
+    let metadata = json!({
+        "packages": [package("own", Value::Null)],
+        "workspace_members": ["own"],
+        "resolve": { "nodes": [node("own")] },
+    });
+    let made = bill(metadata.to_string().as_bytes(), lock, &["own"]);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!(made["components"][0]["licenses"][0]["expression"], "MIT OR Apache-2.0");
+    let refused = bill(metadata.to_string().as_bytes(), lock, &["other"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no package of the workspace: other"));
+    let foreign = json!({
+        "packages": [package("own", Value::Null), package("new", json!("registry+https://example.com"))],
+        "workspace_members": ["own"],
+        "resolve": { "nodes": [node("own"), node("new")] },
+    });
+    let refused = bill(foreign.to_string().as_bytes(), lock, &["own"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("Cargo.lock has not: pkg:cargo/new@1.0.0"));
+}
+
+#[test]
+fn the_server_prints_its_completions_and_its_manual_pages() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = command().args(["completion", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("api-key-file"), "{shell}: {script}");
+    }
+    let first = command().arg("man").output().unwrap();
+    let first = String::from_utf8(first.stdout).unwrap();
+    assert!(first.contains(".TH") && first.contains(".SH NAME"), "{first}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        command().arg("man").arg(folder.path()).env("TRUNK_SERVER_API_KEY", "canary").output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty());
+    for page in ["trunk-server.1", "trunk-server-backup.1", "trunk-server-health.1"] {
+        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(text.contains(".SH NAME") && !text.contains("canary"), "{page}: {text}");
+    }
+    let nowhere = command().arg("man").arg(folder.path().join("nowhere")).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(1));
+}
+
+#[test]
+fn the_script_of_releases_packs_files_that_exist() {
+    let script = read("scripts/release");
+    let mut seen = 0;
+    for line in script.lines().filter(|line| line.starts_with("install -m 0644 ")) {
+        for file in line.split(' ').skip(3).filter(|file| !file.contains('$') && *file != "\\") {
+            assert!(path(file).is_file(), "{file}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 7, "{seen} files are packed");
+    for program in ["trunk-server", "trunkctl"] {
+        assert!(script.contains(&format!("-p {program}")));
+    }
+    assert!(script.contains("cargo build --locked --profile dist"));
+}

@@ -1,0 +1,74 @@
+//! `trunkctl audit`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::service::{Service, account, print_list};
+use crate::context::Target;
+use crate::exit::Failure;
+use crate::output::Format;
+
+const COLUMNS: [&str; 6] = ["at", "by", "action", "type", "id", "members"];
+
+/// Prints who changed which records of a trunk-server when, newest first, if it keeps an audit.
+#[derive(Debug, Clone, Args)]
+pub struct Audit {
+    /// The id or the name of the account that owns the records; all by default
+    #[arg(long)]
+    pub account: Option<String>,
+    /// The type of the records, such as `voice_out_trunks`
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// The id of the record
+    #[arg(long)]
+    pub id: Option<String>,
+    /// The earliest time, such as 2026-04-08T06:57:33.304Z
+    #[arg(long)]
+    pub since: Option<String>,
+    /// The largest number of writes, at most 1000
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+    /// The format
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+impl Audit {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The failures of requests.
+    pub async fn run(&self, target: &Target) -> Result<(), Failure> {
+        let service = Service::of(target)?;
+        let mut query = vec![format!("limit={}", self.limit)];
+        if let Some(named) = &self.account {
+            query.push(format!("account={}", account(&service, Some(named)).await?));
+        }
+        for (name, value) in [("type", &self.kind), ("id", &self.id), ("since", &self.since)] {
+            let value = value.as_deref().map(didww_client::encode_component);
+            query.extend(value.map(|value| format!("{name}={value}")));
+        }
+        let answer = service.get(&format!("/audit?{}", query.join("&"))).await?;
+        print_list(&flat(&answer), "changes", &COLUMNS, self.output)
+    }
+}
+
+/// Each changed record with the time of its write and who made it.
+fn flat(answer: &Value) -> Value {
+    let list = |value: &Value, member: &str| {
+        value.get(member).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let mut changes = Vec::new();
+    for entry in list(answer, "entries") {
+        let words = ["/by/kind", "/by/id"].iter().filter_map(|pointer| entry.pointer(pointer)?.as_str());
+        let by = words.collect::<Vec<&str>>().join(" ");
+        for mut change in list(&entry, "changes") {
+            if let Some(members) = change.as_object_mut() {
+                members.insert("at".to_owned(), entry.get("at").cloned().unwrap_or_default());
+                members.insert("by".to_owned(), Value::from(by.clone()));
+            }
+            changes.push(change);
+        }
+    }
+    json!({ "changes": changes })
+}
