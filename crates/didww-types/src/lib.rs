@@ -68,7 +68,7 @@ pub use spec::{
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};
 pub use violation::{Flaw, Violation};
-pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
+pub use wire_core::{DecodeError, Extra, Secret, UndeclaredText, UnknownText};
 
 /// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]
