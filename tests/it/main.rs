@@ -36,6 +36,7 @@ mod properties;
 mod reference_data;
 mod refused;
 mod sdk;
+mod sdk_reach;
 #[cfg_attr(not(feature = "nodes-full"), allow(dead_code, reason = "the long form uses it"))]
 mod several_nodes;
 mod sip;
