@@ -93,21 +93,26 @@ pub fn store(owner: FileOwner, file: Uuid, content: &Encoded, at: Timestamp) -> 
     let put = |(content, number): (&String, u32)| {
         // The form of a `Part`, written without a search for what JSON escapes: neither base64 nor a UUID has it.
         let body = format!(r#"{{"account":{},"file":"{file}","content":"{content}"}}"#, owner.number);
-        let document = NewDocument {
-            kind: DocumentKind::FilePart,
-            id: part_id(file, number),
-            customer: owner.id,
-            created_at: micros(at),
-            deleted: false,
-            live: false,
-            body,
-            keyed: true,
-            keys: vec![(ACCOUNT, owner.id.to_string())],
-            unique: Vec::new(),
-        };
-        Change::Put { revision: None, document: Box::new(document) }
+        insert(owner.id, part_id(file, number), micros(at), body)
     };
     content.parts.iter().zip(0..MAX_PARTS).map(put).collect()
+}
+
+/// The change that stores a part.
+fn insert(owner: Uuid, id: Uuid, created_at: i64, body: String) -> Change {
+    let document = NewDocument {
+        kind: DocumentKind::FilePart,
+        id,
+        customer: owner,
+        created_at,
+        deleted: false,
+        live: false,
+        body,
+        keyed: true,
+        keys: vec![(ACCOUNT, owner.to_string())],
+        unique: Vec::new(),
+    };
+    Change::Put { revision: None, document: Box::new(document) }
 }
 
 /// The changes that delete the content of a file.
@@ -166,7 +171,7 @@ async fn expire(core: &Core) -> Result<Outcome, JobError> {
     let parts = aged(0, expired, PARTS_PER_RUN).await?;
     let mut files = BTreeSet::new();
     for part in &parts {
-        let Part { account, file } = part.read()?;
+        let Part { account, file, .. } = part.read()?;
         files.insert((account, file));
     }
     let mut changes = Vec::new();
@@ -202,8 +207,8 @@ mod tests {
     const OWNER: FileOwner = FileOwner { number: 1, id: Uuid::from_u128(9) };
     const FILE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
-    fn encoded(content: &[u8]) -> Encoded {
-        Encoded::encode(content).unwrap()
+    fn store(owner: FileOwner, file: Uuid, content: &[u8], at: Timestamp) -> Result<Vec<Change>, StoreError> {
+        Ok(super::store(owner, file, &Encoded::encode(content)?, at))
     }
 
     async fn parts(core: &Core) -> u64 {
@@ -220,8 +225,8 @@ mod tests {
         let attributes = with_defaults(scope.spec, at, Map::new());
         let insert =
             Change::Insert { scope, id: FILE, created_at: at, attributes, links: Vec::new(), meta: None };
-        let content = Encoded::of(vec![7; PART_BYTES * 2 + 1]).await.unwrap();
-        let changes = std::iter::once(insert).chain(store(OWNER, FILE, &content, at));
+        let content = vec![7; PART_BYTES * 2 + 1];
+        let changes = std::iter::once(insert).chain(store(OWNER, FILE, &content, at).unwrap());
         core.store.commit(changes.collect()).await.unwrap();
         assert_eq!(parts(&core).await, 3);
         let run = async |later: &str| {
@@ -250,10 +255,10 @@ mod tests {
         let other = FileOwner { number: 2, id: Uuid::from_u128(8) };
         for number in 0..=u128::from(PARTS_PER_RUN) {
             let file = Uuid::from_u128(FILE.as_u128() + number);
-            core.store.commit(store(OWNER, file, &encoded(b"x"), at)).await.unwrap();
+            core.store.commit(store(OWNER, file, b"x", at).unwrap()).await.unwrap();
         }
         let of_other = Uuid::from_u128(FILE.as_u128() + 1_000);
-        core.store.commit(store(other, of_other, &encoded(b"x"), at)).await.unwrap();
+        core.store.commit(store(other, of_other, b"x", at).unwrap()).await.unwrap();
         assert_eq!(parts(&core).await, PARTS_PER_RUN + 1);
         forget_all(&core, OWNER.id).await.unwrap();
         assert_eq!(parts(&core).await, 0);
@@ -265,7 +270,7 @@ mod tests {
     async fn a_part_is_stored_as_json_with_the_base64_of_its_bytes() {
         let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
         let content: Vec<u8> = (0..=255).cycle().take(PART_BYTES + 2).collect();
-        let changes = store(OWNER, FILE, &encoded(&content), core.clock.now());
+        let changes = store(OWNER, FILE, &content, core.clock.now()).unwrap();
         let stored = changes.iter().map(|change| match change {
             Change::Put { document, .. } => {
                 serde_json::from_str::<serde_json::Value>(&document.body).unwrap()
@@ -287,7 +292,7 @@ mod tests {
         let most = PART_BYTES * usize::try_from(MAX_PARTS_PER_ACCOUNT).unwrap();
         assert!(has_room(&core, OWNER, most).await.unwrap());
         assert!(!has_room(&core, OWNER, most + 1).await.unwrap());
-        core.store.commit(store(OWNER, FILE, &encoded(b"x"), at)).await.unwrap();
+        core.store.commit(store(OWNER, FILE, b"x", at).unwrap()).await.unwrap();
         assert!(!has_room(&core, OWNER, most).await.unwrap());
         core.store.commit(forget(FILE)).await.unwrap();
         assert!(has_room(&core, OWNER, most).await.unwrap());
