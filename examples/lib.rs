@@ -55,3 +55,13 @@ impl Service {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// The same of the page of the SDK.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/sdk.md")]
+pub struct Sdk;
+
+/// The same of the SDK's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../didww-client/README.md")]
+pub struct DidwwClient;

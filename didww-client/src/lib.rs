@@ -167,9 +167,9 @@
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `rustls` (default) | HTTPS with rustls, ring and the platform's certificates; implies `client` |
-//! | `client` | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
-//! | `blocking` | the module `blocking`: calls that block the thread; implies `client` |
+//! | `rustls` (default) | HTTPS with rustls, ring and the platform's certificates; implies `http` |
+//! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
+//! | `blocking` | the module `blocking`: calls that block the thread; implies `http` |
 //! | `axum` | `SignedCallback`, an extractor for callbacks; brings no HTTP client |
 //! | `encryption` | `EncryptionKeys`, which encrypts files with RustCrypto; brings no HTTP client |
 //!
@@ -180,35 +180,35 @@
 //!
 //! This crate is compatible with DIDWW's API and not affiliated with DIDWW.
 
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod api;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod builder;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod client;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod credentials;
 #[cfg(feature = "encryption")]
 mod encryption;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod error;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod masked;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod multipart;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod page;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod raw;
 #[cfg(feature = "axum")]
 mod receiver;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod request;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod response;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 mod single;
 
 // A page of its own for each of what users name; what describes the API as data is linked to the crate that declares it.
@@ -220,38 +220,38 @@ pub use didww_types::{
     resources, values,
 };
 
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use client_core::{
     Exchange, IdempotencyKey, InvalidKey, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable,
 };
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use futures_core::Stream;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use futures_util::{StreamExt, TryStreamExt};
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use reqwest::{Method, StatusCode};
 
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use api::{
     Api, Deed, EncryptedUpload, Ensure, Ensured, ListRequest, RecordRequest, ToManyApi, ToOneApi, Waiting,
 };
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use client::Client;
 #[cfg(feature = "encryption")]
 pub use encryption::{EncryptionError, EncryptionKeys, FileCipher};
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use error::{Endless, EndlessReason, Error, Misplaced, NotSent, Overdue, Reason, Refusal};
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use masked::Masked;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use multipart::Multipart;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use page::Page;
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use raw::{RawAnswer, RawRequest};
 #[cfg(feature = "axum")]
 pub use receiver::{CallbackReceiver, SignedCallback};
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use single::Single;
