@@ -171,7 +171,7 @@
 //! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
 //! | `blocking` | the module `blocking`: calls that block the thread; implies `http` |
 //! | `axum` | `SignedCallback`, an extractor for callbacks; brings no HTTP client |
-//! | `encryption` | `EncryptionKeys`, which encrypts files with RustCrypto; brings no HTTP client |
+//! | `encryption` | `EncryptionKeys`, which encrypts files with the crates of `RustCrypto`; brings no HTTP client |
 //!
 //! ring is installed as the process's default crypto provider only if there is none yet.
 //!

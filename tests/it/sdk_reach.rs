@@ -100,7 +100,7 @@ async fn a_change_by_another_program_ends_a_wait_for_it() {
     let waiting = tokio::spawn(trunks.wait_for(&id, blocked).every(Duration::from_millis(5)).send());
     trunks.update(&id, VoiceOutTrunk::patch().status(VoiceOutTrunkStatus::Blocked)).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().status, VoiceOutTrunkStatus::Blocked);
-    let overdue = trunks.wait_for(&id, |trunk| trunk.is_active()).timeout(Duration::ZERO).await;
+    let overdue = trunks.wait_for(&id, VoiceOutTrunk::is_active).timeout(Duration::ZERO).await;
     assert!(matches!(overdue, Err(Error::Overdue(_))));
 }
 
