@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::{ApiVersion, AttributeSpec, DecodeError, Linkage, ResourceObject, ResourceSpec, Sent, Update};
+use crate::{
+    ApiVersion, AttributeSpec, DecodeError, Linkage, RelationshipSpec, ResourceObject, ResourceSpec, Sent,
+    Update,
+};
 
 /// What a record that exists lacks to be as a create request would make it.
 ///
@@ -69,7 +72,8 @@ impl Difference {
             }
         }
         for (name, value) in &wanted.relationships {
-            let Some(relationship) = spec.relationship(name) else { continue };
+            let found = spec.relationship(name).filter(|relationship| Self::compares(relationship));
+            let Some(relationship) = found else { continue };
             let linked = existing.relationships.get(name).and_then(|object| object.data.as_ref());
             if linked.map(linked_ids) == Some(wanted_ids(value)) {
                 continue;
@@ -81,6 +85,11 @@ impl Difference {
             }
         }
         difference
+    }
+
+    /// Whether a relationship is compared: whether records show it.
+    pub fn compares(relationship: &RelationshipSpec) -> bool {
+        !relationship.hidden
     }
 
     /// Whether the record is as the request would make it.

@@ -183,7 +183,8 @@ async fn find<R: Listable>(api: &Api<R>, key: &Key, wanted: &Sent) -> Result<Opt
             .map_err(|error| request.refused(error))?;
         list = list.with_filter(key.attribute, text);
     }
-    list = list.with_includes(wanted.relationships.keys().cloned());
+    let shown = |name: &&String| R::SPEC.relationship(name).is_some_and(Difference::compares);
+    list = list.with_includes(wanted.relationships.keys().filter(shown).cloned());
     let mut records = list.stream();
     let mut found = None;
     while let Some(record) = records.try_next().await? {
