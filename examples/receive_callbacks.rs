@@ -16,9 +16,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use trunk_examples::Outcome;
 use trunk_server::TestServer;
-use trunk_server::callbacks::Settings;
 
-const SECRET: &str = "the callback secret of the account";
+const SECRET: &str = "callback-secret-of-the-account";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
@@ -58,10 +57,7 @@ async fn block_and_receive() -> Outcome<TrunkEvent> {
     let router = Router::new().route("/didww", post(on_callback)).with_state(app);
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
 
-    // A service on the public internet sends no callbacks to loopback.
-    let mut settings = Settings::default();
-    settings.allow_loopback = true;
-    let server = TestServer::builder().callback_secret(SECRET).callbacks(settings).start().await;
+    let server = TestServer::builder().callback_secret(SECRET).start().await;
     let trunks = Client::builder(server.base_url(), server.api_key()).build()?.voice_out_trunks();
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.7"])?);
     let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, method);
