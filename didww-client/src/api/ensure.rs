@@ -57,7 +57,7 @@ struct Key {
     value: String,
 }
 
-impl<R: Creatable + Listable> Api<R> {
+impl<R: Creatable + Listable + Updatable> Api<R> {
     /// Makes a record be as this body says: creates it, or updates what differs, or does nothing.
     ///
     /// The record is the one that has exactly the body's `external_reference_id`, or without one exactly its name. Members
