@@ -154,9 +154,8 @@ impl<R: Resource> Api<R> {
         Ok(self.update(after.id(), patch).send().await?.into_inner())
     }
 
-    /// Updates a record with a body that was made at run time, such as the [`changes`](field@didww_types::Difference::changes) of a
-    /// difference, and
-    /// returns the record.
+    /// Updates a record with a body that was made at run time, such as the `changes` of a
+    /// [`Difference`](didww_types::Difference), and returns the record.
     pub fn apply(&self, id: &Id<R>, changes: Sent) -> RecordRequest<R>
     where
         R: Updatable,

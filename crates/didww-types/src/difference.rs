@@ -97,10 +97,16 @@ impl Difference {
         self.changes.is_empty() && self.fixed.is_empty()
     }
 
-    /// The attributes and relationships that an update request changes, each in the order of their names.
+    /// The attributes and then the relationships that an update request changes, each in the order of their names.
     pub fn members(&self) -> Vec<&str> {
-        let relationships = self.changes.relationships.keys();
-        self.changes.attributes.keys().chain(relationships).map(String::as_str).collect()
+        fn sorted(members: &Map<String, Value>) -> Vec<&str> {
+            let mut names: Vec<&str> = members.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            names
+        }
+        let mut names = sorted(&self.changes.attributes);
+        names.extend(sorted(&self.changes.relationships));
+        names
     }
 }
 

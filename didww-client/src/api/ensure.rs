@@ -3,9 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 
-use didww_types::{
-    Creatable, Create as _, Difference, Listable, ResourceObject, Sent, Updatable, Update as _,
-};
+use didww_types::{Creatable, Create as _, Difference, Listable, ResourceObject, Sent, Updatable};
 use futures_util::TryStreamExt as _;
 use reqwest::Method;
 use serde_json::Value;
@@ -214,17 +212,15 @@ async fn conclude<R: Updatable>(
         return Ok(unchanged(record));
     }
     let difference = Difference::between(R::SPEC, api.client.api_version(), wanted, &object);
-    if let Some(fixed) = difference.fixed.into_iter().next() {
+    if let Some(fixed) = difference.fixed.first().cloned() {
         let request = Request::record(Method::PATCH, api.path(), record.id().as_str());
         return Err(request.refused(Reason::Fixed(fixed)));
     }
-    let changes = difference.changes;
-    if changes.is_empty() {
+    if difference.is_empty() {
         return Ok(unchanged(record));
     }
-    let names = changes.attributes.keys().chain(changes.relationships.keys());
-    let changed: Vec<String> = names.cloned().collect();
-    let updated = api.apply(record.id(), changes).send().await?;
+    let changed = difference.members().into_iter().map(str::to_owned).collect();
+    let updated = api.apply(record.id(), difference.changes).send().await?;
     Ok(Ensured { record: updated.into_inner(), deed: Deed::Updated, changed })
 }
 
