@@ -1,6 +1,6 @@
 //! Records as JSON for logs: without secrets.
 
-use didww_types::{Resource, ResourceObject};
+use didww_types::{Resource, ResourceObject, hiding_secrets};
 use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::{Page, Single};
 
 /// What is written in place of a secret.
 const HIDDEN: &str = "(hidden)";
-/// The words with which the name of a member ends if its value is a secret.
+/// The words with which the name of a member ends if its value is a secret, of the types that this crate does not declare.
 const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "api_key", "access_key"];
 
 /// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`.
@@ -30,7 +30,7 @@ pub struct Masked<'a, R>(pub &'a R);
 
 impl<R: Resource> Serialize for Masked<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = self.0.encode().map_err(S::Error::custom)?;
+        let mut object = hiding_secrets(|| self.0.encode()).map_err(S::Error::custom)?;
         hide(&mut object);
         object.serialize(serializer)
     }
