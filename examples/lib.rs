@@ -65,3 +65,13 @@ pub struct TestMyProgram;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/provision-from-rust.md")]
 pub struct ProvisionFromRust;
+
+/// The same of the page of the SDK.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/sdk.md")]
+pub struct Sdk;
+
+/// The same of the SDK's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../didww-client/README.md")]
+pub struct DidwwClient;

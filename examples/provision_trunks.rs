@@ -1,14 +1,14 @@
-//! Provisions the three trunks of the examples in DIDWW's documentation. A trunk that exists is left
-//! unchanged, so the program can be run repeatedly.
+//! Provisions the three trunks of the examples in DIDWW's documentation. A trunk that exists is changed where it differs from
+//! what is written here, and nowhere else, so the program can be run repeatedly.
 //!
 //! `cargo run -p trunk-examples --example provision_trunks`
 
 use didww_client::resources::{
     AuthenticationMethod, Did, DstPrefixes, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkCreate,
-    VoiceOutTrunkFilter, VoiceOutTrunkStatus,
+    VoiceOutTrunkStatus,
 };
 use didww_client::values::{CallbackUrl, CapacityLimit, DstPrefix, IpNetworks, ThresholdAmount, ValueError};
-use didww_client::{Client, Id, Single};
+use didww_client::{Client, Id};
 use trunk_examples::{Outcome, Service};
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,25 +28,14 @@ async fn main() -> Outcome {
     Ok(())
 }
 
-async fn provision(client: &Client) -> Outcome<Vec<Single<VoiceOutTrunk>>> {
-    let did = client.dids().list().page_size(1).await?.items.into_iter().next();
+async fn provision(client: &Client) -> Outcome<Vec<VoiceOutTrunk>> {
+    let did = client.dids().list().first().await?;
     let did = did.ok_or("the account has no DID for the third trunk")?;
     let mut trunks = Vec::new();
     for body in [open()?, blocked()?, bound_to(&did.id)?] {
-        trunks.push(ensure(client, body).await?);
+        trunks.push(client.voice_out_trunks().ensure(body).await?.record);
     }
     Ok(trunks)
-}
-
-/// Returns the existing trunk of exactly this name unchanged, or creates it. The filter's results are
-/// compared with the name, because writing to a trunk with only a similar name would be worse than an error.
-async fn ensure(client: &Client, body: VoiceOutTrunkCreate) -> Outcome<Single<VoiceOutTrunk>> {
-    let trunks = client.voice_out_trunks();
-    let same_name = trunks.list().filter(VoiceOutTrunkFilter::name(body.name.as_str())).await?;
-    Ok(match same_name.items.iter().find(|trunk| trunk.name == body.name) {
-        Some(trunk) => trunks.get(&trunk.id).await?,
-        None => trunks.create(body).await?,
-    })
 }
 
 /// The attributes that all three trunks share.
@@ -127,9 +116,10 @@ mod tests {
         let service = Service::in_process().await.unwrap();
         let mut ids = Vec::new();
         for name in ["Sales", " North", "Sales, North", "Sales, \"North\"", "Sales, North"] {
-            let found = ensure(&service.client, trunk(name, 1, "1.0").unwrap()).await.unwrap();
+            let body = trunk(name, 1, "1.0").unwrap();
+            let found = service.client.voice_out_trunks().ensure(body).await.unwrap().record;
             assert_eq!(found.name, name);
-            ids.push(found.into_inner().id);
+            ids.push(found.id);
         }
         assert_eq!(ids.last(), ids.get(2), "the fifth is the third again");
         ids.sort();
@@ -140,9 +130,7 @@ mod tests {
     #[tokio::test]
     async fn a_second_run_makes_nothing_new() {
         let service = Service::in_process().await.unwrap();
-        let ids = |trunks: Vec<Single<VoiceOutTrunk>>| {
-            trunks.into_iter().map(|trunk| trunk.into_inner().id).collect::<Vec<_>>()
-        };
+        let ids = |trunks: Vec<VoiceOutTrunk>| trunks.into_iter().map(|trunk| trunk.id).collect::<Vec<_>>();
         let first = ids(provision(&service.client).await.unwrap());
         assert_eq!(ids(provision(&service.client).await.unwrap()), first);
         assert_eq!(service.client.voice_out_trunks().list().await.unwrap().total, Some(3));

@@ -1,11 +1,13 @@
 //! The operations of a resource: those that its declaration lists, and no others.
 
+mod ensure;
 mod list_request;
 mod record_request;
 mod relationship;
 mod rotation;
 mod upload;
 mod version_check;
+mod waiting;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,10 +18,12 @@ use didww_types::{
 };
 use reqwest::Method;
 
+pub use ensure::{Deed, Ensure, Ensured};
 pub use list_request::ListRequest;
 pub use record_request::RecordRequest;
 pub use relationship::{ToManyApi, ToOneApi};
 pub use upload::EncryptedUpload;
+pub use waiting::Waiting;
 
 use crate::request::Request;
 use crate::{Client, Error, Reason};
@@ -148,6 +152,20 @@ impl<R: Resource> Api<R> {
             return Ok(after.clone());
         }
         Ok(self.update(after.id(), patch).send().await?.into_inner())
+    }
+
+    /// Updates a record with a body that was made at run time, such as the `changes` of a
+    /// [`Difference`](didww_types::Difference), and returns the record.
+    pub fn apply(&self, id: &Id<R>, changes: Sent) -> RecordRequest<R>
+    where
+        R: Updatable,
+    {
+        let request = Request::record(Method::PATCH, self.path(), id.as_str());
+        let request = match at_version::<R>(self.client.api_version(), Ok(changes)) {
+            Ok(sent) => Ok(request.with_record(self.kind(), Some(id.as_str()), sent)),
+            Err(reason) => Err(request.refused(reason)),
+        };
+        RecordRequest::new(self.client.clone(), request)
     }
 
     /// Deletes a record.

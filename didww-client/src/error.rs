@@ -4,17 +4,22 @@
 //! the API key.
 
 mod endless;
+mod misplaced;
 mod not_sent;
+mod overdue;
 mod refusal;
 
 use std::time::Duration;
 
 use client_core::Unreadable;
-use didww_types::{DecodeError, ErrorObject};
+use didww_types::values::ValueError;
+use didww_types::{DecodeError, ErrorObject, Violation};
 use reqwest::StatusCode;
 
 pub use endless::{Endless, EndlessReason};
+pub use misplaced::Misplaced;
 pub use not_sent::{NotSent, Reason};
+pub use overdue::Overdue;
 pub use refusal::Refusal;
 
 use crate::{Exchange, TransportError};
@@ -70,6 +75,16 @@ pub enum Error {
     /// The client stopped reading a list because its pages would never end.
     #[error(transparent)]
     Endless(Box<Endless>),
+    /// A record was watched until a deadline, and did not become what was expected.
+    #[error(transparent)]
+    Overdue(Box<Overdue>),
+    /// A value outside its documented limits. It lets `?` convert the errors of the constructors of
+    /// [`values`](didww_types::values).
+    #[error(transparent)]
+    Value(Box<ValueError>),
+    /// A blocking call could not run where it was made.
+    #[error(transparent)]
+    Misplaced(Box<Misplaced>),
 }
 
 impl Error {
@@ -95,6 +110,17 @@ impl Error {
         self.refusal().map_or(&[], |refusal| &refusal.errors)
     }
 
+    /// Whether the service answered 404: the record does not exist, or belongs to another account.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether another record has the value of a member that must be unique, such as a trunk's name. `field("name")` finds
+    /// the error of one member. DIDWW's errors state it by their title alone.
+    pub fn is_taken(&self) -> bool {
+        self.errors().iter().any(is_taken)
+    }
+
     /// The error objects whose pointer leads to or into the attribute or relationship `name`.
     pub fn field(&self, name: &str) -> Vec<&ErrorObject> {
         self.errors().iter().filter(|error| is_about(error, name)).collect()
@@ -107,6 +133,7 @@ impl Error {
             Self::Decode(error) => Some(&error.exchange),
             Self::NotSent(error) => error.exchange.as_ref(),
             Self::Endless(error) => Some(&error.exchange),
+            Self::Overdue(error) => Some(&error.exchange),
             _ => self.refusal().map(|refusal| &refusal.exchange),
         }
     }
@@ -119,6 +146,17 @@ impl Error {
     pub(crate) fn decode(exchange: &Exchange, error: DecodeError) -> Self {
         Self::Decode(Box::new(Unreadable::new(exchange.clone(), error)))
     }
+}
+
+impl From<ValueError> for Error {
+    fn from(error: ValueError) -> Self {
+        Self::Value(Box::new(error))
+    }
+}
+
+/// Whether an error says that a value must be unique and is not.
+fn is_taken(error: &ErrorObject) -> bool {
+    error.title.as_deref() == Some(Violation::Taken.to_string().as_str())
 }
 
 /// Whether an error's pointer, such as `/data/attributes/name` or `/data/relationships/dids/0`, contains the
@@ -169,6 +207,19 @@ mod tests {
         for status in [302, 400, 403, 409, 500, 503] {
             assert!(matches!(refused(status, &[]), Error::Api(_)), "{status}");
         }
+    }
+
+    #[test]
+    fn what_a_program_reacts_to_has_a_question_of_its_own() {
+        assert!(refused(404, &[]).is_not_found() && !refused(422, &[]).is_not_found());
+        let mut taken = refused(422, &["/data/attributes/name"]);
+        assert!(!taken.is_taken());
+        if let Error::Validation(refusal) = &mut taken {
+            refusal.errors[0].title = Some("has already been taken".to_owned());
+        }
+        assert!(taken.is_taken() && taken.field("name").len() == 1);
+        let value = didww_types::values::TechPrefix::new("x").unwrap_err();
+        assert_eq!(Error::from(value.clone()).to_string(), value.to_string());
     }
 
     #[test]

@@ -34,7 +34,7 @@
 //! # let client = Client::builder(format!("{}/v3", server.uri()), "key").build()?;
 //! let trunks = client.voice_out_trunks();
 //!
-//! // Create: required attributes are constructor parameters; invalid values are refused before sending.
+//! // Create: required attributes are constructor parameters; values outside their limits cannot be constructed.
 //! let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.7"])?);
 //! let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, method);
 //! let trunk = trunks.create(body).await?;
@@ -58,10 +58,37 @@
 //! # }
 //! ```
 //!
+//! # What to look at
+//!
+//! | for | see |
+//! | --- | --- |
+//! | the client and its settings | [`Client`], [`ClientBuilder`], [`RetryPolicy`], [`ApiVersion`] |
+//! | the types of the API | [`resources`], [`values`] |
+//! | the verbs of a type | [`Api`]: `list`, `get`, `create`, `update`, `save`, `delete`, `ensure`, `wait_for` |
+//! | a list | [`ListRequest`]: `filter`, `sort`, `include`, `fields`, `stream`, `all`, `first`, `one` |
+//! | one record, a page of them, and what a request included | [`Single`], [`Page`], [`Included`] |
+//! | relationships | [`ToManyApi`], [`ToOneApi`], [`ToMany`], [`ToOne`] |
+//! | what went wrong | [`Error`]: `is_not_found`, `is_taken`, `field`, `request_id` |
+//! | callbacks | [`callback::receive`], and `SignedCallback` with the feature `axum` |
+//! | files | [`EncryptedUpload`], and `EncryptionKeys` with the feature `encryption` |
+//! | programs without async | the module `blocking`, with the feature of that name |
+//! | logs | [`Masked`]: records as JSON without secrets |
+//! | everything else of the API | [`Client::raw`], or a resource that you [declare](#resources-that-this-crate-does-not-declare) |
+//!
+//! Everything else at the top of this crate describes the API as data, for programs that serve or document it.
+//!
+//! # Provisioning
+//!
+//! [`Api::ensure`] makes a record be as a body says, however often it is called: it creates the record, updates what differs, or
+//! writes nothing. An optional attribute that a program has as an `Option` is assigned to the body's field:
+//! `body.capacity_limit = limit.into()`, where `None` clears the attribute.
+//!
 //! # Behaviour
 //!
 //! - **Operations.** [`Api`] has only the operations that the API has for a resource; any other does not
 //!   compile.
+//! - **Values.** A value with documented limits is a type whose constructor refuses others. A name is a text: the
+//!   service judges it. `?` converts the errors of constructors into [`Error`].
 //! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
 //! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A POST is retried only when
 //!   it cannot have taken effect, or when it has an idempotency key.
@@ -75,12 +102,12 @@
 //!   served the request.
 //!   An attribute that the version of the response does not have yet is `None`: nothing is assumed.
 //! - **Forward compatibility.** Attributes, enumeration texts and types of authentication methods that this
-//!   crate does not know survive a read-modify-write.
+//!   crate does not know survive a read-modify-write. What a person writes is read strictly: `"idle".parse()` refuses a
+//!   text that an enumeration does not declare, and names those that it does.
 //! - **Secrets.** API keys, access tokens and passwords never appear in `Debug` output, errors, logs or spans.
 //! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
 //!   number of attempts and the service's request id.
-//!
-//! The module [`callback`] verifies the callbacks that DIDWW sends.
+//! - **Tasks.** A request becomes a future by `send`: `tokio::spawn(request.send())`.
 //!
 //! # Included records
 //!
@@ -138,38 +165,93 @@
 //!
 //! # Features
 //!
-//! `rustls` (default) builds HTTPS clients with rustls, ring and the platform's certificates. ring is
-//! installed as the process's default crypto provider only if there is none yet. Without the feature, pass an
-//! HTTP client to [`ClientBuilder::http_client`].
+//! | feature | |
+//! | --- | --- |
+//! | `rustls` (default) | HTTPS with rustls, ring and the platform's certificates; implies `http` |
+//! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
+//! | `blocking` | the module `blocking`: calls that block the thread; implies `http` |
+//! | `axum` | `SignedCallback`, an extractor for callbacks; brings no HTTP client |
+//! | `encryption` | `EncryptionKeys`, which encrypts files with the crates of `RustCrypto`; brings no HTTP client |
+//!
+//! ring is installed as the process's default crypto provider only if there is none yet.
+//!
+//! With `default-features = false` and no feature, the crate has the types, [`callback::receive`] and
+//! [`callback::verify`], and neither reqwest nor tokio: for programs that only receive callbacks.
 //!
 //! This crate is compatible with DIDWW's API and not affiliated with DIDWW.
 
+#[cfg(feature = "http")]
 mod api;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "http")]
 mod builder;
+#[cfg(feature = "http")]
 mod client;
+#[cfg(feature = "http")]
 mod credentials;
+#[cfg(feature = "encryption")]
+mod encryption;
+#[cfg(feature = "http")]
 mod error;
+#[cfg(feature = "http")]
+mod masked;
+#[cfg(feature = "http")]
 mod multipart;
+#[cfg(feature = "http")]
 mod page;
+#[cfg(feature = "http")]
 mod raw;
+#[cfg(feature = "axum")]
+mod receiver;
+#[cfg(feature = "http")]
 mod request;
+#[cfg(feature = "http")]
 mod response;
+#[cfg(feature = "http")]
 mod single;
 
+// A page of its own for each of what users name; what describes the API as data is linked to the crate that declares it.
+#[doc(no_inline)]
+pub use didww_types::*;
+#[doc(inline)]
+pub use didww_types::{
+    ApiVersion, Difference, Extra, Id, Included, Patch, Secret, Timestamp, ToMany, ToOne, callback,
+    resources, values,
+};
+
+#[cfg(feature = "http")]
 pub use client_core::{
     Exchange, IdempotencyKey, InvalidKey, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable,
 };
-pub use didww_types::*;
-pub use didww_types::{callback, resources, values};
+#[cfg(feature = "http")]
 pub use futures_core::Stream;
+#[cfg(feature = "http")]
 pub use futures_util::{StreamExt, TryStreamExt};
+#[cfg(feature = "http")]
 pub use reqwest::{Method, StatusCode};
 
-pub use api::{Api, EncryptedUpload, ListRequest, RecordRequest, ToManyApi, ToOneApi};
+#[cfg(feature = "http")]
+pub use api::{
+    Api, Deed, EncryptedUpload, Ensure, Ensured, ListRequest, RecordRequest, ToManyApi, ToOneApi, Waiting,
+};
+#[cfg(feature = "http")]
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
+#[cfg(feature = "http")]
 pub use client::Client;
-pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal};
+#[cfg(feature = "encryption")]
+pub use encryption::{EncryptionError, EncryptionKeys, FileCipher};
+#[cfg(feature = "http")]
+pub use error::{Endless, EndlessReason, Error, Misplaced, NotSent, Overdue, Reason, Refusal};
+#[cfg(feature = "http")]
+pub use masked::Masked;
+#[cfg(feature = "http")]
 pub use multipart::Multipart;
+#[cfg(feature = "http")]
 pub use page::Page;
+#[cfg(feature = "http")]
 pub use raw::{RawAnswer, RawRequest};
+#[cfg(feature = "axum")]
+pub use receiver::{CallbackReceiver, SignedCallback};
+#[cfg(feature = "http")]
 pub use single::Single;

@@ -38,6 +38,7 @@ mod reference_data;
 mod refused;
 mod release;
 mod sdk;
+mod sdk_reach;
 #[cfg_attr(not(feature = "nodes-full"), allow(dead_code, reason = "the long form uses it"))]
 mod several_nodes;
 mod sip;

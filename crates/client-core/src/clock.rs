@@ -1,6 +1,6 @@
 //! The clock. No other module of the clients reads the time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -8,6 +8,11 @@ use tokio::time::Instant;
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Waits on Tokio's clock, which tests can pause.
+pub async fn sleep(wait: Duration) {
+    tokio::time::sleep(wait).await;
 }
 
 /// Milliseconds since 1970 on the system clock; 0 before 1970. Only used to evaluate a `Retry-After` with a

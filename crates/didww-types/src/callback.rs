@@ -1,10 +1,15 @@
-//! Callbacks: their signature, and the events in a trunk's callback.
+//! Callbacks: their signature, and what they report.
+//!
+//! [`receive`] does both for a request that any HTTP server received. [`trunk_events`] is for those of trunks alone.
 //!
 //! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's enabled callback secret, of the normalised
 //! URL followed by the normalised payload. A URL is normalised by writing its port even where it is the
 //! default port of the scheme; nothing else changes. A payload is normalised by sorting its keys and writing
 //! each key followed by its value, without separators. For an array, this is done for each object in turn.
 //! The array form is known from one official SDK only.
+
+mod event;
+mod received;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,6 +21,12 @@ use sha1::Sha1;
 
 use crate::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use crate::{DecodeError, Id, Secret, Timestamp};
+
+pub use event::{
+    AddressVerificationEvent, Callback, EmergencyVerificationEvent, ExportEvent, ExportOutcome, OrderEvent,
+    VerificationOutcome,
+};
+pub use received::{Received, receive};
 
 /// The payload of a callback, from which its signature is computed.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,14 +169,14 @@ impl TrunkEvent {
     }
 }
 
-/// Why [`trunk_events`] refused a callback.
+/// Why [`receive`] or [`trunk_events`] refused a callback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallbackError {
     /// The signature is malformed or does not match, or the body is not JSON of the form that is signed.
     #[error("the callback's signature does not match its URL, its body and the callback secret")]
     Signature,
-    /// The signature is right, but the body does not contain trunk events.
+    /// The signature is right, but the callback is not of the declared shape.
     #[error("the callback's body cannot be decoded: {0}")]
     Body(#[from] DecodeError),
 }
@@ -189,9 +200,5 @@ pub fn trunk_events(
         return Err(CallbackError::Signature);
     }
     let Payload::Events(events) = payload else { return Err(CallbackError::Signature) };
-    let read = |(index, event): (usize, BTreeMap<String, Value>)| {
-        serde_path_to_error::deserialize(Value::Object(event.into_iter().collect()))
-            .map_err(|error| DecodeError::below(format_args!("[{index}]"), &error))
-    };
-    Ok(events.into_iter().enumerate().map(read).collect::<Result<_, _>>()?)
+    Ok(event::trunk_events(events)?)
 }

@@ -89,6 +89,16 @@ impl<R> From<&Id<R>> for Id<R> {
         id.clone()
     }
 }
+impl<R> From<Id<R>> for String {
+    fn from(id: Id<R>) -> Self {
+        id.text.into()
+    }
+}
+impl<R> From<&Id<R>> for String {
+    fn from(id: &Id<R>) -> Self {
+        id.text.to_string()
+    }
+}
 impl<R> Serialize for Id<R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)

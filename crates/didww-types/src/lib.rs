@@ -16,6 +16,7 @@ extern crate self as didww_types;
 mod attribute;
 pub mod callback;
 mod csv;
+mod difference;
 mod direct;
 mod document;
 mod enumeration;
@@ -45,6 +46,7 @@ mod violation;
 pub use attribute::{Attribute, Kind};
 pub use csv::split_values;
 pub use didww_derive::Resource;
+pub use difference::Difference;
 pub use document::{CollectionMeta, Document, Included, Linkage, RelationshipObject, ResourceObject};
 pub use error_object::{ErrorCode, ErrorDocument, ErrorObject, ErrorSource};
 pub use feature::{Feature, Features};
@@ -68,7 +70,7 @@ pub use spec::{
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};
 pub use violation::{Flaw, Violation};
-pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
+pub use wire_core::{DecodeError, Extra, Secret, UndeclaredText, UnknownText, hiding_secrets};
 
 /// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]

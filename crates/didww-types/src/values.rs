@@ -56,6 +56,13 @@ pub use threshold::ThresholdAmount;
 pub use twilio_account_sid::TwilioAccountSid;
 pub use without_null::WithoutNull;
 
+/// The type of [`IpNetworks::networks`], of the crate `ipnetwork`.
+#[doc(no_inline)]
+pub use ipnetwork::IpNetwork;
+/// The exact decimals of prices and thresholds, of the crate `rust_decimal`.
+#[doc(no_inline)]
+pub use rust_decimal::Decimal;
+
 use crate::Violation;
 
 /// A constructor refused a value that is outside its documented limits.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use didww_types::{REGISTRY, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service_base::clock::Clock;
 use trunk_rules::domain::FILE_LIFE;
 use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, Job, NewDocument, Scope, StoreError};
@@ -37,12 +37,11 @@ const EXPIRE: &str = "service.expire_files";
 /// The index key of the parts of an account.
 const ACCOUNT: &str = "account";
 
-/// The body of a part.
-#[derive(Serialize, Deserialize)]
+/// The body of a part, without its `content`, which is not read again.
+#[derive(Deserialize)]
 struct Part {
     account: i64,
     file: Uuid,
-    content: String,
 }
 
 /// The account of a file: its number and its id.
@@ -64,33 +63,56 @@ pub async fn has_room(core: &Core, owner: FileOwner, bytes: usize) -> Result<boo
     Ok(stored.saturating_add(further) <= MAX_PARTS_PER_ACCOUNT)
 }
 
-/// The changes that store the content of a file with this id.
-///
-/// # Errors
-/// If the content has too many parts, which the largest file of every declared form has not.
-pub fn store(owner: FileOwner, file: Uuid, content: &[u8], at: Timestamp) -> Result<Vec<Change>, StoreError> {
-    let parts = content.chunks(PART_BYTES).zip(0..MAX_PARTS);
-    if content.len().div_ceil(PART_BYTES) > MAX_PARTS as usize {
-        return Err(StoreError::Failed("a file has too many parts".to_owned()));
+/// The content of a file as it is stored: in base64, in parts. The attempts of one upload share it.
+#[derive(Clone)]
+pub struct Encoded {
+    parts: Arc<[String]>,
+}
+
+impl Encoded {
+    /// Encodes a content on a thread for blocking work: 20 MiB take long enough to delay the other requests of a thread.
+    ///
+    /// # Errors
+    /// If the content has too many parts, which the largest file of every declared form has not.
+    pub async fn of(content: impl AsRef<[u8]> + Send + 'static) -> Result<Self, StoreError> {
+        let encoded = tokio::task::spawn_blocking(move || Self::encode(content.as_ref())).await;
+        encoded.map_err(|error| StoreError::Failed(error.to_string()))?
     }
-    let put = |(content, number): (&[u8], u32)| -> Result<Change, StoreError> {
-        let part = Part { account: owner.number, file, content: STANDARD.encode(content) };
-        let body = serde_json::to_string(&part).map_err(|error| StoreError::Failed(error.to_string()))?;
-        let document = NewDocument {
-            kind: DocumentKind::FilePart,
-            id: part_id(file, number),
-            customer: owner.id,
-            created_at: micros(at),
-            deleted: false,
-            live: false,
-            body,
-            keyed: true,
-            keys: vec![(ACCOUNT, owner.id.to_string())],
-            unique: Vec::new(),
-        };
-        Ok(Change::Put { revision: None, document: Box::new(document) })
+
+    fn encode(content: &[u8]) -> Result<Self, StoreError> {
+        if content.len().div_ceil(PART_BYTES) > MAX_PARTS as usize {
+            return Err(StoreError::Failed("a file has too many parts".to_owned()));
+        }
+        let parts = content.chunks(PART_BYTES).map(|part| STANDARD.encode(part));
+        Ok(Self { parts: parts.collect() })
+    }
+}
+
+/// The changes that store the content of a file with this id.
+pub fn store(owner: FileOwner, file: Uuid, content: &Encoded, at: Timestamp) -> Vec<Change> {
+    let put = |(content, number): (&String, u32)| {
+        // The form of a `Part`, written without a search for what JSON escapes: neither base64 nor a UUID has it.
+        let body = format!(r#"{{"account":{},"file":"{file}","content":"{content}"}}"#, owner.number);
+        insert(owner.id, part_id(file, number), micros(at), body)
     };
-    parts.map(put).collect()
+    content.parts.iter().zip(0..MAX_PARTS).map(put).collect()
+}
+
+/// The change that stores a part.
+fn insert(owner: Uuid, id: Uuid, created_at: i64, body: String) -> Change {
+    let document = NewDocument {
+        kind: DocumentKind::FilePart,
+        id,
+        customer: owner,
+        created_at,
+        deleted: false,
+        live: false,
+        body,
+        keyed: true,
+        keys: vec![(ACCOUNT, owner.to_string())],
+        unique: Vec::new(),
+    };
+    Change::Put { revision: None, document: Box::new(document) }
 }
 
 /// The changes that delete the content of a file.
@@ -185,6 +207,10 @@ mod tests {
     const OWNER: FileOwner = FileOwner { number: 1, id: Uuid::from_u128(9) };
     const FILE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
+    fn store(owner: FileOwner, file: Uuid, content: &[u8], at: Timestamp) -> Result<Vec<Change>, StoreError> {
+        Ok(super::store(owner, file, &Encoded::encode(content)?, at))
+    }
+
     async fn parts(core: &Core) -> u64 {
         let counted = core.store.count_documents(DocumentKind::FilePart, ACCOUNT, OWNER.id.to_string());
         counted.await.unwrap()
@@ -241,6 +267,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_part_is_stored_as_json_with_the_base64_of_its_bytes() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let content: Vec<u8> = (0..=255).cycle().take(PART_BYTES + 2).collect();
+        let changes = store(OWNER, FILE, &content, core.clock.now()).unwrap();
+        let stored = changes.iter().map(|change| match change {
+            Change::Put { document, .. } => {
+                serde_json::from_str::<serde_json::Value>(&document.body).unwrap()
+            }
+            other => panic!("{other:?}"),
+        });
+        let mut read = Vec::new();
+        for part in stored {
+            assert_eq!((&part["account"], &part["file"]), (&serde_json::json!(1), &serde_json::json!(FILE)));
+            read.extend(STANDARD.decode(part["content"].as_str().unwrap()).unwrap());
+        }
+        assert_eq!((read == content, changes.len()), (true, 2));
+    }
+
+    #[tokio::test]
     async fn an_account_has_a_bounded_number_of_parts() {
         let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
         let at = core.clock.now();
@@ -251,6 +296,6 @@ mod tests {
         assert!(!has_room(&core, OWNER, most).await.unwrap());
         core.store.commit(forget(FILE)).await.unwrap();
         assert!(has_room(&core, OWNER, most).await.unwrap());
-        assert!(store(OWNER, FILE, &vec![0; PART_BYTES * 65], at).is_err());
+        assert!(Encoded::of(vec![0; PART_BYTES * 65]).await.is_err());
     }
 }

@@ -20,6 +20,16 @@ impl UnknownText {
     }
 }
 
+/// A text that is none of an enumeration's, where only those are right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is none of {}", .valid.join(", "))]
+pub struct UndeclaredText {
+    /// The text that was parsed.
+    pub given: String,
+    /// The texts that would be right, in the order of their declaration.
+    pub valid: &'static [&'static str],
+}
+
 /// Declares an enumeration of wire texts with a hidden variant that preserves any other text.
 ///
 /// ```
@@ -36,6 +46,10 @@ impl UnknownText {
 /// assert_eq!(read[0], LineState::Busy);
 /// assert_eq!(read[1].as_str(), "parked");
 /// assert_eq!(serde_json::to_string(&read)?, r#"["busy","parked"]"#);
+/// // What a person writes is read strictly.
+/// assert_eq!("idle".parse::<LineState>(), Ok(LineState::Idle));
+/// assert_eq!("parked".parse::<LineState>().unwrap_err().to_string(), "`parked` is none of idle, busy");
+/// assert_eq!(LineState::all().count(), 2);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[macro_export]
@@ -54,11 +68,30 @@ macro_rules! string_enum {
             /// The wire texts of the named variants, in the order of their declaration.
             pub const TEXTS: &'static [&'static str] = &[$($text),+];
 
+            /// The named variants, in the order of their declaration.
+            pub fn all() -> impl Iterator<Item = Self> {
+                Self::TEXTS.iter().map(|text| Self::from(*text))
+            }
+
             /// The wire text of this value; for an unknown value, the text as it was read.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+
                     Self::Unknown(text) => text.as_str(),
+                }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::UndeclaredText;
+
+            /// Reads the text of a named variant. Another one is an error that lists them; `from` keeps it.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match Self::from(text) {
+                    Self::Unknown(_) => {
+                        Err($crate::UndeclaredText { given: text.to_owned(), valid: Self::TEXTS })
+                    }
+                    known => Ok(known),
                 }
             }
         }

@@ -15,10 +15,10 @@ mod text;
 mod timestamp;
 
 pub use decode_error::{DecodeError, parse_json};
-pub use enumeration::UnknownText;
+pub use enumeration::{UndeclaredText, UnknownText};
 pub use extra::{Extra, Names};
 pub use hex::{from_hex, to_hex};
-pub use secret::Secret;
+pub use secret::{Secret, hiding_secrets};
 pub use text::parsed;
 pub use timestamp::Precision;
 

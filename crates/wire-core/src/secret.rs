@@ -1,16 +1,46 @@
 //! A text that is sent on the wire and printed nowhere.
 
+use std::cell::Cell;
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use subtle::ConstantTimeEq as _;
 
+/// What is written in place of a secret.
+const HIDDEN: &str = "(hidden)";
+
+thread_local! {
+    /// Whether secrets that this thread serialises are hidden.
+    static HIDES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a serialisation whose result goes to a log: every [`Secret`] in it is written as `(hidden)`.
+///
+/// ```
+/// use wire_core::{Secret, hiding_secrets};
+/// let password = Secret::new("s3cret");
+/// assert_eq!(hiding_secrets(|| serde_json::to_string(&password))?, r#""(hidden)""#);
+/// assert_eq!(serde_json::to_string(&password)?, r#""s3cret""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn hiding_secrets<T>(serialise: impl FnOnce() -> T) -> T {
+    /// Restores what held before, also if the serialisation panics.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            HIDES.set(self.0);
+        }
+    }
+    let _before = Before(HIDES.replace(true));
+    serialise()
+}
+
 /// A password, key or other text that must not be printed.
 ///
 /// `Debug` hides the text and there is no `Display`. Comparison takes the same time wherever two texts of
 /// equal length differ. The memory is overwritten with zeros on drop. Serialisation writes the text in clear,
-/// because the API needs it.
+/// because the API needs it, unless it is for a log: see [`hiding_secrets`].
 ///
 /// ```
 /// let password = wire_core::Secret::new("s3cret");
@@ -58,7 +88,7 @@ impl From<String> for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.expose())
+        serializer.serialize_str(if HIDES.get() { HIDDEN } else { self.expose() })
     }
 }
 

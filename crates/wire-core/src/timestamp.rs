@@ -55,6 +55,13 @@ impl Precision {
         seconds.saturating_mul(self.ticks_per_second).saturating_add(self.of_nanos(span.subsec_nanos()))
     }
 
+    /// The duration of a number of ticks; zero for a negative one.
+    pub fn span(self, ticks: i64) -> Duration {
+        let (ticks, per_second) = (ticks.max(0).unsigned_abs(), self.ticks_per_second.unsigned_abs());
+        let rest = Duration::from_nanos(ticks % per_second * (NANOS_PER_SECOND.unsigned_abs() / per_second));
+        Duration::from_secs(ticks / per_second) + rest
+    }
+
     /// The tick of a parsed instant, rounded down.
     pub fn of(self, at: Instant) -> i64 {
         at.seconds.saturating_mul(self.ticks_per_second).saturating_add(self.of_nanos(at.nanos))
@@ -107,6 +114,8 @@ impl Precision {
 /// let at: At = serde_json::from_str(r#""1970-01-01T02:00:01+02:00""#)?;
 /// assert_eq!(at.after(std::time::Duration::from_secs(1)).to_string(), "1970-01-01T00:00:02Z");
 /// assert_eq!(serde_json::to_string(&At::clamped(i64::MAX))?, r#""9999-12-31T23:59:59Z""#);
+/// assert_eq!(at.after(std::time::Duration::from_secs(9)) - at, std::time::Duration::from_secs(9));
+/// assert_eq!(at - at.after(std::time::Duration::from_secs(9)), std::time::Duration::ZERO);
 /// assert!("soon".parse::<At>().is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -133,6 +142,20 @@ macro_rules! timestamp {
             #[must_use]
             pub fn after(self, wait: std::time::Duration) -> Self {
                 Self::clamped(self.0.saturating_add($precision.within(wait)))
+            }
+
+            /// The time from an earlier instant to this one; zero if the other is the later one.
+            pub fn since(self, earlier: Self) -> std::time::Duration {
+                $precision.span(self.0.saturating_sub(earlier.0))
+            }
+        }
+
+        impl std::ops::Sub for $name {
+            type Output = std::time::Duration;
+
+            /// The time since an earlier instant; zero if it is the later one.
+            fn sub(self, earlier: Self) -> std::time::Duration {
+                self.since(earlier)
             }
         }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use didww_types::{ApiVersion, Filter as _, Parameters, Partial, Resource, VersionError};
+use didww_types::{ApiVersion, Filter as _, Parameters, Partial, Resource};
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::{iter, try_unfold};
@@ -14,7 +14,10 @@ use super::version_check;
 use crate::page::Progress;
 use crate::request::Request;
 use crate::response::Decode;
-use crate::{Client, Endless, Error, Exchange, Page};
+use crate::{Client, Endless, Error, Exchange, Page, Reason};
+
+/// The largest page of any type in any version.
+const MAX_PAGE_SIZE: u64 = 1000;
 
 /// A request for a list of records. Await it for one page, or use [`stream`](Self::stream) or
 /// [`all`](Self::all) for the records of all pages.
@@ -105,7 +108,8 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         self
     }
 
-    /// Sets the number of records on a page, 50 by default: 1 to 1000, and from 2026-04-16 on at most 100 of most types.
+    /// Sets the number of records on a page, 50 by default: 1 to 1000, and from 2026-04-16 on at most 100 of most types. 0 and
+    /// more than 1000 are [`Reason::Page`].
     pub fn page_size(mut self, size: u64) -> Self {
         self.parameters.size = Some(size);
         self
@@ -136,8 +140,45 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         self.stream().try_collect().await
     }
 
+    /// Reads the first record; `None` if there is none.
+    pub async fn first(self) -> Result<Option<T>, Error> {
+        Ok(self.page_size(1).send().await?.items.into_iter().next())
+    }
+
+    /// Reads the only record; `None` if there is none.
+    ///
+    /// # Errors
+    /// Returns [`Reason::Several`] if there is more than one, beside the errors of the request.
+    pub async fn one(self) -> Result<Option<T>, Error> {
+        let request = self.request.clone();
+        let mut items = self.page_size(2).send().await?.items.into_iter();
+        match (items.next(), items.next()) {
+            (Some(_), Some(_)) => {
+                Err(request.refused(Reason::Several(format!("more than one of {}", R::TYPE))))
+            }
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// Adds a filter by its name, with its text in the client's version.
+    pub(super) fn with_filter(mut self, name: &str, text: String) -> Self {
+        self.parameters.filters.push((name.to_owned(), text));
+        self
+    }
+
+    /// Includes relationships by their canonical names.
+    pub(super) fn with_includes(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.parameters.include.extend(names);
+        self
+    }
+
     /// The parameters with the names and forms of a version.
-    fn parameters_at(&self, version: ApiVersion) -> Result<Parameters, VersionError> {
+    fn parameters_at(&self, version: ApiVersion) -> Result<Parameters, Reason> {
+        let is_page = self.parameters.number != Some(0)
+            && self.parameters.size.is_none_or(|size| (1..=MAX_PAGE_SIZE).contains(&size));
+        if !is_page {
+            return Err(Reason::Page);
+        }
         let mut parameters = version_check::parameters(R::SPEC, version, &self.parameters)?;
         for filter in &self.filters {
             let text = version_check::filter(R::SPEC, version, filter.name(), filter.values())?;

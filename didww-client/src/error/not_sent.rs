@@ -35,6 +35,19 @@ pub enum Reason {
     /// The client is read-only, and the request would change something.
     #[error("the client is read-only")]
     ReadOnlyClient,
+    /// A page is numbered from 1 and has 1 to 1000 records.
+    #[error("pages are numbered from 1 and have 1 to 1000 records")]
+    Page,
+    /// More than one record matches, so that the one that is meant is not known. Contains what was searched for.
+    #[error("several records match: {0}")]
+    Several(String),
+    /// The body sets neither a name nor an identifier of the customer by which the record could be found, or the type has no
+    /// filter for it.
+    #[error("the body sets no attribute by which the record can be found: {0}")]
+    Unidentified(&'static str),
+    /// The record exists, and differs in this attribute or relationship, which only a create request can set.
+    #[error("the record exists, and its `{0}` cannot be changed after its creation")]
+    Fixed(String),
     /// The two records passed to [`Api::save`](crate::Api::save) have different ids.
     #[error("the two records have different ids")]
     DifferentRecords,

@@ -4,14 +4,22 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic fails the test")]
 #![allow(clippy::disallowed_methods, reason = "the servers of the tests accept few connections")]
 
+#[cfg(feature = "blocking")]
+mod blocking;
 #[path = "../../../crates/client-core/tests/support/canaries.rs"]
 mod canaries;
+#[cfg(feature = "encryption")]
+mod encryption;
+mod ensure;
 mod errors;
+mod masked;
 mod misbehaving;
 mod pages;
 mod raw;
 #[path = "../../../crates/client-core/tests/support/raw_server.rs"]
 mod raw_server;
+#[cfg(feature = "axum")]
+mod receiver;
 mod redaction;
 mod relationships;
 mod requests;
@@ -21,3 +29,4 @@ mod tokens;
 #[path = "../../../crates/client-core/tests/support/trace_log.rs"]
 mod trace_log;
 mod versions;
+mod waiting;

@@ -1,7 +1,9 @@
 //! Callbacks and webhooks: their bodies, and their signatures.
 
-use didww_types::Secret;
-use didww_types::callback::{Payload, sign, trunk_events, verify};
+use std::slice::from_ref;
+
+use didww_types::callback::{CallbackError, Payload, Received, receive, sign, trunk_events, verify};
+use didww_types::{QueryPairs, Secret};
 
 use crate::fixtures;
 
@@ -12,6 +14,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         .into_iter()
         .map(|body| [head.as_slice(), &body].concat())
         .collect();
+    seeds.push([head.as_slice(), b"id=1&status=completed&type=orders&reject_reason=a%20b"].concat());
     for url in ["http://[2001:db8::1]/x", "https://u:p@h:1#f", "h", "://"] {
         let body = r#"[{"b":null,"a":"text","c":1.50}]"#;
         seeds.push(format!("{url}\nsha256=00\n{body}").into_bytes());
@@ -20,7 +23,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
 }
 
 /// The input is a URL, a signature and a body, each but the last on a line. A signature of ours verifies, and no other
-/// text does in its place.
+/// text does in its place; the same holds for the body as a form.
 pub fn callback_signature(data: &[u8]) {
     let mut parts = data.splitn(3, |byte| *byte == b'\n');
     let mut part = || parts.next().unwrap_or_default();
@@ -42,6 +45,21 @@ pub fn callback_signature(data: &[u8]) {
     } else {
         assert!(trunk_events(&secret, &url, body, &sent).is_err());
     }
+    let form = Received {
+        is_get: false,
+        query: "",
+        media_type: "application/x-www-form-urlencoded",
+        body,
+        signature: &sent,
+    };
+    let pairs = QueryPairs::parse(&String::from_utf8_lossy(body)).0.into_iter().collect();
+    let ours = sign(&secret, &url, &Payload::Parameters(pairs));
+    assert!(receive(&[], &url, form) == Err(CallbackError::Signature));
+    let read = receive(from_ref(&secret), &url, Received { signature: &ours, ..form });
+    assert!(!matches!(read, Err(CallbackError::Signature)));
+    let query = String::from_utf8_lossy(body);
+    let get = Received { is_get: true, query: &query, ..form };
+    assert!(receive(&[Secret::new("another")], &url, get) == Err(CallbackError::Signature));
     let ours = voipbin_types::sign(&secret, body);
     assert!(voipbin_types::verify(&secret, body, &ours));
     assert!(!voipbin_types::verify(&secret, body, &sent) || sent == ours);

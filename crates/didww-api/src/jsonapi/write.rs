@@ -11,7 +11,7 @@ use didww_types::{
 };
 use http::StatusCode;
 use service_base::log_limiter::LogLimiter;
-use service_core::files::{self, FileOwner};
+use service_core::files::{self, Encoded, FileOwner};
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
     Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, Refusal, WriteContext,
@@ -92,7 +92,8 @@ pub(super) async fn upload(
         return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
     }
     let body = &Body { attributes, links: Vec::new() };
-    let bytes = &bytes;
+    // Once for all attempts.
+    let content = &Encoded::of(bytes).await?;
     let reply = Retries::REQUEST
         .run(|| async move {
             let decision = Decision::read(context, spec, None, body, None).await?;
@@ -104,7 +105,7 @@ pub(super) async fn upload(
                 _ => None,
             });
             if let Some(id) = inserted {
-                changes.extend(files::store(owner, id, bytes, decision.now)?);
+                changes.extend(files::store(owner, id, content, decision.now));
             }
             let record = context.core.commit(changes).await?.into_iter().next();
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;

@@ -24,6 +24,12 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
+    /// The DER form of the key, a `SubjectPublicKeyInfo`: what the base64 encodes, with or without the lines of PEM around it.
+    /// `None` if it is not base64.
+    pub fn der(&self) -> Option<Vec<u8>> {
+        PublicKeyText::der(&self.key)
+    }
+
     /// The fingerprint of the key: the SHA-1 of its DER form in 40 hexadecimal digits. `None` if the key is not base64, with
     /// or without the lines of PEM around it.
     pub fn fingerprint(&self) -> Option<String> {

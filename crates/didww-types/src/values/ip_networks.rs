@@ -30,12 +30,12 @@ const VALID_FORM: &str = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 
 pub struct IpNetworks(Vec<String>);
 
 impl IpNetworks {
-    /// Creates a list from parsed networks and normalises them.
+    /// Creates a list from addresses or parsed networks and normalises them.
     ///
     /// # Errors
     /// Returns an error for more than 60 networks.
-    pub fn new(networks: impl IntoIterator<Item = IpNetwork>) -> Result<Self, ValueError> {
-        Self::checked(networks.into_iter().map(|network| normalised(network).to_string()).collect())
+    pub fn new<N: Into<IpNetwork>>(networks: impl IntoIterator<Item = N>) -> Result<Self, ValueError> {
+        Self::checked(networks.into_iter().map(|network| normalised(network.into()).to_string()).collect())
     }
 
     /// Creates a list from texts and normalises them.
@@ -66,6 +66,21 @@ impl IpNetworks {
         &self.0
     }
 
+    /// The networks as they are written on the wire, one after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, String> {
+        self.0.iter()
+    }
+
+    /// The number of networks.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no networks.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The parsed networks. Entries from a response that cannot be parsed are left out.
     pub fn networks(&self) -> impl Iterator<Item = IpNetwork> + '_ {
         self.0.iter().filter_map(|text| normalised_network(text))
@@ -79,6 +94,36 @@ impl IpNetworks {
     /// Whether one of the networks is that of all addresses, of IPv4 or of IPv6.
     pub fn has_every_address(&self) -> bool {
         self.networks().any(|network| network.prefix() == 0)
+    }
+}
+
+impl<'a> IntoIterator for &'a IpNetworks {
+    type Item = &'a String;
+    type IntoIter = std::slice::Iter<'a, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl From<IpNetwork> for IpNetworks {
+    fn from(network: IpNetwork) -> Self {
+        Self(vec![normalised(network).to_string()])
+    }
+}
+
+impl From<IpAddr> for IpNetworks {
+    fn from(address: IpAddr) -> Self {
+        Self::from(IpNetwork::from(address))
+    }
+}
+
+impl FromStr for IpNetworks {
+    type Err = ValueError;
+
+    /// Parses addresses and subnets between which there are commas, as in a setting.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Self::parse(text.split(',').map(str::trim))
     }
 }
 
@@ -141,6 +186,19 @@ impl Attribute for IpNetworks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_made_of_what_programs_have_at_hand() {
+        let address: IpAddr = "203.0.113.7".parse().unwrap();
+        assert_eq!(IpNetworks::from(address).texts(), ["203.0.113.7/32"]);
+        let network: IpNetwork = "203.0.113.77/24".parse().unwrap();
+        assert_eq!(IpNetworks::from(network).texts(), ["203.0.113.0/24"]);
+        assert_eq!(IpNetworks::new([address, "2001:db8::1".parse().unwrap()]).unwrap().len(), 2);
+        let list: IpNetworks = "203.0.113.7, 10.0.0.0/8".parse().unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), ["203.0.113.7/32", "10.0.0.0/8"]);
+        assert!("203.0.113.7,".parse::<IpNetworks>().is_err() && "".parse::<IpNetworks>().is_err());
+        assert!(IpNetworks::default().is_empty() && (&list).into_iter().count() == 2);
+    }
 
     #[test]
     fn a_network_of_all_addresses_is_recognised_and_no_smaller_one() {

@@ -35,6 +35,39 @@ impl<T, const MAX_ITEMS: usize> BoundedList<T, MAX_ITEMS> {
     pub fn as_slice(&self) -> &[T] {
         &self.0
     }
+
+    /// The items, one after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    /// The number of items.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no items.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a, T, const MAX_ITEMS: usize> IntoIterator for &'a BoundedList<T, MAX_ITEMS> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<T, const MAX_ITEMS: usize> IntoIterator for BoundedList<T, MAX_ITEMS> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
 }
 
 impl<T, const MAX_ITEMS: usize> Default for BoundedList<T, MAX_ITEMS> {

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` literals are passed by value")]
 
 mod bodies;
+mod callbacks;
 mod catalogue;
 mod direct;
 mod errors;

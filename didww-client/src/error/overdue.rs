@@ -1,0 +1,22 @@
+//! The error of a wait that came to its end.
+
+use std::time::Duration;
+
+use crate::Exchange;
+
+/// A record did not become what was waited for in time. It may still become so later: nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{exchange}: the record is not as expected after {}.{:03} s", .waited.as_secs(), .waited.subsec_millis())]
+#[non_exhaustive]
+pub struct Overdue {
+    /// The request with which the record was read.
+    pub exchange: Exchange,
+    /// The time for which the record was watched.
+    pub waited: Duration,
+}
+
+impl Overdue {
+    pub(crate) fn new(exchange: Exchange, waited: Duration) -> Self {
+        Self { exchange, waited }
+    }
+}

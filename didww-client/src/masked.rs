@@ -1,0 +1,84 @@
+//! Records as JSON for logs: without secrets.
+
+use didww_types::{Resource, ResourceObject, hiding_secrets};
+use serde::ser::{Error as _, SerializeStruct as _};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{Page, Single};
+
+/// What is written in place of a secret.
+const HIDDEN: &str = "(hidden)";
+/// The words with which the name of a member ends if its value is a secret, of the types that this crate does not declare.
+const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "api_key", "access_key"];
+
+/// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`.
+///
+/// [`Single`] and [`Page`] are serialised so too. It is for logs: what is written cannot be sent back.
+///
+/// ```
+/// # use didww_client::resources::VoiceOutTrunk;
+/// # fn f(trunk: &VoiceOutTrunk) -> Result<(), serde_json::Error> {
+/// use didww_client::Masked;
+///
+/// println!("{}", serde_json::to_string(&Masked(trunk))?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Masked<'a, R>(pub &'a R);
+
+impl<R: Resource> Serialize for Masked<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = hiding_secrets(|| self.0.encode()).map_err(S::Error::custom)?;
+        hide(&mut object);
+        object.serialize(serializer)
+    }
+}
+
+impl<R: Resource> Serialize for Single<R> {
+    /// Writes the record without its secrets; the included records are left out.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Masked(&self.value).serialize(serializer)
+    }
+}
+
+impl<R: Resource> Serialize for Page<R> {
+    /// Writes `items` without their secrets, and `total`; the included records are left out.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let items: Vec<Masked<'_, R>> = self.items.iter().map(Masked).collect();
+        let mut page = serializer.serialize_struct("Page", 2)?;
+        page.serialize_field("items", &items)?;
+        page.serialize_field("total", &self.total)?;
+        page.end()
+    }
+}
+
+fn hide(object: &mut ResourceObject) {
+    hide_members(&mut object.attributes);
+    if let Some(meta) = &mut object.meta {
+        hide_members(meta);
+    }
+}
+
+fn hide_members(members: &mut Map<String, Value>) {
+    for (name, value) in members {
+        hide_value(name, value);
+    }
+}
+
+fn hide_value(name: &str, value: &mut Value) {
+    match value {
+        Value::Object(inner) => hide_members(inner),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),
+        Value::String(text) if is_secret(name) && !text.is_empty() => HIDDEN.clone_into(text),
+        Value::Number(_) if is_secret(name) => *value = Value::from(HIDDEN),
+        _ => {}
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| {
+        name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(['_', '-']))
+    })
+}

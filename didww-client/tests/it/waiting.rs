@@ -1,0 +1,58 @@
+//! Waiting for a record, on a clock that the tests advance.
+
+use std::time::Duration;
+
+use didww_client::resources::OrderStatus;
+use didww_client::{Error, Single};
+use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer};
+
+use crate::support::{client, document, error, id, received, response};
+
+fn order(status: &str) -> Value {
+    document(&json!({"id": "1", "type": "orders", "attributes": {"amount": "1.0", "status": status,
+        "created_at": "2026-04-08T06:57:33.304Z", "description": "DID", "reference": "ABC-1", "callback_url": null,
+        "callback_method": null, "external_reference_id": null, "items": []}}))
+}
+
+async fn answers(server: &MockServer, times: u64, body: &Value) {
+    Mock::given(any()).respond_with(response(200, body)).up_to_n_times(times).mount(server).await;
+}
+
+#[tokio::test]
+async fn an_order_is_read_until_it_is_carried_out() {
+    let server = MockServer::start().await;
+    answers(&server, 2, &order("pending")).await;
+    answers(&server, 9, &order("completed")).await;
+    let waiting = client(&server).orders().wait_until_carried_out(&id("1"));
+    let order = waiting.every(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(order.status, OrderStatus::Completed);
+    assert_eq!(received(&server).await, ["GET /v3/orders/1"; 3]);
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_its_deadline_with_the_time_that_passed() {
+    let server = MockServer::start().await;
+    answers(&server, u64::MAX, &order("pending")).await;
+    let orders = client(&server).orders();
+    let waiting = orders.wait_for(&id("1"), |order| order.status == OrderStatus::Canceled);
+    let waiting = waiting.timeout(Duration::from_millis(30)).every(Duration::from_millis(10));
+    let overdue = waiting.await;
+    let Err(Error::Overdue(overdue)) = overdue else { panic!("{overdue:?}") };
+    assert!(overdue.waited >= Duration::from_millis(30), "{overdue}");
+    assert!(
+        overdue.to_string().starts_with("GET /orders/1: the record is not as expected after "),
+        "{overdue}"
+    );
+    let at_once = orders.wait_until_carried_out(&id("1")).timeout(Duration::ZERO).await;
+    assert!(matches!(at_once, Err(Error::Overdue(_))));
+}
+
+#[tokio::test]
+async fn a_record_that_is_gone_ends_the_wait() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(error(404, "Record not found", None)).mount(&server).await;
+    let gone: Result<Single<_>, Error> = client(&server).orders().wait_until_carried_out(&id("1")).await;
+    assert!(gone.unwrap_err().is_not_found());
+}

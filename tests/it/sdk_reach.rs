@@ -1,0 +1,123 @@
+//! What the SDK does with several requests, against the server: ensuring records, waiting for them, and encrypted uploads.
+
+use std::time::Duration;
+
+use didww_client::resources::{
+    AuthenticationMethod, Did, OnCliMismatchAction, TrunkConfiguration, VoiceInTrunk, VoiceOutTrunk,
+    VoiceOutTrunkStatus,
+};
+use didww_client::values::{CapacityLimit, ExternalReference, IpNetworks, SipHost, ThresholdAmount};
+use didww_client::{ApiVersion, Client, Deed, EncryptedUpload, EncryptionKeys, Error, Id};
+use serde_json::Value;
+use trunk_server::TestServer;
+use trunk_server::control::{NewDid, RecordMembers};
+
+use crate::support::engine;
+
+const VERSIONS: [ApiVersion; 4] =
+    [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19];
+
+fn client(server: &TestServer, version: ApiVersion) -> Client {
+    Client::builder(server.base_url(), server.api_key()).api_version(version).build().unwrap()
+}
+
+fn credentials() -> AuthenticationMethod {
+    AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.5", "2001:db8::1/32"]).unwrap())
+}
+
+#[tokio::test]
+async fn a_trunk_is_created_once_and_then_only_changed_where_it_differs_in_every_version() {
+    for version in VERSIONS {
+        let server = engine::builder().start().await;
+        let did = server.control().add_did(server.account(), NewDid::new("37061498222")).await.unwrap();
+        let did: Id<Did> = Id::from(did.to_string());
+        let trunks = client(&server, version).voice_out_trunks();
+        let body = || {
+            VoiceOutTrunk::create("Sales, \"North\"", OnCliMismatchAction::RejectCall, credentials())
+                .threshold_amount("1000".parse::<ThresholdAmount>().unwrap())
+                .dids([&did])
+        };
+        let first = trunks.ensure(body()).await.unwrap();
+        assert_eq!(first.deed, Deed::Created, "{version}");
+        let second = trunks.ensure(body()).await.unwrap();
+        assert_eq!((second.deed, &second.changed), (Deed::Unchanged, &Vec::new()), "{version}");
+        let limited = || body().capacity_limit(CapacityLimit::new(30).unwrap());
+        let third = trunks.ensure(limited()).await.unwrap();
+        assert_eq!(
+            (third.deed, third.changed),
+            (Deed::Updated, vec!["capacity_limit".to_owned()]),
+            "{version}"
+        );
+        assert_eq!(third.record.credentials(), first.record.credentials(), "{version}");
+        assert_eq!(trunks.ensure(limited()).await.unwrap().deed, Deed::Unchanged, "{version}");
+        let without = trunks.ensure(limited().dids(Vec::<Id<Did>>::new())).await.unwrap();
+        assert_eq!(without.changed, ["dids"], "{version}");
+        assert_eq!(trunks.list().await.unwrap().total, Some(1), "{version}");
+        assert_eq!(trunks.list().one().await.unwrap().unwrap().id, first.record.id, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn an_inbound_trunk_is_found_by_its_reference_and_compared_by_what_the_body_sets() {
+    let server = engine::builder().start().await;
+    let trunks = client(&server, ApiVersion::NEWEST).voice_in_trunks();
+    let body = |name: &str, host: &str| {
+        let configuration = TrunkConfiguration::sip(SipHost::new(host).unwrap());
+        let reference = ExternalReference::new("office").unwrap();
+        VoiceInTrunk::create(name, configuration).external_reference_id(reference)
+    };
+    assert_eq!(trunks.ensure(body("Office", "sip.example.com")).await.unwrap().deed, Deed::Created);
+    assert_eq!(trunks.ensure(body("Office", "sip.example.com")).await.unwrap().deed, Deed::Unchanged);
+    let renamed = trunks.ensure(body("Head office", "sip2.example.com")).await.unwrap();
+    assert_eq!(renamed.changed, ["configuration", "name"]);
+    assert_eq!(trunks.ensure(body("Head office", "sip2.example.com")).await.unwrap().deed, Deed::Unchanged);
+}
+
+#[tokio::test]
+async fn two_programs_that_ensure_the_same_trunk_make_one() {
+    let server = engine::builder().start().await;
+    let client = client(&server, ApiVersion::NEWEST);
+    let tasks: Vec<_> = (0..4)
+        .map(|_| {
+            let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, credentials());
+            tokio::spawn(client.voice_out_trunks().ensure(body).send())
+        })
+        .collect();
+    let mut created = 0;
+    for task in tasks {
+        created += usize::from(task.await.unwrap().unwrap().deed == Deed::Created);
+    }
+    assert_eq!((created, client.voice_out_trunks().list().await.unwrap().total), (1, Some(1)));
+}
+
+#[tokio::test]
+async fn a_change_by_another_program_ends_a_wait_for_it() {
+    let server = engine::builder().start().await;
+    let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
+    let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, credentials());
+    let id = trunks.create(body).await.unwrap().id.clone();
+    let blocked = |trunk: &VoiceOutTrunk| trunk.status == VoiceOutTrunkStatus::Blocked;
+    let waiting = tokio::spawn(trunks.wait_for(&id, blocked).every(Duration::from_millis(5)).send());
+    trunks.update(&id, VoiceOutTrunk::patch().status(VoiceOutTrunkStatus::Blocked)).await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().status, VoiceOutTrunkStatus::Blocked);
+    let overdue = trunks.wait_for(&id, VoiceOutTrunk::is_active).timeout(Duration::ZERO).await;
+    assert!(matches!(overdue, Err(Error::Overdue(_))));
+}
+
+#[tokio::test]
+async fn a_file_is_encrypted_with_the_keys_of_the_service_and_accepted_in_every_version() {
+    let server = engine::builder().start().await;
+    let text = include_str!("../../fixtures/2026-04-16/public_keys.list.response.json");
+    let document: Value = serde_json::from_str(text).unwrap();
+    for record in document["data"].as_array().unwrap() {
+        let key = RecordMembers::default().attribute("key", record["attributes"]["key"].as_str().unwrap());
+        server.control().put_record(None, "public_keys", None, key).await.unwrap();
+    }
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let keys = EncryptionKeys::new(&client.public_keys().list().await.unwrap().items).unwrap();
+        let upload = EncryptedUpload::new(keys.fingerprint(), keys.encrypt(b"%PDF-1.7").unwrap());
+        let file = client.encrypted_files().upload(upload).await.unwrap();
+        assert_eq!(client.encrypted_files().get(&file.id).await.unwrap().id, file.id, "{version}");
+    }
+}
