@@ -35,6 +35,8 @@ mod error;
 mod events;
 mod idempotency;
 #[cfg(feature = "sip")]
+mod inbound;
+#[cfg(feature = "sip")]
 mod messages;
 mod nodes;
 mod orders;
@@ -81,6 +83,9 @@ pub struct Control {
     /// `None` if the server stores no SIP messages.
     #[cfg(feature = "sip")]
     messages: Option<Arc<carrier_edge::MessageLog>>,
+    /// `None` if the server places no calls to DIDs.
+    #[cfg(feature = "sip")]
+    inbound: Option<Arc<inbound_calls::InboundCalls>>,
 }
 
 impl Control {
@@ -101,7 +106,17 @@ impl Control {
             edge,
             #[cfg(feature = "sip")]
             messages,
+            #[cfg(feature = "sip")]
+            inbound: None,
         }
+    }
+
+    /// Sets the calls that the server places to DIDs; by default it places none.
+    #[cfg(feature = "sip")]
+    #[must_use]
+    pub fn with_inbound_calls(mut self, calls: Arc<inbound_calls::InboundCalls>) -> Self {
+        self.inbound = Some(calls);
+        self
     }
 
     /// Sets the environment that the server stands for, and that new keys belong to; by default production.
@@ -129,6 +144,10 @@ impl Control {
         if number.is_none() {
             // Otherwise active calls of the platform would continue without a record of them.
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
+        }
+        #[cfg(feature = "sip")]
+        if let Some(inbound) = &self.inbound {
+            inbound.reset(account).await?;
         }
         self.core.store.reset(number, false).await?;
         if let Some(id) = account {

@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use crate::ControlError;
 
+/// Seconds after which a client may try again what the server had no room for.
+const BUSY_SECONDS: u64 = 1;
 /// The field of an error in a body as a whole.
 const BODY: &str = "body";
 
@@ -34,6 +36,7 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
             };
             let status = match &error {
                 _ if recovery.is_some() => StatusCode::SERVICE_UNAVAILABLE,
+                ControlError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
                 ControlError::NotFound(_) => StatusCode::NOT_FOUND,
                 ControlError::Invalid { .. }
                 | ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
@@ -44,7 +47,10 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
             };
             retry_after(
                 refused_because(status, &error.to_string(), &logged(&error)),
-                recovery.and_then(Recovery::retry_after),
+                match error {
+                    ControlError::Busy(_) => Some(BUSY_SECONDS),
+                    _ => recovery.and_then(Recovery::retry_after),
+                },
             )
         }
     }

@@ -32,6 +32,8 @@ pub enum DocumentKind {
     Flow = 10,
     /// A part of the content of a file that an account uploaded to DIDWW's API. The account stands in place of the customer.
     FilePart = 11,
+    /// A call to a DID, in progress or ended. The account of the DID stands in place of the customer.
+    InboundCall = 12,
 }
 
 impl DocumentKind {
