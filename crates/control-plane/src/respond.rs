@@ -160,4 +160,13 @@ mod tests {
         assert_eq!([of(StoreError::Conflict).0, of(StoreError::TooLarge(String::new())).0], [409, 422]);
         assert_eq!(of(StoreError::Failed(String::new())), (500, None));
     }
+
+    #[test]
+    fn what_the_server_has_no_room_for_can_be_tried_again() {
+        let response = respond(Err(ControlError::Busy("full".to_owned())));
+        assert_eq!(
+            (response.status(), &response.headers()["retry-after"]),
+            (StatusCode::SERVICE_UNAVAILABLE, "1")
+        );
+    }
 }

@@ -117,6 +117,10 @@ impl Running {
         let end = self.follow(&mut leg, trunk, &begun).await;
         self.note(&leg, &begun);
         drop(place);
+        if let (Ok(AttemptEnd::RingingTimeout), Some(last)) = (end, self.record.attempts.last_mut()) {
+            // The dialler knows that the call was hung up, and not why.
+            last.outcome = Some(AttemptEnd::RingingTimeout.to_string());
+        }
         end
     }
 

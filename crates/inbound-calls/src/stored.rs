@@ -176,3 +176,105 @@ pub(crate) async fn end_interrupted(core: &Core) -> Result<usize, StoreError> {
     }
     Ok(ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::Outbox;
+    use trunk_store::SqliteStore;
+
+    use super::*;
+    use crate::record::InboundStatus;
+
+    const ACCOUNTS: [Uuid; 2] = [Uuid::from_u128(7), Uuid::from_u128(8)];
+    const END: Ending = Ending::CalleeHungUp;
+
+    fn core() -> Arc<Core> {
+        let store = Arc::new(SqliteStore::in_memory().unwrap());
+        let (clock, guesses) = (Clock::system(), GuessLimits::default());
+        Arc::new(Core::new(
+            store,
+            clock,
+            Ids::seeded(1),
+            Outbox::new(false),
+            Descriptors::new(1_024),
+            guesses,
+        ))
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix_millis(second * 1_000)
+    }
+
+    /// A call of this second, which is also its id.
+    fn call(second: i64, account: Uuid) -> InboundCall {
+        let id = Uuid::from_u128(u128::try_from(second).unwrap());
+        let mut call = InboundCall::new(id, "1".to_owned(), "2".to_owned(), at(second));
+        call.account = Some(account);
+        call
+    }
+
+    fn over(mut call: InboundCall) -> InboundCall {
+        call.end(END, call.time_start);
+        call
+    }
+
+    async fn store(core: &Core, calls: &[InboundCall]) {
+        let puts = calls.iter().map(|call| put(call, 0, None).unwrap()).collect();
+        core.commit(puts).await.unwrap();
+    }
+
+    /// The seconds of the calls that a query finds.
+    async fn found(core: &Core, query: InboundQuery) -> Vec<i64> {
+        let calls = list(core, &query).await.unwrap();
+        calls.iter().map(|call| call.time_start.as_unix_millis() / 1_000).collect()
+    }
+
+    #[tokio::test]
+    async fn calls_are_listed_newest_first_by_account_by_time_and_while_they_are_live() {
+        let core = core();
+        let [one, other] = ACCOUNTS;
+        store(&core, &[call(1, one), over(call(2, other)), call(3, other), over(call(4, one))]).await;
+        let all = InboundQuery { limit: 10, ..InboundQuery::default() };
+        assert_eq!(found(&core, all).await, [4, 3, 2, 1]);
+        assert_eq!(found(&core, InboundQuery { limit: 2, ..all }).await, [4, 3]);
+        assert_eq!(found(&core, InboundQuery { before: Some(at(3)), ..all }).await, [2, 1]);
+        assert_eq!(found(&core, InboundQuery { account: Some(one), ..all }).await, [4, 1]);
+        assert_eq!(found(&core, InboundQuery { live: true, ..all }).await, [3, 1]);
+        assert_eq!(found(&core, InboundQuery { live: true, account: Some(other), ..all }).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_live_when_the_server_was_killed_has_ended() {
+        let core = core();
+        let mut answered = call(2, ACCOUNTS[0]);
+        answered.time_connect = Some(at(2));
+        store(&core, &[call(1, ACCOUNTS[0]), answered, over(call(3, ACCOUNTS[0]))]).await;
+        assert_eq!(end_interrupted(&core).await, Ok(2));
+        assert_eq!(end_interrupted(&core).await, Ok(0));
+        for (number, code) in [(1, 500), (2, 200), (3, 200)] {
+            let stored = find(&core, Uuid::from_u128(number)).await.unwrap().unwrap().call;
+            assert_eq!(
+                (stored.status, stored.disconnect_code),
+                (InboundStatus::Ended, Some(code)),
+                "{number}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn old_calls_are_deleted_once_they_have_ended_and_those_of_an_account_with_it() {
+        let core = core();
+        let [one, other] = ACCOUNTS;
+        store(&core, &[over(call(1, one)), call(2, one), over(call(3, one)), over(call(4, other))]).await;
+        assert_eq!(delete_some(Arc::clone(&core), at(3)).await, Ok(1));
+        assert_eq!(delete_some(Arc::clone(&core), at(3)).await, Ok(0));
+        let all = InboundQuery { limit: 10, ..InboundQuery::default() };
+        assert_eq!(found(&core, all).await, [4, 3, 2]);
+        forget_all(&core, one).await.unwrap();
+        assert_eq!(found(&core, all).await, [4]);
+    }
+}

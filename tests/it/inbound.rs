@@ -1,0 +1,6 @@
+//! Calls to DIDs: from the control API to SIP callees, which are sipp.
+
+mod attempts;
+mod limits;
+mod outcomes;
+mod place;
