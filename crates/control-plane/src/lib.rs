@@ -8,7 +8,7 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); a listing of call records (10,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); followers
+//! (10,000); a listing of call records (10,000), calls to DIDs (1,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); followers
 //! of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.

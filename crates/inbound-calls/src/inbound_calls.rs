@@ -111,7 +111,7 @@ impl InboundCalls {
     }
 
     /// Places a call, and returns its record when it is stored. A call that the DID does not take has ended by then.
-    /// Dropping the future after its first poll does not stop a call that is stored.
+    /// Dropping the future does not stop a call whose record is stored.
     ///
     /// # Errors
     /// [`InboundError`]; then nothing is stored and nothing was dialled.
@@ -129,7 +129,6 @@ impl InboundCalls {
         if !is_number || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InboundError::To);
         }
-        let dialler = Arc::clone(self.dialler.get_or_try_init(|| self.start_dialler()).await?);
         let now = core.clock.now();
         let mut record = InboundCall::new(core.ids.record(now), from, number, now);
         let full = InboundError::Full(self.shared.live.max_calls());
@@ -145,6 +144,7 @@ impl InboundCalls {
                 return Ok(record);
             }
         };
+        let dialler = Arc::clone(self.dialler.get_or_try_init(|| self.start_dialler()).await?);
         self.begin(record, slot, dialler, admitted).await
     }
 
