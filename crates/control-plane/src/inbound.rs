@@ -87,11 +87,11 @@ impl Control {
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::post("/inbound_calls", "Places a call to a DID, to its inbound trunks.", place)
-            .body::<CallBody>()
+            .body::<InboundCallBody>()
             .answers::<InboundCall>(201)
             .errors(&[404, 422]),
         Route::get("/inbound_calls", "Lists calls to DIDs, newest first.", list)
-            .query::<Filters>()
+            .query::<InboundFilters>()
             .answers::<InboundCallList>(200)
             .errors(&[404, 422]),
         Route::get("/inbound_calls/{id}", "Returns a call to a DID with its attempts.", show)
@@ -106,7 +106,7 @@ pub(crate) fn routes() -> Vec<Route> {
 /// A call to place.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CallBody {
+struct InboundCallBody {
     /// The caller's number as the network has it, at most 64 characters.
     from: String,
     /// The called DID in E.164 form, with or without a plus sign.
@@ -118,7 +118,7 @@ struct CallBody {
 /// Selects calls.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Filters {
+struct InboundFilters {
     account: Option<Uuid>,
     /// True for calls that have not ended.
     live: Option<bool>,
@@ -141,7 +141,7 @@ struct InboundCallEnded {
 
 async fn place(State(control): State<Control>, body: Bytes) -> Response {
     let placing = async {
-        let CallBody { from, to, account } = parse_body(&body)?;
+        let InboundCallBody { from, to, account } = parse_body(&body)?;
         let mut new = NewInboundCall::new(from, to);
         new.account = account;
         Ok((StatusCode::CREATED, json!(control.place_inbound_call(new).await?)))
@@ -151,7 +151,7 @@ async fn place(State(control): State<Control>, body: Bytes) -> Response {
 
 async fn list(State(control): State<Control>, uri: Uri) -> Response {
     let listing = async {
-        let Filters { account, live, before, limit } = parse_query(&uri)?;
+        let InboundFilters { account, live, before, limit } = parse_query(&uri)?;
         if let Some(account) = account {
             control.account(account).await?;
         }

@@ -21,6 +21,9 @@ use crate::stored;
 /// The delay before the end of a call is written again after the store failed.
 const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
+/// What followed an attempt that ended with the call.
+const LAST: &str = "the call ended with this attempt";
+
 /// A call whose record is stored, with the trunks that are tried.
 pub(crate) struct Call {
     pub(crate) shared: Arc<Shared>,
@@ -70,18 +73,19 @@ impl Running {
             let end = match Box::pin(self.attempt(trunk)).await {
                 Ok(end) => end,
                 Err(ending) => {
-                    self.conclude("the call ended with this attempt");
+                    self.conclude(LAST);
                     return ending;
                 }
             };
+            if let Some(by_server) = self.slot.hang_up.is_asked() {
+                self.conclude(LAST);
+                return hung_up(by_server, false);
+            }
             ending = Ending::Unanswered(end);
             let followed = next(end, rerouting_codes(trunk), position + 1 == trunks.len());
             self.conclude(&followed.to_string());
             if followed != Next::NextTrunk {
                 return ending;
-            }
-            if let Some(by_server) = self.slot.hang_up.is_asked() {
-                return hung_up(by_server, false);
             }
             self.record.status = InboundStatus::Dialling;
             self.save().await;
