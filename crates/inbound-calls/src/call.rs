@@ -6,7 +6,7 @@ use std::time::Duration;
 use didww_types::resources::{ReroutingCode, TrunkConfiguration};
 use didww_types::values::CliPrefix;
 use didww_types::{Patch, Timestamp};
-use sip_dialler::{Dialler, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
+use sip_dialler::{Dialler, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials, Try};
 use trunk_rules::inbound::{
     AttemptEnd, Destination, Ending, Next, Refused, caller_number, destination, next,
 };
@@ -50,6 +50,8 @@ struct Running {
     deadline: Timestamp,
     /// The index of the present trunk's first attempt.
     first: usize,
+    /// The end of the present attempt that this side brought about: an answer that crosses it changes nothing.
+    brought_about: Option<Result<AttemptEnd, Ending>>,
 }
 
 /// Runs a call to its end.
@@ -121,9 +123,10 @@ impl Running {
         let end = self.follow(&mut leg, trunk, &begun).await;
         self.note(&leg, &begun);
         drop(place);
-        if let (Ok(AttemptEnd::RingingTimeout), Some(last)) = (end, self.record.attempts.last_mut()) {
+        if let (Some(Ok(given_up)), Some(last)) = (self.brought_about.take(), self.record.attempts.last_mut())
+        {
             // The dialler knows that the call was hung up, and not why.
-            last.outcome = Some(AttemptEnd::RingingTimeout.to_string());
+            last.outcome = Some(given_up.to_string());
         }
         end
     }
@@ -136,14 +139,14 @@ impl Running {
         begun: &InboundAttempt,
     ) -> Result<AttemptEnd, Ending> {
         let (clock, hang_up) = (self.shared.core.clock.clone(), Arc::clone(&self.slot.hang_up));
-        let seconds = trunk.stored.ringing_timeout.map(|time| u64::try_from(time.get()).unwrap_or_default());
-        let ring_until = seconds.map(|seconds| clock.now().after(Duration::from_secs(seconds)));
+        let now = clock.now();
+        let ring_until = ringing_timeout(trunk).map(|time| now.after(time));
+        let mut respond_until = response_timeout(trunk).map(|time| now.after(time));
         let mut is_answered = false;
-        // The end that this side brought about: an answer that crosses it changes nothing.
-        let mut brought_about: Option<Result<AttemptEnd, Ending>> = None;
         loop {
-            let due = ring_until.filter(|_| !is_answered).map_or(self.deadline, |at| at.min(self.deadline));
-            let is_open = brought_about.is_none();
+            let of_attempt = [ring_until, respond_until].into_iter().flatten().filter(|_| !is_answered);
+            let due = of_attempt.chain([self.deadline]).min().unwrap_or(self.deadline);
+            let is_open = self.brought_about.is_none();
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
@@ -162,20 +165,30 @@ impl Running {
                     }
                     Some(LegEvent::Ringing | LegEvent::Progress | LegEvent::Answered) => {}
                     Some(LegEvent::Ended(end)) => {
-                        return brought_about.unwrap_or_else(|| ended(end, is_answered));
+                        return self.brought_about.unwrap_or_else(|| ended(end, is_answered));
                     }
-                    None => return brought_about.unwrap_or(Err(Ending::Stopped(is_answered))),
+                    None => return self.brought_about.unwrap_or(Err(Ending::Stopped(is_answered))),
                 },
                 () = hang_up.asked(), if is_open => {
                     let by_server = hang_up.is_asked().unwrap_or_default();
-                    brought_about = Some(Err(hung_up(by_server, is_answered)));
+                    self.brought_about = Some(Err(hung_up(by_server, is_answered)));
                     leg.hang_up();
                 }
                 () = clock.sleep_until(due), if is_open => {
-                    let is_over = clock.now() >= self.deadline;
-                    brought_about =
-                        Some(if is_over { Err(Ending::TooLong(is_answered)) } else { Ok(AttemptEnd::RingingTimeout) });
-                    leg.hang_up();
+                    let now = clock.now();
+                    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+                    if self.deadline <= now {
+                        self.brought_about = Some(Err(Ending::TooLong(is_answered)));
+                    } else if is_due(ring_until) {
+                        self.brought_about = Some(Ok(AttemptEnd::RingingTimeout));
+                    } else if has_response(leg) {
+                        respond_until = None;
+                    } else {
+                        self.brought_about = Some(Ok(AttemptEnd::NoResponse));
+                    }
+                    if self.brought_about.is_some() {
+                        leg.hang_up();
+                    }
                 }
             }
         }
@@ -265,6 +278,27 @@ pub(crate) fn log(call: &InboundCall) {
         reason = call.reason.as_deref().unwrap_or("-"),
         "an inbound call ended"
     );
+}
+
+/// How long a trunk may ring.
+fn ringing_timeout(trunk: &Trunk) -> Option<Duration> {
+    let seconds = trunk.stored.ringing_timeout?.get();
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+}
+
+/// How long a trunk may take for its first response (timer B).
+fn response_timeout(trunk: &Trunk) -> Option<Duration> {
+    let TrunkConfiguration::Sip(sip) = &trunk.stored.configuration else { return None };
+    match sip.sip_timer_b {
+        Patch::Set(millis) => Some(Duration::from_millis(u64::try_from(millis.get()).unwrap_or_default())),
+        Patch::Keep | Patch::Clear => None,
+    }
+}
+
+/// Whether a trunk has responded to an INVITE of a call at all.
+fn has_response(leg: &Leg) -> bool {
+    let responded = |tried: &Try| tried.first_provisional_at.is_some() || tried.final_at.is_some();
+    leg.tries().iter().any(responded)
 }
 
 /// The codes for which a call of a trunk goes on to the next one: without a list, none.

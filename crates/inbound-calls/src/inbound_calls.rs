@@ -182,7 +182,7 @@ impl InboundCalls {
         record: &mut InboundCall,
         route: Option<Route>,
     ) -> Result<Result<Admitted, Refused>, InboundError> {
-        let Some(Route { account, did, number, to }) = route else {
+        let Some(Route { account, did, number, features, to }) = route else {
             return Ok(Err(Refused::UnknownNumber));
         };
         (record.account, record.did) = (Some(account), Some(did));
@@ -190,7 +190,7 @@ impl InboundCalls {
         let most = self.shared.config.calls_per_account;
         let of_account = live.enter(account, u64::try_from(most).ok());
         let mut places = vec![of_account.ok_or(InboundError::FullOfAccount(most))?];
-        if let Err(refused) = admits(&number, record.time_start) {
+        if let Err(refused) = admits(&number, features.as_deref(), record.time_start) {
             return Ok(Err(refused));
         }
         let (group, trunks) = match to {

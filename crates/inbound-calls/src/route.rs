@@ -1,6 +1,6 @@
 //! Finds the DID of a called number, and the trunks that it is routed to.
 
-use didww_types::resources::{Did, VoiceInTrunk, VoiceInTrunkGroup};
+use didww_types::resources::{Did, DidFeature, DidGroup, VoiceInTrunk, VoiceInTrunkGroup};
 use didww_types::{FilterTest, Id, Resource};
 use service_core::Core;
 use trunk_store::{Condition, IndexValue, ListQuery, Record, Scope, StoreError};
@@ -20,6 +20,8 @@ pub(crate) struct Route {
     pub(crate) did: Uuid,
     /// The DID as it is stored.
     pub(crate) number: Did,
+    /// The features of the DID's group; `None` if it has no group.
+    pub(crate) features: Option<Vec<DidFeature>>,
     pub(crate) to: Destinations,
 }
 
@@ -70,8 +72,9 @@ pub(crate) async fn find(
     for account in accounts {
         if let Some(did) = did(core, account.number, number).await? {
             let to = destinations(core, account.number, &did).await?;
+            let features = features(core, account.number, &did).await?;
             let (id, number) = (did.id, decoded::<Did>(&did)?);
-            return Ok(Some(Route { account: account.id, did: id, number, to }));
+            return Ok(Some(Route { account: account.id, did: id, number, features, to }));
         }
     }
     Ok(None)
@@ -90,6 +93,14 @@ async fn did(core: &Core, account: i64, number: &str) -> Result<Option<Record>, 
         limit: 1,
     };
     Ok(core.store.list(query).await?.records.into_iter().next())
+}
+
+/// The features of a DID's group.
+async fn features(core: &Core, account: i64, did: &Record) -> Result<Option<Vec<DidFeature>>, StoreError> {
+    let (dids, groups) = (Scope { account, spec: Did::SPEC }, Scope { account, spec: DidGroup::SPEC });
+    let group = members(core, dids, did.number, Did::DID_GROUP.as_str(), 1).await?;
+    let Some(group) = core.store.find_all(groups, group).await?.into_iter().next() else { return Ok(None) };
+    Ok(Some(decoded::<DidGroup>(&group)?.features.as_slice().to_vec()))
 }
 
 async fn destinations(core: &Core, account: i64, did: &Record) -> Result<Destinations, StoreError> {

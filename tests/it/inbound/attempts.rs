@@ -103,6 +103,30 @@ async fn a_trunk_that_rings_too_long_is_followed_by_the_next_one() {
     declining.went_as_written().await;
 }
 
+#[tokio::test]
+async fn a_trunk_that_does_not_respond_at_all_is_followed_by_the_next_one() {
+    let place = Place::start().await;
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let busy = Sipp::start(&Steps::invited().refused(486), 1);
+    let host = silent.local_addr().unwrap().to_string();
+    let first = place.trunk_of(&host, priority(1), json!({ "sip_timer_b": 8_000 })).await;
+    let second = place.trunk_of(&busy.host(), priority(2), json!({})).await;
+    place.grouped(&[&first, &second], json!({})).await;
+    let placed = place.call().await;
+    let (length, _) = silent.recv_from(&mut [0; 2_048]).await.unwrap();
+    assert!(length > 0);
+    place.control.clock().advance(Duration::from_secs(8));
+    let ended = place.wait_for(placed.id, InboundStatus::Ended).await;
+    assert_eq!(
+        tried(&ended),
+        [
+            ("the trunk did not respond", "the next trunk was tried"),
+            ("the carrier refused the call with 486", "no other trunk is left"),
+        ]
+    );
+    busy.went_as_written().await;
+}
+
 /// Challenges the first INVITE, and expects the answer of this user.
 fn challenged(user: &str) -> Steps {
     let challenge = "<send retrans=\"500\"><![CDATA[\nSIP/2.0 401 Unauthorized\n[last_Via:]\n[last_From:]\n\

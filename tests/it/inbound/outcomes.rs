@@ -1,8 +1,9 @@
 //! How calls end: on both sides, before and after an answer, and without a trunk.
 
+use didww_types::resources::DidFeature;
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::control::DidPatch;
+use trunk_server::control::{DidPatch, NewDid};
 use trunk_server::inbound::{InboundStatus, NewInboundCall};
 
 use super::place::*;
@@ -109,6 +110,11 @@ async fn the_state_of_a_did_and_its_route_are_the_reason_of_a_refusal() {
     let (account, did) = (place.world.server.account(), place.did.parse().unwrap());
     place.control.update_did(account, did, patch).await.unwrap();
     assert_eq!(ending(&place.called().await), (403, "server", "the DID is blocked"));
+    let silent = NewDid::new("37061498222").features([DidFeature::VoiceOut]);
+    place.control.add_did(account, silent).await.unwrap();
+    let call = NewInboundCall::new(CALLER, "+37061498222");
+    let refused = place.control.place_inbound_call(call).await.unwrap();
+    assert_eq!(ending(&refused), (403, "server", "the DID takes no calls: its group has no voice_in"));
 }
 
 #[tokio::test]

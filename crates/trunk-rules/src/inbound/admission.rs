@@ -3,7 +3,7 @@
 use std::fmt;
 
 use didww_types::Timestamp;
-use didww_types::resources::Did;
+use didww_types::resources::{Did, DidFeature};
 
 /// What has a limit on simultaneous calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Refused {
     Blocked,
     /// The DID waits for a regulatory registration.
     AwaitingRegistration,
+    /// The DID's group has no `voice_in` among its features.
+    WithoutVoice,
     /// The paid period is over, and the DID is not renewed.
     Ended,
     /// The DID has no inbound trunk and no group of them.
@@ -39,7 +41,7 @@ impl Refused {
     pub const fn code(self) -> u16 {
         match self {
             Self::UnknownNumber | Self::Ended => 404,
-            Self::Blocked | Self::AwaitingRegistration => 403,
+            Self::Blocked | Self::AwaitingRegistration | Self::WithoutVoice => 403,
             Self::NotRouted | Self::EmptyGroup => 480,
             Self::Full(..) => 503,
         }
@@ -52,6 +54,7 @@ impl fmt::Display for Refused {
             Self::UnknownNumber => f.write_str("the called number is no DID"),
             Self::Blocked => f.write_str("the DID is blocked"),
             Self::AwaitingRegistration => f.write_str("the DID awaits its registration"),
+            Self::WithoutVoice => f.write_str("the DID takes no calls: its group has no voice_in"),
             Self::Ended => f.write_str("the DID's paid period is over, and it is not renewed"),
             Self::NotRouted => f.write_str("the DID has no inbound trunk and no trunk group"),
             Self::EmptyGroup => f.write_str("the DID's trunk group has no trunks"),
@@ -63,16 +66,20 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Decides whether a DID takes a call at this time.
+/// Decides whether a DID takes a call at this time. `features` are those of its group; a DID without a group, which an older
+/// server added, has every feature.
 ///
 /// # Errors
 /// Why it does not. Limits on simultaneous calls are not looked at.
-pub fn admits(did: &Did, now: Timestamp) -> Result<(), Refused> {
+pub fn admits(did: &Did, features: Option<&[DidFeature]>, now: Timestamp) -> Result<(), Refused> {
     if did.blocked {
         return Err(Refused::Blocked);
     }
     if did.awaiting_registration {
         return Err(Refused::AwaitingRegistration);
+    }
+    if features.is_some_and(|features| !features.contains(&DidFeature::VoiceIn)) {
+        return Err(Refused::WithoutVoice);
     }
     let is_not_renewed = did.terminated || did.billing_cycles_count.is_some_and(|count| count.get() == 0);
     if is_not_renewed && did.expires_at.is_some_and(|end| end <= now) {
@@ -105,7 +112,7 @@ mod tests {
     }
 
     fn decided(changed: Value) -> Result<(), Refused> {
-        admits(&did(changed), NOW.parse().unwrap())
+        admits(&did(changed), Some(&[DidFeature::VoiceIn, DidFeature::VoiceOut]), NOW.parse().unwrap())
     }
 
     #[test]
@@ -113,6 +120,14 @@ mod tests {
         assert_eq!(decided(json!({})), Ok(()));
         assert_eq!(decided(json!({ "blocked": true })), Err(Refused::Blocked));
         assert_eq!(decided(json!({ "awaiting_registration": true })), Err(Refused::AwaitingRegistration));
+    }
+
+    #[test]
+    fn the_features_of_its_group_say_whether_a_did_takes_calls() {
+        let decided = |features| admits(&did(json!({})), features, NOW.parse().unwrap());
+        assert_eq!(decided(None), Ok(()));
+        assert_eq!(decided(Some(&[DidFeature::VoiceOut])), Err(Refused::WithoutVoice));
+        assert_eq!(decided(Some(&[])), Err(Refused::WithoutVoice));
     }
 
     #[test]
@@ -133,6 +148,7 @@ mod tests {
             Refused::UnknownNumber,
             Refused::Blocked,
             Refused::AwaitingRegistration,
+            Refused::WithoutVoice,
             Refused::Ended,
             Refused::NotRouted,
             Refused::EmptyGroup,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use didww_types::resources::{Codec, SipConfiguration, TransportProtocol, TrunkConfiguration};
+use didww_types::resources::{
+    Codec, MediaEncryptionMode, SipConfiguration, TransportProtocol, TrunkConfiguration,
+};
 use didww_types::{Patch, Secret};
 
 use crate::outbound::SipUri;
@@ -36,6 +38,8 @@ pub enum Unreachable {
     NoHost,
     /// It takes neither PCMU nor PCMA, and the server sends nothing else.
     NoCodec,
+    /// It demands encrypted media, and the server sends none.
+    Encrypted,
     /// Its username, host and port make no SIP URI.
     NoUri,
 }
@@ -50,6 +54,7 @@ impl fmt::Display for Unreachable {
             Self::NotRegistered => f.write_str("not dialled: no device is registered for the trunk"),
             Self::NoHost => f.write_str("not dialled: the trunk has no host"),
             Self::NoCodec => f.write_str("not dialled: the trunk takes neither PCMU nor PCMA"),
+            Self::Encrypted => f.write_str("not dialled: the trunk demands encrypted media"),
             Self::NoUri => f.write_str("not dialled: the trunk's username, host and port make no SIP URI"),
         }
     }
@@ -72,6 +77,9 @@ pub fn destination(configuration: &TrunkConfiguration, did: &str) -> Result<Dest
     let takes = |codec: &Codec| matches!(codec, Codec::Pcmu | Codec::Pcma);
     if sip.codec_ids.as_ref().is_some_and(|codecs| !codecs.as_slice().iter().any(takes)) {
         return Err(Unreachable::NoCodec);
+    }
+    if sip.media_encryption_mode.as_ref().is_some_and(|mode| *mode != MediaEncryptionMode::Disabled) {
+        return Err(Unreachable::Encrypted);
     }
     let uri = uri(sip, did)?;
     let credentials = match (&sip.auth_user, &sip.auth_password) {
@@ -170,6 +178,15 @@ mod tests {
         sip.codec_ids = Some(Codecs::from_iter([Codec::G729, Codec::TelephoneEvent]));
         assert_eq!(called(sip.clone()).unwrap_err(), Unreachable::NoCodec);
         sip.codec_ids = Some(Codecs::from_iter([Codec::G729, Codec::Pcma]));
+        assert!(called(sip).is_ok());
+    }
+
+    #[test]
+    fn a_trunk_that_demands_encrypted_media_is_not_dialled() {
+        let mut sip = at("pbx.example.com");
+        sip.media_encryption_mode = Some(MediaEncryptionMode::SrtpSdes);
+        assert_eq!(called(sip.clone()).unwrap_err(), Unreachable::Encrypted);
+        sip.media_encryption_mode = Some(MediaEncryptionMode::Disabled);
         assert!(called(sip).is_ok());
     }
 
