@@ -4,6 +4,7 @@ mod accounts;
 mod calls;
 mod clock;
 mod explain;
+mod inbound;
 mod keys;
 mod service;
 
@@ -11,5 +12,6 @@ pub(crate) use accounts::AccountsCommand;
 pub(crate) use calls::CallsCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use explain::Explain;
+pub(crate) use inbound::InboundCommand;
 pub(crate) use keys::KeysCommand;
 pub(crate) use service::Service;
