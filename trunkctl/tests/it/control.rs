@@ -105,7 +105,7 @@ fn a_did_is_called_and_its_calls_are_listed_shown_and_ended() {
     assert_eq!(run(&service, &["inbound", "show", id, "-o", "json"]).json()["from"], "+442079460999");
     assert_eq!(run(&service, &["inbound", "end", id]).code, 4, "it is not live");
     assert_eq!(run(&service, &["inbound", "call", "1", "--account", "nowhere"]).code, 4);
-    assert_eq!(run(&service, &["inbound", "call", "sip:1@host"]).code, 5);
+    assert_eq!(run(&service, &["inbound", "call", "sip:1@host"]).code, 6);
 }
 
 #[test]

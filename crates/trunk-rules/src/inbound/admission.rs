@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn the_features_of_its_group_say_whether_a_did_takes_calls() {
-        let decided = |features| admits(&did(json!({})), features, NOW.parse().unwrap());
+        let decided =
+            |features: Option<&[DidFeature]>| admits(&did(json!({})), features, NOW.parse().unwrap());
         assert_eq!(decided(None), Ok(()));
         assert_eq!(decided(Some(&[DidFeature::VoiceOut])), Err(Refused::WithoutVoice));
         assert_eq!(decided(Some(&[])), Err(Refused::WithoutVoice));
