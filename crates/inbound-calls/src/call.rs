@@ -314,25 +314,27 @@ fn rerouting_codes(trunk: &Trunk) -> &[ReroutingCode] {
 
 /// The INVITE to a trunk. A customer has chosen the host: it must not reach services that only this machine can reach.
 fn invitation(to: Destination, cli: &str) -> Invitation {
-    let Destination { uri, credentials, from_user } = to;
-    let asserted = from_user.is_some().then(|| asserted_identity(&uri, cli)).flatten();
+    let Destination { uri, credentials, from_user, diverted_from } = to;
+    let header = |name: &str, number: &str| Some((name.to_owned(), identity(&uri, number)?));
+    let asserted = from_user.is_some().then(|| header("P-Asserted-Identity", cli)).flatten();
+    let diversion = diverted_from.and_then(|number| header("Diversion", &number));
     Invitation {
         from_display: String::new(),
         from_user: from_user.unwrap_or_else(|| cli.to_owned()),
-        headers: asserted.into_iter().collect(),
+        headers: asserted.into_iter().chain(diversion).collect(),
         egress: Egress::Public,
         credentials: credentials.map(|(username, password)| SipCredentials { username, password }),
         uri,
     }
 }
 
-/// The header with the caller's number where `From` has another user; `None` for a caller without a number.
-fn asserted_identity(uri: &str, cli: &str) -> Option<(String, String)> {
-    let is_number = !cli.is_empty() && cli.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
+/// A number as an address at the host of the trunk; `None` for a caller without a number.
+fn identity(uri: &str, number: &str) -> Option<String> {
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
     let host = trunk_rules::outbound::SipUri::parse(uri)?.host;
     // An address of IPv6 has brackets in a URI.
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    is_number.then(|| ("P-Asserted-Identity".to_owned(), format!("<sip:{cli}@{host}>")))
+    is_number.then(|| format!("<sip:{number}@{host}>"))
 }
 
 fn hung_up(by_server: bool, is_answered: bool) -> Ending {
@@ -365,6 +367,7 @@ mod tests {
             uri: "sip:442079460018@[2001:db8::1]:5070;transport=udp".to_owned(),
             credentials: Some(("alice".to_owned(), Secret::new("secret"))),
             from_user: from_user.map(str::to_owned),
+            diverted_from: None,
         }
     }
 
@@ -377,6 +380,9 @@ mod tests {
         let expected = ("P-Asserted-Identity".to_owned(), "<sip:+442079460999@[2001:db8::1]>".to_owned());
         assert_eq!(named.headers, [expected]);
         assert!(invitation(to(Some("line1")), "anonymous").headers.is_empty());
+        let diverted = Destination { diverted_from: Some("442079460018".to_owned()), ..to(None) };
+        let expected = ("Diversion".to_owned(), "<sip:442079460018@[2001:db8::1]>".to_owned());
+        assert_eq!(invitation(diverted, "1").headers, [expected]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use didww_types::resources::{
-    Codec, MediaEncryptionMode, SipConfiguration, TransportProtocol, TrunkConfiguration,
+    Codec, DiversionInjectMode, MediaEncryptionMode, SipConfiguration, TransportProtocol, TrunkConfiguration,
 };
 use didww_types::{Patch, Secret};
 
@@ -22,6 +22,8 @@ pub struct Destination {
     pub credentials: Option<(String, Secret)>,
     /// The user part of `From` that replaces the caller's number.
     pub from_user: Option<String>,
+    /// The number of the `Diversion` header, if the trunk asks for one.
+    pub diverted_from: Option<String>,
 }
 
 /// Why a trunk is not dialled.
@@ -89,7 +91,8 @@ pub fn destination(configuration: &TrunkConfiguration, did: &str) -> Result<Dest
         _ => None,
     };
     let from_user = filled(&sip.auth_from_user).map(str::to_owned);
-    Ok(Destination { uri, credentials, from_user })
+    let is_diverted = sip.diversion_inject_mode == Some(DiversionInjectMode::DidNumber);
+    Ok(Destination { uri, credentials, from_user, diverted_from: is_diverted.then(|| did.to_owned()) })
 }
 
 fn filled(text: &Patch<String>) -> Option<&str> {
@@ -202,7 +205,9 @@ mod tests {
         let destination = of(&sip);
         let (user, password) = destination.credentials.unwrap();
         assert_eq!((user.as_str(), password.expose()), ("alice", "secret"));
-        assert_eq!(destination.from_user.as_deref(), Some("line 1"));
+        assert_eq!((destination.from_user.as_deref(), destination.diverted_from), (Some("line 1"), None));
+        sip.diversion_inject_mode = Some(DiversionInjectMode::DidNumber);
+        assert_eq!(of(&sip).diverted_from.as_deref(), Some(NUMBER));
     }
 
     proptest! {
