@@ -231,6 +231,8 @@ impl ServerBuilder {
                 running.counts.clone(),
                 #[cfg(feature = "sip")]
                 edge.as_ref().map(carrier_edge::Edge::handle),
+                #[cfg(feature = "sip")]
+                Arc::clone(&inbound),
                 #[cfg(feature = "voipbin")]
                 Arc::clone(&platform),
             );

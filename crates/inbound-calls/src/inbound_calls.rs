@@ -105,6 +105,11 @@ impl InboundCalls {
         Ok(Self { shared, messages, edge, dialler: OnceCell::new() })
     }
 
+    /// Returns the number of live calls of this node.
+    pub fn live(&self) -> usize {
+        self.shared.live.number()
+    }
+
     /// The job that deletes old records.
     pub fn jobs(&self) -> JobSet {
         stored::jobs(&self.shared.core, self.shared.config.keep_months)

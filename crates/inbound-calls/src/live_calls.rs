@@ -88,6 +88,11 @@ impl LiveCalls {
         }
     }
 
+    /// The number of live calls.
+    pub(crate) fn number(&self) -> usize {
+        *self.count.borrow()
+    }
+
     /// Maximum number of live calls.
     pub(crate) fn max_calls(&self) -> usize {
         self.max_calls
@@ -197,7 +202,7 @@ mod tests {
         drop(first);
         assert!(live.reserve(id(3)).is_some());
         drop(second);
-        assert_eq!(*live.count.borrow(), 0);
+        assert_eq!(live.number(), 0);
     }
 
     #[test]
