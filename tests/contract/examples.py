@@ -185,6 +185,7 @@ def of_control(server):
         "POST /customers/{id}/agents": (of_customer, {"username": "ann", "password": "a long one"}),
         "POST /customers/{id}/numbers": (of_customer, {"number": "+12025550144"}),
         "POST /customers/{id}/tokens": (of_customer, {"type": "delegate"}),
+        "POST /inbound_calls": ({}, {"from": "+442079460999", "to": "12025550143"}),
         "POST /explain": ({}, {"source": "198.51.100.9", "from": "12025550143", "to": "442079460018"}),
         "POST /records/{type}": ({"type": "did_groups"}, {"attributes": group}),
         "POST /reset": ({}, {"account": to_reset}),

@@ -24,6 +24,7 @@ mod faults;
 mod founding;
 mod fuzzed;
 mod idempotency;
+mod inbound;
 mod isolation;
 mod lints;
 mod load;

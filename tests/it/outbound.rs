@@ -10,7 +10,7 @@ mod mixed_load;
 mod refusals;
 mod responses;
 #[path = "../support/sipp_carrier.rs"]
-mod sipp_carrier;
+pub mod sipp_carrier;
 pub mod stage;
 mod stop;
 mod unanswered;

@@ -7,6 +7,8 @@ mod changes;
 mod database;
 mod error;
 mod http;
+#[cfg(feature = "sip")]
+mod inbound_calls;
 mod location;
 pub(crate) mod log_filter;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
@@ -33,6 +35,8 @@ pub use changes::ConfigChanges;
 pub use database::{Database, PostgresDatabase};
 pub use error::ConfigError;
 pub use http::HttpConfig;
+#[cfg(feature = "sip")]
+pub use inbound_calls::InboundCallsConfig;
 pub use reference::ReferenceData;
 pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
@@ -73,6 +77,9 @@ pub struct Config {
     /// The carrier edge; `None` disables SIP.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
+    /// Calls to DIDs.
+    #[cfg(feature = "sip")]
+    pub inbound_calls: InboundCallsConfig,
     /// The communication platform and its super admin.
     #[cfg(feature = "voipbin")]
     pub voipbin: voipbin::VoipbinConfig,
@@ -169,6 +176,8 @@ impl Default for Config {
             tokens: TokensConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
+            #[cfg(feature = "sip")]
+            inbound_calls: InboundCallsConfig::default(),
             #[cfg(feature = "voipbin")]
             voipbin: VoipbinConfig::default(),
             allow_loopback_callbacks: false,
@@ -255,6 +264,10 @@ impl Config {
         }
         #[cfg(feature = "sip")]
         if let Some(table) = self.sip.as_ref().and_then(|sip| sip.table.to_toml()) {
+            text = format!("{text}\n{table}");
+        }
+        #[cfg(feature = "sip")]
+        if let Some(table) = self.inbound_calls.to_toml() {
             text = format!("{text}\n{table}");
         }
         #[cfg(feature = "voipbin")]

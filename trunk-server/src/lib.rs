@@ -34,6 +34,8 @@ pub use carrier_edge as edge;
 pub use control_plane::{self as control, Control};
 pub use didww_api::openapi;
 pub use http_listener as serve;
+#[cfg(feature = "sip")]
+pub use inbound_calls as inbound;
 pub use metrics;
 pub use server::{Server, ServerBuilder, StartError};
 pub use service_base::clock::Clock;

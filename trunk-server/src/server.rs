@@ -36,7 +36,7 @@ use voipbin_platform::Platform;
 
 use accounts::{AccountsAtStart, prepare_accounts};
 #[cfg(feature = "sip")]
-use edge::{edge_config, log_open_trunks, message_log, start_edge};
+use edge::{edge_config, log_open_trunks, message_log, start_edge, start_inbound};
 use listeners::{Guarded, Listeners, is_on_loopback};
 #[cfg(feature = "voipbin")]
 use platform::{limit_webhooks, prepare_platform, start_platform};
@@ -85,6 +85,8 @@ pub struct Server {
     _own_sockets: Vec<Entered>,
     #[cfg(feature = "sip")]
     edge: Option<carrier_edge::Edge>,
+    #[cfg(feature = "sip")]
+    inbound: Arc<inbound_calls::InboundCalls>,
 }
 
 impl ServerBuilder {
@@ -168,6 +170,8 @@ impl ServerBuilder {
         #[cfg(feature = "voipbin")]
         let platform_jobs = start_platform(&platform, edge.as_ref(), messages.clone()).await?;
         #[cfg(feature = "sip")]
+        let inbound = start_inbound(&core, &config, edge.as_ref(), messages.clone()).await?;
+        #[cfg(feature = "sip")]
         let has_edge = edge.is_some();
         #[cfg(not(feature = "sip"))]
         let has_edge = false;
@@ -181,6 +185,8 @@ impl ServerBuilder {
             messages,
         )
         .of_environment(config.tokens.environment());
+        #[cfg(feature = "sip")]
+        let control = control.with_inbound_calls(Arc::clone(&inbound));
         #[cfg(feature = "voipbin")]
         prepare_platform(&control, &config).await?;
         let (stop, stopped) = watch::channel(false);
@@ -207,7 +213,7 @@ impl ServerBuilder {
             core.audit.enable();
         }
         #[cfg(feature = "sip")]
-        let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
+        let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs())).and(inbound.jobs());
         #[cfg(feature = "voipbin")]
         let jobs = jobs.and(platform_jobs);
         running.run_jobs(jobs, callbacks);
@@ -231,6 +237,8 @@ impl ServerBuilder {
                 running.counts.clone(),
                 #[cfg(feature = "sip")]
                 edge.as_ref().map(carrier_edge::Edge::handle),
+                #[cfg(feature = "sip")]
+                Arc::clone(&inbound),
                 #[cfg(feature = "voipbin")]
                 Arc::clone(&platform),
             );
@@ -260,6 +268,8 @@ impl ServerBuilder {
             _own_sockets: running.own_sockets,
             #[cfg(feature = "sip")]
             edge,
+            #[cfg(feature = "sip")]
+            inbound,
         })
     }
 }
@@ -436,6 +446,8 @@ impl Server {
         #[cfg(feature = "voipbin")]
         voipbin_platform::stop(&self.platform).await;
         #[cfg(feature = "sip")]
+        self.inbound.stop().await;
+        #[cfg(feature = "sip")]
         if let Some(edge) = self.edge.take() {
             edge.stop().await;
         }
@@ -452,6 +464,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.core.stop_taking_work();
+        #[cfg(feature = "sip")]
+        self.inbound.abandon();
         #[cfg(feature = "voipbin")]
         {
             voipbin_platform::abandon(&self.platform);

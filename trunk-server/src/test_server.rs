@@ -48,6 +48,8 @@ pub struct TestServerBuilder {
     callback_secret: Option<Secret>,
     #[cfg(feature = "sip")]
     sip: Option<crate::config::SipConfig>,
+    #[cfg(feature = "sip")]
+    inbound_calls: Option<inbound_calls::InboundConfig>,
     #[cfg(feature = "voipbin")]
     voipbin: Option<voipbin_platform::PlatformConfig>,
     limits: Limits,
@@ -226,6 +228,14 @@ impl TestServerBuilder {
         self
     }
 
+    /// Sets the configuration of calls to DIDs. By default they can go to loopback, where a test's callees are.
+    #[cfg(feature = "sip")]
+    #[must_use]
+    pub fn inbound_calls(mut self, config: inbound_calls::InboundConfig) -> Self {
+        self.inbound_calls = Some(config);
+        self
+    }
+
     /// Sets the configuration of the communication platform. By default it does not probe providers on its own, because a
     /// test probes them with [`Control::probe_providers`], and calls to SIP URIs can go to loopback, where a test's peers
     /// are.
@@ -269,6 +279,14 @@ impl TestServerBuilder {
         config.http.proxies = self.proxies;
         config.tokens = self.tokens;
         config.accounts.audit_months = self.audit_months;
+        #[cfg(feature = "sip")]
+        {
+            config.inbound_calls.calls = self.inbound_calls.unwrap_or_else(|| {
+                let mut calls = inbound_calls::InboundConfig::default();
+                calls.allow_private_destinations = true;
+                calls
+            });
+        }
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {

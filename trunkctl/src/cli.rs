@@ -93,6 +93,9 @@ pub enum Fixed {
     /// Look at the calls of a trunk-server
     #[command(subcommand)]
     Calls(control::CallsCommand),
+    /// Call DIDs of a trunk-server, and look at those calls
+    #[command(subcommand)]
+    Inbound(control::InboundCommand),
     /// Ask a trunk-server which check would admit or refuse a call
     Explain(control::Explain),
     /// Keep the accounts of a trunk-server

@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod clock;
 mod explain;
+mod inbound;
 mod keys;
 mod service;
 
@@ -13,5 +14,6 @@ pub(crate) use audit::Audit;
 pub(crate) use calls::CallsCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use explain::Explain;
+pub(crate) use inbound::InboundCommand;
 pub(crate) use keys::KeysCommand;
 pub(crate) use service::Service;

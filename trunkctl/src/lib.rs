@@ -71,6 +71,7 @@ async fn dispatch(globals: &Globals, matches: &clap::ArgMatches) -> Result<(), F
         Fixed::Drift(command) => command.run(&target()?, globals.color).await,
         Fixed::Dump(command) => command.run(&target()?).await,
         Fixed::Calls(command) => command.run(&target()?).await,
+        Fixed::Inbound(command) => command.run(&target()?).await,
         Fixed::Explain(command) => command.run(&target()?).await,
         Fixed::Accounts(command) => command.run(&target()?).await,
         Fixed::Keys(command) => command.run(&target()?).await,

@@ -19,6 +19,9 @@ pub enum ControlError {
         /// What is wrong with the value, as the continuation of a sentence that begins with the field.
         message: String,
     },
+    /// As much is in progress as the server permits.
+    #[error("{0}")]
+    Busy(String),
     /// The store failed or refused the operation.
     #[error(transparent)]
     Store(StoreError),

@@ -8,7 +8,7 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); a listing of call records (10,000), deliveries or entries of the audit (1,000); wrong tokens
+//! (10,000); a listing of call records (10,000), calls to DIDs, deliveries or entries of the audit (1,000 each); wrong tokens
 //! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
@@ -35,6 +35,8 @@ mod dids;
 mod error;
 mod events;
 mod idempotency;
+#[cfg(feature = "sip")]
+mod inbound;
 #[cfg(feature = "sip")]
 mod messages;
 mod nodes;
@@ -84,6 +86,9 @@ pub struct Control {
     /// `None` if the server stores no SIP messages.
     #[cfg(feature = "sip")]
     messages: Option<Arc<carrier_edge::MessageLog>>,
+    /// `None` if the server places no calls to DIDs.
+    #[cfg(feature = "sip")]
+    inbound: Option<Arc<inbound_calls::InboundCalls>>,
 }
 
 impl Control {
@@ -104,7 +109,17 @@ impl Control {
             edge,
             #[cfg(feature = "sip")]
             messages,
+            #[cfg(feature = "sip")]
+            inbound: None,
         }
+    }
+
+    /// Sets the calls that the server places to DIDs; by default it places none.
+    #[cfg(feature = "sip")]
+    #[must_use]
+    pub fn with_inbound_calls(mut self, calls: Arc<inbound_calls::InboundCalls>) -> Self {
+        self.inbound = Some(calls);
+        self
     }
 
     /// Sets the environment that the server stands for, and that new keys belong to; by default production.
@@ -132,6 +147,10 @@ impl Control {
         if number.is_none() {
             // Otherwise active calls of the platform would continue without a record of them.
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
+        }
+        #[cfg(feature = "sip")]
+        if let Some(inbound) = &self.inbound {
+            inbound.reset(account).await?;
         }
         self.core.store.reset(number, false).await?;
         if let Some(id) = account {

@@ -15,6 +15,8 @@ use uuid::Uuid;
 
 use crate::ControlError;
 
+/// Seconds after which a client may try again what the server had no room for.
+const BUSY_SECONDS: u64 = 1;
 /// The field of an error in a body as a whole.
 const BODY: &str = "body";
 
@@ -34,6 +36,7 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
             };
             let status = match &error {
                 _ if recovery.is_some() => StatusCode::SERVICE_UNAVAILABLE,
+                ControlError::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
                 ControlError::NotFound(_) => StatusCode::NOT_FOUND,
                 ControlError::Invalid { .. }
                 | ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
@@ -44,7 +47,10 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
             };
             retry_after(
                 refused_because(status, &error.to_string(), &logged(&error)),
-                recovery.and_then(Recovery::retry_after),
+                match error {
+                    ControlError::Busy(_) => Some(BUSY_SECONDS),
+                    _ => recovery.and_then(Recovery::retry_after),
+                },
             )
         }
     }
@@ -153,5 +159,14 @@ mod tests {
         assert_eq!([of(StoreError::Ended), of(StoreError::Unknown)], [(503, None), (503, None)]);
         assert_eq!([of(StoreError::Conflict).0, of(StoreError::TooLarge(String::new())).0], [409, 422]);
         assert_eq!(of(StoreError::Failed(String::new())), (500, None));
+    }
+
+    #[test]
+    fn what_the_server_has_no_room_for_can_be_tried_again() {
+        let response = respond(Err(ControlError::Busy("full".to_owned())));
+        assert_eq!(
+            (response.status(), &response.headers()["retry-after"]),
+            (StatusCode::SERVICE_UNAVAILABLE, "1")
+        );
     }
 }

@@ -93,6 +93,8 @@ fn routes() -> Vec<Route> {
     routes.push(super::events::route(super::events::of_no_calls));
     #[cfg(feature = "sip")]
     routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));
+    #[cfg(feature = "sip")]
+    routes.extend(super::inbound::routes());
     #[cfg(feature = "voipbin")]
     routes.extend(super::customer_routes::routes());
     routes

@@ -74,6 +74,8 @@ catalogue! {
         "Refused and unanswered attempts without a record, because there were too many or the database took no writes";
     SIP_DROPPED = Counter "trunk_server_sip_messages_total" ["outcome"]
         "SIP messages that never became an attempt to call";
+    INBOUND_CALLS_ACTIVE = Gauge "trunk_server_inbound_calls_active" []
+        "Calls to DIDs that are active or being set up";
     OUTBOUND_CALLS_ACTIVE = Gauge "trunk_server_outbound_calls_active" []
         "Calls of the communication platform that are active or being set up";
     DELIVERIES = Counter "trunk_server_deliveries_total" ["kind", "outcome"]

@@ -32,7 +32,7 @@ pub use router::{CONTENT_TYPE, metrics_router};
 pub use values::{MAX_TRUNKS, STORE_TIMEOUT};
 
 use scrape::Scrape;
-#[cfg(feature = "voipbin")]
+#[cfg(any(feature = "sip", feature = "voipbin"))]
 use values::number;
 
 /// The server of which the metrics are.
@@ -45,6 +45,8 @@ pub struct Metrics {
     requests: Vec<Arc<RequestCounts>>,
     #[cfg(feature = "sip")]
     edge: Option<carrier_edge::Handle>,
+    #[cfg(feature = "sip")]
+    inbound: Arc<inbound_calls::InboundCalls>,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// Held during a scrape.
@@ -59,6 +61,7 @@ impl Metrics {
         version: &'static str,
         requests: Vec<Arc<RequestCounts>>,
         #[cfg(feature = "sip")] edge: Option<carrier_edge::Handle>,
+        #[cfg(feature = "sip")] inbound: Arc<inbound_calls::InboundCalls>,
         #[cfg(feature = "voipbin")] platform: Arc<voipbin_platform::Platform>,
     ) -> Self {
         Self {
@@ -67,6 +70,8 @@ impl Metrics {
             requests,
             #[cfg(feature = "sip")]
             edge,
+            #[cfg(feature = "sip")]
+            inbound,
             #[cfg(feature = "voipbin")]
             platform,
             turn: Mutex::new(()),
@@ -86,6 +91,8 @@ impl Metrics {
         if let Some(edge) = self.edge.as_ref().and_then(carrier_edge::Handle::running) {
             edge::read(&edge, &mut scrape);
         }
+        #[cfg(feature = "sip")]
+        scrape.set(&catalogue::INBOUND_CALLS_ACTIVE, number(self.inbound.live()));
         #[cfg(feature = "voipbin")]
         scrape.set(&catalogue::OUTBOUND_CALLS_ACTIVE, number(self.platform.active_calls.number()));
         scrape.into_text()

@@ -20,7 +20,7 @@
 //!
 //! - deleting records at the time that an attribute of theirs states, such as reservations ([`expiry`](crate::expiry));
 //! - carrying out orders a few seconds after they are made, and looking for numbers that they lack (`control-plane`);
-//! - deleting expired records of calls, of the edge and of the platform ([`retention`](crate::retention));
+//! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;

@@ -6,4 +6,5 @@
 
 pub mod carrier;
 pub mod domain;
+pub mod inbound;
 pub mod outbound;

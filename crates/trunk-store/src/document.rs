@@ -34,6 +34,8 @@ pub enum DocumentKind {
     FilePart = 11,
     /// What a write changed in records of accounts, and who made it. It has no owner.
     AuditEntry = 12,
+    /// A call to a DID, in progress or ended. The account of the DID stands in place of the customer.
+    InboundCall = 13,
 }
 
 impl DocumentKind {

@@ -170,6 +170,11 @@ async fn ask_about_calls(control: &mut ControlApi) {
     control.get("/calls/none/messages").await;
     control.delete(&format!("/calls/active/{ABSENT}")).await;
     control.post("/explain", json!({ "source": "198.51.100.9", "from": US, "to": "442079460018" })).await;
+    let call = control.post("/inbound_calls", json!({ "from": US, "to": "442079460018" })).await;
+    control.get("/inbound_calls?limit=10&live=false").await;
+    control.get(&format!("/inbound_calls/{}", id(&call))).await;
+    control.delete(&format!("/inbound_calls/{}", id(&call))).await;
+    control.post("/inbound_calls", json!({ "from": US, "to": "nowhere" })).await;
     control.post("/explain", json!({ "source": "203.0.113.7", "to": "442079460018" })).await;
 }
 
@@ -275,6 +280,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
         ("GET", "/attempts/stream"),
         ("GET", "/calls/{call_id}/messages"),
         ("DELETE", "/calls/active/{id}"),
+        ("DELETE", "/inbound_calls/{id}"),
         ("POST", "/records/{type}"),
         ("GET", "/customers/{id}/calls/{call}/tries"),
     ];

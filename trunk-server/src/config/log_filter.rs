@@ -13,13 +13,14 @@ pub(super) fn is_log_filter(text: &str) -> bool {
 }
 
 /// The log targets of this server: the crates that it is composed of.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "trunk_server",
     "callbacks",
     "carrier_edge",
     "control_plane",
     "didww_api",
     "http_listener",
+    "inbound_calls",
     "service_base",
     "service_core",
     "sip_dialler",

@@ -13,6 +13,8 @@ use super::address::{check_address, is_same_port};
 use super::database::{DatabaseSettings, is_server};
 use super::error::ConfigError;
 use super::http::{HttpConfig, HttpTable};
+#[cfg(feature = "sip")]
+use super::inbound_calls::{InboundCallsConfig, InboundCallsTable};
 use super::location;
 use super::log_filter::is_log_filter;
 use super::secret_file::secret;
@@ -80,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) tls_key: Option<PathBuf>,
     #[cfg(feature = "sip")]
     pub(crate) sip: Option<SipTable>,
+    #[cfg(feature = "sip")]
+    pub(crate) inbound_calls: Option<InboundCallsTable>,
     #[cfg(feature = "voipbin")]
     pub(crate) voipbin_admin: Option<Secret>,
     #[cfg(feature = "voipbin")]
@@ -220,6 +224,8 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             #[cfg(feature = "sip")]
             sip: self.sip.or(other.sip),
+            #[cfg(feature = "sip")]
+            inbound_calls: self.inbound_calls.or(other.inbound_calls),
             #[cfg(feature = "voipbin")]
             voipbin_admin: self.voipbin_admin.or(other.voipbin_admin),
             #[cfg(feature = "voipbin")]
@@ -280,6 +286,8 @@ impl Settings {
             sip.to_edge()?;
             Some(sip)
         };
+        #[cfg(feature = "sip")]
+        let inbound_calls = InboundCallsConfig::new(self.inbound_calls.unwrap_or_default())?;
         #[cfg(feature = "voipbin")]
         let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
         let accounts = self.accounts.unwrap_or_default();
@@ -319,6 +327,8 @@ impl Settings {
             tokens,
             #[cfg(feature = "sip")]
             sip,
+            #[cfg(feature = "sip")]
+            inbound_calls,
             #[cfg(feature = "voipbin")]
             voipbin,
             allow_loopback_callbacks: self.allow_loopback_callbacks.unwrap_or(false),

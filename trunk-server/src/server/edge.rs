@@ -1,9 +1,10 @@
-//! Starting the carrier edge.
+//! Starting the carrier edge, and the calls to DIDs.
 
 use std::sync::Arc;
 
 use carrier_edge::{Edge, EdgeConfig, EdgeError, MessageLog, MessageLogLimits};
 use control_plane::OpenTrunks;
+use inbound_calls::InboundCalls;
 use service_base::clock::Clock;
 use service_core::Core;
 
@@ -61,4 +62,17 @@ pub(super) async fn start_edge(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Prepares the calls to DIDs. No socket is opened before the first one is placed.
+pub(super) async fn start_inbound(
+    core: &Arc<Core>,
+    config: &Config,
+    edge: Option<&Edge>,
+    messages: Option<Arc<MessageLog>>,
+) -> Result<Arc<InboundCalls>, StartError> {
+    let edge = edge.map(|edge| edge.address().ip());
+    let calls = config.inbound_calls.calls.clone();
+    let started = InboundCalls::start(Arc::clone(core), calls, edge, messages).await;
+    Ok(Arc::new(started.map_err(StartError::InboundCalls)?))
 }

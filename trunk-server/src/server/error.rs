@@ -43,6 +43,10 @@ pub enum StartError {
     #[cfg(feature = "sip")]
     #[error(transparent)]
     Edge(#[from] carrier_edge::EdgeError),
+    /// The records of calls to DIDs cannot be read or written.
+    #[cfg(feature = "sip")]
+    #[error("the records of inbound calls could not be read: {0}")]
+    InboundCalls(StoreError),
     /// A setting is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -93,6 +93,22 @@ fn a_refused_call_is_explained_and_ends_with_its_exit_code() {
 }
 
 #[test]
+fn a_did_is_called_and_its_calls_are_listed_shown_and_ended() {
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
+    let refused = run(&service, &["inbound", "call", "37061498222", "--from", "+442079460999", "-o", "json"]);
+    let refused = refused.json();
+    assert_eq!((&refused["status"], &refused["disconnect_code"]), (&json!("ended"), &json!(404)));
+    let listed = run(&service, &["inbound", "list"]).ok();
+    assert!(listed.contains("the called number is no DID"), "{listed}");
+    assert_eq!(run(&service, &["inbound", "list", "--live", "-o", "json"]).ok(), "[]\n");
+    let id = refused["id"].as_str().unwrap();
+    assert_eq!(run(&service, &["inbound", "show", id, "-o", "json"]).json()["from"], "+442079460999");
+    assert_eq!(run(&service, &["inbound", "end", id]).code, 4, "it is not live");
+    assert_eq!(run(&service, &["inbound", "call", "1", "--account", "nowhere"]).code, 4);
+    assert_eq!(run(&service, &["inbound", "call", "sip:1@host"]).code, 6);
+}
+
+#[test]
 fn attempts_are_followed_as_they_happen() {
     let service = Service::with(|builder| builder.control_listener().sip());
     let sip = service.server.server().sip_address().unwrap();

@@ -31,7 +31,7 @@ pub(super) mod what {
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
-pub(super) const DOCUMENT_KINDS: [DocumentKind; 13] = [
+pub(super) const DOCUMENT_KINDS: [DocumentKind; 14] = [
     DocumentKind::Platform,
     DocumentKind::Customer,
     DocumentKind::Agent,
@@ -45,6 +45,7 @@ pub(super) const DOCUMENT_KINDS: [DocumentKind; 13] = [
     DocumentKind::Flow,
     DocumentKind::FilePart,
     DocumentKind::AuditEntry,
+    DocumentKind::InboundCall,
 ];
 
 /// A row of the change feed.

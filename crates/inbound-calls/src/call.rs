@@ -1,0 +1,402 @@
+//! A call from its first INVITE to its end. Each call has one task, which alone writes its record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::resources::{ReroutingCode, TrunkConfiguration};
+use didww_types::values::CliPrefix;
+use didww_types::{Patch, Timestamp};
+use sip_dialler::{Dialler, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials, Try};
+use trunk_rules::inbound::{
+    AttemptEnd, Destination, Ending, Next, Refused, caller_number, destination, next,
+};
+use trunk_store::StoreError;
+
+use crate::live_calls::{Place, Slot};
+use crate::record::{InboundAttempt, InboundCall, InboundStatus};
+use crate::route::{Trunk, limit};
+use crate::shared::Shared;
+use crate::stored;
+
+/// The delay before the end of a call is written again after the store failed.
+const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// What followed an attempt that ended with the call.
+const LAST: &str = "the call ended with this attempt";
+
+/// A call whose record is stored, with the trunks that are tried.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) dialler: Arc<Dialler>,
+    pub(crate) record: InboundCall,
+    pub(crate) slot: Slot,
+    /// The places in the capacity of the account, the DID and the group.
+    pub(crate) places: Vec<Place>,
+    /// The trunks in the order in which they are tried; at least one.
+    pub(crate) trunks: Vec<Trunk>,
+}
+
+/// The state of a call's task.
+struct Running {
+    shared: Arc<Shared>,
+    dialler: Arc<Dialler>,
+    record: InboundCall,
+    slot: Slot,
+    /// The revision of the stored record.
+    revision: i64,
+    /// Whether the record was removed from the store by a reset.
+    is_removed: bool,
+    /// When the call is hung up because of its duration.
+    deadline: Timestamp,
+    /// The index of the present trunk's first attempt.
+    first: usize,
+    /// The end of the present attempt that this side brought about: an answer that crosses it changes nothing.
+    brought_about: Option<Result<AttemptEnd, Ending>>,
+}
+
+/// Runs a call to its end.
+pub(crate) async fn run(call: Call) {
+    let Call { shared, dialler, record, slot, places, trunks } = call;
+    let deadline = record.time_start.after(shared.config.longest_call);
+    let mut running =
+        Running { shared, dialler, record, slot, revision: 0, is_removed: false, deadline, first: 0 };
+    let ending = running.dial(&trunks).await;
+    // Freed before the end is written: a client that reads the end may place the next call at once.
+    drop(places);
+    running.end(ending).await;
+}
+
+impl Running {
+    /// Tries the trunks in their order until one answers, and follows the call to its end.
+    async fn dial(&mut self, trunks: &[Trunk]) -> Ending {
+        let mut ending = Ending::Refused(Refused::NotRouted);
+        for (position, trunk) in trunks.iter().enumerate() {
+            self.first = self.record.attempts.len();
+            let end = match Box::pin(self.attempt(trunk)).await {
+                Ok(end) => end,
+                Err(ending) => {
+                    self.conclude(LAST);
+                    return ending;
+                }
+            };
+            if let Some(by_server) = self.slot.hang_up.is_asked() {
+                self.conclude(LAST);
+                return hung_up(by_server, false);
+            }
+            ending = Ending::Unanswered(end);
+            let followed = next(end, rerouting_codes(trunk), position + 1 == trunks.len());
+            self.conclude(&followed.to_string());
+            if followed != Next::NextTrunk {
+                return ending;
+            }
+            self.record.status = InboundStatus::Dialling;
+            self.save().await;
+        }
+        ending
+    }
+
+    /// Calls a trunk and follows the call: to the end of the attempt without an answer, or (the error) to that of the call.
+    async fn attempt(&mut self, trunk: &Trunk) -> Result<AttemptEnd, Ending> {
+        let prefix = trunk.stored.cli_prefix.as_ref().map_or("", CliPrefix::as_str);
+        let format = trunk.stored.cli_format.as_ref();
+        let begun = InboundAttempt {
+            voice_in_trunk: trunk.id,
+            trunk_name: trunk.stored.name.clone(),
+            cli: caller_number(&self.record.from, &self.record.to, format, prefix),
+            ..InboundAttempt::default()
+        };
+        let to = match destination(&trunk.stored.configuration, &self.record.to) {
+            Ok(to) => to,
+            Err(why) => {
+                self.record.attempts.push(InboundAttempt { outcome: Some(why.to_string()), ..begun });
+                return Ok(AttemptEnd::NotDialled);
+            }
+        };
+        let begun = InboundAttempt { uri: Some(to.uri.clone()), ..begun };
+        let capacity = limit(trunk.stored.capacity_limit);
+        let Some(place) = self.shared.live.enter(trunk.id, capacity) else {
+            let end = AttemptEnd::Full(capacity.unwrap_or_default());
+            self.record.attempts.push(InboundAttempt { outcome: Some(end.to_string()), ..begun });
+            return Ok(end);
+        };
+        let mut leg = self.dialler.call(invitation(to, &begun.cli));
+        let end = self.follow(&mut leg, trunk, &begun).await;
+        self.note(&leg, &begun);
+        drop(place);
+        if let (Some(Ok(given_up)), Some(last)) = (self.brought_about.take(), self.record.attempts.last_mut())
+        {
+            // The dialler knows that the call was hung up, and not why.
+            last.outcome = Some(given_up.to_string());
+        }
+        end
+    }
+
+    /// Follows the call of one trunk to its end.
+    async fn follow(
+        &mut self,
+        leg: &mut Leg,
+        trunk: &Trunk,
+        begun: &InboundAttempt,
+    ) -> Result<AttemptEnd, Ending> {
+        let (clock, hang_up) = (self.shared.core.clock.clone(), Arc::clone(&self.slot.hang_up));
+        let now = clock.now();
+        let ring_until = ringing_timeout(trunk).map(|time| now.after(time));
+        let mut respond_until = response_timeout(trunk).map(|time| now.after(time));
+        let mut is_answered = false;
+        loop {
+            let of_attempt = [ring_until, respond_until].into_iter().flatten().filter(|_| !is_answered);
+            let due = of_attempt.chain([self.deadline]).min().unwrap_or(self.deadline);
+            let is_open = self.brought_about.is_none();
+            tokio::select! {
+                biased;
+                event = leg.next() => match event {
+                    Some(LegEvent::Ringing) if is_open => {
+                        self.note(leg, begun);
+                        self.record.status = InboundStatus::Ringing;
+                        self.save().await;
+                    }
+                    Some(LegEvent::Answered) if is_open => {
+                        is_answered = true;
+                        self.note(leg, begun);
+                        self.record.status = InboundStatus::Answered;
+                        self.record.time_connect = Some(clock.now());
+                        self.record.voice_in_trunk = Some(trunk.id);
+                        self.save().await;
+                    }
+                    Some(LegEvent::Ringing | LegEvent::Progress | LegEvent::Answered) => {}
+                    Some(LegEvent::Ended(end)) => {
+                        return self.brought_about.unwrap_or_else(|| ended(end, is_answered));
+                    }
+                    None => return self.brought_about.unwrap_or(Err(Ending::Stopped(is_answered))),
+                },
+                () = hang_up.asked(), if is_open => {
+                    let by_server = hang_up.is_asked().unwrap_or_default();
+                    self.brought_about = Some(Err(hung_up(by_server, is_answered)));
+                    leg.hang_up();
+                }
+                () = clock.sleep_until(due), if is_open => {
+                    let now = clock.now();
+                    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+                    if self.deadline <= now {
+                        self.brought_about = Some(Err(Ending::TooLong(is_answered)));
+                    } else if is_due(ring_until) {
+                        self.brought_about = Some(Ok(AttemptEnd::RingingTimeout));
+                    } else if has_response(leg) {
+                        respond_until = None;
+                    } else {
+                        self.brought_about = Some(Ok(AttemptEnd::NoResponse));
+                    }
+                    if self.brought_about.is_some() {
+                        leg.hang_up();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Replaces the present trunk's attempts by what the dialler knows of them now.
+    fn note(&mut self, leg: &Leg, begun: &InboundAttempt) {
+        let attempts = &mut self.record.attempts;
+        attempts.truncate(self.first);
+        attempts.extend(leg.tries().into_iter().map(|tried| begun.clone().with(tried)));
+        self.first = self.first.saturating_sub(self.record.drop_oldest());
+    }
+
+    /// States what followed the present trunk's last attempt.
+    fn conclude(&mut self, followed: &str) {
+        let Some((last, others)) =
+            self.record.attempts.get_mut(self.first..).and_then(<[InboundAttempt]>::split_last_mut)
+        else {
+            return;
+        };
+        last.next = Some(followed.to_owned());
+        for other in others {
+            other.next = Some("the next address of the host was tried".to_owned());
+        }
+    }
+
+    /// Writes the record. Returns whether nothing is left to write.
+    async fn save(&mut self) -> bool {
+        if self.is_removed {
+            return true;
+        }
+        match self.write().await {
+            Ok(()) => self.revision += 1,
+            Err(StoreError::Conflict) => {
+                // A reset removed the record: the call must not continue without one.
+                self.is_removed = true;
+                self.slot.hang_up.as_server();
+            }
+            Err(error) => {
+                tracing::error!(%error, call = %self.record.id, "an inbound call could not be written");
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn write(&self) -> Result<(), StoreError> {
+        let core = &self.shared.core;
+        let change = stored::put(&self.record, core.store.node(), Some(self.revision))?;
+        core.commit(vec![change]).await.map(|_| ())
+    }
+
+    /// Writes the end of the call, and retries until that succeeds: until then the call is live for all clients.
+    async fn end(mut self, ending: Ending) {
+        self.record.end(ending, self.shared.core.clock.now());
+        log(&self.record);
+        while !self.save().await {
+            if !self.shared.core.is_ready() {
+                // The server stops. Its next start ends the record.
+                return;
+            }
+            tokio::time::sleep(WRITE_RETRY_DELAY).await;
+        }
+    }
+}
+
+/// Writes the log's line of a call that ended, and one of each attempt.
+pub(crate) fn log(call: &InboundCall) {
+    for tried in &call.attempts {
+        tracing::info!(
+            call = %call.id,
+            trunk = %tried.voice_in_trunk,
+            target = tried.target.as_deref().unwrap_or("-"),
+            transport = tried.transport.as_deref().unwrap_or("-"),
+            call_id = tried.call_id.as_deref().unwrap_or("-"),
+            code = tried.code.unwrap_or_default(),
+            outcome = tried.outcome.as_deref().unwrap_or("-"),
+            next = tried.next.as_deref().unwrap_or("-"),
+            "an inbound call was tried at a trunk"
+        );
+    }
+    tracing::info!(
+        call = %call.id,
+        to = ?call.to,
+        code = call.disconnect_code.unwrap_or_default(),
+        initiator = call.disconnect_initiator.as_deref().unwrap_or("-"),
+        reason = call.reason.as_deref().unwrap_or("-"),
+        "an inbound call ended"
+    );
+}
+
+/// How long a trunk may ring.
+fn ringing_timeout(trunk: &Trunk) -> Option<Duration> {
+    let seconds = trunk.stored.ringing_timeout?.get();
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+}
+
+/// How long a trunk may take for its first response (timer B).
+fn response_timeout(trunk: &Trunk) -> Option<Duration> {
+    let TrunkConfiguration::Sip(sip) = &trunk.stored.configuration else { return None };
+    match sip.sip_timer_b {
+        Patch::Set(millis) => Some(Duration::from_millis(u64::try_from(millis.get()).unwrap_or_default())),
+        Patch::Keep | Patch::Clear => None,
+    }
+}
+
+/// Whether a trunk has responded to an INVITE of a call at all.
+fn has_response(leg: &Leg) -> bool {
+    let responded = |tried: &Try| tried.first_provisional_at.is_some() || tried.final_at.is_some();
+    leg.tries().iter().any(responded)
+}
+
+/// The codes for which a call of a trunk goes on to the next one: without a list, none.
+fn rerouting_codes(trunk: &Trunk) -> &[ReroutingCode] {
+    match &trunk.stored.configuration {
+        TrunkConfiguration::Sip(sip) => match &sip.rerouting_disconnect_code_ids {
+            Patch::Set(codes) => codes.as_slice(),
+            Patch::Keep | Patch::Clear => &[],
+        },
+        _ => &[],
+    }
+}
+
+/// The INVITE to a trunk. A customer has chosen the host: it must not reach services that only this machine can reach.
+fn invitation(to: Destination, cli: &str) -> Invitation {
+    let Destination { uri, credentials, from_user, diverted_from } = to;
+    let header = |name: &str, number: &str| Some((name.to_owned(), identity(&uri, number)?));
+    let asserted = from_user.is_some().then(|| header("P-Asserted-Identity", cli)).flatten();
+    let diversion = diverted_from.and_then(|number| header("Diversion", &number));
+    Invitation {
+        from_display: String::new(),
+        from_user: from_user.unwrap_or_else(|| cli.to_owned()),
+        headers: asserted.into_iter().chain(diversion).collect(),
+        egress: Egress::Public,
+        credentials: credentials.map(|(username, password)| SipCredentials { username, password }),
+        uri,
+    }
+}
+
+/// A number as an address at the host of the trunk; `None` for a caller without a number.
+fn identity(uri: &str, number: &str) -> Option<String> {
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');
+    let host = trunk_rules::outbound::SipUri::parse(uri)?.host;
+    // An address of IPv6 has brackets in a URI.
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    is_number.then(|| format!("<sip:{number}@{host}>"))
+}
+
+fn hung_up(by_server: bool, is_answered: bool) -> Ending {
+    match (by_server, is_answered) {
+        (true, _) => Ending::Stopped(is_answered),
+        (false, true) => Ending::CallerHungUp,
+        (false, false) => Ending::Cancelled,
+    }
+}
+
+/// What the end of a leg means that this side did not bring about.
+fn ended(end: LegEnd, is_answered: bool) -> Result<AttemptEnd, Ending> {
+    match end {
+        LegEnd::Refused(code) => Ok(AttemptEnd::Refused(code)),
+        LegEnd::NoResponse => Ok(AttemptEnd::NoResponse),
+        LegEnd::RingTimeout => Ok(AttemptEnd::RingingTimeout),
+        LegEnd::HungUp => Err(Ending::CalleeHungUp),
+        LegEnd::Cancelled | LegEnd::HungUpByUs => Err(Ending::Stopped(is_answered)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Secret;
+
+    use super::*;
+
+    fn to(from_user: Option<&str>) -> Destination {
+        Destination {
+            uri: "sip:442079460018@[2001:db8::1]:5070;transport=udp".to_owned(),
+            credentials: Some(("alice".to_owned(), Secret::new("secret"))),
+            from_user: from_user.map(str::to_owned),
+            diverted_from: None,
+        }
+    }
+
+    #[test]
+    fn the_caller_is_the_user_of_from_unless_the_trunk_names_another_one() {
+        let plain = invitation(to(None), "442079460999");
+        assert_eq!((plain.from_user.as_str(), plain.headers.len()), ("442079460999", 0));
+        let named = invitation(to(Some("line1")), "+442079460999");
+        assert_eq!(named.from_user, "line1");
+        let expected = ("P-Asserted-Identity".to_owned(), "<sip:+442079460999@[2001:db8::1]>".to_owned());
+        assert_eq!(named.headers, [expected]);
+        assert!(invitation(to(Some("line1")), "anonymous").headers.is_empty());
+        let diverted = Destination { diverted_from: Some("442079460018".to_owned()), ..to(None) };
+        let expected = ("Diversion".to_owned(), "<sip:442079460018@[2001:db8::1]>".to_owned());
+        assert_eq!(invitation(diverted, "1").headers, [expected]);
+    }
+
+    #[test]
+    fn an_invite_goes_to_public_addresses_alone_and_has_the_credentials_of_the_trunk() {
+        let invited = invitation(to(None), "1");
+        assert_eq!(invited.egress, Egress::Public);
+        assert_eq!(invited.credentials.unwrap().username, "alice");
+    }
+
+    #[test]
+    fn what_this_side_did_not_end_was_ended_by_the_trunk() {
+        assert_eq!(ended(LegEnd::Refused(486), false), Ok(AttemptEnd::Refused(486)));
+        assert_eq!(ended(LegEnd::HungUp, true), Err(Ending::CalleeHungUp));
+        assert_eq!((hung_up(false, true), hung_up(false, false)), (Ending::CallerHungUp, Ending::Cancelled));
+        assert_eq!(hung_up(true, true), Ending::Stopped(true));
+    }
+}

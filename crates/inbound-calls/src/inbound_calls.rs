@@ -1,0 +1,312 @@
+//! The entrance: places calls, lists them, ends them, and starts and stops with the server.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use service_base::background::in_background;
+use service_base::descriptors::Share;
+use service_core::Core;
+use service_core::jobs::JobSet;
+use sip_dialler::{Dialler, DiallerConfig, DiallerError, MessageLog};
+use tokio::sync::{OnceCell, oneshot};
+use trunk_rules::inbound::{Ending, Limited, Rank, Refused, admits, order};
+use trunk_store::{Interest, StoreError};
+use uuid::Uuid;
+
+use crate::call::{self, Call};
+use crate::config::InboundConfig;
+use crate::live_calls::{LiveCalls, Place, Slot};
+use crate::other_nodes;
+use crate::record::InboundCall;
+use crate::request::{InboundQuery, NewInboundCall};
+use crate::route::{self, Destinations, Route, Trunk, limit};
+use crate::shared::Shared;
+use crate::stored;
+
+/// How long live calls may take to hang up when the server stops or is reset.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum number of characters of a caller's number.
+const MAX_CALLER: usize = 64;
+/// Maximum number of digits of a called number.
+const MAX_DIGITS: usize = 20;
+
+/// Why a call was not placed. Nothing is stored then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InboundError {
+    /// The caller's number is not valid.
+    #[error("at most {} visible ASCII characters", MAX_CALLER)]
+    From,
+    /// The called number is not valid.
+    #[error("1 to {} digits, such as 37061498222", MAX_DIGITS)]
+    To,
+    /// There are as many live calls as this node permits.
+    #[error("this server has its maximum of inbound calls, {0}")]
+    Full(usize),
+    /// The account has as many live calls as this node permits.
+    #[error("the account has its maximum of inbound calls, {0}")]
+    FullOfAccount(usize),
+    /// The server stops.
+    #[error("the server stops")]
+    Stopping,
+    /// The dialler cannot be started.
+    #[error(transparent)]
+    Dialler(#[from] DiallerError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The inbound calls of a running server.
+#[derive(Debug)]
+pub struct InboundCalls {
+    shared: Arc<Shared>,
+    messages: Option<Arc<MessageLog>>,
+    /// The address of the server's carrier edge, if it has one.
+    edge: Option<IpAddr>,
+    /// Started with the first call, so that a server without inbound calls has no socket for them.
+    dialler: OnceCell<Arc<Dialler>>,
+}
+
+/// A call that may be placed: what it holds, and the trunks in the order in which they are tried.
+struct Admitted {
+    places: Vec<Place>,
+    trunks: Vec<Trunk>,
+}
+
+impl InboundCalls {
+    /// Prepares the calls of a server, whose carrier edge has this address if it has one. The SIP messages of calls are
+    /// stored in `messages`. The records of calls that an earlier process left live are ended.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn start(
+        core: Arc<Core>,
+        config: InboundConfig,
+        edge: Option<IpAddr>,
+        messages: Option<Arc<MessageLog>>,
+    ) -> Result<Self, StoreError> {
+        let interrupted = stored::end_interrupted(&core).await?;
+        if interrupted > 0 {
+            tracing::warn!(
+                calls = interrupted,
+                "inbound calls were live when the server was killed; they have ended"
+            );
+        }
+        let max_calls = config.calls.min(core.descriptors.max_for(Share::Outgoing));
+        let shared = Arc::new(Shared { live: Arc::new(LiveCalls::new(max_calls)), core, config });
+        let store = &shared.core.store;
+        if store.is_shared() {
+            let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
+            tokio::spawn(other_nodes::hang_up_when_asked(Arc::downgrade(&shared), asked, wakes));
+            tokio::spawn(other_nodes::end_calls_of_dead_nodes(Arc::downgrade(&shared)));
+        }
+        Ok(Self { shared, messages, edge, dialler: OnceCell::new() })
+    }
+
+    /// Returns the number of live calls of this node.
+    pub fn live(&self) -> usize {
+        self.shared.live.number()
+    }
+
+    /// The job that deletes old records.
+    pub fn jobs(&self) -> JobSet {
+        stored::jobs(&self.shared.core, self.shared.config.keep_months)
+    }
+
+    /// Places a call, and returns its record when it is stored. A call that the DID does not take has ended by then.
+    /// Dropping the future does not stop a call whose record is stored.
+    ///
+    /// # Errors
+    /// [`InboundError`]; then nothing is stored and nothing was dialled.
+    pub async fn place(&self, new: NewInboundCall) -> Result<InboundCall, InboundError> {
+        let core = &self.shared.core;
+        if !core.is_ready() {
+            return Err(InboundError::Stopping);
+        }
+        let NewInboundCall { from, to, account } = new;
+        if from.len() > MAX_CALLER || !from.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InboundError::From);
+        }
+        let number = to.strip_prefix('+').unwrap_or(&to).to_owned();
+        let is_number = (1..=MAX_DIGITS).contains(&number.len());
+        if !is_number || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(InboundError::To);
+        }
+        let now = core.clock.now();
+        let mut record = InboundCall::new(core.ids.record(now), from, number, now);
+        let full = InboundError::Full(self.shared.live.max_calls());
+        let slot = self.shared.live.reserve(record.id).ok_or(full)?;
+        let route = route::find(core, account, &record.to).await?;
+        let admitted = self.admit(&mut record, route)?;
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                record.end(Ending::Refused(refused), now);
+                call::log(&record);
+                core.commit(vec![stored::put(&record, core.store.node(), None)?]).await?;
+                return Ok(record);
+            }
+        };
+        let dialler = Arc::clone(self.dialler.get_or_try_init(|| self.start_dialler()).await?);
+        self.begin(record, slot, dialler, admitted).await
+    }
+
+    /// Commits the record of a new call, and runs the call.
+    async fn begin(
+        &self,
+        record: InboundCall,
+        slot: Slot,
+        dialler: Arc<Dialler>,
+        admitted: Admitted,
+    ) -> Result<InboundCall, InboundError> {
+        let (shared, placed) = (Arc::clone(&self.shared), record.clone());
+        let change = stored::put(&record, shared.core.store.node(), None)?;
+        let (reply, written) = oneshot::channel();
+        // A separate task: a client that disconnects must not cancel it between the write and the dialling.
+        tokio::spawn(async move {
+            let outcome = shared.core.commit(vec![change]).await.map(|_| ());
+            let has_failed = outcome.is_err();
+            // Fails only if the client has disconnected.
+            let _disconnected = reply.send(outcome);
+            if !has_failed {
+                let Admitted { places, trunks } = admitted;
+                Box::pin(call::run(Call { shared, dialler, record, slot, places, trunks })).await;
+            }
+        });
+        written
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Failed("the task of the write panicked".to_owned())))?;
+        Ok(placed)
+    }
+
+    /// Decides whether a route takes a call, and takes its places. Adds to the record what is known of the route.
+    fn admit(
+        &self,
+        record: &mut InboundCall,
+        route: Option<Route>,
+    ) -> Result<Result<Admitted, Refused>, InboundError> {
+        let Some(Route { account, did, number, features, to }) = route else {
+            return Ok(Err(Refused::UnknownNumber));
+        };
+        (record.account, record.did) = (Some(account), Some(did));
+        let live = &self.shared.live;
+        let most = self.shared.config.calls_per_account;
+        let of_account = live.enter(account, u64::try_from(most).ok());
+        let mut places = vec![of_account.ok_or(InboundError::FullOfAccount(most))?];
+        if let Err(refused) = admits(&number, features.as_deref(), record.time_start) {
+            return Ok(Err(refused));
+        }
+        let (group, trunks) = match to {
+            Destinations::None => return Ok(Err(Refused::NotRouted)),
+            Destinations::Trunk(trunk) => (None, vec![*trunk]),
+            Destinations::Group(group, trunks) => (Some(group), trunks),
+        };
+        record.voice_in_trunk_group = group.as_ref().map(|group| group.id);
+        if trunks.is_empty() {
+            return Ok(Err(Refused::EmptyGroup));
+        }
+        let of_did = (Limited::Did, did, limit(number.capacity_limit));
+        let of_group = group.map(|group| (Limited::Group, group.id, group.limit));
+        for (limited, subject, limit) in std::iter::once(of_did).chain(of_group) {
+            match live.enter(subject, limit) {
+                Some(place) => places.push(place),
+                None => return Ok(Err(Refused::Full(limited, limit.unwrap_or_default()))),
+            }
+        }
+        Ok(Ok(Admitted { places, trunks: self.in_order(trunks) }))
+    }
+
+    /// Puts trunks in the order in which they are tried.
+    fn in_order(&self, trunks: Vec<Trunk>) -> Vec<Trunk> {
+        let ids = &self.shared.core.ids;
+        let ranks: Vec<Rank> = trunks.iter().map(rank).collect();
+        let places = order(&ranks, |most| ids.word() % most.saturating_add(1));
+        let mut trunks: Vec<Option<Trunk>> = trunks.into_iter().map(Some).collect();
+        places.into_iter().filter_map(|place| trunks.get_mut(place).and_then(Option::take)).collect()
+    }
+
+    async fn start_dialler(&self) -> Result<Arc<Dialler>, DiallerError> {
+        let core = &self.shared.core;
+        let config = DiallerConfig {
+            own: core.own.clone(),
+            descriptors: core.descriptors.clone(),
+            messages: self.messages.clone(),
+            ..self.shared.config.dialler(self.edge)
+        };
+        let dialler = Dialler::start(config, core.clock.clone(), core.ids.clone()).await?;
+        tracing::info!(address = %dialler.address(), "inbound calls are sent from this address");
+        Ok(Arc::new(dialler))
+    }
+
+    /// Returns calls, newest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a record is corrupt.
+    pub async fn list(&self, query: &InboundQuery) -> Result<Vec<InboundCall>, StoreError> {
+        stored::list(&self.shared.core, query).await
+    }
+
+    /// Returns the call with this id. One that is live is as it was at its last change.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the record is corrupt.
+    pub async fn find(&self, id: Uuid) -> Result<Option<InboundCall>, StoreError> {
+        Ok(stored::find(&self.shared.core, id).await?.map(|stored| stored.call))
+    }
+
+    /// Ends a live call of any node as its caller would: with a CANCEL before the answer, with a BYE after it. One of another
+    /// node ends within a second. Returns false if there is no such call.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn hang_up(&self, id: Uuid) -> Result<bool, StoreError> {
+        Ok(self.shared.live.hang_up(id) || other_nodes::hang_up(&self.shared, id).await?)
+    }
+
+    /// Ends what would outlive a reset of the records of an account, or of all. For all, the live calls of this node hang up,
+    /// and are waited for at most 5 seconds; for an account its calls hang up, and their records are deleted.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn reset(&self, account: Option<Uuid>) -> Result<(), StoreError> {
+        let core = &self.shared.core;
+        let Some(account) = account else {
+            self.shared.live.end_all(HANG_UP_TIMEOUT).await;
+            return Ok(());
+        };
+        let query = InboundQuery { account: Some(account), live: true, before: None, limit: u64::MAX };
+        for call in stored::list(core, &query).await? {
+            self.hang_up(call.id).await?;
+        }
+        stored::forget_all(core, account).await
+    }
+
+    /// Makes live calls hang up, including those that are placed from now on. Waits at most 5 seconds for their ends, then
+    /// stops the dialler.
+    pub async fn stop(&self) {
+        self.shared.live.abandon();
+        self.shared.live.all_ended(HANG_UP_TIMEOUT).await;
+        if let Some(dialler) = self.dialler.get() {
+            dialler.stop().await;
+        }
+    }
+
+    /// Makes live calls hang up without waiting. The dialler's sockets are closed once they have ended, or after 5 seconds.
+    pub fn abandon(&self) {
+        self.shared.live.abandon();
+        let Some(dialler) = self.dialler.get().map(Arc::clone) else { return };
+        let (all_ended, ended_dialler) = (self.shared.live.all_ended(HANG_UP_TIMEOUT), Arc::clone(&dialler));
+        let ending = async move {
+            all_ended.await;
+            ended_dialler.abandon();
+        };
+        in_background(ending, || dialler.abandon());
+    }
+}
+
+fn rank(trunk: &Trunk) -> Rank {
+    let number = |rank: didww_types::values::TrunkRank| u32::try_from(rank.get()).unwrap_or_default();
+    Rank { priority: number(trunk.stored.priority), weight: number(trunk.stored.weight) }
+}

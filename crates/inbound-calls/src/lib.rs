@@ -1,0 +1,30 @@
+//! Calls that come in to DIDs: the server places them to the inbound trunks that the DIDs are routed to.
+//!
+//! The telephone network is the control API's part: a request there stands for a caller who dials a DID. This crate finds
+//! the DID and its trunks, brings `trunk-rules` its questions, sends a real INVITE to one trunk after the other, follows the
+//! call, and keeps a record of it with each attempt and its reason. It knows nothing about the carrier edge, and handles
+//! neither SIP nor media itself: `sip-dialler` does, which sends silence.
+//!
+//! The hosts of trunks are chosen by customers, so that calls are sent to public addresses alone, unless the configuration
+//! permits others. No call and no socket exists before the first call is placed.
+//!
+//! Bounds: live calls in all and of each account ([`InboundConfig`]); the trunks of a group (10), each of which is tried
+//! once, at no more than four addresses; attempts in a record ([`MAX_ATTEMPTS`]); and the duration of a call. Capacities and
+//! these limits are counted on each node for itself.
+
+mod call;
+mod config;
+mod inbound_calls;
+mod live_calls;
+mod other_nodes;
+mod record;
+mod request;
+mod route;
+mod shared;
+mod stored;
+
+pub use config::InboundConfig;
+pub use inbound_calls::{InboundCalls, InboundError};
+pub use record::{InboundAttempt, InboundCall, InboundStatus, MAX_ATTEMPTS};
+pub use request::{InboundQuery, NewInboundCall};
+pub use sip_dialler::{DiallerError, MessageLog};

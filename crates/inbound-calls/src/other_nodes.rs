@@ -1,0 +1,66 @@
+//! Calls that other nodes of the database run: this one asks for their end, ends its own when another node asks, and ends the
+//! records of those whose node died.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use trunk_store::{Change, Changes, Committed, Follower, StoreError};
+use uuid::Uuid;
+
+use crate::shared::Shared;
+use crate::stored;
+
+/// Time between two looks for calls of nodes that died.
+const DEAD_NODES_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Asks the node that runs a call for its end. Returns false if no other node does.
+///
+/// # Errors
+/// If the store fails.
+pub(crate) async fn hang_up(shared: &Shared, id: Uuid) -> Result<bool, StoreError> {
+    let store = &shared.core.store;
+    if !store.is_shared() {
+        return Ok(false);
+    }
+    let found = stored::find(&shared.core, id).await?;
+    let is_elsewhere =
+        found.is_some_and(|stored| stored.call.time_end.is_none() && stored.node != store.node());
+    if is_elsewhere {
+        shared.core.commit(vec![Change::HangUp(id)]).await?;
+    }
+    Ok(is_elsewhere)
+}
+
+/// Ends the calls that other nodes ask this one to end, for as long as the calls are kept. `wakes` are those of the store.
+pub(crate) async fn hang_up_when_asked(
+    shared: Weak<Shared>,
+    mut asked: Follower,
+    mut wakes: watch::Receiver<u64>,
+) {
+    while wakes.changed().await.is_ok() {
+        let Some(shared) = shared.upgrade() else { return };
+        // What was missed is lost: a client that asked finds the call still live, and asks again.
+        let Changes::Since(writes) = asked.changes() else { continue };
+        for effect in writes.iter().flat_map(|write| write.iter()) {
+            if let Committed::HangUp(id) = effect {
+                shared.live.hang_up(*id);
+            }
+        }
+    }
+}
+
+/// Ends the records of calls of nodes that died, for as long as the calls are kept.
+pub(crate) async fn end_calls_of_dead_nodes(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(DEAD_NODES_INTERVAL).await;
+        let Some(shared) = shared.upgrade() else { return };
+        match stored::end_interrupted(&shared.core).await {
+            Ok(0) => {}
+            Ok(calls) => tracing::warn!(calls, "inbound calls of a server that died have ended"),
+            Err(error) => {
+                tracing::debug!(%error, "inbound calls of servers that died could not be looked for")
+            }
+        }
+    }
+}

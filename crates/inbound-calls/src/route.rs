@@ -1,0 +1,145 @@
+//! Finds the DID of a called number, and the trunks that it is routed to.
+
+use didww_types::resources::{Did, DidFeature, DidGroup, VoiceInTrunk, VoiceInTrunkGroup};
+use didww_types::{FilterTest, Id, Resource};
+use service_core::Core;
+use trunk_store::{Condition, IndexValue, ListQuery, Record, Scope, StoreError};
+use uuid::Uuid;
+
+/// The attribute of a DID that is looked for.
+const NUMBER: &str = Did::SPEC.attribute_name("number");
+/// Most trunks that are read of a group. It can have 10.
+const MAX_TRUNKS: usize = 100;
+
+/// A DID and its route.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The id of the account.
+    pub(crate) account: Uuid,
+    /// The id of the DID.
+    pub(crate) did: Uuid,
+    /// The DID as it is stored.
+    pub(crate) number: Did,
+    /// The features of the DID's group; `None` if it has no group.
+    pub(crate) features: Option<Vec<DidFeature>>,
+    pub(crate) to: Destinations,
+}
+
+/// Where the calls of a DID go.
+#[derive(Debug)]
+pub(crate) enum Destinations {
+    /// Nowhere.
+    None,
+    /// To one trunk.
+    Trunk(Box<Trunk>),
+    /// To the trunks of a group, in the order in which they were stored.
+    Group(Group, Vec<Trunk>),
+}
+
+/// A group of trunks.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) id: Uuid,
+    /// The maximum number of simultaneous calls.
+    pub(crate) limit: Option<u64>,
+}
+
+/// A trunk with its id.
+#[derive(Debug)]
+pub(crate) struct Trunk {
+    pub(crate) id: Uuid,
+    pub(crate) stored: VoiceInTrunk,
+}
+
+/// The limit of an attribute `capacity_limit`.
+pub(crate) fn limit(attribute: Option<didww_types::values::CapacityLimit>) -> Option<u64> {
+    attribute.map(|limit| u64::try_from(limit.get()).unwrap_or_default())
+}
+
+/// Finds the DID with a number, in this account or in all of them, and its route.
+///
+/// # Errors
+/// If the store cannot be read, or a record is corrupt.
+pub(crate) async fn find(
+    core: &Core,
+    account: Option<Uuid>,
+    number: &str,
+) -> Result<Option<Route>, StoreError> {
+    let accounts = match account {
+        Some(id) => core.store.account(id).await?.into_iter().collect::<Vec<_>>(),
+        None => core.store.accounts().await?,
+    };
+    for account in accounts {
+        if let Some(did) = did(core, account.number, number).await? {
+            let to = destinations(core, account.number, &did).await?;
+            let features = features(core, account.number, &did).await?;
+            let (id, number) = (did.id, decoded::<Did>(&did)?);
+            return Ok(Some(Route { account: account.id, did: id, number, features, to }));
+        }
+    }
+    Ok(None)
+}
+
+/// The DID of an account with a number.
+async fn did(core: &Core, account: i64, number: &str) -> Result<Option<Record>, StoreError> {
+    let condition =
+        Condition { test: FilterTest::Equals(NUMBER), values: vec![IndexValue::Text(number.to_owned())] };
+    let query = ListQuery {
+        scope: Scope { account, spec: Did::SPEC },
+        linked_from: None,
+        conditions: vec![condition],
+        order: Vec::new(),
+        offset: 0,
+        limit: 1,
+    };
+    Ok(core.store.list(query).await?.records.into_iter().next())
+}
+
+/// The features of a DID's group.
+async fn features(core: &Core, account: i64, did: &Record) -> Result<Option<Vec<DidFeature>>, StoreError> {
+    let (dids, groups) = (Scope { account, spec: Did::SPEC }, Scope { account, spec: DidGroup::SPEC });
+    let group = members(core, dids, did.number, Did::DID_GROUP.as_str(), 1).await?;
+    let Some(group) = core.store.find_all(groups, group).await?.into_iter().next() else { return Ok(None) };
+    Ok(Some(decoded::<DidGroup>(&group)?.features.as_slice().to_vec()))
+}
+
+async fn destinations(core: &Core, account: i64, did: &Record) -> Result<Destinations, StoreError> {
+    let dids = Scope { account, spec: Did::SPEC };
+    let groups = Scope { account, spec: VoiceInTrunkGroup::SPEC };
+    let one = members(core, dids, did.number, Did::VOICE_IN_TRUNK.as_str(), 1).await?;
+    if let Some(trunk) = trunks(core, account, one).await?.into_iter().next() {
+        return Ok(Destinations::Trunk(Box::new(trunk)));
+    }
+    let group = members(core, dids, did.number, Did::VOICE_IN_TRUNK_GROUP.as_str(), 1).await?;
+    let Some(group) = core.store.find_all(groups, group).await?.into_iter().next() else {
+        return Ok(Destinations::None);
+    };
+    let relationship = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
+    let of_group = members(core, groups, group.number, relationship, MAX_TRUNKS).await?;
+    let limit = limit(decoded::<VoiceInTrunkGroup>(&group)?.capacity_limit);
+    Ok(Destinations::Group(Group { id: group.id, limit }, trunks(core, account, of_group).await?))
+}
+
+/// The ids of the members of a record's relationship.
+async fn members(
+    core: &Core,
+    scope: Scope,
+    owner: i64,
+    relationship: &'static str,
+    most: usize,
+) -> Result<Vec<Uuid>, StoreError> {
+    let found = core.store.members(scope, vec![owner], relationship, most).await?;
+    Ok(found.into_iter().map(|(_, _, id)| id).collect())
+}
+
+/// The trunks with these ids that exist, in the order of the ids.
+async fn trunks(core: &Core, account: i64, ids: Vec<Uuid>) -> Result<Vec<Trunk>, StoreError> {
+    let scope = Scope { account, spec: VoiceInTrunk::SPEC };
+    let records = core.store.find_all(scope, ids).await?;
+    records.iter().map(|record| decoded(record).map(|stored| Trunk { id: record.id, stored })).collect()
+}
+
+fn decoded<R: Resource>(record: &Record) -> Result<R, StoreError> {
+    R::from_texts(Id::new(record.id.to_string()), &record.attributes, record.meta.as_deref())
+        .map_err(|error| StoreError::Corrupt(format!("{} {}: {error}", record.kind, record.id)))
+}

@@ -1,0 +1,143 @@
+//! How a call ended, as its record states it.
+
+use std::fmt;
+
+use super::admission::Refused;
+use super::rerouting::AttemptEnd;
+
+/// The SIP response code of a call that was answered.
+const OK: u16 = 200;
+/// The SIP response code of a call whose caller hung up before the answer.
+const REQUEST_TERMINATED: u16 = 487;
+/// The SIP response code of a call that the server cannot continue.
+const SERVER_INTERNAL_ERROR: u16 = 500;
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initiator {
+    /// The caller, for whom the control API acts.
+    Caller,
+    /// The trunk's side.
+    Callee,
+    /// This server.
+    Server,
+}
+
+impl Initiator {
+    /// The name in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Callee => "callee",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// No trunk was tried.
+    Refused(Refused),
+    /// The last attempt ended without an answer.
+    Unanswered(AttemptEnd),
+    /// The caller hung up before an answer.
+    Cancelled,
+    /// The caller hung up after an answer.
+    CallerHungUp,
+    /// The trunk's side hung up.
+    CalleeHungUp,
+    /// It reached the longest duration of a call. True if it had been answered.
+    TooLong(bool),
+    /// The server stopped, or the records were reset. True if it had been answered.
+    Stopped(bool),
+    /// The server was killed during the call. True if it had been answered.
+    Interrupted(bool),
+}
+
+impl Ending {
+    /// The SIP response code that the caller received: 200 for an answered call.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Refused(refused) => refused.code(),
+            Self::Unanswered(end) => end.code(),
+            Self::Cancelled => REQUEST_TERMINATED,
+            Self::CallerHungUp
+            | Self::CalleeHungUp
+            | Self::TooLong(true)
+            | Self::Stopped(true)
+            | Self::Interrupted(true) => OK,
+            Self::TooLong(false) | Self::Stopped(false) | Self::Interrupted(false) => SERVER_INTERNAL_ERROR,
+        }
+    }
+
+    /// Who ended the call.
+    pub const fn initiator(self) -> Initiator {
+        match self {
+            Self::Cancelled | Self::CallerHungUp => Initiator::Caller,
+            Self::CalleeHungUp
+            | Self::Unanswered(
+                AttemptEnd::Refused(_) | AttemptEnd::NoResponse | AttemptEnd::RingingTimeout,
+            ) => Initiator::Callee,
+            Self::Refused(_)
+            | Self::Unanswered(AttemptEnd::NotDialled | AttemptEnd::Full(_))
+            | Self::TooLong(_)
+            | Self::Stopped(_)
+            | Self::Interrupted(_) => Initiator::Server,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Unanswered(end) => end.fmt(f),
+            Self::Cancelled => f.write_str("the caller hung up before an answer"),
+            Self::CallerHungUp => f.write_str("the caller hung up"),
+            Self::CalleeHungUp => f.write_str("the trunk's side hung up"),
+            Self::TooLong(_) => f.write_str("the call reached the longest duration of a call"),
+            Self::Stopped(_) => f.write_str("the server stopped, or its records were reset"),
+            Self::Interrupted(_) => f.write_str("the server was killed during the call"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answered_call_has_200_and_any_other_one_the_code_of_its_failure() {
+        for answered in [
+            Ending::CallerHungUp,
+            Ending::CalleeHungUp,
+            Ending::TooLong(true),
+            Ending::Stopped(true),
+            Ending::Interrupted(true),
+        ] {
+            assert_eq!(answered.code(), 200, "{answered}");
+        }
+        for (ending, code) in [
+            (Ending::Refused(Refused::UnknownNumber), 404),
+            (Ending::Unanswered(AttemptEnd::Refused(486)), 486),
+            (Ending::Unanswered(AttemptEnd::NoResponse), 408),
+            (Ending::Unanswered(AttemptEnd::RingingTimeout), 480),
+            (Ending::Cancelled, 487),
+            (Ending::Stopped(false), 500),
+        ] {
+            assert_eq!(ending.code(), code, "{ending}");
+        }
+    }
+
+    #[test]
+    fn the_side_that_ended_the_call_is_named() {
+        let of = |ending: Ending| ending.initiator().name();
+        assert_eq!(of(Ending::Cancelled), "caller");
+        assert_eq!(of(Ending::CalleeHungUp), "callee");
+        assert_eq!(of(Ending::Unanswered(AttemptEnd::Refused(603))), "callee");
+        assert_eq!(of(Ending::Unanswered(AttemptEnd::NotDialled)), "server");
+        assert_eq!(of(Ending::Refused(Refused::Blocked)), "server");
+    }
+}

@@ -1,0 +1,99 @@
+//! Capacities of trunks, groups and DIDs, the server's own limits, and what ends live calls with the server's state.
+
+use serde_json::{Value, json};
+use trunk_server::control::ControlError;
+use trunk_server::inbound::{InboundStatus, NewInboundCall};
+
+use super::place::*;
+use crate::outbound::sipp_carrier::{Sipp, Steps};
+use crate::support::world::{DIDS, update};
+
+/// A callee that answers and is hung up on.
+fn answering() -> Sipp {
+    Sipp::start(&Steps::invited().answered().hung_up(), 1)
+}
+
+/// What has a capacity of one call, and the reason of the refusal of a second one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Full {
+    Trunk,
+    Group,
+    Did,
+}
+
+#[tokio::test]
+async fn a_trunk_a_group_and_a_did_take_as_many_calls_as_their_capacity() {
+    for (full, reason, attempts) in [
+        (Full::Trunk, "the trunk has its maximum of calls, 1", 1),
+        (Full::Group, "the DID's trunk group has its maximum of calls, 1", 0),
+        (Full::Did, "the DID has its maximum of calls, 1", 0),
+    ] {
+        let place = Place::start().await;
+        let sipp = answering();
+        let limit = |of: Full| if full == of { json!(1) } else { Value::Null };
+        let attributes = json!({ "capacity_limit": limit(Full::Trunk) });
+        let trunk = place.trunk_of(&sipp.host(), attributes, json!({})).await;
+        place.grouped(&[&trunk], json!({ "capacity_limit": limit(Full::Group) })).await;
+        let body = update("dids", &place.did, json!({ "capacity_limit": limit(Full::Did) }));
+        let patched = place.world.api.patch(&format!("{DIDS}/{}", place.did), &body).await;
+        assert_eq!(patched.status, 200, "{}", patched.text);
+        let first = place.call().await;
+        place.wait_for(first.id, InboundStatus::Answered).await;
+        let second = place.called().await;
+        assert_eq!(ending(&second), (503, "server", reason));
+        assert_eq!(second.attempts.len(), attempts, "{full:?}");
+        assert!(second.attempts.iter().all(|attempt| attempt.sent_at.is_none()), "{second:?}");
+        place.control.end_inbound_call(first.id).await.unwrap();
+        place.wait_for(first.id, InboundStatus::Ended).await;
+        sipp.went_as_written().await;
+        // The place is free again.
+        let busy = Sipp::start(&Steps::invited().refused(486), 1);
+        let at: std::net::SocketAddr = busy.host().parse().unwrap();
+        let moved =
+            json!({ "type": "sip_configurations", "attributes": { "host": at.ip(), "port": at.port() } });
+        let body = update("voice_in_trunks", &trunk, json!({ "configuration": moved }));
+        let patched = place.world.api.patch(&format!("/voice_in_trunks/{trunk}"), &body).await;
+        assert_eq!(patched.status, 200, "{}", patched.text);
+        assert_eq!(ending(&place.called().await).0, 486, "{full:?}");
+        busy.went_as_written().await;
+    }
+}
+
+#[tokio::test]
+async fn the_server_and_each_account_have_a_maximum_of_live_calls() {
+    for (calls, of_account, reason) in [
+        (1, 9, "this server has its maximum of inbound calls, 1"),
+        (9, 1, "the account has its maximum of inbound calls, 1"),
+    ] {
+        let place = Place::with(|config| {
+            (config.calls, config.calls_per_account) = (calls, of_account);
+        })
+        .await;
+        let sipp = answering();
+        place.routed_to(&sipp).await;
+        let first = place.call().await;
+        place.wait_for(first.id, InboundStatus::Answered).await;
+        let refused =
+            place.control.place_inbound_call(NewInboundCall::new(CALLER, NUMBER)).await.unwrap_err();
+        assert_eq!(refused, ControlError::Busy(reason.to_owned()));
+        place.control.end_inbound_call(first.id).await.unwrap();
+        place.wait_for(first.id, InboundStatus::Ended).await;
+        sipp.went_as_written().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reset_ends_the_live_calls_and_deletes_their_records() {
+    for of_account in [true, false] {
+        let place = Place::start().await;
+        let sipp = answering();
+        place.routed_to(&sipp).await;
+        let call = place.call().await;
+        place.wait_for(call.id, InboundStatus::Answered).await;
+        let account = of_account.then(|| place.world.server.account());
+        place.control.reset(account).await.unwrap();
+        sipp.went_as_written().await;
+        let found = place.control.inbound_call(call.id).await;
+        assert!(matches!(found, Err(ControlError::NotFound(_))), "{found:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! `trunkctl inbound`.
+
+use clap::Subcommand;
+use didww_client::{Method, encode_component};
+use serde_json::json;
+
+use super::service::{Service, account, print_list, print_single};
+use crate::context::Target;
+use crate::exit::Failure;
+use crate::output::Format;
+use crate::terminal::note;
+
+/// The path of calls to DIDs.
+const PATH: &str = "/inbound_calls";
+/// Why a call ended comes last, because it is the longest.
+const CALL: [&str; 8] = ["id", "time_start", "from", "to", "status", "duration", "disconnect_code", "reason"];
+
+/// What to do with calls to DIDs.
+#[derive(Debug, Clone, Subcommand)]
+pub enum InboundCommand {
+    /// Call a DID, as a caller in the telephone network would
+    Call {
+        /// The DID in E.164 form
+        #[arg(value_name = "NUMBER")]
+        to: String,
+        /// The caller's number
+        #[arg(long, value_name = "NUMBER", default_value = "anonymous")]
+        from: String,
+        /// The account that the DID must belong to: its name or id
+        #[arg(long)]
+        account: Option<String>,
+        /// The format
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// List calls to DIDs, newest first
+    List {
+        /// Only calls that have not ended
+        #[arg(long)]
+        live: bool,
+        /// Only calls to DIDs of this account: its name or id
+        #[arg(long)]
+        account: Option<String>,
+        /// At most this number of calls
+        #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+        limit: u64,
+        /// The format
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Print a call with its attempts
+    Show {
+        /// The id of the call
+        call: String,
+        /// The format
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// End a live call, as its caller would
+    End {
+        /// The id of the call
+        call: String,
+    },
+}
+
+impl InboundCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The failures of requests.
+    pub async fn run(&self, target: &Target) -> Result<(), Failure> {
+        let service = Service::of(target)?;
+        match self {
+            Self::Call { to, from, account: named, output } => {
+                let mut body = json!({ "from": from, "to": to });
+                if let (Some(named), Some(body)) = (named, body.as_object_mut()) {
+                    body.insert("account".to_owned(), account(&service, Some(named.as_str())).await?.into());
+                }
+                print_single(&service.send(Method::POST, PATH, Some(&body)).await?, &CALL, *output)
+            }
+            Self::List { live, account: named, limit, output } => {
+                let mut path = format!("{PATH}?limit={limit}");
+                if *live {
+                    path.push_str("&live=true");
+                }
+                if let Some(named) = named {
+                    path.push_str("&account=");
+                    path.push_str(&account(&service, Some(named.as_str())).await?);
+                }
+                print_list(&service.get(&path).await?, "inbound_calls", &CALL, *output)
+            }
+            Self::Show { call, output } => {
+                let path = format!("{PATH}/{}", encode_component(call));
+                print_single(&service.get(&path).await?, &CALL, *output)
+            }
+            Self::End { call } => {
+                let path = format!("{PATH}/{}", encode_component(call));
+                service.send(Method::DELETE, &path, None).await?;
+                note(&format!("ended {call}"));
+                Ok(())
+            }
+        }
+    }
+}
