@@ -112,6 +112,14 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_REFERENCE_DATA", value_name = "FILE")]
     pub reference_data: Option<PathBuf>,
 
+    /// Fill a new database with the accounts and records of this file, in TOML if its name ends so, else in JSON
+    #[arg(long, env = "TRUNK_SERVER_WORLD", value_name = "FILE")]
+    pub world: Option<PathBuf>,
+
+    /// Fill a new database with the world of this name, which the program has
+    #[arg(long, env = "TRUNK_SERVER_SCENARIO", value_name = "NAME")]
+    pub scenario: Option<String>,
+
     /// Begin links in responses with this URL instead of the host that the request names
     #[arg(long, env = "TRUNK_SERVER_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -265,6 +273,8 @@ impl Cli {
             callback_secret_file: self.callback_secret_file,
             demo: self.demo,
             reference_data: self.reference_data,
+            world: self.world,
+            scenario: self.scenario,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
             control_token_file: self.control_token_file,

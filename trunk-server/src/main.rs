@@ -74,6 +74,7 @@ fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
             StartError::Config(_)
                 | StartError::Certificate(_)
                 | StartError::OpenControl(_)
+                | StartError::World(..)
                 | StartError::Setup(ControlError::Invalid { .. })
         )
     )

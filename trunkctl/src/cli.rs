@@ -104,6 +104,9 @@ pub enum Fixed {
     /// Look at the clock of a trunk-server, and move it
     #[command(subcommand)]
     Clock(control::ClockCommand),
+    /// Fill a trunk-server for a test
+    #[command(subcommand)]
+    Lab(control::LabCommand),
     /// Send any request, for what has no command of its own
     Api(commands::api::Api),
     /// Keep the services that you work with, and where their keys are
