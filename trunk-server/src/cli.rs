@@ -8,6 +8,7 @@ mod exchange;
 #[cfg(feature = "sip")]
 mod explain;
 mod health;
+mod recordings;
 mod transfer;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
 pub use health::{Health, HealthError};
+pub use recordings::{Compare, CompareError, Record, Replay};
 pub use transfer::{Backup, Move, Restore};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
@@ -230,6 +232,12 @@ pub enum Command {
     Restore(Restore),
     /// Copy a database that no server uses into a new one; a repetition goes on where it was cut off
     Move(Move),
+    /// Pass requests on to another service, and write the exchanges to a folder without their secrets
+    Record(Record),
+    /// Answer requests with the exchanges of a folder
+    Replay(Replay),
+    /// Send the requests of a folder to a new server in memory, or to one that runs, and print where its answers differ
+    Compare(Compare),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -246,7 +254,10 @@ const EXAMPLES: &str = "Examples:
   trunk-server restore monday.backup --database new.db
                                                   make a database of it
   trunk-server move --from trunk-server.db --to postgres://trunk@db.example/trunk
-                                                  copy the database to PostgreSQL";
+                                                  copy the database to PostgreSQL
+  trunk-server record --upstream https://sandbox-api.didww.com --into recording
+                                                  pass requests on and record them
+  trunk-server compare --from recording           print where this server answers otherwise";
 
 impl Cli {
     /// Builds the configuration from flags, environment, file and defaults.

@@ -35,6 +35,7 @@ pub use control_plane::{self as control, Control};
 pub use didww_api::openapi;
 pub use http_listener as serve;
 pub use metrics;
+pub use recorder;
 pub use server::{Server, ServerBuilder, StartError};
 pub use service_base::clock::Clock;
 pub use service_base::descriptors::raise as raise_open_files;

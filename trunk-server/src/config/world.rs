@@ -20,7 +20,7 @@ pub enum WorldSource {
 
 impl WorldSource {
     /// Reads the two settings, of which there is at most one.
-    pub(super) fn of(file: Option<PathBuf>, name: Option<String>) -> Result<Self, ConfigError> {
+    pub(crate) fn of(file: Option<PathBuf>, name: Option<String>) -> Result<Self, ConfigError> {
         match (file, name) {
             (None, None) => Ok(Self::None),
             (Some(file), None) => Ok(Self::File(file)),
