@@ -1,7 +1,7 @@
 //! Sends the requests of a recording to another service, and lists where its answers differ.
 //!
-//! Requests are sent one after the other in the order of the recording. Ids that a recorded answer had are replaced by those
-//! that the other service had at the same place, and hidden credentials by those of the target.
+//! Requests are sent one after the other in the order of the recording. Ids that a recorded answer had are replaced by
+//! those that the other service had at the same place, and hidden credentials by those of the target.
 
 use std::fmt;
 

@@ -17,7 +17,7 @@ pub enum RecorderError {
     #[error("the folder {folder} is not empty; name a new one", folder = .0.display())]
     NotEmpty(PathBuf),
     /// The folder has no exchanges.
-    #[error("the folder {folder} has no recorded exchanges, which are files that end with .json", folder = .0.display())]
+    #[error("the folder {folder} has no exchanges, which are files that end with .json", folder = .0.display())]
     Empty(PathBuf),
     /// A file is no exchange.
     #[error("{file}: {1}", file = .0.display())]

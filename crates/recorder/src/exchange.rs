@@ -74,13 +74,14 @@ pub enum Body {
     Json(Value),
     /// Another text, of an answer.
     Text(String),
-    /// A body that is not kept, because it is too long, or is neither JSON nor the text of an answer: its number of bytes.
+    /// A body that is not kept, because it is too long, or is neither JSON nor the text of an answer: its number of
+    /// bytes.
     Omitted(u64),
 }
 
 impl Body {
-    /// The body of a request; `None` if it is empty. A text that is not JSON is not kept, because secrets in it would not
-    /// be found.
+    /// The body of a request; `None` if it is empty. A text that is not JSON is not kept, because secrets in it would
+    /// not be found.
     pub fn of_request(bytes: &[u8]) -> Option<Self> {
         Self::of(bytes, false)
     }

@@ -1,7 +1,7 @@
 //! Replaces credentials, passwords and secrets, so that a recording can be kept.
 //!
-//! What is secret is known by the names of members, of parameters and of headers; the user and the password of a URL are
-//! removed wherever it stands. Other personal data stays: names, addresses and telephone numbers.
+//! What is secret is known by the names of members, of parameters and of headers; the user and the password of a URL
+//! are removed wherever it stands. Other personal data stays: names, addresses and telephone numbers.
 
 use serde_json::Value;
 use url::{Url, form_urlencoded};

@@ -24,7 +24,8 @@ struct Recording {
     is_full: AtomicBool,
 }
 
-/// Passes every request on to a service, and writes it with its answer. The client receives the answer as the service sent it.
+/// Passes every request on to a service, and writes it with its answer. The client receives the answer as the service
+/// sent it.
 pub fn record(upstream: Upstream, writer: Writer) -> Router {
     Router::new().fallback(forward).with_state(Arc::new(Recording {
         upstream,

@@ -1,8 +1,8 @@
 //! Answers with the exchanges of a recording.
 //!
-//! A request is answered by an exchange with its method, path, query and body; parameters of the query may stand in another
-//! order, and secrets are compared as masked. Where both name a version of the API, it is the same. Of several exchanges each
-//! answers once, in the order of the recording, and the last one goes on answering.
+//! A request is answered by an exchange with its method, path, query and body; parameters of the query may stand in
+//! another order, and secrets are compared as masked. Where both name a version of the API, it is the same. Of several
+//! exchanges each answers once, in the order of the recording, and the last one goes on answering.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -12,7 +12,8 @@ use url::{Host, Url};
 use crate::client::{Answer, client, send};
 use crate::error::RecorderError;
 
-/// Headers that belong to a connection, or that the client sets itself. Without `Accept-Encoding` bodies are not compressed.
+/// Headers that belong to a connection, or that the client sets itself. Without `Accept-Encoding` bodies are not
+/// compressed.
 static OF_CONNECTIONS: [HeaderName; 11] = [
     ACCEPT_ENCODING,
     CONNECTION,

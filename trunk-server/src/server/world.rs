@@ -6,8 +6,8 @@ use didww_types::Secret;
 use super::StartError;
 use crate::config::{Config, WorldSource};
 
-/// Loads the world that the builder or the configuration names, unless one of its accounts exists. The configured API key
-/// becomes one of its first account. Returns the random key of the first account, if it has no other.
+/// Loads the world that the builder or the configuration names, unless one of its accounts exists. The configured API
+/// key becomes one of its first account. Returns the random key of the first account, if it has no other.
 pub(super) async fn prepare_world(
     control: &Control,
     config: &Config,

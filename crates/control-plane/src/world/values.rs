@@ -3,12 +3,15 @@
 //! Each is validated on its own, as of every record that staff store. A world also has what only the service sets: the
 //! credentials of trunks, and trunks that authenticate by their address alone.
 
-use didww_types::resources::{AuthenticationMethod, SipConfiguration, VoiceInTrunk, VoiceOutTrunk};
+use didww_types::resources::{
+    AuthenticationMethod, Order, OrderItems, SipConfiguration, VoiceInTrunk, VoiceOutTrunk,
+};
 use didww_types::values::{IpNetworks, TechPrefix, ValueError};
-use didww_types::{AttributeSpec, Flaw, Resource as _, ResourceSpec};
+use didww_types::{ApiVersion, AttributeSpec, Flaw, Kind, Resource as _, ResourceSpec};
 use serde_json::{Map, Value};
 
 const METHOD: &str = VoiceOutTrunk::SPEC.attribute_name("authentication_method");
+const ITEMS: &str = Order::SPEC.attribute_name("items");
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 
 /// Validates a value. Returns its canonical form, or what is wrong as the continuation of a sentence that begins with
@@ -21,11 +24,27 @@ pub(super) fn checked(
     if (spec.name, attribute.name) == (VoiceOutTrunk::SPEC.name, METHOD) {
         return method(attribute, value);
     }
-    let mut valid = (attribute.validate)(value).map_err(|flaws| broken(&flaws))?;
+    let mut valid = within_limits(attribute, value).map_err(|flaws| broken(&flaws))?;
+    if (spec.name, attribute.name) == (Order::SPEC.name, ITEMS) {
+        // The validation of requests keeps the types of the items alone.
+        let items: Result<OrderItems, serde_json::Error> = serde_json::from_value(value.clone());
+        let items = items.and_then(|items| serde_json::to_value(&items));
+        return items.map_err(|error| format!("is invalid: {error}"));
+    }
     if (spec.name, attribute.name) == (VoiceInTrunk::SPEC.name, CONFIGURATION) {
         keep_generated(&mut valid, value)?;
     }
     Ok(valid)
+}
+
+/// Validates a value by the limits of the newest version, whose form is stored, else by the wider ones of the oldest: a record
+/// that an older version created can have such a value. A word of an enumeration is one of the newest version.
+fn within_limits(attribute: &AttributeSpec, value: &Value) -> Result<Value, Vec<Flaw>> {
+    let newest = attribute.value_at(ApiVersion::NEWEST);
+    newest.check(value).or_else(|flaws| match newest.kind {
+        Kind::Enumeration(_) => Err(flaws),
+        _ => (attribute.validate)(value).map_err(|_| flaws),
+    })
 }
 
 /// The texts of the rules that are broken.
@@ -132,5 +151,16 @@ mod tests {
             assert!(of(VoiceOutTrunk::SPEC, METHOD, &sent).is_err(), "{sent}");
         }
         assert!(of(VoiceOutTrunk::SPEC, "status", &json!("asleep")).is_err());
+        assert!(of(Order::SPEC, "status", &json!("Pending")).is_err());
+    }
+
+    #[test]
+    fn values_have_the_form_of_the_newest_version_and_the_limits_of_any() {
+        assert_eq!(of(Order::SPEC, "status", &json!("pending")).unwrap(), "pending");
+        assert_eq!(of(VoiceOutTrunk::SPEC, "threshold_amount", &Value::Null).unwrap(), Value::Null);
+        assert_eq!(of(VoiceOutTrunk::SPEC, "capacity_limit", &json!(0)).unwrap(), 0);
+        let items = json!([{ "type": "did_order_items", "attributes": { "sku_id": "s", "qty": 2 } }]);
+        let kept = of(Order::SPEC, ITEMS, &items).unwrap();
+        assert_eq!((&kept[0]["type"], &kept[0]["attributes"]["qty"]), (&json!("did_order_items"), &json!(2)));
     }
 }
