@@ -8,6 +8,7 @@ use trunk_server::control::{
 };
 use trunk_server::{TestServer, TestServerBuilder};
 
+use crate::docs::pages::{blocks, read as page};
 use crate::support::api::{Answer, Api, NEW, http_client};
 use crate::support::binary::{Binary, command};
 use crate::support::engine;
@@ -249,7 +250,7 @@ async fn one_trunk_has_an_active_trunk_with_a_password_for_this_machine_and_a_di
     assert_eq!(method["type"], "credentials_and_ip");
     assert_eq!(method["attributes"]["allowed_sip_ips"], json!(["127.0.0.1/32"]));
     assert!(method["attributes"]["password"].as_str().is_some_and(|password| password.len() > 7));
-    assert_eq!(trunks.at("/included/0/attributes/number"), "12025550143");
+    assert_eq!(trunks.at("/included/0/attributes/number"), "12025550110");
 }
 
 #[tokio::test]
@@ -286,6 +287,23 @@ async fn two_accounts_have_trunks_of_the_same_name_and_different_versions() {
     let accounts = server.control().accounts().await.unwrap();
     let versions: Vec<&str> = accounts.iter().map(|account| account.version.as_str()).collect();
     assert_eq!(versions, ["2021-12-15", "2026-11-19"]);
+}
+
+#[tokio::test]
+async fn the_examples_of_the_page_are_worlds_that_say_the_same() {
+    let text = page("docs/worlds.md");
+    let (json, toml) = (blocks(&text, "json").concat(), blocks(&text, "toml").concat());
+    let worlds = [WorldFile::from_json(&json).unwrap(), WorldFile::from_toml(&toml).unwrap()];
+    assert_eq!(worlds[0].to_json(), worlds[1].to_json());
+    for world in &worlds {
+        let server = empty().await;
+        let loaded = server.control().load_world(world, None).await.unwrap();
+        assert_eq!(loaded.records, world.record_count());
+        let api = Api::new(server.base_url(), "test-key").at(Some(NEW));
+        let trunks = api.get(&format!("{TRUNKS}?include=dids")).await;
+        assert_eq!(trunks.at("/data/0/attributes/name"), "PBX");
+        assert_eq!(trunks.at("/included/0/attributes/number"), "12025550110");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 17] = [
+pub const PAGES: [&str; 19] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -14,6 +14,7 @@ pub const PAGES: [&str; 17] = [
     "docs/differences.md",
     "docs/operations.md",
     "docs/promises.md",
+    "docs/recording.md",
     "docs/retries.md",
     "docs/robustness.md",
     "docs/scaling.md",
@@ -21,6 +22,7 @@ pub const PAGES: [&str; 17] = [
     "docs/trunkctl.md",
     "docs/voipbin.md",
     "docs/why.md",
+    "docs/worlds.md",
 ];
 
 /// The path of a file, from its path below the workspace's root.
