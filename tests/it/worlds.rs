@@ -144,11 +144,9 @@ async fn a_world_that_is_loaded_again_changes_its_records_and_no_others() {
     let before = api.get(&format!("{TRUNKS}?sort=name")).await;
     assert_eq!(api.post(TRUNKS, &credentials("C")).await.status, 201);
     let id = before.at("/data/0/id");
-    let changed = api.patch(
-        &format!("{TRUNKS}/{}", id.as_str().unwrap()),
-        &patch(id.as_str().unwrap(), json!({ "capacity_limit": 7 })),
-    );
-    assert_eq!(changed.await.status, 200);
+    let path = format!("{TRUNKS}/{}", id.as_str().unwrap());
+    let changed = api.patch(&path, &patch(id.as_str().unwrap(), json!({ "capacity_limit": 7 }))).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
     let second = load(&server, with_trunks("one", &["A", "B"])).await.unwrap();
     assert!(!second.accounts[0].is_new && second.accounts[0].id == first.accounts[0].id);
     let after = api.get(&format!("{TRUNKS}?sort=name")).await;

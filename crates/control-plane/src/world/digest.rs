@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for HexDigest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = bytes(&text).ok_or_else(|| {
-            de::Error::custom("`sha256` is the SHA-256 digest of a key: 64 hexadecimal digits")
+            <D::Error as de::Error>::custom("`sha256` is the SHA-256 digest of a key: 64 hexadecimal digits")
         })?;
         Ok(Self(KeyDigest::from_bytes(bytes)))
     }

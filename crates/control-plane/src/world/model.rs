@@ -247,7 +247,7 @@ mod features {
             let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
             features.push(found.ok_or_else(|| {
                 let known = Feature::ALL.map(Feature::as_str).join(", ");
-                de::Error::custom(format!("`{name}` is no feature; right are {known}"))
+                <D::Error as de::Error>::custom(format!("`{name}` is no feature; right are {known}"))
             })?);
         }
         Ok(Some(features))

@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for RecordSeed {
                     )));
                 }
             }
-            once(&mut seen, name)?;
+            once::<A::Error>(&mut seen, name)?;
         }
         Ok(record)
     }
@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for AttributesSeed {
             let value = values::checked(spec, attribute, &value)
                 .map_err(|message| A::Error::custom(format!("`{name}` {message}")))?;
             attributes.insert(name.clone(), value);
-            once(&mut seen, name)?;
+            once::<A::Error>(&mut seen, name)?;
         }
         Ok(attributes)
     }
@@ -217,7 +217,7 @@ impl<'de> Visitor<'de> for RelationshipsSeed {
                     relationships.insert(name.clone(), related);
                 }
             }
-            once(&mut seen, name)?;
+            once::<A::Error>(&mut seen, name)?;
         }
         Ok(relationships)
     }
