@@ -119,13 +119,12 @@ pub async fn compare(exchanges: &[(String, Exchange)], target: &Target) -> Resul
         if request.headers.contains_key("authorization") {
             let version = request.headers.get(VERSION).map_or("2026-11-19", String::as_str);
             let known = tokens.iter().find(|(known, _)| known == version).map(|(_, token)| token.clone());
-            let token = match known {
-                Some(token) => token,
-                None => {
-                    let token = target.token(version).await?;
-                    tokens.push((version.to_owned(), token.clone()));
-                    token
-                }
+            let token = if let Some(token) = known {
+                token
+            } else {
+                let token = target.token(version).await?;
+                tokens.push((version.to_owned(), token.clone()));
+                token
             };
             insert(&mut headers, "authorization", &format!("Bearer {token}"));
         }

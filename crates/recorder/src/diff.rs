@@ -60,7 +60,8 @@ pub(crate) fn differences(recorded: &Value, answered: &Value, ids: &mut KnownIds
 /// A value as it is shown.
 pub(crate) fn shown(value: Option<&Value>) -> String {
     let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    match text.char_indices().nth(MAX_SHOWN) {
+    let end = text.char_indices().nth(MAX_SHOWN);
+    match end {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
     }

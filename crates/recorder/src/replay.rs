@@ -43,14 +43,12 @@ async fn answer(State(replay): State<Arc<Replay>>, request: Request) -> Response
         &parts.headers,
         &body,
     );
-    match replay.find(&asked) {
-        Some(exchange) => response(&exchange.response),
-        None => {
-            let near = replay.near(&asked);
-            let error = format!("no recorded exchange answers {}; {near}", asked.line());
-            plain_json(StatusCode::NOT_FOUND, &json!({ "error": error }))
-        }
+    if let Some(exchange) = replay.find(&asked) {
+        return response(&exchange.response);
     }
+    let near = replay.near(&asked);
+    let error = format!("no recorded exchange answers {}; {near}", asked.line());
+    plain_json(StatusCode::NOT_FOUND, &json!({ "error": error }))
 }
 
 impl Replay {
@@ -73,13 +71,15 @@ impl Replay {
 
     /// What the recording has instead, for the error.
     fn near(&self, asked: &RecordedRequest) -> String {
-        let at_path = || self.exchanges.iter().map(|one| &one.request).filter(|one| one.path == asked.path);
-        let of_method = || at_path().filter(|one| one.method == asked.method);
-        if let Some(other) = of_method().find(|one| is_same_query(one, asked)) {
+        let requests = self.exchanges.iter().map(|one| &one.request);
+        let at_path: Vec<&RecordedRequest> = requests.filter(|one| one.path == asked.path).collect();
+        let of_method: Vec<&RecordedRequest> =
+            at_path.iter().copied().filter(|one| one.method == asked.method).collect();
+        if let Some(other) = of_method.iter().find(|one| is_same_query(one, asked)) {
             let what = if other.body == asked.body { "version of the API" } else { "body" };
             return format!("it has the request with another {what}");
         }
-        if let Some(other) = of_method().next().or_else(|| at_path().next()) {
+        if let Some(other) = of_method.first().or(at_path.first()) {
             return format!("it has {}", other.line());
         }
         "it has no request of this path".to_owned()
