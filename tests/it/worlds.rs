@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use trunk_server::control::{
     ControlError, LoadedWorld, NewAccount, SaveOptions, World as WorldFile, scenario,
 };
+use trunk_server::edge::Question;
 use trunk_server::{TestServer, TestServerBuilder};
 
 use crate::docs::pages::{blocks, read as page};
@@ -231,14 +232,22 @@ async fn the_control_api_loads_toml_and_scenarios_and_saves_what_a_load_understa
 /// A server that was filled with a scenario, and a client of its first account.
 async fn of(name: &str) -> (TestServer, Api) {
     let world = scenario(name).unwrap().world().unwrap();
-    let server = engine::builder().world(world).start().await;
+    let server = engine::builder().sip().world(world).start().await;
     let api = Api::new(server.base_url(), server.api_key()).at(Some(NEW));
     (server, api)
 }
 
+/// The verdict on a call from this machine, and the check that refuses it.
+fn verdict(server: &TestServer, username: Option<&str>, from: &str) -> (&'static str, Option<&'static str>) {
+    let question = json!({ "source": "127.0.0.1", "to": "442079460018", "from": from, "username": username });
+    let question: Question = serde_json::from_value(question).unwrap();
+    let explanation = server.control().explain(&question).unwrap();
+    (explanation.verdict, explanation.check)
+}
+
 #[tokio::test]
 async fn one_trunk_has_an_active_trunk_with_a_password_for_this_machine_and_a_did_as_its_caller_number() {
-    let (_server, api) = of("one-trunk").await;
+    let (server, api) = of("one-trunk").await;
     let trunks = api.get(&format!("{TRUNKS}?include=dids")).await;
     assert_eq!(
         (trunks.at("/meta/total_records"), trunks.at("/data/0/attributes/status")),
@@ -249,14 +258,20 @@ async fn one_trunk_has_an_active_trunk_with_a_password_for_this_machine_and_a_di
     assert_eq!(method["attributes"]["allowed_sip_ips"], json!(["127.0.0.1/32"]));
     assert!(method["attributes"]["password"].as_str().is_some_and(|password| password.len() > 7));
     assert_eq!(trunks.at("/included/0/attributes/number"), "12025550110");
+    let username = method["attributes"]["username"].as_str();
+    assert_eq!(verdict(&server, username, "12025550110"), ("admitted", None));
+    assert_eq!(verdict(&server, username, "12025550199"), ("refused", Some("cli")));
+    assert_eq!(verdict(&server, None, "12025550110"), ("challenged", Some("digest")));
 }
 
 #[tokio::test]
 async fn blocked_by_threshold_has_a_trunk_that_reached_its_threshold() {
-    let (_server, api) = of("blocked-by-threshold").await;
+    let (server, api) = of("blocked-by-threshold").await;
     let trunk = api.get(TRUNKS).await.at("/data/0/attributes");
     assert_eq!((&trunk["status"], &trunk["threshold_reached"]), (&json!("blocked"), &json!(true)));
     assert_eq!(trunk["threshold_amount"], "10.0");
+    let username = trunk["authentication_method"]["attributes"]["username"].as_str();
+    assert_eq!(verdict(&server, username, "12025550110"), ("refused", Some("status")));
 }
 
 #[tokio::test]
