@@ -10,6 +10,7 @@ mod exchange;
 mod explain;
 mod health;
 mod man;
+mod recordings;
 mod transfer;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use environment::{UnknownVariable, unknown_variables};
 pub use explain::{Explain, ExplainError, Explained};
 pub use health::{Health, HealthError};
 pub use man::Man;
+pub use recordings::{Compare, CompareError, Record, Replay};
 pub use transfer::{Backup, Move, Restore};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
@@ -115,6 +117,14 @@ pub struct Cli {
     /// [default: none]
     #[arg(long, env = "TRUNK_SERVER_REFERENCE_DATA", value_name = "FILE")]
     pub reference_data: Option<PathBuf>,
+
+    /// Fill a new database with the accounts and records of this file, in TOML if its name ends so, else in JSON
+    #[arg(long, env = "TRUNK_SERVER_WORLD", value_name = "FILE")]
+    pub world: Option<PathBuf>,
+
+    /// Fill a new database with the world of this name, which the program has
+    #[arg(long, env = "TRUNK_SERVER_SCENARIO", value_name = "NAME")]
+    pub scenario: Option<String>,
 
     /// Begin links in responses with this URL instead of the host that the request names
     #[arg(long, env = "TRUNK_SERVER_PUBLIC_URL", value_name = "URL")]
@@ -230,6 +240,12 @@ pub enum Command {
     Completion(Completion),
     /// Write the manual pages to a folder, or print the first one
     Man(Man),
+    /// Pass requests on to another service, and write the exchanges to a folder without their secrets
+    Record(Record),
+    /// Answer requests with the exchanges of a folder
+    Replay(Replay),
+    /// Send the requests of a folder to a new server in memory, or to one that runs, and print where its answers differ
+    Compare(Compare),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -246,7 +262,10 @@ const EXAMPLES: &str = "Examples:
   trunk-server restore monday.backup --database new.db
                                                   make a database of it
   trunk-server move --from trunk-server.db --to postgres://trunk@db.example/trunk
-                                                  copy the database to PostgreSQL";
+                                                  copy the database to PostgreSQL
+  trunk-server record --upstream https://sandbox-api.didww.com --into recording
+                                                  pass requests on and record them
+  trunk-server compare --from recording           print where this server answers otherwise";
 
 impl Cli {
     /// Builds the configuration from flags, environment, file and defaults.
@@ -273,6 +292,8 @@ impl Cli {
             callback_secret_file: self.callback_secret_file,
             demo: self.demo,
             reference_data: self.reference_data,
+            world: self.world,
+            scenario: self.scenario,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
             control_token_file: self.control_token_file,

@@ -21,6 +21,7 @@ mod sip;
 mod tokens;
 #[cfg(feature = "voipbin")]
 mod voipbin;
+mod world;
 
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,7 @@ pub use reference::ReferenceData;
 pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
+pub use world::WorldSource;
 
 /// The configuration of a server, as `--print-config` prints it with secrets hidden.
 #[derive(Debug, Clone)]
@@ -64,6 +66,8 @@ pub struct Config {
     pub demo: bool,
     /// Where the reference data comes from.
     pub reference_data: ReferenceData,
+    /// The world that fills a new database.
+    pub world: WorldSource,
     /// Scheme and host of the links in responses; if `None`, links use the `Host` header of the request.
     pub public_url: Option<String>,
     /// The token that control requests must have; mandatory if the control listener is not on loopback.
@@ -169,6 +173,7 @@ impl Default for Config {
             callback_secret: None,
             demo: false,
             reference_data: ReferenceData::None,
+            world: WorldSource::None,
             public_url: None,
             control_token: None,
             http: HttpConfig::default(),
@@ -228,6 +233,8 @@ impl Config {
             ("callback_secret", hidden(&self.callback_secret)),
             ("demo", Some(self.demo.to_string())),
             ("reference_data", Some(quoted(&self.reference_data.setting()))),
+            ("world", self.world.file().map(file)),
+            ("scenario", self.world.name().map(quoted)),
             ("public_url", self.public_url.as_deref().map(quoted)),
             ("control_token", hidden(&self.control_token)),
             ("allow_loopback_callbacks", Some(self.allow_loopback_callbacks.to_string())),

@@ -37,6 +37,7 @@ pub use http_listener as serve;
 #[cfg(feature = "sip")]
 pub use inbound_calls as inbound;
 pub use metrics;
+pub use recorder;
 pub use server::{Server, ServerBuilder, StartError};
 pub use service_base::clock::Clock;
 pub use service_base::descriptors::raise as raise_open_files;

@@ -46,6 +46,9 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, 1),
             };
         }
+        Some(Command::Record(record)) => return serve_exchanges(record.start()),
+        Some(Command::Replay(replay)) => return serve_exchanges(replay.start()),
+        Some(Command::Compare(compare)) => return compare_exchanges(compare),
         _ => {}
     }
     let print = cli.print_config;
@@ -82,6 +85,7 @@ fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
             StartError::Config(_)
                 | StartError::Certificate(_)
                 | StartError::OpenControl(_)
+                | StartError::World(..)
                 | StartError::Setup(ControlError::Invalid { .. })
         )
     )
@@ -144,6 +148,48 @@ fn print_all(text: &str) -> ExitCode {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&error, 1),
         _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Records or replays until a signal. Exits with 0 then, and with 1 if it cannot begin.
+fn serve_exchanges(
+    start: impl Future<Output = Result<(recorder::Listener, String), recorder::RecorderError>>,
+) -> ExitCode {
+    let _level = telemetry::init(&Config::default());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    let outcome = runtime.block_on(async {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (mut terminate, mut interrupt) = (signals.0?, signals.1?);
+        let (listener, text) = start.await?;
+        print!("{text}");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        listener.stop().await;
+        Ok::<(), Box<dyn std::error::Error>>(())
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error, 1),
+    }
+}
+
+/// Prints where answers differ from recorded ones. Exits with 0 if they do not, 3 if they do, and 1 if nothing was compared.
+fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(compare.run()) {
+        Ok(found) => {
+            print!("{found}");
+            ExitCode::from(if found.differences.is_empty() { 0 } else { 3 })
+        }
+        Err(error) => fail(&error, 1),
     }
 }
 

@@ -9,11 +9,12 @@ mod listeners;
 mod platform;
 mod reference;
 mod running;
+mod world;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control_plane::{Control, ControlAuth, control_router, order_jobs};
+use control_plane::{Control, ControlAuth, World, control_router, order_jobs};
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
@@ -42,6 +43,7 @@ use listeners::{Guarded, Listeners, is_on_loopback};
 use platform::{limit_webhooks, prepare_platform, start_platform};
 use reference::prepare_reference;
 use running::{Running, control_paths};
+use world::prepare_world;
 
 #[cfg(not(feature = "postgres"))]
 use crate::config::ConfigError;
@@ -58,6 +60,7 @@ pub struct ServerBuilder {
     limits: Limits,
     store_limits: StoreLimits,
     callbacks: callbacks::Settings,
+    world: Option<World>,
 }
 
 /// A running server. [`stop`](Self::stop) finishes what is in flight. Dropping the server ends it at once, except for
@@ -125,6 +128,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets the world that fills a new database, instead of that of the configuration.
+    #[must_use]
+    pub fn world(mut self, world: World) -> Self {
+        self.world = Some(world);
+        self
+    }
+
     /// Opens the database, listens, and serves.
     ///
     /// # Errors
@@ -135,7 +145,7 @@ impl ServerBuilder {
 
     #[expect(clippy::too_many_lines, reason = "the order of a start is read in one place")]
     async fn open(self) -> Result<Server, StartError> {
-        let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
+        let Self { config, clock, ids, limits, mut store_limits, mut callbacks, world } = self;
         let control_limits = config.http.control_limits(limits);
         let limits = config.http.limits(limits);
         store_limits.records = store_limits.records.or(config.accounts.max_records());
@@ -196,8 +206,10 @@ impl ServerBuilder {
         if !has_edge {
             running.live_among_nodes().await?;
         }
+        let new_key = prepare_world(&control, &config, world).await?;
         // Nothing after this can fail: the key of the first account is printed only once.
-        let accounts = prepare_accounts(&control, &config).await?;
+        let mut accounts = prepare_accounts(&control, &config).await?;
+        accounts.new_key = accounts.new_key.or(new_key);
         #[cfg(feature = "sip")]
         if edge.is_some() {
             log_open_trunks(&accounts.survey.open);
@@ -342,6 +354,7 @@ impl Server {
             limits: Limits::default(),
             store_limits: StoreLimits::default(),
             callbacks: callbacks::Settings::default(),
+            world: None,
         }
     }
 

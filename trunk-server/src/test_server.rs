@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use control_plane::{Control, NewAccount};
+use control_plane::{Control, NewAccount, World};
 use didww_types::{ApiVersion, Feature, Secret};
 use http_listener::Limits;
 use service_base::clock::Clock;
@@ -57,6 +57,7 @@ pub struct TestServerBuilder {
     store_limits: StoreLimits,
     tokens: crate::config::TokensConfig,
     audit_months: Option<u32>,
+    world: Option<World>,
 }
 
 impl TestServer {
@@ -153,6 +154,27 @@ impl TestServerBuilder {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.ids = Some(Ids::seeded(seed));
+        self
+    }
+
+    /// Fills the server with a world. Its first account is that of the test, with the test's API key beside its own ones, and
+    /// with the version and the features that the world states.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use trunk_server::{TestServer, control};
+    ///
+    /// let world = control::scenario("one-trunk").ok_or("no such scenario")?.world()?;
+    /// let server = TestServer::builder().world(world).start().await;
+    /// let saved = server.control().save_world(control::SaveOptions::default()).await?;
+    /// assert_eq!(saved.accounts[0].records.of("voice_out_trunks").len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn world(mut self, world: World) -> Self {
+        self.world = Some(world);
         self
     }
 
@@ -298,7 +320,13 @@ impl TestServerBuilder {
         }
         let mut callbacks = callbacks::Settings::default();
         callbacks.allow_loopback = true;
-        let server = Server::builder(config)
+        let has_world = self.world.is_some();
+        let builder = Server::builder(config);
+        let builder = match self.world {
+            Some(world) => builder.world(world),
+            None => builder,
+        };
+        let server = builder
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
             .limits(self.limits)
@@ -308,10 +336,12 @@ impl TestServerBuilder {
             .await?;
         let control = server.control();
         let account = control.account_of_key(&api_key).await?.map(|account| account.id).unwrap_or_default();
-        let mut patch = control_plane::AccountPatch::default();
-        patch.version = Some(self.account.version);
-        patch.features = Some(self.account.features);
-        control.update_account(account, patch).await?;
+        if !has_world {
+            let mut patch = control_plane::AccountPatch::default();
+            patch.version = Some(self.account.version);
+            patch.features = Some(self.account.features);
+            control.update_account(account, patch).await?;
+        }
         Ok(TestServer { server, account, api_key })
     }
 }

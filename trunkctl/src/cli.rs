@@ -109,6 +109,9 @@ pub enum Fixed {
     Clock(control::ClockCommand),
     /// Print who changed which records of a trunk-server when
     Audit(control::Audit),
+    /// Fill a trunk-server for a test
+    #[command(subcommand)]
+    Lab(control::LabCommand),
     /// Send any request, for what has no command of its own
     Api(commands::api::Api),
     /// Keep the services that you work with, and where their keys are

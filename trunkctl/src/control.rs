@@ -7,6 +7,8 @@ mod clock;
 mod explain;
 mod inbound;
 mod keys;
+mod lab;
+mod lab_world;
 mod service;
 
 pub(crate) use accounts::AccountsCommand;
@@ -16,4 +18,5 @@ pub(crate) use clock::ClockCommand;
 pub(crate) use explain::Explain;
 pub(crate) use inbound::InboundCommand;
 pub(crate) use keys::KeysCommand;
+pub(crate) use lab::LabCommand;
 pub(crate) use service::Service;

@@ -21,7 +21,8 @@ pub(crate) fn object(path: &str) -> Result<Map<String, Value>, Failure> {
     parse(&text, extension).map_err(|problem| Failure::usage(format!("{name}: {problem}")))
 }
 
-fn read(path: &str) -> std::io::Result<String> {
+/// Reads a file as text. `-` is standard input.
+pub(crate) fn read(path: &str) -> std::io::Result<String> {
     let mut text = String::new();
     if path == "-" {
         std::io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text)?;

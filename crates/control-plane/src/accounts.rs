@@ -307,7 +307,7 @@ impl Control {
 }
 
 /// Refuses an empty list, which would make a key useless: it is rather the mistake of a script.
-fn checked_addresses(addresses: IpNetworks) -> Result<Arc<IpNetworks>, ControlError> {
+pub(crate) fn checked_addresses(addresses: IpNetworks) -> Result<Arc<IpNetworks>, ControlError> {
     if addresses.texts().is_empty() {
         let message = "must have at least one address or network; null allows every address";
         return Err(ControlError::invalid("allowed_addresses", message));
@@ -315,7 +315,8 @@ fn checked_addresses(addresses: IpNetworks) -> Result<Arc<IpNetworks>, ControlEr
     Ok(Arc::new(addresses))
 }
 
-fn check_rate(limit: Option<u32>) -> Result<(), ControlError> {
+/// Refuses a rate limit that is too high.
+pub(crate) fn check_rate(limit: Option<u32>) -> Result<(), ControlError> {
     if limit.is_some_and(|limit| limit > MAX_RATE_LIMIT) {
         let message = format!(
             "must be at most {MAX_RATE_LIMIT} requests a second, or 0 for no limit, or null for the server's own"

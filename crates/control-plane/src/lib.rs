@@ -8,7 +8,7 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); a listing of call records (10,000), calls to DIDs, deliveries or entries of the audit (1,000 each); wrong tokens
+//! (10,000); records of a world (10,000); a listing of call records (10,000), calls to DIDs, deliveries or entries of the audit (1,000 each); wrong tokens
 //! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
@@ -50,6 +50,7 @@ mod token_keys;
 mod trunk_survey;
 mod trunks;
 mod without_secrets;
+mod world;
 
 use std::sync::Arc;
 
@@ -71,6 +72,10 @@ pub use routes::{control_router, openapi, paths};
 pub use service_core::audit::{AuditedBy, AuditedChange};
 pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
+pub use world::{
+    HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,
+    WorldAccount, WorldError, WorldKey, WorldRecord, scenario,
+};
 
 /// Controls a running server. Clones control the same server.
 #[derive(Debug, Clone)]

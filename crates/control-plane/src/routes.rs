@@ -87,6 +87,7 @@ fn routes() -> Vec<Route> {
     routes.extend(clock::routes());
     routes.extend(super::nodes::routes());
     routes.extend(super::token_keys::routes());
+    routes.extend(super::world::routes());
     #[cfg(feature = "sip")]
     routes.push(super::events::route(super::call_events::of_calls));
     #[cfg(not(feature = "sip"))]

@@ -21,11 +21,13 @@ pub(crate) fn remove_secrets(value: &mut Value) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a member with this name is a password or a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
     ["password", "secret"].into_iter().any(|word| name.contains(word))
 }
 
-fn remove_user(value: &mut Value) {
+/// Removes the user and the password of a URL.
+pub(crate) fn remove_user(value: &mut Value) {
     let Some(mut url) = value.as_str().and_then(|text| Url::parse(text).ok()) else { return };
     if url.username().is_empty() && url.password().is_none() {
         return;

@@ -24,7 +24,7 @@ pub fn jobs() -> JobSet {
 }
 
 /// The change that schedules the deletion of a new record; `None` if its type declares no time for it.
-pub(crate) fn schedule(
+pub fn schedule(
     account: i64,
     spec: &ResourceSpec,
     id: Uuid,

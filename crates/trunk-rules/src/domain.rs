@@ -43,5 +43,6 @@ pub use order::{CARRY_OUT, HELD, cancel as cancel_order, with_period};
 pub use outcome::{CREATED, Event, Later, Links, RecordChange, WriteOutcome};
 pub use refusal::{Refusal, WriteError};
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
+pub use voice_in_trunk::complete_configuration;
 pub use voice_out_trunk::{TrunkOperation, apply_to_trunk};
 pub use write_context::{Credentials, LinkedRecord, RecordText, WriteContext, WriteKind};

@@ -38,6 +38,7 @@ mod sip_stream;
 mod token;
 mod values;
 mod voipbin_json;
+mod world;
 
 use std::path::Path;
 
@@ -63,6 +64,7 @@ pub use sip_stream::sip_stream;
 pub use token::token;
 pub use values::values;
 pub use voipbin_json::voipbin_json;
+pub use world::world;
 
 /// A parser that is fuzzed.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +78,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     Target { name: "api_request", run: api_request, seeds: api_request::seeds },
     Target { name: "callback_signature", run: callback_signature, seeds: callback_signature::seeds },
     Target { name: "capture", run: capture, seeds: sip_message::seeds },
@@ -98,6 +100,7 @@ pub const TARGETS: [Target; 21] = [
     Target { name: "token", run: token, seeds: token::seeds },
     Target { name: "values", run: values, seeds: values::seeds },
     Target { name: "voipbin_json", run: voipbin_json, seeds: voipbin_json::seeds },
+    Target { name: "world", run: world, seeds: world::seeds },
 ];
 
 /// Writes the seeds of a target into the folder that `FUZZ_SEEDS` names, if it is set. `scripts/fuzz` sets it, so that

@@ -17,7 +17,7 @@ pub enum ReferenceData {
 
 impl ReferenceData {
     /// Reads the setting: `none`, `demo` or a file.
-    pub(super) fn of(setting: PathBuf) -> Self {
+    pub(crate) fn of(setting: PathBuf) -> Self {
         match setting.to_str() {
             Some("none") => Self::None,
             Some("demo") => Self::Demo,

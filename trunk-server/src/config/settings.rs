@@ -23,10 +23,10 @@ use super::sip::SipTable;
 use super::tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 use super::voipbin::{VoipbinConfig, VoipbinTable};
-use super::{Config, LogFormat, ReferenceData};
+use super::{Config, LogFormat, ReferenceData, WorldSource};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "listen",
     "api-tls-cert",
     "control-listen",
@@ -36,6 +36,7 @@ const NAMES: [&str; 15] = [
     "database-connections",
     "api-key",
     "callback-secret",
+    "scenario",
     "public-url",
     "control-token",
     "sip-listen",
@@ -65,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) callback_secret_file: Option<PathBuf>,
     pub(crate) demo: Option<bool>,
     pub(crate) reference_data: Option<PathBuf>,
+    pub(crate) world: Option<PathBuf>,
+    pub(crate) scenario: Option<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
     pub(crate) control_token_file: Option<PathBuf>,
@@ -187,6 +190,11 @@ impl Settings {
         } else {
             (other.database, self.ephemeral.or(other.ephemeral))
         };
+        let (world, scenario) = if self.world.is_some() || self.scenario.is_some() {
+            (self.world, self.scenario)
+        } else {
+            (other.world, other.scenario)
+        };
         Self {
             database_url_file: None,
             database_listen_file: None,
@@ -208,6 +216,8 @@ impl Settings {
             callback_secret: self.callback_secret.or(other.callback_secret),
             demo: self.demo.or(other.demo),
             reference_data: self.reference_data.or(other.reference_data),
+            world,
+            scenario,
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
             http: self.http.or(other.http),
@@ -320,6 +330,7 @@ impl Settings {
             callback_secret,
             demo: self.demo.unwrap_or(false),
             reference_data: self.reference_data.map_or_else(ReferenceData::default, ReferenceData::of),
+            world: WorldSource::of(self.world, self.scenario)?,
             public_url,
             control_token,
             http: HttpConfig::new(self.http.unwrap_or_default())?,

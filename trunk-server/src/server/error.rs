@@ -30,6 +30,9 @@ pub enum StartError {
     /// The file with reference data cannot be loaded.
     #[error("the reference data in {file} could not be loaded: {1}", file = .0.display())]
     ReferenceFile(PathBuf, LoadError),
+    /// The world that fills a new database cannot be loaded.
+    #[error("the world {0} could not be loaded: {1}")]
+    World(String, String),
     /// The server cannot listen on an address.
     #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),

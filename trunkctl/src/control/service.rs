@@ -61,7 +61,23 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        let body = body.map(|body| ("application/json", body.to_string()));
         let response = self.answer(method, path, body, Some(TIMEOUT)).await?;
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// Posts a text of a media type, and returns the JSON of the answer.
+    ///
+    /// # Errors
+    /// The failures of [`send`](Self::send).
+    pub(crate) async fn post_text(
+        &self,
+        path: &str,
+        media_type: &'static str,
+        text: String,
+    ) -> Result<Value, Failure> {
+        let response = self.answer(Method::POST, path, Some((media_type, text)), Some(TIMEOUT)).await?;
         let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
@@ -105,15 +121,15 @@ impl Service {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<(&'static str, String)>,
         timeout: Option<Duration>,
     ) -> Result<reqwest::Response, Failure> {
         let mut request = self.http.request(method, format!("{}{BASE}{path}", self.url));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        if let Some((media_type, body)) = body {
+            request = request.header(CONTENT_TYPE, media_type).body(body);
         }
         if let Some(timeout) = timeout {
             request = request.timeout(timeout);

@@ -176,3 +176,31 @@ fn the_audit_says_who_changed_which_record() {
     assert_eq!(run(&service, &later).ok(), "");
     run(&service, &["audit", "--account", "Nowhere"]).fails(4);
 }
+
+#[test]
+fn a_world_is_saved_and_loaded_from_its_file_or_by_its_name() {
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
+    let listed = run(&service, &["lab", "scenarios"]).ok();
+    assert!(listed.contains("one-trunk") && listed.contains("many-trunks"), "{listed}");
+    let loaded = run(&service, &["lab", "world", "load", "--scenario", "two-accounts", "-o", "json"]).json();
+    assert_eq!((&loaded[0]["name"], &loaded[0]["created"]), (&json!("older"), &json!(true)));
+    let file = service.folder.path().join("world.json");
+    let file = file.to_str().unwrap();
+    run(&service, &["lab", "world", "save", file, "--account", "newer", "--show-secrets"]).ok();
+    let saved = std::fs::read_to_string(file).unwrap();
+    assert!(
+        saved.contains("pbxnewerpassword") && saved.contains("sha256") && !saved.contains("older"),
+        "{saved}"
+    );
+    let masked = run(&service, &["lab", "world", "save", "--account", "newer"]).ok();
+    assert!(masked.contains("(hidden)") && !masked.contains("pbxnewerpassword"), "{masked}");
+    // The file exists, and is not replaced.
+    run(&service, &["lab", "world", "save", file]).fails(1);
+    run(&service, &["accounts", "delete", "newer", "--yes"]).ok();
+    let again = run(&service, &["lab", "world", "load", file, "-o", "json"]).json();
+    assert_eq!((&again[0]["name"], &again[0]["api_key"]), (&json!("newer"), &json!(null)));
+    std::fs::write(file, "{\n  \"acounts\": []\n}").unwrap();
+    let refused = run(&service, &["lab", "world", "load", file]).fails(6);
+    assert!(refused.contains("line 2") && refused.contains("`accounts`"), "{refused}");
+    run(&service, &["lab", "world", "load"]).fails(2);
+}

@@ -6,6 +6,8 @@ use didww_types::resources::{Did, VoiceInTrunk, VoiceInTrunkGroup};
 use didww_types::{DecodeError, Resource as _, Violation};
 use serde_json::Map;
 
+pub use configuration::complete_configuration;
+
 use super::draft::Draft;
 use super::outcome::Links;
 use super::voice_in_trunk_group::{MOST_TRUNKS, TRUNKS};

@@ -175,6 +175,18 @@ fn session_timers(sip: &SipConfiguration, broken: &mut Vec<(&str, Violation)>) {
     }
 }
 
+/// The configuration of a new trunk, with the defaults of what it leaves out.
+pub fn complete_configuration(configuration: TrunkConfiguration) -> TrunkConfiguration {
+    match configuration {
+        TrunkConfiguration::Sip(sent) => {
+            let mut new = defaults();
+            new.merge(sent);
+            TrunkConfiguration::Sip(new)
+        }
+        other => other,
+    }
+}
+
 /// What a new trunk has of what its request leaves out, as recorded.
 fn defaults() -> SipConfiguration {
     let mut sip = SipConfiguration::default();

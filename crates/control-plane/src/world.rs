@@ -1,0 +1,30 @@
+//! Worlds: files that fill a server, whole or one account, with accounts, keys and records of every declared type.
+//!
+//! [`World`] is what a file says, read strictly; `Control::load_world` stores it, `Control::save_world` makes one of
+//! what is stored, and [`SCENARIOS`] are files that the program contains. A world has no calls, events, jobs, contents
+//! of files, secrets of callbacks, keys of tokens or customers of the communication platform.
+//!
+//! Bounds: a world has at most `MAX_RECORDS` records, and a body of the control API at most 4 MiB.
+
+mod digest;
+mod load;
+mod loaded;
+mod model;
+mod naming;
+mod place;
+mod record;
+mod records;
+mod routes;
+mod save;
+mod scenarios;
+mod secrets;
+mod values;
+
+pub use digest::HexDigest;
+pub use loaded::{LoadedAccount, LoadedWorld};
+pub use model::{World, WorldAccount, WorldError, WorldKey};
+pub use record::{Related, WorldRecord};
+pub use records::Records;
+pub(crate) use routes::routes;
+pub use save::SaveOptions;
+pub use scenarios::{SCENARIOS, Scenario, scenario};

@@ -1,0 +1,96 @@
+//! Stores a world.
+//!
+//! Everything that can be wrong with the file is found before anything is written. The records of all accounts are one
+//! transaction. The store has no transaction for accounts and records together: new accounts are created before the
+//! records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
+
+mod account;
+mod changes;
+
+use std::sync::Arc;
+
+use account::Target;
+use service_core::{AttemptError, Retries};
+use trunk_store::account::Account;
+use uuid::Uuid;
+
+use super::loaded::{LoadedAccount, LoadedWorld};
+use super::model::World;
+use super::naming::{MAX_RECORDS, invalid};
+use super::place::{Placed, place};
+use crate::{Control, ControlError};
+
+impl Control {
+    /// Stores a world: creates the accounts that do not exist, and stores the records, all of them or none. A record
+    /// that exists is known by its id, and set as the file has it; others stay. With `into`, the records of the world's
+    /// only account go to the account with this id, which keeps its settings and keys.
+    ///
+    /// # Errors
+    /// If a value is not valid, a related record does not exist, or a name, a key or a unique value is taken: nothing
+    /// was changed then. If the settings of an account that existed cannot be stored after the records were, the
+    /// message says so.
+    pub async fn load_world(&self, world: &World, into: Option<Uuid>) -> Result<LoadedWorld, ControlError> {
+        let count = world.record_count();
+        if count > MAX_RECORDS {
+            return Err(invalid(format!("has {count} records, of which {MAX_RECORDS} fit")));
+        }
+        let targets = match into {
+            Some(id) => vec![self.only_target(world, id).await?],
+            None => self.targets(world).await?,
+        };
+        let ids: Vec<Uuid> = targets.iter().map(|target| target.id).collect();
+        let placed = place(world, &ids)?;
+        let mut created: Vec<Arc<Account>> = Vec::new();
+        if let Err(error) = self.fill(&targets, &placed, &mut created).await {
+            return Err(self.undo(&created, error).await);
+        }
+        for target in targets.iter().filter(|target| target.existing.is_some()) {
+            self.settle(target).await.map_err(|error| {
+                invalid(format!("was loaded, but for settings of account `{}`: {error}", target.name))
+            })?;
+        }
+        let accounts = targets.into_iter().map(|target| {
+            LoadedAccount::new(target.id, target.name, target.existing.is_none(), target.new_key)
+        });
+        Ok(LoadedWorld { accounts: accounts.collect(), records: placed.len() })
+    }
+
+    /// Creates the new accounts and stores all records.
+    async fn fill(
+        &self,
+        targets: &[Target<'_>],
+        placed: &[Placed<'_>],
+        created: &mut Vec<Arc<Account>>,
+    ) -> Result<(), ControlError> {
+        let mut numbers = Vec::with_capacity(targets.len());
+        for target in targets {
+            match &target.existing {
+                Some(account) => numbers.push(account.number),
+                None => numbers.push(self.create(target, created).await?),
+            }
+        }
+        let numbers = numbers.as_slice();
+        Retries::REQUEST
+            .run(|| async move {
+                let changes = self.world_changes(placed, numbers).await?;
+                if !changes.is_empty() {
+                    self.core.commit(changes).await.map_err(changes::refused)?;
+                }
+                Ok::<(), AttemptError<ControlError>>(())
+            })
+            .await
+    }
+
+    /// Removes new accounts whose records could not be stored. Returns the error to report.
+    async fn undo(&self, created: &[Arc<Account>], error: ControlError) -> ControlError {
+        for account in created {
+            if let Err(remains) = self.core.store.reset(Some(account.number), true).await {
+                let name = &account.name;
+                return invalid(format!(
+                    "was not loaded: {error}; the empty account `{name}` remains, because it could not be removed: {remains}"
+                ));
+            }
+        }
+        error
+    }
+}

@@ -1,0 +1,160 @@
+//! The changes of the transaction that stores the records of a world.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use didww_types::resources::{TrunkConfiguration, VoiceInTrunk};
+use didww_types::{Resource as _, ResourceSpec, Timestamp, find};
+use serde_json::{Map, Value};
+use service_core::{AttemptError, expiry};
+use trunk_rules::domain::{Rulebook, complete_configuration, with_defaults};
+use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
+use uuid::Uuid;
+
+use crate::world::naming::invalid;
+use crate::world::place::Placed;
+use crate::world::record::CREATED_AT;
+use crate::world::secrets::{add_credentials, replace_hidden};
+use crate::{Control, ControlError};
+
+/// Ids that are looked up at once: more are a long read.
+const AT_ONCE: usize = 100;
+
+const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
+
+impl Control {
+    /// The changes that store placed records. `numbers` are those of the world's accounts.
+    pub(super) async fn world_changes(
+        &self,
+        placed: &[Placed<'_>],
+        numbers: &[i64],
+    ) -> Result<Vec<Change>, AttemptError<ControlError>> {
+        self.check_members(placed, numbers).await?;
+        let now = self.core.clock.now();
+        let mut changes = Vec::with_capacity(placed.len());
+        let is_alike = |one: &Placed<'_>, other: &Placed<'_>| {
+            one.spec.name == other.spec.name && one.owner == other.owner
+        };
+        for alike in placed.chunk_by(is_alike) {
+            for some in alike.chunks(AT_ONCE) {
+                let Some(first) = some.first() else { continue };
+                let scope = scope(first.owner, first.spec, numbers);
+                let ids = some.iter().map(|one| one.id).collect();
+                let found = self.core.store.find_all(scope, ids).await?;
+                let mut found: HashMap<Uuid, Record> =
+                    found.into_iter().map(|record| (record.id, record)).collect();
+                for one in some {
+                    self.add_change(&mut changes, scope, one, found.remove(&one.id), now)?;
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    fn add_change(
+        &self,
+        changes: &mut Vec<Change>,
+        scope: Scope,
+        placed: &Placed<'_>,
+        before: Option<Record>,
+        now: Timestamp,
+    ) -> Result<(), AttemptError<ControlError>> {
+        let (spec, id) = (placed.spec, placed.id);
+        let stored = before.as_ref().map(Record::attributes).transpose()?;
+        let mut attributes = placed.record.attributes.clone();
+        replace_hidden(&mut attributes, stored.as_ref(), &self.core.ids);
+        add_credentials(spec, &mut attributes, stored.as_ref(), &self.core.ids);
+        complete(spec, &mut attributes)?;
+        let mut attributes = with_defaults(spec, now, attributes);
+        if let Some(created_at) = stored.as_ref().and_then(|stored| stored.get(CREATED_AT)) {
+            attributes.insert(CREATED_AT.to_owned(), created_at.clone());
+        }
+        let meta = if placed.record.meta.is_empty() {
+            None
+        } else {
+            let meta = Rulebook::DIDWW.changed_meta(spec, Map::new(), &placed.record.meta);
+            Some(Value::Object(meta.map_err(|message| ControlError::invalid("meta", message))?).to_string())
+        };
+        changes.extend(expiry::schedule(scope.account, spec, id, &attributes));
+        let links = placed.links.clone();
+        changes.push(match before {
+            Some(before) => Change::Replace { scope, before, attributes, links, meta },
+            None => Change::Insert { scope, id, created_at: now, attributes, links, meta },
+        });
+        Ok(())
+    }
+
+    /// Checks that the members of relationships that are not in the file exist.
+    async fn check_members(
+        &self,
+        placed: &[Placed<'_>],
+        numbers: &[i64],
+    ) -> Result<(), AttemptError<ControlError>> {
+        let own: BTreeSet<(Option<usize>, &str, Uuid)> =
+            placed.iter().map(|one| (one.owner, one.spec.name, one.id)).collect();
+        let mut asked: BTreeMap<(Option<usize>, &'static str), BTreeSet<Uuid>> = BTreeMap::new();
+        for one in placed {
+            for (name, members) in &one.links {
+                let Some(target) = one.spec.relationship(name).map(|relationship| relationship.target) else {
+                    continue;
+                };
+                let is_in_file =
+                    |id: &Uuid| own.contains(&(one.owner, target, *id)) || own.contains(&(None, target, *id));
+                let others: BTreeSet<Uuid> = members.iter().copied().filter(|id| !is_in_file(id)).collect();
+                if !others.is_empty() {
+                    asked.entry((one.owner, target)).or_default().extend(others);
+                }
+            }
+        }
+        for ((owner, target), ids) in asked {
+            let ids: Vec<Uuid> = ids.into_iter().collect();
+            for some in ids.chunks(AT_ONCE) {
+                let found = match find(target) {
+                    Some(spec) => {
+                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?
+                    }
+                    None => Vec::new(),
+                };
+                let found: BTreeSet<Uuid> = found.into_iter().map(|record| record.id).collect();
+                if let Some(absent) = some.iter().find(|id| !found.contains(*id)) {
+                    let message = format!(
+                        "refers to {absent}, which is none of the {target} of the account or the file"
+                    );
+                    return Err(invalid(message).into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds what a new inbound trunk has of what its configuration leaves out.
+fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
+    if spec.name != VoiceInTrunk::SPEC.name {
+        return Ok(());
+    }
+    let Some(value) = attributes.get_mut(CONFIGURATION) else { return Ok(()) };
+    let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
+    let sent: TrunkConfiguration = serde_json::from_value(value.clone()).map_err(unreadable)?;
+    *value = serde_json::to_value(complete_configuration(sent)).map_err(unreadable)?;
+    Ok(())
+}
+
+/// The account and the type of records of the world's account at a position, or of those that all accounts share.
+fn scope(owner: Option<usize>, spec: &'static ResourceSpec, numbers: &[i64]) -> Scope {
+    let account = owner.and_then(|owner| numbers.get(owner).copied()).unwrap_or(NO_ACCOUNT);
+    Scope { account, spec }
+}
+
+/// Why the store refused the records, in words of the file.
+pub(super) fn refused(error: StoreError) -> AttemptError<ControlError> {
+    match error {
+        StoreError::Taken(field) if field == "id" => {
+            let advice = "load into an empty server, or leave out the ids";
+            invalid(format!("has a record whose id a record of another account or type has; {advice}")).into()
+        }
+        StoreError::Taken(field) => {
+            invalid(format!("has a record whose `{field}` another record has already")).into()
+        }
+        other => AttemptError::Store(other),
+    }
+}

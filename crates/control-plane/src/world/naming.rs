@@ -1,0 +1,148 @@
+//! The ids of the records of a world, and what its relationships refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use didww_types::{REGISTRY, ResourceSpec, find};
+use trunk_store::account::KeyDigest;
+use uuid::Uuid;
+
+use super::record::{WorldRecord, is_stored};
+use super::records::Records;
+use crate::ControlError;
+
+/// The member of a body that errors of a world name.
+pub(super) const WORLD: &str = "world";
+
+/// The most records of a world.
+pub(super) const MAX_RECORDS: usize = 10_000;
+
+/// The ids of records by their types and labels.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Labels(BTreeMap<(&'static str, String), Uuid>);
+
+impl Labels {
+    /// The id that a text stands for: that of the record with this label, else the text itself.
+    pub(super) fn id(&self, shared: &Self, kind: &'static str, name: &str) -> Option<Uuid> {
+        let key = (kind, name.to_owned());
+        let labelled = self.0.get(&key).or_else(|| shared.0.get(&key)).copied();
+        labelled.or_else(|| Uuid::try_parse(name).ok())
+    }
+}
+
+/// Chooses the id of each record, in the order of the file, and collects the labels. `owner` is the id of the account,
+/// and nil for records that all accounts share.
+///
+/// # Errors
+/// If two records of a type have one label or one id.
+pub(super) fn name(owner: Uuid, records: &Records) -> Result<(Vec<Vec<Uuid>>, Labels), ControlError> {
+    let (mut all, mut labels, mut taken) =
+        (Vec::with_capacity(records.0.len()), Labels::default(), BTreeSet::new());
+    for (spec, records) in &records.0 {
+        let mut ids = Vec::with_capacity(records.len());
+        for (position, record) in records.iter().enumerate() {
+            let id = id(owner, spec, position, record);
+            if !taken.insert(id) {
+                return Err(invalid(format!("has two records with the id {id}, in {}", spec.name)));
+            }
+            if let Some(label) = &record.label
+                && labels.0.insert((spec.name, label.clone()), id).is_some()
+            {
+                return Err(invalid(format!("has two {} with the label `{label}`", spec.name)));
+            }
+            ids.push(id);
+        }
+        all.push(ids);
+    }
+    Ok((all, labels))
+}
+
+/// The id of a record. One that the file does not name follows from the account, the type, and the label or the
+/// position, so that a second load finds the record.
+fn id(owner: Uuid, spec: &ResourceSpec, position: usize, record: &WorldRecord) -> Uuid {
+    if spec.singleton.is_some() {
+        // The account's only record has the account's id.
+        return owner;
+    }
+    if let Some(id) = record.id {
+        return id;
+    }
+    let name = record.label.as_ref().map_or_else(|| format!("#{position}"), |label| format!("={label}"));
+    let digest = KeyDigest::of(&format!("world/{owner}/{}/{name}", spec.name));
+    let mut bytes = [0; 16];
+    for (byte, from) in bytes.iter_mut().zip(digest.as_bytes()) {
+        *byte = *from;
+    }
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Every declared type, in an order in which each comes after those that its stored relationships lead to.
+pub(super) fn in_order() -> Vec<&'static ResourceSpec> {
+    let mut ordered: Vec<&'static ResourceSpec> = Vec::with_capacity(REGISTRY.len());
+    let mut left: Vec<&'static ResourceSpec> = REGISTRY.to_vec();
+    while !left.is_empty() {
+        let is_ready = |spec: &&'static ResourceSpec| {
+            let mut stored = spec.relationships.iter().filter(|one| is_stored(one));
+            stored.all(|one| {
+                let is_left = left.iter().any(|other| other.name == one.target);
+                one.target == spec.name || find(one.target).is_none() || !is_left
+            })
+        };
+        let (ready, rest): (Vec<_>, Vec<_>) = left.iter().copied().partition(is_ready);
+        if ready.is_empty() {
+            // A test refuses types that refer to each other in a circle.
+            ordered.extend(rest);
+            return ordered;
+        }
+        ordered.extend(ready);
+        left = rest;
+    }
+    ordered
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> ControlError {
+    ControlError::invalid(WORLD, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::{Did, VoiceOutTrunk};
+
+    use super::*;
+
+    #[test]
+    fn each_type_comes_after_those_that_it_refers_to() {
+        let order = in_order();
+        assert_eq!(order.len(), REGISTRY.len());
+        for (position, spec) in order.iter().enumerate() {
+            for one in spec.relationships.iter().filter(|one| is_stored(one)) {
+                let target = order.iter().position(|other| other.name == one.target);
+                assert!(target.is_none_or(|target| target < position), "{} before {}", spec.name, one.target);
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_follows_from_the_account_the_type_and_the_label() {
+        let labelled = WorldRecord { label: Some("main".to_owned()), ..WorldRecord::default() };
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let id_of = |owner, spec, position| id(owner, spec, position, &labelled);
+        assert_eq!(id_of(one, Did::SPEC, 0), id_of(one, Did::SPEC, 7));
+        assert_ne!(id_of(one, Did::SPEC, 0), id_of(other, Did::SPEC, 0));
+        assert_ne!(id_of(one, Did::SPEC, 0), id_of(one, VoiceOutTrunk::SPEC, 0));
+        let unnamed = WorldRecord::default();
+        assert_ne!(id(one, Did::SPEC, 0, &unnamed), id(one, Did::SPEC, 1, &unnamed));
+        assert_eq!(id_of(one, Did::SPEC, 0).get_version_num(), 8);
+    }
+
+    #[test]
+    fn a_label_goes_before_an_id_and_that_of_the_account_before_a_shared_one() {
+        let labels = |id| Labels([(("dids", "main".to_owned()), Uuid::from_u128(id))].into_iter().collect());
+        let (own, shared) = (labels(1), labels(2));
+        assert_eq!(own.id(&shared, "dids", "main"), Some(Uuid::from_u128(1)));
+        assert_eq!(Labels::default().id(&shared, "dids", "main"), Some(Uuid::from_u128(2)));
+        let id = Uuid::from_u128(3);
+        assert_eq!(own.id(&shared, "dids", &id.to_string()), Some(id));
+        assert_eq!(own.id(&shared, "voice_out_trunks", "main"), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! The HTTP client that requests are sent with.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::Client;
+
+use crate::error::RecorderError;
+
+/// Maximum time until a connection is open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time until an answer is complete.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum number of bytes of an answer.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Makes a client that follows no redirects. One for http loads no root certificates.
+pub(crate) fn client(is_https: bool) -> Result<Client, RecorderError> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // This fails if another thread has installed one meanwhile, which is as good.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+    }
+    let builder = Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .http1_only()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TIMEOUT);
+    let builder = if is_https { builder } else { builder.no_proxy().tls_certs_only([]) };
+    builder.build().map_err(|error| RecorderError::Client(error.to_string()))
+}
+
+/// Sends a request, and reads its answer.
+///
+/// # Errors
+/// Why there is no complete answer; without the URL, whose query can have a secret.
+pub(crate) async fn send(
+    client: &Client,
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, String> {
+    let request = client.request(method, url).headers(headers);
+    let request = if body.is_empty() { request } else { request.body(body) };
+    let mut response = request.send().await.map_err(reason)?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body: Vec<u8> = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(reason)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(format!("the answer has more than {MAX_ANSWER_BYTES} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, headers, body: body.into() })
+}
+
+/// The innermost cause of an error: the text of the outermost contains no detail.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
+}

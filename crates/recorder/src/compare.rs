@@ -1,0 +1,217 @@
+//! Sends the requests of a recording to another service, and lists where its answers differ.
+//!
+//! Requests are sent one after the other in the order of the recording. Ids that a recorded answer had are replaced by
+//! those that the other service had at the same place, and hidden credentials by those of the target.
+
+use std::fmt;
+
+use bytes::Bytes;
+use didww_types::Secret;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, client, send};
+use crate::diff::{Difference, Place, differences, shown};
+use crate::error::RecorderError;
+use crate::exchange::{Body, CREDENTIALS, Exchange, RecordedResponse, VERSION};
+use crate::known_ids::KnownIds;
+
+/// The life of a token, in seconds.
+const TOKEN_SECONDS: u32 = 3_600;
+
+/// The service that is compared with a recording.
+#[derive(Debug)]
+pub struct Target {
+    /// Scheme, host and port, without a slash at the end.
+    origin: String,
+    api_key: Secret,
+    client: Client,
+}
+
+impl Target {
+    /// A service at `http://HOST:PORT` or `https://HOST`, with an API key of its own.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn new(origin: &str, api_key: Secret) -> Result<Self, RecorderError> {
+        let origin = origin.trim_end_matches('/').to_owned();
+        Ok(Self { client: client(origin.starts_with("https:"))?, origin, api_key })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, RecorderError> {
+        let answer = send(&self.client, method, format!("{}{target}", self.origin), headers, body).await;
+        answer.map_err(|why| RecorderError::NoAnswer(self.origin.clone(), why))
+    }
+
+    /// Mints a token for a version of the API.
+    async fn token(&self, version: &str) -> Result<String, RecorderError> {
+        let body = json!({ "aud": "api.didww.com", "api_version": version, "expires_in": TOKEN_SECONDS });
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        insert(&mut headers, "api-key", self.api_key.expose());
+        let answer = self.send(Method::POST, "/token", headers, body.to_string().into()).await?;
+        let minted: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let token = minted.get("access_token").and_then(Value::as_str).map(str::to_owned);
+        token.ok_or_else(|| {
+            let why = format!("POST /token answered {} and no token", answer.status.as_u16());
+            RecorderError::NoAnswer(self.origin.clone(), why)
+        })
+    }
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// The number of exchanges that were compared.
+    pub compared: usize,
+    /// The files that were not compared, because the body of the request was not kept.
+    pub skipped: Vec<String>,
+    /// The differences, in the order of the recording.
+    pub differences: Vec<Difference>,
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for difference in &self.differences {
+            writeln!(f, "{difference}")?;
+        }
+        for file in &self.skipped {
+            writeln!(f, "{file}: not compared: the recording does not have the body of the request")?;
+        }
+        writeln!(f, "{} exchanges compared, {} differences", self.compared, self.differences.len())
+    }
+}
+
+/// Sends the requests of exchanges to a service, and compares its answers.
+///
+/// # Errors
+/// If the service does not answer, or mints no token.
+pub async fn compare(exchanges: &[(String, Exchange)], target: &Target) -> Result<Comparison, RecorderError> {
+    let (mut found, mut ids) = (Comparison::default(), KnownIds::default());
+    let mut tokens: Vec<(String, String)> = Vec::new();
+    for (file, exchange) in exchanges {
+        let request = &exchange.request;
+        let (Some(body), Ok(method)) =
+            (sent_body(request.body.as_ref(), &ids), Method::try_from(request.method.as_str()))
+        else {
+            found.skipped.push(file.clone());
+            continue;
+        };
+        let path = ids.replace(&request.path);
+        let query = request.query.as_deref().map(|query| format!("?{}", ids.replace(query)));
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            if !CREDENTIALS.contains(&name.as_str()) {
+                insert(&mut headers, name, value);
+            }
+        }
+        if request.headers.contains_key("api-key") {
+            insert(&mut headers, "api-key", target.api_key.expose());
+        }
+        if request.headers.contains_key("authorization") {
+            let version = request.headers.get(VERSION).map_or("2026-11-19", String::as_str);
+            let known = tokens.iter().find(|(known, _)| known == version).map(|(_, token)| token.clone());
+            let token = if let Some(token) = known {
+                token
+            } else {
+                let token = target.token(version).await?;
+                tokens.push((version.to_owned(), token.clone()));
+                token
+            };
+            insert(&mut headers, "authorization", &format!("Bearer {token}"));
+        }
+        let address = format!("{path}{}", query.unwrap_or_default());
+        let Answer { status, headers, body } = target.send(method, &address, headers, body).await?;
+        let answered = RecordedResponse::new(status.as_u16(), &headers, &body);
+        let places = places(&exchange.response, &answered, &mut ids);
+        found.differences.extend(places.into_iter().map(|place| Difference {
+            file: file.clone(),
+            request: request.line(),
+            place: place.at,
+            recorded: place.recorded,
+            answered: place.answered,
+        }));
+        found.compared += 1;
+    }
+    Ok(found)
+}
+
+/// The body to send, with the ids of the other service; `None` if it was not kept.
+fn sent_body(body: Option<&Body>, ids: &KnownIds) -> Option<Bytes> {
+    let Some(body) = body else { return Some(Bytes::new()) };
+    let text = String::from_utf8(body.bytes()?).ok()?;
+    Some(ids.replace(&text).into())
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        headers.insert(name, value);
+    }
+}
+
+/// The places where two answers differ.
+fn places(recorded: &RecordedResponse, answered: &RecordedResponse, ids: &mut KnownIds) -> Vec<Place> {
+    let mut places = Vec::new();
+    differ(&mut places, "status", recorded.status.to_string(), answered.status.to_string());
+    differ(&mut places, "content-type", media_type(recorded), media_type(answered));
+    match (&recorded.body, &answered.body) {
+        // What was not kept cannot be compared.
+        (Some(Body::Omitted(_)), _) | (_, Some(Body::Omitted(_))) => {}
+        (Some(Body::Json(one)), Some(Body::Json(other))) => places.extend(differences(one, other, ids)),
+        (one, other) => differ(&mut places, "body", text(one.as_ref()), text(other.as_ref())),
+    }
+    places
+}
+
+fn differ(places: &mut Vec<Place>, at: &str, recorded: String, answered: String) {
+    if recorded != answered {
+        places.push(Place { at: at.to_owned(), recorded, answered });
+    }
+}
+
+/// The media type of an answer, without parameters.
+fn media_type(response: &RecordedResponse) -> String {
+    let value = response.headers.get("content-type").map_or("", String::as_str);
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn text(body: Option<&Body>) -> String {
+    match body {
+        None => shown(None),
+        Some(Body::Json(value)) => shown(Some(value)),
+        Some(Body::Text(text)) => shown(Some(&Value::from(text.as_str()))),
+        Some(Body::Omitted(bytes)) => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, media_type: &'static str, body: &[u8]) -> RecordedResponse {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        RecordedResponse::new(status, &headers, body)
+    }
+
+    #[test]
+    fn the_status_the_media_type_and_the_body_of_an_answer_count() {
+        let of = |recorded: &RecordedResponse, answered: &RecordedResponse| {
+            let places = places(recorded, answered, &mut KnownIds::default());
+            places.into_iter().map(|place| place.at).collect::<Vec<_>>()
+        };
+        let recorded = response(200, "application/json; charset=utf-8", br#"{"a":1}"#);
+        assert!(of(&recorded, &response(200, "application/json", br#"{"a":1}"#)).is_empty());
+        assert_eq!(of(&recorded, &response(404, "application/json", br#"{"a":2}"#)), ["status", "/a"]);
+        assert_eq!(of(&recorded, &response(200, "text/html", b"<p>")), ["content-type", "body"]);
+        assert_eq!(of(&recorded, &response(200, "application/json", b"")), ["body"]);
+    }
+}

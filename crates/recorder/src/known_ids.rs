@@ -1,0 +1,57 @@
+//! The ids of a recording and those of another service that stand for them.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+/// Number of characters of an id.
+const LENGTH: usize = 36;
+
+/// The ids of a recording, each with the one of another service that stands for it.
+#[derive(Debug, Default)]
+pub(crate) struct KnownIds(BTreeMap<String, String>);
+
+/// Whether a text is an id: a hyphenated UUID.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == LENGTH && Uuid::try_parse(text).is_ok()
+}
+
+impl KnownIds {
+    /// Learns that two ids stand at the same place. Returns false if another id stands for the recorded one already.
+    pub(crate) fn learn(&mut self, recorded: &str, other: &str) -> bool {
+        let known = self.0.entry(recorded.to_owned()).or_insert_with(|| other.to_owned());
+        known == other
+    }
+
+    /// The text with each known id replaced by the one that stands for it.
+    pub(crate) fn replace(&self, text: &str) -> String {
+        let (mut replaced, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(first) = rest.chars().next() {
+            let id = rest.get(..LENGTH).filter(|start| is_id(start));
+            let end = id.map_or(first.len_utf8(), str::len);
+            let (start, after) = rest.split_at(end);
+            replaced.push_str(id.and_then(|id| self.0.get(id)).map_or(start, String::as_str));
+            rest = after;
+        }
+        replaced
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "6d6e0d4f-7c1c-4f6a-9b7c-0a3b4f3c2d10";
+    const OTHER: &str = "c3947e93-4a3b-4080-b9d3-cbcc633ab808";
+
+    #[test]
+    fn a_known_id_is_replaced_wherever_it_stands() {
+        let mut ids = KnownIds::default();
+        assert!(ids.learn(ONE, OTHER));
+        assert!(ids.learn(ONE, OTHER));
+        assert!(!ids.learn(ONE, ONE));
+        assert_eq!(ids.replace(&format!("/v3/dids/{ONE}?é={ONE}")), format!("/v3/dids/{OTHER}?é={OTHER}"));
+        assert_eq!(ids.replace(OTHER), OTHER);
+        assert_eq!(ids.replace("é"), "é");
+    }
+}

@@ -1,0 +1,81 @@
+//! The proxy that records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body as ResponseBody;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use http_listener::{BodyError, plain_json, read_body};
+use serde_json::json;
+
+use crate::client::Answer;
+use crate::exchange::{Exchange, RecordedRequest, RecordedResponse};
+use crate::folder::Writer;
+use crate::listen::limits;
+use crate::upstream::Upstream;
+
+struct Recording {
+    upstream: Upstream,
+    writer: Writer,
+    /// Whether it was said already that nothing more is recorded.
+    is_full: AtomicBool,
+}
+
+/// Passes every request on to a service, and writes it with its answer. The client receives the answer as the service
+/// sent it.
+pub fn record(upstream: Upstream, writer: Writer) -> Router {
+    Router::new().fallback(forward).with_state(Arc::new(Recording {
+        upstream,
+        writer,
+        is_full: AtomicBool::new(false),
+    }))
+}
+
+async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match read_body(body, limits().body()).await {
+        Ok(body) => body,
+        Err(error) => return unread(&error),
+    };
+    let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().map(str::to_owned));
+    let target = match &query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.clone(),
+    };
+    let recorded =
+        RecordedRequest::new(parts.method.as_str(), &path, query.as_deref(), &parts.headers, &body);
+    let answer = recording.upstream.send(parts.method, &target, parts.headers, body).await;
+    let Answer { status, headers, body } = match answer {
+        Ok(answer) => answer,
+        Err(why) => {
+            return plain_json(StatusCode::BAD_GATEWAY, &json!({ "error": format!("the upstream: {why}") }));
+        }
+    };
+    let response = RecordedResponse::new(status.as_u16(), &headers, &body);
+    match recording.writer.write(&Exchange::new(recorded, response)) {
+        Ok(true) => {}
+        Ok(false) => {
+            if !recording.is_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!("the recording is full: further exchanges are passed on and not recorded");
+            }
+        }
+        Err(error) => tracing::error!(%error, "an exchange could not be recorded"),
+    }
+    let mut response = Response::new(ResponseBody::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Why a request was not passed on.
+fn unread(error: &BodyError) -> Response {
+    let (status, why) = match error {
+        BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long to be passed on"),
+        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "the body did not arrive completely"),
+    };
+    plain_json(status, &json!({ "error": why }))
+}

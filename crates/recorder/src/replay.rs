@@ -1,0 +1,190 @@
+//! Answers with the exchanges of a recording.
+//!
+//! A request is answered by an exchange with its method, path, query and body; parameters of the query may stand in
+//! another order, and secrets are compared as masked. Where both name a version of the API, it is the same. Of several
+//! exchanges each answers once, in the order of the recording, and the last one goes on answering.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body as ResponseBody;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_listener::{plain_json, read_body};
+use serde_json::json;
+use url::form_urlencoded;
+
+use crate::exchange::{Exchange, RecordedRequest, RecordedResponse, VERSION};
+use crate::listen::limits;
+
+struct Replay {
+    exchanges: Vec<Exchange>,
+    /// Which of them answered already.
+    used: Mutex<Vec<bool>>,
+}
+
+/// Answers with these exchanges.
+pub fn replay(exchanges: impl IntoIterator<Item = Exchange>) -> Router {
+    let exchanges: Vec<Exchange> = exchanges.into_iter().collect();
+    let used = Mutex::new(vec![false; exchanges.len()]);
+    Router::new().fallback(answer).with_state(Arc::new(Replay { exchanges, used }))
+}
+
+async fn answer(State(replay): State<Arc<Replay>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = read_body(body, limits().body()).await else {
+        return plain_json(StatusCode::BAD_REQUEST, &json!({ "error": "the body did not arrive" }));
+    };
+    let asked = RecordedRequest::new(
+        parts.method.as_str(),
+        parts.uri.path(),
+        parts.uri.query(),
+        &parts.headers,
+        &body,
+    );
+    if let Some(exchange) = replay.find(&asked) {
+        return response(&exchange.response);
+    }
+    let near = replay.near(&asked);
+    let error = format!("no recorded exchange answers {}; {near}", asked.line());
+    plain_json(StatusCode::NOT_FOUND, &json!({ "error": error }))
+}
+
+impl Replay {
+    /// The exchange that answers a request: the first that did not answer yet, else the last.
+    fn find(&self, asked: &RecordedRequest) -> Option<&Exchange> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = None;
+        for (exchange, used) in self.exchanges.iter().zip(used.iter_mut()) {
+            if !is_match(&exchange.request, asked) {
+                continue;
+            }
+            last = Some(exchange);
+            if !*used {
+                *used = true;
+                break;
+            }
+        }
+        last
+    }
+
+    /// What the recording has instead, for the error.
+    fn near(&self, asked: &RecordedRequest) -> String {
+        let requests = self.exchanges.iter().map(|one| &one.request);
+        let at_path: Vec<&RecordedRequest> = requests.filter(|one| one.path == asked.path).collect();
+        let of_method: Vec<&RecordedRequest> =
+            at_path.iter().copied().filter(|one| one.method == asked.method).collect();
+        if let Some(other) = of_method.iter().find(|one| is_same_query(one, asked)) {
+            let what = if other.body == asked.body { "version of the API" } else { "body" };
+            return format!("it has the request with another {what}");
+        }
+        if let Some(other) = of_method.first().or(at_path.first()) {
+            return format!("it has {}", other.line());
+        }
+        "it has no request of this path".to_owned()
+    }
+}
+
+fn is_match(recorded: &RecordedRequest, asked: &RecordedRequest) -> bool {
+    let versions = (recorded.headers.get(VERSION), asked.headers.get(VERSION));
+    let is_same_version = match versions {
+        (Some(recorded), Some(asked)) => recorded == asked,
+        _ => true,
+    };
+    recorded.method == asked.method
+        && recorded.path == asked.path
+        && is_same_query(recorded, asked)
+        && recorded.body == asked.body
+        && is_same_version
+}
+
+fn is_same_query(one: &RecordedRequest, other: &RecordedRequest) -> bool {
+    let pairs = |request: &RecordedRequest| {
+        let query = request.query.clone().unwrap_or_default();
+        let mut pairs: Vec<(String, String)> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        // Stable: several values of one name keep their order.
+        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+        pairs
+    };
+    pairs(one) == pairs(other)
+}
+
+fn response(recorded: &RecordedResponse) -> Response {
+    let Ok(status) = StatusCode::from_u16(recorded.status) else {
+        let error = format!("the recording has the status {}", recorded.status);
+        return plain_json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": error }));
+    };
+    let body = match recorded.body.as_ref().map(crate::exchange::Body::bytes) {
+        None => Vec::new(),
+        Some(Some(bytes)) => bytes,
+        Some(None) => {
+            let error = "the recording does not have the body of this answer";
+            return plain_json(StatusCode::NOT_IMPLEMENTED, &json!({ "error": error }));
+        }
+    };
+    let mut response = Response::new(ResponseBody::from(body));
+    *response.status_mut() = status;
+    for (name, value) in &recorded.headers {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+        {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn request(method: &str, path: &str, query: Option<&str>, body: &[u8]) -> RecordedRequest {
+        RecordedRequest::new(method, path, query, &HeaderMap::new(), body)
+    }
+
+    fn recorded(status: u16, request: RecordedRequest) -> Exchange {
+        Exchange::new(request, RecordedResponse::new(status, &HeaderMap::new(), b""))
+    }
+
+    fn of(exchanges: Vec<Exchange>) -> Replay {
+        let used = Mutex::new(vec![false; exchanges.len()]);
+        Replay { exchanges, used }
+    }
+
+    fn status(replay: &Replay, asked: &RecordedRequest) -> Option<u16> {
+        replay.find(asked).map(|exchange| exchange.response.status)
+    }
+
+    #[test]
+    fn repeated_requests_are_answered_in_the_order_of_the_recording_and_the_last_goes_on() {
+        let list = || request("GET", "/v3/dids", None, b"");
+        let replay = of(vec![recorded(200, list()), recorded(201, list()), recorded(202, list())]);
+        let statuses: Vec<_> = (0..5).map(|_| status(&replay, &list())).collect();
+        assert_eq!(statuses, [Some(200), Some(201), Some(202), Some(202), Some(202)]);
+    }
+
+    #[test]
+    fn method_path_query_and_body_decide_and_secrets_do_not() {
+        let replay =
+            of(vec![recorded(200, request("POST", "/a", Some("x=1&y=2"), br#"{"password":"one","n":1}"#))]);
+        let ask = |method, path, query, body: &[u8]| status(&replay, &request(method, path, query, body));
+        let body = br#"{"n":1,"password":"other"}"#;
+        assert_eq!(ask("POST", "/a", Some("y=2&x=1"), body), Some(200));
+        assert_eq!(ask("PUT", "/a", Some("y=2&x=1"), body), None);
+        assert_eq!(ask("POST", "/b", Some("y=2&x=1"), body), None);
+        assert_eq!(ask("POST", "/a", Some("y=2"), body), None);
+        assert_eq!(ask("POST", "/a", Some("y=2&x=1"), br#"{"n":2,"password":"one"}"#), None);
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_helped_with_what_is_near() {
+        let replay = of(vec![recorded(200, request("POST", "/a", None, b"{}"))]);
+        assert_eq!(replay.near(&request("POST", "/a", None, b"[]")), "it has the request with another body");
+        assert_eq!(replay.near(&request("GET", "/a", None, b"")), "it has POST /a");
+        assert_eq!(replay.near(&request("GET", "/b", None, b"")), "it has no request of this path");
+    }
+}
