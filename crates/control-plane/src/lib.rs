@@ -19,6 +19,7 @@ mod answers;
 #[cfg(feature = "sip")]
 mod attempts;
 mod auth;
+mod balances;
 #[cfg(feature = "sip")]
 mod call_events;
 mod callback_secrets;
@@ -29,6 +30,7 @@ mod customer_routes;
 #[cfg(feature = "voipbin")]
 pub mod customers;
 mod deliveries;
+mod did_changes;
 mod did_groups;
 mod dids;
 mod error;
@@ -40,9 +42,11 @@ mod nodes;
 mod orders;
 mod owners_api;
 mod records;
+mod renewals;
 mod respond;
 mod route;
 mod routes;
+mod stock;
 mod token_keys;
 mod trunk_survey;
 mod trunks;

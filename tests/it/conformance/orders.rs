@@ -5,108 +5,11 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use trunk_server::control::RecordMembers;
-use uuid::Uuid;
+use trunk_server::control::{NewDid, RecordMembers};
 
-use crate::support::api::{Answer, Api, NEW, TOKENS};
+use super::shop::{ORDERS, Shop};
+use crate::support::api::{NEW, TOKENS};
 use crate::support::world::*;
-
-const ORDERS: &str = "/orders";
-
-/// A shop: a DID group with numbers in stock, at a price, and an account with money.
-struct Shop {
-    world: World,
-    group: Uuid,
-    sku: String,
-    numbers: Vec<String>,
-}
-
-impl Shop {
-    async fn open(numbers: usize, balance: &str, credit: &str) -> Self {
-        let world = World::start().await;
-        world.server.control().clock().freeze(None);
-        let sku = RecordMembers::default()
-            .attribute("setup_price", "1.1")
-            .attribute("monthly_price", "2.05")
-            .attribute("channels_included_count", 2);
-        let control = world.server.control();
-        let sku = control.put_record(None, "stock_keeping_units", None, sku).await.unwrap();
-        let group = RecordMembers::default()
-            .attribute("area_name", "Vilnius")
-            .relationship("stock_keeping_units", [sku])
-            .meta("is_available", true)
-            .meta("total_count", numbers);
-        let group = control.put_record(None, "did_groups", None, group).await.unwrap();
-        let money = RecordMembers::default().attribute("balance", balance).attribute("credit", credit);
-        let owner = Some(world.server.account());
-        control.put_record(owner, "balances", None, money).await.unwrap();
-        let mut shop = Self { world, group, sku: sku.to_string(), numbers: Vec::new() };
-        for _ in 0..numbers {
-            shop.stock().await;
-        }
-        shop
-    }
-
-    /// Adds a number to the stock.
-    async fn stock(&mut self) {
-        let number = RecordMembers::default()
-            .attribute("number", format!("3706149{:04}", self.numbers.len()))
-            .relationship("did_group", [self.group]);
-        let id = self.world.server.control().put_record(None, "available_dids", None, number).await.unwrap();
-        self.numbers.push(id.to_string());
-    }
-
-    fn api(&self) -> &Api {
-        &self.world.api
-    }
-
-    fn item(&self, attributes: &Value) -> Value {
-        let mut item = json!({ "type": "did_order_items", "attributes": { "sku_id": self.sku } });
-        let members = item["attributes"].as_object_mut().unwrap();
-        members.extend(attributes.as_object().unwrap().clone());
-        item
-    }
-
-    async fn order(&self, attributes: Value) -> Answer {
-        let item = self.item(&attributes);
-        self.post(json!({ "items": [item] })).await
-    }
-
-    async fn post(&self, attributes: Value) -> Answer {
-        self.api().post(ORDERS, &resource("orders", attributes)).await
-    }
-
-    async fn balance(&self) -> String {
-        self.api().get("/balance").await.at("/data/attributes/balance").as_str().unwrap().to_owned()
-    }
-
-    async fn status(&self, id: &str) -> String {
-        let order = self.api().get(&format!("{ORDERS}/{id}")).await;
-        order.at("/data/attributes/status").as_str().unwrap().to_owned()
-    }
-
-    /// Waits until an order has a status.
-    async fn until(&self, id: &str, status: &str) {
-        let reached = async {
-            while self.status(id).await != status {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap();
-    }
-
-    fn wait(&self, seconds: u64) {
-        self.world.server.control().clock().advance(Duration::from_secs(seconds));
-    }
-
-    async fn in_stock(&self) -> u64 {
-        self.api().get("/available_dids").await.at("/meta/total_count").as_u64().unwrap()
-    }
-
-    async fn owned(&self) -> u64 {
-        self.api().get(DIDS).await.at("/meta/total_records").as_u64().unwrap()
-    }
-}
 
 #[tokio::test]
 async fn an_order_is_paid_at_once_and_its_numbers_become_dids_when_it_is_carried_out() {

@@ -36,7 +36,7 @@ impl Rulebook {
             WriteKind::Update(stored) => stored.id,
         };
         self.write_through_members(spec, context, owner, &mut draft)?;
-        let UntypedDraft { changes, links, also, events, later, refusals } = draft;
+        let UntypedDraft { changes, links, also, events, meta, later, refusals } = draft;
         if !refusals.is_empty() {
             return Err(WriteError::Refused(refusals));
         }
@@ -44,7 +44,7 @@ impl Rulebook {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
                 let attributes = with_defaults(spec, context.now, changes);
-                Some(RecordChange::Create { spec, attributes, links, later })
+                Some(RecordChange::Create { spec, attributes, links, meta, later })
             }
             WriteKind::Update(stored) => {
                 let id = stored.id.to_owned();
