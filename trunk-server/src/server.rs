@@ -25,7 +25,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, expiry, files};
+use service_core::{Core, Outbox, expiry};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -197,8 +197,7 @@ impl ServerBuilder {
             log_open_trunks(&accounts.survey.open);
         }
 
-        let jobs =
-            idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
+        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         let jobs = jobs.and(expiry::jobs()).and(order_jobs());
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));

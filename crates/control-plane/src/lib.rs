@@ -134,8 +134,12 @@ impl Control {
             // Otherwise active calls of the platform would continue without a record of them.
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
         }
+        if let Some(id) = account {
+            files::forget_all(&self.core, id).await?;
+        }
         self.core.store.reset(number, false).await?;
         if let Some(id) = account {
+            // What was uploaded meanwhile.
             files::forget_all(&self.core, id).await?;
         }
         if number.is_none() {

@@ -210,7 +210,7 @@ async fn commit(
     id: Uuid,
     change: Change,
 ) -> Result<(), AttemptError<ControlError>> {
-    match core.store.commit(vec![change]).await {
+    match core.commit(vec![change]).await {
         Ok(_) => Ok(()),
         Err(StoreError::Taken(field)) if field == "id" && core.store.find(scope, id).await?.is_some() => {
             Err(StoreError::Conflict.into())

@@ -15,6 +15,7 @@ pub mod nodes;
 pub mod reference;
 pub mod retention;
 mod retry;
+mod status_callbacks;
 mod transaction;
 
 use std::sync::Arc;
@@ -89,12 +90,14 @@ impl Core {
         }
     }
 
-    /// Commits changes to the store, and wakes the sender of callbacks if they include events. Returns the record of
-    /// each inserted and replaced record, in the order of the changes.
+    /// Commits changes to the store, with the callbacks about the statuses that they change, and wakes the sender of
+    /// callbacks if there are events. Returns the record of each inserted and replaced record, in the order of the changes.
     ///
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
-    pub async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+    pub async fn commit(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+        let events = status_callbacks::events(&changes, self.clock.now());
+        changes.extend(events);
         let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));
         let records = self.store.commit(changes).await?;
         if has_events {
