@@ -123,8 +123,9 @@ mod tests {
         };
         let put = Change::Put { revision: None, document: Box::new(unreadable) };
         core.store.commit(scheduled.into_iter().chain([insert, put]).collect()).await.unwrap();
-        let parts =
-            async || core.store.count_documents(DocumentKind::FilePart, "account", OWNER.id.to_string()).await;
+        let parts = async || {
+            core.store.count_documents(DocumentKind::FilePart, "account", OWNER.id.to_string()).await
+        };
         let early = Timestamp::from_unix_millis(end.as_unix_millis() - 1);
         assert_eq!((run(&core, early).await, parts().await), (None, Ok(1)), "it is not due");
         assert_eq!((run(&core, end).await, parts().await), (None, Ok(0)));

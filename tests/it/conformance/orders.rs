@@ -247,6 +247,104 @@ async fn an_order_of_more_than_there_is_waits_for_stock() {
 }
 
 #[tokio::test]
+async fn an_order_that_waits_for_stock_for_thirty_days_is_canceled_and_paid_back() {
+    let shop = Shop::open(1, "100.00", "0").await;
+    let made = shop.order(json!({ "qty": 3 })).await.id();
+    shop.wait(30 * 86_400 - 1);
+    assert_eq!((shop.status(&made).await.as_str(), shop.in_stock().await), ("pending", 0));
+    shop.wait(1);
+    shop.until(&made, "canceled").await;
+    assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("100.00", 1));
+    assert_eq!(shop.owned().await, 0);
+}
+
+#[tokio::test]
+async fn an_order_has_at_most_a_thousand_numbers_in_all_its_items() {
+    let shop = Shop::open(1, "9000.00", "0").await;
+    let items = |quantities: &[u64]| -> Vec<Value> {
+        quantities.iter().map(|quantity| shop.item(&json!({ "qty": quantity }))).collect()
+    };
+    let chosen = shop.item(&json!({ "available_did_id": shop.numbers[0] }));
+    for (items, index, left) in [
+        (items(&[600, 401]), 1, 400),
+        ([items(&[999, 1]), vec![chosen]].concat(), 2, 0),
+        (items(&[1000, 1, 1000]), 1, 0),
+    ] {
+        let refusal = shop.post(json!({ "items": items })).await;
+        assert_eq!(refusal.status, 422, "{}", refusal.text);
+        assert_eq!(refusal.at("/errors/0/title"), format!("must be less than or equal to {left}"));
+        let pointer = format!("/data/attributes/items/{index}/qty");
+        assert_eq!(refusal.at("/errors/0/source/pointer"), pointer);
+    }
+    let most = shop.post(json!({ "items": items(&[600, 400]) })).await;
+    assert_eq!((most.status, most.at("/data/attributes/amount")), (201, json!("3150.0")), "{}", most.text);
+}
+
+/// What the items need to be carried out is then longer than the payload of a job can be, which is 16 KiB.
+#[tokio::test]
+async fn an_order_of_as_many_items_as_there_can_be_is_carried_out() {
+    let shop = Shop::open(100, "1000.00", "0").await;
+    let control = shop.world.server.control();
+    let prefix = RecordMembers::default().attribute("npa", "212").attribute("nxx", "555");
+    let prefix = control.put_record(None, "nanpa_prefixes", None, prefix).await.unwrap();
+    for id in &shop.numbers {
+        let linked = RecordMembers::default().relationship("nanpa_prefix", [prefix]);
+        control.put_record(None, "available_dids", Some(id.parse().unwrap()), linked).await.unwrap();
+    }
+    let item = json!({ "qty": 1, "billing_cycles_count": 999, "nanpa_prefix_id": prefix.to_string() });
+    let items = vec![shop.item(&item); 100];
+    let made = shop.post(json!({ "items": items })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    shop.wait(5);
+    shop.until(&made.id(), "completed").await;
+    assert_eq!((shop.in_stock().await, shop.owned().await), (0, 100));
+}
+
+#[tokio::test]
+async fn a_number_that_staff_make_a_did_is_not_offered_and_an_order_takes_another_one() {
+    let shop = Shop::open(3, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let add = async |number: &str| control.add_did(owner, NewDid::new(number)).await;
+    add("37061490002").await.unwrap();
+    assert_eq!(shop.in_stock().await, 2);
+    let gone = shop.item(&json!({ "available_did_id": shop.numbers[2] }));
+    assert_eq!(shop.post(json!({ "items": [gone] })).await.status, 422);
+    let twice = RecordMembers::default().attribute("number", "37061490002");
+    let twice = control.put_record(None, "available_dids", None, twice).await.unwrap_err();
+    assert_eq!(twice.to_string(), "`number` `37061490002` is a DID of an account already");
+
+    // The order holds the first number, and takes the other one.
+    let made = shop.order(json!({ "qty": 1 })).await.id();
+    add("37061490000").await.unwrap();
+    shop.wait(5);
+    shop.until(&made, "completed").await;
+    let bought = shop.api().get(&format!("{DIDS}?filter[order.id]={made}")).await;
+    assert_eq!(bought.at("/data/0/attributes/number"), "37061490001", "{}", bought.text);
+    assert_eq!((shop.in_stock().await, shop.owned().await), (0, 3));
+}
+
+#[tokio::test]
+async fn an_order_of_a_number_that_staff_make_a_did_is_canceled_and_paid_back() {
+    let shop = Shop::open(2, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let items = [
+        shop.item(&json!({ "available_did_id": shop.numbers[1] })),
+        shop.item(&json!({ "available_did_id": shop.numbers[0] })),
+    ];
+    let made = shop.post(json!({ "items": items })).await.id();
+    assert_eq!(shop.balance().await, "93.70");
+    control.add_did(owner, NewDid::new("37061490000")).await.unwrap();
+    shop.wait(5);
+    shop.until(&made, "canceled").await;
+    assert_eq!(
+        (shop.balance().await.as_str(), shop.in_stock().await),
+        ("100.00", 1),
+        "the DID is not offered"
+    );
+    assert_eq!(shop.owned().await, 1);
+}
+
+#[tokio::test]
 async fn channels_are_added_to_their_pool_at_the_price_of_the_quantity() {
     let shop = Shop::open(0, "100.00", "0").await;
     let (control, owner) = (shop.world.server.control(), Some(shop.world.server.account()));

@@ -8,7 +8,7 @@ mod items;
 
 use didww_types::resources::{Balance, Order, OrderStatus};
 use didww_types::values::Money;
-use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
+use didww_types::{DecodeError, Feature, Resource as _, Timestamp, Violation};
 use serde_json::{Map, Value, json};
 
 use super::draft::Draft;
@@ -45,6 +45,10 @@ impl Rules for Order {
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         if !context.is_create() {
+            return Ok(());
+        }
+        if context.features.has(Feature::ReadOnly) {
+            draft.refusals = vec![Refusal::forbidden().because("the account is in read-only mode")];
             return Ok(());
         }
         callback_pair(draft);

@@ -21,8 +21,7 @@ use super::failure::Done;
 use super::parameter::Parameter;
 use super::transaction::Transaction;
 use crate::{
-    Answer, Attempted, Backlog, Bounds, Delivery, Dropped, Due, Events, NewEvent, Owner,
-    PendingEvent,
+    Answer, Attempted, Backlog, Bounds, Delivery, Dropped, Due, Events, NewEvent, Owner, PendingEvent,
 };
 use lane::Lane;
 
