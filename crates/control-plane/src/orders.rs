@@ -164,3 +164,6 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
     changes.push(renewals::schedule(account, now.after(PAID_PERIOD)));
     Ok(Outcome::done().with(changes))
 }
+
+#[cfg(test)]
+mod tests;
