@@ -71,7 +71,7 @@ mod tests {
     fn a_callback_about_a_status_is_repeated_as_those_of_trunks_and_sent_alone() {
         assert_eq!(delivered(&STATUS), [200, 204, 298]);
         assert_eq!((STATUS.retry_delays, STATUS.redirects), (TRUNK.retry_delays, None));
-        assert!(TRUNK.batched && !STATUS.batched);
+        assert_eq!([TRUNK.batched, STATUS.batched], [true, false]);
     }
 
     fn delivered(policy: &Policy) -> Vec<u16> {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::balances::{as_found, balance, corrupt};
 use crate::{Control, ControlError, renewals};
 use delivery::{Delivery, Stocked};
-use plan::{Item, plan};
+use plan::{Item, plan_of};
 
 /// How long an order that lacks numbers waits until it looks for them again.
 const STOCK_WAIT: Duration = Duration::from_hours(1);
@@ -114,7 +114,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
     if order.status != OrderStatus::Pending {
         return Ok(Outcome::done());
     }
-    let items = plan(&record, &job.payload)?;
+    let items = plan_of(&record, &job.payload)?;
     let now = core.clock.now();
     let mut delivery = Delivery::new(&core, account, id, now);
     let mut held = delivery.held(&record).await?;

@@ -33,7 +33,7 @@ pub(super) struct NumbersItem {
 }
 
 /// What the items of an order need, from its record.
-pub(super) fn plan(record: &Record, payload: &str) -> Result<Vec<Item>, JobError> {
+pub(super) fn plan_of(record: &Record, payload: &str) -> Result<Vec<Item>, JobError> {
     let failed = |error: serde_json::Error| JobError::Failed(error.to_string());
     match record.meta()?.remove(PLAN) {
         Some(plan) => serde_json::from_value(plan).map_err(failed),

@@ -7,7 +7,7 @@ use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
 use service_core::Outbox;
-use trunk_rules::domain::with_defaults;
+use trunk_rules::domain::{PLAN, with_defaults};
 use trunk_store::{NO_ACCOUNT, SqliteStore};
 
 use super::*;
