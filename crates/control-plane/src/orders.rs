@@ -62,7 +62,7 @@ impl Control {
         Retries::REQUEST
             .run(|| async move {
                 let (record, found) = pending(&self.core, orders, order).await?;
-                let changes = cancellation(&self.core, orders, &record, &found, Vec::new()).await?;
+                let changes = cancellation(&self.core, orders, &record, &found, &[]).await?;
                 self.core.commit(changes).await?;
                 Ok(())
             })
@@ -92,7 +92,7 @@ async fn cancellation(
     scope: Scope,
     record: &Record,
     order: &Order,
-    kept: Vec<Uuid>,
+    kept: &[Uuid],
 ) -> Result<Vec<Change>, StoreError> {
     let balance = balance(core, scope.account).await?;
     let paid = balance.as_ref().map(as_found);
@@ -132,7 +132,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
         let own = held.drain(..item.held.min(held.len()));
         let mut numbers: Vec<Stocked> = own.filter(|number| !number.is_gone).collect();
         if numbers.len() < item.qty && item.chosen {
-            return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, gone).await?));
+            return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &gone).await?));
         }
         if numbers.len() < item.qty {
             let more = delivery.in_stock(item, item.qty - numbers.len(), &taken).await?;
@@ -142,7 +142,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
         if numbers.len() < item.qty {
             let end = order.created_at.after(BACK_ORDER_LIFE);
             if end <= now {
-                return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, gone).await?));
+                return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &gone).await?));
             }
             return Ok(Outcome::again_at(end.min(now.after(STOCK_WAIT))));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use http::Method;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -139,11 +140,19 @@ async fn run(seed: u64) {
                 let cycles = random.one_of(&[None, Some(0), Some(1), Some(2)]);
                 let qty = 1 + random.below(3);
                 let item = shop.item(&json!({ "qty": qty, "billing_cycles_count": cycles }));
-                let order = shop.post(json!({ "items": [item], "allow_back_ordering": false })).await;
+                let body = resource("orders", json!({ "items": [item], "allow_back_ordering": false }));
+                let request = || {
+                    let request = shop.api().request(Method::POST, ORDERS).body(body.to_string());
+                    request.header("Idempotency-Key", format!("\"order-{number}\"")).build().unwrap()
+                };
+                let order = shop.api().execute(request()).await;
                 // There is too little money, or there are too few numbers.
                 assert!([201, 400, 422].contains(&order.status), "{}", order.text);
                 if order.status == 201 {
                     made.push(order.id());
+                    for _ in 0..random.below(3) {
+                        assert_eq!(shop.api().execute(request()).await.id(), order.id(), "it is made once");
+                    }
                 }
                 format!("order of {qty}")
             }

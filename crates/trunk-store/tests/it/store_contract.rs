@@ -103,6 +103,7 @@ macro_rules! part {
         a_batch_that_fails_anywhere_leaves_nothing
         one_failing_write_does_not_affect_concurrent_writes
         of_two_changes_to_the_same_record_one_is_a_conflict
+        what_leaves_a_balance_is_what_the_records_beside_it_cost
     } };
     ($factory:ident accounts) => { part! { @ $factory accounts:
         accounts_and_their_keys_are_kept_apart
