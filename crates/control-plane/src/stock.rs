@@ -29,7 +29,11 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
     Ok(changes)
 }
 
-/// Finds the records of the numbers in stock that have one of these telephone numbers, by it.
+/// The path from a number in stock to its reservation.
+const RESERVATIONS: &str = "available_did<did_reservations";
+
+/// Finds the records of the numbers in stock that have one of these telephone numbers, by it. A number that is reserved is left
+/// out: the order of its reservation finds out that it is a DID.
 pub(crate) async fn by_number(core: &Core, numbers: &[String]) -> Result<HashMap<String, Uuid>, StoreError> {
     let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
     let mut found = HashMap::new();
@@ -38,7 +42,10 @@ pub(crate) async fn by_number(core: &Core, numbers: &[String]) -> Result<HashMap
         let query = ListQuery {
             scope,
             linked_from: None,
-            conditions: vec![Condition { test: FilterTest::Equals("number"), values }],
+            conditions: vec![
+                Condition { test: FilterTest::Equals("number"), values },
+                Condition { test: FilterTest::Linked(RESERVATIONS), values: vec![IndexValue::Null] },
+            ],
             order: Vec::new(),
             offset: 0,
             limit: some.len() as u64,

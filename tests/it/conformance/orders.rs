@@ -305,7 +305,8 @@ async fn a_number_that_staff_make_a_did_is_not_offered_and_an_order_takes_anothe
     let shop = Shop::open(3, "100.00", "0").await;
     let (control, owner) = (shop.world.server.control(), shop.world.server.account());
     let add = async |number: &str| control.add_did(owner, NewDid::new(number)).await;
-    add("37061490002").await.unwrap();
+    let stored = RecordMembers::default().attribute("number", "37061490002");
+    control.put_record(Some(owner), "dids", None, stored).await.unwrap();
     assert_eq!(shop.in_stock().await, 2);
     let gone = shop.item(&json!({ "available_did_id": shop.numbers[2] }));
     assert_eq!(shop.post(json!({ "items": [gone] })).await.status, 422);
@@ -327,13 +328,19 @@ async fn a_number_that_staff_make_a_did_is_not_offered_and_an_order_takes_anothe
 async fn an_order_of_a_number_that_staff_make_a_did_is_canceled_and_paid_back() {
     let shop = Shop::open(2, "100.00", "0").await;
     let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let reserve = resource("did_reservations", json!({}));
+    let reserve = linking(reserve, "available_did", identifier("available_dids", &shop.numbers[0]));
+    let reservation = shop.api().post("/did_reservations", &reserve).await.id();
+    // The number is reserved when it becomes a DID.
+    control.add_did(owner, NewDid::new("37061490000")).await.unwrap();
     let items = [
         shop.item(&json!({ "available_did_id": shop.numbers[1] })),
-        shop.item(&json!({ "available_did_id": shop.numbers[0] })),
+        shop.item(&json!({ "did_reservation_id": reservation })),
     ];
-    let made = shop.post(json!({ "items": items })).await.id();
+    let made = shop.post(json!({ "items": items })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     assert_eq!(shop.balance().await, "93.70");
-    control.add_did(owner, NewDid::new("37061490000")).await.unwrap();
+    let made = made.id();
     shop.wait(5);
     shop.until(&made, "canceled").await;
     assert_eq!(
