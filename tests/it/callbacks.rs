@@ -10,6 +10,7 @@
 
 mod cases;
 mod secrets;
+mod statuses;
 mod webhooks;
 
 use std::future::Future;

@@ -26,7 +26,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, audit_log, expiry, files};
+use service_core::{Core, Outbox, audit_log, expiry};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -215,8 +215,7 @@ impl ServerBuilder {
             log_open_trunks(&accounts.survey.open);
         }
 
-        let jobs =
-            idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
+        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         let jobs = jobs.and(expiry::jobs()).and(order_jobs());
         let months = config.accounts.months_of_audit();
         let jobs = jobs.and(audit_log::jobs(&core.clock, months));

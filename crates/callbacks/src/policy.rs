@@ -24,7 +24,7 @@ pub(crate) struct Policy {
 }
 
 /// The callbacks of trunks, as documented by DIDWW: 200 to 298 is a success. That redirects are not followed is inferred.
-static TRUNK: Policy = Policy {
+const TRUNK: Policy = Policy {
     batched: true,
     retry_delays: &[
         Duration::from_mins(1),
@@ -42,6 +42,9 @@ static TRUNK: Policy = Policy {
     timeout: |settings| settings.timeout,
 };
 
+/// The callbacks about the status of a record, as documented by DIDWW: as those of trunks, each alone.
+static STATUS: Policy = Policy { batched: false, ..TRUNK };
+
 /// The webhooks of the communication platform's customers.
 static WEBHOOK: Policy = Policy {
     batched: false,
@@ -55,6 +58,7 @@ static WEBHOOK: Policy = Policy {
 pub(crate) fn policy(form: &EventForm) -> &'static Policy {
     match form {
         EventForm::Trunk { .. } => &TRUNK,
+        EventForm::Status { .. } => &STATUS,
         EventForm::Webhook { .. } => &WEBHOOK,
     }
 }
@@ -62,6 +66,13 @@ pub(crate) fn policy(form: &EventForm) -> &'static Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_callback_about_a_status_is_repeated_as_those_of_trunks_and_sent_alone() {
+        assert_eq!(delivered(&STATUS), [200, 204, 298]);
+        assert_eq!((STATUS.retry_delays, STATUS.redirects), (TRUNK.retry_delays, None));
+        assert_eq!([TRUNK.batched, STATUS.batched], [true, false]);
+    }
 
     fn delivered(policy: &Policy) -> Vec<u16> {
         let is_delivered = |status: &u16| (policy.is_delivered)(StatusCode::from_u16(*status).unwrap());

@@ -120,7 +120,7 @@ impl Sender {
         let client = self.client(target.scheme() == "https")?;
         let mut builder = client.request(request.method.clone(), target.clone());
         if let Some(body) = &request.body {
-            builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            builder = builder.header(CONTENT_TYPE, HeaderValue::from_static(request.content_type));
             builder = builder.body(body.clone());
         }
         if let Some((name, value)) = &request.signature {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use didww_types::Timestamp;
+use didww_types::{Secret, Timestamp};
 use rust_decimal::Decimal;
 use service_base::boxed::Boxed;
 use service_core::Core;
@@ -232,7 +232,7 @@ async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: B
     let subject = batch.subject;
     let (events, status) = (batch.len(), outcome.status);
     let counter = match &batch.form {
-        EventForm::Trunk { .. } => &core.counts.callbacks,
+        EventForm::Trunk { .. } | EventForm::Status { .. } => &core.counts.callbacks,
         EventForm::Webhook { .. } => &core.counts.webhooks,
     };
     counter.count(outcome.error.is_none());
@@ -250,18 +250,23 @@ async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: B
     }
 }
 
-/// Makes the request for a batch, or the outcome of an attempt without one: the events are dropped if the trunk's account
-/// has no enabled callback secret any more.
+/// The enabled callback secret of an account.
+async fn secret(core: &Core, account: i64) -> Result<Secret, Outcome> {
+    let secret = core.store.enabled_callback_secret(account).await.map_err(|error| {
+        Outcome::failed(format!("the account's callback secret could not be read: {error}"))
+    })?;
+    secret.ok_or_else(|| Outcome::dropped("the account has no enabled callback secret to sign with"))
+}
+
+/// Makes the request for a batch, or the outcome of an attempt without one: the events are dropped if their account has no
+/// enabled callback secret any more.
 async fn request(core: &Core, batch: &Batch) -> Result<Request, Outcome> {
     match &batch.form {
         EventForm::Trunk { account } => {
-            let secret = core.store.enabled_callback_secret(*account).await;
-            let secret = secret.map_err(|error| {
-                Outcome::failed(format!("the account's callback secret could not be read: {error}"))
-            })?;
-            let secret = secret
-                .ok_or_else(|| Outcome::dropped("the account has no enabled callback secret to sign with"))?;
-            Request::callback(&secret, &batch.url, batch.body())
+            Request::callback(&secret(core, *account).await?, &batch.url, batch.body())
+        }
+        EventForm::Status { account, method } => {
+            Request::parameters(&secret(core, *account).await?, *method, &batch.url, &batch.body())
         }
         EventForm::Webhook { method, signature, .. } => {
             Request::webhook(method, &batch.url, signature.as_deref(), batch.body())

@@ -214,7 +214,9 @@ impl Control {
     /// If there is no such account.
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
         let account = self.account(id).await?;
+        files::forget_all(&self.core, id).await?;
         self.core.store.reset(Some(account.number), true).await?;
+        // What was uploaded meanwhile.
         Ok(files::forget_all(&self.core, id).await?)
     }
 

@@ -1,4 +1,4 @@
-//! DIDs of accounts. The API has no orders, so this is the only way to add one.
+//! DIDs that staff add to accounts and change. Those that an account orders are added by `orders`.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use didww_types::values::DidNumber;
 use didww_types::{DecodeError, Named as _, Partial as _, Resource as _, Timestamp};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Retries};
-use trunk_rules::domain::with_defaults;
+use trunk_rules::domain::{HELD, with_defaults};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError, did_groups};
+use crate::{Control, ControlError, did_groups, renewals, stock};
 
 /// Maximum number of DIDs that one operation adds.
 const MAX_DIDS: usize = 10_000;
@@ -121,10 +121,17 @@ impl Control {
         let records = Retries::REQUEST
             .run(|| async move {
                 let (groups, mut changes) = did_groups::prepare(&self.core, dids, now).await?;
-                for (did, group) in dids.iter().zip(groups) {
-                    let attributes = attributes(did, now)?;
+                let all = dids.iter().map(|did| attributes(did, now)).collect::<Result<Vec<_>, _>>()?;
+                let number =
+                    |attributes: &Map<String, Value>| attributes.get("number")?.as_str().map(str::to_owned);
+                let numbers: Vec<String> = all.iter().filter_map(number).collect();
+                let in_stock = stock::by_number(&self.core, &numbers).await?;
+                for (attributes, group) in all.into_iter().zip(groups) {
                     let id = self.core.ids.record(now);
-                    let links = vec![(Did::DID_GROUP.as_str(), vec![group])];
+                    let mut links = vec![(Did::DID_GROUP.as_str(), vec![group])];
+                    // A number in stock is not offered while it is a DID.
+                    let stocked = number(&attributes).and_then(|number| in_stock.get(&number).copied());
+                    links.extend(stocked.map(|stocked| (HELD, vec![stocked])));
                     changes.push(Change::Insert {
                         scope,
                         id,
@@ -168,7 +175,11 @@ impl Control {
             changes.expires_at = patch.expires_at.map(Some);
             changes
         })
-        .await
+        .await?;
+        if patch.expires_at.is_some() {
+            renewals::decide_anew(&self.core, account).await?;
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ mod answers;
 mod attempts;
 mod audit;
 mod auth;
+mod balances;
 #[cfg(feature = "sip")]
 mod call_events;
 mod callback_secrets;
@@ -30,6 +31,7 @@ mod customer_routes;
 #[cfg(feature = "voipbin")]
 pub mod customers;
 mod deliveries;
+mod did_changes;
 mod did_groups;
 mod dids;
 mod error;
@@ -43,9 +45,11 @@ mod nodes;
 mod orders;
 mod owners_api;
 mod records;
+mod renewals;
 mod respond;
 mod route;
 mod routes;
+mod stock;
 mod token_keys;
 mod trunk_survey;
 mod trunks;
@@ -157,8 +161,12 @@ impl Control {
         if let Some(inbound) = &self.inbound {
             inbound.reset(account).await?;
         }
+        if let Some(id) = account {
+            files::forget_all(&self.core, id).await?;
+        }
         self.core.store.reset(number, false).await?;
         if let Some(id) = account {
+            // What was uploaded meanwhile.
             files::forget_all(&self.core, id).await?;
         }
         if number.is_none() {

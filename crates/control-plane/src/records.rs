@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
+use didww_types::resources::{AvailableDid, CapacityPool, Did};
+use didww_types::{AttributeSpec, Named as _, RelationshipSpec, Resource as _, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Core, Retries};
-use trunk_rules::domain::{Rulebook, with_defaults};
+use trunk_rules::domain::{HELD, Rulebook, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, renewals, stock};
 
 /// Members of a record to store. Members that are not named keep their values, or receive their defaults in a new record.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -98,17 +99,53 @@ impl Control {
         };
         let attributes = validate(spec, &members.attributes)?;
         let (attributes, relationships, meta) = (&attributes, &members.relationships, &members.meta);
-        Retries::REQUEST
+        let stored: Result<StoredRecord, ControlError> = Retries::REQUEST
             .run(|| async move {
-                let links = self.links(scope, relationships).await?;
+                let mut links = self.links(scope, relationships).await?;
                 let before = self.core.store.find(scope, id).await?;
                 let is_new = before.is_none();
+                if is_new {
+                    self.require_no_did(spec, attributes).await?;
+                    links.extend(self.in_stock(spec, attributes).await?);
+                }
                 let meta = changed_meta(spec, before.as_ref(), meta)?;
                 let change = self.put(scope, id, before, attributes, links, meta)?;
                 commit(&self.core, scope, id, change).await?;
                 Ok(StoredRecord { id, is_new })
             })
-            .await
+            .await;
+        if [Did::TYPE, CapacityPool::TYPE].contains(&spec.name) {
+            renewals::decide_anew(&self.core, owner).await?;
+        }
+        stored
+    }
+
+    /// The link of a new DID to the number in stock that it is, which is not offered while it is a DID; `None` if there is none.
+    async fn in_stock(
+        &self,
+        spec: &'static ResourceSpec,
+        attributes: &Map<String, Value>,
+    ) -> Result<Option<(&'static str, Vec<Uuid>)>, StoreError> {
+        let number = attributes.get("number").and_then(Value::as_str);
+        let Some(number) = number.filter(|_| spec.name == Did::TYPE) else { return Ok(None) };
+        let stocked = stock::by_number(&self.core, &[number.to_owned()]).await?;
+        Ok(stocked.get(number).map(|id| (HELD, vec![*id])))
+    }
+
+    /// Refuses a new number in stock that is a DID already: it could not be ordered.
+    async fn require_no_did(
+        &self,
+        spec: &'static ResourceSpec,
+        attributes: &Map<String, Value>,
+    ) -> Result<(), AttemptError<ControlError>> {
+        let number = attributes.get("number").and_then(Value::as_str);
+        let Some(number) = number.filter(|_| spec.name == AvailableDid::TYPE) else { return Ok(()) };
+        let dids = self.core.store.claimed(Did::SPEC, "number", vec![number.to_owned()]).await?;
+        if dids.is_empty() {
+            return Ok(());
+        }
+        let message = format!("`{number}` is a DID of an account already");
+        Err(ControlError::invalid("number", message).into())
     }
 
     fn put(
@@ -250,8 +287,6 @@ fn changed_meta(
 mod tests {
     use std::sync::Arc;
 
-    use didww_types::Resource as _;
-    use didww_types::resources::{CapacityPool, Did};
     use service_base::clock::Clock;
     use service_base::descriptors::Descriptors;
     use service_base::guessing::GuessLimits;

@@ -124,6 +124,12 @@ pub struct ResourceSpec {
     pub at_most: Option<u64>,
     /// The attribute with the time at which a record is deleted; `None` if none is.
     pub expires: Option<&'static str>,
+    /// The values of `status` at which a change of a record is sent to its `callback_url`, with its `callback_method`. Empty for
+    /// types that send none.
+    pub callback_on: &'static [&'static str],
+    /// The attributes that such a callback has beside the record's id, type and status. A null is an empty text, and a list is
+    /// one text.
+    pub callback_with: &'static [&'static str],
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.

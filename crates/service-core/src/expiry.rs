@@ -1,7 +1,7 @@
-//! Deletes records whose time has come, such as reservations.
+//! Deletes records whose time has come, such as reservations and files.
 //!
 //! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record, and
-//! deletes it if its time has come by then.
+//! deletes it if its time has come by then, a file with its content.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::Core;
 use crate::jobs::{JobError, JobKind, JobSet, Outcome};
+use crate::{Core, files};
 
 /// The kind of the jobs.
 const EXPIRE: &str = "records.expire";
@@ -56,7 +56,8 @@ async fn expire(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError>
         Some(end) if end > core.clock.now() => Outcome::again_at(end),
         Some(_) => {
             let id = record.id;
-            Outcome::done().with([Change::Unchanged { record }, Change::Delete { scope, id }])
+            let content = if scope.spec.form.is_some() { files::forget(id) } else { Vec::new() };
+            Outcome::done().with([Change::Unchanged { record }, Change::Delete { scope, id }]).with(content)
         }
     })
 }
@@ -68,4 +69,66 @@ async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, Sto
     let Some(((spec, id), account)) = subject.zip(job.account) else { return Ok(None) };
     let scope = Scope { account, spec };
     Ok(core.store.find(scope, id).await?.map(|record| (scope, record)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use didww_types::Resource as _;
+    use didww_types::resources::EncryptedFile;
+    use serde_json::json;
+    use trunk_rules::domain::with_defaults;
+    use trunk_store::{DocumentKind, NewDocument, SqliteStore, TakeJobs};
+
+    use super::*;
+    use crate::files::FileOwner;
+
+    const OWNER: FileOwner = FileOwner { number: 1, id: Uuid::from_u128(9) };
+    const FILE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+
+    /// Runs the job if it is due. Returns when it is due again, if it is.
+    async fn run(core: &Arc<Core>, at: Timestamp) -> Option<Timestamp> {
+        core.clock.freeze(Some(at));
+        let (node, until) = (core.store.node(), at.after(Duration::from_mins(1)));
+        let take = TakeJobs { node, now: at, until, kinds: vec![(EXPIRE, 9)] };
+        let leased = core.store.take_jobs(take).await.unwrap().pop()?;
+        let outcome = expire(Arc::clone(core), leased).await.unwrap();
+        core.store.commit(outcome.effect().to_vec()).await.unwrap();
+        outcome.due_at()
+    }
+
+    #[tokio::test]
+    async fn a_file_is_deleted_to_the_millisecond_with_its_content_whatever_that_is() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let at = core.clock.now();
+        let end = at.after(Duration::from_hours(24));
+        let scope = Scope { account: OWNER.number, spec: EncryptedFile::SPEC };
+        let attributes = Map::from_iter([("expires_at".to_owned(), json!(end))]);
+        let attributes = with_defaults(scope.spec, at, attributes);
+        let scheduled = schedule(OWNER.number, scope.spec, FILE, &attributes);
+        let insert =
+            Change::Insert { scope, id: FILE, created_at: at, attributes, links: Vec::new(), meta: None };
+        let unreadable = NewDocument {
+            kind: DocumentKind::FilePart,
+            id: FILE,
+            customer: OWNER.id,
+            created_at: 0,
+            deleted: false,
+            live: false,
+            body: "not a part".to_owned(),
+            keyed: true,
+            keys: vec![("account", OWNER.id.to_string())],
+            unique: Vec::new(),
+        };
+        let put = Change::Put { revision: None, document: Box::new(unreadable) };
+        core.store.commit(scheduled.into_iter().chain([insert, put]).collect()).await.unwrap();
+        let parts = async || {
+            core.store.count_documents(DocumentKind::FilePart, "account", OWNER.id.to_string()).await
+        };
+        let early = Timestamp::from_unix_millis(end.as_unix_millis() - 1);
+        assert_eq!((run(&core, early).await, parts().await), (None, Ok(1)), "it is not due");
+        assert_eq!((run(&core, end).await, parts().await), (None, Ok(0)));
+        assert!(core.store.find(scope, FILE).await.unwrap().is_none());
+    }
 }

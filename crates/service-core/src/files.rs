@@ -4,24 +4,17 @@
 //! reads a content again: files are reviewed elsewhere. A content is never logged, and has no `Debug` text.
 //!
 //! Bounds: [`MAX_PARTS_PER_ACCOUNT`] parts of `PART_BYTES`, and with them the files, of an account. Uploads at the same time can
-//! exceed it by one file each. A job deletes a file [`FILE_LIFE`] after its upload, and at most `PARTS_PER_RUN` parts in a
-//! run.
+//! exceed it by one file each. A content is deleted with its file, which [`expiry`](crate::expiry) does when its time is over.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use didww_types::{REGISTRY, Timestamp};
-use serde::Deserialize;
-use service_base::clock::Clock;
-use trunk_rules::domain::FILE_LIFE;
-use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, Job, NewDocument, Scope, StoreError};
+use didww_types::Timestamp;
+use trunk_store::{Change, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
 use uuid::Uuid;
 
 use crate::Core;
-use crate::jobs::{JobError, JobKind, JobSet, Outcome};
 
 /// The bytes of a part, which are a mebibyte in base64.
 const PART_BYTES: usize = 768 << 10;
@@ -30,19 +23,9 @@ pub const MAX_PARTS_PER_ACCOUNT: u64 = 300;
 /// The most parts of a file: its number fits into the byte of a part's id that distinguishes them.
 const MAX_PARTS: u32 = 64;
 /// The most parts that are read at once.
-const PARTS_PER_RUN: u64 = 32;
-/// The longest time between two runs of the job.
-const CHECK_INTERVAL: Duration = Duration::from_hours(1);
-const EXPIRE: &str = "service.expire_files";
+const PARTS_PER_READ: u64 = 32;
 /// The index key of the parts of an account.
 const ACCOUNT: &str = "account";
-
-/// The body of a part, without its `content`, which is not read again.
-#[derive(Deserialize)]
-struct Part {
-    account: i64,
-    file: Uuid,
-}
 
 /// The account of a file: its number and its id.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +74,7 @@ impl Encoded {
 /// The changes that store the content of a file with this id.
 pub fn store(owner: FileOwner, file: Uuid, content: &Encoded, at: Timestamp) -> Vec<Change> {
     let put = |(content, number): (&String, u32)| {
-        // The form of a `Part`, written without a search for what JSON escapes: neither base64 nor a UUID has it.
+        // JSON with the account, the file and the content, written without a search for what JSON escapes: neither base64 nor a UUID has it.
         let body = format!(r#"{{"account":{},"file":"{file}","content":"{content}"}}"#, owner.number);
         insert(owner.id, part_id(file, number), micros(at), body)
     };
@@ -123,15 +106,15 @@ pub fn forget(file: Uuid) -> Vec<Change> {
         .collect()
 }
 
-/// Deletes the contents of all files of an account, whose records were deleted without their owner's request.
+/// Deletes the contents of all files of an account, whose records are deleted without their owner's request.
 ///
 /// # Errors
-/// If the store fails. What is left then is deleted by the job.
+/// If the store fails. What is left then is deleted when it is called again.
 pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
     let kind = DocumentKind::FilePart;
     loop {
         let of_account = DocumentQuery::with(kind, ACCOUNT, account.to_string());
-        let parts = core.store.documents(DocumentQuery { limit: PARTS_PER_RUN, ..of_account }).await?;
+        let parts = core.store.documents(DocumentQuery { limit: PARTS_PER_READ, ..of_account }).await?;
         if parts.is_empty() {
             return Ok(());
         }
@@ -149,57 +132,8 @@ fn micros(at: Timestamp) -> i64 {
     at.as_unix_millis().saturating_mul(1_000)
 }
 
-/// The job that deletes files when their time is over.
-pub fn jobs(clock: &Clock) -> JobSet {
-    let handler = |core: Arc<Core>, _job| async move { expire(&core).await };
-    JobSet::default().handle(JobKind::new(EXPIRE, handler)).standing(Job::new(
-        EXPIRE,
-        "",
-        clock.now().after(CHECK_INTERVAL),
-    ))
-}
-
-async fn expire(core: &Core) -> Result<Outcome, JobError> {
-    let now = core.clock.now();
-    let life = i64::try_from(FILE_LIFE.as_micros()).unwrap_or(i64::MAX);
-    // A part of exactly this age has expired.
-    let expired = micros(now).saturating_sub(life).saturating_add(1);
-    let aged = |from, before, limit| {
-        let kind = DocumentKind::FilePart;
-        core.store.aged_documents(Aged { kind, deleted: false, from, before, limit })
-    };
-    let parts = aged(0, expired, PARTS_PER_RUN).await?;
-    let mut files = BTreeSet::new();
-    for part in &parts {
-        let Part { account, file, .. } = part.read()?;
-        files.insert((account, file));
-    }
-    let mut changes = Vec::new();
-    for (account, file) in files {
-        for spec in REGISTRY.iter().copied().filter(|spec| spec.form.is_some()) {
-            let scope = Scope { account, spec };
-            if core.store.find(scope, file).await?.is_some() {
-                changes.push(Change::Delete { scope, id: file });
-            }
-        }
-        changes.extend(forget(file));
-    }
-    if !parts.is_empty() {
-        // There may be more, which the next run reads.
-        return Ok(Outcome::again_at(now).with(changes));
-    }
-    let next = aged(expired, i64::MAX, 1).await?.first().map(|oldest| oldest.created_at.saturating_add(life));
-    let latest = now.after(CHECK_INTERVAL);
-    let next = next.map(|micros| Timestamp::from_unix_millis(micros.div_euclid(1_000)));
-    Ok(Outcome::again_at(next.map_or(latest, |next| next.min(latest))))
-}
-
 #[cfg(test)]
 mod tests {
-    use didww_types::Resource as _;
-    use didww_types::resources::EncryptedFile;
-    use serde_json::Map;
-    use trunk_rules::domain::with_defaults;
     use trunk_store::SqliteStore;
 
     use super::*;
@@ -217,49 +151,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_deleted_with_its_parts_to_the_millisecond_24_hours_after_its_upload() {
-        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
-        let at: Timestamp = "2026-11-29T12:00:00.001Z".parse().unwrap();
-        core.clock.freeze(Some(at));
-        let scope = Scope { account: OWNER.number, spec: EncryptedFile::SPEC };
-        let attributes = with_defaults(scope.spec, at, Map::new());
-        let insert =
-            Change::Insert { scope, id: FILE, created_at: at, attributes, links: Vec::new(), meta: None };
-        let content = vec![7; PART_BYTES * 2 + 1];
-        let changes = std::iter::once(insert).chain(store(OWNER, FILE, &content, at).unwrap());
-        core.store.commit(changes.collect()).await.unwrap();
-        assert_eq!(parts(&core).await, 3);
-        let run = async |later: &str| {
-            core.clock.freeze(Some(later.parse().unwrap()));
-            let outcome = expire(&core).await.unwrap();
-            let next = outcome.due_at().unwrap().to_string();
-            core.store.commit(outcome.effect().to_vec()).await.unwrap();
-            next
-        };
-        assert_eq!(run("2026-11-29T13:00:00.000Z").await, "2026-11-29T14:00:00.000Z");
-        assert_eq!(run("2026-11-30T11:30:00.000Z").await, "2026-11-30T12:00:00.001Z", "the exact time");
-        assert_eq!(
-            (run("2026-11-30T12:00:00.000Z").await, parts(&core).await),
-            ("2026-11-30T12:00:00.001Z".to_owned(), 3)
-        );
-        assert_eq!(run("2026-11-30T12:00:00.001Z").await, "2026-11-30T12:00:00.001Z", "again at once");
-        assert_eq!(parts(&core).await, 0);
-        assert!(core.store.find(scope, FILE).await.unwrap().is_none());
-        assert_eq!(run("2026-11-30T12:00:00.001Z").await, "2026-11-30T13:00:00.001Z");
-    }
-
-    #[tokio::test]
     async fn the_files_of_an_account_are_forgotten_and_those_of_another_are_not() {
         let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
         let at = core.clock.now();
         let other = FileOwner { number: 2, id: Uuid::from_u128(8) };
-        for number in 0..=u128::from(PARTS_PER_RUN) {
+        for number in 0..=u128::from(PARTS_PER_READ) {
             let file = Uuid::from_u128(FILE.as_u128() + number);
             core.store.commit(store(OWNER, file, b"x", at).unwrap()).await.unwrap();
         }
         let of_other = Uuid::from_u128(FILE.as_u128() + 1_000);
         core.store.commit(store(other, of_other, b"x", at).unwrap()).await.unwrap();
-        assert_eq!(parts(&core).await, PARTS_PER_RUN + 1);
+        assert_eq!(parts(&core).await, PARTS_PER_READ + 1);
         forget_all(&core, OWNER.id).await.unwrap();
         assert_eq!(parts(&core).await, 0);
         let kept = core.store.count_documents(DocumentKind::FilePart, ACCOUNT, other.id.to_string());

@@ -18,13 +18,14 @@
 //!
 //! Work is a job if it must happen later even if the process that decided so has ended:
 //!
-//! - deleting records at the time that an attribute of theirs states, such as reservations ([`expiry`](crate::expiry));
-//! - carrying out orders a few seconds after they are made, and looking for numbers that they lack (`control-plane`);
+//! - deleting records at the time that an attribute of theirs states, such as reservations, and uploaded files with their
+//!   contents ([`expiry`](crate::expiry));
+//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, and renewing what was ordered
+//!   when its paid period is over (`control-plane`);
 //! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
-//! - checking the health of each of the platform's providers;
-//! - deleting uploaded files 24 hours after their upload ([`files`](crate::files)).
+//! - checking the health of each of the platform's providers.
 //!
 //! These wait for a time and are not jobs:
 //!

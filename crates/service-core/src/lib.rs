@@ -17,6 +17,7 @@ pub mod nodes;
 pub mod reference;
 pub mod retention;
 mod retry;
+mod status_callbacks;
 mod transaction;
 
 use std::sync::Arc;
@@ -95,12 +96,15 @@ impl Core {
         }
     }
 
-    /// Commits changes to the store together with their entry in the audit, and wakes the sender of callbacks if they
-    /// include events. Returns the record of each inserted and replaced record, in the order of the changes.
+    /// Commits changes to the store, with the callbacks about the statuses that they change and their entry in the audit, and
+    /// wakes the sender of callbacks if there are events. Returns the record of each inserted and replaced record, in the
+    /// order of the changes.
     ///
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
     pub async fn commit(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+        let events = status_callbacks::events(&changes, self.clock.now());
+        changes.extend(events);
         if self.audit.is_enabled() {
             let entry = self.audit.entry(&changes, self.clock.now(), &self.ids)?;
             changes.extend(entry);

@@ -8,6 +8,9 @@
 //! Bounds: a file is read line by line, and `BATCH` records are in memory at a time. A line has at most
 //! `MAX_LINE_BYTES`.
 
+mod checked;
+mod stock;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, Read as _};
 
@@ -19,6 +22,7 @@ use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::Core;
+use checked::Checked;
 
 /// The most records of one transaction.
 const BATCH: usize = 500;
@@ -131,15 +135,6 @@ enum Members {
     Many(Vec<Uuid>),
 }
 
-/// A valid line.
-#[derive(Clone)]
-struct Checked {
-    id: Uuid,
-    attributes: Map<String, Value>,
-    links: Vec<(&'static str, Vec<Uuid>)>,
-    meta: Option<String>,
-}
-
 impl Entry {
     fn check(text: &[u8]) -> Result<(&'static ResourceSpec, Checked), String> {
         if text.len() > MAX_LINE_BYTES {
@@ -206,14 +201,20 @@ async fn store_once(
     let found = core.store.find_all(scope, ids).await?;
     let mut found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.id, record)).collect();
     let linked = linked_members(core, scope, &found, &records).await?;
+    let dids = stock::dids_among(core, spec, &found, &records).await?;
     let now = core.clock.now();
     let mut changes = Vec::new();
     for Checked { id, attributes, links, meta } in records {
         let attributes = with_defaults(spec, now, attributes);
         let Some(before) = found.remove(&id) else {
+            // A number that is a DID already could not be ordered.
+            if stock::number(&attributes).is_some_and(|number| dids.contains(number)) {
+                continue;
+            }
             changes.push(Change::Insert { scope, id, created_at: now, attributes, links, meta });
             continue;
         };
+        let meta = stock::left(core, scope, &before, meta).await?;
         let is_linked = |(relationship, ids): &(&'static str, Vec<Uuid>)| {
             linked.get(&(*relationship, before.number)).map_or(&[][..], Vec::as_slice) == ids.as_slice()
         };

@@ -21,8 +21,10 @@ mod meta;
 mod needs;
 mod order;
 mod outcome;
+mod payment;
 mod refusal;
 mod regenerate_credentials;
+mod renewal;
 mod rules;
 mod shared_capacity_group;
 mod through_members;
@@ -39,9 +41,13 @@ pub use draft::Draft;
 pub use encrypted_file::FILE_LIFE;
 pub use membership::Membership;
 pub use needs::{Found, FoundRecord, Need};
-pub use order::{CARRY_OUT, HELD, cancel as cancel_order, with_period};
+pub use order::{CARRY_OUT, HELD, PLAN, cancel as cancel_order, with_period};
 pub use outcome::{CREATED, Event, Later, Links, RecordChange, WriteOutcome};
 pub use refusal::{Refusal, WriteError};
+pub use renewal::{
+    DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse, renew_did,
+    renew_pool,
+};
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
 pub use voice_in_trunk::complete_configuration;
 pub use voice_out_trunk::{TrunkOperation, apply_to_trunk};

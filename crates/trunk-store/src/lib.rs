@@ -92,7 +92,8 @@ pub use limits::{Asker, StoreLimits};
 pub use load::Load;
 pub use node::Node;
 pub use outbox::{
-    Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
+    Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent,
+    StatusMethod, Surplus,
 };
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};

@@ -21,6 +21,14 @@ pub enum EventForm {
         /// The number of the account that owns the trunk.
         account: i64,
     },
+    /// As a callback about the status of a record: alone, as parameters, and signed with the account's enabled callback secret
+    /// when it is sent. If the account has none, the event is not stored.
+    Status {
+        /// The number of the account that owns the record.
+        account: i64,
+        /// How the parameters are sent.
+        method: StatusMethod,
+    },
     /// As a webhook: alone, and signed when the event was created, so that the customer's secret is not stored with it.
     Webhook {
         /// The id of the customer whose webhook it is.
@@ -32,11 +40,40 @@ pub enum EventForm {
     },
 }
 
+/// How the parameters of a callback about the status of a record are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusMethod {
+    /// In the query of the URL.
+    Get,
+    /// As a form in the body.
+    Post,
+}
+
 impl EventForm {
+    /// The method and the signature as they are stored. The callbacks of trunks have none of their own; a method in lower case
+    /// marks those about the status of a record.
+    pub(crate) fn stored(&self) -> (&str, Option<&str>) {
+        match self {
+            Self::Trunk { .. } => ("POST", None),
+            Self::Status { method: StatusMethod::Get, .. } => ("get", None),
+            Self::Status { method: StatusMethod::Post, .. } => ("post", None),
+            Self::Webhook { method, signature, .. } => (method.as_str(), signature.as_deref()),
+        }
+    }
+
+    /// The form of an account's event, by the method as it is stored.
+    pub(crate) fn of_account(account: i64, method: &str) -> Self {
+        match method {
+            "get" => Self::Status { account, method: StatusMethod::Get },
+            "post" => Self::Status { account, method: StatusMethod::Post },
+            _ => Self::Trunk { account },
+        }
+    }
+
     /// Returns the owner of an event of this form.
     pub fn owner(&self) -> Owner {
         match self {
-            Self::Trunk { account } => Owner::Account(*account),
+            Self::Trunk { account } | Self::Status { account, .. } => Owner::Account(*account),
             Self::Webhook { customer, .. } => Owner::Customer(*customer),
         }
     }

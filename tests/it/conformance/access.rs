@@ -1,11 +1,12 @@
 //! API keys, versions and rate limits.
 
-use didww_types::ApiVersion;
+use didww_types::{ApiVersion, Feature};
 use http::Method;
 use serde_json::json;
 use trunk_server::control::{AccountPatch, NewAccount};
 
-use crate::support::api::{Answer, NEW, OLD};
+use super::shop::{ORDERS, Shop};
+use crate::support::api::{Answer, NEW, OLD, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -220,4 +221,31 @@ async fn case_83_no_refusal_carries_meta_and_codes_are_texts() {
         }
         assert_eq!(document["errors"][0]["status"], answer.status.to_string());
     }
+}
+
+#[tokio::test]
+async fn an_account_in_read_only_mode_orders_nothing_and_keeps_its_trunk_groups() {
+    let shop = Shop::open(1, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let group = resource("voice_in_trunk_groups", json!({ "name": "G" }));
+    let group = shop.api().post("/voice_in_trunk_groups", &group).await.id();
+    let path = format!("/voice_in_trunk_groups/{group}");
+    let set = async |features: Vec<Feature>| {
+        let mut patch = AccountPatch::default();
+        patch.features = Some(features);
+        control.update_account(owner, patch).await.unwrap();
+    };
+    set(vec![Feature::Outbound, Feature::ReadOnly]).await;
+    for version in ["2021-12-15", NEW, TOKENS] {
+        let api = shop.api().at(Some(version));
+        let body = resource("orders", json!({ "items": [shop.item(&json!({ "qty": 0 }))] }));
+        let forbidden = error(403, "403", "Forbidden", "Forbidden");
+        refused(&api.post(ORDERS, &body).await, &[forbidden]);
+        let forbidden = error(403, "403", "Forbidden", "Forbidden");
+        refused(&api.delete(&path).await, &[forbidden]);
+    }
+    assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("100.00", 1));
+    set(vec![Feature::Outbound]).await;
+    assert_eq!(shop.order(json!({})).await.status, 201);
+    assert_eq!(shop.api().delete(&path).await.status, 204);
 }

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use crate::support::api::{Answer, Api, NEW, OLD, TOKENS};
 use crate::support::world::*;
 
-const IN_TRUNKS: &str = "/voice_in_trunks";
-const GROUPS: &str = "/voice_in_trunk_groups";
+pub(super) const IN_TRUNKS: &str = "/voice_in_trunks";
+pub(super) const GROUPS: &str = "/voice_in_trunk_groups";
 
 /// The versions with the corrected rules.
 const CORRECTED: [&str; 2] = [NEW, TOKENS];
 
 /// A trunk of a host.
-fn sip(name: &str) -> Value {
+pub(super) fn sip(name: &str) -> Value {
     configured(name, "sip_configurations", json!({ "host": "sip.example.com" }))
 }
 
@@ -22,15 +22,15 @@ fn configured(name: &str, kind: &str, attributes: Value) -> Value {
     resource("voice_in_trunks", json!({ "name": name, "configuration": configuration }))
 }
 
-fn group(name: &str) -> Value {
+pub(super) fn group(name: &str) -> Value {
     resource("voice_in_trunk_groups", json!({ "name": name }))
 }
 
-fn with_trunks(body: Value, ids: &[&str]) -> Value {
+pub(super) fn with_trunks(body: Value, ids: &[&str]) -> Value {
     linking(body, "voice_in_trunks", ids.iter().map(|id| identifier("voice_in_trunks", id)).collect())
 }
 
-async fn made(api: &Api, path: &str, body: &Value) -> String {
+pub(super) async fn made(api: &Api, path: &str, body: &Value) -> String {
     let answer = api.post(path, body).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     answer.id()

@@ -5,108 +5,11 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use trunk_server::control::RecordMembers;
-use uuid::Uuid;
+use trunk_server::control::{NewDid, RecordMembers};
 
-use crate::support::api::{Answer, Api, NEW, TOKENS};
+use super::shop::{ORDERS, Shop};
+use crate::support::api::{NEW, TOKENS};
 use crate::support::world::*;
-
-const ORDERS: &str = "/orders";
-
-/// A shop: a DID group with numbers in stock, at a price, and an account with money.
-struct Shop {
-    world: World,
-    group: Uuid,
-    sku: String,
-    numbers: Vec<String>,
-}
-
-impl Shop {
-    async fn open(numbers: usize, balance: &str, credit: &str) -> Self {
-        let world = World::start().await;
-        world.server.control().clock().freeze(None);
-        let sku = RecordMembers::default()
-            .attribute("setup_price", "1.1")
-            .attribute("monthly_price", "2.05")
-            .attribute("channels_included_count", 2);
-        let control = world.server.control();
-        let sku = control.put_record(None, "stock_keeping_units", None, sku).await.unwrap();
-        let group = RecordMembers::default()
-            .attribute("area_name", "Vilnius")
-            .relationship("stock_keeping_units", [sku])
-            .meta("is_available", true)
-            .meta("total_count", numbers);
-        let group = control.put_record(None, "did_groups", None, group).await.unwrap();
-        let money = RecordMembers::default().attribute("balance", balance).attribute("credit", credit);
-        let owner = Some(world.server.account());
-        control.put_record(owner, "balances", None, money).await.unwrap();
-        let mut shop = Self { world, group, sku: sku.to_string(), numbers: Vec::new() };
-        for _ in 0..numbers {
-            shop.stock().await;
-        }
-        shop
-    }
-
-    /// Adds a number to the stock.
-    async fn stock(&mut self) {
-        let number = RecordMembers::default()
-            .attribute("number", format!("3706149{:04}", self.numbers.len()))
-            .relationship("did_group", [self.group]);
-        let id = self.world.server.control().put_record(None, "available_dids", None, number).await.unwrap();
-        self.numbers.push(id.to_string());
-    }
-
-    fn api(&self) -> &Api {
-        &self.world.api
-    }
-
-    fn item(&self, attributes: &Value) -> Value {
-        let mut item = json!({ "type": "did_order_items", "attributes": { "sku_id": self.sku } });
-        let members = item["attributes"].as_object_mut().unwrap();
-        members.extend(attributes.as_object().unwrap().clone());
-        item
-    }
-
-    async fn order(&self, attributes: Value) -> Answer {
-        let item = self.item(&attributes);
-        self.post(json!({ "items": [item] })).await
-    }
-
-    async fn post(&self, attributes: Value) -> Answer {
-        self.api().post(ORDERS, &resource("orders", attributes)).await
-    }
-
-    async fn balance(&self) -> String {
-        self.api().get("/balance").await.at("/data/attributes/balance").as_str().unwrap().to_owned()
-    }
-
-    async fn status(&self, id: &str) -> String {
-        let order = self.api().get(&format!("{ORDERS}/{id}")).await;
-        order.at("/data/attributes/status").as_str().unwrap().to_owned()
-    }
-
-    /// Waits until an order has a status.
-    async fn until(&self, id: &str, status: &str) {
-        let reached = async {
-            while self.status(id).await != status {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap();
-    }
-
-    fn wait(&self, seconds: u64) {
-        self.world.server.control().clock().advance(Duration::from_secs(seconds));
-    }
-
-    async fn in_stock(&self) -> u64 {
-        self.api().get("/available_dids").await.at("/meta/total_count").as_u64().unwrap()
-    }
-
-    async fn owned(&self) -> u64 {
-        self.api().get(DIDS).await.at("/meta/total_records").as_u64().unwrap()
-    }
-}
 
 #[tokio::test]
 async fn an_order_is_paid_at_once_and_its_numbers_become_dids_when_it_is_carried_out() {
@@ -341,6 +244,111 @@ async fn an_order_of_more_than_there_is_waits_for_stock() {
     shop.until(&made, "completed").await;
     assert_eq!((shop.in_stock().await, shop.owned().await), (0, 3));
     assert_eq!(shop.balance().await, "90.55");
+}
+
+#[tokio::test]
+async fn an_order_that_waits_for_stock_for_thirty_days_is_canceled_and_paid_back() {
+    let shop = Shop::open(1, "100.00", "0").await;
+    let made = shop.order(json!({ "qty": 3 })).await.id();
+    shop.wait(30 * 86_400 - 1);
+    assert_eq!((shop.status(&made).await.as_str(), shop.in_stock().await), ("pending", 0));
+    shop.wait(1);
+    shop.until(&made, "canceled").await;
+    assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("100.00", 1));
+    assert_eq!(shop.owned().await, 0);
+}
+
+#[tokio::test]
+async fn an_order_has_at_most_a_thousand_numbers_in_all_its_items() {
+    let shop = Shop::open(1, "9000.00", "0").await;
+    let items = |quantities: &[u64]| -> Vec<Value> {
+        quantities.iter().map(|quantity| shop.item(&json!({ "qty": quantity }))).collect()
+    };
+    let chosen = shop.item(&json!({ "available_did_id": shop.numbers[0] }));
+    for (items, index, left) in [
+        (items(&[600, 401]), 1, 400),
+        ([items(&[999, 1]), vec![chosen]].concat(), 2, 0),
+        (items(&[1000, 1, 1000]), 1, 0),
+    ] {
+        let refusal = shop.post(json!({ "items": items })).await;
+        assert_eq!(refusal.status, 422, "{}", refusal.text);
+        assert_eq!(refusal.at("/errors/0/title"), format!("must be less than or equal to {left}"));
+        let pointer = format!("/data/attributes/items/{index}/qty");
+        assert_eq!(refusal.at("/errors/0/source/pointer"), pointer);
+    }
+    let most = shop.post(json!({ "items": items(&[600, 400]) })).await;
+    assert_eq!((most.status, most.at("/data/attributes/amount")), (201, json!("3150.0")), "{}", most.text);
+}
+
+/// What the items need to be carried out is then longer than the payload of a job can be, which is 16 KiB.
+#[tokio::test]
+async fn an_order_of_as_many_items_as_there_can_be_is_carried_out() {
+    let shop = Shop::open(100, "1000.00", "0").await;
+    let control = shop.world.server.control();
+    let prefix = RecordMembers::default().attribute("npa", "212").attribute("nxx", "555");
+    let prefix = control.put_record(None, "nanpa_prefixes", None, prefix).await.unwrap();
+    for id in &shop.numbers {
+        let linked = RecordMembers::default().relationship("nanpa_prefix", [prefix]);
+        control.put_record(None, "available_dids", Some(id.parse().unwrap()), linked).await.unwrap();
+    }
+    let item = json!({ "qty": 1, "billing_cycles_count": 999, "nanpa_prefix_id": prefix.to_string() });
+    let items = vec![shop.item(&item); 100];
+    let made = shop.post(json!({ "items": items })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    shop.wait(5);
+    shop.until(&made.id(), "completed").await;
+    assert_eq!((shop.in_stock().await, shop.owned().await), (0, 100));
+}
+
+#[tokio::test]
+async fn a_number_that_staff_make_a_did_is_not_offered_and_an_order_takes_another_one() {
+    let shop = Shop::open(3, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let add = async |number: &str| control.add_did(owner, NewDid::new(number)).await;
+    let stored = RecordMembers::default().attribute("number", "37061490002");
+    control.put_record(Some(owner), "dids", None, stored).await.unwrap();
+    assert_eq!(shop.in_stock().await, 2);
+    let gone = shop.item(&json!({ "available_did_id": shop.numbers[2] }));
+    assert_eq!(shop.post(json!({ "items": [gone] })).await.status, 422);
+    let twice = RecordMembers::default().attribute("number", "37061490002");
+    let twice = control.put_record(None, "available_dids", None, twice).await.unwrap_err();
+    assert_eq!(twice.to_string(), "`number` `37061490002` is a DID of an account already");
+
+    // The order holds the first number, and takes the other one.
+    let made = shop.order(json!({ "qty": 1 })).await.id();
+    add("37061490000").await.unwrap();
+    shop.wait(5);
+    shop.until(&made, "completed").await;
+    let bought = shop.api().get(&format!("{DIDS}?filter[order.id]={made}")).await;
+    assert_eq!(bought.at("/data/0/attributes/number"), "37061490001", "{}", bought.text);
+    assert_eq!((shop.in_stock().await, shop.owned().await), (0, 3));
+}
+
+#[tokio::test]
+async fn an_order_of_a_number_that_staff_make_a_did_is_canceled_and_paid_back() {
+    let shop = Shop::open(2, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let reserve = resource("did_reservations", json!({}));
+    let reserve = linking(reserve, "available_did", identifier("available_dids", &shop.numbers[0]));
+    let reservation = shop.api().post("/did_reservations", &reserve).await.id();
+    // The number is reserved when it becomes a DID.
+    control.add_did(owner, NewDid::new("37061490000")).await.unwrap();
+    let items = [
+        shop.item(&json!({ "available_did_id": shop.numbers[1] })),
+        shop.item(&json!({ "did_reservation_id": reservation })),
+    ];
+    let made = shop.post(json!({ "items": items })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(shop.balance().await, "93.70");
+    let made = made.id();
+    shop.wait(5);
+    shop.until(&made, "canceled").await;
+    assert_eq!(
+        (shop.balance().await.as_str(), shop.in_stock().await),
+        ("100.00", 1),
+        "the DID is not offered"
+    );
+    assert_eq!(shop.owned().await, 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::docs::pages::{path, read, section};
 use crate::docs::robustness::attacks;
 
 /// The numbers of the promises.
-const PROMISES: std::ops::RangeInclusive<u8> = 1..=22;
+const PROMISES: std::ops::RangeInclusive<u8> = 1..=23;
 
 /// What a promise may be tested on.
 const ENGINES: [&str; 5] = ["any", "both", "in memory", "SQLite", "SQLite; PostgreSQL in part"];

@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::needs::Needed;
 use super::read::find_record;
 use super::reply::Reply;
-use super::write::{MAX_RELATED, member_ids, members_of, stored};
+use super::write::{member_ids, members_of, stored};
 
 /// Deletes a record and responds 204, unless a rule of its type refuses that.
 pub(super) async fn delete(
@@ -61,7 +61,11 @@ async fn deletion(
         if let RelatedRecords::Members(name) = reads
             && let Some(relationship) = spec.relationship(name)
         {
-            let found = members_of(context, spec, record, relationship, MAX_RELATED).await?;
+            let found =
+                members_of(context, spec, record, relationship, MAX_DELETED.saturating_add(1)).await?;
+            if found.len() > MAX_DELETED {
+                return Err(too_many().into());
+            }
             related.push(found.iter().map(|member| member.id.to_string()).collect());
             members.extend(found);
             continue;
@@ -105,11 +109,18 @@ async fn dependent_records(
     let query = owners(context, dependents.spec, dependents.relationship, record, left.saturating_add(1));
     let ids = context.core.store.list_ids(query).await?;
     let found = context.core.store.find_all(context.scope(dependents.spec), ids).await?;
-    *left = left.checked_sub(u64::try_from(found.len()).unwrap_or(u64::MAX)).ok_or_else(|| {
-        let why = format!("The record has more than {MAX_DEPENDENTS} others that are deleted with it.");
-        ApiError::from(WriteError::from(Refusal::in_use(why)))
-    })?;
+    *left = left.checked_sub(u64::try_from(found.len()).unwrap_or(u64::MAX)).ok_or_else(too_many)?;
     Ok(found)
+}
+
+/// [`MAX_DEPENDENTS`] as a number of members.
+const MAX_DELETED: usize = 1_000;
+const _: () = assert!(MAX_DELETED as u64 == MAX_DEPENDENTS);
+
+/// The refusal of a deletion with which too many other records would be deleted.
+fn too_many() -> ApiError {
+    let why = format!("The record has more than {MAX_DEPENDENTS} others that are deleted with it.");
+    ApiError::from(WriteError::from(Refusal::in_use(why)))
 }
 
 /// The query for records whose relationship contains a record.

@@ -42,6 +42,12 @@ impl Declaration {
         } else if meta.path.is_ident("taken_by") {
             let paths = texts(meta)?;
             quote!(.taken_by(&[#(#paths),*]))
+        } else if meta.path.is_ident("callback_on") {
+            let statuses = texts(meta)?;
+            quote!(.callback_on(&[#(#statuses),*]))
+        } else if meta.path.is_ident("callback_with") {
+            let attributes = texts(meta)?;
+            quote!(.callback_with(&[#(#attributes),*]))
         } else if meta.path.is_ident("at_most") {
             let most: LitInt = meta.value()?.parse()?;
             quote!(.at_most(#most))
@@ -57,7 +63,7 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
-                 unique_everywhere, sample, taken_by, at_most, expires",
+                 unique_everywhere, sample, taken_by, at_most, expires, callback_on, callback_with",
             ));
         };
         self.completions.push(call);

@@ -13,7 +13,7 @@ use crate::{Extra, Id, Resource, ToOne};
     verbs(list, get),
     global,
     sample = 50,
-    taken_by("available_did<did_reservations", "available_dids<orders"),
+    taken_by("available_did<did_reservations", "available_dids<orders", "available_dids<dids"),
     nested_includes("did_group.stock_keeping_units")
 )]
 #[filter(name = "city.id", linked = "did_group.city", list, value = Id<City>)]

@@ -14,6 +14,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, FormCheck, FormSpec, Id, 
     verbs(list, get, create, delete),
     adapter = EXPIRE_AT,
     form = FORM,
+    expires = "expires_at",
     sorts("expire_at"(by = "expires_at", until = "2022-05-10"))
 )]
 #[filter(name = "id", id, list, value = Id<EncryptedFile>)]

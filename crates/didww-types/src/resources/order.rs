@@ -48,6 +48,7 @@ string_enum! {
     since = "2017-09-18",
     verbs(list, get, create, update, delete),
     adapter = CAPITALISED,
+    callback_on("completed", "canceled"),
     hidden("available_dids")
 )]
 #[filter(name = "created_at_gteq", created_from, value = Timestamp)]

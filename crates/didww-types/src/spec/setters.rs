@@ -38,6 +38,8 @@ impl ResourceSpec {
             taken_by: &[],
             at_most: None,
             expires: None,
+            callback_on: &[],
+            callback_with: &[],
             sorts: &[],
             unique_paths: &[],
         }
@@ -193,6 +195,20 @@ impl ResourceSpec {
     #[must_use]
     pub const fn taken_by(mut self, paths: &'static [&'static str]) -> Self {
         self.taken_by = paths;
+        self
+    }
+
+    /// Sets the values of `status` at which a change is sent to the record's `callback_url`.
+    #[must_use]
+    pub const fn callback_on(mut self, statuses: &'static [&'static str]) -> Self {
+        self.callback_on = statuses;
+        self
+    }
+
+    /// Sets the attributes that such a callback has beside the record's id, type and status.
+    #[must_use]
+    pub const fn callback_with(mut self, attributes: &'static [&'static str]) -> Self {
+        self.callback_with = attributes;
         self
     }
 

@@ -903,3 +903,22 @@ fn attributes_that_the_service_generates_cannot_be_written() {
         .collect();
     assert_eq!(required, ["on_cli_mismatch_action", "name", "authentication_method"]);
 }
+
+#[test]
+fn a_type_whose_status_is_sent_has_the_attributes_for_it() {
+    let sent = REGISTRY.iter().filter(|spec| !spec.callback_on.is_empty() || !spec.callback_with.is_empty());
+    let mut types = Vec::new();
+    for spec in sent {
+        types.push(spec.name);
+        for name in ["callback_url", "callback_method"].iter().chain(spec.callback_with) {
+            assert!(spec.attribute(name).is_some(), "{}.{name}", spec.name);
+        }
+        let status = spec.attribute("status").unwrap_or_else(|| panic!("{}", spec.name));
+        let newest = status.value_at(ApiVersion::NEWEST);
+        for text in spec.callback_on {
+            assert!(newest.check(&json!(text)).is_ok(), "{}: {text}", spec.name);
+        }
+        assert!(newest.check(&json!("no status")).is_err(), "{}", spec.name);
+    }
+    assert!(types.contains(&"orders"), "{types:?}");
+}

@@ -25,7 +25,7 @@ impl Rulebook {
         for (name, records) in context.links {
             draft.links.insert(name, records.iter().map(|record| record.id.clone()).collect());
         }
-        mirrored(spec, &mut draft);
+        mirrored(spec, context, &mut draft);
         let rules = self.of(spec.name);
         match rules {
             Some(rules) => draft = (rules.write)(context, draft)?,
@@ -36,7 +36,7 @@ impl Rulebook {
             WriteKind::Update(stored) => stored.id,
         };
         self.write_through_members(spec, context, owner, &mut draft)?;
-        let UntypedDraft { changes, links, also, events, later, refusals } = draft;
+        let UntypedDraft { changes, links, also, events, meta, later, refusals } = draft;
         if !refusals.is_empty() {
             return Err(WriteError::Refused(refusals));
         }
@@ -44,7 +44,7 @@ impl Rulebook {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
                 let attributes = with_defaults(spec, context.now, changes);
-                Some(RecordChange::Create { spec, attributes, links, later })
+                Some(RecordChange::Create { spec, attributes, links, meta, later })
             }
             WriteKind::Update(stored) => {
                 let id = stored.id.to_owned();
@@ -80,13 +80,19 @@ impl Rulebook {
     }
 }
 
-/// Turns a relationship that stands for an attribute into the attribute.
-fn mirrored(spec: &'static ResourceSpec, draft: &mut UntypedDraft) {
+/// Turns a relationship that stands for an attribute into the attribute. A record that exists and for which no text stands,
+/// because staff stored it, is refused.
+fn mirrored(spec: &'static ResourceSpec, context: &WriteContext<'_>, draft: &mut UntypedDraft) {
     for relationship in spec.relationships {
         let Some(attribute) = relationship.mirrors else { continue };
         let Some(ids) = draft.links.remove(relationship.name) else { continue };
         let records = find(relationship.target).map_or(&[][..], |target| target.fixed);
         let record = records.iter().find(|record| ids.iter().any(|id| id == record.id));
+        let linked = context.linked(relationship.name).unwrap_or_default();
+        if record.is_none() && linked.iter().any(|linked| linked.attributes.is_some()) {
+            let refusal = Refusal::relationship(relationship.name, Violation::Invalid);
+            draft.refusals.push(refusal.because(format!("no text of {attribute} stands for the record")));
+        }
         draft.changes.insert(attribute.to_owned(), record.map_or(Value::Null, |record| record.key.into()));
     }
 }

@@ -18,7 +18,7 @@ pub struct DeleteContext<'a> {
     /// The time of the deletion.
     pub now: Timestamp,
     /// For each entry of [`Rules::DELETE_READS`](super::Rules::DELETE_READS), in its order, the ids of the records that
-    /// were found, at most [`MAX_RELATED_RECORDS`].
+    /// were found: all members of a relationship, and of others at most [`MAX_RELATED_RECORDS`].
     pub related: &'a [Vec<String>],
     /// What was read of [`Rules::DELETE_NEEDS`](super::Rules::DELETE_NEEDS).
     pub found: &'a [Found],
@@ -44,7 +44,7 @@ pub struct Dependents {
 /// Records whose existence decides whether another one can be deleted.
 #[derive(Debug, Clone, Copy)]
 pub enum RelatedRecords {
-    /// The members of a relationship of the record.
+    /// The members of a relationship of the record, at most [`MAX_DEPENDENTS`]: a record with more is kept.
     Members(&'static str),
     /// The records of a type that have the record as a member of a relationship. If there were none when the deletion
     /// was decided, it is decided again when there is one by the time it is stored.

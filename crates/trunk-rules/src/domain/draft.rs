@@ -18,6 +18,8 @@ pub struct Draft<R: Resource> {
     pub also: Vec<RecordChange>,
     /// The events that the write emits.
     pub events: Vec<Event>,
+    /// The `meta` of a new record, as JSON text. Of a type whose answers have none, it is what the service keeps for itself.
+    pub meta: Option<String>,
     /// What happens to a new record later.
     pub later: Option<Later>,
     /// The rules that are broken: at first those of the declaration.

@@ -7,20 +7,22 @@
 mod items;
 
 use didww_types::resources::{Balance, Order, OrderStatus};
-use didww_types::values::{BalanceAmount, Money};
-use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
-use rust_decimal::Decimal;
+use didww_types::values::Money;
+use didww_types::{DecodeError, Feature, Resource as _, Timestamp, Violation};
 use serde_json::{Map, Value, json};
 
 use super::draft::Draft;
 use super::needs::{Found, FoundRecord, Need, found};
 use super::outcome::{Later, Links, RecordChange};
+use super::payment::{pay, spendable};
 use super::{DeleteContext, Refusal, Rules, WriteContext, WriteError, WriteOutcome};
 
 use items::Priced;
 
 /// The kind of the job that carries out an order.
 pub const CARRY_OUT: &str = "orders.carry_out";
+/// The member of an order's `meta`, which no answer has, with what carrying it out needs to know of each item.
+pub const PLAN: &str = "plan";
 /// How long an order is pending.
 const PENDING: std::time::Duration = std::time::Duration::from_secs(5);
 /// The relationship to the numbers that a pending order has taken out of stock, which no version shows.
@@ -45,6 +47,10 @@ impl Rules for Order {
         if !context.is_create() {
             return Ok(());
         }
+        if context.features.has(Feature::ReadOnly) {
+            draft.refusals = vec![Refusal::forbidden().because("the account is in read-only mode")];
+            return Ok(());
+        }
         callback_pair(draft);
         let back_ordering = draft.changes.allow_back_ordering.take().flatten().unwrap_or(true);
         let Some(items) = context.sent.get(ITEMS).and_then(Value::as_array) else { return Ok(()) };
@@ -56,7 +62,7 @@ impl Rules for Order {
             return Ok(());
         }
         charge(context, &priced, draft)?;
-        let Priced { description, shown, held, reservations, payload, amount, .. } = priced;
+        let Priced { description, shown, held, reservations, plan, amount, .. } = priced;
         draft.changes.amount = Some(Money::new(amount));
         draft.changes.status = Some(OrderStatus::Pending);
         draft.changes.description = Some(description.to_owned());
@@ -66,8 +72,10 @@ impl Rules for Order {
             draft.links.insert(HELD, held);
         }
         draft.also.extend(reservations);
-        draft.later =
-            Some(Later { kind: CARRY_OUT, due_at: context.now.after(PENDING), payload: payload.to_string() });
+        // The job names the order alone: a plan can be longer than the payload of a job, and outlives it.
+        draft.meta = Some(json!({ PLAN: plan }).to_string());
+        let due_at = context.now.after(PENDING);
+        draft.later = Some(Later { kind: CARRY_OUT, due_at, payload: Value::Null.to_string() });
         Ok(())
     }
 
@@ -79,25 +87,29 @@ impl Rules for Order {
             return Err(base(Violation::NotPending).into());
         }
         let balance = found(context.found, &Need::Own(Balance::SPEC)).unwrap_or_default().first();
-        Ok(WriteOutcome { changes: cancel(&order, balance)?, events: Vec::new() })
+        Ok(WriteOutcome { changes: cancel(&order, Vec::new(), balance)?, events: Vec::new() })
     }
 }
 
-/// The changes that cancel a pending order: its status, the numbers that it held, and the money.
+/// The changes that cancel a pending order: its status, the numbers that it held, and the money. Numbers with the ids `kept`
+/// stay out of stock, because they turned out to be DIDs.
 ///
 /// # Errors
 /// When the balance does not have the shape of its declaration.
-pub fn cancel(order: &Order, balance: Option<&FoundRecord>) -> Result<Vec<RecordChange>, DecodeError> {
+pub fn cancel(
+    order: &Order,
+    kept: Vec<String>,
+    balance: Option<&FoundRecord>,
+) -> Result<Vec<RecordChange>, DecodeError> {
     let mut changes = vec![RecordChange::Update {
         spec: Order::SPEC,
         id: order.id.to_string(),
         attributes: Map::from_iter([("status".to_owned(), json!("canceled"))]),
-        links: Links::from([(HELD, Vec::new())]),
+        links: Links::from([(HELD, kept)]),
         meta: None,
     }];
     if let Some(record) = balance {
-        let before: Balance = record.decode()?;
-        changes.extend(pay(record, &before, -order.amount.amount()));
+        changes.extend(pay(record, -order.amount.amount())?);
     }
     Ok(changes)
 }
@@ -122,32 +134,15 @@ fn callback_pair(draft: &mut Draft<Order>) {
 /// Takes the price from the balance, or refuses the order if the account cannot spend as much.
 fn charge(context: &WriteContext<'_>, priced: &Priced, draft: &mut Draft<Order>) -> Result<(), DecodeError> {
     let record = found(context.found, &Need::Own(Balance::SPEC)).unwrap_or_default().first();
-    let before = record.map(FoundRecord::decode::<Balance>).transpose()?;
-    let available = before.as_ref().map_or(Decimal::ZERO, spendable);
+    let available = spendable(record)?;
     if priced.amount > available {
         draft.refusals.push(Refusal::insufficient_balance(Money::new(priced.amount), Money::new(available)));
         return Ok(());
     }
-    if let (Some(record), Some(before)) = (record, before) {
-        draft.also.extend(pay(record, &before, priced.amount));
+    if let Some(record) = record {
+        draft.also.extend(pay(record, priced.amount)?);
     }
     Ok(())
-}
-
-fn spendable(balance: &Balance) -> Decimal {
-    balance.balance.money().amount() + balance.credit.money().amount()
-}
-
-/// The change that takes an amount from a balance; a negative one is given back. `None` if it is nothing.
-fn pay(record: &FoundRecord, before: &Balance, amount: Decimal) -> Option<RecordChange> {
-    let after = BalanceAmount::from(Money::new(before.balance.money().amount() - amount));
-    (!amount.is_zero()).then(|| RecordChange::Update {
-        spec: Balance::SPEC,
-        id: record.id.clone(),
-        attributes: Map::from_iter([("balance".to_owned(), json!(after))]),
-        links: Links::new(),
-        meta: None,
-    })
 }
 
 /// The number of an order, from random letters and digits.

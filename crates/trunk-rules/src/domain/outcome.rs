@@ -29,6 +29,9 @@ pub enum RecordChange {
         attributes: Map<String, Value>,
         /// The ids of the members, by relationship.
         links: Links,
+        /// The `meta` object, as JSON text; `None` is that of a new record. Of a type whose answers have none, it is what the
+        /// service keeps of the record for itself.
+        meta: Option<String>,
         /// What happens to the record later.
         later: Option<Later>,
     },

@@ -41,6 +41,8 @@ enum Broken {
     InUse(String),
     /// The body has a member, of this name, that is not accepted.
     ParamNotAllowed(String),
+    /// The account may not do this.
+    Forbidden,
     /// The account cannot spend as much: the price, and what it can spend.
     InsufficientBalance(Money, Money),
 }
@@ -101,6 +103,11 @@ impl Refusal {
         Self::new(Broken::InsufficientBalance(total_cost, available_balance))
     }
 
+    /// Creates the refusal of what the account may not do: 403.
+    pub fn forbidden() -> Self {
+        Self::new(Broken::Forbidden)
+    }
+
     fn new(broken: Broken) -> Self {
         Self { broken, internal: String::new() }
     }
@@ -133,6 +140,7 @@ impl Refusal {
                 "Param not allowed",
                 format!("{name} is not allowed."),
             ),
+            Broken::Forbidden => ErrorObject::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"),
             Broken::InsufficientBalance(cost, available) => {
                 let text = "Insufficient balance";
                 let meta = [("total_cost", cost), ("available_balance", available)];
@@ -152,6 +160,7 @@ impl fmt::Display for Refusal {
             Broken::Member { field, violation, .. } => write!(f, "{field} {violation}")?,
             Broken::Record(message) | Broken::InUse(message) => f.write_str(message)?,
             Broken::ParamNotAllowed(name) => write!(f, "{name} is not allowed")?,
+            Broken::Forbidden => f.write_str("the account may not do this")?,
             Broken::InsufficientBalance(cost, available) => {
                 write!(f, "{cost} cannot be paid from {available}")?;
             }

@@ -291,22 +291,23 @@ pub(super) struct UntypedDraft {
     pub(super) links: Links,
     pub(super) also: Vec<RecordChange>,
     pub(super) events: Vec<Event>,
+    pub(super) meta: Option<String>,
     pub(super) later: Option<Later>,
     pub(super) refusals: Vec<Refusal>,
 }
 
 fn write<R: Rules>(context: &WriteContext<'_>, draft: UntypedDraft) -> Result<UntypedDraft, DecodeError> {
-    let UntypedDraft { changes, links, also, events, later, refusals } = draft;
+    let UntypedDraft { changes, links, also, events, meta, later, refusals } = draft;
     let before = match context.kind {
         super::WriteKind::Create => None,
         super::WriteKind::Update(stored) => Some(stored.decode::<R>()?),
     };
     let object = didww_types::ResourceObject { attributes: changes, ..Default::default() };
     let changes = <R::Partial as didww_types::Partial<R>>::decode(object)?;
-    let mut draft = Draft { before, changes, links, also, events, later, refusals };
+    let mut draft = Draft { before, changes, links, also, events, meta, later, refusals };
     R::write(context, &mut draft)?;
-    let Draft { changes, links, also, events, later, refusals, .. } = draft;
-    Ok(UntypedDraft { changes: changes.attributes()?, links, also, events, later, refusals })
+    let Draft { changes, links, also, events, meta, later, refusals, .. } = draft;
+    Ok(UntypedDraft { changes: changes.attributes()?, links, also, events, meta, later, refusals })
 }
 
 fn membership<R: Rules>(relationship: &str, attributes: &str) -> Result<Membership, DecodeError> {

@@ -1,7 +1,7 @@
 //! The rules of groups of inbound trunks.
 
 use didww_types::resources::{Did, VoiceInTrunk, VoiceInTrunkGroup};
-use didww_types::{DecodeError, Resource as _, Violation};
+use didww_types::{DecodeError, Feature, Resource as _, Violation};
 
 use super::draft::Draft;
 use super::through_members::ids_of;
@@ -46,6 +46,9 @@ impl Rules for VoiceInTrunkGroup {
 
     /// From 2026-04-16 on, the trunks of a group are deleted with it. Before, they stay, and the DIDs lose their route.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        if context.features.has(Feature::ReadOnly) {
+            return Err(Refusal::forbidden().because("the account is in read-only mode").into());
+        }
         let outcome = context.delete();
         let [of_group, of_trunks, trunks] = context.related else { return Ok(outcome) };
         if !context.version.has_corrected_rules() {

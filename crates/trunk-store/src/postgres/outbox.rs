@@ -21,8 +21,7 @@ use super::failure::Done;
 use super::parameter::Parameter;
 use super::transaction::Transaction;
 use crate::{
-    Answer, Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, Events, NewEvent, Owner,
-    PendingEvent,
+    Answer, Attempted, Backlog, Bounds, Delivery, Dropped, Due, Events, NewEvent, Owner, PendingEvent,
 };
 use lane::Lane;
 
@@ -75,10 +74,7 @@ pub(super) async fn insert(transaction: &Transaction<'_>, events: &[&NewEvent]) 
     let lanes = events.iter().map(|event| Lane::of(event.form.owner(), event.subject));
     let (accounts, (customers, lanes)): (Vec<i64>, (Vec<Uuid>, Vec<i16>)) =
         lanes.map(|Lane { account, customer, number }| (account, (customer, number))).unzip();
-    let forms = events.iter().map(|event| match &event.form {
-        EventForm::Trunk { .. } => ("POST", None),
-        EventForm::Webhook { method, signature, .. } => (method.as_str(), signature.as_deref()),
-    });
+    let forms = events.iter().map(|event| event.form.stored());
     let (methods, signatures): (Vec<&str>, Vec<Option<&str>>) = forms.unzip();
     let subjects: Vec<Uuid> = events.iter().map(|event| event.subject).collect();
     let urls: Vec<&str> = events.iter().map(|event| event.url.as_str()).collect();

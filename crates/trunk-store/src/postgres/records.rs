@@ -1,6 +1,6 @@
 //! Reads of records by their ids and numbers. Lists are in `list`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use didww_types::ResourceSpec;
 use tokio_postgres::types::Type;
@@ -12,7 +12,9 @@ use super::parameter::Parameter;
 use super::symbols::Symbols;
 use super::transaction::{Links, Transaction};
 use super::{PostgresStore, list, quotas};
-use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord};
+use crate::{
+    Answer, Asker, IndexValue, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord,
+};
 
 /// The columns that [`record`] reads.
 pub(super) const COLUMNS: &str = "number, id, revision, attributes, meta";
@@ -67,6 +69,21 @@ async fn find_all(
         )
         .await?;
     list::within(&rows, scope.spec.name)
+}
+
+/// Returns which of these texts, whose index keys are `keys`, are claimed in a field.
+async fn claimed(client: &Client, field: i64, texts: &[String], keys: &[Vec<u8>]) -> Done<HashSet<String>> {
+    let select = "SELECT g.place FROM unnest($1::bytea[]) WITH ORDINALITY AS g (value, place) \
+                  WHERE EXISTS (SELECT 1 FROM claim c WHERE c.field = $2 AND c.value = g.value)";
+    let rows = client.query_typed(select, &[(&keys, Type::BYTEA_ARRAY), (&field, Type::INT8)]).await?;
+    let mut claimed = HashSet::with_capacity(rows.len());
+    for row in &rows {
+        // Places are counted from 1.
+        let place: i64 = row.try_get(0)?;
+        let text = usize::try_from(place - 1).ok().and_then(|index| texts.get(index));
+        claimed.extend(text.cloned());
+    }
+    Ok(claimed)
 }
 
 /// Returns the members of a relationship of these records, at most `max` in total.
@@ -251,6 +268,30 @@ impl Records for PostgresStore {
                 Box::pin(members(client, symbols, owners, *relationship, *most))
             },
         ))
+    }
+
+    fn claimed(
+        &self,
+        spec: &'static ResourceSpec,
+        attribute: &'static str,
+        texts: Vec<String>,
+    ) -> Answer<'_, HashSet<String>> {
+        let field = self.node.symbols.member(spec.name, attribute);
+        let is_short = texts.len() <= MAX_DIRECT_RECORDS;
+        let keys: Vec<Vec<u8>> = texts.iter().map(|text| IndexValue::Text(text.clone()).key()).collect();
+        Answer::later(async move {
+            let arguments = (field, texts, keys);
+            if is_short {
+                let found = self.node.read(arguments, |client, (field, texts, keys)| {
+                    Box::pin(claimed(client, *field, texts, keys))
+                });
+                return found.await;
+            }
+            let found = self.node.long_read(Asker::Operator, arguments, |client, (field, texts, keys)| {
+                Box::pin(claimed(client, *field, texts, keys))
+            });
+            found.await
+        })
     }
 
     fn records_after(

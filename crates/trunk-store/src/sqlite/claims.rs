@@ -4,6 +4,9 @@
 //! Records that shared a value before claims were introduced keep it: the table `unclaimed` has these values, opening
 //! the database logs them, and no further record can have such a value while any of these records exists.
 
+use std::collections::HashSet;
+
+use didww_types::ResourceSpec;
 use rusqlite::{Connection, params};
 
 use super::error::{failed, is_taken};
@@ -34,6 +37,26 @@ pub(super) fn check_free(
         }
     }
     Ok(())
+}
+
+/// Returns which of these texts a record of the type has, of any account.
+pub(super) fn claimed(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    attribute: &'static str,
+    texts: &[String],
+) -> Result<HashSet<String>, StoreError> {
+    let field = symbols.member(spec.name, attribute);
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM claim WHERE field = ?1 AND value = ?2").map_err(failed)?;
+    let mut claimed = HashSet::new();
+    for text in texts {
+        if select.exists(params![field, text]).map_err(failed)? {
+            claimed.insert(text.clone());
+        }
+    }
+    Ok(claimed)
 }
 
 /// Claims the values of a new record, or the new values of a changed one.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::callback_secrets;
 use super::error::failed;
 use super::row::uuid;
-use crate::{Attempted, Backlog, Delivery, EventForm, NewEvent, Owner, StoreError};
+use crate::{Attempted, Backlog, Delivery, NewEvent, Owner, StoreError};
 use queue::{MAX_HISTORY, columns, delete_finished, mark_first, update_backlog};
 
 pub(super) use due::{due, next_due};
@@ -28,17 +28,14 @@ const INSERT: &str = "INSERT INTO outbox \
 
 pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
     let owner = event.form.owner();
-    if let EventForm::Trunk { account } = event.form
+    if let Owner::Account(account) = owner
         && !callback_secrets::has_enabled(connection, account)?
     {
-        tracing::info!(trunk = %event.subject, "an event was dropped: its account has no enabled callback secret");
+        tracing::info!(subject = %event.subject, "an event was dropped: its account has no enabled callback secret");
         return update_backlog(connection, owner, 0, 1);
     }
     let (account, customer) = columns(owner);
-    let (method, signature) = match &event.form {
-        EventForm::Trunk { .. } => ("POST", None),
-        EventForm::Webhook { method, signature, .. } => (method.as_str(), signature.as_deref()),
-    };
+    let (method, signature) = event.form.stored();
     connection
         .prepare_cached(INSERT)
         .map_err(failed)?

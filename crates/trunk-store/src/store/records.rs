@@ -1,5 +1,7 @@
 //! Reads of records, the resources of accounts.
 
+use std::collections::HashSet;
+
 use didww_types::ResourceSpec;
 use uuid::Uuid;
 
@@ -44,6 +46,18 @@ pub trait Records: Send + Sync + std::fmt::Debug {
         relationship: &'static str,
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>>;
+
+    /// Returns which of these texts a record of the type has, of any account, in an attribute that is
+    /// [unique everywhere](field@didww_types::AttributeSpec::unique_everywhere). Each is returned once.
+    ///
+    /// # Errors
+    /// More than 100 texts are a long read: as [`list`](Self::list). Otherwise only a failure of the engine.
+    fn claimed(
+        &self,
+        spec: &'static ResourceSpec,
+        attribute: &'static str,
+        texts: Vec<String>,
+    ) -> Answer<'_, HashSet<String>>;
 
     /// Returns the records of a type, of all accounts, whose numbers are greater than `after`: at most `most`, in the
     /// order of their numbers.

@@ -75,6 +75,7 @@ macro_rules! part {
         a_decision_on_a_record_that_changed_is_a_conflict
         a_decision_on_a_record_that_is_linked_by_now_is_a_conflict
         a_number_that_all_accounts_share_is_taken_by_one_of_them
+        which_of_many_numbers_are_dids_is_known_for_all_accounts
         an_attribute_that_is_not_declared_is_kept
         a_deleted_record_is_gone_with_its_links_and_its_number
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
@@ -102,6 +103,7 @@ macro_rules! part {
         a_batch_that_fails_anywhere_leaves_nothing
         one_failing_write_does_not_affect_concurrent_writes
         of_two_changes_to_the_same_record_one_is_a_conflict
+        what_leaves_a_balance_is_what_the_records_beside_it_cost
     } };
     ($factory:ident accounts) => { part! { @ $factory accounts:
         accounts_and_their_keys_are_kept_apart

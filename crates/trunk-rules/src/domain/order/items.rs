@@ -18,6 +18,7 @@ use crate::domain::{RecordChange, Refusal};
 pub(super) const DIDS: &str = "did_order_items";
 const CHANNELS: &str = "capacity_order_items";
 
+/// The most numbers of an item, and of all items of an order: an order is carried out in one transaction.
 const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
@@ -37,12 +38,14 @@ pub(super) struct Priced {
     pub(super) shown: Value,
     /// The ids of the numbers that the order takes out of stock.
     pub(super) held: Vec<String>,
-    /// The same ids: there can be a hundred thousand, and each number in stock is looked for among them.
+    /// The same ids: there can be a thousand, and each number in stock is looked for among them.
     is_held: HashSet<String>,
+    /// How many numbers the items so far buy, those that are not in stock yet included.
+    numbers: i64,
     /// The deletions of the reservations that become a part of the order.
     pub(super) reservations: Vec<RecordChange>,
-    /// What carries the order out needs to know of each item.
-    pub(super) payload: Value,
+    /// What carries the order out needs to know of each item. Answers do not have it.
+    pub(super) plan: Value,
     pub(super) amount: Decimal,
 }
 
@@ -188,11 +191,12 @@ pub(super) fn price(
         shown: Value::Null,
         held: Vec::new(),
         is_held: HashSet::new(),
+        numbers: 0,
         reservations: Vec::new(),
-        payload: Value::Null,
+        plan: Value::Null,
         amount: Decimal::ZERO,
     };
-    let (mut shown, mut payload) = (Vec::new(), Vec::new());
+    let (mut shown, mut plan) = (Vec::new(), Vec::new());
     let first = each(items).next().map(|(kind, _)| kind);
     let chosen = |(_, item): (&str, Item<'_>)| {
         found(read, &number(item.text("available_did_id")?))?.first().map(|number| number.id.as_str())
@@ -225,12 +229,12 @@ pub(super) fn price(
         match decided {
             Ok((attributes, later)) => {
                 shown.push(json!({ "type": kind, "attributes": attributes }));
-                payload.push(later);
+                plan.push(later);
             }
             Err(refusal) => refusals.push(refusal),
         }
     }
-    (priced.shown, priced.payload) = (Value::Array(shown), Value::Array(payload));
+    (priced.shown, priced.plan) = (Value::Array(shown), Value::Array(plan));
     Ok(priced)
 }
 
@@ -273,7 +277,14 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
         one(Some(group_of_number(&number.id))).is_some_and(|of_number| of_number.id == group.id)
     };
     let is_free = |number: &&FoundRecord, held: &HashSet<String>| !held.contains(&number.id);
-    let mut quantity = 1;
+    let quantity = if item.has("qty") { item.quantity(MAX_NUMBERS) } else { 1 };
+    let left = MAX_NUMBERS - priced.numbers;
+    if quantity > left {
+        let refusal = item.refuse("qty", Violation::LessOrEqual(left.into()));
+        return Ok(Err(refusal.because(format!("an order has at most {MAX_NUMBERS} numbers"))));
+    }
+    priced.numbers += quantity;
+    let chosen_one = item.has("available_did_id") || item.has("did_reservation_id");
     let mut taken: Vec<String> = Vec::new();
     if item.has("available_did_id") {
         let id = item.text("available_did_id").unwrap_or_default();
@@ -294,7 +305,6 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
         let id = reservation.id.clone();
         priced.reservations.push(RecordChange::Delete { spec: DidReservation::SPEC, id });
     } else {
-        quantity = item.quantity(MAX_NUMBERS);
         let stock = found(read, &stock(item, &group.id, wanted)).unwrap_or_default();
         let free = stock
             .iter()
@@ -315,8 +325,10 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
         "nanpa_prefix": item.text("nanpa_prefix_id"),
         "qty": quantity,
         "held": taken.len(),
+        "chosen": chosen_one,
         "channels": unit.channels_included_count,
         "cycles": cycles,
+        "monthly_price": unit.monthly_price,
     });
     priced.is_held.extend(taken.iter().cloned());
     priced.held.extend(taken);

@@ -213,7 +213,7 @@ async fn heads(client: &Client, due: Due, queues: &[Queue], mut remaining: usize
 
 fn pending(row: &Row) -> Done<PendingEvent> {
     let form = match owner(row.try_get(2)?, row.try_get(3)?) {
-        Owner::Account(account) => EventForm::Trunk { account },
+        Owner::Account(account) => EventForm::of_account(account, row.try_get(6)?),
         Owner::Customer(customer) => {
             EventForm::Webhook { customer, method: row.try_get(6)?, signature: row.try_get(7)? }
         }

@@ -105,7 +105,7 @@ fn following(
 
 fn pending(row: &Row<'_>) -> rusqlite::Result<PendingEvent> {
     let form = match row.get("customer")? {
-        None => EventForm::Trunk { account: row.get("account")? },
+        None => EventForm::of_account(row.get("account")?, &row.get::<_, String>("method")?),
         Some(bytes) => EventForm::Webhook {
             customer: Uuid::from_bytes(bytes),
             method: row.get("method")?,

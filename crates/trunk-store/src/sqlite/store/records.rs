@@ -1,15 +1,18 @@
 //! Where reads of records run.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use didww_types::ResourceSpec;
 use uuid::Uuid;
 
 use super::super::list::Lists;
-use super::super::{all_records, row};
+use super::super::{all_records, claims, row};
 use super::SqliteStore;
 use crate::list_plan::have_index;
-use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoreError, StoredRecord};
+use crate::{
+    Answer, Asker, ListQuery, Listing, NO_ACCOUNT, Record, Records, Scope, StoreError, StoredRecord,
+};
 
 /// Maximum number of records that are read on the caller's thread. More of them are a long read.
 const MAX_DIRECT_RECORDS: usize = 100;
@@ -67,6 +70,18 @@ impl Records for SqliteStore {
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
         self.read_lists(scope, move |lists| lists.members(scope, &owners, relationship, most))
+    }
+
+    fn claimed(
+        &self,
+        spec: &'static ResourceSpec,
+        attribute: &'static str,
+        texts: Vec<String>,
+    ) -> Answer<'_, HashSet<String>> {
+        let is_short = texts.len() <= MAX_DIRECT_RECORDS;
+        self.read_page(Scope { account: NO_ACCOUNT, spec }, is_short, move |lists, _bytes| {
+            claims::claimed(lists.connection, lists.symbols, spec, attribute, &texts)
+        })
     }
 
     fn records_after(

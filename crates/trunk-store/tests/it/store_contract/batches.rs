@@ -1,7 +1,9 @@
 //! Batches: either all changes of a batch are written or none, and batches do not affect each other.
 
-use serde_json::json;
-use trunk_store::{Change, ListQuery, Order, Store, StoreError};
+use didww_types::Resource as _;
+use didww_types::resources::Balance;
+use serde_json::{Map, json};
+use trunk_store::{Change, ListQuery, Order, Record, Scope, Store, StoreError};
 
 use crate::support::records::{
     commit, did, dids, everything, found, id, insert, linked, members, replace, trunk, trunks,
@@ -64,6 +66,48 @@ pub(super) async fn of_two_changes_to_the_same_record_one_is_a_conflict(store: &
     let outcomes = futures_util::future::join_all(writes).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(StoreError::Conflict)).count(), 19);
+}
+
+/// Payments that race: each reads a balance, and writes it together with what it pays for.
+pub(super) async fn what_leaves_a_balance_is_what_the_records_beside_it_cost(store: &impl Store) {
+    let balances = Scope { account: 1, spec: Balance::SPEC };
+    let money = |cents: i64| {
+        let texts = [("balance", cents), ("credit", 0), ("total_balance", cents)];
+        let text = |cents: i64| json!(format!("{}.{:02}", cents / 100, cents % 100));
+        texts.into_iter().map(|(name, cents)| (name.to_owned(), text(cents))).collect::<Map<_, _>>()
+    };
+    let cents = |record: &Record| -> i64 {
+        let balance = record.attributes().unwrap()["balance"].as_str().unwrap().replace('.', "");
+        balance.parse().unwrap()
+    };
+    commit(store, vec![insert(balances, id(1), money(1_000))]).await;
+    let (money, cents) = (&money, &cents);
+    let pay = |payer: u128| async move {
+        let (mut paid, mut conflicts) = (0_u32, 0_u32);
+        for number in 0..10_u128 {
+            loop {
+                let before = found(store, balances, id(1)).await;
+                let left = cents(&before) - 35;
+                if left < 0 {
+                    return paid;
+                }
+                let place = 1_000 + payer * 100 + number;
+                let bought = insert(dids(1), id(place), did(&place.to_string(), &json!({})));
+                match store.commit(vec![bought, replace(balances, before, money(left))]).await {
+                    Ok(_) => break,
+                    Err(StoreError::Conflict) => conflicts += 1,
+                    Err(error) => panic!("{error}"),
+                }
+                assert!(conflicts < 10_000, "every conflict means that another one paid");
+            }
+            paid += 1;
+        }
+        paid
+    };
+    let paid: u32 = futures_util::future::join_all((0..6).map(pay)).await.into_iter().sum();
+    assert_eq!(paid, 28, "as many as the balance pays for");
+    assert_eq!(cents(&found(store, balances, id(1)).await), 1_000 - 28 * 35);
+    assert_eq!(store.list(everything(dids(1))).await.unwrap().total, 28);
 }
 
 /// Everything of account 1 that the store's interface returns.

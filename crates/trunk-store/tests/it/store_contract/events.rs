@@ -10,7 +10,7 @@ use didww_types::Timestamp;
 use futures_util::future::{join, join_all};
 use trunk_store::{
     Attempted, Backlog, Bounds, Change, Delivery, Dropped, Due, EventForm, Events, NewEvent, Owner,
-    PendingEvent, Store, Surplus,
+    PendingEvent, StatusMethod, Store, Surplus,
 };
 use uuid::Uuid;
 
@@ -156,9 +156,13 @@ pub(super) async fn an_attempt_at_an_event_that_a_reset_deleted_does_not_change_
 
 pub(super) async fn a_webhook_is_stored_with_its_method_and_signature(store: &impl Store) {
     callbacks_are_signed(store).await;
-    let changes = [webhook(5, 7, 1), emit(1, 8, 2)];
+    let status = |method, subject, label| event(EventForm::Status { account: 1, method }, subject, label);
+    let changes =
+        [webhook(5, 7, 1), emit(1, 8, 2), status(StatusMethod::Get, 9, 3), status(StatusMethod::Post, 10, 4)];
     store.commit(changes.to_vec()).await.unwrap();
-    let stored: Vec<NewEvent> = due_at(store, 1_000).await.into_iter().map(|pending| pending.event).collect();
+    let mut stored: Vec<NewEvent> =
+        due_at(store, 1_000).await.into_iter().map(|pending| pending.event).collect();
+    stored.sort_by_key(|event| event.subject);
     let emitted = changes.map(|change| match change {
         Change::Emit(event) => *event,
         other => panic!("{other:?}"),

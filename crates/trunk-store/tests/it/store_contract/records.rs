@@ -1,7 +1,7 @@
 //! Single records: inserted, replaced, linked and deleted.
 
 use didww_types::Resource as _;
-use didww_types::resources::{AvailableDid, DidReservation, VoiceOutTrunk};
+use didww_types::resources::{AvailableDid, Did, DidReservation, VoiceOutTrunk};
 use futures_util::future::join;
 use serde_json::{Map, json};
 use trunk_store::{Change, ListQuery, NO_ACCOUNT, Scope, Store, StoreError};
@@ -127,6 +127,29 @@ pub(super) async fn a_number_is_taken_through_one_of_two(one: &impl Store, other
         passed_on.extend(take(3, number));
         commit(one, passed_on).await;
     }
+}
+
+pub(super) async fn which_of_many_numbers_are_dids_is_known_for_all_accounts(store: &impl Store) {
+    let of = |account: u128| dids(i64::try_from(account).unwrap());
+    commit(
+        store,
+        vec![insert(of(1), id(1), did("1", &json!({}))), insert(of(2), id(2), did("2", &json!({})))],
+    )
+    .await;
+    let claimed = async |texts: Vec<String>| {
+        let mut found: Vec<String> =
+            store.claimed(Did::SPEC, "number", texts).await.unwrap().into_iter().collect();
+        found.sort_unstable();
+        found
+    };
+    let few = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
+    assert_eq!(claimed(few(&["3", "2", "1", "2", "12", ""])).await, ["1", "2"]);
+    assert_eq!(claimed((2..500).map(|number| number.to_string()).collect()).await, ["2"], "a long read");
+    assert_eq!(claimed(Vec::new()).await, Vec::<String>::new());
+    let numbers = store.claimed(AvailableDid::SPEC, "number", few(&["1"])).await.unwrap();
+    assert!(numbers.is_empty(), "of another type");
+    commit(store, vec![Change::Delete { scope: of(2), id: id(2) }]).await;
+    assert_eq!(claimed(few(&["1", "2"])).await, ["1"]);
 }
 
 pub(super) async fn an_attribute_that_is_not_declared_is_kept(store: &impl Store) {

@@ -1,0 +1,195 @@
+//! What an order that is carried out brings to its account: DIDs, and channels of pools.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use didww_types::resources::{
+    AvailableDid, AvailableDidPartial, CapacityPool, Did, DidGroup, DidPartial, Order,
+};
+use didww_types::{FilterTest, Partial as _, Resource as _, ResourceSpec, Timestamp};
+use serde_json::{Map, Value, json};
+use service_core::Core;
+use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD};
+use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
+use uuid::Uuid;
+
+use super::plan::NumbersItem;
+use crate::balances::corrupt;
+use crate::did_changes::{self, Assigned};
+use crate::stock;
+
+/// The most numbers in stock that are read at a time.
+const PAGE: u64 = 200;
+
+/// A number in stock, or one that an order holds.
+pub(super) struct Stocked {
+    pub(super) id: Uuid,
+    /// The telephone number.
+    number: String,
+    /// Whether it is a DID already, of any account.
+    pub(super) is_gone: bool,
+}
+
+/// An order that is being carried out.
+pub(super) struct Delivery<'a> {
+    core: &'a Core,
+    account: i64,
+    order: Uuid,
+    now: Timestamp,
+    changes: Vec<Change>,
+    /// The numbers that leave the stock, by their DID group.
+    sold: BTreeMap<Uuid, i64>,
+}
+
+impl<'a> Delivery<'a> {
+    pub(super) fn new(core: &'a Core, account: i64, order: Uuid, now: Timestamp) -> Self {
+        Self { core, account, order, now, changes: Vec::new(), sold: BTreeMap::new() }
+    }
+
+    /// The changes that bring everything to the account.
+    pub(super) async fn finish(mut self) -> Result<Vec<Change>, StoreError> {
+        let sold = self.sold.into_iter().map(|(group, sold)| (group, -sold)).collect();
+        self.changes.extend(stock::count(self.core, sold).await?);
+        Ok(self.changes)
+    }
+
+    fn scope(&self, spec: &'static ResourceSpec) -> Scope {
+        Scope { account: self.account, spec }
+    }
+
+    /// The numbers that an order holds, in the order of its items.
+    pub(super) async fn held(&self, order: &Record) -> Result<VecDeque<Stocked>, StoreError> {
+        let scope = self.scope(Order::SPEC);
+        let members = self.core.store.members(scope, vec![order.number], HELD, usize::MAX).await?;
+        let ids: Vec<Uuid> = members.into_iter().map(|(_, _, id)| id).collect();
+        let found = self.core.store.find_all(self.scope(AvailableDid::SPEC), ids.clone()).await?;
+        let found = self.stocked(found).await?;
+        let mut found: HashMap<Uuid, Stocked> = found.into_iter().map(|number| (number.id, number)).collect();
+        Ok(ids.into_iter().filter_map(|id| found.remove(&id)).collect())
+    }
+
+    /// Reads the numbers of records, and which of them are DIDs.
+    async fn stocked(&self, records: Vec<Record>) -> Result<Vec<Stocked>, StoreError> {
+        let mut numbers = Vec::with_capacity(records.len());
+        for record in records {
+            let read =
+                AvailableDidPartial::from_attributes(&record.attributes).map_err(|error| corrupt(&error))?;
+            numbers.push(Stocked { id: record.id, number: read.number.unwrap_or_default(), is_gone: false });
+        }
+        let texts = numbers.iter().map(|stocked| stocked.number.clone()).collect();
+        let dids = self.core.store.claimed(Did::SPEC, "number", texts).await?;
+        for stocked in &mut numbers {
+            stocked.is_gone = dids.contains(&stocked.number);
+        }
+        Ok(numbers)
+    }
+
+    /// Further numbers in stock for an item, at most this many, that are no DIDs, and the conditions that they still are in
+    /// stock when the order is stored.
+    pub(super) async fn in_stock(
+        &mut self,
+        item: &NumbersItem,
+        most: usize,
+        taken: &[Uuid],
+    ) -> Result<Vec<Stocked>, StoreError> {
+        let linked = |relationship, id: String| Condition {
+            test: FilterTest::Linked(relationship),
+            values: vec![IndexValue::Text(id)],
+        };
+        let mut conditions: Vec<Condition> = Condition::in_stock(AvailableDid::SPEC).collect();
+        conditions.push(linked(AvailableDid::DID_GROUP.as_str(), item.did_group.to_string()));
+        if let Some(prefix) = &item.nanpa_prefix {
+            conditions.push(linked(AvailableDid::NANPA_PREFIX.as_str(), prefix.clone()));
+        }
+        let scope = self.scope(AvailableDid::SPEC);
+        let (mut numbers, mut offset) = (Vec::new(), 0);
+        while numbers.len() < most {
+            let query = ListQuery {
+                scope,
+                linked_from: None,
+                conditions: conditions.clone(),
+                order: Vec::new(),
+                offset,
+                limit: PAGE,
+            };
+            let page = self.core.store.list(query).await?.records;
+            if page.is_empty() {
+                break;
+            }
+            offset += PAGE;
+            let free = page.into_iter().filter(|number| !taken.contains(&number.id)).collect();
+            let free = self.stocked(free).await?.into_iter().filter(|number| !number.is_gone);
+            numbers.extend(free.take(most - numbers.len()));
+        }
+        for path in AvailableDid::SPEC.taken_by {
+            let Some((relationship, owners)) = path.split_once('<') else { continue };
+            let Some(owners) = didww_types::find(owners).map(|owners| self.scope(owners)) else { continue };
+            let unlinked = |number: &Stocked| Change::Unlinked { owners, relationship, target: number.id };
+            self.changes.extend(numbers.iter().map(unlinked));
+        }
+        Ok(numbers)
+    }
+
+    /// Adds DIDs of an item to the account.
+    pub(super) async fn add_dids(
+        &mut self,
+        item: &NumbersItem,
+        numbers: Vec<Stocked>,
+    ) -> Result<(), StoreError> {
+        let group = item.did_group;
+        let found = self.core.store.find(self.scope(DidGroup::SPEC), group).await?;
+        let needs_registration = found
+            .map(|group| group.meta())
+            .transpose()?
+            .and_then(|meta| meta.get("needs_registration")?.as_bool())
+            .unwrap_or(false);
+        let count = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
+        for number in numbers {
+            let mut did = DidPartial::empty();
+            did.number = Some(number.number);
+            did.channels_included_count = Some(item.channels);
+            did.awaiting_registration = Some(needs_registration);
+            did.expires_at = Some(Some(self.now.after(PAID_PERIOD)));
+            let mut attributes = did.attributes().map_err(|error| corrupt(&error))?;
+            attributes.insert("billing_cycles_count".to_owned(), json!(item.cycles));
+            let did = Assigned {
+                id: self.core.ids.record(self.now),
+                attributes,
+                group,
+                order: self.order,
+                number: number.id,
+                monthly_price: item.monthly_price.map(|price| price.to_string()),
+            };
+            self.changes.extend(did_changes::assigned(self.account, self.now, did));
+        }
+        *self.sold.entry(group).or_default() += count;
+        Ok(())
+    }
+
+    /// Adds channels to a pool. The period of a pool without one begins.
+    pub(super) async fn add_channels(&mut self, pool: Uuid, qty: i64) -> Result<(), StoreError> {
+        let scope = self.scope(CapacityPool::SPEC);
+        let found = self
+            .changes
+            .iter()
+            .position(|change| matches!(change, Change::Replace { before, .. } if before.id == pool));
+        if let Some(Change::Replace { attributes, .. }) = found.and_then(|at| self.changes.get_mut(at)) {
+            add(attributes, qty);
+            return Ok(());
+        }
+        let Some(before) = self.core.store.find(scope, pool).await? else { return Ok(()) };
+        let mut attributes = before.attributes()?;
+        add(&mut attributes, qty);
+        if attributes.get("renew_date").is_none_or(Value::is_null) {
+            let day = self.now.after(PAID_PERIOD).to_string().get(..10).map(str::to_owned);
+            attributes.insert("renew_date".to_owned(), json!(day));
+        }
+        let meta = Some(json!({ IS_BILLED: true }).to_string());
+        self.changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
+        Ok(())
+    }
+}
+
+fn add(pool: &mut Map<String, Value>, qty: i64) {
+    let total = pool.get("total_channels_count").and_then(Value::as_i64).unwrap_or_default();
+    pool.insert("total_channels_count".to_owned(), json!(total.saturating_add(qty)));
+}

@@ -1,0 +1,221 @@
+//! Renews what an account has ordered, when its paid period is over.
+//!
+//! Each account that has ordered something has one job, which is due when the first of its DIDs or capacity pools is, and once
+//! a period at least. A run charges what is over, a DID or pool after the other, in one transaction with the payment; what is
+//! over for several periods is decided again at once. DIDs and pools that staff stored without an order are left as they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use didww_types::resources::{CapacityPool, Did, QtyBasedPricing};
+use didww_types::values::Money;
+use didww_types::{Id, Resource as _, ResourceSpec, Timestamp};
+use serde_json::{Value, json};
+use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
+use service_core::{Core, Decided};
+use trunk_rules::domain::{
+    DidRenewal, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PoolRenewal, Purse, WriteOutcome, renew_did,
+    renew_pool,
+};
+use trunk_store::{Change, IfScheduled, Job, LeasedJob, ListQuery, Order, Record, Scope, StoreError};
+use uuid::Uuid;
+
+use crate::balances::{as_found, balance, corrupt};
+use crate::{did_changes, stock};
+
+/// The kind of the jobs. The subject is the number of the account.
+const RENEW: &str = "accounts.renew";
+/// The most accounts whose renewals are decided at once.
+const AT_ONCE: usize = 4;
+/// The most DIDs of a run, which is one transaction.
+const MOST_DIDS: usize = 200;
+/// The most records that are read at a time.
+const PAGE: u64 = 500;
+
+/// The jobs that renew DIDs and capacity pools.
+pub(crate) fn jobs() -> JobSet {
+    JobSet::default().handle(JobKind::new(RENEW, renew).at_once(AT_ONCE))
+}
+
+/// The change that schedules the renewals of an account, at this time at the latest.
+pub(crate) fn schedule(account: i64, due_at: Timestamp) -> Change {
+    let job = Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) };
+    Change::Schedule { job: Box::new(job), existing: IfScheduled::KeepEarlier }
+}
+
+/// Decides on the renewals of an account anew, if it has any, because staff changed when they are due.
+pub(crate) async fn decide_anew(core: &Core, account: i64) -> Result<(), StoreError> {
+    if core.store.job(RENEW, account.to_string()).await?.is_some() {
+        core.commit(vec![schedule(account, core.clock.now())]).await?;
+    }
+    Ok(())
+}
+
+async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
+    let Some(account) = leased.job.account else { return Ok(Outcome::done()) };
+    let now = core.clock.now();
+    let balance = balance(&core, account).await?;
+    let paid = balance.as_ref().map(as_found);
+    let purse = Purse::of(paid.as_ref()).map_err(|error| corrupt(&error))?;
+    // The job stays, also if nothing is left: an order that is carried out meanwhile only brings it forward.
+    let next = now.after(PAID_PERIOD);
+    let mut run =
+        Run { core: &core, account, now, purse, next, changes: Vec::new(), released: BTreeMap::new() };
+    run.dids().await?;
+    run.pools().await?;
+    let Run { purse, next, mut changes, released, .. } = run;
+    changes.extend(stock::count(&core, released).await?);
+    if let (Some(balance), Some(paid)) = (&balance, &paid) {
+        // Whatever was decided was decided on what the account can spend.
+        let payment = purse.payment(paid).map_err(|error| corrupt(&error))?;
+        let outcome = WriteOutcome { changes: payment.into_iter().collect(), events: Vec::new() };
+        let decided = Decided { account, at: now, read: &[balance] };
+        changes.extend(decided.changes(outcome, &core.ids)?);
+    }
+    Ok(Outcome::again_at(next).with(changes))
+}
+
+/// The renewals of an account while they are decided.
+struct Run<'a> {
+    core: &'a Core,
+    account: i64,
+    now: Timestamp,
+    purse: Purse,
+    /// When the next of them is due.
+    next: Timestamp,
+    changes: Vec<Change>,
+    /// The numbers that are in stock again, by their DID group.
+    released: BTreeMap<Uuid, i64>,
+}
+
+impl Run<'_> {
+    fn scope(&self, spec: &'static ResourceSpec) -> Scope {
+        Scope { account: self.account, spec }
+    }
+
+    /// Decides on the DIDs that are over, those first that are it for the longest.
+    async fn dids(&mut self) -> Result<(), StoreError> {
+        let scope = self.scope(Did::SPEC);
+        let (mut decided, mut offset) = (0, 0);
+        loop {
+            let page = self.page(scope, "expires_at", offset).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            offset += PAGE;
+            for record in page {
+                let Some(price) = price(&record)? else { continue };
+                let id = Id::new(record.id.to_string());
+                let did = Did::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
+                let Some(expired_at) = did.expires_at else { return Ok(()) };
+                if expired_at > self.now || decided == MOST_DIDS {
+                    self.next = self.next.min(expired_at);
+                    return Ok(());
+                }
+                // Those that cannot be paid change nothing, and must not keep others from their turn.
+                decided += usize::from(self.did(record, &did, price, expired_at).await?);
+            }
+        }
+    }
+
+    /// Decides on a DID that is over. Returns whether it changes.
+    async fn did(
+        &mut self,
+        record: Record,
+        did: &Did,
+        price: Money,
+        expired_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match renew_did(did, price, expired_at, self.now, &mut self.purse) {
+            DidRenewal::Renewed(until, cycles) => {
+                self.next = self.next.min(until);
+                self.changes.extend(did_changes::renewed(self.account, record, until, cycles)?);
+            }
+            DidRenewal::Unpaid(again_at) => {
+                self.next = self.next.min(again_at);
+                return Ok(false);
+            }
+            DidRenewal::Ended => {
+                let (scope, relationship) = (self.scope(Did::SPEC), Did::DID_GROUP.as_str());
+                let group = self.core.store.members(scope, vec![record.number], relationship, 1).await?;
+                if let Some((_, _, group)) = group.first() {
+                    *self.released.entry(*group).or_default() += 1;
+                }
+                self.changes.extend(did_changes::released(self.account, record));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Decides on the capacity pools that are over.
+    async fn pools(&mut self) -> Result<(), StoreError> {
+        let scope = self.scope(CapacityPool::SPEC);
+        for record in self.page(scope, "renew_date", 0).await? {
+            if record.meta()?.get(IS_BILLED) != Some(&Value::Bool(true)) {
+                continue;
+            }
+            let id = Id::new(record.id.to_string());
+            let pool =
+                CapacityPool::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
+            let day = pool.renew_date.as_ref().map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>());
+            let Some(Ok(expired_at)) = day else { continue };
+            if expired_at > self.now {
+                self.next = self.next.min(expired_at);
+                continue;
+            }
+            let breaks = self.breaks(&record).await?;
+            let mut attributes = record.attributes()?;
+            match renew_pool(&pool, &breaks, expired_at, self.now, &mut self.purse) {
+                PoolRenewal::Renewed(until) => {
+                    let day = until.to_string().get(..10).map(str::to_owned);
+                    attributes.insert("renew_date".to_owned(), json!(day));
+                    self.next = self.next.min(until);
+                }
+                PoolRenewal::Unpaid(again_at) => {
+                    self.next = self.next.min(again_at);
+                    continue;
+                }
+                PoolRenewal::Reduced(channels, again_at) => {
+                    attributes.insert("total_channels_count".to_owned(), json!(channels));
+                    self.next = self.next.min(again_at);
+                }
+            }
+            let links = Vec::new();
+            self.changes.push(Change::Replace { scope, before: record, attributes, links, meta: None });
+        }
+        Ok(())
+    }
+
+    /// The prices of larger quantities of a pool.
+    async fn breaks(&self, pool: &Record) -> Result<Vec<QtyBasedPricing>, StoreError> {
+        let relationship = CapacityPool::QTY_BASED_PRICINGS.as_str();
+        let scope = self.scope(CapacityPool::SPEC);
+        let members = self.core.store.members(scope, vec![pool.number], relationship, usize::MAX).await?;
+        let ids = members.into_iter().map(|(_, _, id)| id).collect();
+        let records = self.core.store.find_all(self.scope(QtyBasedPricing::SPEC), ids).await?;
+        let read = |record: Record| {
+            let id = Id::new(record.id.to_string());
+            QtyBasedPricing::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))
+        };
+        records.into_iter().map(read).collect()
+    }
+
+    /// A page of records in the order of an attribute.
+    async fn page(
+        &self,
+        scope: Scope,
+        attribute: &'static str,
+        offset: u64,
+    ) -> Result<Vec<Record>, StoreError> {
+        let order = vec![Order { attribute, descending: false }];
+        let query =
+            ListQuery { scope, linked_from: None, conditions: Vec::new(), order, offset, limit: PAGE };
+        Ok(self.core.store.list(query).await?.records)
+    }
+}
+
+/// The price of a DID; `None` if no order brought it.
+fn price(record: &Record) -> Result<Option<Money>, StoreError> {
+    let meta = record.meta()?;
+    Ok(meta.get(MONTHLY_PRICE).and_then(Value::as_str).and_then(|text| text.parse().ok()))
+}

@@ -1,0 +1,60 @@
+//! The numbers in stock: how many a DID group has, and which of them are DIDs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use didww_types::resources::{AvailableDid, AvailableDidPartial, DidGroup};
+use didww_types::{FilterTest, Partial as _, Resource as _};
+use serde_json::{Value, json};
+use service_core::Core;
+use trunk_store::{Change, Condition, IndexValue, ListQuery, NO_ACCOUNT, Scope, StoreError};
+use uuid::Uuid;
+
+/// The most numbers that are looked up at a time.
+const AT_ONCE: usize = 500;
+
+/// The changes that add these differences to the stock that DID groups state.
+pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Result<Vec<Change>, StoreError> {
+    let scope = Scope { account: NO_ACCOUNT, spec: DidGroup::SPEC };
+    let mut changes = Vec::with_capacity(differences.len());
+    for (group, difference) in differences {
+        let Some(before) = core.store.find(scope, group).await? else { continue };
+        let mut meta = before.meta()?;
+        let Some(stock) = meta.get("total_count").and_then(Value::as_i64) else { continue };
+        let left = stock.saturating_add(difference).max(0);
+        meta.insert("total_count".to_owned(), json!(left));
+        meta.insert("is_available".to_owned(), json!(left > 0));
+        let (attributes, meta) = (before.attributes()?, Some(Value::Object(meta).to_string()));
+        changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
+    }
+    Ok(changes)
+}
+
+/// The path from a number in stock to its reservation.
+const RESERVATIONS: &str = "available_did<did_reservations";
+
+/// Finds the records of the numbers in stock that have one of these telephone numbers, by it. A number that is reserved is left
+/// out: the order of its reservation finds out that it is a DID.
+pub(crate) async fn by_number(core: &Core, numbers: &[String]) -> Result<HashMap<String, Uuid>, StoreError> {
+    let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
+    let mut found = HashMap::new();
+    for some in numbers.chunks(AT_ONCE) {
+        let values = some.iter().cloned().map(IndexValue::Text).collect();
+        let query = ListQuery {
+            scope,
+            linked_from: None,
+            conditions: vec![
+                Condition { test: FilterTest::Equals("number"), values },
+                Condition { test: FilterTest::Linked(RESERVATIONS), values: vec![IndexValue::Null] },
+            ],
+            order: Vec::new(),
+            offset: 0,
+            limit: some.len() as u64,
+        };
+        for record in core.store.list(query).await?.records {
+            let read = AvailableDidPartial::from_attributes(&record.attributes);
+            let number = read.ok().and_then(|read| read.number);
+            found.extend(number.map(|number| (number, record.id)));
+        }
+    }
+    Ok(found)
+}

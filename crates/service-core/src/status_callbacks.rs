@@ -1,0 +1,146 @@
+//! Callbacks about the status of a record.
+//!
+//! A type declares [at which statuses](field@ResourceSpec::callback_on) its records send one. The event is made here, for every
+//! transaction, so that neither rules nor jobs nor the control API can change a status without it.
+
+use std::collections::BTreeMap;
+
+use didww_types::values::CallbackUrl;
+use didww_types::{ResourceSpec, Timestamp};
+use serde_json::{Map, Value};
+use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StatusMethod};
+
+const STATUS: &str = "status";
+
+/// The events of these changes, which are stored with them.
+pub(crate) fn events(changes: &[Change], at: Timestamp) -> Vec<Change> {
+    let event = |change: &Change| match change {
+        Change::Replace { scope, before, attributes, .. } if !scope.spec.callback_on.is_empty() => {
+            event(*scope, before, attributes, at)
+        }
+        _ => None,
+    };
+    changes.iter().filter_map(event).map(|event| Change::Emit(Box::new(event))).collect()
+}
+
+/// The event of a record whose status changes to one at which its type sends a callback, if it has a URL for it.
+fn event(
+    scope: Scope,
+    before: &Record,
+    attributes: &Map<String, Value>,
+    created_at: Timestamp,
+) -> Option<NewEvent> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    let status = text(STATUS).filter(|status| scope.spec.callback_on.contains(status))?;
+    let url = CallbackUrl::new(text("callback_url")?).ok()?.with_scheme().into_owned();
+    if before.attributes().ok()?.get(STATUS).and_then(Value::as_str) == Some(status) {
+        return None;
+    }
+    let method = match text("callback_method") {
+        Some("get") => StatusMethod::Get,
+        _ => StatusMethod::Post,
+    };
+    let body = serde_json::to_string(&parameters(scope.spec, before, attributes)).ok()?;
+    let form = EventForm::Status { account: scope.account, method };
+    Some(NewEvent { form, subject: before.id, url, body, created_at })
+}
+
+/// The parameters of a callback: the record's id, type and status, and what its type declares besides.
+fn parameters(
+    spec: &'static ResourceSpec,
+    record: &Record,
+    attributes: &Map<String, Value>,
+) -> BTreeMap<&'static str, String> {
+    let value = |name: &str| attributes.get(name).map(as_text).unwrap_or_default();
+    let mut parameters = BTreeMap::from([
+        ("id", record.id.to_string()),
+        ("type", spec.name.to_owned()),
+        (STATUS, value(STATUS)),
+    ]);
+    parameters.extend(spec.callback_with.iter().map(|name| (*name, value(name))));
+    parameters
+}
+
+/// A value as one text: a null is empty, and the items of a list are separated by commas.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::Order;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(7);
+
+    /// The event of an order whose status changes, if there is one.
+    fn changed(from: &str, to: &str, url: &Value, method: &str) -> Option<NewEvent> {
+        changed_of(Order::SPEC, from, to, url, method)
+    }
+
+    fn changed_of(
+        spec: &'static ResourceSpec,
+        from: &str,
+        to: &str,
+        url: &Value,
+        method: &str,
+    ) -> Option<NewEvent> {
+        let mut members =
+            json!({ "callback_url": url, "callback_method": method, "reasons": ["a", "b"], "reason": null });
+        members["status"] = json!(from);
+        let attributes = members.to_string();
+        let before = Record { number: 1, id: ID, kind: spec.name, revision: 3, attributes, meta: None };
+        members["status"] = json!(to);
+        let attributes = members.as_object().unwrap().clone();
+        let scope = Scope { account: 9, spec };
+        let change = Change::Replace { scope, before, attributes, links: Vec::new(), meta: None };
+        match events(&[change], Timestamp::from_unix_millis(5)).pop() {
+            Some(Change::Emit(event)) => Some(*event),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_order_that_is_completed_or_canceled_is_sent_to_its_url() {
+        for (to, method, expected) in
+            [("completed", "get", StatusMethod::Get), ("canceled", "post", StatusMethod::Post)]
+        {
+            let event = changed("pending", to, &json!("https://example.com/x"), method).unwrap();
+            assert_eq!(event.form, EventForm::Status { account: 9, method: expected });
+            assert_eq!((event.subject, event.url.as_str()), (ID, "https://example.com/x"));
+            assert_eq!(event.created_at, Timestamp::from_unix_millis(5));
+            assert_eq!(event.body, format!(r#"{{"id":"{ID}","status":"{to}","type":"orders"}}"#));
+        }
+        let event = changed("pending", "completed", &json!("example.com"), "post").unwrap();
+        assert_eq!(event.url, "http://example.com", "a URL without a scheme is called with http");
+    }
+
+    #[test]
+    fn nothing_is_sent_without_a_url_a_change_or_a_declared_status() {
+        let url = json!("https://example.com/x");
+        assert!(changed("pending", "completed", &Value::Null, "post").is_none());
+        assert!(changed("completed", "completed", &url, "post").is_none());
+        assert!(changed("completed", "pending", &url, "post").is_none());
+    }
+
+    #[test]
+    fn further_parameters_are_those_that_a_type_declares() {
+        let mut spec = *Order::SPEC;
+        (spec.name, spec.callback_with) = ("checks", &["reasons", "reason", "absent"]);
+        let spec: &'static ResourceSpec = Box::leak(Box::new(spec));
+        let event = changed_of(spec, "pending", "canceled", &json!("http://a.test"), "post").unwrap();
+        let expected = format!(
+            r#"{{"absent":"","id":"{ID}","reason":"","reasons":"a, b","status":"canceled","type":"checks"}}"#
+        );
+        assert_eq!(event.body, expected);
+    }
+}

@@ -1,0 +1,218 @@
+//! Renewals: what a DID or a capacity pool costs when its paid period is over, and how it ends.
+//!
+//! A period is 30 days. What cannot be paid is tried again every day; a DID that is not paid for [`GRACE`] ends, and a pool
+//! loses the channels that nothing uses.
+
+use std::time::Duration;
+
+use didww_types::resources::{CapacityPool, Did, QtyBasedPricing};
+use didww_types::values::Money;
+use didww_types::{DecodeError, Timestamp};
+use rust_decimal::Decimal;
+
+use super::needs::FoundRecord;
+use super::outcome::RecordChange;
+use super::payment::{pay, spendable};
+
+/// The period that an order and a renewal pay for.
+pub const PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
+/// How long a DID stays after its paid period if it cannot be paid.
+pub const GRACE: Duration = Duration::from_hours(7 * 24);
+/// How long what could not be paid waits until it is tried again.
+pub const PAYMENT_WAIT: Duration = Duration::from_hours(24);
+/// The member of the `meta` of a DID, which no answer has, with the price of a period. A DID without it is not renewed.
+pub const MONTHLY_PRICE: &str = "monthly_price";
+/// The member of the `meta` of a capacity pool, which no answer has, that is true once channels of it were ordered. Other
+/// pools are not renewed.
+pub const IS_BILLED: &str = "is_billed";
+
+/// What an account can spend, while renewals are decided one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Purse {
+    spendable: Decimal,
+    spent: Decimal,
+}
+
+impl Purse {
+    /// The purse of an account with this balance; an empty one without.
+    ///
+    /// # Errors
+    /// When the balance does not have the shape of its declaration.
+    pub fn of(balance: Option<&FoundRecord>) -> Result<Self, DecodeError> {
+        Ok(Self { spendable: spendable(balance)?, spent: Decimal::ZERO })
+    }
+
+    /// Takes a price, unless it is more than what is left. What costs nothing is always paid.
+    fn take(&mut self, price: Decimal) -> bool {
+        let is_paid = price <= Decimal::ZERO || self.spent + price <= self.spendable;
+        if is_paid {
+            self.spent += price.max(Decimal::ZERO);
+        }
+        is_paid
+    }
+
+    /// The change that takes from the balance what was spent; `None` if it is nothing.
+    ///
+    /// # Errors
+    /// When the balance does not have the shape of its declaration.
+    pub fn payment(&self, balance: &FoundRecord) -> Result<Option<RecordChange>, DecodeError> {
+        pay(balance, self.spent)
+    }
+}
+
+/// What becomes of a DID whose paid period is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DidRenewal {
+    /// It is paid: until when, and the number of renewals left.
+    Renewed(Timestamp, Option<i64>),
+    /// It cannot be paid, and is decided again at this time.
+    Unpaid(Timestamp),
+    /// It is released.
+    Ended,
+}
+
+/// Decides on a DID whose paid period ended at `expired_at`, and takes its price from the purse.
+pub fn renew_did(
+    did: &Did,
+    price: Money,
+    expired_at: Timestamp,
+    now: Timestamp,
+    purse: &mut Purse,
+) -> DidRenewal {
+    let cycles = did.billing_cycles_count.map(|count| count.get());
+    if did.terminated || cycles == Some(0) {
+        return DidRenewal::Ended;
+    }
+    if purse.take(price.amount()) {
+        return DidRenewal::Renewed(expired_at.after(PAID_PERIOD), cycles.map(|cycles| cycles - 1));
+    }
+    let end = expired_at.after(GRACE);
+    if end <= now { DidRenewal::Ended } else { DidRenewal::Unpaid(end.min(now.after(PAYMENT_WAIT))) }
+}
+
+/// What becomes of a capacity pool whose paid period is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolRenewal {
+    /// It is paid until this time.
+    Renewed(Timestamp),
+    /// It cannot be paid, and is decided again at this time.
+    Unpaid(Timestamp),
+    /// It could not be paid for long: it has this number of channels from now on, those in use, and is decided again at this
+    /// time.
+    Reduced(i64, Timestamp),
+}
+
+/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of all its channels, as
+/// an order of as many would pay it.
+pub fn renew_pool(
+    pool: &CapacityPool,
+    breaks: &[QtyBasedPricing],
+    expired_at: Timestamp,
+    now: Timestamp,
+    purse: &mut Purse,
+) -> PoolRenewal {
+    let channels = pool.total_channels_count;
+    let at_most = breaks.iter().filter(|pricing| pricing.qty <= channels);
+    let of_break = at_most.max_by_key(|pricing| pricing.qty).map(|pricing| pricing.monthly_price);
+    let price = of_break.unwrap_or(pool.monthly_price).amount() * Decimal::from(channels);
+    if purse.take(price) {
+        return PoolRenewal::Renewed(expired_at.after(PAID_PERIOD));
+    }
+    let (again, end) = (now.after(PAYMENT_WAIT), expired_at.after(GRACE));
+    if end > now {
+        PoolRenewal::Unpaid(end.min(again))
+    } else {
+        PoolRenewal::Reduced(channels.min(pool.assigned_channels_count), again)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::{Id, Resource as _};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_unix_millis(hours * HOUR)
+    }
+
+    fn money(text: &str) -> Money {
+        text.parse().unwrap()
+    }
+
+    fn purse(balance: &str, credit: &str) -> (FoundRecord, Purse) {
+        let attributes = json!({ "balance": balance, "credit": credit, "total_balance": "0.00" }).to_string();
+        let record = FoundRecord { id: "1".to_owned(), attributes };
+        let purse = Purse::of(Some(&record)).unwrap();
+        (record, purse)
+    }
+
+    fn did(members: &Value) -> Did {
+        let mut attributes = json!({
+            "number": "37061498222", "created_at": "1970-01-01T00:00:00.000Z", "blocked": false, "terminated": false,
+            "awaiting_registration": false, "channels_included_count": 0, "dedicated_channels_count": 0,
+            "emergency_enabled": false,
+        });
+        attributes.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        Did::from_texts(Id::new("1"), &attributes.to_string(), None).unwrap()
+    }
+
+    fn left(record: &FoundRecord, purse: &Purse) -> Option<String> {
+        match purse.payment(record).unwrap() {
+            Some(RecordChange::Update { attributes, .. }) => Some(attributes["balance"].as_str()?.to_owned()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_did_is_renewed_as_often_as_its_cycles_say_and_then_ends() {
+        let (record, mut purse) = purse("5.00", "1.00");
+        for (members, expected) in [
+            (json!({ "billing_cycles_count": 2 }), DidRenewal::Renewed(at(720), Some(1))),
+            (json!({ "billing_cycles_count": 1 }), DidRenewal::Renewed(at(720), Some(0))),
+            (json!({ "billing_cycles_count": 0 }), DidRenewal::Ended),
+            (json!({ "billing_cycles_count": null }), DidRenewal::Renewed(at(720), None)),
+            (json!({ "terminated": true }), DidRenewal::Ended),
+        ] {
+            let renewal = renew_did(&did(&members), money("2.0"), at(0), at(0), &mut purse);
+            assert_eq!(renewal, expected, "{members}");
+        }
+        assert_eq!(left(&record, &purse).as_deref(), Some("-1.00"), "to the last of the credit");
+    }
+
+    #[test]
+    fn what_cannot_be_paid_is_tried_every_day_for_a_week() {
+        let (record, mut purse) = purse("1.99", "0");
+        let mut renew = |now| renew_did(&did(&json!({})), money("2.0"), at(0), at(now), &mut purse);
+        assert_eq!(renew(0), DidRenewal::Unpaid(at(24)));
+        assert_eq!(renew(6 * 24 + 1), DidRenewal::Unpaid(at(7 * 24)));
+        assert_eq!(renew(7 * 24), DidRenewal::Ended);
+        assert_eq!(left(&record, &purse), None, "nothing was taken");
+        let free = renew_did(&did(&json!({})), money("0.0"), at(0), at(0), &mut purse);
+        assert_eq!(free, DidRenewal::Renewed(at(720), None));
+    }
+
+    #[test]
+    fn a_pool_pays_for_all_its_channels_or_loses_those_that_nothing_uses() {
+        let pool = json!({
+            "name": "Standard", "total_channels_count": 10, "assigned_channels_count": 4, "minimum_limit": 0,
+            "minimum_qty_per_order": 0, "setup_price": "1.0", "monthly_price": "2.0", "metered_rate": "0.0",
+        });
+        let pool = CapacityPool::from_texts(Id::new("1"), &pool.to_string(), None).unwrap();
+        let pricing = |qty: i64, monthly: &str| {
+            let text = json!({ "qty": qty, "setup_price": "0.0", "monthly_price": monthly }).to_string();
+            QtyBasedPricing::from_texts(Id::new("1"), &text, None).unwrap()
+        };
+        let breaks = [pricing(11, "0.5"), pricing(10, "1.5"), pricing(5, "1.8")];
+        let (record, mut purse) = purse("20.00", "0");
+        let mut renew =
+            |breaks: &[QtyBasedPricing], now| renew_pool(&pool, breaks, at(0), at(now), &mut purse);
+        assert_eq!(renew(&breaks, 0), PoolRenewal::Renewed(at(720)));
+        assert_eq!(renew(&[], 0), PoolRenewal::Unpaid(at(24)));
+        assert_eq!(renew(&[], 7 * 24), PoolRenewal::Reduced(4, at(8 * 24)));
+        assert_eq!(left(&record, &purse).as_deref(), Some("5.00"));
+    }
+}
