@@ -110,18 +110,18 @@ impl EncryptionKeys {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
-            cipher.update(chunk.get(..read).unwrap_or_default(), &mut encrypted);
             if read == 0 {
-                cipher.finish(&mut encrypted);
+                break;
             }
+            cipher.update(chunk.get(..read).unwrap_or_default(), &mut encrypted);
             writer.write_all(&encrypted)?;
             written = written.saturating_add(u64::try_from(encrypted.len()).unwrap_or(u64::MAX));
             encrypted.clear();
-            if read == 0 {
-                writer.flush()?;
-                return Ok(written);
-            }
         }
+        cipher.finish(&mut encrypted);
+        writer.write_all(&encrypted)?;
+        writer.flush()?;
+        Ok(written.saturating_add(u64::try_from(encrypted.len()).unwrap_or(u64::MAX)))
     }
 
     /// Begins a file: appends the encrypted key, and returns the cipher for the content.

@@ -82,9 +82,9 @@ where
         let media_type = header(request.headers(), CONTENT_TYPE.as_str());
         let signature = header(request.headers(), SIGNATURE_HEADER);
         let body = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
-        let received =
+        let request =
             Received { is_get, query: &query, media_type: &media_type, body: &body, signature: &signature };
-        match receive(&receiver.secrets, &receiver.url, received) {
+        match receive(&receiver.secrets, &receiver.url, request) {
             Ok(callback) => Ok(Self(callback)),
             Err(error) => Err((status(&error), error.to_string()).into_response()),
         }

@@ -58,8 +58,17 @@ struct Running {
 pub(crate) async fn run(call: Call) {
     let Call { shared, dialler, record, slot, places, trunks } = call;
     let deadline = record.time_start.after(shared.config.longest_call);
-    let mut running =
-        Running { shared, dialler, record, slot, revision: 0, is_removed: false, deadline, first: 0 };
+    let mut running = Running {
+        shared,
+        dialler,
+        record,
+        slot,
+        revision: 0,
+        is_removed: false,
+        deadline,
+        first: 0,
+        brought_about: None,
+    };
     let ending = running.dial(&trunks).await;
     // Freed before the end is written: a client that reads the end may place the next call at once.
     drop(places);

@@ -11,7 +11,7 @@ use crate::error::RecorderError;
 /// Maximum time until a connection is open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time until an answer is complete.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Maximum number of bytes of an answer.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 

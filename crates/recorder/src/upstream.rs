@@ -47,7 +47,7 @@ impl Upstream {
         let url =
             Url::parse(text).map_err(|_| refused("give a URL, such as https://sandbox-api.didww.com"))?;
         let is_https = url.scheme() == "https";
-        if !is_https && !(url.scheme() == "http" && is_loopback(&url)) {
+        if !is_https && (url.scheme() != "http" || !is_loopback(&url)) {
             return Err(refused("give https, or http on loopback: credentials would pass networks in clear"));
         }
         if !url.username().is_empty() || url.password().is_some() {

@@ -93,7 +93,7 @@ pub(super) async fn upload(
     }
     let body = &Body { attributes, links: Vec::new() };
     // Once for all attempts.
-    let content = &Encoded::of(bytes).await?;
+    let encoded = &Encoded::of(bytes).await?;
     let reply = Retries::REQUEST
         .run(|| async move {
             let decision = Decision::read(context, spec, None, body, None).await?;
@@ -105,7 +105,7 @@ pub(super) async fn upload(
                 _ => None,
             });
             if let Some(id) = inserted {
-                changes.extend(files::store(owner, id, content, decision.now));
+                changes.extend(files::store(owner, id, encoded, decision.now));
             }
             let record = context.core.commit(changes).await?.into_iter().next();
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;

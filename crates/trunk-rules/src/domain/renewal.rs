@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use didww_types::resources::{CapacityPool, Did, QtyBasedPricing};
-use didww_types::values::Money;
+use didww_types::values::{BillingCycles, Money};
 use didww_types::{DecodeError, Timestamp};
 use rust_decimal::Decimal;
 
@@ -79,7 +79,7 @@ pub fn renew_did(
     now: Timestamp,
     purse: &mut Purse,
 ) -> DidRenewal {
-    let cycles = did.billing_cycles_count.map(|count| count.get());
+    let cycles = did.billing_cycles_count.map(BillingCycles::get);
     if did.terminated || cycles == Some(0) {
         return DidRenewal::Ended;
     }

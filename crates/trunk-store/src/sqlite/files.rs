@@ -110,7 +110,7 @@ impl Files {
             watched: vec![(path.clone(), id)],
             path,
             database,
-            older_lock: older_lock,
+            older_lock,
             existed: before.is_some(),
             _registration: Registration(id),
         })
