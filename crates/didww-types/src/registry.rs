@@ -63,7 +63,9 @@ macro_rules! registry {
 
 // A new resource needs one entry here.
 registry! { $
+    address_requirement_validations: AddressRequirementValidation,
     address_requirements: AddressRequirement,
+    address_verifications: AddressVerification,
     addresses: Address,
     areas: Area,
     available_dids: AvailableDid,
@@ -79,8 +81,10 @@ registry! { $
     identities: Identity,
     nanpa_prefixes: NanpaPrefix,
     orders: Order,
+    permanent_supporting_documents: PermanentSupportingDocument,
     pops: Pop,
     proof_types: ProofType,
+    proofs: Proof,
     public_keys: PublicKey,
     qty_based_pricings: QtyBasedPricing,
     regions: Region,

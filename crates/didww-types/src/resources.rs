@@ -2,6 +2,8 @@
 
 mod address;
 mod address_requirement;
+mod address_requirement_validation;
+mod address_verification;
 mod area;
 mod authentication_method;
 mod available_did;
@@ -19,7 +21,9 @@ mod media;
 mod nanpa_prefix;
 mod order;
 mod order_item;
+mod permanent_supporting_document;
 mod pop;
+mod proof;
 mod proof_type;
 mod public_key;
 mod qty_based_pricing;
@@ -37,6 +41,8 @@ mod voice_out_trunk_regenerate_credentials;
 
 pub use address::*;
 pub use address_requirement::*;
+pub use address_requirement_validation::*;
+pub use address_verification::*;
 pub use area::*;
 pub use authentication_method::{
     AuthenticationMethod, AuthenticationMethodType, CredentialsAndIp, IpOnly, Twilio, UnknownMethod,
@@ -56,7 +62,9 @@ pub use media::MediaEncryptionMode;
 pub use nanpa_prefix::*;
 pub use order::*;
 pub use order_item::*;
+pub use permanent_supporting_document::*;
 pub use pop::*;
+pub use proof::*;
 pub use proof_type::*;
 pub use public_key::*;
 pub use qty_based_pricing::*;

@@ -5,7 +5,8 @@
 //!
 //! Bounds: [`MAX_PARTS_PER_ACCOUNT`] parts of `PART_BYTES`, and with them the files, of an account. Uploads at the same time can
 //! exceed it by one file each. A job deletes a file [`FILE_LIFE`] after its upload, and at most `PARTS_PER_RUN` parts in a
-//! run.
+//! run. A file that a record has in a relationship, such as a document that proves an identity, is kept, and looked at again
+//! `KEPT` later.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,11 +14,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use didww_types::{REGISTRY, Timestamp};
+use didww_types::{FilterTest, REGISTRY, Timestamp, find};
 use serde::{Deserialize, Serialize};
 use service_base::clock::Clock;
 use trunk_rules::domain::FILE_LIFE;
-use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, Job, NewDocument, Scope, StoreError};
+use trunk_store::{
+    Aged, Change, Condition, Document, DocumentKind, DocumentQuery, IndexValue, Job, ListQuery, NewDocument,
+    Scope, StoreError,
+};
 use uuid::Uuid;
 
 use crate::Core;
@@ -31,6 +35,8 @@ pub const MAX_PARTS_PER_ACCOUNT: u64 = 300;
 const MAX_PARTS: u32 = 64;
 /// The most parts that are read at once.
 const PARTS_PER_RUN: u64 = 32;
+/// How long a file that a record refers to is kept until it is looked at again.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 /// The longest time between two runs of the job.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 const EXPIRE: &str = "service.expire_files";
@@ -76,21 +82,26 @@ pub fn store(owner: FileOwner, file: Uuid, content: &[u8], at: Timestamp) -> Res
     let put = |(content, number): (&[u8], u32)| -> Result<Change, StoreError> {
         let part = Part { account: owner.number, file, content: STANDARD.encode(content) };
         let body = serde_json::to_string(&part).map_err(|error| StoreError::Failed(error.to_string()))?;
-        let document = NewDocument {
-            kind: DocumentKind::FilePart,
-            id: part_id(file, number),
-            customer: owner.id,
-            created_at: micros(at),
-            deleted: false,
-            live: false,
-            body,
-            keyed: true,
-            keys: vec![(ACCOUNT, owner.id.to_string())],
-            unique: Vec::new(),
-        };
-        Ok(Change::Put { revision: None, document: Box::new(document) })
+        Ok(insert(owner.id, part_id(file, number), micros(at), body))
     };
     parts.map(put).collect()
+}
+
+/// The change that stores a part.
+fn insert(owner: Uuid, id: Uuid, created_at: i64, body: String) -> Change {
+    let document = NewDocument {
+        kind: DocumentKind::FilePart,
+        id,
+        customer: owner,
+        created_at,
+        deleted: false,
+        live: false,
+        body,
+        keyed: true,
+        keys: vec![(ACCOUNT, owner.to_string())],
+        unique: Vec::new(),
+    };
+    Change::Put { revision: None, document: Box::new(document) }
 }
 
 /// The changes that delete the content of a file.
@@ -153,7 +164,12 @@ async fn expire(core: &Core) -> Result<Outcome, JobError> {
         files.insert((account, file));
     }
     let mut changes = Vec::new();
+    let mut kept = BTreeSet::new();
     for (account, file) in files {
+        if is_used(core, account, file).await? {
+            kept.insert(file);
+            continue;
+        }
         for spec in REGISTRY.iter().copied().filter(|spec| spec.form.is_some()) {
             let scope = Scope { account, spec };
             if core.store.find(scope, file).await?.is_some() {
@@ -161,6 +177,15 @@ async fn expire(core: &Core) -> Result<Outcome, JobError> {
             }
         }
         changes.extend(forget(file));
+    }
+    let later = micros(now.after(KEPT)).saturating_sub(life);
+    for part in &parts {
+        let Part { file, .. } = part.read()?;
+        if kept.contains(&file) {
+            let kind = DocumentKind::FilePart;
+            changes.push(Change::Forget { kind, id: part.id, revision: part.revision });
+            changes.push(insert(part.customer, part.id, later, part.body.clone()));
+        }
     }
     if !parts.is_empty() {
         // There may be more, which the next run reads.
@@ -172,10 +197,37 @@ async fn expire(core: &Core) -> Result<Outcome, JobError> {
     Ok(Outcome::again_at(next.map_or(latest, |next| next.min(latest))))
 }
 
+/// Whether a record of the account has a file in one of its relationships.
+async fn is_used(core: &Core, account: i64, file: Uuid) -> Result<bool, StoreError> {
+    for spec in REGISTRY.iter().copied() {
+        for relationship in spec.relationships {
+            if !find(relationship.target).is_some_and(|target| target.form.is_some()) {
+                continue;
+            }
+            let contains = Condition {
+                test: FilterTest::Linked(relationship.name),
+                values: vec![IndexValue::Text(file.to_string())],
+            };
+            let query = ListQuery {
+                scope: Scope { account, spec },
+                linked_from: None,
+                conditions: vec![contains],
+                order: Vec::new(),
+                offset: 0,
+                limit: 1,
+            };
+            if !core.store.list_ids(query).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
     use didww_types::Resource as _;
-    use didww_types::resources::EncryptedFile;
+    use didww_types::resources::{EncryptedFile, Proof};
     use serde_json::Map;
     use trunk_rules::domain::with_defaults;
     use trunk_store::SqliteStore;
@@ -220,6 +272,42 @@ mod tests {
         assert_eq!(parts(&core).await, 0);
         assert!(core.store.find(scope, FILE).await.unwrap().is_none());
         assert_eq!(run("2026-11-30T12:00:00.001Z").await, "2026-11-30T13:00:00.001Z");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_kept_while_a_document_has_it() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let at: Timestamp = "2026-11-29T12:00:00.000Z".parse().unwrap();
+        core.clock.freeze(Some(at));
+        let record = |spec, id, links| Change::Insert {
+            scope: Scope { account: OWNER.number, spec },
+            id,
+            created_at: at,
+            attributes: with_defaults(spec, at, Map::new()),
+            links,
+            meta: None,
+        };
+        let proof = Uuid::from_u128(FILE.as_u128() + 1);
+        let mut changes = vec![record(EncryptedFile::SPEC, FILE, Vec::new())];
+        changes.push(record(Proof::SPEC, proof, vec![(Proof::FILES.as_str(), vec![FILE])]));
+        changes.extend(store(OWNER, FILE, &vec![7; PART_BYTES + 1], at).unwrap());
+        core.store.commit(changes).await.unwrap();
+        let run = async |later: &str| {
+            core.clock.freeze(Some(later.parse().unwrap()));
+            let outcome = expire(&core).await.unwrap();
+            core.store.commit(outcome.effect().to_vec()).await.unwrap();
+        };
+        let files = Scope { account: OWNER.number, spec: EncryptedFile::SPEC };
+        run("2026-11-30T12:00:00.000Z").await;
+        assert_eq!(parts(&core).await, 2);
+        assert!(core.store.find(files, FILE).await.unwrap().is_some());
+        let proofs = Scope { account: OWNER.number, spec: Proof::SPEC };
+        core.store.commit(vec![Change::Delete { scope: proofs, id: proof }]).await.unwrap();
+        run("2026-12-07T11:59:59.999Z").await;
+        assert_eq!(parts(&core).await, 2, "it is not looked at before");
+        run("2026-12-07T12:00:00.000Z").await;
+        assert_eq!(parts(&core).await, 0);
+        assert!(core.store.find(files, FILE).await.unwrap().is_none());
     }
 
     #[tokio::test]

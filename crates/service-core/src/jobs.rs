@@ -24,7 +24,7 @@
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;
-//! - deleting uploaded files 24 hours after their upload ([`files`](crate::files)).
+//! - deleting uploaded files 24 hours after their upload, unless something refers to them ([`files`](crate::files)).
 //!
 //! These wait for a time and are not jobs:
 //!

@@ -6,6 +6,8 @@
 //! [`Rules`] for its declared type.
 
 mod address;
+mod address_requirement_validation;
+mod address_verification;
 mod blocking;
 mod capacity_pool;
 mod decide_write;
@@ -21,8 +23,11 @@ mod meta;
 mod needs;
 mod order;
 mod outcome;
+mod permanent_supporting_document;
+mod proof;
 mod refusal;
 mod regenerate_credentials;
+mod requirement_check;
 mod rules;
 mod shared_capacity_group;
 mod through_members;
@@ -32,6 +37,7 @@ mod voice_in_trunk_group;
 mod voice_out_trunk;
 mod write_context;
 
+pub use address_verification::{Review, Reviewed, UNDER_REVIEW, review_address};
 pub use blocking::{SpendingOutcome, decide_spending};
 pub use decide_write::with_defaults;
 pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
@@ -40,7 +46,7 @@ pub use encrypted_file::FILE_LIFE;
 pub use membership::Membership;
 pub use needs::{Found, FoundRecord, Need};
 pub use order::{CARRY_OUT, HELD, cancel as cancel_order, with_period};
-pub use outcome::{CREATED, Event, Later, Links, RecordChange, WriteOutcome};
+pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, WriteOutcome};
 pub use refusal::{Refusal, WriteError};
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
 pub use voice_out_trunk::{TrunkOperation, apply_to_trunk};

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 /// Builds the schemas of a resource in a version: the record, and the bodies that create and update one.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut schemas = Map::new();
-    let all = members(spec, version, |_| true, |_| true);
+    let all = members(spec, version, |_| true, |relationship| !relationship.write_only);
     let name = spec.name_at(version);
     schemas.insert(name.to_owned(), record(spec, version, &all, false));
     if spec.has(Verb::Create) && spec.form.is_none() {
         let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
         let attributes = spec.attributes_at(version).into_iter();
-        let relationships = spec.relationships_at(version);
+        let relationships = spec.sent_relationships_at(version);
         let required = Required {
             attributes: attributes
                 .filter(|attribute| attribute.create == Access::Required)
@@ -116,7 +116,7 @@ fn members(
             .map(|attribute| (attribute.name.to_owned(), attribute_schema(attribute, version)))
             .collect(),
         relationships: spec
-            .relationships_at(version)
+            .sent_relationships_at(version)
             .filter(|relationship| relationships(relationship))
             .map(|relationship| {
                 (

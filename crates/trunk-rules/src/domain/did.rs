@@ -4,7 +4,7 @@ use didww_types::resources::Did;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
-use super::{MembersRead, Refusal, Rules, WriteContext};
+use super::{CREATED, MembersRead, Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -18,7 +18,7 @@ const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
 const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
-/// Relationships that a request can only clear, from 2026-04-16 on.
+/// Relationships that a request can only clear, from 2026-04-16 on: a new verification sets them.
 const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), Did::EMERGENCY_CALLING_SERVICE.as_str()];
 
 impl Rules for Did {
@@ -32,7 +32,7 @@ impl Rules for Did {
                 let refusal =
                     refuse(context, name, Violation::Invalid).because("the account has no such record");
                 draft.refusals.push(refusal);
-            } else if is_detach_only(context, name) && !records.is_empty() {
+            } else if is_detach_only(context, name) && records.iter().any(|record| record.id != CREATED) {
                 let refusal =
                     refuse(context, name, Violation::Invalid).because("a request can only clear it");
                 draft.refusals.push(refusal);

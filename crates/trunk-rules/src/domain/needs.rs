@@ -14,6 +14,8 @@ pub enum Need {
     Owners(&'static ResourceSpec, Vec<(&'static str, String)>, u64),
     /// The members of a relationship of a record: its type, its id, and the relationship.
     Members(&'static ResourceSpec, String, &'static str),
+    /// The members, each once, of a relationship of several records: their type, their ids, and the relationship.
+    MembersOf(&'static ResourceSpec, Vec<String>, &'static str),
 }
 
 impl PartialEq for Need {
@@ -27,6 +29,9 @@ impl PartialEq for Need {
             }
             (Self::Members(spec, id, through), Self::Members(other, other_id, other_through)) => {
                 spec.name == other.name && id == other_id && through == other_through
+            }
+            (Self::MembersOf(spec, ids, through), Self::MembersOf(other, others, other_through)) => {
+                spec.name == other.name && ids == others && through == other_through
             }
             _ => false,
         }

@@ -45,7 +45,9 @@ impl Rules for Order {
         if !context.is_create() {
             return Ok(());
         }
-        callback_pair(draft);
+        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
+        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
+        draft.refusals.extend(callback_pair(url, method));
         let back_ordering = draft.changes.allow_back_ordering.take().flatten().unwrap_or(true);
         let Some(items) = context.sent.get(ITEMS).and_then(Value::as_array) else { return Ok(()) };
         if draft.changes.items.is_none() {
@@ -108,15 +110,12 @@ fn base(violation: Violation) -> Refusal {
 }
 
 /// The URL and the method of callbacks are sent together.
-fn callback_pair(draft: &mut Draft<Order>) {
-    let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-    let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-    let missing = match (url, method) {
-        (true, false) => CALLBACK_METHOD,
-        (false, true) => CALLBACK_URL,
-        _ => return,
-    };
-    draft.refusals.push(Refusal::attribute(missing, Violation::Blank));
+pub(super) fn callback_pair(url: bool, method: bool) -> Option<Refusal> {
+    match (url, method) {
+        (true, false) => Some(Refusal::attribute(CALLBACK_METHOD, Violation::Blank)),
+        (false, true) => Some(Refusal::attribute(CALLBACK_URL, Violation::Blank)),
+        _ => None,
+    }
 }
 
 /// Takes the price from the balance, or refuses the order if the account cannot spend as much.
@@ -150,8 +149,8 @@ fn pay(record: &FoundRecord, before: &Balance, amount: Decimal) -> Option<Record
     })
 }
 
-/// The number of an order, from random letters and digits.
-fn reference(random: &[u8]) -> String {
+/// The number of an order or of a verification, from random letters and digits.
+pub(super) fn reference(random: &[u8]) -> String {
     let mut seed =
         random.iter().fold(0_u64, |seed, byte| seed.wrapping_mul(131).wrapping_add(u64::from(*byte)));
     let mut take = |bound: u64| {
