@@ -27,6 +27,7 @@ mod stock;
 mod tokens;
 mod transport;
 mod updates;
+mod verifications;
 mod versions;
 mod views;
 

@@ -46,6 +46,7 @@ mod routes;
 mod token_keys;
 mod trunk_survey;
 mod trunks;
+mod verifications;
 mod without_secrets;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub use orders::order_jobs;
 pub use owners_api::OwnersApi;
 pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};
+pub use trunk_rules::domain::Review;
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 
 /// Controls a running server. Clones control the same server.

@@ -23,6 +23,9 @@ const NOTHING_REFERS: &[(&str, &str)] = &[
     ("addresses", "city.id"),
     // Numbers that were ordered are found in `conformance/orders.rs`.
     ("dids", "order.id"),
+    // A request can only clear these.
+    ("dids", "address_verification.id"),
+    ("dids", "emergency_calling_service.id"),
     ("dids", "order.reference"),
     ("nanpa_prefixes", "did_group.features"),
 ];
@@ -53,6 +56,7 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("dids", "dedicated_channels_count"),
     ("dids", "expires_at"),
     ("encrypted_files", "expires_at"),
+    ("proofs", "expires_at"),
     ("identities", "verified"),
     ("nanpa_prefixes", "npa"),
     ("nanpa_prefixes", "nxx"),
