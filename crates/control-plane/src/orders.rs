@@ -69,6 +69,7 @@ impl Control {
                 let paid = balance.as_ref().map(|record| FoundRecord {
                     id: record.id.to_string(),
                     attributes: record.attributes.clone(),
+                    meta: None,
                 });
                 let changes = cancel_order(&found, paid.as_ref()).map_err(|error| corrupt(&error))?;
                 let read: Vec<&Record> = std::iter::once(&record).chain(&balance).collect();

@@ -1,9 +1,15 @@
 //! Reviews the verifications that customers ask for, as DIDWW's staff do.
 
-use didww_types::resources::{Address, AddressVerification, Did, Identity, VerificationStatus};
+use didww_types::resources::{
+    Address, AddressVerification, Balance, Did, EmergencyCallingService, EmergencyVerification, Identity,
+    VerificationStatus,
+};
 use didww_types::{DecodeError, Id, Resource as _, ResourceSpec};
 use service_core::{AttemptError, Decided, Retries};
-use trunk_rules::domain::{RecordChange, Review, Reviewed, WriteOutcome, review_address};
+use trunk_rules::domain::{
+    EmergencyReviewError, EmergencyReviewed, FoundRecord, RecordChange, Review, Reviewed, WriteOutcome,
+    review_address, review_emergency,
+};
 use trunk_store::{Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -59,7 +65,57 @@ impl Control {
                 pending(&found.status)?;
                 let of = self.under_review(scope, &record).await?;
                 let changes = review_address(found.id.as_str(), &of.reviewed(), review);
-                self.commit_review(number, changes, &record, &of).await
+                let read: Vec<&Record> = std::iter::once(&record)
+                    .chain(&of.addresses)
+                    .chain(&of.identities)
+                    .chain(&of.dids)
+                    .collect();
+                self.commit_review(number, changes, &read).await
+            })
+            .await
+    }
+
+    /// Approves or rejects a pending verification of emergency calling. An approval activates its service, and lets emergency
+    /// services be called from the numbers; the first one is an order, which is paid from the balance.
+    ///
+    /// # Errors
+    /// If there is no such account or verification, it is reviewed already, a rejection has no reasons, more than 20, or one
+    /// that is empty or has more than 1000 characters, or the account cannot pay the order.
+    pub async fn review_emergency_verification(
+        &self,
+        account: Uuid,
+        verification: Uuid,
+        review: Review,
+    ) -> Result<(), ControlError> {
+        check(&review)?;
+        let number = self.account(account).await?.number;
+        let review = &review;
+        Retries::REQUEST
+            .run(|| async move {
+                let scope = Scope { account: number, spec: EmergencyVerification::SPEC };
+                let record = self.verification(scope, verification).await?;
+                let found: EmergencyVerification = read(&record)?;
+                pending(&found.status)?;
+                let of_services = Scope { spec: EmergencyCallingService::SPEC, ..scope };
+                let services = self.linked(scope, &record, SERVICE, EmergencyCallingService::SPEC).await?;
+                let Some(service) = services.first() else {
+                    let error = StoreError::Corrupt(format!("verification {verification} has no service"));
+                    return Err(AttemptError::Store(error));
+                };
+                let dids = self.linked(of_services, service, SERVICE_DIDS, Did::SPEC).await?;
+                let of_balances = Scope { spec: Balance::SPEC, ..scope };
+                let balance = self.core.store.find(of_balances, account).await?;
+                let of = EmergencyReviewed {
+                    service: as_found(service),
+                    dids: dids.iter().map(|did| did.id.to_string()).collect(),
+                    balance: balance.as_ref().map(as_found),
+                };
+                let (now, random) = (self.core.clock.now(), self.core.ids.word().to_be_bytes());
+                let changes = review_emergency(found.id.as_str(), &of, review, now, &random);
+                let changes = changes.map_err(refused)?;
+                let read: Vec<&Record> =
+                    [&record, service].into_iter().chain(&dids).chain(&balance).collect();
+                self.commit_review(number, changes, &read).await
             })
             .await
     }
@@ -101,22 +157,17 @@ impl Control {
         &self,
         account: i64,
         changes: Vec<RecordChange>,
-        verification: &Record,
-        of: &UnderReview,
+        read: &[&Record],
     ) -> Result<(), AttemptError<ControlError>> {
-        let read: Vec<&Record> = std::iter::once(verification)
-            .chain(&of.addresses)
-            .chain(&of.identities)
-            .chain(&of.dids)
-            .collect();
-        let decided = Decided { account, at: self.core.clock.now(), read: &read };
+        let decided = Decided { account, at: self.core.clock.now(), read };
         let outcome = WriteOutcome { changes, events: Vec::new() };
         self.core.commit(decided.changes(outcome, &self.core.ids)?).await?;
         Ok(())
     }
 }
 
-/// The names that both types of verifications have.
+const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
+const SERVICE_DIDS: &str = EmergencyCallingService::DIDS.as_str();
 const ADDRESS: &str = AddressVerification::ADDRESS.as_str();
 const DIDS: &str = AddressVerification::DIDS.as_str();
 
@@ -136,6 +187,22 @@ fn check(review: &Review) -> Result<(), ControlError> {
         return Err(ControlError::invalid("comment", message));
     }
     Ok(())
+}
+
+/// A record as the rules receive it.
+fn as_found(record: &Record) -> FoundRecord {
+    FoundRecord {
+        id: record.id.to_string(),
+        attributes: record.attributes.clone(),
+        meta: record.meta.clone(),
+    }
+}
+
+fn refused(error: EmergencyReviewError) -> ControlError {
+    match error {
+        EmergencyReviewError::Unpaid(..) => ControlError::invalid("balance", format!("is too low: {error}")),
+        EmergencyReviewError::Undecodable(error) => StoreError::Corrupt(error.to_string()).into(),
+    }
 }
 
 fn pending(status: &VerificationStatus) -> Result<(), ControlError> {

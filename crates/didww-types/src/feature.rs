@@ -10,11 +10,13 @@ pub enum Feature {
     ReplaceCli,
     /// A trunk of the account can send a random one of its DIDs as caller number (`randomize_cli`).
     RandomizeCli,
+    /// Emergency services can be called from the account's DIDs.
+    Emergency,
 }
 
 impl Feature {
     /// All features, in the order of their declaration.
-    pub const ALL: [Self; 3] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli];
+    pub const ALL: [Self; 4] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli, Self::Emergency];
 
     /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
     pub const fn as_str(self) -> &'static str {
@@ -22,6 +24,7 @@ impl Feature {
             Self::Outbound => "outbound",
             Self::ReplaceCli => "replace_cli",
             Self::RandomizeCli => "randomize_cli",
+            Self::Emergency => "emergency",
         }
     }
 }

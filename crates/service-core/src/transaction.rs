@@ -56,14 +56,14 @@ impl Decided<'_> {
         created: &mut Vec<Uuid>,
     ) -> Result<(), StoreError> {
         match change {
-            RecordChange::Create { spec, attributes, links, later } => {
+            RecordChange::Create { spec, attributes, links, meta, later } => {
                 let (id, links) = (ids.record(self.at), uuids(links, created));
                 created.push(id);
                 self.take(changes, spec, &links);
                 changes.extend(expiry::schedule(self.account, spec, id, &attributes));
                 changes.extend(later.map(|later| self.schedule(later, id)));
                 let (scope, created_at) = (self.scope(spec), self.at);
-                changes.push(Change::Insert { scope, id, created_at, attributes, links, meta: None });
+                changes.push(Change::Insert { scope, id, created_at, attributes, links, meta });
             }
             RecordChange::Update { spec, id, attributes: new, links, meta } => {
                 let before = read.record(&id)?.clone();

@@ -31,6 +31,21 @@ pub(crate) fn routes() -> Vec<Route> {
         .body::<RejectBody>()
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
+        Route::post(
+            "/accounts/{id}/emergency_verifications/{verification}/approve",
+            "Approves a pending verification of emergency calling.",
+            approve_emergency,
+        )
+        .answers::<Updated>(200)
+        .errors(&[404, 409, 422]),
+        Route::post(
+            "/accounts/{id}/emergency_verifications/{verification}/reject",
+            "Rejects a pending verification of emergency calling.",
+            reject_emergency,
+        )
+        .body::<RejectBody>()
+        .answers::<Updated>(200)
+        .errors(&[404, 409, 422]),
     ]
 }
 
@@ -71,6 +86,32 @@ async fn reject_address(
         let review = parse_body::<RejectBody>(&body)?.review();
         let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
         control.review_address_verification(account, of, review).await?;
+        Ok((StatusCode::OK, json!(Updated { updated: verification })))
+    };
+    respond(change.await)
+}
+
+async fn approve_emergency(
+    State(control): State<Control>,
+    Path((id, verification)): Path<(String, String)>,
+) -> Response {
+    let change = async {
+        let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
+        control.review_emergency_verification(account, of, Review::Approve).await?;
+        Ok((StatusCode::OK, json!(Updated { updated: verification })))
+    };
+    respond(change.await)
+}
+
+async fn reject_emergency(
+    State(control): State<Control>,
+    Path((id, verification)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let change = async {
+        let review = parse_body::<RejectBody>(&body)?.review();
+        let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
+        control.review_emergency_verification(account, of, review).await?;
         Ok((StatusCode::OK, json!(Updated { updated: verification })))
     };
     respond(change.await)

@@ -56,6 +56,7 @@ impl Needed {
         let record = |record: &Record| FoundRecord {
             id: record.id.to_string(),
             attributes: record.attributes.clone(),
+            meta: record.meta.clone(),
         };
         self.found.push(Found { need, records: records.iter().map(record).collect() });
         self.records.extend(records);

@@ -19,8 +19,6 @@ macro_rules! undeclared {
 }
 
 undeclared! {
-    EmergencyCallingService = "emergency_calling_services",
-    EmergencyVerification = "emergency_verifications",
     SmsTrunk = "sms_trunks",
     SmsTrunkGroup = "sms_trunk_groups",
 }

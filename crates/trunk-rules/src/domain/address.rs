@@ -1,6 +1,8 @@
 //! The rules of addresses.
 
-use didww_types::resources::{Address, AddressVerification, Identity, Proof};
+use didww_types::resources::{
+    Address, AddressVerification, EmergencyCallingService, EmergencyVerification, Identity, Proof,
+};
 use didww_types::{DecodeError, Resource as _};
 
 use super::draft::Draft;
@@ -10,8 +12,11 @@ use super::{
 };
 
 impl Rules for Address {
-    const DELETE_READS: &'static [RelatedRecords] =
-        &[RelatedRecords::Owners(AddressVerification::SPEC, UNDER_REVIEW)];
+    const DELETE_READS: &'static [RelatedRecords] = &[
+        RelatedRecords::Owners(AddressVerification::SPEC, UNDER_REVIEW),
+        RelatedRecords::Owners(EmergencyVerification::SPEC, UNDER_REVIEW),
+        RelatedRecords::Owners(EmergencyCallingService::SPEC, UNDER_REVIEW),
+    ];
     const DEPENDENTS: &'static [Dependents] =
         &[Dependents { spec: Proof::SPEC, relationship: Proof::ENTITY.as_str() }];
 
@@ -24,12 +29,13 @@ impl Rules for Address {
         Ok(())
     }
 
-    /// An address is kept while a verification of it is reviewed.
+    /// An address is kept while a verification of it is reviewed, and while it is that of an emergency calling service.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
-        if context.related.iter().any(|records| !records.is_empty()) {
-            let why = "The address is used by a verification that is not reviewed yet.";
-            return Err(Refusal::in_use(why).into());
+        let reviewed = "a verification that is not reviewed yet";
+        let users = [reviewed, reviewed, "an emergency calling service that is not canceled"];
+        match users.iter().zip(context.related).find(|(_, records)| !records.is_empty()) {
+            Some((user, _)) => Err(Refusal::in_use(format!("The address is used by {user}.")).into()),
+            None => Ok(context.delete()),
         }
-        Ok(context.delete())
     }
 }

@@ -44,7 +44,7 @@ impl Rulebook {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
                 let attributes = with_defaults(spec, context.now, changes);
-                Some(RecordChange::Create { spec, attributes, links, later })
+                Some(RecordChange::Create { spec, attributes, links, meta: None, later })
             }
             WriteKind::Update(stored) => {
                 let id = stored.id.to_owned();

@@ -4,7 +4,7 @@ use didww_types::resources::Did;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
-use super::{CREATED, MembersRead, Refusal, Rules, WriteContext};
+use super::{CREATED, CREATED_FIRST, MembersRead, Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -37,6 +37,11 @@ impl Rules for Did {
                     refuse(context, name, Violation::Invalid).because("a request can only clear it");
                 draft.refusals.push(refusal);
             }
+        }
+        // A verification of numbers creates their service before itself.
+        if draft.links.get(Did::EMERGENCY_VERIFICATION.as_str()).is_some_and(|ids| *ids == [CREATED]) {
+            let service = vec![CREATED_FIRST.to_owned()];
+            draft.links.insert(Did::EMERGENCY_CALLING_SERVICE.as_str(), service);
         }
         shared_capacity(context, draft);
         // The version without a count of renewals only states that there are some, which leaves their count.

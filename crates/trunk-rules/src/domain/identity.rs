@@ -1,7 +1,8 @@
 //! The rules of identities.
 
 use didww_types::resources::{
-    Address, AddressVerification, Country, Did, Identity, IdentityType, PermanentSupportingDocument, Proof,
+    Address, AddressVerification, Country, Did, EmergencyCallingService, EmergencyVerification, Identity,
+    IdentityType, PermanentSupportingDocument, Proof,
 };
 use didww_types::{DecodeError, Resource as _, Violation};
 
@@ -22,6 +23,8 @@ impl Rules for Identity {
     const DELETE_READS: &'static [RelatedRecords] = &[
         RelatedRecords::Owners(Did::SPEC, Did::IDENTITY.as_str()),
         RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity"),
+        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.identity"),
+        RelatedRecords::Behind(EmergencyCallingService::SPEC, "addresses.identity"),
     ];
     const DEPENDENTS: &'static [Dependents] = &[
         Dependents { spec: Address::SPEC, relationship: Address::IDENTITY.as_str() },
@@ -46,7 +49,8 @@ impl Rules for Identity {
 
     /// An identity is kept while a DID is registered to it, and while a verification of one of its addresses is reviewed.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
-        let users = ["a DID", "a verification that is not reviewed yet"];
+        let reviewed = "a verification that is not reviewed yet";
+        let users = ["a DID", reviewed, reviewed, "an emergency calling service that is not canceled"];
         match users.iter().zip(context.related).find(|(_, records)| !records.is_empty()) {
             Some((user, _)) => Err(Refusal::in_use(format!("The identity is used by {user}.")).into()),
             None => Ok(context.delete()),

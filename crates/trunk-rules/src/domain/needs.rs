@@ -54,6 +54,8 @@ pub struct FoundRecord {
     pub id: String,
     /// The attributes in canonical form, as JSON text.
     pub attributes: String,
+    /// The `meta` object as JSON text, if the record has one.
+    pub meta: Option<String>,
 }
 
 impl FoundRecord {
@@ -62,7 +64,7 @@ impl FoundRecord {
     /// # Errors
     /// When they do not have the shape of their declaration.
     pub fn decode<R: Resource>(&self) -> Result<R, DecodeError> {
-        R::from_texts(Id::new(self.id.as_str()), &self.attributes, None)
+        R::from_texts(Id::new(self.id.as_str()), &self.attributes, self.meta.as_deref())
     }
 
     /// Decodes the attributes that are present.

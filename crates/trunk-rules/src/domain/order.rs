@@ -133,12 +133,12 @@ fn charge(context: &WriteContext<'_>, priced: &Priced, draft: &mut Draft<Order>)
     Ok(())
 }
 
-fn spendable(balance: &Balance) -> Decimal {
+pub(super) fn spendable(balance: &Balance) -> Decimal {
     balance.balance.money().amount() + balance.credit.money().amount()
 }
 
 /// The change that takes an amount from a balance; a negative one is given back. `None` if it is nothing.
-fn pay(record: &FoundRecord, before: &Balance, amount: Decimal) -> Option<RecordChange> {
+pub(super) fn pay(record: &FoundRecord, before: &Balance, amount: Decimal) -> Option<RecordChange> {
     let after = BalanceAmount::from(Money::new(before.balance.money().amount() - amount));
     (!amount.is_zero()).then(|| RecordChange::Update {
         spec: Balance::SPEC,

@@ -30,6 +30,8 @@ pub enum RecordChange {
         attributes: Map<String, Value>,
         /// The ids of the members, by relationship.
         links: Links,
+        /// The `meta` object, as JSON text. `None` is that of a new record of the type.
+        meta: Option<String>,
         /// What happens to the record later.
         later: Option<Later>,
     },

@@ -1,7 +1,8 @@
 //! The rules of forms that were filled in for an identity.
 
 use didww_types::resources::{
-    AddressVerification, Identity, PermanentSupportingDocument, SupportingDocumentTemplate,
+    AddressVerification, EmergencyVerification, Identity, PermanentSupportingDocument,
+    SupportingDocumentTemplate,
 };
 use didww_types::{DecodeError, Resource as _, Violation};
 
@@ -17,12 +18,17 @@ const TEMPLATE: &str = PermanentSupportingDocument::TEMPLATE.as_str();
 const IDENTITY: &str = PermanentSupportingDocument::IDENTITY.as_str();
 const FILES: &str = PermanentSupportingDocument::FILES.as_str();
 
+/// The way from a verification that is reviewed to the documents that it relies on.
+const DOCUMENTS: &str = "addresses.identity.permanent_documents";
+
 /// The most older documents that a new one takes the place of. There is one at most, unless requests at the same time add several.
 const MAX_OLDER: u64 = 10;
 
 impl Rules for PermanentSupportingDocument {
-    const DELETE_READS: &'static [RelatedRecords] =
-        &[RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity.permanent_documents")];
+    const DELETE_READS: &'static [RelatedRecords] = &[
+        RelatedRecords::Behind(AddressVerification::SPEC, DOCUMENTS),
+        RelatedRecords::Behind(EmergencyVerification::SPEC, DOCUMENTS),
+    ];
 
     /// The older documents of the same form and identity.
     fn link_needs(links: &Links, _read: &[Found]) -> Vec<Need> {

@@ -1,7 +1,8 @@
 //! The rules of documents that prove an identity or an address.
 
 use didww_types::resources::{
-    Address, AddressVerification, Identity, IdentityType, Proof, ProofEntityType, ProofType,
+    Address, AddressVerification, EmergencyVerification, Identity, IdentityType, Proof, ProofEntityType,
+    ProofType,
 };
 use didww_types::{DecodeError, Resource as _, Violation};
 
@@ -21,6 +22,8 @@ impl Rules for Proof {
     const DELETE_READS: &'static [RelatedRecords] = &[
         RelatedRecords::Behind(AddressVerification::SPEC, "addresses.proofs"),
         RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity.proofs"),
+        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.proofs"),
+        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.identity.proofs"),
     ];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {

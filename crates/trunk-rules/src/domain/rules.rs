@@ -2,6 +2,7 @@
 
 use didww_types::resources::{
     Address, AddressRequirementValidation, AddressVerification, CapacityPool, Did, DidGroup, DidReservation,
+    EmergencyCallingService, EmergencyRequirement, EmergencyRequirementValidation, EmergencyVerification,
     EncryptedFile, Identity, Order, PermanentSupportingDocument, Proof, SharedCapacityGroup, VoiceInTrunk,
     VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
@@ -121,6 +122,10 @@ impl Rulebook {
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<EmergencyCallingService>(),
+        TypeRules::of::<EmergencyRequirement>(),
+        TypeRules::of::<EmergencyRequirementValidation>(),
+        TypeRules::of::<EmergencyVerification>(),
         TypeRules::of::<EncryptedFile>(),
         TypeRules::of::<Identity>(),
         TypeRules::of::<PermanentSupportingDocument>(),
