@@ -9,6 +9,7 @@ mod corrected;
 mod creates;
 mod decisions;
 mod did_groups;
+mod emergency;
 mod ends;
 mod inbound;
 mod lists;

@@ -26,7 +26,7 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
         let needed = fixture.linked_with.remove(relationship.name);
         let needed = needed.filter(|_| world.version.has_corrected_rules());
         let stage = Stage { world, spec, relationship, path, member, needed, is_kept };
-        if !relationship.exists_in(world.version) {
+        if !relationship.exists_in(world.version) || spec.unrouted {
             stage.refused_paths().await;
             continue;
         }

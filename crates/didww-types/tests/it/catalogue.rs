@@ -12,10 +12,6 @@ use crate::fixtures::bytes;
 /// Types that are not declared yet.
 const WAITING: &[&str] = &[
     "did_history",
-    "emergency_calling_services",
-    "emergency_requirement_validations",
-    "emergency_requirements",
-    "emergency_verifications",
     "exports",
     "sender_id_verifications",
     "sms_trunk_groups",

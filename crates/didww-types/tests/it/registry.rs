@@ -312,6 +312,7 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         "country.id",
         "did_group.features",
         "did_group.id",
+        "emergency_calling_service.id",
         "order.id",
         "order.reference",
         "region.id",

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
     Address, AddressRequirementValidation, AddressVerification, AuthenticationMethod, CapacityPool, Did,
-    DidReservation, EncryptedFile, Identity, IdentityType, OnCliMismatchAction, Order,
-    PermanentSupportingDocument, Proof, SharedCapacityGroup, TrunkConfiguration, VoiceInTrunk,
-    VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    DidReservation, EmergencyRequirementValidation, EmergencyVerification, EncryptedFile, Identity,
+    IdentityType, OnCliMismatchAction, Order, PermanentSupportingDocument, Proof, SharedCapacityGroup,
+    TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
 use didww_types::{Access, Create, Id, REGISTRY, Resource, Sent, Updatable, Update as _};
@@ -82,6 +82,9 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     creates::<AddressVerification, _>(&mut proven, &AddressVerification::create(IDS[0], dids));
     let validation = AddressRequirementValidation::create(IDS[0]);
     creates::<AddressRequirementValidation, _>(&mut proven, &validation);
+    let validation = EmergencyRequirementValidation::create(IDS[0]);
+    creates::<EmergencyRequirementValidation, _>(&mut proven, &validation);
+    creates::<EmergencyVerification, _>(&mut proven, &EmergencyVerification::create(IDS[0]));
 
     let declared: BTreeSet<Setter> = REGISTRY
         .iter()
