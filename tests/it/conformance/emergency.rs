@@ -209,7 +209,7 @@ async fn a_verification_of_numbers_creates_their_service_which_an_approval_activ
     }
 
     desk.review(&id, Review::Approve).await.unwrap();
-    assert_eq!(desk.balance().await, "6.0");
+    assert_eq!(desk.balance().await, "6.00");
     let active = desk.api.get(&format!("{path}?include=order")).await;
     assert_eq!(active.at("/data/attributes/status"), "active");
     assert!(
@@ -276,12 +276,12 @@ async fn a_rejected_service_needs_a_further_verification_and_an_active_one_can_h
     refused(&twice, &[relationship("emergency_calling_service", "is invalid")]);
 
     desk.review(&second, Review::Approve).await.unwrap();
-    assert_eq!(desk.balance().await, "6.0");
+    assert_eq!(desk.balance().await, "6.00");
     let third = created(&desk.api, VERIFICATIONS, &desk.of_service(&service)).await;
     assert_eq!(desk.service(&third).await.1, "pending_update");
     desk.review(&third, Review::Approve).await.unwrap();
     assert_eq!(desk.service(&third).await.1, "active");
-    assert_eq!(desk.balance().await, "6.0", "a service is paid once");
+    assert_eq!(desk.balance().await, "6.00", "a service is paid once");
 }
 
 #[tokio::test]
