@@ -115,6 +115,13 @@ fn what_a_document_proves_is_sent_with_its_type_and_read_with_it() {
         of(Proof::create(IDS[0], address.clone(), ids::<EncryptedFile>())),
         expected("addresses", IDS[1])
     );
+    let recorded = document("2026-04-16/proofs.create.request.json");
+    let relationships = &recorded["data"]["relationships"];
+    let id = |name: &str| relationships[name]["data"]["id"].as_str().unwrap();
+    let entity: Id<Address> = Id::new(id("entity"));
+    let file: Id<EncryptedFile> = Id::new(relationships["files"]["data"][0]["id"].as_str().unwrap());
+    let sent = Proof::create(id("proof_type"), entity, vec![file]).to_sent().unwrap();
+    assert_eq!(&Value::Object(sent.relationships), relationships);
 
     let shown = |entity: Value| {
         let document = json!({
