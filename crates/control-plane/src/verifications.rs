@@ -18,7 +18,7 @@ use crate::{Control, ControlError};
 /// The most reasons of a rejection.
 const MAX_REASONS: usize = 20;
 /// The most characters of a reason, and of a comment.
-const MAX_CHARACTERS: usize = 1000;
+const MAX_CHARACTERS: usize = 255;
 /// The most numbers of a verification that a review changes.
 const MAX_DIDS: usize = 10_000;
 
@@ -47,7 +47,7 @@ impl Control {
     ///
     /// # Errors
     /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than 20, or
-    /// one that is empty or has more than 1000 characters.
+    /// one that is empty or has more than 255 characters.
     pub async fn review_address_verification(
         &self,
         account: Uuid,
@@ -80,7 +80,7 @@ impl Control {
     ///
     /// # Errors
     /// If there is no such account or verification, it is reviewed already, a rejection has no reasons, more than 20, or one
-    /// that is empty or has more than 1000 characters, or the account cannot pay the order.
+    /// that is empty or has more than 255 characters, or the account cannot pay the order.
     pub async fn review_emergency_verification(
         &self,
         account: Uuid,

@@ -201,7 +201,8 @@ async fn expire(core: &Core) -> Result<Outcome, JobError> {
 async fn is_used(core: &Core, account: i64, file: Uuid) -> Result<bool, StoreError> {
     for spec in REGISTRY.iter().copied() {
         for relationship in spec.relationships {
-            if !find(relationship.target).is_some_and(|target| target.form.is_some()) {
+            let is_of_files = find(relationship.target).is_some_and(|target| target.form.is_some());
+            if !is_of_files {
                 continue;
             }
             let contains = Condition {

@@ -191,7 +191,7 @@ async fn a_rejected_verification_has_its_reasons_which_older_versions_have_as_on
     let id = created(&desk.api, VERIFICATIONS, &desk.verification(&desk.did)).await;
     for (reasons, why) in [
         (vec![], "`reasons` must be 1 to 20 texts"),
-        (vec![" "], "`reasons` has a text that is empty or longer than 1000 characters"),
+        (vec![" "], "`reasons` has a text that is empty or longer than 255 characters"),
         (vec!["No"; 21], "`reasons` must be 1 to 20 texts"),
     ] {
         assert_eq!(desk.review(&id, reject(&reasons)).await.unwrap_err(), why);

@@ -52,13 +52,13 @@ impl Rules for AddressRequirementValidation {
         let requirement = (AddressRequirement::SPEC, REQUIREMENT);
         let Some(check) = Check::of(context, requirement, &mut draft.refusals)? else { return Ok(()) };
         let linked = context.linked(REQUIREMENT).and_then(<[_]>::first);
-        let Some(required) =
-            linked.map(|linked| linked.decode::<AddressRequirement>()).transpose()?.flatten()
-        else {
-            return Ok(());
+        let required = match linked {
+            Some(linked) => linked.decode::<AddressRequirement>()?,
+            None => None,
         };
+        let Some(required) = required else { return Ok(()) };
         let fields = |fields: Option<MandatoryFields>| -> Vec<String> {
-            fields.iter().flat_map(|fields| fields.as_slice()).map(ToString::to_string).collect()
+            fields.iter().flat_map(MandatoryFields::as_slice).map(ToString::to_string).collect()
         };
         let demands = Demands {
             identity_type: required.identity_type,

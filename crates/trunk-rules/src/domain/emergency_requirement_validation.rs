@@ -22,7 +22,10 @@ impl Rules for EmergencyRequirementValidation {
         let requirement = (EmergencyRequirement::SPEC, REQUIREMENT);
         let Some(check) = Check::of(context, requirement, &mut draft.refusals)? else { return Ok(()) };
         let linked = context.linked(REQUIREMENT).and_then(<[_]>::first);
-        let required = linked.map(|linked| linked.decode::<EmergencyRequirement>()).transpose()?.flatten();
+        let required = match linked {
+            Some(linked) => linked.decode::<EmergencyRequirement>()?,
+            None => None,
+        };
         let Some(required) = required else { return Ok(()) };
         let labels = |labels: Option<MandatoryLabels>| labels.unwrap_or_default().as_slice().to_vec();
         let demands = Demands {

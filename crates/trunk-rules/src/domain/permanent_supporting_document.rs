@@ -47,10 +47,11 @@ impl Rules for PermanentSupportingDocument {
         if !context.is_create() {
             return Ok(());
         }
-        let template = context.linked(TEMPLATE).and_then(<[_]>::first);
-        let template =
-            template.map(|template| template.decode::<SupportingDocumentTemplate>()).transpose()?;
-        if template.flatten().is_some_and(|template| template.permanent != Some(true)) {
+        let template = match context.linked(TEMPLATE).and_then(<[_]>::first) {
+            Some(template) => template.decode::<SupportingDocumentTemplate>()?,
+            None => None,
+        };
+        if template.is_some_and(|template| template.permanent != Some(true)) {
             let refusal = Refusal::relationship(TEMPLATE, Violation::Invalid);
             draft.refusals.push(refusal.because("the form is filled in for each verification"));
         }
