@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// Builds the schemas of a resource in a version: the record, and the bodies that create and update one.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut schemas = Map::new();
-    let all = members(spec, version, |_| true, |relationship| !relationship.write_only);
+    let all = members(spec, version, |_| true, |_| true);
     let name = spec.name_at(version);
     schemas.insert(name.to_owned(), record(spec, version, &all, false));
     if spec.has(Verb::Create) && spec.form.is_none() {
@@ -119,10 +119,11 @@ fn members(
             .sent_relationships_at(version)
             .filter(|relationship| relationships(relationship))
             .map(|relationship| {
-                (
-                    relationship.name_at(version).to_owned(),
-                    json!({ "type": "object", "description": relationship.doc }),
-                )
+                let mut schema = json!({ "type": "object", "description": relationship.doc });
+                if let (true, Some(object)) = (relationship.write_only, schema.as_object_mut()) {
+                    object.insert("writeOnly".to_owned(), json!(true));
+                }
+                (relationship.name_at(version).to_owned(), schema)
             })
             .collect(),
     }
