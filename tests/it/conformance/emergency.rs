@@ -332,7 +332,11 @@ async fn a_number_leaves_its_service_and_does_not_join_another() {
     let joined = set(&other, identifier("emergency_calling_services", &service));
     let answer = desk.api.patch(&format!("{DIDS}/{other}"), &joined).await;
     refused(&answer, &[relationship("emergency_calling_service", "is invalid")]);
-    assert_eq!(desk.api.patch(&format!("{DIDS}/{one}"), &set(&one, Value::Null)).await.status, 200);
+    desk.review(&id, Review::Approve).await.unwrap();
+    let path = format!("{DIDS}/{one}");
+    assert_eq!(desk.api.get(&path).await.at("/data/attributes/emergency_enabled"), true);
+    let detached = desk.api.patch(&path, &set(&one, Value::Null)).await;
+    assert_eq!(detached.at("/data/attributes/emergency_enabled"), false, "{}", detached.text);
     let left = desk.api.get(&format!("{SERVICES}/{service}?include=dids")).await;
     assert_eq!(left.at("/data/relationships/dids/data"), json!([]));
 }

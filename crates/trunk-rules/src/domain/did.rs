@@ -16,15 +16,20 @@ const EXCLUSIVE: [(&str, &str); 3] = [
 
 const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
+const EMERGENCY_SERVICE: &str = Did::EMERGENCY_CALLING_SERVICE.as_str();
+
 const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
 /// Relationships that a request can only clear, from 2026-04-16 on: a new verification sets them.
-const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), Did::EMERGENCY_CALLING_SERVICE.as_str()];
+const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), EMERGENCY_SERVICE];
 
 impl Rules for Did {
-    /// A request that only sets the channels is decided on the pool that the DID is in.
-    const WRITE_READS: &'static [MembersRead] =
-        &[MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS }];
+    /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from its
+    /// emergency calling service on that service.
+    const WRITE_READS: &'static [MembersRead] = &[
+        MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS },
+        MembersRead { relationship: EMERGENCY_SERVICE, attribute: EMERGENCY_SERVICE },
+    ];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         for (name, records) in context.links {
@@ -40,8 +45,11 @@ impl Rules for Did {
         }
         // A verification of numbers creates their service before itself.
         if draft.links.get(Did::EMERGENCY_VERIFICATION.as_str()).is_some_and(|ids| *ids == [CREATED]) {
-            let service = vec![CREATED_FIRST.to_owned()];
-            draft.links.insert(Did::EMERGENCY_CALLING_SERVICE.as_str(), service);
+            draft.links.insert(EMERGENCY_SERVICE, vec![CREATED_FIRST.to_owned()]);
+        }
+        let leaves = draft.links.get(EMERGENCY_SERVICE).is_some_and(Vec::is_empty);
+        if leaves && !context.stored(EMERGENCY_SERVICE).is_empty() {
+            draft.changes.emergency_enabled = Some(Some(false));
         }
         shared_capacity(context, draft);
         // The version without a count of renewals only states that there are some, which leaves their count.
