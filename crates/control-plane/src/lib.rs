@@ -1,7 +1,7 @@
 //! The control plane: what DIDWW's staff, the passing of time and the outside world change, and no request of an
 //! account's owner can.
 //!
-//! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, resets records, sets the clock, and
+//! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, reviews verifications, resets records, sets the clock, and
 //! reports calls and deliveries of callbacks. Each operation is a method of [`Control`] and an endpoint of the control
 //! listener, which serves programs on this machine or clients with the control token, and no web pages but the operator's
 //! own, which the composition root hands over. Nothing on the public listener leads here. The crate changes records directly, without the rules for requests of their owners, and

@@ -223,6 +223,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_created_is_linked_to_by_the_changes_behind_it() {
+        let create = |links| RecordChange::Create {
+            spec: VoiceOutTrunk::SPEC,
+            attributes: serde_json::Map::new(),
+            links,
+            meta: None,
+            later: None,
+        };
+        let named = |name: &str| vec![name.to_owned()];
+        let links = BTreeMap::from([("dids", named(CREATED)), ("emergency_dids", named(CREATED_FIRST))]);
+        let update =
+            RecordChange::update(VoiceOutTrunk::SPEC, &ID.to_string(), serde_json::Map::new(), links);
+        let second = create(BTreeMap::from([("dids", named(CREATED_FIRST))]));
+        let outcome =
+            WriteOutcome { changes: vec![create(BTreeMap::new()), second, update], events: Vec::new() };
+        let changes = changes(outcome).unwrap();
+        let [
+            Change::Insert { id: first, .. },
+            Change::Insert { id: second, links, .. },
+            Change::Replace { links: updated, .. },
+        ] = changes.as_slice()
+        else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(links, &[("dids", vec![*first])]);
+        assert_eq!(updated, &[("dids", vec![*second]), ("emergency_dids", vec![*first])]);
+    }
+
+    #[test]
     fn a_record_is_found_among_few_and_among_many_and_the_first_one_counts() {
         let of = |id: usize| Uuid::from_u128(id.try_into().unwrap());
         for count in [1, FEW, FEW + 1, 4 * FEW] {
