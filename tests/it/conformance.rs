@@ -9,6 +9,7 @@ mod corrected;
 mod creates;
 mod decisions;
 mod did_groups;
+mod emergency;
 mod ends;
 mod inbound;
 mod lists;
@@ -31,6 +32,7 @@ mod stock;
 mod tokens;
 mod transport;
 mod updates;
+mod verifications;
 mod versions;
 mod views;
 

@@ -1,7 +1,7 @@
 //! The control plane: what DIDWW's staff, the passing of time and the outside world change, and no request of an
 //! account's owner can.
 //!
-//! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, resets records, sets the clock, and
+//! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, reviews verifications, resets records, sets the clock, and
 //! reports calls and deliveries of callbacks. Each operation is a method of [`Control`] and an endpoint of the control
 //! listener, which serves programs on this machine or clients with the control token, and no web pages but the operator's
 //! own, which the composition root hands over. Nothing on the public listener leads here. The crate changes records directly, without the rules for requests of their owners, and
@@ -53,6 +53,7 @@ mod stock;
 mod token_keys;
 mod trunk_survey;
 mod trunks;
+mod verifications;
 mod without_secrets;
 mod world;
 
@@ -75,6 +76,7 @@ pub use records::RecordMembers;
 pub use routes::{control_router, openapi, paths};
 pub use service_core::audit::{AuditedBy, AuditedChange};
 pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
+pub use trunk_rules::domain::Review;
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 pub use world::{
     HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,

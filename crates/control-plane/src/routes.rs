@@ -12,6 +12,7 @@ mod orders;
 mod owned_records;
 mod records;
 mod trunks;
+mod verifications;
 
 use std::sync::Arc;
 
@@ -79,6 +80,7 @@ fn routes() -> Vec<Route> {
     routes.extend(super::callback_secrets::routes());
     routes.extend(dids::routes());
     routes.extend(orders::routes());
+    routes.extend(verifications::routes());
     routes.extend(trunks::routes());
     routes.extend(records::routes());
     routes.extend(owned_records::routes());

@@ -99,10 +99,14 @@ pub(crate) struct Rel {
     /// The record type inside `ToOne` or `ToMany`.
     pub(crate) record: Type,
     pub(crate) target: String,
+    /// A further type that the related record can have.
+    pub(crate) or: Option<LitStr>,
     pub(crate) many: bool,
     pub(crate) doc: String,
     pub(crate) create: Access,
     pub(crate) update: bool,
+    /// Whether only requests have the relationship.
+    pub(crate) write_only: bool,
     pub(crate) since: Option<TokenStream>,
     pub(crate) until: Option<TokenStream>,
     pub(crate) feature: Option<Ident>,
@@ -287,10 +291,12 @@ impl Declaration {
             ident,
             record,
             target: String::new(),
+            or: None,
             many,
             doc: doc(&field.attrs),
             create: Access::Never,
             update: false,
+            write_only: false,
             since: None,
             until: None,
             feature: None,
@@ -304,10 +310,17 @@ impl Declaration {
                     return Err(meta.error("use `one` for a `ToOne` and `many` for a `ToMany`"));
                 }
                 rel.target = meta.value()?.parse::<LitStr>()?.value();
+            } else if meta.path.is_ident("or") {
+                if many {
+                    return Err(meta.error("only the one member of a `ToOne` can have a further type"));
+                }
+                rel.or = Some(meta.value()?.parse()?);
             } else if meta.path.is_ident("create") {
                 rel.create = access(&meta)?;
             } else if meta.path.is_ident("update") {
                 rel.update = true;
+            } else if meta.path.is_ident("write_only") {
+                rel.write_only = true;
             } else if meta.path.is_ident("since") {
                 rel.since = Some(version(&meta.value()?.parse()?)?);
             } else if meta.path.is_ident("until") {
@@ -324,8 +337,8 @@ impl Declaration {
                 rel.mirrors = Some(meta.value()?.parse()?);
             } else {
                 return Err(meta.error(
-                    "unknown option; known: one, many, name, create, update, since, until, feature, formerly, \
-                     mirrors, inverse",
+                    "unknown option; known: one, or, many, name, create, update, write_only, since, until, feature, \
+                     formerly, mirrors, inverse",
                 ));
             }
             Ok(())

@@ -14,12 +14,14 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let includes: Vec<String> = declaration
         .relationships
         .iter()
+        .filter(|rel| !rel.write_only)
         .map(|rel| rel.name.clone())
         .chain(declaration.nested_includes.iter().map(|(path, _)| path.value()))
         .collect();
     let mut fields: Vec<String> = declaration.attributes.iter().map(|attr| attr.name.clone()).collect();
     // A relationship of older versions can have the name of the attribute that replaced it.
-    let others: Vec<String> = declaration.relationships.iter().map(|rel| rel.name.clone()).collect();
+    let shown = declaration.relationships.iter().filter(|rel| !rel.write_only);
+    let others: Vec<String> = shown.map(|rel| rel.name.clone()).collect();
     fields.extend(
         others.into_iter().filter(|name| declaration.attributes.iter().all(|attr| attr.name != *name)),
     );

@@ -10,13 +10,16 @@ pub enum Feature {
     ReplaceCli,
     /// A trunk of the account can send a random one of its DIDs as caller number (`randomize_cli`).
     RandomizeCli,
+    /// Emergency services can be called from the account's DIDs.
+    Emergency,
     /// The account is in read-only mode: it orders nothing, and deletes no trunk group.
     ReadOnly,
 }
 
 impl Feature {
     /// All features, in the order of their declaration.
-    pub const ALL: [Self; 4] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli, Self::ReadOnly];
+    pub const ALL: [Self; 5] =
+        [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli, Self::Emergency, Self::ReadOnly];
 
     /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
     pub const fn as_str(self) -> &'static str {
@@ -24,6 +27,7 @@ impl Feature {
             Self::Outbound => "outbound",
             Self::ReplaceCli => "replace_cli",
             Self::RandomizeCli => "randomize_cli",
+            Self::Emergency => "emergency",
             Self::ReadOnly => "read_only",
         }
     }

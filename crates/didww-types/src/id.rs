@@ -33,7 +33,8 @@ impl<R> Id<R> {
 impl<R: Named> Id<R> {
     /// The JSON:API resource identifier, `{"type", "id"}`.
     pub fn identifier(&self) -> ResourceIdentifier {
-        ResourceIdentifier { kind: R::TYPE.to_owned(), id: self.text.to_string() }
+        let (kind, id) = R::identify(&self.text);
+        ResourceIdentifier { kind: kind.to_owned(), id: id.to_owned() }
     }
 }
 

@@ -63,7 +63,9 @@ macro_rules! registry {
 
 // A new resource needs one entry here.
 registry! { $
+    address_requirement_validations: AddressRequirementValidation,
     address_requirements: AddressRequirement,
+    address_verifications: AddressVerification,
     addresses: Address,
     areas: Area,
     available_dids: AvailableDid,
@@ -75,12 +77,18 @@ registry! { $
     did_groups: DidGroup,
     did_reservations: DidReservation,
     dids: Did,
+    emergency_calling_services: EmergencyCallingService,
+    emergency_requirement_validations: EmergencyRequirementValidation,
+    emergency_requirements: EmergencyRequirement,
+    emergency_verifications: EmergencyVerification,
     encrypted_files: EncryptedFile,
     identities: Identity,
     nanpa_prefixes: NanpaPrefix,
     orders: Order,
+    permanent_supporting_documents: PermanentSupportingDocument,
     pops: Pop,
     proof_types: ProofType,
+    proofs: Proof,
     public_keys: PublicKey,
     qty_based_pricings: QtyBasedPricing,
     regions: Region,

@@ -13,6 +13,12 @@ use crate::{ApiVersion, DecodeError, Id, Linkage, ResourceObject, ResourceSpec};
 pub trait Named {
     /// The plural type name, such as `dids`.
     const TYPE: &'static str;
+
+    /// The type name and the id on the wire that the text of an [`Id`] stands for. Only a type that stands for several has
+    /// ids that state which one it is.
+    fn identify(text: &str) -> (&str, &str) {
+        (Self::TYPE, text)
+    }
 }
 
 /// Compares two type names when a declaration is compiled.
@@ -214,7 +220,7 @@ impl Sent {
             }
         }
         for name in self.relationships.keys() {
-            let late = spec.relationship(name).filter(|relationship| !relationship.exists_in(version));
+            let late = spec.relationship(name).filter(|relationship| !relationship.is_sent_in(version));
             if let Some(late) = late {
                 let ended = late.until.filter(|last| version > *last);
                 let since = || format!("it exists since {}", late.since);
@@ -398,7 +404,8 @@ pub mod support {
     }
 
     fn identifier<R: Named>(id: &Id<R>) -> Value {
-        serde_json::json!({ "type": R::TYPE, "id": id.as_str() })
+        let (kind, id) = R::identify(id.as_str());
+        serde_json::json!({ "type": kind, "id": id })
     }
 
     /// Inserts a relationship as a response shows it, unless it has neither data nor links.

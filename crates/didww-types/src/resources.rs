@@ -2,6 +2,8 @@
 
 mod address;
 mod address_requirement;
+mod address_requirement_validation;
+mod address_verification;
 mod area;
 mod authentication_method;
 mod available_did;
@@ -13,13 +15,19 @@ mod did;
 mod did_group;
 mod did_group_type;
 mod did_reservation;
+mod emergency_calling_service;
+mod emergency_requirement;
+mod emergency_requirement_validation;
+mod emergency_verification;
 mod encrypted_file;
 mod identity;
 mod media;
 mod nanpa_prefix;
 mod order;
 mod order_item;
+mod permanent_supporting_document;
 mod pop;
+mod proof;
 mod proof_type;
 mod public_key;
 mod qty_based_pricing;
@@ -37,6 +45,8 @@ mod voice_out_trunk_regenerate_credentials;
 
 pub use address::*;
 pub use address_requirement::*;
+pub use address_requirement_validation::*;
+pub use address_verification::*;
 pub use area::*;
 pub use authentication_method::{
     AuthenticationMethod, AuthenticationMethodType, CredentialsAndIp, IpOnly, Twilio, UnknownMethod,
@@ -50,13 +60,19 @@ pub use did::*;
 pub use did_group::*;
 pub use did_group_type::*;
 pub use did_reservation::*;
+pub use emergency_calling_service::*;
+pub use emergency_requirement::*;
+pub use emergency_requirement_validation::*;
+pub use emergency_verification::*;
 pub use encrypted_file::*;
 pub use identity::*;
 pub use media::MediaEncryptionMode;
 pub use nanpa_prefix::*;
 pub use order::*;
 pub use order_item::*;
+pub use permanent_supporting_document::*;
 pub use pop::*;
+pub use proof::*;
 pub use proof_type::*;
 pub use public_key::*;
 pub use qty_based_pricing::*;

@@ -58,6 +58,12 @@ pub enum Violation {
     ExceedsStock,
     /// The order is completed or canceled, or is not one that a customer can cancel.
     NotPending,
+    /// The DIDs are of several types.
+    OtherDidGroupType,
+    /// The DIDs are of several cities.
+    OtherCity,
+    /// Emergency calling has no price for the DIDs.
+    NoEmergencyRate,
 }
 
 impl fmt::Display for Violation {
@@ -86,6 +92,9 @@ impl fmt::Display for Violation {
             Self::ParamNotAllowed => f.write_str("is not allowed"),
             Self::ExceedsStock => f.write_str("exceeds available DIDs count"),
             Self::NotPending => f.write_str("Order not pending"),
+            Self::OtherDidGroupType => f.write_str("should have the same Did Group Type"),
+            Self::OtherCity => f.write_str("should be linked with City ID"),
+            Self::NoEmergencyRate => f.write_str("Emergency Rate not found"),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Deletes records whose time has come, such as reservations and files.
 //!
 //! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record, and
-//! deletes it if its time has come by then, a file with its content.
+//! deletes it if its time has come by then, a file with its content. A file that a record has in a relationship, such as a
+//! document that proves an identity, is kept, and looked at again [`KEPT`] later.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use didww_types::{ResourceSpec, Timestamp, find};
+use didww_types::{FilterTest, REGISTRY, ResourceSpec, Timestamp, find};
 use serde_json::{Map, Value};
-use trunk_store::{Change, IfScheduled, Job, LeasedJob, Record, Scope, StoreError};
+use trunk_store::{
+    Change, Condition, IfScheduled, IndexValue, Job, LeasedJob, ListQuery, Record, Scope, StoreError,
+};
 use uuid::Uuid;
 
 use crate::jobs::{JobError, JobKind, JobSet, Outcome};
@@ -15,6 +19,8 @@ use crate::{Core, files};
 
 /// The kind of the jobs.
 const EXPIRE: &str = "records.expire";
+/// How long a file that a record refers to is kept until it is looked at again.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 /// The most deletions at once.
 const AT_ONCE: usize = 4;
 
@@ -54,6 +60,7 @@ async fn expire(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError>
     Ok(match end.flatten() {
         None => Outcome::done(),
         Some(end) if end > core.clock.now() => Outcome::again_at(end),
+        Some(_) if is_used(&core, scope, record.id).await? => Outcome::again_at(core.clock.now().after(KEPT)),
         Some(_) => {
             let id = record.id;
             let content = if scope.spec.form.is_some() { files::forget(id) } else { Vec::new() };
@@ -71,12 +78,37 @@ async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, Sto
     Ok(core.store.find(scope, id).await?.map(|record| (scope, record)))
 }
 
+/// Whether a record is a file that another record of the account has in one of its relationships.
+async fn is_used(core: &Core, files: Scope, id: Uuid) -> Result<bool, StoreError> {
+    if files.spec.form.is_none() {
+        return Ok(false);
+    }
+    for spec in REGISTRY.iter().copied() {
+        for relationship in spec.relationships.iter().filter(|other| other.target == files.spec.name) {
+            let contains = Condition {
+                test: FilterTest::Linked(relationship.name),
+                values: vec![IndexValue::Text(id.to_string())],
+            };
+            let query = ListQuery {
+                scope: Scope { account: files.account, spec },
+                linked_from: None,
+                conditions: vec![contains],
+                order: Vec::new(),
+                offset: 0,
+                limit: 1,
+            };
+            if !core.store.list_ids(query).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use didww_types::Resource as _;
-    use didww_types::resources::EncryptedFile;
+    use didww_types::resources::{EncryptedFile, Proof};
     use serde_json::json;
     use trunk_rules::domain::with_defaults;
     use trunk_store::{DocumentKind, NewDocument, SqliteStore, TakeJobs};
@@ -130,5 +162,40 @@ mod tests {
         assert_eq!((run(&core, early).await, parts().await), (None, Ok(1)), "it is not due");
         assert_eq!((run(&core, end).await, parts().await), (None, Ok(0)));
         assert!(core.store.find(scope, FILE).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_kept_while_a_document_has_it() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let at = core.clock.now();
+        let files = Scope { account: OWNER.number, spec: EncryptedFile::SPEC };
+        let proofs = Scope { account: OWNER.number, spec: Proof::SPEC };
+        let end = at.after(Duration::from_hours(24));
+        let attributes = Map::from_iter([("expires_at".to_owned(), json!(end))]);
+        let attributes = with_defaults(files.spec, at, attributes);
+        let mut changes: Vec<Change> =
+            schedule(OWNER.number, files.spec, FILE, &attributes).into_iter().collect();
+        let record = |scope, id, attributes, links| Change::Insert {
+            scope,
+            id,
+            created_at: at,
+            attributes,
+            links,
+            meta: None,
+        };
+        changes.push(record(files, FILE, attributes, Vec::new()));
+        let (proof, has) = (Uuid::from_u128(7), vec![(Proof::FILES.as_str(), vec![FILE])]);
+        changes.push(record(proofs, proof, with_defaults(proofs.spec, at, Map::new()), has));
+        core.store.commit(changes).await.unwrap();
+        let later = end.after(KEPT);
+        assert_eq!(run(&core, end).await, Some(later));
+        assert!(core.store.find(files, FILE).await.unwrap().is_some());
+        core.store.commit(vec![Change::Delete { scope: proofs, id: proof }]).await.unwrap();
+        // The outcome says when the job is due again, which the runner stores.
+        let job = Job { account: Some(OWNER.number), ..Job::new(EXPIRE, subject(files.spec, FILE), later) };
+        let again = Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace };
+        core.store.commit(vec![again]).await.unwrap();
+        assert_eq!(run(&core, later).await, None);
+        assert!(core.store.find(files, FILE).await.unwrap().is_none());
     }
 }

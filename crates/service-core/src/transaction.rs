@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use didww_types::{ResourceSpec, Timestamp, find};
 use service_base::ids::Ids;
-use trunk_rules::domain::{CREATED, Event, Later, RecordChange, WriteOutcome};
+use trunk_rules::domain::{CREATED, CREATED_FIRST, Event, Later, RecordChange, WriteOutcome};
 use trunk_store::{Change, EventForm, IfScheduled, Job, NewEvent, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ impl Decided<'_> {
     /// [`StoreError::Failed`] if the outcome names a record that was not read.
     pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
         let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
-        let mut created = None;
+        let mut created = Vec::new();
         let read = Read::new(self.read);
         // What a new record takes may belong to a record that the same outcome deletes.
         let is_deletion = |change: &RecordChange| matches!(change, RecordChange::Delete { .. });
@@ -46,19 +46,19 @@ impl Decided<'_> {
         Ok(changes)
     }
 
-    /// Adds a change. `created` is the id of the record that the outcome creates, once that is chosen.
+    /// Adds a change. `created` are the ids of the records that the outcome creates, once they are chosen.
     fn push(
         &self,
         changes: &mut Vec<Change>,
         change: RecordChange,
         read: &Read<'_>,
         ids: &Ids,
-        created: &mut Option<Uuid>,
+        created: &mut Vec<Uuid>,
     ) -> Result<(), StoreError> {
         match change {
             RecordChange::Create { spec, attributes, links, meta, later } => {
-                let (id, links) = (ids.record(self.at), uuids(links, None));
-                *created = Some(id);
+                let (id, links) = (ids.record(self.at), uuids(links, created));
+                created.push(id);
                 self.take(changes, spec, &links);
                 changes.extend(expiry::schedule(self.account, spec, id, &attributes));
                 changes.extend(later.map(|later| self.schedule(later, id)));
@@ -73,7 +73,7 @@ impl Decided<'_> {
                     scope: self.scope(spec),
                     before,
                     attributes,
-                    links: uuids(links, *created),
+                    links: uuids(links, created),
                     meta,
                 });
             }
@@ -165,12 +165,10 @@ impl<'a> Read<'a> {
     }
 }
 
-fn uuids(
-    links: BTreeMap<&'static str, Vec<String>>,
-    created: Option<Uuid>,
-) -> Vec<(&'static str, Vec<Uuid>)> {
-    let ids = |ids: Vec<String>| match created {
-        Some(created) if ids == [CREATED] => vec![created],
+fn uuids(links: BTreeMap<&'static str, Vec<String>>, created: &[Uuid]) -> Vec<(&'static str, Vec<Uuid>)> {
+    let ids = |ids: Vec<String>| match (created.first(), created.last()) {
+        (Some(first), _) if ids == [CREATED_FIRST] => vec![*first],
+        (_, Some(last)) if ids == [CREATED] => vec![*last],
         _ => parsed(&ids),
     };
     links.into_iter().map(|(name, named)| (name, ids(named))).collect()
@@ -222,6 +220,35 @@ mod tests {
         assert_eq!(Some(attributes), expected.as_object());
         assert_eq!(links, &[("dids", vec![ID])]);
         assert_eq!((event.subject, event.form.clone()), (ID, EventForm::Trunk { account: 9 }));
+    }
+
+    #[test]
+    fn what_is_created_is_linked_to_by_the_changes_behind_it() {
+        let create = |links| RecordChange::Create {
+            spec: VoiceOutTrunk::SPEC,
+            attributes: serde_json::Map::new(),
+            links,
+            meta: None,
+            later: None,
+        };
+        let named = |name: &str| vec![name.to_owned()];
+        let links = BTreeMap::from([("dids", named(CREATED)), ("emergency_dids", named(CREATED_FIRST))]);
+        let update =
+            RecordChange::update(VoiceOutTrunk::SPEC, &ID.to_string(), serde_json::Map::new(), links);
+        let second = create(BTreeMap::from([("dids", named(CREATED_FIRST))]));
+        let outcome =
+            WriteOutcome { changes: vec![create(BTreeMap::new()), second, update], events: Vec::new() };
+        let changes = changes(outcome).unwrap();
+        let [
+            Change::Insert { id: first, .. },
+            Change::Insert { id: second, links, .. },
+            Change::Replace { links: updated, .. },
+        ] = changes.as_slice()
+        else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(links, &[("dids", vec![*first])]);
+        assert_eq!(updated, &[("dids", vec![*second]), ("emergency_dids", vec![*first])]);
     }
 
     #[test]

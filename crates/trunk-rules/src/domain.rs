@@ -6,6 +6,8 @@
 //! [`Rules`] for its declared type.
 
 mod address;
+mod address_requirement_validation;
+mod address_verification;
 mod blocking;
 mod capacity_pool;
 mod decide_write;
@@ -14,6 +16,11 @@ mod did;
 mod did_group;
 mod did_reservation;
 mod draft;
+mod emergency_calling_service;
+mod emergency_requirement;
+mod emergency_requirement_validation;
+mod emergency_review;
+mod emergency_verification;
 mod encrypted_file;
 mod identity;
 mod membership;
@@ -22,9 +29,12 @@ mod needs;
 mod order;
 mod outcome;
 mod payment;
+mod permanent_supporting_document;
+mod proof;
 mod refusal;
 mod regenerate_credentials;
 mod renewal;
+mod requirement_check;
 mod rules;
 mod shared_capacity_group;
 mod through_members;
@@ -34,15 +44,17 @@ mod voice_in_trunk_group;
 mod voice_out_trunk;
 mod write_context;
 
+pub use address_verification::{Review, Reviewed, UNDER_REVIEW, review_address};
 pub use blocking::{SpendingOutcome, decide_spending};
 pub use decide_write::with_defaults;
 pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
 pub use draft::Draft;
+pub use emergency_review::{EmergencyReviewError, EmergencyReviewed, review_emergency};
 pub use encrypted_file::FILE_LIFE;
 pub use membership::Membership;
 pub use needs::{Found, FoundRecord, Need};
 pub use order::{CARRY_OUT, HELD, PLAN, cancel as cancel_order, with_period};
-pub use outcome::{CREATED, Event, Later, Links, RecordChange, WriteOutcome};
+pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, WriteOutcome};
 pub use refusal::{Refusal, WriteError};
 pub use renewal::{
     DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse, renew_did,

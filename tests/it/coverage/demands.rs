@@ -44,6 +44,11 @@ pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> 
     for relationship in spec.relationships {
         let (name, exists) = (relationship.name_at(version), relationship.exists_in(version));
         let linkage = format!("{record}/relationships/{name}");
+        if spec.unrouted && exists {
+            demands.add(false, &format!("GET {linkage}"));
+            demands.add(false, &format!("GET {record}/{name}"));
+            continue;
+        }
         demands.add(exists && spec.has(Verb::Get), &format!("GET {linkage}"));
         demands.add(exists && spec.has(Verb::Get), &format!("GET {record}/{name}"));
         let updates = exists && relationship.update && spec.has(Verb::Update);

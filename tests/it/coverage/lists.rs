@@ -23,6 +23,12 @@ const NOTHING_REFERS: &[(&str, &str)] = &[
     ("addresses", "city.id"),
     // Numbers that were ordered are found in `conformance/orders.rs`.
     ("dids", "order.id"),
+    // A request can only clear these.
+    ("dids", "address_verification.id"),
+    ("dids", "emergency_calling_service.id"),
+    // Services of verifications are found in `conformance/emergency.rs`.
+    ("emergency_calling_services", "address.id"),
+    ("emergency_calling_services", "identity.id"),
     ("dids", "order.reference"),
     ("nanpa_prefixes", "did_group.features"),
 ];
@@ -52,7 +58,10 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("dids", "terminated"),
     ("dids", "dedicated_channels_count"),
     ("dids", "expires_at"),
+    ("emergency_calling_services", "renew_date"),
+    ("emergency_calling_services", "status"),
     ("encrypted_files", "expires_at"),
+    ("proofs", "expires_at"),
     ("identities", "verified"),
     ("nanpa_prefixes", "npa"),
     ("nanpa_prefixes", "nxx"),
@@ -299,9 +308,14 @@ async fn linked(
         let relationship = spec.relationships_at(world.version).find(|one| one.name == name)?;
         let target = world.served(relationship.target)?;
         let name = relationship.name_at(world.version);
-        let path = format!("/{}/{id}/relationships/{name}", spec.path_at(world.version));
-        let first = if relationship.many { "/data/0/id" } else { "/data/id" };
-        let found = match world.get(&path).await.at(first) {
+        let (path, place) = if spec.unrouted {
+            let path = format!("/{}/{id}?include={name}", spec.path_at(world.version));
+            (path, format!("/data/relationships/{name}/data"))
+        } else {
+            (format!("/{}/{id}/relationships/{name}", spec.path_at(world.version)), "/data".to_owned())
+        };
+        let first = format!("{place}{}", if relationship.many { "/0/id" } else { "/id" });
+        let found = match world.get(&path).await.at(&first) {
             Value::String(id) => id,
             // The record has another one in its place.
             _ if relationship.update && ONE_OF.contains(&(target.name, relationship.name)) => {

@@ -37,7 +37,7 @@ fn sorts(spec: &ResourceSpec) -> Named {
 
 fn includes(spec: &ResourceSpec) -> Named {
     let relationships =
-        spec.relationships.iter().filter(|relationship| !relationship.hidden && spec.has_paths());
+        spec.relationships.iter().filter(|one| !one.hidden && !one.write_only && spec.has_paths());
     let relationships = relationships.map(|one| (one.name, one.since, one.until));
     relationships.chain(spec.resolved_includes().map(|one| (one.path, spec.since, one.until))).collect()
 }

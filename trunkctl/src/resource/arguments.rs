@@ -57,7 +57,7 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
     }
     if spec.has(Verb::Get) {
         command = command.subcommand(get(spec));
-        if !spec.relationships.is_empty() {
+        if !spec.relationships.is_empty() && !spec.unrouted {
             command = command.subcommand(related(spec));
         }
     }
@@ -166,7 +166,8 @@ fn get(spec: &'static ResourceSpec) -> Command {
 }
 
 fn related(spec: &'static ResourceSpec) -> Command {
-    let names = spec.relationships.iter().map(|relationship| relationship.name);
+    let shown = spec.relationships.iter().filter(|relationship| !relationship.write_only);
+    let names = shown.map(|relationship| relationship.name);
     let relationship = Arg::new("relationship")
         .required(true)
         .value_name("RELATIONSHIP")

@@ -129,7 +129,14 @@ impl Body {
             problems.push(not_writable(relationship.name, write));
             return;
         }
-        let identifier = |id: &Value| json!({"type": relationship.target_at(version), "id": id});
+        // The record of a relationship to one of two types is named with its type, unless that is the first one.
+        let other = |id: &Value| -> Option<Value> {
+            let (kind, id) = id.as_str()?.split_once('/')?;
+            (relationship.or == Some(kind)).then(|| json!({"type": kind, "id": id}))
+        };
+        let identifier = |id: &Value| {
+            other(id).unwrap_or_else(|| json!({"type": relationship.target_at(version), "id": id}))
+        };
         let data = match (relationship.many, value) {
             (true, Value::Array(ids)) if ids.iter().all(Value::is_string) => {
                 ids.iter().map(identifier).collect()
@@ -172,7 +179,7 @@ impl Body {
                 problems.push(required(attribute.name, right(&limits)));
             }
         }
-        for relationship in spec.relationships.iter().filter(|relationship| relationship.exists_in(version)) {
+        for relationship in spec.sent_relationships_at(version) {
             let name = relationship.name_at(version);
             if relationship.create == Access::Required && !self.relationships.contains_key(name) {
                 problems.push(required(name, format!("an id or a name of {}", relationship.target)));
@@ -224,7 +231,7 @@ pub(super) fn relationship(
     version: ApiVersion,
     name: &str,
 ) -> Option<&'static RelationshipSpec> {
-    let mut found = spec.relationships.iter().filter(|relationship| relationship.exists_in(version));
+    let mut found = spec.sent_relationships_at(version);
     found.find(|relationship| relationship.name == name || relationship.name_at(version) == name)
 }
 
@@ -258,8 +265,7 @@ fn unknown(spec: &ResourceSpec, version: ApiVersion, name: &str) -> Problem {
 /// The names that are like a name, or all of them.
 fn nearest(spec: &ResourceSpec, version: ApiVersion, name: &str) -> String {
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
-    let relationships =
-        spec.relationships.iter().filter(|found| found.exists_in(version)).map(|found| found.name);
+    let relationships = spec.sent_relationships_at(version).map(|found| found.name);
     let all: Vec<&str> = attributes.chain(relationships).collect();
     let like: Vec<&str> = all.iter().copied().filter(|known| crate::near::is_like(known, name)).collect();
     if like.is_empty() { format!("one of {}", all.join(", ")) } else { like.join(", ") }
@@ -268,6 +274,18 @@ fn nearest(spec: &ResourceSpec, version: ApiVersion, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_of_the_second_of_two_types_is_named_with_its_type() {
+        let spec = didww_client::find("proofs").unwrap();
+        let entity = relationship(spec, ApiVersion::NEWEST, "entity").unwrap();
+        for (text, kind, id) in [("7", "identities", "7"), ("addresses/7", "addresses", "7")] {
+            let (mut body, mut problems) = (Body::default(), Vec::new());
+            body.link(entity, ApiVersion::NEWEST, Write::Create, &json!(text), &mut problems);
+            assert!(problems.is_empty());
+            assert_eq!(body.relationships["entity"], json!({"data": {"type": kind, "id": id}}));
+        }
+    }
 
     fn trunks() -> &'static ResourceSpec {
         didww_client::find("voice_out_trunks").unwrap()

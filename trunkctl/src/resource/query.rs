@@ -31,7 +31,8 @@ pub(super) fn sort_words(spec: &'static ResourceSpec) -> Vec<String> {
 
 /// The values of `--include`.
 pub(super) fn include_words(spec: &'static ResourceSpec) -> Vec<String> {
-    let names = spec.relationships.iter().map(|relationship| relationship.name);
+    let shown = spec.relationships.iter().filter(|relationship| !relationship.write_only);
+    let names = shown.map(|relationship| relationship.name);
     names.chain(spec.nested_includes.iter().map(|include| include.path)).map(str::to_owned).collect()
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use clap::ArgMatches;
 use didww_client::{
-    ApiVersion, Client, Document, Method, Parameters, ResourceObject, ResourceSpec, TryStreamExt as _, Verb,
+    ApiVersion, Client, Document, Method, Parameters, RelationshipSpec, ResourceObject, ResourceSpec,
+    TryStreamExt as _, Verb,
 };
 use serde_json::{Map, Value, json};
 
@@ -246,8 +247,11 @@ impl Task<'_> {
         let mut found = Vec::with_capacity(members.len());
         for (name, value) in members {
             let value = match body::relationship(self.spec, self.version, &name) {
-                Some(relationship) => self.linked(relationship.target, value).await?,
-                None => value,
+                // An id with its type needs no search.
+                Some(relationship) if !is_typed(relationship, &value) => {
+                    self.linked(relationship.target, value).await?
+                }
+                _ => value,
             };
             found.push((name, value));
         }
@@ -355,6 +359,11 @@ impl Task<'_> {
         let answer = answer.map_err(|error| failure(&error))?;
         self.print(answer.document().map_err(|error| failure(&error))?)
     }
+}
+
+/// Whether a value is the id of a record that one of two types can have, with its type: `addresses/ID`.
+fn is_typed(relationship: &RelationshipSpec, value: &Value) -> bool {
+    relationship.or.is_some() && value.as_str().is_some_and(|text| text.contains('/'))
 }
 
 fn index(records: Vec<ResourceObject>) -> IncludedRecords {

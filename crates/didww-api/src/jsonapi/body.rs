@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec};
+use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec, find};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -25,6 +25,8 @@ pub(super) struct Body {
     pub(super) attributes: Map<String, Value>,
     /// The ids of the related records, by relationship. An empty list clears the relationship.
     pub(super) links: Vec<(&'static RelationshipSpec, Vec<String>)>,
+    /// The types that the members of relationships to one of two types have, by relationship.
+    pub(super) chosen: Vec<(&'static str, &'static ResourceSpec)>,
 }
 
 /// The operation that a body belongs to, which decides what the body may contain.
@@ -219,7 +221,7 @@ impl Body {
                     links = members(raw)?;
                     for (name, _) in &links.0 {
                         if !context
-                            .relationship(spec, name)
+                            .sent_relationship(spec, name)
                             .is_some_and(|rel| may_write_relationship(rel, purpose))
                         {
                             return Err(ApiError::param_not_allowed(name));
@@ -236,11 +238,20 @@ impl Body {
             return Err(missing(absent.name));
         }
         for (name, value) in links.0 {
-            let Some(relationship) = context.relationship(spec, &name) else { continue };
+            let Some(relationship) = context.sent_relationship(spec, &name) else { continue };
             let data = value.get("data").ok_or_else(invalid_links)?;
             parsed.links.push((relationship, linkage(context, relationship, data)?));
+            let kind = data.get("type").and_then(Value::as_str).filter(|_| relationship.or.is_some());
+            let target = kind.and_then(find).map(|target| (relationship.name, target));
+            parsed.chosen.extend(target);
         }
         Ok(parsed)
+    }
+
+    /// The type of the records that a relationship of the body names; `None` if it is not declared.
+    pub(super) fn target(&self, relationship: &RelationshipSpec) -> Option<&'static ResourceSpec> {
+        let chosen = self.chosen.iter().find(|(name, _)| *name == relationship.name);
+        chosen.map(|(_, target)| *target).or_else(|| find(relationship.target))
     }
 }
 
@@ -327,7 +338,7 @@ fn linkage(
         else {
             return Err(invalid_links());
         };
-        if kind != relationship.target_at(context.version) {
+        if !relationship.targets_at(context.version).any(|target| target == kind) {
             // For a to-many relationship the framework leaves the name of the type empty.
             let named = if relationship.many { "" } else { kind };
             let detail = format!("{named} is not a valid type for this operation.");

@@ -46,6 +46,18 @@ impl RequestContext<'_> {
         self.relationships(spec).find(|relationship| relationship.name_at(self.version) == name)
     }
 
+    /// As [`relationship`](Self::relationship), with those that only requests have.
+    pub(super) fn sent_relationship(
+        &self,
+        spec: &'static ResourceSpec,
+        name: &str,
+    ) -> Option<&'static RelationshipSpec> {
+        let features = self.account.features;
+        spec.sent_relationships_at(self.version)
+            .filter(|relationship| relationship.feature.is_none_or(|feature| features.has(feature)))
+            .find(|relationship| relationship.name_at(self.version) == name)
+    }
+
     pub(super) fn filter(&self, spec: &'static ResourceSpec, name: &str) -> Option<&'static FilterSpec> {
         spec.filters_at(self.version).find(|filter| filter.name == name)
     }

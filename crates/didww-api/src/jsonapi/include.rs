@@ -159,7 +159,7 @@ async fn related_identifiers_of_each(
     let mut matches: Option<Identifiers> = None;
     let mut all = Vec::with_capacity(owners.len());
     for (owner, membership) in owners.iter().zip(memberships) {
-        let members = match membership {
+        let mut members = match membership {
             Membership::Linked => {
                 let mut members = Identifiers::new();
                 while let Some((_, kind, id)) = linked.next_if(|(number, ..)| *number == owner.number) {
@@ -183,6 +183,10 @@ async fn related_identifiers_of_each(
                 }
             },
         };
+        // Of several records that have the owner, the newest one is the member of a to-one relationship.
+        if !relationship.many && members.len() > 1 {
+            members = members.split_off(members.len() - 1);
+        }
         *left = left.checked_sub(members.len()).ok_or_else(|| {
             StoreError::TooLarge(format!("more than {MAX_IDENTIFIERS} identifiers of related records"))
         })?;
@@ -371,8 +375,8 @@ impl Collector<'_> {
             let new = self.select_unread(records.len(), forest, &members);
             let mut included: Vec<Vec<RecordWithLinkage>> = records.iter().map(|_| Vec::new()).collect();
             for (node, new) in forest.iter().zip(new) {
-                if let Some(target) = find(node.relationship.target) {
-                    let groups = self.groups(target, new, &node.children).await?;
+                for target in node.relationship.targets().filter_map(find) {
+                    let groups = self.groups(target, &new, &node.children).await?;
                     for (group, included) in groups.into_iter().zip(&mut included) {
                         included.extend(group);
                     }
@@ -419,7 +423,7 @@ impl Collector<'_> {
     async fn groups(
         &mut self,
         target: &'static ResourceSpec,
-        groups: Vec<Vec<Uuid>>,
+        groups: &[Vec<Uuid>],
         forest: &[IncludeNode],
     ) -> Result<Vec<Vec<RecordWithLinkage>>, ApiError> {
         let ids: Vec<Uuid> = groups.iter().flatten().copied().collect();
@@ -435,14 +439,14 @@ impl Collector<'_> {
             .ok_or_else(|| StoreError::TooLarge("included records of too many bytes".to_owned()))?;
         let existing: HashSet<Uuid> = found.iter().map(|record| record.id).collect();
         let mut expanded = self.expand(target, found, forest).await?.into_iter();
-        let group = |ids: Vec<Uuid>| {
+        let group = |ids: &Vec<Uuid>| {
             let length = ids.iter().filter(|id| existing.contains(id)).count();
             let (mut shown, below): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
                 expanded.by_ref().take(length).unzip();
             shown.extend(below.into_iter().flatten());
             shown
         };
-        Ok(groups.into_iter().map(group).collect())
+        Ok(groups.iter().map(group).collect())
     }
 }
 

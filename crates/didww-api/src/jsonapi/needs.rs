@@ -2,7 +2,7 @@
 
 use didww_types::{FilterTest, ResourceSpec};
 use serde_json::{Map, Value};
-use trunk_rules::domain::{Found, FoundRecord, Need};
+use trunk_rules::domain::{Found, FoundRecord, Links, Need};
 use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 
 use super::context::RequestContext;
@@ -10,6 +10,8 @@ use super::target::parse_id;
 
 /// The most times that rules are asked for what they need.
 const MAX_ROUNDS: usize = 4;
+/// The most members that are read of the relationships of several records.
+const MAX_MEMBERS: usize = 10_000;
 
 /// What was read: for the rules, and for the transaction.
 #[derive(Debug, Default)]
@@ -19,15 +21,17 @@ pub(super) struct Needed {
 }
 
 impl Needed {
-    /// Reads what the rules of a type need for a write with these attributes.
+    /// Reads what the rules of a type need for a write with these attributes, and with links to these records.
     pub(super) async fn for_write(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         sent: &Map<String, Value>,
+        links: &Links,
     ) -> Result<Self, StoreError> {
         let mut needed = Self::default();
         for _ in 0..MAX_ROUNDS {
-            let needs = context.rules.needs(spec, sent, &needed.found);
+            let mut needs = context.rules.needs(spec, sent, &needed.found);
+            needs.extend(context.rules.link_needs(spec, links, &needed.found));
             if needs.is_empty() {
                 break;
             }
@@ -52,6 +56,7 @@ impl Needed {
         let record = |record: &Record| FoundRecord {
             id: record.id.to_string(),
             attributes: record.attributes.clone(),
+            meta: record.meta.clone(),
         };
         self.found.push(Found { need, records: records.iter().map(record).collect() });
         self.records.extend(records);
@@ -83,6 +88,18 @@ async fn records(context: &RequestContext<'_>, need: &Need) -> Result<Vec<Record
                 limit: *most,
             };
             Ok(store.list(query).await?.records)
+        }
+        Need::MembersOf(spec, ids, relationship) => {
+            let ids = ids.iter().filter_map(|id| parse_id(id)).collect();
+            let owners = store.find_all(context.scope(spec), ids).await?;
+            let target = spec.relationship(relationship).and_then(|one| didww_types::find(one.target));
+            let Some(target) = target else { return Ok(Vec::new()) };
+            let numbers = owners.iter().map(|owner| owner.number).collect();
+            let members = store.members(context.scope(spec), numbers, relationship, MAX_MEMBERS).await?;
+            let mut ids: Vec<_> = members.into_iter().map(|(_, _, id)| id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            store.find_all(context.scope(target), ids).await
         }
         Need::Members(spec, id, relationship) => {
             let Some(id) = parse_id(id) else { return Ok(Vec::new()) };

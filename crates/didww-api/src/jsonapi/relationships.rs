@@ -70,7 +70,10 @@ pub(super) async fn related(
         return list_reply(context, target, params, list, &url).await;
     }
     let identifiers = related_identifiers(context, spec, &owner, relationship).await?;
-    let record = match identifiers.into_iter().next() {
+    let member = identifiers.into_iter().next();
+    // The member of some relationships can have another type.
+    let target = member.as_ref().and_then(|(kind, _)| find(kind)).unwrap_or(target);
+    let record = match member {
         Some((_, id)) => context.core.store.find(context.scope(target), id).await?,
         None => None,
     };

@@ -14,7 +14,7 @@ use service_base::log_limiter::LogLimiter;
 use service_core::files::{self, Encoded, FileOwner};
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
-    Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, Refusal, WriteContext,
+    Credentials, LinkedRecord, Links, MAX_RELATED_RECORDS, RecordChange, RecordText, Refusal, WriteContext,
     WriteError, WriteKind, WriteOutcome,
 };
 use trunk_store::{Change, Record, StoreError};
@@ -50,7 +50,8 @@ pub(super) async fn create(
                 let text = Document::new(context, params).identifier_only(spec, id);
                 return Ok(Reply::document(StatusCode::CREATED, text));
             }
-            let record = records.into_iter().next();
+            // What the record needs is stored before it.
+            let record = records.into_iter().find(|record| record.kind == spec.name);
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
         })
@@ -91,7 +92,7 @@ pub(super) async fn upload(
     if !files::has_room(context.core, owner, bytes.len()).await? {
         return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
     }
-    let body = &Body { attributes, links: Vec::new() };
+    let body = &Body { attributes, ..Body::default() };
     // Once for all attempts.
     let encoded = &Encoded::of(bytes).await?;
     let reply = Retries::REQUEST
@@ -195,7 +196,8 @@ impl Decision {
     ) -> Result<Self, AttemptError<ApiError>> {
         let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
-            linked.push(LinkedRecords::read(context, relationship, ids.clone()).await?);
+            let target = body.target(relationship);
+            linked.push(LinkedRecords::read(context, relationship, target, ids.clone()).await?);
         }
         let mut stored_members = BTreeMap::new();
         if let Some(before) = before {
@@ -223,7 +225,8 @@ impl Decision {
             let members = members_of(context, target, to, relationship, MAX_RELATED).await?;
             stored_members.insert(relationship.name, members);
         }
-        let needed = Needed::for_write(context, spec, &body.attributes).await?;
+        let links: Links = linked.iter().map(|linked| (linked.relationship, linked.found_ids())).collect();
+        let needed = Needed::for_write(context, spec, &body.attributes, &links).await?;
         let adds = members.is_some_and(|(_, add)| add);
         Ok(Self { now: context.core.clock.now(), linked, stored_members, adds, needed })
     }
@@ -337,14 +340,20 @@ impl LinkedRecords {
     async fn read(
         context: &RequestContext<'_>,
         relationship: &'static RelationshipSpec,
+        target: Option<&'static ResourceSpec>,
         ids: Vec<String>,
     ) -> Result<Self, StoreError> {
         let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
-        let found = match find(relationship.target) {
+        let found = match target {
             Some(target) => find_in_stock(context, target, uuids).await?,
             None => Vec::new(),
         };
         Ok(Self { relationship: relationship.name, ids, found })
+    }
+
+    /// The ids of the records that exist.
+    fn found_ids(&self) -> Vec<String> {
+        self.found.iter().map(|record| record.id.to_string()).collect()
     }
 
     /// The records in the order of the ids. An id that names no record of the account is kept without attributes.

@@ -149,8 +149,12 @@ fn related(
         parameters.extend(list_parameters(target, version));
         json!({ "type": "array", "items": { "$ref": record } })
     } else {
+        let other = relationship.or.map(|kind| json!({ "$ref": format!("#/components/schemas/{kind}") }));
+        let mut one_of = vec![json!({ "$ref": record })];
+        one_of.extend(other);
         // OpenAPI 3.0 ignores `nullable` beside `$ref`.
-        json!({ "oneOf": [{ "$ref": record }, { "type": "object", "nullable": true, "enum": [null] }] })
+        one_of.push(json!({ "type": "object", "nullable": true, "enum": [null] }));
+        json!({ "oneOf": one_of })
     };
     parameters.extend(shape_parameters(target, version));
     (document(&data, relationship.many.then_some(target)), parameters)
@@ -161,7 +165,7 @@ fn linkage_schema(relationship: &RelationshipSpec, version: ApiVersion) -> Value
         "type": "object",
         "required": ["type", "id"],
         "properties": {
-            "type": { "type": "string", "enum": [relationship.target_at(version)] },
+            "type": { "type": "string", "enum": relationship.targets_at(version).collect::<Vec<_>>() },
             "id": { "type": "string", "format": "uuid" },
         },
     });

@@ -12,7 +12,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     if spec.has(Verb::Create) && spec.form.is_none() {
         let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
         let attributes = spec.attributes_at(version).into_iter();
-        let relationships = spec.relationships_at(version);
+        let relationships = spec.sent_relationships_at(version);
         let required = Required {
             attributes: attributes
                 .filter(|attribute| attribute.create == Access::Required)
@@ -116,13 +116,14 @@ fn members(
             .map(|attribute| (attribute.name.to_owned(), attribute_schema(attribute, version)))
             .collect(),
         relationships: spec
-            .relationships_at(version)
+            .sent_relationships_at(version)
             .filter(|relationship| relationships(relationship))
             .map(|relationship| {
-                (
-                    relationship.name_at(version).to_owned(),
-                    json!({ "type": "object", "description": relationship.doc }),
-                )
+                let mut schema = json!({ "type": "object", "description": relationship.doc });
+                if let (true, Some(object)) = (relationship.write_only, schema.as_object_mut()) {
+                    object.insert("writeOnly".to_owned(), json!(true));
+                }
+                (relationship.name_at(version).to_owned(), schema)
             })
             .collect(),
     }

@@ -71,8 +71,8 @@ pub struct Address {
     /// The country of the address. It cannot be changed.
     #[rel(one = "countries", create = required(2))]
     pub country: ToOne<Country>,
-    /// The documents that prove the address.
-    #[rel(many = "proofs")]
+    /// The documents that prove the address, which are deleted with it.
+    #[rel(many = "proofs", inverse = "entity")]
     pub proofs: ToMany<Proof>,
     /// The regulatory area of the address. A recording of 2021-04-19 has it, when areas had no paths yet.
     #[rel(one = "areas")]

@@ -114,14 +114,14 @@ pub struct Identity {
     /// The country of birth.
     #[rel(one = "countries", create, update, since = "2026-04-16")]
     pub birth_country: ToOne<Country>,
-    /// The documents that prove the identity.
-    #[rel(many = "proofs")]
+    /// The documents that prove the identity, which are deleted with it.
+    #[rel(many = "proofs", inverse = "entity")]
     pub proofs: ToMany<Proof>,
     /// The addresses of the identity, which are deleted with it.
     #[rel(many = "addresses", inverse = "identity")]
     pub addresses: ToMany<Address>,
-    /// The forms that were filled in for the identity.
-    #[rel(many = "permanent_supporting_documents")]
+    /// The forms that were filled in for the identity, which are deleted with it.
+    #[rel(many = "permanent_supporting_documents", inverse = "identity")]
     pub permanent_documents: ToMany<PermanentSupportingDocument>,
     /// Attributes that this crate does not declare.
     #[extra]

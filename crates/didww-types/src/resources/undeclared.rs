@@ -19,11 +19,6 @@ macro_rules! undeclared {
 }
 
 undeclared! {
-    AddressVerification = "address_verifications",
-    EmergencyCallingService = "emergency_calling_services",
-    EmergencyVerification = "emergency_verifications",
-    PermanentSupportingDocument = "permanent_supporting_documents",
-    Proof = "proofs",
     SmsTrunk = "sms_trunks",
     SmsTrunkGroup = "sms_trunk_groups",
 }

@@ -13,6 +13,8 @@ pub struct RelationshipSpec {
     pub doc: &'static str,
     /// The type name of the related records. The registry may not contain it yet.
     pub target: &'static str,
+    /// A further type that the one related record can have instead; `None` for all other relationships.
+    pub or: Option<&'static str>,
     /// The name and the type of older versions; `None` if they are the same in all.
     pub former: Option<FormerName>,
     /// Whether the relationship is to-many: true for any number of records, false for at most one.
@@ -29,6 +31,8 @@ pub struct RelationshipSpec {
     pub feature: Option<Feature>,
     /// Whether no version shows the relationship: only filters follow it.
     pub hidden: bool,
+    /// Whether only requests have the relationship: it is stored, and no answer shows it.
+    pub write_only: bool,
     /// The attribute whose text stands for the related record, one of the [fixed](field@crate::ResourceSpec::fixed) ones of the
     /// target; `None` for a relationship that is stored.
     pub mirrors: Option<&'static str>,
@@ -44,6 +48,7 @@ impl RelationshipSpec {
             name,
             doc,
             target,
+            or: None,
             former: None,
             many,
             create: Access::Never,
@@ -52,6 +57,7 @@ impl RelationshipSpec {
             until: None,
             feature: None,
             hidden: false,
+            write_only: false,
             mirrors: None,
             inverse: None,
         }
@@ -99,6 +105,20 @@ impl RelationshipSpec {
         self
     }
 
+    /// Makes the relationship one that only requests have.
+    #[must_use]
+    pub const fn write_only(mut self) -> Self {
+        self.write_only = true;
+        self
+    }
+
+    /// Lets the related record have a further type.
+    #[must_use]
+    pub const fn or(mut self, target: &'static str) -> Self {
+        self.or = Some(target);
+        self
+    }
+
     /// Makes the relationship lead to the record for which the text of an attribute stands.
     #[must_use]
     pub const fn mirrors(mut self, attribute: &'static str) -> Self {
@@ -113,9 +133,25 @@ impl RelationshipSpec {
         self
     }
 
-    /// Whether a version has the relationship.
+    /// Whether the answers of a version have the relationship.
     pub fn exists_in(&self, version: ApiVersion) -> bool {
+        !self.write_only && self.is_sent_in(version)
+    }
+
+    /// Whether the requests of a version can have the relationship, as far as [`create`](field@Self::create) and
+    /// [`update`](field@Self::update) permit.
+    pub fn is_sent_in(&self, version: ApiVersion) -> bool {
         !self.hidden && version >= self.since && self.until.is_none_or(|last| version <= last)
+    }
+
+    /// The type names that the related records can have: one, or two.
+    pub fn targets(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.target).chain(self.or)
+    }
+
+    /// The type names on the wire that the related records can have in a version.
+    pub fn targets_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.target_at(version)).chain(self.or)
     }
 
     /// The name on the wire in a version.

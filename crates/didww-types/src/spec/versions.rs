@@ -50,7 +50,15 @@ impl ResourceSpec {
         attributes
     }
 
-    /// The relationships of a version, including those that depend on a feature of the account.
+    /// The relationships that the requests of a version can have, including those that answers do not show.
+    pub fn sent_relationships_at(
+        &self,
+        version: ApiVersion,
+    ) -> impl Iterator<Item = &'static RelationshipSpec> {
+        self.relationships.iter().filter(move |relationship| relationship.is_sent_in(version))
+    }
+
+    /// The relationships that the answers of a version have, including those that depend on a feature of the account.
     pub fn relationships_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static RelationshipSpec> {
         self.relationships.iter().filter(move |relationship| relationship.exists_in(version))
     }

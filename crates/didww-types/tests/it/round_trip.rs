@@ -29,8 +29,10 @@ fn encoded_any(version: ApiVersion, object: ResourceObject) -> Value {
     match AnyRecord::decode_at(version, object).unwrap() {
         AnyRecord::Address(record) => encoded_at(&*record, version),
         AnyRecord::AddressRequirement(record) => encoded_at(&*record, version),
+        AnyRecord::AddressVerification(record) => encoded_at(&*record, version),
         AnyRecord::Balance(record) => encoded_at(&*record, version),
         AnyRecord::Country(record) => encoded_at(&*record, version),
+        AnyRecord::EmergencyCallingService(record) => encoded_at(&*record, version),
         AnyRecord::EncryptedFile(record) => encoded_at(&*record, version),
         AnyRecord::Identity(record) => encoded_at(&*record, version),
         AnyRecord::PublicKey(record) => encoded_at(&*record, version),
@@ -95,6 +97,8 @@ fn identities_addresses_and_keys_round_trip_unchanged() {
     assert_same("2026-04-16/identities.get.response.json", ApiVersion::V2026_04_16);
     assert_same("2026-04-16/encrypted_files.create.response.json", ApiVersion::V2026_04_16);
     assert_same("2026-04-16/public_keys.list.response.json", ApiVersion::V2026_04_16);
+    assert_same("2022-05-10/address_verifications.get.response.json", ApiVersion::V2022_05_10);
+    assert_same("2026-04-16/emergency_calling_services.get.response.json", ApiVersion::V2026_04_16);
     for name in ["identities", "addresses"] {
         let name = format!("2021-04-19/{name}.get.response.json");
         assert_same(&name, ApiVersion::V2021_04_19);

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use didww_types::derive_support::Linkable;
 use didww_types::resources::{
-    Address, AuthenticationMethod, CapacityPool, Did, DidReservation, Identity, IdentityType,
-    OnCliMismatchAction, Order, SharedCapacityGroup, TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup,
-    VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, AddressRequirementValidation, AddressVerification, AuthenticationMethod, CapacityPool, Did,
+    DidReservation, EmergencyRequirementValidation, EmergencyVerification, EncryptedFile, Identity,
+    IdentityType, OnCliMismatchAction, Order, PermanentSupportingDocument, Proof, SharedCapacityGroup,
+    TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
-use didww_types::{Access, Create, REGISTRY, Resource, Sent, Updatable, Update as _};
+use didww_types::{Access, Create, Id, REGISTRY, Resource, Sent, Updatable, Update as _};
 use serde_json::{Value, json};
 
 use crate::fixtures::json as document;
@@ -74,6 +75,16 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     creates::<DidReservation, _>(&mut proven, &DidReservation::create(IDS[0]));
     creates::<Identity, _>(&mut proven, &Identity::create(IdentityType::Personal, "A", "B", "1"));
     creates::<Address, _>(&mut proven, &Address::create(IDS[0], IDS[0], "C", "D", "E"));
+    let (files, dids) = (ids::<EncryptedFile>(), ids::<Did>());
+    creates::<Proof, _>(&mut proven, &Proof::create(IDS[0], IDS[0], files.clone()));
+    let document = PermanentSupportingDocument::create(IDS[0], IDS[0], files);
+    creates::<PermanentSupportingDocument, _>(&mut proven, &document);
+    creates::<AddressVerification, _>(&mut proven, &AddressVerification::create(IDS[0], dids));
+    let validation = AddressRequirementValidation::create(IDS[0]);
+    creates::<AddressRequirementValidation, _>(&mut proven, &validation);
+    let validation = EmergencyRequirementValidation::create(IDS[0]);
+    creates::<EmergencyRequirementValidation, _>(&mut proven, &validation);
+    creates::<EmergencyVerification, _>(&mut proven, &EmergencyVerification::create(IDS[0]));
 
     let declared: BTreeSet<Setter> = REGISTRY
         .iter()
@@ -86,6 +97,45 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
         .collect();
     let missing: Vec<_> = declared.difference(&proven).collect();
     assert!(missing.is_empty(), "a new type needs a line above: {missing:?}");
+}
+
+/// All ids, for the constructor of a body.
+fn ids<R>() -> Vec<Id<R>> {
+    IDS.iter().map(|id| Id::new(*id)).collect()
+}
+
+#[test]
+fn what_a_document_proves_is_sent_with_its_type_and_read_with_it() {
+    let identity: Id<Identity> = Id::new(IDS[0]);
+    let address: Id<Address> = Id::new(IDS[1]);
+    let of = |body: didww_types::resources::ProofCreate| linkage(&body.to_sent().unwrap(), "entity");
+    let expected = |kind, id| json!({ "entity": { "data": { "type": kind, "id": id } } });
+    assert_eq!(of(Proof::create(IDS[0], &identity, ids::<EncryptedFile>())), expected("identities", IDS[0]));
+    assert_eq!(
+        of(Proof::create(IDS[0], address.clone(), ids::<EncryptedFile>())),
+        expected("addresses", IDS[1])
+    );
+    let recorded = document("2026-04-16/proofs.create.request.json");
+    let relationships = &recorded["data"]["relationships"];
+    let id = |name: &str| relationships[name]["data"]["id"].as_str().unwrap();
+    let entity: Id<Address> = Id::new(id("entity"));
+    let file: Id<EncryptedFile> = Id::new(relationships["files"]["data"][0]["id"].as_str().unwrap());
+    let sent = Proof::create(id("proof_type"), entity, vec![file]).to_sent().unwrap();
+    assert_eq!(&Value::Object(sent.relationships), relationships);
+
+    let shown = |entity: Value| {
+        let document = json!({
+            "id": IDS[0], "type": "proofs",
+            "attributes": { "created_at": "2026-11-29T12:00:00.000Z", "expires_at": null },
+            "relationships": { "entity": { "data": entity } },
+        });
+        Proof::decode(serde_json::from_value(document).unwrap()).unwrap()
+    };
+    let of_address = shown(json!({ "type": "addresses", "id": IDS[1] }));
+    assert_eq!((of_address.identity(), of_address.address()), (None, Some(address)));
+    let of_identity = shown(json!({ "type": "identities", "id": IDS[0] }));
+    assert_eq!((of_identity.identity(), of_identity.address()), (Some(identity), None));
+    assert_eq!((shown(Value::Null).identity(), shown(Value::Null).address()), (None, None));
 }
 
 fn linkage(sent: &Sent, relationship: &str) -> Value {

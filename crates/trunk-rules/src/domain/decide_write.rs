@@ -36,7 +36,7 @@ impl Rulebook {
             WriteKind::Update(stored) => stored.id,
         };
         self.write_through_members(spec, context, owner, &mut draft)?;
-        let UntypedDraft { changes, links, also, events, meta, later, refusals } = draft;
+        let UntypedDraft { changes, links, first, also, events, meta, later, refusals } = draft;
         if !refusals.is_empty() {
             return Err(WriteError::Refused(refusals));
         }
@@ -51,7 +51,7 @@ impl Rulebook {
                 Some(RecordChange::Update { spec, id, attributes: changes, links, meta: None })
             }
         };
-        Ok(WriteOutcome { changes: change.into_iter().chain(also).collect(), events })
+        Ok(WriteOutcome { changes: first.into_iter().chain(change).chain(also).collect(), events })
     }
 
     /// Decides on members to add to a to-many relationship, or to remove from it. `context` is an update that names only
@@ -133,7 +133,7 @@ fn validate(
         }
     }
     let required =
-        spec.relationships_at(context.version).filter(|one| creating && one.create == Access::Required);
+        spec.sent_relationships_at(context.version).filter(|one| creating && one.create == Access::Required);
     for relationship in required {
         if context.linked(relationship.name).is_none_or(<[_]>::is_empty) {
             refusals.push(Refusal::relationship(relationship.name, Violation::Blank));

@@ -4,7 +4,7 @@ use didww_types::resources::Did;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
-use super::{MembersRead, Refusal, Rules, WriteContext};
+use super::{CREATED, CREATED_FIRST, MembersRead, Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -16,15 +16,20 @@ const EXCLUSIVE: [(&str, &str); 3] = [
 
 const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
+const EMERGENCY_SERVICE: &str = Did::EMERGENCY_CALLING_SERVICE.as_str();
+
 const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
-/// Relationships that a request can only clear, from 2026-04-16 on.
-const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), Did::EMERGENCY_CALLING_SERVICE.as_str()];
+/// Relationships that a request can only clear, from 2026-04-16 on: a new verification sets them.
+const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), EMERGENCY_SERVICE];
 
 impl Rules for Did {
-    /// A request that only sets the channels is decided on the pool that the DID is in.
-    const WRITE_READS: &'static [MembersRead] =
-        &[MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS }];
+    /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from its
+    /// emergency calling service on that service.
+    const WRITE_READS: &'static [MembersRead] = &[
+        MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS },
+        MembersRead { relationship: EMERGENCY_SERVICE, attribute: EMERGENCY_SERVICE },
+    ];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         for (name, records) in context.links {
@@ -32,11 +37,19 @@ impl Rules for Did {
                 let refusal =
                     refuse(context, name, Violation::Invalid).because("the account has no such record");
                 draft.refusals.push(refusal);
-            } else if is_detach_only(context, name) && !records.is_empty() {
+            } else if is_detach_only(context, name) && records.iter().any(|record| record.id != CREATED) {
                 let refusal =
                     refuse(context, name, Violation::Invalid).because("a request can only clear it");
                 draft.refusals.push(refusal);
             }
+        }
+        // A verification of numbers creates their service before itself.
+        if draft.links.get(Did::EMERGENCY_VERIFICATION.as_str()).is_some_and(|ids| *ids == [CREATED]) {
+            draft.links.insert(EMERGENCY_SERVICE, vec![CREATED_FIRST.to_owned()]);
+        }
+        let leaves = draft.links.get(EMERGENCY_SERVICE).is_some_and(Vec::is_empty);
+        if leaves && !context.stored(EMERGENCY_SERVICE).is_empty() {
+            draft.changes.emergency_enabled = Some(Some(false));
         }
         shared_capacity(context, draft);
         // The version without a count of renewals only states that there are some, which leaves their count.

@@ -14,6 +14,8 @@ pub struct Draft<R: Resource> {
     pub changes: R::Partial,
     /// The ids of all members of each relationship that the write sets.
     pub links: Links,
+    /// Records that are created before the one of the request, so that it can link to them: at most one.
+    pub first: Vec<RecordChange>,
     /// Changes to other records in the same transaction.
     pub also: Vec<RecordChange>,
     /// The events that the write emits.

@@ -8,7 +8,7 @@ use didww_types::resources::EncryptedFile;
 use super::draft::Draft;
 use super::{Rules, WriteContext};
 
-/// The time that a file is kept, also if something refers to it: then its content is.
+/// The time that a file is kept. One that something refers to is kept longer, and has no other time.
 pub const FILE_LIFE: Duration = Duration::from_hours(24);
 
 impl Rules for EncryptedFile {

@@ -1,6 +1,9 @@
 //! The rules of identities.
 
-use didww_types::resources::{Address, Country, Did, Identity, IdentityType};
+use didww_types::resources::{
+    Address, AddressVerification, Country, Did, EmergencyCallingService, EmergencyVerification, Identity,
+    IdentityType, PermanentSupportingDocument, Proof,
+};
 use didww_types::{DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
@@ -17,10 +20,20 @@ const COUNTRY: &str = Identity::COUNTRY.as_str();
 impl Rules for Identity {
     /// A request that only sets the VAT number is decided on the country that the identity has.
     const WRITE_READS: &'static [MembersRead] = &[MembersRead { relationship: COUNTRY, attribute: VAT_ID }];
-    const DELETE_READS: &'static [RelatedRecords] =
-        &[RelatedRecords::Owners(Did::SPEC, Did::IDENTITY.as_str())];
-    const DEPENDENTS: &'static [Dependents] =
-        &[Dependents { spec: Address::SPEC, relationship: Address::IDENTITY.as_str() }];
+    const DELETE_READS: &'static [RelatedRecords] = &[
+        RelatedRecords::Owners(Did::SPEC, Did::IDENTITY.as_str()),
+        RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity"),
+        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.identity"),
+        RelatedRecords::Behind(EmergencyCallingService::SPEC, "addresses.identity"),
+    ];
+    const DEPENDENTS: &'static [Dependents] = &[
+        Dependents { spec: Address::SPEC, relationship: Address::IDENTITY.as_str() },
+        Dependents { spec: Proof::SPEC, relationship: Proof::ENTITY.as_str() },
+        Dependents {
+            spec: PermanentSupportingDocument::SPEC,
+            relationship: PermanentSupportingDocument::IDENTITY.as_str(),
+        },
+    ];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         let stored = draft.before.as_ref().map(|identity| &identity.identity_type);
@@ -34,12 +47,14 @@ impl Rules for Identity {
         Ok(())
     }
 
-    /// An identity to which a DID is registered is kept.
+    /// An identity is kept while a DID is registered to it, and while a verification of one of its addresses is reviewed.
     fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
-        if context.related.iter().any(|dids| !dids.is_empty()) {
-            return Err(Refusal::in_use("The identity is used by a DID.").into());
+        let reviewed = "a verification that is not reviewed yet";
+        let users = ["a DID", reviewed, reviewed, "an emergency calling service that is not canceled"];
+        match users.iter().zip(context.related).find(|(_, records)| !records.is_empty()) {
+            Some((user, _)) => Err(Refusal::in_use(format!("The identity is used by {user}.")).into()),
+            None => Ok(context.delete()),
         }
-        Ok(context.delete())
     }
 }
 

@@ -1,13 +1,14 @@
 //! The `meta` of a record as staff set it.
 
-use didww_types::ResourceSpec;
+use didww_types::values::Money;
+use didww_types::{Attribute as _, ResourceSpec};
 use serde_json::{Map, Value};
 
 use super::Rulebook;
 
 impl Rulebook {
     /// Returns the `meta` of a record with these members changed; `before` is empty for a new record. The `meta` of a new
-    /// record declares the members: truth values, and whole numbers from 0.
+    /// record declares the members: truth values, whole numbers from 0, and prices where it has null.
     ///
     /// # Errors
     /// What is wrong with the first member that is not valid, in words that follow the word `meta`.
@@ -27,6 +28,9 @@ impl Rulebook {
                 Some(Value::Bool(_)) if !value.is_boolean() => {
                     return Err(format!("has `{name}`, which must be true or false"));
                 }
+                Some(Value::Null) if !value.is_null() && Money::validate(value).is_err() => {
+                    return Err(format!("has `{name}`, which must be an amount such as \"1.5\", or null"));
+                }
                 Some(Value::Number(_)) if value.as_i64().is_none_or(|number| number < 0) => {
                     return Err(format!("has `{name}`, which must be a whole number from 0"));
                 }
@@ -40,7 +44,7 @@ impl Rulebook {
 #[cfg(test)]
 mod tests {
     use didww_types::Resource as _;
-    use didww_types::resources::{Country, DidGroup};
+    use didww_types::resources::{Country, DidGroup, EmergencyRequirement};
     use serde_json::json;
 
     use super::*;
@@ -59,6 +63,17 @@ mod tests {
         assert_eq!(first, new);
         let second = changed(DidGroup::SPEC, &first, &json!({ "total_count": 7 })).unwrap();
         assert_eq!((&second["is_available"], &second["total_count"]), (&json!(true), &json!(7)));
+    }
+
+    #[test]
+    fn a_price_is_an_amount_or_null() {
+        let spec = EmergencyRequirement::SPEC;
+        let sent = json!({ "setup_price": "0.0", "monthly_price": null });
+        assert_eq!(changed(spec, &json!({}), &sent).unwrap(), sent);
+        for wrong in [json!("much"), json!(true), json!("-1")] {
+            let why = changed(spec, &json!({}), &json!({ "setup_price": wrong })).unwrap_err();
+            assert_eq!(why, "has `setup_price`, which must be an amount such as \"1.5\", or null");
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub enum Need {
     Owners(&'static ResourceSpec, Vec<(&'static str, String)>, u64),
     /// The members of a relationship of a record: its type, its id, and the relationship.
     Members(&'static ResourceSpec, String, &'static str),
+    /// The members, each once, of a relationship of several records: their type, their ids, and the relationship.
+    MembersOf(&'static ResourceSpec, Vec<String>, &'static str),
 }
 
 impl PartialEq for Need {
@@ -27,6 +29,9 @@ impl PartialEq for Need {
             }
             (Self::Members(spec, id, through), Self::Members(other, other_id, other_through)) => {
                 spec.name == other.name && id == other_id && through == other_through
+            }
+            (Self::MembersOf(spec, ids, through), Self::MembersOf(other, others, other_through)) => {
+                spec.name == other.name && ids == others && through == other_through
             }
             _ => false,
         }
@@ -49,6 +54,8 @@ pub struct FoundRecord {
     pub id: String,
     /// The attributes in canonical form, as JSON text.
     pub attributes: String,
+    /// The `meta` object as JSON text, if the record has one.
+    pub meta: Option<String>,
 }
 
 impl FoundRecord {
@@ -57,7 +64,7 @@ impl FoundRecord {
     /// # Errors
     /// When they do not have the shape of their declaration.
     pub fn decode<R: Resource>(&self) -> Result<R, DecodeError> {
-        R::from_texts(Id::new(self.id.as_str()), &self.attributes, None)
+        R::from_texts(Id::new(self.id.as_str()), &self.attributes, self.meta.as_deref())
     }
 
     /// Decodes the attributes that are present.

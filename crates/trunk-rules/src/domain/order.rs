@@ -51,7 +51,9 @@ impl Rules for Order {
             draft.refusals = vec![Refusal::forbidden().because("the account is in read-only mode")];
             return Ok(());
         }
-        callback_pair(draft);
+        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
+        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
+        draft.refusals.extend(callback_pair(url, method));
         let back_ordering = draft.changes.allow_back_ordering.take().flatten().unwrap_or(true);
         let Some(items) = context.sent.get(ITEMS).and_then(Value::as_array) else { return Ok(()) };
         if draft.changes.items.is_none() {
@@ -120,15 +122,12 @@ fn base(violation: Violation) -> Refusal {
 }
 
 /// The URL and the method of callbacks are sent together.
-fn callback_pair(draft: &mut Draft<Order>) {
-    let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-    let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-    let missing = match (url, method) {
-        (true, false) => CALLBACK_METHOD,
-        (false, true) => CALLBACK_URL,
-        _ => return,
-    };
-    draft.refusals.push(Refusal::attribute(missing, Violation::Blank));
+pub(super) fn callback_pair(url: bool, method: bool) -> Option<Refusal> {
+    match (url, method) {
+        (true, false) => Some(Refusal::attribute(CALLBACK_METHOD, Violation::Blank)),
+        (false, true) => Some(Refusal::attribute(CALLBACK_URL, Violation::Blank)),
+        _ => None,
+    }
 }
 
 /// Takes the price from the balance, or refuses the order if the account cannot spend as much.
@@ -145,8 +144,8 @@ fn charge(context: &WriteContext<'_>, priced: &Priced, draft: &mut Draft<Order>)
     Ok(())
 }
 
-/// The number of an order, from random letters and digits.
-fn reference(random: &[u8]) -> String {
+/// The number of an order or of a verification, from random letters and digits.
+pub(super) fn reference(random: &[u8]) -> String {
     let mut seed =
         random.iter().fold(0_u64, |seed, byte| seed.wrapping_mul(131).wrapping_add(u64::from(*byte)));
     let mut take = |bound: u64| {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default)]
 pub struct WriteOutcome {
     /// The changes, at most one to each record. The first one is that of the record that the request is about, unless
-    /// the request is an operation on another record. Empty if nothing changes.
+    /// the request is an operation on another record, or the record needs one that is created before it. Empty if nothing
+    /// changes.
     pub changes: Vec<RecordChange>,
     /// Events for the account's callback URLs.
     pub events: Vec<Event>,
@@ -112,10 +113,30 @@ pub struct Event {
     pub body: String,
 }
 
-/// The id that stands for the record that the same outcome creates, in the links of the changes behind it.
+/// The id that stands for the record that the same outcome creates, in the links of the changes behind it. Of two records it is
+/// the second one.
 pub const CREATED: &str = "created";
 
+/// The id that stands for the first record that the same outcome creates, in the links of the changes behind it.
+pub const CREATED_FIRST: &str = "created first";
+
 impl RecordChange {
+    /// The change that sets these attributes of a record that the decision received.
+    pub fn update(
+        spec: &'static ResourceSpec,
+        id: &str,
+        attributes: Map<String, Value>,
+        links: Links,
+    ) -> Self {
+        Self::Update { spec, id: id.to_owned(), attributes, links, meta: None }
+    }
+
+    /// The change of nothing but the revision of a record that the decision received: what is decided on the record at the
+    /// same time, such as its deletion, is decided again.
+    pub fn touched(spec: &'static ResourceSpec, id: &str) -> Self {
+        Self::update(spec, id, Map::new(), Links::new())
+    }
+
     /// The type of the record.
     pub fn spec(&self) -> &'static ResourceSpec {
         match self {

@@ -1,8 +1,10 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    Address, CapacityPool, Did, DidGroup, DidReservation, EncryptedFile, Identity, Order,
-    SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, AddressRequirementValidation, AddressVerification, CapacityPool, Did, DidGroup, DidReservation,
+    EmergencyCallingService, EmergencyRequirement, EmergencyRequirementValidation, EmergencyVerification,
+    EncryptedFile, Identity, Order, PermanentSupportingDocument, Proof, SharedCapacityGroup, VoiceInTrunk,
+    VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
@@ -39,6 +41,11 @@ pub trait Rules: Resource {
     /// Returns the records that [`write`](Self::write) needs, by the attributes as sent, as far as they follow from what was
     /// read. It is called again with what was read, until it names nothing more.
     fn needs(_sent: &Map<String, Value>, _read: &[Found]) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// As [`needs`](Self::needs), by the ids of the records to which the request links and that exist.
+    fn link_needs(_links: &Links, _read: &[Found]) -> Vec<Need> {
         Vec::new()
     }
 
@@ -110,11 +117,19 @@ impl Rulebook {
     /// The rules of DIDWW's API. A type that is not listed has only the rules of its declaration.
     pub const DIDWW: Self = Self(&[
         TypeRules::of::<Address>(),
+        TypeRules::of::<AddressRequirementValidation>(),
+        TypeRules::of::<AddressVerification>(),
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<EmergencyCallingService>(),
+        TypeRules::of::<EmergencyRequirement>(),
+        TypeRules::of::<EmergencyRequirementValidation>(),
+        TypeRules::of::<EmergencyVerification>(),
         TypeRules::of::<EncryptedFile>(),
         TypeRules::of::<Identity>(),
+        TypeRules::of::<PermanentSupportingDocument>(),
+        TypeRules::of::<Proof>(),
         TypeRules::of::<SharedCapacityGroup>(),
         TypeRules::of::<VoiceInTrunk>(),
         TypeRules::of::<VoiceInTrunkGroup>(),
@@ -206,14 +221,13 @@ impl Rulebook {
 
     /// The records that a write of a record of this type needs and that were not read yet.
     pub fn needs(self, spec: &ResourceSpec, sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
-        let all = self.of(spec.name).map_or_else(Vec::new, |rules| (rules.needs)(sent, read));
-        let mut needs: Vec<Need> = Vec::with_capacity(all.len());
-        for need in all {
-            if !needs.contains(&need) && !read.iter().any(|found| found.need == need) {
-                needs.push(need);
-            }
-        }
-        needs
+        unread(self.of(spec.name).map_or_else(Vec::new, |rules| (rules.needs)(sent, read)), read)
+    }
+
+    /// The records that a write of a record of this type, with links to these existing records, needs and that were not read
+    /// yet.
+    pub fn link_needs(self, spec: &ResourceSpec, links: &Links, read: &[Found]) -> Vec<Need> {
+        unread(self.of(spec.name).map_or_else(Vec::new, |rules| (rules.link_needs)(links, read)), read)
     }
 
     /// The records that a deletion of a record of this type needs.
@@ -230,6 +244,17 @@ impl Rulebook {
     }
 }
 
+/// What of these needs was not read yet, each once.
+fn unread(all: Vec<Need>, read: &[Found]) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::with_capacity(all.len());
+    for need in all {
+        if !needs.contains(&need) && !read.iter().any(|found| found.need == need) {
+            needs.push(need);
+        }
+    }
+    needs
+}
+
 /// The rules of one type, in a form that does not name the type.
 #[derive(Debug, Clone, Copy)]
 pub struct TypeRules {
@@ -244,6 +269,7 @@ pub struct TypeRules {
     pub(super) dependents: &'static [Dependents],
     pub(super) delete_needs: &'static [Need],
     pub(super) needs: fn(&Map<String, Value>, &[Found]) -> Vec<Need>,
+    pub(super) link_needs: fn(&Links, &[Found]) -> Vec<Need>,
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
@@ -265,6 +291,7 @@ impl TypeRules {
             dependents: R::DEPENDENTS,
             delete_needs: R::DELETE_NEEDS,
             needs: R::needs,
+            link_needs: R::link_needs,
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,
@@ -289,6 +316,7 @@ impl TypeRules {
 pub(super) struct UntypedDraft {
     pub(super) changes: Map<String, Value>,
     pub(super) links: Links,
+    pub(super) first: Vec<RecordChange>,
     pub(super) also: Vec<RecordChange>,
     pub(super) events: Vec<Event>,
     pub(super) meta: Option<String>,
@@ -297,17 +325,17 @@ pub(super) struct UntypedDraft {
 }
 
 fn write<R: Rules>(context: &WriteContext<'_>, draft: UntypedDraft) -> Result<UntypedDraft, DecodeError> {
-    let UntypedDraft { changes, links, also, events, meta, later, refusals } = draft;
+    let UntypedDraft { changes, links, first, also, events, meta, later, refusals } = draft;
     let before = match context.kind {
         super::WriteKind::Create => None,
         super::WriteKind::Update(stored) => Some(stored.decode::<R>()?),
     };
     let object = didww_types::ResourceObject { attributes: changes, ..Default::default() };
     let changes = <R::Partial as didww_types::Partial<R>>::decode(object)?;
-    let mut draft = Draft { before, changes, links, also, events, meta, later, refusals };
+    let mut draft = Draft { before, changes, links, first, also, events, meta, later, refusals };
     R::write(context, &mut draft)?;
-    let Draft { changes, links, also, events, meta, later, refusals, .. } = draft;
-    Ok(UntypedDraft { changes: changes.attributes()?, links, also, events, meta, later, refusals })
+    let Draft { changes, links, first, also, events, meta, later, refusals, .. } = draft;
+    Ok(UntypedDraft { changes: changes.attributes()?, links, first, also, events, meta, later, refusals })
 }
 
 fn membership<R: Rules>(relationship: &str, attributes: &str) -> Result<Membership, DecodeError> {

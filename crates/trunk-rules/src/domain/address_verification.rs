@@ -1,0 +1,137 @@
+//! The rules of registrations of numbers to addresses, and of their review.
+//!
+//! While a verification is reviewed it has its address in a relationship that no version shows: by it the address, its identity
+//! and the documents of both are found to be in use.
+
+use didww_types::resources::{
+    Address, AddressRequirement, AddressVerification, Did, DidGroup, VerificationStatus,
+};
+use didww_types::{DecodeError, Resource as _, Violation};
+use serde_json::{Map, Value, json};
+
+use super::draft::Draft;
+use super::needs::{Found, Need, found};
+use super::order::{callback_pair, reference};
+use super::{Links, RecordChange, Refusal, Rules, WriteContext};
+
+/// The relationship of a verification to the address that it is reviewed with, which no version shows.
+pub const UNDER_REVIEW: &str = "addresses";
+
+const DIDS: &str = AddressVerification::DIDS.as_str();
+const SERVICE_DESCRIPTION: &str = AddressVerification::SPEC.attribute_name("service_description");
+
+impl Rules for AddressVerification {
+    /// What the registration of the numbers requires.
+    fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
+        let groups = links.get(DIDS).map(|dids| groups(dids.clone()));
+        let requirements = groups.as_ref().and_then(|need| requirements(found(read, need)?));
+        groups.into_iter().chain(requirements).collect()
+    }
+
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        draft.require_linked_records(context);
+        if !context.is_create() {
+            return Ok(());
+        }
+        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
+        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
+        draft.refusals.extend(callback_pair(url, method));
+        let described = draft.changes.service_description.as_ref().and_then(Option::as_deref);
+        if described.is_none_or(|text| text.trim().is_empty()) && needs_description(context)? {
+            let refusal = Refusal::attribute(SERVICE_DESCRIPTION, Violation::Blank);
+            draft.refusals.push(refusal.because("the registration of the numbers requires it"));
+        }
+        draft.changes.status = Some(VerificationStatus::Pending);
+        draft.changes.reference = Some(reference(context.fresh.username.as_bytes()));
+        let address = draft.links.get(AddressVerification::ADDRESS.as_str()).cloned();
+        draft.links.extend(address.map(|address| (UNDER_REVIEW, address)));
+        Ok(())
+    }
+}
+
+fn groups(dids: Vec<String>) -> Need {
+    Need::MembersOf(Did::SPEC, dids, Did::DID_GROUP.as_str())
+}
+
+fn requirements(groups: &[super::FoundRecord]) -> Option<Need> {
+    let ids: Vec<String> = groups.iter().map(|group| group.id.clone()).collect();
+    let through = DidGroup::ADDRESS_REQUIREMENT.as_str();
+    (!ids.is_empty()).then(|| Need::MembersOf(DidGroup::SPEC, ids, through))
+}
+
+/// Whether one of the requirements that were read demands a description.
+fn needs_description(context: &WriteContext<'_>) -> Result<bool, DecodeError> {
+    let is_of_groups =
+        |need: &Need| matches!(need, Need::MembersOf(spec, ..) if spec.name == DidGroup::SPEC.name);
+    let requirements = context.found.iter().filter(|found| is_of_groups(&found.need));
+    for requirement in requirements.flat_map(|found| &found.records) {
+        let requirement = requirement.decode_partial::<AddressRequirement>()?;
+        if requirement.service_description_required == Some(true) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a reviewer decides about a verification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Review {
+    /// What was asked for is right.
+    Approve,
+    /// It is not.
+    Reject {
+        /// Why, in words. At least one.
+        reasons: Vec<String>,
+        /// What the reviewer adds to the reasons.
+        comment: Option<String>,
+    },
+}
+
+impl Review {
+    /// The attributes that a reviewed verification has.
+    pub(super) fn attributes(&self) -> Map<String, Value> {
+        let (status, reasons, comment) = match self {
+            Self::Approve => (VerificationStatus::Approved, Value::Null, Value::Null),
+            Self::Reject { reasons, comment } => {
+                (VerificationStatus::Rejected, json!(reasons), json!(comment))
+            }
+        };
+        Map::from_iter([
+            ("status".to_owned(), json!(status)),
+            ("reject_reasons".to_owned(), reasons),
+            ("reject_comment".to_owned(), comment),
+        ])
+    }
+}
+
+/// The records that a review of a verification is about, by their ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reviewed {
+    /// The address.
+    pub address: Option<String>,
+    /// The identity whose address it is.
+    pub identity: Option<String>,
+    /// The numbers.
+    pub dids: Vec<String>,
+}
+
+/// The changes that a review of a pending verification of an address makes. An approval verifies the address, and registers the
+/// numbers to the identity.
+pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec<RecordChange> {
+    let done = Links::from([(UNDER_REVIEW, Vec::new())]);
+    let mut changes =
+        vec![RecordChange::update(AddressVerification::SPEC, verification, review.attributes(), done)];
+    if *review == Review::Approve {
+        let verified = || Map::from_iter([("verified".to_owned(), json!(true))]);
+        let addresses = of.address.iter();
+        changes.extend(addresses.map(|id| RecordChange::update(Address::SPEC, id, verified(), Links::new())));
+        let registered = || Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
+        let to_identity = || {
+            let identity = of.identity.iter();
+            identity.map(|id| (Did::IDENTITY.as_str(), vec![id.clone()])).collect::<Links>()
+        };
+        let dids = of.dids.iter();
+        changes.extend(dids.map(|id| RecordChange::update(Did::SPEC, id, registered(), to_identity())));
+    }
+    changes
+}

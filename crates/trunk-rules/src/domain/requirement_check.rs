@@ -1,0 +1,220 @@
+//! Whether an identity and an address meet what a registration requires.
+//!
+//! What is missing is said of the request as a whole, in words of this server: no source has those of DIDWW.
+
+use didww_types::resources::{
+    Address, AreaLevel, Identity, IdentityPartial, IdentityType, RequiredIdentityType,
+};
+use didww_types::{DecodeError, Resource as _, ResourceSpec, Violation};
+
+use super::needs::{Found, Need, found};
+use super::{Links, Refusal, WriteContext};
+
+/// The names of the relationships of a request to check something.
+const IDENTITY: &str = "identity";
+const ADDRESS: &str = "address";
+
+/// The country of a requirement, and those of an identity and of an address.
+const COUNTRY: &str = Identity::COUNTRY.as_str();
+const BIRTH_COUNTRY: &str = Identity::BIRTH_COUNTRY.as_str();
+
+/// What is demanded of identities of one kind.
+#[derive(Debug, Default)]
+pub(super) struct OfIdentity {
+    /// Where they must be; `None` if they are not accepted.
+    pub(super) area: Option<AreaLevel>,
+    /// The names, or the labels, of the members that they must have.
+    pub(super) fields: Vec<String>,
+}
+
+/// What a requirement demands.
+#[derive(Debug, Default)]
+pub(super) struct Demands {
+    pub(super) identity_type: Option<RequiredIdentityType>,
+    pub(super) personal: OfIdentity,
+    pub(super) business: OfIdentity,
+    pub(super) address_area: Option<AreaLevel>,
+}
+
+/// A request to check an identity, an address, or both, with what was read for it.
+pub(super) struct Check<'a> {
+    found: &'a [Found],
+    requirement: (&'static ResourceSpec, String),
+    identity: Option<(String, IdentityPartial)>,
+    address: Option<String>,
+}
+
+/// What every check needs, by the links of the request.
+pub(super) fn needs(requirement: (&'static ResourceSpec, &'static str), links: &Links) -> Vec<Need> {
+    let (spec, name) = requirement;
+    let wanted = [
+        (spec, name, COUNTRY),
+        (Identity::SPEC, IDENTITY, COUNTRY),
+        (Identity::SPEC, IDENTITY, BIRTH_COUNTRY),
+        (Address::SPEC, ADDRESS, COUNTRY),
+        (Address::SPEC, ADDRESS, Address::IDENTITY.as_str()),
+    ];
+    let need = |(spec, name, through): (&'static ResourceSpec, &'static str, &'static str)| {
+        Some(Need::MembersOf(spec, vec![first(links, name)?], through))
+    };
+    wanted.into_iter().filter_map(need).collect()
+}
+
+/// The first id of a relationship of the request.
+pub(super) fn first(links: &Links, name: &str) -> Option<String> {
+    links.get(name)?.first().cloned()
+}
+
+/// The id of the identity, or of the address, that a request names.
+pub(super) fn subjects(links: &Links) -> (Option<String>, Option<String>) {
+    (first(links, IDENTITY), first(links, ADDRESS))
+}
+
+impl<'a> Check<'a> {
+    /// The check that a request asks for; `None` if it is refused already, or names nothing to check: `refusals` has why.
+    pub(super) fn of(
+        context: &WriteContext<'a>,
+        requirement: (&'static ResourceSpec, &'static str),
+        refusals: &mut Vec<Refusal>,
+    ) -> Result<Option<Self>, DecodeError> {
+        let (spec, name) = requirement;
+        let (identity, address) = (one(context, IDENTITY), one(context, ADDRESS));
+        if identity.is_none() && address.is_none() {
+            refusals.push(Refusal::record("identity or address can't be blank"));
+        }
+        let Some(requirement) = one(context, name).filter(|_| refusals.is_empty()) else { return Ok(None) };
+        let identity = match identity {
+            Some(record) => record.decode::<Identity>()?.map(|identity| (record.id.clone(), identity)),
+            None => None,
+        };
+        let address = address.map(|record| record.id.clone());
+        let check =
+            Self { found: context.found, requirement: (spec, requirement.id.clone()), identity, address };
+        if check.is_of_another_identity() {
+            refusals.push(
+                Refusal::relationship(ADDRESS, Violation::Invalid).because("it is of another identity"),
+            );
+            return Ok(None);
+        }
+        Ok(Some(check))
+    }
+
+    /// The id of the requirement.
+    pub(super) fn requirement(&self) -> &str {
+        &self.requirement.1
+    }
+
+    /// The id of the identity that is checked, and whether it is that of a business.
+    pub(super) fn identity(&self) -> Option<(&str, bool)> {
+        self.identity.as_ref().map(|(id, identity)| (id.as_str(), is_business(identity)))
+    }
+
+    /// The id of the address that is checked.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// The members of a relationship of a record, as they were read.
+    pub(super) fn members(
+        &self,
+        spec: &'static ResourceSpec,
+        id: &str,
+        through: &'static str,
+    ) -> Vec<&'a str> {
+        let need = Need::MembersOf(spec, vec![id.to_owned()], through);
+        found(self.found, &need).unwrap_or_default().iter().map(|record| record.id.as_str()).collect()
+    }
+
+    /// What is missing of the identity and the address themselves.
+    pub(super) fn missing(&self, demands: &Demands) -> Vec<String> {
+        let mut missing = Vec::new();
+        if let Some((id, identity)) = &self.identity {
+            self.of_identity(id, identity, demands, &mut missing);
+        }
+        let is_anywhere = matches!(demands.address_area, None | Some(AreaLevel::WorldWide));
+        if let Some(address) = self.address.as_deref().filter(|_| !is_anywhere) {
+            // A requirement has no area and no city.
+            if !self.is_in_country(Address::SPEC, address) {
+                missing.push("Address must be in the country of the numbers".to_owned());
+            }
+        }
+        missing
+    }
+
+    fn of_identity(
+        &self,
+        id: &str,
+        identity: &IdentityPartial,
+        demands: &Demands,
+        missing: &mut Vec<String>,
+    ) {
+        let is_business = is_business(identity);
+        let (kind, of_kind) =
+            if is_business { ("business", &demands.business) } else { ("personal", &demands.personal) };
+        let is_accepted = match &demands.identity_type {
+            Some(RequiredIdentityType::Personal) => !is_business,
+            Some(RequiredIdentityType::Business) => is_business,
+            _ => true,
+        };
+        let Some(area) = of_kind.area.as_ref().filter(|_| is_accepted) else {
+            missing.push(format!("Identity of the type {kind} is not accepted"));
+            return;
+        };
+        if *area != AreaLevel::WorldWide && !self.is_in_country(Identity::SPEC, id) {
+            missing.push("Identity must be in the country of the numbers".to_owned());
+        }
+        let absent = of_kind.fields.iter().filter(|field| !self.has(id, identity, field));
+        missing.extend(absent.map(|field| format!("Identity {field} can't be blank")));
+    }
+
+    /// Whether a record has the country of the requirement. One without a country has every one.
+    fn is_in_country(&self, spec: &'static ResourceSpec, id: &str) -> bool {
+        let of_numbers = self.members(self.requirement.0, &self.requirement.1, COUNTRY);
+        let of_record = self.members(spec, id, COUNTRY);
+        of_numbers.is_empty() || of_record.iter().any(|country| of_numbers.contains(country))
+    }
+
+    fn is_of_another_identity(&self) -> bool {
+        let (Some((identity, _)), Some(address)) = (&self.identity, &self.address) else { return false };
+        let owners = self.members(Address::SPEC, address, Address::IDENTITY.as_str());
+        !owners.contains(&identity.as_str())
+    }
+
+    /// Whether an identity has a member, by its name or by its label. One that no version can write is not demanded.
+    fn has(&self, id: &str, identity: &IdentityPartial, field: &str) -> bool {
+        let is_linked = |through| !self.members(Identity::SPEC, id, through).is_empty();
+        match field {
+            "birth_date" | "Birth Date" | "Company Representative Date of Birth" => {
+                identity.birth_date.as_ref().is_some_and(Option::is_some)
+            }
+            "birth_country" => is_linked(BIRTH_COUNTRY),
+            "country" | "Country of Tax Residence" => is_linked(COUNTRY),
+            "personal_tax_id" | "Personal Tax ID" | "Representative Tax ID" => {
+                is_filled(identity.personal_tax_id.as_ref().and_then(Option::as_deref))
+            }
+            "id_number" | "ID Number" => is_filled(identity.id_number.as_ref().and_then(Option::as_deref)),
+            "vat_id" | "VAT Number / TAX Code" => {
+                is_filled(identity.vat_id.as_ref().and_then(Option::as_deref))
+            }
+            "company_reg_number" | "Company ID" => {
+                is_filled(identity.company_reg_number.as_ref().and_then(Option::as_deref))
+            }
+            "contact_email" | "Contact email" => {
+                is_filled(identity.contact_email.as_ref().and_then(Option::as_deref))
+            }
+            _ => true,
+        }
+    }
+}
+
+fn one<'a>(context: &WriteContext<'a>, name: &str) -> Option<&'a super::LinkedRecord<'a>> {
+    context.linked(name).and_then(<[_]>::first)
+}
+
+fn is_business(identity: &IdentityPartial) -> bool {
+    identity.identity_type == Some(IdentityType::Business)
+}
+
+fn is_filled(text: Option<&str>) -> bool {
+    text.is_some_and(|text| !text.trim().is_empty())
+}

@@ -1,0 +1,342 @@
+//! Emergency calling: what it requires, its services, and the verifications that staff review.
+
+use didww_types::Feature;
+use serde_json::{Value, json};
+use trunk_server::control::{NewDid, RecordMembers, Review};
+use uuid::Uuid;
+
+use crate::support::api::{Api, NEW, TOKENS};
+use crate::support::engine;
+use crate::support::world::*;
+
+const REQUIREMENTS: &str = "/emergency_requirements";
+const VALIDATIONS: &str = "/emergency_requirement_validations";
+const SERVICES: &str = "/emergency_calling_services";
+const VERIFICATIONS: &str = "/emergency_verifications";
+
+/// An account that may have emergency calling, with an address in a country where it has a price.
+struct Desk {
+    world: World,
+    /// A client at 2026-04-16.
+    api: Api,
+    country: Uuid,
+    requirement: String,
+    identity: String,
+    address: String,
+}
+
+impl Desk {
+    async fn open(balance: &str) -> Self {
+        let world = World::of(engine::builder().feature(Feature::Emergency)).await;
+        let api = world.api.at(Some(NEW));
+        let control = world.server.control();
+        let country = RecordMembers::default().attribute("name", "Germany").attribute("iso", "DE");
+        let country = control.put_record(None, "countries", None, country).await.unwrap();
+        let requirement = RecordMembers::default()
+            .attribute("number_type", "local")
+            .attribute("personal_area_level", "world_wide")
+            .attribute("personal_mandatory_fields", json!(["Birth Date", "Contact email"]))
+            .attribute("estimate_setup_time", "7-14 days")
+            .meta("setup_price", "1.5")
+            .meta("monthly_price", "2.5")
+            .relationship("country", [country]);
+        let requirement =
+            control.put_record(None, "emergency_requirements", None, requirement).await.unwrap();
+        let money = RecordMembers::default().attribute("balance", balance);
+        control.put_record(Some(world.server.account()), "balances", None, money).await.unwrap();
+        let person = json!({
+            "identity_type": "personal", "first_name": "Ada", "last_name": "Lovelace", "phone_number": "442071234567",
+        });
+        let identity = created(&api, "/identities", &resource("identities", person)).await;
+        let home = json!({ "address": "221 Long Street", "city_name": "Berlin", "postal_code": "10115" });
+        let home = linking(resource("addresses", home), "identity", identifier("identities", &identity));
+        let home = linking(home, "country", identifier("countries", &country.to_string()));
+        let address = created(&api, "/addresses", &home).await;
+        Self { world, api, country, requirement: requirement.to_string(), identity, address }
+    }
+
+    /// Creates a number of a new group with these members, in the country.
+    async fn number(&self, number: &str, group: RecordMembers) -> String {
+        let control = self.world.server.control();
+        let group = group.attribute("area_name", "Berlin").relationship("country", [self.country]);
+        let group = control.put_record(None, "did_groups", None, group).await.unwrap();
+        let did = NewDid::new(number).did_group(group);
+        control.add_did(self.world.server.account(), did).await.unwrap().to_string()
+    }
+
+    /// Creates a number that supports emergency calling.
+    async fn local(&self, number: &str) -> String {
+        self.number(number, emergency()).await
+    }
+
+    fn verification(&self) -> Value {
+        let body = resource("emergency_verifications", json!({}));
+        linking(body, "address", identifier("addresses", &self.address))
+    }
+
+    fn of_numbers(&self, numbers: &[&str]) -> Value {
+        linking(self.verification(), "dids", dids(numbers))
+    }
+
+    fn of_service(&self, service: &str) -> Value {
+        let service = identifier("emergency_calling_services", service);
+        linking(self.verification(), "emergency_calling_service", service)
+    }
+
+    async fn review(&self, verification: &str, review: Review) -> Result<(), String> {
+        let (account, id) = (self.world.server.account(), verification.parse().unwrap());
+        let control = self.world.server.control();
+        let reviewed = control.review_emergency_verification(account, id, review).await;
+        reviewed.map_err(|error| error.to_string())
+    }
+
+    /// The service of a verification: its id and its status.
+    async fn service(&self, verification: &str) -> (String, String) {
+        let path = format!("{VERIFICATIONS}/{verification}?include=emergency_calling_service");
+        let answer = self.api.get(&path).await;
+        let text = |pointer: &str| answer.at(pointer).as_str().unwrap().to_owned();
+        (text("/included/0/id"), text("/included/0/attributes/status"))
+    }
+
+    async fn balance(&self) -> Value {
+        self.api.get("/balance").await.at("/data/attributes/balance")
+    }
+}
+
+/// The members of a group of local numbers that support emergency calling.
+fn emergency() -> RecordMembers {
+    RecordMembers::default().attribute("features", json!(["voice_in", "emergency"]))
+}
+
+async fn created(api: &Api, path: &str, body: &Value) -> String {
+    let answer = api.post(path, body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.id()
+}
+
+fn reject() -> Review {
+    Review::Reject { reasons: vec!["The street does not exist".to_owned()], comment: None }
+}
+
+#[tokio::test]
+async fn emergency_calling_is_refused_to_an_account_that_may_not_have_it() {
+    let world = World::start().await;
+    for version in [NEW, TOKENS] {
+        let api = world.api.at(Some(version));
+        for path in [REQUIREMENTS, SERVICES, VERIFICATIONS] {
+            assert_eq!(api.get(path).await.status, 403, "{version} {path}");
+            assert_eq!(api.get(&format!("{path}/{UNKNOWN}")).await.status, 403, "{version} {path}");
+        }
+        for path in [VALIDATIONS, VERIFICATIONS] {
+            let body = resource(path.trim_start_matches('/'), json!({}));
+            assert_eq!(api.post(path, &body).await.status, 403, "{version} {path}");
+        }
+        assert_eq!(api.delete(&format!("{SERVICES}/{UNKNOWN}")).await.status, 403, "{version}");
+    }
+    let older = world.api.at(Some("2022-05-10")).get(REQUIREMENTS).await;
+    refused(&older, &[no_route()]);
+}
+
+#[tokio::test]
+async fn requirements_have_their_prices_and_no_routes_of_relationships() {
+    let desk = Desk::open("0.0").await;
+    let path = format!("{REQUIREMENTS}/{}", desk.requirement);
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        let shown = api.get(&format!("{path}?include=country")).await;
+        let prices = json!({ "setup_price": "1.5", "monthly_price": "2.5" });
+        assert_eq!(shown.at("/data/meta"), prices, "{version}");
+        assert_eq!(shown.at("/data/attributes/address_mandatory_fields"), json!([]), "{version}");
+        assert_eq!(shown.at("/data/relationships/country/data/id"), desk.country.to_string());
+        for below in ["country", "relationships/country"] {
+            refused(&api.get(&format!("{path}/{below}")).await, &[no_route()]);
+        }
+    }
+    let found = |version: &str, query: &str| {
+        let (api, path) = (desk.world.api.at(Some(version)), format!("{REQUIREMENTS}?{query}"));
+        async move { api.get(&path).await.at("/meta/total_records") }
+    };
+    assert_eq!(found(TOKENS, "filter[number_type]=local,mobile").await, 1);
+    assert_eq!(found(TOKENS, "filter[number_type]=mobile").await, 0);
+    assert_eq!(found(NEW, &format!("filter[country.id]={},{UNKNOWN}", desk.country)).await, 1);
+}
+
+#[tokio::test]
+async fn a_check_of_emergency_calling_names_what_is_missing() {
+    let desk = Desk::open("0.0").await;
+    let check = |name: &str, id: &str| {
+        let body = resource("emergency_requirement_validations", json!({}));
+        let requirement = identifier("emergency_requirements", &desk.requirement);
+        let body = linking(body, "emergency_requirement", requirement);
+        let kind = if name == "identity" { "identities" } else { "addresses" };
+        linking(body, name, identifier(kind, id))
+    };
+    let of_identity = check("identity", &desk.identity);
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        let missing = ["Birth Date", "Contact email"]
+            .map(|label| Expected::record(&format!("Identity {label} can't be blank")));
+        refused(&api.post(VALIDATIONS, &of_identity).await, &missing);
+        let valid = api.post(VALIDATIONS, &check("address", &desk.address)).await;
+        assert_eq!(valid.status, 201, "{}", valid.text);
+        assert_eq!(valid.at("/data/id"), desk.requirement.as_str());
+    }
+    let complete = json!({ "birth_date": "1985-12-10", "contact_email": "ada@example.com" });
+    let complete = update("identities", &desk.identity, complete);
+    assert_eq!(desk.api.patch(&format!("/identities/{}", desk.identity), &complete).await.status, 200);
+    assert_eq!(desk.api.post(VALIDATIONS, &of_identity).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_verification_of_numbers_creates_their_service_which_an_approval_activates_and_bills() {
+    let desk = Desk::open("10.0").await;
+    let (one, other) = (desk.local("493011111111").await, desk.local("493011111112").await);
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&one, &other])).await;
+    let (service, status) = desk.service(&id).await;
+    assert_eq!(status, "new");
+    let path = format!("{SERVICES}/{service}");
+    let shown = desk.api.get(&format!("{path}?include=dids,emergency_verification,country")).await;
+    assert_eq!(shown.at("/data/relationships/dids/data"), dids(&[&one, &other]));
+    assert_eq!(shown.at("/data/relationships/emergency_verification/data/id"), id.as_str());
+    assert_eq!(shown.at("/data/meta"), json!({ "setup_price": "1.5", "monthly_price": "2.5" }));
+    assert_eq!(shown.at("/data/attributes/activated_at"), Value::Null);
+    for query in [format!("address.id]={}", desk.address), format!("identity.id]={}", desk.identity)] {
+        let found = desk.api.get(&format!("{SERVICES}?filter[{query}")).await;
+        assert_eq!(found.at("/data/0/id"), service.as_str(), "{query}: {}", found.text);
+    }
+    for in_use in [format!("/addresses/{}", desk.address), format!("/identities/{}", desk.identity)] {
+        assert_eq!(desk.api.delete(&in_use).await.status, 409, "{in_use}");
+    }
+
+    desk.review(&id, Review::Approve).await.unwrap();
+    assert_eq!(desk.balance().await, "6.00");
+    let active = desk.api.get(&format!("{path}?include=order")).await;
+    assert_eq!(active.at("/data/attributes/status"), "active");
+    assert!(
+        active.at("/data/attributes/activated_at").is_string()
+            && active.at("/data/attributes/renew_date").is_string()
+    );
+    let order = active.at("/included/0/attributes");
+    assert_eq!((&order["amount"], &order["status"]), (&json!("4.0"), &json!("completed")));
+    assert_eq!(order["items"][0]["type"], "emergency_order_items");
+    assert_eq!(order["items"][0]["attributes"]["emergency_calling_service_id"], service.as_str());
+    for did in [&one, &other] {
+        let did = desk.api.get(&format!("{DIDS}/{did}")).await;
+        assert_eq!(did.at("/data/attributes/emergency_enabled"), true);
+    }
+    let address = desk.api.delete(&format!("/addresses/{}", desk.address)).await;
+    let why = "The address is used by an emergency calling service that is not canceled.";
+    refused(&address, &[error(409, "409", "Conflict", why)]);
+
+    assert_eq!(desk.api.delete(&path).await.status, 204);
+    let canceled = desk.api.get(&format!("{path}?include=dids")).await;
+    assert_eq!(canceled.at("/data/attributes/status"), "canceled");
+    assert!(canceled.at("/data/attributes/canceled_at").is_string());
+    assert_eq!(canceled.at("/data/attributes/renew_date"), Value::Null);
+    assert_eq!(canceled.at("/data/relationships/dids/data"), json!([]));
+    let did = desk.api.get(&format!("{DIDS}/{one}")).await;
+    assert_eq!(did.at("/data/attributes/emergency_enabled"), false);
+    let again = Expected::record("can't be canceled while its status is canceled");
+    refused(&desk.api.delete(&path).await, &[again]);
+    assert_eq!(desk.api.delete(&format!("/identities/{}", desk.identity)).await.status, 204);
+}
+
+#[tokio::test]
+async fn an_approval_that_the_account_cannot_pay_changes_nothing() {
+    let desk = Desk::open("3.99").await;
+    let did = desk.local("493011111111").await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&did])).await;
+    let why = desk.review(&id, Review::Approve).await.unwrap_err();
+    assert_eq!(why, "`balance` is too low: 4.0 cannot be paid from 3.99");
+    assert_eq!(desk.service(&id).await.1, "new");
+    assert_eq!(desk.balance().await, "3.99");
+    assert_eq!(desk.api.get("/orders").await.at("/data"), json!([]));
+}
+
+#[tokio::test]
+async fn a_rejected_service_needs_a_further_verification_and_an_active_one_can_have_it() {
+    let desk = Desk::open("10.0").await;
+    let did = desk.local("493011111111").await;
+    let first = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&did])).await;
+    let (service, _) = desk.service(&first).await;
+    desk.review(&first, reject()).await.unwrap();
+    let rejected = desk.api.get(&format!("{VERIFICATIONS}/{first}")).await;
+    assert_eq!(rejected.at("/data/attributes/reject_reasons"), json!(["The street does not exist"]));
+    assert_eq!(desk.service(&first).await.1, "changes_required");
+
+    let second = created(&desk.api, VERIFICATIONS, &desk.of_service(&service)).await;
+    assert_eq!(desk.service(&second).await, (service.clone(), "in_process".to_owned()));
+    let newest = desk.api.get(&format!("{SERVICES}/{service}?include=emergency_verification")).await;
+    assert_eq!(newest.at("/data/relationships/emergency_verification/data/id"), second.as_str());
+    let of_second = desk.api.get(&format!("{VERIFICATIONS}/{second}?include=dids")).await;
+    assert_eq!(of_second.at("/data/relationships/dids/data"), dids(&[&did]));
+    let reviewed = Expected::record("can't be canceled while its status is in_process");
+    refused(&desk.api.delete(&format!("{SERVICES}/{service}")).await, &[reviewed]);
+    let twice = desk.api.post(VERIFICATIONS, &desk.of_service(&service)).await;
+    refused(&twice, &[relationship("emergency_calling_service", "is invalid")]);
+
+    desk.review(&second, Review::Approve).await.unwrap();
+    assert_eq!(desk.balance().await, "6.00");
+    let third = created(&desk.api, VERIFICATIONS, &desk.of_service(&service)).await;
+    assert_eq!(desk.service(&third).await.1, "pending_update");
+    desk.review(&third, Review::Approve).await.unwrap();
+    assert_eq!(desk.service(&third).await.1, "active");
+    assert_eq!(desk.balance().await, "6.00", "a service is paid once");
+}
+
+#[tokio::test]
+async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
+    let desk = Desk::open("10.0").await;
+    let local = desk.local("493011111111").await;
+    let silent = RecordMembers::default().attribute("features", json!(["voice_in"]));
+    let silent = desk.number("493011111112", silent).await;
+    let mobile = desk.number("493011111113", emergency().attribute("number_type", "mobile")).await;
+    let mut towns = Vec::new();
+    for (town, number) in [("Berlin", "493011111114"), ("Bonn", "493011111115")] {
+        let city = RecordMembers::default().attribute("name", town);
+        let city = desk.world.server.control().put_record(None, "cities", None, city).await.unwrap();
+        towns.push(desk.number(number, emergency().relationship("city", [city])).await);
+    }
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&local])).await;
+    let (service, _) = desk.service(&id).await;
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        let post = async |body: Value| api.post(VERIFICATIONS, &body).await;
+        let of_dids = |message: &str| [relationship("dids", message)];
+        refused(&post(desk.verification()).await, &of_dids("can't be blank"));
+        let both = linking(desk.of_service(&service), "dids", dids(&[&mobile]));
+        let blank = relationship("emergency_calling_service", "must be blank");
+        refused(&post(both).await, &[blank]);
+        let unsupported = of_dids("does not support Emergency feature");
+        refused(&post(desk.of_numbers(&[&silent])).await, &unsupported);
+        refused(&post(desk.of_numbers(&[&local])).await, &of_dids("has already been taken"));
+        let several = of_dids("should have the same Did Group Type");
+        refused(&post(desk.of_numbers(&[&towns[0], &mobile])).await, &several);
+        refused(&post(desk.of_numbers(&[&mobile])).await, &of_dids("Emergency Rate not found"));
+        let cities = of_dids("should be linked with City ID");
+        refused(&post(desk.of_numbers(&[&towns[0], &towns[1]])).await, &cities);
+        let url = with(desk.of_numbers(&[&towns[0]]), json!({ "callback_url": "https://example.com" }));
+        refused(&post(url).await, &[attribute("callback_method", "can't be blank")]);
+    }
+}
+
+#[tokio::test]
+async fn a_number_leaves_its_service_and_does_not_join_another() {
+    let desk = Desk::open("10.0").await;
+    let (one, other) = (desk.local("493011111111").await, desk.local("493011111112").await);
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&one])).await;
+    let (service, _) = desk.service(&id).await;
+    let set = |did: &str, service: Value| {
+        linking(update("dids", did, json!({})), "emergency_calling_service", service)
+    };
+    let joined = set(&other, identifier("emergency_calling_services", &service));
+    let answer = desk.api.patch(&format!("{DIDS}/{other}"), &joined).await;
+    refused(&answer, &[relationship("emergency_calling_service", "is invalid")]);
+    desk.review(&id, Review::Approve).await.unwrap();
+    let path = format!("{DIDS}/{one}");
+    assert_eq!(desk.api.get(&path).await.at("/data/attributes/emergency_enabled"), true);
+    let detached = desk.api.patch(&path, &set(&one, Value::Null)).await;
+    assert_eq!(detached.at("/data/attributes/emergency_enabled"), false, "{}", detached.text);
+    let left = desk.api.get(&format!("{SERVICES}/{service}?include=dids")).await;
+    assert_eq!(left.at("/data/relationships/dids/data"), json!([]));
+}
