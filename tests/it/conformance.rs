@@ -23,6 +23,7 @@ mod reference;
 mod regulation;
 mod relationships;
 mod shared_capacity;
+mod sms;
 mod stock;
 mod tokens;
 mod transport;

@@ -24,6 +24,4 @@ undeclared! {
     EmergencyVerification = "emergency_verifications",
     PermanentSupportingDocument = "permanent_supporting_documents",
     Proof = "proofs",
-    SmsTrunk = "sms_trunks",
-    SmsTrunkGroup = "sms_trunk_groups",
 }

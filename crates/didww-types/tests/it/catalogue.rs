@@ -21,10 +21,6 @@ const WAITING: &[&str] = &[
     "exports",
     "permanent_supporting_documents",
     "proofs",
-    "sender_id_verifications",
-    "sms_trunk_groups",
-    "sms_trunk_regenerate_credentials",
-    "sms_trunks",
 ];
 
 /// What the registry has beyond the catalogues: type, what, and the last version that has it. `docs/differences.md` has the

@@ -1,10 +1,10 @@
 //! The rules of DIDs.
 
-use didww_types::resources::Did;
+use didww_types::resources::{Did, SmsTrunk};
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
-use super::{MembersRead, Refusal, Rules, WriteContext};
+use super::{LinkedRecord, MembersRead, Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -39,6 +39,7 @@ impl Rules for Did {
             }
         }
         shared_capacity(context, draft);
+        receives_messages(context, draft)?;
         // The version without a count of renewals only states that there are some, which leaves their count.
         let states_renewal =
             context.version < ApiVersion::V2021_04_19 && draft.changes.billing_cycles_count == Some(None);
@@ -73,6 +74,18 @@ fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
         let refusal = Refusal::relationship(name, Violation::NoSharedCapacity);
         draft.refusals.push(refusal.because("the DID is blocked or terminated"));
     }
+}
+
+/// Messages to a DID go to a trunk that receives some.
+fn receives_messages(context: &WriteContext<'_>, draft: &mut Draft<Did>) -> Result<(), DecodeError> {
+    let name = Did::SMS_TRUNK.as_str();
+    let linked = context.linked(name).and_then(<[_]>::first);
+    let trunk = linked.map(LinkedRecord::decode::<SmsTrunk>).transpose()?.flatten();
+    if trunk.is_some_and(|trunk| trunk.allow_in == Some(false)) {
+        let refusal = Refusal::relationship(name, Violation::Invalid);
+        draft.refusals.push(refusal.because("the trunk is of the type http_out"));
+    }
+    Ok(())
 }
 
 fn is_detach_only(context: &WriteContext<'_>, name: &str) -> bool {
@@ -129,9 +142,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{
-        Credentials, LinkedRecord, RecordChange, RecordText, Rulebook, WriteError, WriteKind,
-    };
+    use crate::domain::{Credentials, RecordChange, RecordText, Rulebook, WriteError, WriteKind};
 
     const DID: &str = r#"{"number":"37061498222","created_at":"2026-04-08T06:57:33.304Z"}"#;
 
