@@ -11,7 +11,7 @@ use trunk_rules::domain::with_defaults;
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError, did_groups};
+use crate::{Control, ControlError, did_groups, history};
 
 /// Maximum number of DIDs that one operation adds.
 const MAX_DIDS: usize = 10_000;
@@ -121,8 +121,10 @@ impl Control {
         let records = Retries::REQUEST
             .run(|| async move {
                 let (groups, mut changes) = did_groups::prepare(&self.core, dids, now).await?;
+                let mut entries = Vec::with_capacity(dids.len());
                 for (did, group) in dids.iter().zip(groups) {
                     let attributes = attributes(did, now)?;
+                    entries.extend(history::of_staff(&self.core, scope, None, &attributes, now)?);
                     let id = self.core.ids.record(now);
                     let links = vec![(Did::DID_GROUP.as_str(), vec![group])];
                     changes.push(Change::Insert {
@@ -134,6 +136,7 @@ impl Control {
                         meta: None,
                     });
                 }
+                changes.extend(entries);
                 self.core.store.commit(changes).await.map_err(|error| match error {
                     StoreError::Taken(field) if field == "number" => taken(dids).into(),
                     // Another request has stored a group since it was looked up: the next attempt finds it.

@@ -33,6 +33,7 @@ mod did_groups;
 mod dids;
 mod error;
 mod events;
+mod history;
 mod idempotency;
 #[cfg(feature = "sip")]
 mod messages;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::resources::{
-    AvailableDid, AvailableDidPartial, Balance, CapacityPool, Did, DidGroup, DidPartial, Order, OrderStatus,
+    AvailableDid, AvailableDidPartial, Balance, CapacityPool, Did, DidGroup, DidHistoryAction,
+    DidHistoryMethod, DidPartial, Order, OrderStatus,
 };
 use didww_types::{DecodeError, FilterTest, Id, Partial as _, Resource as _, Timestamp};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value, json};
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided, Retries};
 use trunk_rules::domain::{
-    CARRY_OUT, FoundRecord, HELD, WriteOutcome, cancel_order, with_defaults, with_period,
+    CARRY_OUT, FoundRecord, HELD, HistoryEntry, WriteOutcome, cancel_order, with_defaults, with_period,
 };
 use trunk_store::{
     Change, Condition, IfScheduled, IndexValue, Job, LeasedJob, ListQuery, NO_ACCOUNT, Record, Scope,
@@ -25,7 +26,7 @@ use trunk_store::{
 };
 use uuid::Uuid;
 
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, history};
 
 /// The period that an order pays for.
 const PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
@@ -242,6 +243,7 @@ impl Delivery<'_> {
             .transpose()?
             .and_then(|meta| meta.get("needs_registration")?.as_bool())
             .unwrap_or(false);
+        let mut entries = Vec::with_capacity(numbers.len());
         for number in numbers {
             let text =
                 AvailableDidPartial::from_attributes(&number.attributes).map_err(|error| corrupt(&error))?;
@@ -255,6 +257,10 @@ impl Delivery<'_> {
             let attributes = with_defaults(Did::SPEC, self.now, attributes);
             let links = vec![(Did::DID_GROUP.as_str(), vec![group]), (Did::ORDER.as_str(), vec![self.order])];
             let (scope, id) = (self.scope(Did::SPEC), self.core.ids.record(self.now));
+            let number = attributes.get("number").and_then(Value::as_str).unwrap_or_default();
+            let entry =
+                HistoryEntry::new(number, &DidHistoryAction::Assigned, &DidHistoryMethod::Api3, self.now);
+            entries.push(history::insert(self.core, self.account, entry, self.now));
             self.changes.push(Change::Insert {
                 scope,
                 id,
@@ -264,6 +270,7 @@ impl Delivery<'_> {
                 meta: None,
             });
         }
+        self.changes.extend(entries);
         *self.sold.entry(group).or_default() += i64::try_from(numbers.len()).unwrap_or(i64::MAX);
         Ok(())
     }

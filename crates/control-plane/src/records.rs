@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
+use didww_types::resources::Did;
+use didww_types::{AttributeSpec, Named as _, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Core, Retries};
 use trunk_rules::domain::{Rulebook, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, history};
 
 /// Members of a record to store. Members that are not named keep their values, or receive their defaults in a new record.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -104,8 +105,17 @@ impl Control {
                 let before = self.core.store.find(scope, id).await?;
                 let is_new = before.is_none();
                 let meta = changed_meta(spec, before.as_ref(), meta)?;
+                let known = before.clone();
                 let change = self.put(scope, id, before, attributes, links, meta)?;
-                commit(&self.core, scope, id, change).await?;
+                let mut changes = Vec::new();
+                if scope.spec.name == Did::TYPE
+                    && let Change::Insert { attributes, .. } | Change::Replace { attributes, .. } = &change
+                {
+                    let now = self.core.clock.now();
+                    changes = history::of_staff(&self.core, scope, known.as_ref(), attributes, now)?;
+                }
+                changes.insert(0, change);
+                commit(&self.core, scope, id, changes).await?;
                 Ok(StoredRecord { id, is_new })
             })
             .await
@@ -178,15 +188,15 @@ impl Control {
 /// The attribute with the time of creation. It is the server's: lists by it are in the order in which records were stored.
 const CREATED_AT: &str = "created_at";
 
-/// Commits the change of a record. If another request stored a record with the id since it was looked up, that is a
-/// conflict: the next attempt finds the record and changes it.
+/// Commits the change of a record, and what is written beside it. If another request stored a record with the id since it was
+/// looked up, that is a conflict: the next attempt finds the record and changes it.
 async fn commit(
     core: &Core,
     scope: Scope,
     id: Uuid,
-    change: Change,
+    changes: Vec<Change>,
 ) -> Result<(), AttemptError<ControlError>> {
-    match core.store.commit(vec![change]).await {
+    match core.store.commit(changes).await {
         Ok(_) => Ok(()),
         Err(StoreError::Taken(field)) if field == "id" && core.store.find(scope, id).await?.is_some() => {
             Err(StoreError::Conflict.into())
@@ -251,7 +261,7 @@ mod tests {
     use std::sync::Arc;
 
     use didww_types::Resource as _;
-    use didww_types::resources::{CapacityPool, Did};
+    use didww_types::resources::CapacityPool;
     use service_base::clock::Clock;
     use service_base::descriptors::Descriptors;
     use service_base::guessing::GuessLimits;
@@ -275,8 +285,8 @@ mod tests {
             Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new(), meta: None }
         };
         let first = Scope { account: 1, spec: CapacityPool::SPEC };
-        commit(&core, first, ID, insert(first)).await.unwrap();
-        commit(&core, scope, ID, insert(scope)).await.unwrap_err()
+        commit(&core, first, ID, vec![insert(first)]).await.unwrap();
+        commit(&core, scope, ID, vec![insert(scope)]).await.unwrap_err()
     }
 
     #[tokio::test]

@@ -73,6 +73,7 @@ registry! { $
     countries: Country,
     did_group_types: DidGroupType,
     did_groups: DidGroup,
+    did_history: DidHistory,
     did_reservations: DidReservation,
     dids: Did,
     encrypted_files: EncryptedFile,

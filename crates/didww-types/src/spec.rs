@@ -100,7 +100,8 @@ pub struct ResourceSpec {
     pub nested_includes: &'static [NestedInclude],
     /// Whether the records belong to no account: every account reads the same ones, and none can write them.
     pub global: bool,
-    /// The attribute that orders a list without sort criteria, and the first version in which it does. In other versions,
+    /// The attribute that orders a list without sort criteria, with a minus sign before it in descending order, and the first
+    /// version in which it does. In other versions,
     /// and if it is `None`, the order is that of creation.
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
@@ -124,6 +125,9 @@ pub struct ResourceSpec {
     pub at_most: Option<u64>,
     /// The attribute with the time at which a record is deleted; `None` if none is.
     pub expires: Option<&'static str>,
+    /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
+    /// type as of others: changes of other records write them.
+    pub kept_days: Option<u64>,
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.

@@ -24,7 +24,8 @@
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;
-//! - deleting uploaded files 24 hours after their upload ([`files`](crate::files)).
+//! - deleting uploaded files 24 hours after their upload ([`files`](crate::files));
+//! - deleting the records of types that keep them for some days, such as the history of DIDs ([`kept`](crate::kept)).
 //!
 //! These wait for a time and are not jobs:
 //!

@@ -11,6 +11,7 @@ pub mod counts;
 pub mod expiry;
 pub mod files;
 pub mod jobs;
+pub mod kept;
 pub mod nodes;
 pub mod reference;
 pub mod retention;

@@ -12,7 +12,7 @@ use super::world::World;
 use crate::support::api::Answer;
 
 /// Types of which some records have a `meta`.
-const MAY_LACK_META: &[&str] = &["sms_trunks"];
+const MAY_LACK_META: &[&str] = &["did_history", "sms_trunks"];
 
 /// A document with a record, or with a list of records.
 #[derive(Debug, Deserialize)]

@@ -169,6 +169,12 @@ async fn filtered(
         _ => other(filter.kind, value.as_deref()),
     };
     if let Some(other) = other {
+        if filter.test == FilterTest::CreatedUntil && spec.kept_days.is_some() {
+            // The time is before those of all records that are kept.
+            let answer = world.get_with(&path(world, spec), name, &other).await;
+            world.expect_refusal(&answer, 400, "107");
+            return;
+        }
         if filter.owned && world.version.has_corrected_rules() {
             let answer = world.get_with(&path(world, spec), name, &other).await;
             world.expect_refusal(&answer, 400, "107");

@@ -48,6 +48,9 @@ impl Declaration {
         } else if meta.path.is_ident("expires") {
             let attribute: LitStr = meta.value()?.parse()?;
             quote!(.expires(#attribute))
+        } else if meta.path.is_ident("kept_days") {
+            let days: LitInt = meta.value()?.parse()?;
+            quote!(.kept_days(#days))
         } else if meta.path.is_ident("sorts") {
             self.sorts(meta)?
         } else if meta.path.is_ident("hidden") {
@@ -57,7 +60,7 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
-                 unique_everywhere, sample, taken_by, at_most, expires",
+                 unique_everywhere, sample, taken_by, at_most, expires, kept_days",
             ));
         };
         self.completions.push(call);

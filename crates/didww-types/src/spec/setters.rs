@@ -38,6 +38,7 @@ impl ResourceSpec {
             taken_by: &[],
             at_most: None,
             expires: None,
+            kept_days: None,
             sorts: &[],
             unique_paths: &[],
         }
@@ -207,6 +208,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn expires(mut self, attribute: &'static str) -> Self {
         self.expires = Some(attribute);
+        self
+    }
+
+    /// Sets the days after which a record is deleted.
+    #[must_use]
+    pub const fn kept_days(mut self, days: u64) -> Self {
+        self.kept_days = Some(days);
         self
     }
 

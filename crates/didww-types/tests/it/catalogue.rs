@@ -13,7 +13,6 @@ use crate::fixtures::bytes;
 const WAITING: &[&str] = &[
     "address_requirement_validations",
     "address_verifications",
-    "did_history",
     "emergency_calling_services",
     "emergency_requirement_validations",
     "emergency_requirements",

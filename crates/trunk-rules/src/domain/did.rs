@@ -1,10 +1,11 @@
 //! The rules of DIDs.
 
-use didww_types::resources::{Did, SmsTrunk};
+use didww_types::resources::{Did, DidHistoryMethod, SmsTrunk};
+use didww_types::values::BillingCycles;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
-use super::{LinkedRecord, MembersRead, Refusal, Rules, WriteContext};
+use super::{DidTerms, HistoryEntry, LinkedRecord, MembersRead, Refusal, Rules, WriteContext, history_of};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -59,8 +60,22 @@ impl Rules for Did {
                 draft.refusals.push(refuse(context, CAPACITY_POOL, Violation::Blank).because(why));
             }
         }
+        history(context, draft);
         Ok(())
     }
+}
+
+/// What becomes of the DID is written beside it.
+fn history(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
+    let Some(did) = &draft.before else { return };
+    let before = DidTerms::of(did);
+    let count = draft.changes.billing_cycles_count.map(|count| count.map(BillingCycles::get));
+    let after = DidTerms {
+        terminated: draft.changes.terminated.unwrap_or(before.terminated),
+        billing_cycles_count: count.unwrap_or(before.billing_cycles_count),
+    };
+    let entries = history_of(&did.number, before, after, &DidHistoryMethod::Api3, context.now);
+    draft.also.extend(entries.into_iter().map(HistoryEntry::change));
 }
 
 /// A DID that carries no calls, or none for long, cannot join a shared capacity group. The text is recorded; which DIDs it is
@@ -191,7 +206,7 @@ mod tests {
         };
         match Rulebook::DIDWW.decide_write(Did::SPEC, &context) {
             Ok(outcome) => match outcome.changes.as_slice() {
-                [RecordChange::Update { attributes, links, .. }] => Ok((json!(attributes), json!(links))),
+                [RecordChange::Update { attributes, links, .. }, ..] => Ok((json!(attributes), json!(links))),
                 other => panic!("{other:?}"),
             },
             Err(WriteError::Refused(refusals)) => {

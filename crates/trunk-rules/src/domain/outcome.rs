@@ -46,6 +46,15 @@ pub enum RecordChange {
         /// The new `meta` object, as JSON text. `None` keeps the old one.
         meta: Option<String>,
     },
+    /// Creates a record about the others of the outcome, to which nothing refers.
+    Note {
+        /// The type of the record to create.
+        spec: &'static ResourceSpec,
+        /// All attributes, in canonical form.
+        attributes: Map<String, Value>,
+        /// The `meta` object as JSON text; `None` if it has none.
+        meta: Option<String>,
+    },
     /// Adds members to a relationship, or removes them.
     Members {
         /// The type of the record that owns the relationship.
@@ -118,6 +127,7 @@ impl RecordChange {
         match self {
             Self::Create { spec, .. }
             | Self::Update { spec, .. }
+            | Self::Note { spec, .. }
             | Self::Members { spec, .. }
             | Self::Unchanged { spec, .. }
             | Self::Unlinked { spec, .. }
@@ -128,7 +138,7 @@ impl RecordChange {
     /// The id of the record; `None` for one that is created.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Self::Create { .. } => None,
+            Self::Create { .. } | Self::Note { .. } => None,
             Self::Update { id, .. }
             | Self::Members { id, .. }
             | Self::Unchanged { id, .. }

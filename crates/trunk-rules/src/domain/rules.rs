@@ -1,7 +1,7 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    Address, CapacityPool, Did, DidGroup, DidReservation, EncryptedFile, Identity, Order,
+    Address, CapacityPool, Did, DidGroup, DidHistory, DidReservation, EncryptedFile, Identity, Order,
     SenderIdVerification, SharedCapacityGroup, SmsTrunk, SmsTrunkGroup, SmsTrunkRegenerateCredentials,
     VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
@@ -122,6 +122,7 @@ impl Rulebook {
         TypeRules::of::<CapacityPool>(),
         TypeRules::of::<Did>(),
         TypeRules::of::<DidGroup>(),
+        TypeRules::of::<DidHistory>(),
         TypeRules::of::<EncryptedFile>(),
         TypeRules::of::<Identity>(),
         TypeRules::of::<SenderIdVerification>(),
