@@ -10,6 +10,7 @@ mod creates;
 mod decisions;
 mod did_groups;
 mod ends;
+mod exports;
 mod history;
 mod inbound;
 mod lists;

@@ -25,7 +25,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, expiry, files, kept};
+use service_core::{Core, Outbox, expiry, exports, files, kept};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -199,7 +199,11 @@ impl ServerBuilder {
 
         let jobs =
             idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core)).and(files::jobs(&core.clock));
-        let jobs = jobs.and(expiry::jobs()).and(order_jobs()).and(kept::jobs(&core.clock));
+        let jobs = jobs
+            .and(expiry::jobs())
+            .and(order_jobs())
+            .and(kept::jobs(&core.clock))
+            .and(exports::jobs(&core.clock));
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::Features;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use service_core::files;
+use service_core::{exports, files};
 use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
@@ -215,7 +215,8 @@ impl Control {
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
         let account = self.account(id).await?;
         self.core.store.reset(Some(account.number), true).await?;
-        Ok(files::forget_all(&self.core, id).await?)
+        files::forget_all(&self.core, id).await?;
+        Ok(exports::parts::forget_all(&self.core, id).await?)
     }
 
     /// Adds a key to an account, a random one if `key` is `None`. Returns its id and the key.

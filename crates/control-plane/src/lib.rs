@@ -52,7 +52,7 @@ mod without_secrets;
 use std::sync::Arc;
 
 use service_base::clock::Clock;
-use service_core::{Core, files, reference};
+use service_core::{Core, exports, files, reference};
 use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
@@ -134,6 +134,7 @@ impl Control {
         self.core.store.reset(number, false).await?;
         if let Some(id) = account {
             files::forget_all(&self.core, id).await?;
+            exports::parts::forget_all(&self.core, id).await?;
         }
         if number.is_none() {
             reference::store_fixed(&self.core).await?;

@@ -77,6 +77,7 @@ registry! { $
     did_reservations: DidReservation,
     dids: Did,
     encrypted_files: EncryptedFile,
+    exports: Export,
     identities: Identity,
     nanpa_prefixes: NanpaPrefix,
     orders: Order,

@@ -128,6 +128,9 @@ pub struct ResourceSpec {
     /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
     /// type as of others: changes of other records write them.
     pub kept_days: Option<u64>,
+    /// What the names of the files end with that are downloaded below the path of the type; `None` if there are none. The job
+    /// of a new record makes the file.
+    pub downloads: Option<&'static str>,
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.

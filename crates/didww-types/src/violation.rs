@@ -58,6 +58,10 @@ pub enum Violation {
     ExceedsStock,
     /// The order is completed or canceled, or is not one that a customer can cancel.
     NotPending,
+    /// The filter of an export with this name has no valid value, or is none of its type. The message is documented.
+    NotValid(String),
+    /// The filter of an export with this name is a time whose records are not kept. The message is documented.
+    OutsideMonths(String),
 }
 
 impl fmt::Display for Violation {
@@ -86,6 +90,10 @@ impl fmt::Display for Violation {
             Self::ParamNotAllowed => f.write_str("is not allowed"),
             Self::ExceedsStock => f.write_str("exceeds available DIDs count"),
             Self::NotPending => f.write_str("Order not pending"),
+            Self::NotValid(name) => write!(f, "{name} not valid"),
+            Self::OutsideMonths(name) => {
+                write!(f, "{name} must be within the current and 2 previous months")
+            }
         }
     }
 }

@@ -25,6 +25,7 @@
 //!   `http.forget_rate_shares` of `http-listener`);
 //! - checking the health of each of the platform's providers;
 //! - deleting uploaded files 24 hours after their upload ([`files`](crate::files));
+//! - making the files of exports, and deleting them after 30 days ([`exports`](crate::exports));
 //! - deleting the records of types that keep them for some days, such as the history of DIDs ([`kept`](crate::kept)).
 //!
 //! These wait for a time and are not jobs:

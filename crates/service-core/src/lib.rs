@@ -9,6 +9,7 @@
 
 pub mod counts;
 pub mod expiry;
+pub mod exports;
 pub mod files;
 pub mod jobs;
 pub mod kept;

@@ -16,6 +16,7 @@ mod did_history;
 mod did_reservation;
 mod draft;
 mod encrypted_file;
+mod export;
 mod identity;
 mod membership;
 mod meta;
@@ -43,6 +44,7 @@ pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORD
 pub use did_history::{DidTerms, HistoryEntry, history_of};
 pub use draft::Draft;
 pub use encrypted_file::FILE_LIFE;
+pub use export::{MAKE_EXPORT, export_range};
 pub use membership::Membership;
 pub use needs::{Found, FoundRecord, Need};
 pub use order::{CARRY_OUT, HELD, cancel as cancel_order, with_period};

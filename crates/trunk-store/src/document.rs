@@ -32,6 +32,9 @@ pub enum DocumentKind {
     Flow = 10,
     /// A part of the content of a file that an account uploaded to DIDWW's API. The account stands in place of the customer.
     FilePart = 11,
+    /// A part of the content of a file that the service made for an account of DIDWW's API, which stands in place of the
+    /// customer.
+    ExportPart = 12,
 }
 
 impl DocumentKind {

@@ -254,7 +254,8 @@ async fn a_group_counts_its_trunks_and_takes_none_that_only_sends() {
 
 #[tokio::test]
 async fn n80_a_did_is_not_routed_to_a_text_message_trunk_and_a_group_at_once() {
-    let (world, api) = start().await;
+    let world = World::start().await;
+    let api = world.api.at(Some(TOKENS));
     let did = world.did("37061498222").await;
     let trunk = made(&api, SMS, &to_email("E")).await;
     let group = made(&api, GROUPS, &group("G", &[])).await;
@@ -270,7 +271,8 @@ async fn n80_a_did_is_not_routed_to_a_text_message_trunk_and_a_group_at_once() {
 
 #[tokio::test]
 async fn n81_null_clears_only_the_route_that_was_made_through_the_relationship() {
-    let (world, api) = start().await;
+    let world = World::start().await;
+    let api = world.api.at(Some(TOKENS));
     let did = world.did("37061498222").await;
     let trunk = made(&api, SMS, &to_email("E")).await;
     let group = made(&api, GROUPS, &group("G", &[])).await;

@@ -53,6 +53,7 @@ const EQUAL_IN_FIXTURES: &[(&str, &str)] = &[
     ("dids", "dedicated_channels_count"),
     ("dids", "expires_at"),
     ("encrypted_files", "expires_at"),
+    ("exports", "status"),
     ("identities", "verified"),
     ("nanpa_prefixes", "npa"),
     ("nanpa_prefixes", "nxx"),

@@ -39,6 +39,7 @@ impl ResourceSpec {
             at_most: None,
             expires: None,
             kept_days: None,
+            downloads: None,
             sorts: &[],
             unique_paths: &[],
         }
@@ -208,6 +209,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn expires(mut self, attribute: &'static str) -> Self {
         self.expires = Some(attribute);
+        self
+    }
+
+    /// Sets what the names of the files end with that are downloaded below the path of the type.
+    #[must_use]
+    pub const fn downloads(mut self, suffix: &'static str) -> Self {
+        self.downloads = Some(suffix);
         self
     }
 

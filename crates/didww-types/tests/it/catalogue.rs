@@ -17,7 +17,6 @@ const WAITING: &[&str] = &[
     "emergency_requirement_validations",
     "emergency_requirements",
     "emergency_verifications",
-    "exports",
     "permanent_supporting_documents",
     "proofs",
 ];

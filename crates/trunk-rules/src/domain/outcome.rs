@@ -15,6 +15,22 @@ pub struct WriteOutcome {
     pub events: Vec<Event>,
 }
 
+impl WriteOutcome {
+    /// Adds to the job about the new record whose request it was: what the links of its answer begin with, as `base`, and the id of
+    /// the account, as `account`. A base that is longer than 2,048 bytes is left out.
+    pub fn add_request(&mut self, base: &str, account: &str) {
+        for change in &mut self.changes {
+            let RecordChange::Create { later: Some(later), .. } = change else { continue };
+            let mut payload: Map<String, Value> = serde_json::from_str(&later.payload).unwrap_or_default();
+            payload.insert("account".to_owned(), account.into());
+            if base.len() <= 2_048 {
+                payload.insert("base".to_owned(), base.into());
+            }
+            later.payload = Value::Object(payload).to_string();
+        }
+    }
+}
+
 /// A change to one record of the account.
 ///
 /// Every record that a change names by its id is one that the decision received, so that the change is made only if the

@@ -1,7 +1,7 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    Address, CapacityPool, Did, DidGroup, DidHistory, DidReservation, EncryptedFile, Identity, Order,
+    Address, CapacityPool, Did, DidGroup, DidHistory, DidReservation, EncryptedFile, Export, Identity, Order,
     SenderIdVerification, SharedCapacityGroup, SmsTrunk, SmsTrunkGroup, SmsTrunkRegenerateCredentials,
     VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
@@ -124,6 +124,7 @@ impl Rulebook {
         TypeRules::of::<DidGroup>(),
         TypeRules::of::<DidHistory>(),
         TypeRules::of::<EncryptedFile>(),
+        TypeRules::of::<Export>(),
         TypeRules::of::<Identity>(),
         TypeRules::of::<SenderIdVerification>(),
         TypeRules::of::<SharedCapacityGroup>(),

@@ -31,7 +31,7 @@ pub(super) mod what {
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
-pub(super) const DOCUMENT_KINDS: [DocumentKind; 12] = [
+pub(super) const DOCUMENT_KINDS: [DocumentKind; 13] = [
     DocumentKind::Platform,
     DocumentKind::Customer,
     DocumentKind::Agent,
@@ -44,6 +44,7 @@ pub(super) const DOCUMENT_KINDS: [DocumentKind; 12] = [
     DocumentKind::Call,
     DocumentKind::Flow,
     DocumentKind::FilePart,
+    DocumentKind::ExportPart,
 ];
 
 /// A row of the change feed.
