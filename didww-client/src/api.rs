@@ -1,9 +1,11 @@
 //! The operations of a resource: those that its declaration lists, and no others.
 
+mod download;
 mod list_request;
 mod record_request;
 mod relationship;
 mod rotation;
+mod sms_rotation;
 mod upload;
 mod version_check;
 

@@ -146,9 +146,12 @@
 
 mod api;
 mod builder;
+mod call_rows;
 mod client;
 mod credentials;
+mod csv_reader;
 mod error;
+mod export_file;
 mod multipart;
 mod page;
 mod raw;
@@ -167,8 +170,10 @@ pub use reqwest::{Method, StatusCode};
 
 pub use api::{Api, EncryptedUpload, ListRequest, RecordRequest, ToManyApi, ToOneApi};
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
+pub use call_rows::{ExportRow, InboundCallRow, OutboundCallRow};
 pub use client::Client;
 pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal};
+pub use export_file::{ExportFile, ExportRows, RowError};
 pub use multipart::Multipart;
 pub use page::Page;
 pub use raw::{RawAnswer, RawRequest};

@@ -35,6 +35,12 @@ pub enum Reason {
     /// The client is read-only, and the request would change something.
     #[error("the client is read-only")]
     ReadOnlyClient,
+    /// The export has no file, because it is not completed.
+    #[error("the export is not completed, so that it has no file yet")]
+    NotCompleted,
+    /// The address of a file is not below the base URL, so that a request for it would send credentials to another host.
+    #[error("the file is not below the base URL")]
+    Elsewhere,
     /// The two records passed to [`Api::save`](crate::Api::save) have different ids.
     #[error("the two records have different ids")]
     DifferentRecords,

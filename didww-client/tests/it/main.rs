@@ -7,6 +7,7 @@
 #[path = "../../../crates/client-core/tests/support/canaries.rs"]
 mod canaries;
 mod errors;
+mod exports;
 mod misbehaving;
 mod pages;
 mod raw;

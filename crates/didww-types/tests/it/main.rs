@@ -22,5 +22,6 @@ mod round_trip;
 mod secrets;
 mod setters;
 mod signatures;
+mod sms;
 mod strict;
 mod tolerant;
