@@ -89,7 +89,7 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
     }
 }
 
-/// The changes that complete an export. Whoever notifies `callback_url` adds the event here: it then has `url`, and is stored in
+/// The changes that complete an export. The event for `callback_url` belongs here: `url` is known, and it is then stored in
 /// the same transaction.
 fn completed(scope: Scope, record: Record, base: &str, file: Uuid) -> Result<Vec<Change>, StoreError> {
     let suffix = scope.spec.downloads.unwrap_or_default();

@@ -106,7 +106,7 @@ impl ExportFilters {
     }
 
     /// The filters, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{bounded_integer::bounded_integer, checked_text};
+use super::{ValueError, bounded_integer::bounded_integer, checked_text};
 use crate::{Attribute, Flaw, Kind, Violation};
 
 /// The longest template of a message, in characters. No source states a limit; this one is chosen here.

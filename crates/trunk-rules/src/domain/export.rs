@@ -127,7 +127,7 @@ fn broken(context: &WriteContext<'_>, kind: &ExportType, filters: &ExportFilters
     } else {
         month(context.now, filters)
     };
-    for (name, value) in filters.iter().filter(|(name, _)| !times.contains(name)) {
+    for (name, value) in filters.members().filter(|(name, _)| !times.contains(name)) {
         let known = further.iter().find(|(known, _, since)| *known == name && *since <= context.version);
         if !known.is_some_and(|(_, form, _)| is_valid(*form, value)) {
             broken.push(Violation::NotValid(name.to_owned()));
