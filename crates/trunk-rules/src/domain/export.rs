@@ -148,7 +148,7 @@ fn is_valid(form: Form, value: &Value) -> bool {
         Form::Id => is_id(value),
         Form::Ids => some(value, &is_id),
         Form::OneOf(texts) => is_one(texts, value),
-        Form::SomeOf(texts) => some(value, &|value| is_one(texts, value)),
+        Form::SomeOf(texts) => some(value, &|value: &Value| is_one(texts, value)),
         Form::Service => value
             .as_str()
             .is_some_and(|text| ["a2p", "p2p"].iter().any(|known| text.eq_ignore_ascii_case(known))),
