@@ -316,6 +316,8 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         "order.reference",
         "region.id",
         "shared_capacity_group.id",
+        "sms_trunk.id",
+        "sms_trunk_group.id",
         "trunk.id",
         "trunk_group.id",
         "voice_in_trunk.id",
