@@ -135,7 +135,7 @@ async fn a_file_is_gone_with_its_export_30_days_after_it_was_made() {
     let (world, api) = start().await;
     let id = made(&api, &export("cdr_out", json!({}))).await;
     let file = completed(&world, &api, &id).await;
-    let clock = world.server.control().clock();
+    let clock = world.server.control().clock().clone();
     clock.advance(29 * DAY);
     assert_eq!(text(download(&api, &file).await).await.split(',').count(), 19);
     clock.advance(DAY);

@@ -82,7 +82,7 @@ async fn a_change_that_is_refused_writes_nothing_and_no_other_account_reads_what
 async fn an_entry_is_kept_for_90_days_and_earlier_days_are_no_filter() {
     let world = World::start().await;
     let api = world.api.at(Some(NEW));
-    let clock = world.server.control().clock();
+    let clock = world.server.control().clock().clone();
     clock.freeze(Some("2026-11-29T12:00:00.000Z".parse().unwrap()));
     world.did("37061498222").await;
     let id = api.get(HISTORY).await.at("/data/0/id").as_str().unwrap().to_owned();
