@@ -1,10 +1,13 @@
 //! The operations of a resource: those that its declaration lists, and no others.
 
+#[cfg(feature = "exports")]
+mod download;
 mod ensure;
 mod list_request;
 mod record_request;
 mod relationship;
 mod rotation;
+mod sms_rotation;
 mod upload;
 mod version_check;
 mod waiting;

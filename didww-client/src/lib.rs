@@ -186,14 +186,20 @@ mod api;
 pub mod blocking;
 #[cfg(feature = "http")]
 mod builder;
+#[cfg(feature = "exports")]
+mod call_rows;
 #[cfg(feature = "http")]
 mod client;
 #[cfg(feature = "http")]
 mod credentials;
+#[cfg(feature = "exports")]
+mod csv_reader;
 #[cfg(feature = "encryption")]
 mod encryption;
 #[cfg(feature = "http")]
 mod error;
+#[cfg(feature = "exports")]
+mod export_file;
 #[cfg(feature = "http")]
 mod masked;
 #[cfg(feature = "http")]
@@ -237,12 +243,16 @@ pub use api::{
 };
 #[cfg(feature = "http")]
 pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
+#[cfg(feature = "exports")]
+pub use call_rows::{ExportRow, InboundCallRow, OutboundCallRow};
 #[cfg(feature = "http")]
 pub use client::Client;
 #[cfg(feature = "encryption")]
 pub use encryption::{EncryptionError, EncryptionKeys, FileCipher};
 #[cfg(feature = "http")]
 pub use error::{Endless, EndlessReason, Error, Misplaced, NotSent, Overdue, Reason, Refusal};
+#[cfg(feature = "exports")]
+pub use export_file::{ExportFile, ExportRows, RowError};
 #[cfg(feature = "http")]
 pub use masked::Masked;
 #[cfg(feature = "http")]

@@ -3,6 +3,8 @@
 Most bodies that a schema permits are refused by a rule that no schema states, such as a reference that must exist, so
 generated requests do not show that an operation accepts anything. These name what the server of the run has."""
 
+import datetime
+
 # Every operation with POST that is not here has an example.
 WITHOUT_EXAMPLE = {
     "control": {
@@ -69,7 +71,7 @@ def of_versions(name, server):
         at = f"/dids/{{id}}/relationships/{relationship}"
         requests |= {f"GET {at}": (of_did, None), f"PATCH {at}": (of_did, {"data": None})}
     return requests | of_shared_capacity(server, name, linkage) | of_inbound(server, name, version) | of_registration(
-        server, name, version) | of_buying(server)
+        server, name, version) | of_buying(server) | of_messages(server, name, version, linkage) | of_exports(version)
 
 
 def document(kind, attributes, **related):
@@ -108,6 +110,33 @@ def of_inbound(server, name, version):
         "POST /voice_in_trunk_groups/{id}/relationships/voice_in_trunks": (
             {"id": group["data"]["id"]}, {"data": [{"type": "voice_in_trunks", "id": made}]}),
     }
+
+
+def of_messages(server, name, version, linkage):
+    if version < "2026-11-19":
+        return {}
+    configuration = {"type": "smpp_esme", "attributes": {"server_location": "nyc"}}
+    trunk = {"name": "Messages for the examples", "configuration": configuration}
+    made = server.send(name, "/sms_trunks", document("sms_trunks", trunk))["data"]["id"]
+    group = document("sms_trunk_groups", {"name": "Message group for the examples"})
+    group = server.send(name, "/sms_trunk_groups", group)["data"]["id"]
+    rotation = document("sms_trunk_regenerate_credentials", {}, sms_trunk=("sms_trunks", made))
+    return {
+        "POST /sms_trunks": ({}, document("sms_trunks", trunk | {"name": "An example of messages"})),
+        "POST /sms_trunk_groups": ({}, document("sms_trunk_groups", {"name": "An example of groups"})),
+        "POST /sms_trunk_regenerate_credentials": ({}, rotation),
+        "POST /sms_trunks/{id}/relationships/outgoing_dids": ({"id": made}, linkage),
+        "POST /sms_trunk_groups/{id}/relationships/sms_trunks": (
+            {"id": group}, {"data": [{"type": "sms_trunks", "id": made}]}),
+    }
+
+
+def of_exports(version):
+    day = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    filters = {"from": f"{day:%Y-%m-%d} 00:00:00", "to": f"{day:%Y-%m-%d} 12:00:00"}
+    if version < "2026-04-16":
+        filters = {"year": day.year, "month": day.month}
+    return {"POST /exports": ({}, document("exports", {"export_type": "cdr_out", "filters": filters}))}
 
 
 def of_registration(server, name, version):

@@ -14,6 +14,7 @@ mod dtmf;
 pub mod edge;
 mod endings;
 mod explain;
+mod exports;
 mod front;
 mod hostile;
 mod inspection;

@@ -26,7 +26,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, audit_log, expiry};
+use service_core::{Core, Outbox, audit_log, expiry, exports, kept};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -217,6 +217,7 @@ impl ServerBuilder {
 
         let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
         let jobs = jobs.and(expiry::jobs()).and(order_jobs());
+        let jobs = jobs.and(kept::jobs(&core.clock)).and(exports::jobs(&core.clock));
         let months = config.accounts.months_of_audit();
         let jobs = jobs.and(audit_log::jobs(&core.clock, months));
         // What the start itself stores has no entry.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::Features;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use service_core::files;
+use service_core::{exports, files};
 use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
@@ -216,8 +216,9 @@ impl Control {
         let account = self.account(id).await?;
         files::forget_all(&self.core, id).await?;
         self.core.store.reset(Some(account.number), true).await?;
-        // What was uploaded meanwhile.
-        Ok(files::forget_all(&self.core, id).await?)
+        // What was uploaded and exported meanwhile.
+        files::forget_all(&self.core, id).await?;
+        Ok(exports::parts::forget_all(&self.core, id).await?)
     }
 
     /// Adds a key to an account, a random one if `key` is `None`. Returns its id and the key.

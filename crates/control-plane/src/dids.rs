@@ -11,7 +11,7 @@ use trunk_rules::domain::{HELD, with_defaults};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError, did_groups, renewals, stock};
+use crate::{Control, ControlError, did_groups, history, renewals, stock};
 
 /// Maximum number of DIDs that one operation adds.
 const MAX_DIDS: usize = 10_000;
@@ -126,7 +126,9 @@ impl Control {
                     |attributes: &Map<String, Value>| attributes.get("number")?.as_str().map(str::to_owned);
                 let numbers: Vec<String> = all.iter().filter_map(number).collect();
                 let in_stock = stock::by_number(&self.core, &numbers).await?;
+                let mut entries = Vec::with_capacity(dids.len());
                 for (attributes, group) in all.into_iter().zip(groups) {
+                    entries.extend(history::of_staff(&self.core, scope, None, &attributes, now)?);
                     let id = self.core.ids.record(now);
                     let mut links = vec![(Did::DID_GROUP.as_str(), vec![group])];
                     // A number in stock is not offered while it is a DID.
@@ -141,6 +143,7 @@ impl Control {
                         meta: None,
                     });
                 }
+                changes.extend(entries);
                 self.core.commit(changes).await.map_err(|error| match error {
                     StoreError::Taken(field) if field == "number" => taken(dids).into(),
                     // Another request has stored a group since it was looked up: the next attempt finds it.

@@ -36,6 +36,7 @@ mod did_groups;
 mod dids;
 mod error;
 mod events;
+mod history;
 mod idempotency;
 #[cfg(feature = "sip")]
 mod inbound;
@@ -60,7 +61,7 @@ mod world;
 use std::sync::Arc;
 
 use service_base::clock::Clock;
-use service_core::{Core, files, reference};
+use service_core::{Core, exports, files, reference};
 use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
@@ -170,6 +171,7 @@ impl Control {
         if let Some(id) = account {
             // What was uploaded meanwhile.
             files::forget_all(&self.core, id).await?;
+            exports::parts::forget_all(&self.core, id).await?;
         }
         if number.is_none() {
             reference::store_fixed(&self.core).await?;

@@ -11,7 +11,7 @@ use trunk_rules::domain::{HELD, Rulebook, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError, renewals, stock};
+use crate::{Control, ControlError, history, renewals, stock};
 
 /// Members of a record to store. Members that are not named keep their values, or receive their defaults in a new record.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -109,8 +109,17 @@ impl Control {
                     links.extend(self.in_stock(spec, attributes).await?);
                 }
                 let meta = changed_meta(spec, before.as_ref(), meta)?;
+                let known = before.clone();
                 let change = self.put(scope, id, before, attributes, links, meta)?;
-                commit(&self.core, scope, id, change).await?;
+                let mut changes = Vec::new();
+                if scope.spec.name == Did::TYPE
+                    && let Change::Insert { attributes, .. } | Change::Replace { attributes, .. } = &change
+                {
+                    let now = self.core.clock.now();
+                    changes = history::of_staff(&self.core, scope, known.as_ref(), attributes, now)?;
+                }
+                changes.insert(0, change);
+                commit(&self.core, scope, id, changes).await?;
                 Ok(StoredRecord { id, is_new })
             })
             .await;
@@ -215,15 +224,15 @@ impl Control {
 /// The attribute with the time of creation. It is the server's: lists by it are in the order in which records were stored.
 const CREATED_AT: &str = "created_at";
 
-/// Commits the change of a record. If another request stored a record with the id since it was looked up, that is a
-/// conflict: the next attempt finds the record and changes it.
+/// Commits the change of a record, and what is written beside it. If another request stored a record with the id since it was
+/// looked up, that is a conflict: the next attempt finds the record and changes it.
 async fn commit(
     core: &Core,
     scope: Scope,
     id: Uuid,
-    change: Change,
+    changes: Vec<Change>,
 ) -> Result<(), AttemptError<ControlError>> {
-    match core.commit(vec![change]).await {
+    match core.commit(changes).await {
         Ok(_) => Ok(()),
         Err(StoreError::Taken(field)) if field == "id" && core.store.find(scope, id).await?.is_some() => {
             Err(StoreError::Conflict.into())
@@ -310,8 +319,8 @@ mod tests {
             Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new(), meta: None }
         };
         let first = Scope { account: 1, spec: CapacityPool::SPEC };
-        commit(&core, first, ID, insert(first)).await.unwrap();
-        commit(&core, scope, ID, insert(scope)).await.unwrap_err()
+        commit(&core, first, ID, vec![insert(first)]).await.unwrap();
+        commit(&core, scope, ID, vec![insert(scope)]).await.unwrap_err()
     }
 
     #[tokio::test]

@@ -129,7 +129,7 @@ impl Run<'_> {
         match renew_did(did, price, expired_at, self.now, &mut self.purse) {
             DidRenewal::Renewed(until, cycles) => {
                 self.next = self.next.min(until);
-                self.changes.extend(did_changes::renewed(self.account, record, until, cycles)?);
+                self.changes.extend(did_changes::renewed(self.core, self.account, record, until, cycles)?);
             }
             DidRenewal::Unpaid(again_at) => {
                 self.next = self.next.min(again_at);
@@ -141,7 +141,7 @@ impl Run<'_> {
                 if let Some((_, _, group)) = group.first() {
                     *self.released.entry(*group).or_default() += 1;
                 }
-                self.changes.extend(did_changes::released(self.account, record));
+                self.changes.extend(did_changes::released(self.core, self.account, record)?);
             }
         }
         Ok(true)

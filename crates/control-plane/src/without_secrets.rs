@@ -1,5 +1,5 @@
-//! Leaves out of a document of DIDWW's API what no read of the control API shows: passwords and secrets, and the user and
-//! password of a URL.
+//! Leaves out of a document of DIDWW's API what no read of the control API shows: passwords and secrets, headers of requests,
+//! and the user and password of a URL.
 
 use serde_json::Value;
 use url::Url;
@@ -23,7 +23,7 @@ pub(crate) fn remove_secrets(value: &mut Value) {
 
 /// Whether a member with this name is a password or a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
-    ["password", "secret"].into_iter().any(|word| name.contains(word))
+    ["password", "secret", "headers"].into_iter().any(|word| name.contains(word))
 }
 
 /// Removes the user and the password of a URL.
@@ -48,7 +48,7 @@ mod tests {
         let mut document = json!({ "data": [{ "attributes": {
             "name": "A", "password": "p", "callback_url": "https://ann:pw@example.com/hook?a=1",
             "authentication_method": { "attributes": { "username": "u", "password": "p", "tech_prefix": null } },
-            "configuration": { "auth_password": "p", "hosts": ["a", "b"] },
+            "configuration": { "auth_password": "p", "headers": { "Authorization": "t" }, "hosts": ["a", "b"] },
         }, "links": { "self": "http://127.0.0.1/v3/dids" } }], "included": [{ "shared_secret": "s", "id": "1" }] });
         remove_secrets(&mut document);
         assert_eq!(

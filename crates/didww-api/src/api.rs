@@ -20,6 +20,7 @@ use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
 
 use crate::authentication::{Caller, authenticate, nobody, requested_version};
+use crate::download::Download;
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target, too_big};
 use crate::state::Api;
@@ -39,8 +40,14 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
         return Box::pin(respond_to_token_request(&api.tokens, request)).await;
     }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
-    let outcome = if is_preflight_of_the_api(&exchange.parts) {
-        Ok(Reply { status: StatusCode::OK, body: Bytes::new(), content_type: None, replayed: false })
+    let mut file = None;
+    let outcome = if let Some(download) = Download::of(&exchange.parts) {
+        exchange.run(Box::pin(download.open(&api, &exchange.parts))).await.map(|open| {
+            file = Some(open);
+            Reply::empty()
+        })
+    } else if is_preflight_of_the_api(&exchange.parts) {
+        Ok(Reply::empty())
     } else {
         // In a box, because the router moves the future of this handler several times.
         exchange.run(Box::pin(serve(&api, &exchange.parts, body))).await
@@ -54,6 +61,9 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
             let mut response = headers::respond(status, body, parts, runtime);
             if let Some(content_type) = content_type {
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+            if let Some(file) = file {
+                file.fill(&api, parts, &mut response);
             }
             if replayed {
                 response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use didww_types::{API_KEY_HEADER, ApiVersion, ErrorCode, Features, VERSION_HEADER};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use http_listener::{Budget, missing_credential};
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, Source};
@@ -46,6 +46,32 @@ pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Api
     let caller = match bearer_token(&parts.headers) {
         Some(token) => by_token(api, parts, token).await?,
         None => by_key(api, parts).await?,
+    };
+    check_rate(api, &caller).await?;
+    Ok(caller)
+}
+
+/// Finds the sender of a request for a file, for which either credential is enough in every version, and counts the request.
+pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
+    if let Some(behalf) = parts.extensions.get::<OnBehalf>() {
+        return Ok(behalf.caller());
+    }
+    let caller = match bearer_token(&parts.headers) {
+        Some(token) => by_token(api, parts, token).await?,
+        None => match known_key(api, parts).await {
+            Ok((_, key)) => {
+                let requested = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+                let version = key.account.version.serving(requested);
+                Caller { key, scope: Scope::Full, version, unheeded_version: None }
+            }
+            // Where requests have tokens, a refused key has no body.
+            Err(error)
+                if error.status() == StatusCode::UNAUTHORIZED && requested_version(parts).uses_tokens() =>
+            {
+                return Err(ApiError::no_token().because(error.internal.unwrap_or_default()));
+            }
+            Err(error) => return Err(error),
+        },
     };
     check_rate(api, &caller).await?;
     Ok(caller)
@@ -103,6 +129,27 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
         let expected = missing_credential(&parts.headers, "access token", &[]);
         return Err(ApiError::no_token().because(expected));
     }
+    let (digest, key) = known_key(api, parts).await?;
+    let version = key.account.version.serving(requested);
+    if version.uses_tokens() {
+        return Err(
+            ApiError::no_token().because("the account's version takes tokens, and the request has a key")
+        );
+    }
+    let is_ignored = requested.is_some_and(|requested| requested != version.as_str());
+    if is_ignored && api.ignored_versions.is((digest, requested)) {
+        let requested = requested.filter(|text| text.len() <= MAX_LOGGED_VERSION);
+        tracing::info!(
+            account = %key.account.id, requested, served = version.as_str(),
+            "a version header is ignored: it is older than the account's version, or no version"
+        );
+    }
+    let unheeded_version = (requested != Some(version.as_str())).then_some(requested.is_some());
+    Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
+}
+
+/// The API key of a request, with its digest, if it can be used here and from where the request comes.
+async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), ApiError> {
     let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
         unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
     })?;
@@ -123,22 +170,7 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     if !key.allows(client) {
         return Err(unauthorized("the key does not allow the client's address"));
     }
-    let version = key.account.version.serving(requested);
-    if version.uses_tokens() {
-        return Err(
-            ApiError::no_token().because("the account's version takes tokens, and the request has a key")
-        );
-    }
-    let is_ignored = requested.is_some_and(|requested| requested != version.as_str());
-    if is_ignored && api.ignored_versions.is((digest, requested)) {
-        let requested = requested.filter(|text| text.len() <= MAX_LOGGED_VERSION);
-        tracing::info!(
-            account = %key.account.id, requested, served = version.as_str(),
-            "a version header is ignored: it is older than the account's version, or no version"
-        );
-    }
-    let unheeded_version = (requested != Some(version.as_str())).then_some(requested.is_some());
-    Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
+    Ok((digest, key))
 }
 
 /// The version of a request without a credential: the one that its header names, else the newest.

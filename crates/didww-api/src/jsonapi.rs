@@ -33,7 +33,7 @@ pub(crate) use form::too_big;
 pub(crate) use operation::Operation;
 pub(crate) use query::QueryParams;
 pub(crate) use reply::{JSON, Reply};
-pub(crate) use target::Target;
+pub(crate) use target::{Endpoint, Target};
 
 /// Executes an operation.
 ///

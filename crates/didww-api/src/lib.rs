@@ -22,6 +22,7 @@
 
 mod api;
 mod authentication;
+mod download;
 mod headers;
 mod idempotency;
 mod jsonapi;

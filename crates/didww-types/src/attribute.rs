@@ -52,6 +52,8 @@ pub enum Kind {
     },
     /// A `{"type", "attributes"}` object whose `type` is one of these texts.
     Variant(&'static [&'static str]),
+    /// A JSON object whose members depend on other attributes.
+    Object,
 }
 
 /// A type that an attribute of a resource can have.

@@ -100,7 +100,8 @@ pub struct ResourceSpec {
     pub nested_includes: &'static [NestedInclude],
     /// Whether the records belong to no account: every account reads the same ones, and none can write them.
     pub global: bool,
-    /// The attribute that orders a list without sort criteria, and the first version in which it does. In other versions,
+    /// The attribute that orders a list without sort criteria, with a minus sign before it in descending order, and the first
+    /// version in which it does. In other versions,
     /// and if it is `None`, the order is that of creation.
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
@@ -130,6 +131,12 @@ pub struct ResourceSpec {
     /// The attributes that such a callback has beside the record's id, type and status. A null is an empty text, and a list is
     /// one text.
     pub callback_with: &'static [&'static str],
+    /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
+    /// type as of others: changes of other records write them.
+    pub kept_days: Option<u64>,
+    /// What the names of the files end with that are downloaded below the path of the type; `None` if there are none. The job
+    /// of a new record makes the file.
+    pub downloads: Option<&'static str>,
     /// The sort criteria that are no attributes of the type.
     pub sorts: &'static [SortSpec],
     /// Dotted paths into attributes whose values must be unique among the records of all accounts.

@@ -21,6 +21,7 @@ mod nanpa;
 mod phone_digits;
 mod public_key;
 mod rtp_networks;
+mod sms;
 mod street_address;
 mod tech_prefix;
 mod threshold;
@@ -50,6 +51,9 @@ pub use nanpa::{AreaCode, ExchangeCode};
 pub use phone_digits::PhoneDigits;
 pub use public_key::PublicKeyText;
 pub use rtp_networks::RtpNetworks;
+pub use sms::{
+    ConnectionTimeout, MessageBody, MessageTemplate, SmppSystemId, SmppSystemType, SmsPriority, TextMembers,
+};
 pub use street_address::StreetAddress;
 pub use tech_prefix::TechPrefix;
 pub use threshold::ThresholdAmount;

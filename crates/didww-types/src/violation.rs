@@ -64,6 +64,10 @@ pub enum Violation {
     OtherCity,
     /// Emergency calling has no price for the DIDs.
     NoEmergencyRate,
+    /// The filter of an export with this name has no valid value, or is none of its type. The message is documented.
+    NotValid(String),
+    /// The filter of an export with this name is a time whose records are not kept. The message is documented.
+    OutsideMonths(String),
 }
 
 impl fmt::Display for Violation {
@@ -95,6 +99,10 @@ impl fmt::Display for Violation {
             Self::OtherDidGroupType => f.write_str("should have the same Did Group Type"),
             Self::OtherCity => f.write_str("should be linked with City ID"),
             Self::NoEmergencyRate => f.write_str("Emergency Rate not found"),
+            Self::NotValid(name) => write!(f, "{name} not valid"),
+            Self::OutsideMonths(name) => {
+                write!(f, "{name} must be within the current and 2 previous months")
+            }
         }
     }
 }

@@ -98,23 +98,6 @@ fn insert(owner: Uuid, id: Uuid, created_at: i64, body: String) -> Change {
     Change::Put { revision: None, document: Box::new(document) }
 }
 
-/// The change that stores a part.
-fn insert(owner: Uuid, id: Uuid, created_at: i64, body: String) -> Change {
-    let document = NewDocument {
-        kind: DocumentKind::FilePart,
-        id,
-        customer: owner,
-        created_at,
-        deleted: false,
-        live: false,
-        body,
-        keyed: true,
-        keys: vec![(ACCOUNT, owner.to_string())],
-        unique: Vec::new(),
-    };
-    Change::Put { revision: None, document: Box::new(document) }
-}
-
 /// The changes that delete the content of a file.
 pub fn forget(file: Uuid) -> Vec<Change> {
     // A part is never changed, and there need not be as many.

@@ -25,7 +25,9 @@
 //! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);
-//! - checking the health of each of the platform's providers.
+//! - checking the health of each of the platform's providers;
+//! - making the files of exports, and deleting them after 30 days ([`exports`](crate::exports));
+//! - deleting the records of types that keep them for some days, such as the history of DIDs ([`kept`](crate::kept)).
 //!
 //! These wait for a time and are not jobs:
 //!

@@ -77,6 +77,10 @@ impl Decided<'_> {
                     meta,
                 });
             }
+            RecordChange::Note { spec, attributes, meta } => {
+                let (scope, id, created_at) = (self.scope(spec), ids.record(self.at), self.at);
+                changes.push(Change::Insert { scope, id, created_at, attributes, links: Vec::new(), meta });
+            }
             RecordChange::Members { spec, id, relationship, add, members } => changes.push(Change::Members {
                 scope: self.scope(spec),
                 owner: read.record(&id)?.clone(),

@@ -36,6 +36,9 @@ pub enum DocumentKind {
     AuditEntry = 12,
     /// A call to a DID, in progress or ended. The account of the DID stands in place of the customer.
     InboundCall = 13,
+    /// A part of the content of a file that the service made for an account of DIDWW's API, which stands in place of the
+    /// customer.
+    ExportPart = 14,
 }
 
 impl DocumentKind {

@@ -9,6 +9,10 @@ use crate::error::StoreError;
 /// The owner of records that belong to no account: those of global types. No account has this number.
 pub const NO_ACCOUNT: i64 = 0;
 
+/// How many times as many records of a type that keeps them for some days alone an account can have. They are written by
+/// changes of other records, several by one of them in that time.
+const OF_KEPT_TYPES: u64 = 10;
+
 /// The records of one type that an account can read: its own ones, or all of them if the type is global.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
@@ -33,7 +37,11 @@ impl Scope {
 
     /// The most records that an account can have, if its quota is this.
     pub(crate) fn quota(&self, of_account: Option<u64>) -> Option<u64> {
-        of_account.into_iter().chain(self.spec.at_most).min()
+        let of_type = |quota: u64| match self.spec.kept_days {
+            Some(_) => quota.saturating_mul(OF_KEPT_TYPES),
+            None => quota,
+        };
+        of_account.map(of_type).into_iter().chain(self.spec.at_most).min()
     }
 }
 

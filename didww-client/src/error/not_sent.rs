@@ -48,6 +48,12 @@ pub enum Reason {
     /// The record exists, and differs in this attribute or relationship, which only a create request can set.
     #[error("the record exists, and its `{0}` cannot be changed after its creation")]
     Fixed(String),
+    /// The export has no file, because it is not completed.
+    #[error("the export is not completed, so that it has no file yet")]
+    NotCompleted,
+    /// The address of a file is not below the base URL, so that a request for it would send credentials to another host.
+    #[error("the file is not below the base URL")]
+    Elsewhere,
     /// The two records passed to [`Api::save`](crate::Api::save) have different ids.
     #[error("the two records have different ids")]
     DifferentRecords,

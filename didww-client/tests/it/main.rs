@@ -12,6 +12,8 @@ mod canaries;
 mod encryption;
 mod ensure;
 mod errors;
+#[cfg(feature = "exports")]
+mod exports;
 mod masked;
 mod misbehaving;
 mod pages;

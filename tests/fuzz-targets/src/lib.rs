@@ -21,6 +21,7 @@ mod configuration;
 mod digest;
 mod document;
 mod dtmf_info;
+mod export_rows;
 mod filter_values;
 mod fixtures;
 mod forwarded;
@@ -49,6 +50,7 @@ pub use configuration::configuration;
 pub use digest::digest;
 pub use document::document;
 pub use dtmf_info::dtmf_info;
+pub use export_rows::export_rows;
 pub use filter_values::filter_values;
 pub use forwarded::forwarded;
 pub use idempotency_key::idempotency_key;
@@ -86,6 +88,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "digest", run: digest, seeds: digest::seeds },
     Target { name: "document", run: document, seeds: document::seeds },
     Target { name: "dtmf_info", run: dtmf_info, seeds: dtmf_info::seeds },
+    Target { name: "export_rows", run: export_rows, seeds: export_rows::seeds },
     Target { name: "filter_values", run: filter_values, seeds: filter_values::seeds },
     Target { name: "forwarded", run: forwarded, seeds: forwarded::seeds },
     Target { name: "idempotency_key", run: idempotency_key, seeds: idempotency_key::seeds },

@@ -192,6 +192,8 @@ impl Stage<'_> {
 pub const ONE_OF: &[(&str, &str)] = &[
     ("capacity_pools", "capacity_pool"),
     ("shared_capacity_groups", "shared_capacity_group"),
+    ("sms_trunk_groups", "sms_trunk_group"),
+    ("sms_trunks", "sms_trunk"),
     ("voice_in_trunk_groups", "voice_in_trunk_group"),
     ("voice_in_trunk_groups", "trunk_group"),
     ("voice_in_trunks", "voice_in_trunk"),

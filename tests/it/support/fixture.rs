@@ -5,7 +5,8 @@
 //! deleted. `linked_with` names relationships that depend on attributes, and `never_cleared` those that the record keeps. A type
 //! that no request creates has `control`: the request to the control API
 //! that makes a record, and where the answer has its id. In all texts, `{unique}` becomes a number of four digits
-//! that is new each time, `{account}` the account's id, and the name of a type in braces, such as `{dids}`, the id
+//! that is new each time, `{account}` the account's id, `{yesterday}` the day before the present one, `{year}` and `{month}` its
+//! year and its month, and the name of a type in braces, such as `{dids}`, the id
 //! of a new record of that type. `{did_groups.stock_keeping_units}` becomes the id of the first member of a relationship of a
 //! new record. Values are written in their normal form: what a body sends is what the answer
 //! shows.

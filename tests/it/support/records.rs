@@ -5,13 +5,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use didww_types::{ApiVersion, FormSpec, REGISTRY, ResourceSpec, Verb, find};
+use didww_types::{ApiVersion, FormSpec, REGISTRY, ResourceSpec, Timestamp, Verb, find};
 use serde_json::{Value, json};
 use trunk_server::TestServer;
 use uuid::Uuid;
 
 use super::api::{Answer, Api, FormPart};
 use super::fixture::Fixture;
+
+/// The day before the present one, in UTC.
+fn yesterday() -> String {
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 60 * 60);
+    Timestamp::from(before).to_string().get(..10).unwrap().to_owned()
+}
 
 /// Makes records of an account.
 pub struct Records {
@@ -155,6 +161,9 @@ impl Records {
             let value = match name {
                 "unique" => format!("{:04}", self.unique.fetch_add(1, Ordering::Relaxed)),
                 "account" => self.account.to_string(),
+                "yesterday" => yesterday(),
+                "year" => yesterday().get(..4).unwrap().to_owned(),
+                "month" => yesterday().get(5..7).unwrap().to_owned(),
                 path if path.contains('.') => self.related(path).await,
                 name => {
                     let spec = find(name).unwrap_or_else(|| panic!("{{{name}}} is no declared type: {text}"));

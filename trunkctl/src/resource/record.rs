@@ -103,7 +103,8 @@ fn members(
 /// The columns of a table: the id, what names a record, and what people filter by, as far as they fit into a line.
 pub(super) fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<String> {
     const MOST: usize = 7;
-    let is_short = |kind: Kind| !matches!(kind, Kind::List { .. } | Kind::Variant(_) | Kind::Url);
+    let is_short =
+        |kind: Kind| !matches!(kind, Kind::List { .. } | Kind::Variant(_) | Kind::Object | Kind::Url);
     let attributes = spec.attributes_at(version);
     let handle = Handle::of(spec, version).map(|handle| handle.attribute.name);
     let is_filtered =

@@ -17,7 +17,7 @@ pub(super) fn of_text(value: &ValueSpec, text: &str) -> Value {
         Kind::Boolean => text.parse::<bool>().map_or_else(|_| Value::from(text), Value::from),
         Kind::List { of, .. } if !text.starts_with('[') => items(of, text),
         Kind::List { .. } => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
-        Kind::Variant(_) if text.starts_with('{') => {
+        Kind::Variant(_) | Kind::Object if text.starts_with('{') => {
             serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
         }
         Kind::Variant(_) => variant(value, text),
@@ -83,6 +83,7 @@ pub(super) fn placeholder(attribute: &AttributeSpec) -> &'static str {
         Kind::Uuid => "ID",
         Kind::List { .. } => "A,B",
         Kind::Variant(_) => "TYPE,MEMBER=VALUE",
+        Kind::Object => "JSON",
         _ => "TEXT",
     }
 }

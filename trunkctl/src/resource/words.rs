@@ -29,6 +29,7 @@ pub(super) fn of_kind(kind: &Kind) -> String {
         Kind::Variant(types) => {
             format!("{{\"type\": …, \"attributes\": {{…}}}} with one of the types {}", types.join(", "))
         }
+        Kind::Object => "an object of JSON".to_owned(),
         _ => "a text".to_owned(),
     }
 }

@@ -159,7 +159,7 @@ impl<'a> Delivery<'a> {
                 number: number.id,
                 monthly_price: item.monthly_price.map(|price| price.to_string()),
             };
-            self.changes.extend(did_changes::assigned(self.account, self.now, did));
+            self.changes.extend(did_changes::assigned(self.core, self.account, self.now, did));
         }
         *self.sold.entry(group).or_default() += count;
         Ok(())

@@ -132,6 +132,9 @@ impl QueryParams {
             match values(context, spec, filter, value) {
                 // Its values are checked all the same.
                 Ok(_) if filter.unapplied => {}
+                Ok(values) if is_before_kept(context, spec, filter, &values) => {
+                    errors.push(invalid_filter_value(value, name));
+                }
                 Ok(values) => {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
@@ -255,6 +258,21 @@ fn mirrored(
     };
     let test = if matches!(test, FilterTest::Linked(_)) { FilterTest::Equals(attribute) } else { test };
     (test, values.into_iter().map(key_of).collect())
+}
+
+/// Whether a filter names a time of creation before that of the oldest record that the type keeps, by the day.
+fn is_before_kept(
+    context: &RequestContext<'_>,
+    spec: &ResourceSpec,
+    filter: &FilterSpec,
+    values: &[IndexValue],
+) -> bool {
+    const DAY: i64 = 24 * 60 * 60 * 1_000;
+    let is_of_creation = matches!(filter.test, FilterTest::CreatedFrom | FilterTest::CreatedUntil);
+    let Some(days) = spec.kept_days.filter(|_| is_of_creation) else { return false };
+    let today = context.core.clock.now().as_unix_millis().div_euclid(DAY);
+    let oldest = today.saturating_sub(i64::try_from(days).unwrap_or(i64::MAX)).saturating_mul(DAY);
+    values.iter().any(|value| matches!(value, IndexValue::Integer(at) if *at < oldest))
 }
 
 fn invalid_filter_value(value: &str, name: &str) -> ErrorObject {

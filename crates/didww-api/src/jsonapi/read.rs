@@ -97,7 +97,9 @@ pub(super) fn list_query(
 ) -> ListQuery {
     let mut order = params.order.clone();
     if let (true, Some(attribute)) = (order.is_empty(), spec.order_at(context.version)) {
-        order.push(Order { attribute, descending: false });
+        let descending = attribute.strip_prefix('-');
+        let attribute = descending.unwrap_or(attribute);
+        order.push(Order { attribute, descending: descending.is_some() });
     }
     let mut conditions = params.conditions.clone();
     conditions.extend(Condition::in_stock(spec));

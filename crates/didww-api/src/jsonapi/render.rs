@@ -182,10 +182,12 @@ impl<'a> Document<'a> {
             self.attributes(record, spec, selected)?;
         }
         self.relationships(entry, selected);
-        if spec.has_meta {
+        let unstored = || self.context.rules.unstored_meta(spec, &record.attributes);
+        if spec.has_meta
+            && let Some(meta) = record.meta.as_deref().or_else(unstored)
+        {
             self.text.push_str(",\"meta\":");
-            let meta = record.meta.as_deref().or_else(|| self.context.rules.initial_meta(spec));
-            self.text.push_str(meta.unwrap_or("{}"));
+            self.text.push_str(meta);
         }
         self.text.push('}');
         Ok(())

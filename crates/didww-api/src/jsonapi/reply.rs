@@ -24,6 +24,11 @@ impl Reply {
         Self { status, body: Bytes::from(body), content_type: None, replayed: false }
     }
 
+    /// 200 without a body of its own.
+    pub(crate) fn empty() -> Self {
+        Self { status: StatusCode::OK, body: Bytes::new(), content_type: None, replayed: false }
+    }
+
     pub(super) fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), content_type: None, replayed: false }
     }

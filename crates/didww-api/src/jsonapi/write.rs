@@ -43,7 +43,10 @@ pub(super) async fn create(
     Retries::REQUEST
         .run(|| async move {
             let decision = Decision::read(context, spec, None, body, None).await?;
-            let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
+            let mut outcome = decision.decide(context, spec, WriteKind::Create, body)?;
+            if spec.downloads.is_some() {
+                outcome.add_request(&context.base, &context.account.id.to_string());
+            }
             let target = outcome.changes.first().and_then(RecordChange::id).and_then(parse_id);
             let records = decision.commit(context, outcome, None).await?;
             if let Some(id) = target {

@@ -238,6 +238,7 @@ pub(super) fn kind_schema(kind: &Kind) -> Value {
             "required": ["type", "attributes"],
             "properties": { "type": { "type": "string", "enum": names }, "attributes": { "type": "object" } },
         }),
+        Kind::Object => json!({ "type": "object" }),
         _ => json!({}),
     }
 }

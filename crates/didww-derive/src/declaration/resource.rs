@@ -54,6 +54,12 @@ impl Declaration {
         } else if meta.path.is_ident("expires") {
             let attribute: LitStr = meta.value()?.parse()?;
             quote!(.expires(#attribute))
+        } else if meta.path.is_ident("downloads") {
+            let suffix: LitStr = meta.value()?.parse()?;
+            quote!(.downloads(#suffix))
+        } else if meta.path.is_ident("kept_days") {
+            let days: LitInt = meta.value()?.parse()?;
+            quote!(.kept_days(#days))
         } else if meta.path.is_ident("sorts") {
             self.sorts(meta)?
         } else if meta.path.is_ident("hidden") {
@@ -63,7 +69,7 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
-                 unique_everywhere, sample, taken_by, at_most, expires, callback_on, callback_with",
+                 unique_everywhere, sample, taken_by, at_most, expires, kept_days, downloads, callback_on, callback_with",
             ));
         };
         self.completions.push(call);

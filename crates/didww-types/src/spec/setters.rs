@@ -40,6 +40,8 @@ impl ResourceSpec {
             expires: None,
             callback_on: &[],
             callback_with: &[],
+            kept_days: None,
+            downloads: None,
             sorts: &[],
             unique_paths: &[],
         }
@@ -223,6 +225,20 @@ impl ResourceSpec {
     #[must_use]
     pub const fn expires(mut self, attribute: &'static str) -> Self {
         self.expires = Some(attribute);
+        self
+    }
+
+    /// Sets what the names of the files end with that are downloaded below the path of the type.
+    #[must_use]
+    pub const fn downloads(mut self, suffix: &'static str) -> Self {
+        self.downloads = Some(suffix);
+        self
+    }
+
+    /// Sets the days after which a record is deleted.
+    #[must_use]
+    pub const fn kept_days(mut self, days: u64) -> Self {
+        self.kept_days = Some(days);
         self
     }
 

@@ -24,7 +24,8 @@ impl ResourceSpec {
         if version.has_corrected_rules() { self.max_page_size } else { Page::MAX_SIZE }
     }
 
-    /// The attribute that orders a list without sort criteria in a version; `None` for the order of creation.
+    /// The attribute that orders a list without sort criteria in a version, with a minus sign before it in descending order;
+    /// `None` for the order of creation.
     pub fn order_at(&self, version: ApiVersion) -> Option<&'static str> {
         self.order.filter(|(_, since)| version >= *since).map(|(attribute, _)| attribute)
     }

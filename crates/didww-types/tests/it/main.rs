@@ -23,5 +23,6 @@ mod round_trip;
 mod secrets;
 mod setters;
 mod signatures;
+mod sms;
 mod strict;
 mod tolerant;

@@ -163,7 +163,7 @@ fn compare_alike(filter: Kind, attribute: Kind) -> bool {
         Kind::Boolean => filter == Kind::Boolean,
         Kind::Integer { .. } => matches!(filter, Kind::Integer { .. }),
         // An object has no index entry, nor has a list in a list.
-        Kind::Variant(_) | Kind::List { .. } => false,
+        Kind::Variant(_) | Kind::Object | Kind::List { .. } => false,
         _ => !matches!(filter, Kind::Decimal { .. } | Kind::Timestamp | Kind::Boolean | Kind::Integer { .. }),
     }
 }
@@ -183,6 +183,7 @@ fn finds_nothing(spec: &ResourceSpec, filter: &FilterSpec) -> Option<&'static st
                 | Kind::Integer { .. }
                 | Kind::List { .. }
                 | Kind::Variant(_)
+                | Kind::Object
         )
     };
     if let Some(attribute) = spec.attribute(path) {
@@ -317,6 +318,8 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         "order.reference",
         "region.id",
         "shared_capacity_group.id",
+        "sms_trunk.id",
+        "sms_trunk_group.id",
         "trunk.id",
         "trunk_group.id",
         "voice_in_trunk.id",

@@ -6,7 +6,8 @@ use didww_types::derive_support::Linkable;
 use didww_types::resources::{
     Address, AddressRequirementValidation, AddressVerification, AuthenticationMethod, CapacityPool, Did,
     DidReservation, EmergencyRequirementValidation, EmergencyVerification, EncryptedFile, Identity,
-    IdentityType, OnCliMismatchAction, Order, PermanentSupportingDocument, Proof, SharedCapacityGroup,
+    IdentityType, OnCliMismatchAction, Order, PermanentSupportingDocument, Proof, SenderIdVerification,
+    SharedCapacityGroup, SmsConfiguration, SmsTrunk, SmsTrunkGroup, SmsTrunkRegenerateCredentials,
     TrunkConfiguration, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::values::IpNetworks;
@@ -62,6 +63,9 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     updates::<VoiceInTrunk>(&mut proven);
     updates::<VoiceInTrunkGroup>(&mut proven);
     updates::<Identity>(&mut proven);
+    updates::<SenderIdVerification>(&mut proven);
+    updates::<SmsTrunk>(&mut proven);
+    updates::<SmsTrunkGroup>(&mut proven);
     updates::<VoiceOutTrunk>(&mut proven);
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.0.2.1"]).unwrap());
     let trunk = VoiceOutTrunk::create("A", OnCliMismatchAction::RejectCall, method);
@@ -72,6 +76,10 @@ fn every_setter_of_every_relationship_sends_the_declared_type() {
     creates::<VoiceInTrunkGroup, _>(&mut proven, &VoiceInTrunkGroup::create("A"));
     let rotation = VoiceOutTrunkRegenerateCredentials::create(IDS[0]);
     creates::<VoiceOutTrunkRegenerateCredentials, _>(&mut proven, &rotation);
+    creates::<SmsTrunk, _>(&mut proven, &SmsTrunk::create("A", SmsConfiguration::http_out()));
+    creates::<SmsTrunkGroup, _>(&mut proven, &SmsTrunkGroup::create("A"));
+    let rotation = SmsTrunkRegenerateCredentials::create(IDS[0]);
+    creates::<SmsTrunkRegenerateCredentials, _>(&mut proven, &rotation);
     creates::<DidReservation, _>(&mut proven, &DidReservation::create(IDS[0]));
     creates::<Identity, _>(&mut proven, &Identity::create(IdentityType::Personal, "A", "B", "1"));
     creates::<Address, _>(&mut proven, &Address::create(IDS[0], IDS[0], "C", "D", "E"));

@@ -1,10 +1,14 @@
 //! The rules of DIDs.
 
-use didww_types::resources::Did;
+use didww_types::resources::{Did, DidHistoryMethod, SmsTrunk};
+use didww_types::values::BillingCycles;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
 
 use super::draft::Draft;
-use super::{CREATED, CREATED_FIRST, MembersRead, Refusal, Rules, WriteContext};
+use super::{
+    CREATED, CREATED_FIRST, DidTerms, HistoryEntry, LinkedRecord, MembersRead, Refusal, Rules, WriteContext,
+    history_of,
+};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -52,6 +56,7 @@ impl Rules for Did {
             draft.changes.emergency_enabled = Some(Some(false));
         }
         shared_capacity(context, draft);
+        receives_messages(context, draft)?;
         // The version without a count of renewals only states that there are some, which leaves their count.
         let states_renewal =
             context.version < ApiVersion::V2021_04_19 && draft.changes.billing_cycles_count == Some(None);
@@ -71,8 +76,22 @@ impl Rules for Did {
                 draft.refusals.push(refuse(context, CAPACITY_POOL, Violation::Blank).because(why));
             }
         }
+        history(context, draft);
         Ok(())
     }
+}
+
+/// What becomes of the DID is written beside it.
+fn history(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
+    let Some(did) = &draft.before else { return };
+    let before = DidTerms::of(did);
+    let count = draft.changes.billing_cycles_count.map(|count| count.map(BillingCycles::get));
+    let after = DidTerms {
+        terminated: draft.changes.terminated.unwrap_or(before.terminated),
+        billing_cycles_count: count.unwrap_or(before.billing_cycles_count),
+    };
+    let entries = history_of(&did.number, before, after, &DidHistoryMethod::Api3, context.now);
+    draft.also.extend(entries.into_iter().map(HistoryEntry::change));
 }
 
 /// A DID that carries no calls, or none for long, cannot join a shared capacity group. The text is recorded; which DIDs it is
@@ -86,6 +105,18 @@ fn shared_capacity(context: &WriteContext<'_>, draft: &mut Draft<Did>) {
         let refusal = Refusal::relationship(name, Violation::NoSharedCapacity);
         draft.refusals.push(refusal.because("the DID is blocked or terminated"));
     }
+}
+
+/// Messages to a DID go to a trunk that receives some.
+fn receives_messages(context: &WriteContext<'_>, draft: &mut Draft<Did>) -> Result<(), DecodeError> {
+    let name = Did::SMS_TRUNK.as_str();
+    let linked = context.linked(name).and_then(<[_]>::first);
+    let trunk = linked.map(LinkedRecord::decode::<SmsTrunk>).transpose()?.flatten();
+    if trunk.is_some_and(|trunk| trunk.allow_in == Some(false)) {
+        let refusal = Refusal::relationship(name, Violation::Invalid);
+        draft.refusals.push(refusal.because("the trunk is of the type http_out"));
+    }
+    Ok(())
 }
 
 fn is_detach_only(context: &WriteContext<'_>, name: &str) -> bool {
@@ -142,9 +173,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{
-        Credentials, LinkedRecord, RecordChange, RecordText, Rulebook, WriteError, WriteKind,
-    };
+    use crate::domain::{Credentials, RecordChange, RecordText, Rulebook, WriteError, WriteKind};
 
     const DID: &str = r#"{"number":"37061498222","created_at":"2026-04-08T06:57:33.304Z"}"#;
 
@@ -193,7 +222,7 @@ mod tests {
         };
         match Rulebook::DIDWW.decide_write(Did::SPEC, &context) {
             Ok(outcome) => match outcome.changes.as_slice() {
-                [RecordChange::Update { attributes, links, .. }] => Ok((json!(attributes), json!(links))),
+                [RecordChange::Update { attributes, links, .. }, ..] => Ok((json!(attributes), json!(links))),
                 other => panic!("{other:?}"),
             },
             Err(WriteError::Refused(refusals)) => {

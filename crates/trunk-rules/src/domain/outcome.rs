@@ -16,6 +16,22 @@ pub struct WriteOutcome {
     pub events: Vec<Event>,
 }
 
+impl WriteOutcome {
+    /// Adds to the job about the new record whose request it was: what the links of its answer begin with, as `base`, and the id of
+    /// the account, as `account`. A base that is longer than 2,048 bytes is left out.
+    pub fn add_request(&mut self, base: &str, account: &str) {
+        for change in &mut self.changes {
+            let RecordChange::Create { later: Some(later), .. } = change else { continue };
+            let mut payload: Map<String, Value> = serde_json::from_str(&later.payload).unwrap_or_default();
+            payload.insert("account".to_owned(), account.into());
+            if base.len() <= 2_048 {
+                payload.insert("base".to_owned(), base.into());
+            }
+            later.payload = Value::Object(payload).to_string();
+        }
+    }
+}
+
 /// A change to one record of the account.
 ///
 /// Every record that a change names by its id is one that the decision received, so that the change is made only if the
@@ -48,6 +64,15 @@ pub enum RecordChange {
         /// The ids of all members of each relationship that changes.
         links: Links,
         /// The new `meta` object, as JSON text. `None` keeps the old one.
+        meta: Option<String>,
+    },
+    /// Creates a record about the others of the outcome, to which nothing refers.
+    Note {
+        /// The type of the record to create.
+        spec: &'static ResourceSpec,
+        /// All attributes, in canonical form.
+        attributes: Map<String, Value>,
+        /// The `meta` object as JSON text; `None` if it has none.
         meta: Option<String>,
     },
     /// Adds members to a relationship, or removes them.
@@ -142,6 +167,7 @@ impl RecordChange {
         match self {
             Self::Create { spec, .. }
             | Self::Update { spec, .. }
+            | Self::Note { spec, .. }
             | Self::Members { spec, .. }
             | Self::Unchanged { spec, .. }
             | Self::Unlinked { spec, .. }
@@ -152,7 +178,7 @@ impl RecordChange {
     /// The id of the record; `None` for one that is created.
     pub fn id(&self) -> Option<&str> {
         match self {
-            Self::Create { .. } => None,
+            Self::Create { .. } | Self::Note { .. } => None,
             Self::Update { id, .. }
             | Self::Members { id, .. }
             | Self::Unchanged { id, .. }

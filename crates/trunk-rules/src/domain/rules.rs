@@ -1,10 +1,11 @@
 //! The rules of a type, and the list of the types that have rules.
 
 use didww_types::resources::{
-    Address, AddressRequirementValidation, AddressVerification, CapacityPool, Did, DidGroup, DidReservation,
-    EmergencyCallingService, EmergencyRequirement, EmergencyRequirementValidation, EmergencyVerification,
-    EncryptedFile, Identity, Order, PermanentSupportingDocument, Proof, SharedCapacityGroup, VoiceInTrunk,
-    VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    Address, AddressRequirementValidation, AddressVerification, CapacityPool, Did, DidGroup, DidHistory,
+    DidReservation, EmergencyCallingService, EmergencyRequirement, EmergencyRequirementValidation,
+    EmergencyVerification, EncryptedFile, Export, Identity, Order, PermanentSupportingDocument, Proof,
+    SenderIdVerification, SharedCapacityGroup, SmsTrunk, SmsTrunkGroup, SmsTrunkRegenerateCredentials,
+    VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
 };
 use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec, find};
 use serde_json::{Map, Value};
@@ -25,6 +26,8 @@ pub trait Rules: Resource {
     const COMPUTED: &'static [&'static str] = &[];
     /// The `meta` object of a new record, as JSON text; `None` for types without one.
     const INITIAL_META: Option<&'static str> = None;
+    /// Whether answers leave out the `meta` of a record that has none.
+    const MAY_LACK_META: bool = false;
     /// The stored members of relationships that [`write`](Self::write) depends on in an update.
     const WRITE_READS: &'static [MembersRead] = &[];
     /// The stored members of a relationship of the records to which a write links that [`write`](Self::write) depends on.
@@ -71,6 +74,12 @@ pub trait Rules: Resource {
     /// relationships in [`COMPUTED`](Self::COMPUTED).
     fn membership(_owner: &Self::Partial, _relationship: &str) -> Membership {
         Membership::Linked
+    }
+
+    /// Returns the `meta` object of a record that stores none, as JSON text, by its attributes as JSON text. The default is
+    /// that of a new record.
+    fn meta(_attributes: &str) -> Option<&'static str> {
+        Self::INITIAL_META
     }
 
     /// Returns what an operator should know about a record with these attributes, as JSON text: that it permits more
@@ -126,11 +135,17 @@ impl Rulebook {
         TypeRules::of::<EmergencyRequirement>(),
         TypeRules::of::<EmergencyRequirementValidation>(),
         TypeRules::of::<EmergencyVerification>(),
+        TypeRules::of::<DidHistory>(),
         TypeRules::of::<EncryptedFile>(),
+        TypeRules::of::<Export>(),
         TypeRules::of::<Identity>(),
         TypeRules::of::<PermanentSupportingDocument>(),
         TypeRules::of::<Proof>(),
+        TypeRules::of::<SenderIdVerification>(),
         TypeRules::of::<SharedCapacityGroup>(),
+        TypeRules::of::<SmsTrunk>(),
+        TypeRules::of::<SmsTrunkGroup>(),
+        TypeRules::of::<SmsTrunkRegenerateCredentials>(),
         TypeRules::of::<VoiceInTrunk>(),
         TypeRules::of::<VoiceInTrunkGroup>(),
         TypeRules::of::<DidReservation>(),
@@ -151,6 +166,14 @@ impl Rulebook {
     /// The `meta` of a new record of a type, as JSON text; `None` for types without one.
     pub fn initial_meta(self, spec: &ResourceSpec) -> Option<&'static str> {
         self.of(spec.name)?.initial_meta
+    }
+
+    /// The `meta` of a record that stores none, as JSON text, by its attributes as JSON text; `None` if answers leave it out.
+    pub fn unstored_meta(self, spec: &ResourceSpec, attributes: &str) -> Option<&'static str> {
+        match self.of(spec.name) {
+            Some(rules) => (rules.meta)(attributes).or_else(|| (!rules.may_lack_meta).then_some("{}")),
+            None => Some("{}"),
+        }
     }
 
     /// Returns what an operator should know about a record, by its type and its attributes as JSON text.
@@ -262,6 +285,7 @@ pub struct TypeRules {
     pub(super) is_operation: bool,
     pub(super) computed: &'static [&'static str],
     pub(super) initial_meta: Option<&'static str>,
+    pub(super) may_lack_meta: bool,
     pub(super) write_reads: &'static [MembersRead],
     pub(super) linked_reads: &'static [LinkedRead],
     pub(super) counted: &'static [Counted],
@@ -273,6 +297,7 @@ pub struct TypeRules {
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
+    pub(super) meta: fn(&str) -> Option<&'static str>,
     pub(super) notice: fn(&str) -> Option<&'static str>,
 }
 
@@ -284,6 +309,7 @@ impl TypeRules {
             is_operation: R::IS_OPERATION,
             computed: R::COMPUTED,
             initial_meta: R::INITIAL_META,
+            may_lack_meta: R::MAY_LACK_META,
             write_reads: R::WRITE_READS,
             linked_reads: R::LINKED_READS,
             counted: R::COUNTED,
@@ -295,6 +321,7 @@ impl TypeRules {
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,
+            meta: R::meta,
             notice: R::notice,
         }
     }

@@ -113,13 +113,18 @@ pub(super) async fn reset(transaction: &Transaction<'_>, account: Option<i64>) -
 }
 
 async fn list(client: &Client, query: &CallQuery) -> Done<Vec<StoredCall>> {
+    Ok(select(client, query, None).await?.into_iter().map(|(_, call)| call).collect())
+}
+
+/// The records behind a number, the lowest first, or with `None` all of them, the highest first. Each has its number.
+async fn select(client: &Client, query: &CallQuery, after: Option<i64>) -> Done<Vec<(i64, StoredCall)>> {
     let cause = query.cause.map(i32::from);
     let source_ip = query.source_ip.map(|ip| ip.to_string());
     let from = query.from.map(Timestamp::as_unix_millis);
     let to = query.to.map(Timestamp::as_unix_millis);
     let mut conditions = vec!["true".to_owned()];
     let mut parameters: Vec<Parameter<'_>> = Vec::new();
-    let filters: [(&str, Option<Parameter<'_>>); 9] = [
+    let filters: [(&str, Option<Parameter<'_>>); 10] = [
         ("account = ?", query.account.as_ref().map(|account| (account as _, Type::INT8))),
         ("trunk = ?", query.trunk.as_ref().map(|trunk| (trunk as _, Type::UUID))),
         ("cause = ?", cause.as_ref().map(|cause| (cause as _, Type::INT4))),
@@ -132,6 +137,7 @@ async fn list(client: &Client, query: &CallQuery) -> Done<Vec<StoredCall>> {
         ),
         ("ended_at >= ?", from.as_ref().map(|from| (from as _, Type::INT8))),
         ("ended_at < ?", to.as_ref().map(|to| (to as _, Type::INT8))),
+        ("number > ?", after.as_ref().map(|after| (after as _, Type::INT8))),
     ];
     for (condition, parameter) in filters {
         if let Some(parameter) = parameter {
@@ -140,12 +146,14 @@ async fn list(client: &Client, query: &CallQuery) -> Done<Vec<StoredCall>> {
         }
     }
     let select = format!(
-        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes FROM call \
-         WHERE {} ORDER BY number DESC LIMIT {}",
+        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes, number \
+         FROM call WHERE {} ORDER BY number {} LIMIT {}",
         conditions.join(" AND "),
+        if after.is_some() { "ASC" } else { "DESC" },
         i64::try_from(query.limit).unwrap_or(i64::MAX)
     );
-    client.query_typed(&select, &parameters).await?.iter().map(call).collect()
+    let rows = client.query_typed(&select, &parameters).await?;
+    rows.iter().map(|row| Ok((row.try_get(11)?, call(row)?))).collect()
 }
 
 fn call(row: &Row) -> Done<StoredCall> {
@@ -244,6 +252,12 @@ impl Calls for PostgresStore {
         Answer::later(
             self.node.long_read(Asker::Operator, query, |client, query| Box::pin(list(client, query))),
         )
+    }
+
+    fn calls_after(&self, query: CallQuery, number: i64) -> Answer<'_, Vec<(i64, StoredCall)>> {
+        Answer::later(self.node.long_read(Asker::Operator, (query, number), |client, (query, number)| {
+            Box::pin(select(client, query, Some(*number)))
+        }))
     }
 
     fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64> {

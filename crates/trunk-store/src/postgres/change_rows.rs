@@ -31,7 +31,7 @@ pub(super) mod what {
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
-pub(super) const DOCUMENT_KINDS: [DocumentKind; 14] = [
+pub(super) const DOCUMENT_KINDS: [DocumentKind; 15] = [
     DocumentKind::Platform,
     DocumentKind::Customer,
     DocumentKind::Agent,
@@ -46,6 +46,7 @@ pub(super) const DOCUMENT_KINDS: [DocumentKind; 14] = [
     DocumentKind::FilePart,
     DocumentKind::AuditEntry,
     DocumentKind::InboundCall,
+    DocumentKind::ExportPart,
 ];
 
 /// A row of the change feed.

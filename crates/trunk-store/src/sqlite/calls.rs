@@ -43,6 +43,15 @@ macro_rules! member {
 }
 
 pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<StoredCall>, StoreError> {
+    Ok(select(connection, query, None)?.into_iter().map(|(_, call)| call).collect())
+}
+
+/// The records behind a number, the lowest first, or with `None` all of them, the highest first. Each has its number.
+pub(super) fn select(
+    connection: &Connection,
+    query: &CallQuery,
+    after: Option<i64>,
+) -> Result<Vec<(i64, StoredCall)>, StoreError> {
     let mut conditions = vec!["1".to_owned()];
     let mut parameters: Vec<SqlValue> = Vec::new();
     let mut add = |condition: &str, value: Option<SqlValue>| {
@@ -61,14 +70,18 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<Sto
     add("(instr(source, ?) > 0 OR instr(destination, ?) > 0)", number);
     add("ended_at >= ?", query.from.map(|at| SqlValue::Integer(at.as_unix_millis())));
     add("ended_at < ?", query.to.map(|at| SqlValue::Integer(at.as_unix_millis())));
+    add("number > ?", after.map(SqlValue::Integer));
     let text = format!(
-        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes FROM call \
-         WHERE {} ORDER BY number DESC LIMIT {}",
+        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, call_id, attributes, number \
+         FROM call WHERE {} ORDER BY number {} LIMIT {}",
         conditions.join(" AND "),
+        if after.is_some() { "ASC" } else { "DESC" },
         query.limit
     );
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
-    let rows = statement.query_map(params_from_iter(parameters), call).map_err(failed)?;
+    let rows = statement
+        .query_map(params_from_iter(parameters), |row| Ok((row.get(11)?, call(row)?)))
+        .map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 

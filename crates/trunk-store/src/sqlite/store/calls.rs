@@ -12,6 +12,13 @@ impl Calls for SqliteStore {
         Answer::later(self.scans.read(Asker::Operator, move |connection| calls::list(connection, &query)))
     }
 
+    fn calls_after(&self, query: CallQuery, number: i64) -> Answer<'_, Vec<(i64, StoredCall)>> {
+        Answer::later(
+            self.scans
+                .read(Asker::Operator, move |connection| calls::select(connection, &query, Some(number))),
+        )
+    }
+
     fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64> {
         Answer::later(
             self.connections.write(move |connection| calls::delete_oldest(connection, before, most)),

@@ -125,6 +125,14 @@ pub(super) async fn every_filter_of_call_records_finds_what_it_should(store: &(i
     assert_eq!(numbers(CallQuery { check: Some("cli".to_owned()), ..all.clone() }).await, [4, 3]);
     let between = CallQuery { from: Some(at(2_000)), to: Some(at(4_000)), ..all.clone() };
     assert_eq!(numbers(between).await, [3, 2], "the end is exclusive");
+    let behind = async |query: CallQuery, number: i64| {
+        let found = store.calls_after(query, number).await.unwrap();
+        found.into_iter().map(|(number, call)| (number, call.id.as_u128())).collect::<Vec<_>>()
+    };
+    let first = behind(CallQuery { limit: 3, ..all.clone() }, i64::MIN).await;
+    assert_eq!(first.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [1, 2, 3], "the lowest number first");
+    let next = behind(CallQuery { account: Some(2), ..all.clone() }, first[1].0).await;
+    assert_eq!(next.iter().map(|(_, id)| *id).collect::<Vec<_>>(), [4]);
     assert_eq!(numbers(CallQuery { account: Some(1), cause: Some(486), ..all }).await, [3]);
 }
 

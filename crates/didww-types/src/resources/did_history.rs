@@ -1,0 +1,90 @@
+//! What became of DIDs: `did_history`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::enumeration::string_enum;
+use crate::{Extra, Id, Resource, Timestamp};
+
+string_enum! {
+    /// What became of a DID.
+    DidHistoryAction {
+        /// The account received it.
+        Assigned = "assigned",
+        /// A further period was paid.
+        Renewed = "renewed",
+        /// It is given up at the end of the paid period.
+        Canceled = "canceled",
+        /// The account lost it.
+        Removed = "removed",
+        /// The number of its renewals was changed.
+        BillingCyclesCountChanged = "billing_cycles_count_changed",
+        /// It is not given up any more.
+        Restored = "restored",
+    }
+}
+
+string_enum! {
+    /// By which way a DID was changed.
+    DidHistoryMethod {
+        /// By the service itself, as time went on.
+        System = "system",
+        /// With an older API.
+        Api2 = "api2",
+        /// With this API.
+        Api3 = "api3",
+        /// By staff.
+        Staff = "staff",
+        /// On the pages of the customer.
+        UserPanel = "user_panel",
+        /// By a language model with tools.
+        Mcp = "mcp",
+    }
+}
+
+/// Something that became of a DID in the last 90 days. The newest comes first.
+#[derive(Debug, Clone, PartialEq, Resource)]
+#[resource(
+    name = "did_history",
+    since = "2026-04-16",
+    verbs(list, get),
+    order(by = "-created_at", since = "2026-04-16"),
+    kept_days = 90
+)]
+#[filter(name = "created_at_gteq", created_from, value = Timestamp)]
+#[filter(name = "created_at_lteq", created_until, value = Timestamp)]
+#[filter(name = "id", id, list, value = Id<DidHistory>)]
+#[non_exhaustive]
+pub struct DidHistory {
+    /// The entry's id, a UUID that the service chose.
+    pub id: Id<DidHistory>,
+    /// The telephone number of the DID, in E.164 form without the plus sign.
+    #[attr(filter)]
+    pub did_number: Option<String>,
+    /// What became of the DID.
+    #[attr(filter, default = "assigned")]
+    pub action: DidHistoryAction,
+    /// By which way the DID was changed.
+    #[attr(filter, default = "system")]
+    pub method: DidHistoryMethod,
+    /// The time of the change.
+    #[attr(sort)]
+    pub created_at: Timestamp,
+    /// The numbers of renewals, of the action `billing_cycles_count_changed`.
+    #[meta]
+    pub meta: DidHistoryMeta,
+    /// Attributes that this crate does not declare.
+    #[extra]
+    pub extra: Extra,
+}
+
+/// The `meta` member of an entry, which only those about the number of renewals have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DidHistoryMeta {
+    /// The number before, as a text; `empty` is without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The number since, as a text; `empty` is without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}

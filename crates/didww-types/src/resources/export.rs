@@ -1,0 +1,230 @@
+//! Files with the records of calls and text messages: `exports`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{CallbackMethod, VoiceOutTrunk};
+use crate::enumeration::string_enum;
+use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerCallbackMethod};
+use crate::{
+    Adapter, ApiVersion, Attribute, Extra, Flaw, Id, Kind, NotRepresentable, Resource, Timestamp, Violation,
+};
+
+string_enum! {
+    /// Which records a file has.
+    ExportType {
+        /// Those of inbound calls.
+        CdrIn = "cdr_in",
+        /// Those of outbound calls.
+        CdrOut = "cdr_out",
+        /// Those of received text messages.
+        SmsIn = "sms_in",
+        /// Those of sent text messages.
+        SmsOut = "sms_out",
+    }
+}
+
+string_enum! {
+    /// The texts of [`ExportType`] up to 2026-04-16.
+    CallExportType {
+        /// Those of inbound calls.
+        CdrIn = "cdr_in",
+        /// Those of outbound calls.
+        CdrOut = "cdr_out",
+    }
+}
+
+string_enum! {
+    /// How far a file is.
+    ExportStatus {
+        /// The file is not begun.
+        Pending = "pending",
+        /// The file is being made.
+        Processing = "processing",
+        /// The file can be downloaded.
+        Completed = "completed",
+    }
+}
+
+string_enum! {
+    /// The texts of [`ExportStatus`] in 2022-05-10.
+    CapitalisedExportStatus {
+        /// The file is not begun.
+        Pending = "Pending",
+        /// The file is being made.
+        Processing = "Processing",
+        /// The file can be downloaded.
+        Completed = "Completed",
+    }
+}
+
+/// Which records of its type a file has: an object of texts, numbers and lists of texts. Which members it has depends on the
+/// type and the version.
+///
+/// ```
+/// use didww_types::resources::ExportFilters;
+/// let filters = ExportFilters::between("2026-11-01T00:00:00Z".parse()?, "2026-11-02T00:00:00Z".parse()?);
+/// let filters = filters.with("did_number", "12025550143");
+/// assert_eq!(filters.get("from").and_then(|from| from.as_str()), Some("2026-11-01 00:00:00"));
+/// # Ok::<(), didww_types::TimestampError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExportFilters(Map<String, Value>);
+
+/// The most members. No source states a limit; the most that a type has is 12.
+const MAX_MEMBERS: usize = 50;
+
+impl ExportFilters {
+    /// Records from a time on and before another, both by the second, in UTC. The times must be in the present month or the two
+    /// before it.
+    pub fn between(from: Timestamp, to: Timestamp) -> Self {
+        Self::default().with("from", second(from)).with("to", second(to))
+    }
+
+    /// Records of a month, before 2026-04-16.
+    pub fn month(year: u16, month: u8) -> Self {
+        Self::default().with("year", year).with("month", month)
+    }
+
+    /// Adds a filter, such as `did_number` of inbound calls, by its name in the API.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.0.insert(name.into(), value.into());
+        self
+    }
+
+    /// Records of calls through an outbound trunk.
+    #[must_use]
+    pub fn voice_out_trunk(self, trunk: &Id<VoiceOutTrunk>) -> Self {
+        self.with("voice_out_trunk.id", trunk.as_str())
+    }
+
+    /// A filter, by its name in the API.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The filters, in the order of their names.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// A time as the filters have it, such as `2026-11-01 00:00:00`.
+fn second(at: Timestamp) -> String {
+    let text = at.to_string();
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    format!("{} {}", part(0, 10), part(11, 19))
+}
+
+impl Attribute for ExportFilters {
+    const KIND: Kind = Kind::Object;
+
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
+        let is_plain = |value: &Value| value.is_string() || value.is_number();
+        match sent {
+            Value::Object(members) if members.len() > MAX_MEMBERS => {
+                Err(Violation::TooMany(MAX_MEMBERS).into())
+            }
+            Value::Object(members) => {
+                let is_valid = members.values().all(|value| match value {
+                    Value::Array(items) => items.iter().all(is_plain),
+                    value => is_plain(value),
+                });
+                if is_valid { Ok(sent.clone()) } else { Err(Violation::Invalid.into()) }
+            }
+            Value::Null => Err(Violation::Blank.into()),
+            _ => Err(Violation::Invalid.into()),
+        }
+    }
+}
+
+/// A file with records, which the service makes and keeps for a month.
+#[derive(Debug, Clone, PartialEq, Resource)]
+#[resource(
+    name = "exports",
+    since = "2022-05-10",
+    verbs(list, get, create, update),
+    adapter = CAPITALISED,
+    downloads = ".csv.gz"
+)]
+#[filter(name = "created_at_gteq", created_from, since = "2026-11-19", value = Timestamp)]
+#[filter(name = "created_at_lteq", created_until, since = "2026-11-19", value = Timestamp)]
+#[filter(name = "export_type", equals = "export_type", list, since = "2026-11-19", value = ExportType)]
+#[filter(name = "id", id, list, value = Id<Export>)]
+#[filter(name = "status", equals = "status", list, since = "2026-11-19", value = ExportStatus)]
+#[non_exhaustive]
+pub struct Export {
+    /// The export's id, a UUID that the service chose.
+    pub id: Id<Export>,
+    /// Which records the file has. Those of text messages begin with 2026-11-19.
+    #[attr(
+        create = required(1),
+        value = CallExportType,
+        revised(since = "2026-11-19", value = ExportType)
+    )]
+    pub export_type: ExportType,
+    /// Which records of the type the file has.
+    #[attr(create = required(2))]
+    pub filters: ExportFilters,
+    /// How far the file is.
+    #[attr(
+        sort,
+        default = "pending",
+        value = CapitalisedExportStatus,
+        revised(since = "2026-04-16", value = ExportStatus)
+    )]
+    pub status: ExportStatus,
+    /// The address of the file, once it is completed.
+    #[attr]
+    pub url: Option<String>,
+    /// The URL that is notified when the file is completed. It needs `callback_method`.
+    #[attr(create, value = Option<AbsoluteCallbackUrl>, revised(since = "2026-04-16", value = Option<CallbackUrl>))]
+    pub callback_url: Option<CallbackUrl>,
+    /// The HTTP method of the notification. It needs `callback_url`.
+    #[attr(
+        create,
+        value = Option<FormerCallbackMethod>,
+        revised(since = "2026-04-16", value = Option<CallbackMethod>)
+    )]
+    pub callback_method: Option<CallbackMethod>,
+    /// The export's identifier in the customer's own system, at most 100 characters.
+    #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
+    pub external_reference_id: Option<ExternalReference>,
+    /// The time at which the export was asked for.
+    #[attr(sort)]
+    pub created_at: Timestamp,
+    /// Attributes that this crate does not declare.
+    #[extra]
+    pub extra: Extra,
+}
+
+/// In 2022-05-10 the status is a capitalised word, and the method of callbacks is in capital letters.
+static CAPITALISED: Adapter = Adapter {
+    until: ApiVersion::V2022_05_10,
+    attributes: &[],
+    from_canonical: |_version, attributes| {
+        rewrite(attributes, "status", capitalised);
+        rewrite(attributes, "callback_method", str::to_uppercase);
+    },
+    to_canonical: |_version, attributes| {
+        rewrite(attributes, "status", str::to_lowercase);
+        rewrite(attributes, "callback_method", str::to_lowercase);
+    },
+    not_representable: |_version, attributes| {
+        let is_newer = attributes.get("filters")?.get("from").is_some();
+        is_newer.then_some(NotRepresentable { attribute: "filters", reason: "the version has months alone" })
+    },
+};
+
+fn rewrite(attributes: &mut Map<String, Value>, name: &str, form: fn(&str) -> String) {
+    if let Some(Value::String(text)) = attributes.get_mut(name) {
+        *text = form(text);
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}

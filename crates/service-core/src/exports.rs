@@ -1,0 +1,173 @@
+//! Makes the files of exports, and deletes them 30 days later.
+//!
+//! A job makes the file of an export a few seconds after it was asked for: its first run shows that the file is being made,
+//! and its second one writes it. Records of calls are read a page at a time and compressed as they are read, so that neither
+//! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; what a
+//! run that failed has left is deleted by the next one.
+//!
+//! Bounds: `PER_PAGE` records and one part in memory, the parts of a file and of an account. An export that has no room waits.
+
+mod lines;
+pub mod parts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::resources::{Export, ExportFilters, ExportStatus, ExportType};
+use didww_types::{DecodeError, Id, Resource as _, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use service_base::clock::Clock;
+use trunk_rules::domain::{MAKE_EXPORT, export_range};
+use trunk_store::{CallQuery, Change, Job, LeasedJob, Record, Scope, StoreError};
+use uuid::Uuid;
+
+use crate::Core;
+use crate::jobs::{JobError, JobKind, JobSet, Outcome};
+use parts::{FileWriter, Owner};
+
+/// The kind of the job that deletes files and their exports.
+const FORGET: &str = "exports.forget";
+/// The longest time between two runs of that job.
+const CHECK_INTERVAL: Duration = Duration::from_hours(1);
+/// How long an export without room waits.
+const ROOM_WAIT: Duration = Duration::from_hours(1);
+/// The most files that are made at once.
+const AT_ONCE: usize = 2;
+/// The most records of calls that are read at a time.
+const PER_PAGE: u64 = 1_000;
+
+/// The jobs that make and delete files.
+pub fn jobs(clock: &Clock) -> JobSet {
+    let make = |core: Arc<Core>, leased: LeasedJob| async move { make(&core, &leased.job).await };
+    let forget = |core: Arc<Core>, _job| async move { forget(&core).await };
+    JobSet::default()
+        .handle(JobKind::new(MAKE_EXPORT, make).at_once(AT_ONCE))
+        .handle(JobKind::new(FORGET, forget))
+        .standing(Job::new(FORGET, "", clock.now().after(CHECK_INTERVAL)))
+}
+
+/// What the job of an export knows of the request.
+#[derive(Debug, Default, Deserialize)]
+struct Payload {
+    /// The id of the account.
+    #[serde(default)]
+    account: Uuid,
+    /// What the address of the file begins with.
+    base: Option<String>,
+}
+
+async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
+    let (Some(account), Ok(id)) = (job.account, Uuid::try_parse(&job.subject)) else {
+        return Ok(Outcome::done());
+    };
+    let scope = Scope { account, spec: Export::SPEC };
+    let Some(record) = core.store.find(scope, id).await? else { return Ok(Outcome::done()) };
+    let export = read(&record)?;
+    let now = core.clock.now();
+    match export.status {
+        ExportStatus::Pending => {
+            let shown = Map::from_iter([("status".to_owned(), json!(ExportStatus::Processing))]);
+            Ok(Outcome::again_at(now).with([changed(scope, record, shown)?]))
+        }
+        ExportStatus::Processing => {
+            let payload: Payload =
+                serde_json::from_str(&job.payload).map_err(|error| JobError::Failed(error.to_string()))?;
+            let owner = Owner { number: account, id: payload.account };
+            parts::forget_export(core, id).await?;
+            if !parts::has_room(core, owner).await? {
+                return Ok(Outcome::again_at(now.after(ROOM_WAIT)));
+            }
+            let file = core.ids.record(now);
+            let mut writer = FileWriter::new(core, owner, id, file, now);
+            write(core, account, &export, &mut writer).await?;
+            writer.finish().await?;
+            let base = payload.base.as_deref().unwrap_or("http://localhost/v3");
+            Ok(Outcome::done().with(completed(scope, record, base, file)?))
+        }
+        _ => Ok(Outcome::done()),
+    }
+}
+
+/// The changes that complete an export. The event for `callback_url` belongs here: `url` is known, and it is then stored in
+/// the same transaction.
+fn completed(scope: Scope, record: Record, base: &str, file: Uuid) -> Result<Vec<Change>, StoreError> {
+    let suffix = scope.spec.downloads.unwrap_or_default();
+    let url = format!("{base}/{}/{file}{suffix}", scope.spec.name);
+    let shown = Map::from_iter([
+        ("status".to_owned(), json!(ExportStatus::Completed)),
+        ("url".to_owned(), Value::String(url)),
+    ]);
+    Ok(vec![changed(scope, record, shown)?])
+}
+
+fn changed(scope: Scope, before: Record, members: Map<String, Value>) -> Result<Change, StoreError> {
+    let mut attributes = before.attributes()?;
+    attributes.extend(members);
+    Ok(Change::Replace { scope, before, attributes, links: Vec::new(), meta: None })
+}
+
+fn read(record: &Record) -> Result<Export, StoreError> {
+    let corrupt = |error: DecodeError| StoreError::Corrupt(format!("the export {}: {error}", record.id));
+    Export::from_texts(Id::new(record.id.to_string()), &record.attributes, None).map_err(corrupt)
+}
+
+/// Writes the lines of a file. No inbound call and no text message is served, so that their files have no records.
+async fn write(
+    core: &Core,
+    account: i64,
+    export: &Export,
+    writer: &mut FileWriter<'_>,
+) -> Result<(), JobError> {
+    writer.add(&lines::header(&export.export_type)).await?;
+    if export.export_type != ExportType::CdrOut {
+        return Ok(());
+    }
+    let Some((from, to)) = export_range(&export.filters) else { return Ok(()) };
+    let query = CallQuery {
+        account: Some(account),
+        trunk: trunk(&export.filters),
+        // A call ends when it starts, or later.
+        from: Some(from),
+        limit: PER_PAGE,
+        ..CallQuery::default()
+    };
+    let mut after = i64::MIN;
+    loop {
+        let page = core.store.calls_after(query.clone(), after).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, call) in &page {
+            if let Some(line) = lines::outbound(&call.attributes, &export.filters, (from, to)) {
+                writer.add(&line).await?;
+            }
+        }
+    }
+}
+
+fn trunk(filters: &ExportFilters) -> Option<Uuid> {
+    Uuid::try_parse(filters.get("voice_out_trunk.id")?.as_str()?).ok()
+}
+
+async fn forget(core: &Core) -> Result<Outcome, JobError> {
+    let now = core.clock.now();
+    let expired = parts::expired(core, now).await?;
+    let mut changes = Vec::new();
+    for (account, export) in &expired.exports {
+        let scope = Scope { account: *account, spec: Export::SPEC };
+        if core.store.find(scope, *export).await?.is_some() {
+            changes.push(Change::Delete { scope, id: *export });
+        }
+    }
+    let found_some = !expired.parts.is_empty();
+    changes.extend(expired.parts);
+    if found_some {
+        // There may be more, which the next run reads.
+        return Ok(Outcome::again_at(now).with(changes));
+    }
+    let latest: Timestamp = now.after(CHECK_INTERVAL);
+    Ok(Outcome::again_at(expired.next.map_or(latest, |next| next.min(latest))))
+}
+
+#[cfg(test)]
+mod tests;

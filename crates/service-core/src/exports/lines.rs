@@ -1,0 +1,196 @@
+//! The lines of a file: its header, and what a record of a call becomes. RFC 4180, in UTF-8, with LF at the end of lines.
+
+use std::fmt::Write as _;
+
+use didww_types::Timestamp;
+use didww_types::resources::{ExportFilters, ExportType};
+use serde_json::{Map, Value};
+
+/// The columns of inbound calls.
+const INBOUND: [&str; 22] = [
+    "Date/Time Start (UTC)",
+    "Date/Time Connect (UTC)",
+    "Date/Time End (UTC)",
+    "Status",
+    "Source",
+    "Source Name",
+    "Destination DID",
+    "Duration (sec)",
+    "Attempt",
+    "Disconnect Code",
+    "Response",
+    "Disconnect Initiator",
+    "Voice IN Trunk",
+    "Destination",
+    "Trunk Group",
+    "Capacity Group",
+    "Toll-free (USD)",
+    "PSTN (USD)",
+    "Metered (USD)",
+    "CNAM IN (USD)",
+    "Total (USD)",
+    "Call ID",
+];
+
+/// The columns of outbound calls.
+const OUTBOUND: [&str; 19] = [
+    "Date/Time Start (UTC)",
+    "Date/Time Connect (UTC)",
+    "Date/Time End (UTC)",
+    "Status",
+    "Source",
+    "CLI",
+    "Destination Number",
+    "Call Duration (sec)",
+    "Billing Duration (sec)",
+    "Disconnect Code",
+    "Disconnect Reason",
+    "Voice OUT Trunk",
+    "Destination Country",
+    "Network",
+    "Call Type",
+    "Rate (USD)",
+    "Charged (USD)",
+    "P-Charge-Info",
+    "Call ID",
+];
+
+/// The first line of a file; empty for text messages, whose columns are not known.
+pub(super) fn header(kind: &ExportType) -> String {
+    match kind {
+        ExportType::CdrIn => line(&INBOUND.map(str::to_owned)),
+        ExportType::CdrOut => line(&OUTBOUND.map(str::to_owned)),
+        _ => String::new(),
+    }
+}
+
+/// The line of a record of an outbound call; `None` if the filters leave it out, or its time.
+pub(super) fn outbound(
+    attributes: &str,
+    filters: &ExportFilters,
+    (from, to): (Timestamp, Timestamp),
+) -> Option<String> {
+    let record: Map<String, Value> = serde_json::from_str(attributes).ok()?;
+    let text = |name: &str| match record.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let started: Timestamp = text("time_start").parse().ok()?;
+    if started < from || started >= to {
+        return None;
+    }
+    for (filter, member) in
+        [("source", "original_src_number"), ("cli", "src_number"), ("destination", "dst_number")]
+    {
+        let wanted = match filters.get(filter) {
+            Some(Value::String(wanted)) => wanted.clone(),
+            Some(Value::Number(wanted)) => wanted.to_string(),
+            _ => continue,
+        };
+        if wanted != text(member) {
+            return None;
+        }
+    }
+    let is_connected = record.get("success").and_then(Value::as_bool) == Some(true);
+    Some(line(&[
+        second(&text("time_start")),
+        second(&text("time_connect")),
+        second(&text("time_end")),
+        if is_connected { "Success" } else { "Failed" }.to_owned(),
+        text("original_src_number"),
+        text("src_number"),
+        text("dst_number"),
+        text("duration"),
+        text("billing_duration"),
+        text("disconnect_code"),
+        text("disconnect_reason"),
+        text("trunk_name"),
+        // The server knows neither.
+        String::new(),
+        String::new(),
+        text("call_type"),
+        text("rate"),
+        text("price"),
+        text("p_charge_info"),
+        text("call_id"),
+    ]))
+}
+
+/// A time by the second, such as `2026-11-29 12:00:00`; empty for none.
+fn second(time: &str) -> String {
+    match (time.get(..10), time.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => String::new(),
+    }
+}
+
+fn line(cells: &[String]) -> String {
+    let mut line = String::new();
+    for (place, cell) in cells.iter().enumerate() {
+        if place > 0 {
+            line.push(',');
+        }
+        if cell.contains([',', '"', '\r', '\n']) {
+            // Writing to a text cannot fail.
+            let _written = write!(line, "\"{}\"", cell.replace('"', "\"\""));
+        } else {
+            line.push_str(cell);
+        }
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record() -> Value {
+        json!({
+            "time_start": "2026-11-29T12:00:00.250Z", "time_connect": null, "time_end": "2026-11-29T12:00:02.000Z",
+            "success": false, "original_src_number": "1202", "src_number": null, "dst_number": "44",
+            "duration": 0, "billing_duration": 0, "disconnect_code": 486, "disconnect_reason": "Busy, \"now\"",
+            "trunk_name": "T", "call_type": "outbound", "rate": null, "price": "0", "p_charge_info": null,
+            "call_id": "c@1",
+        })
+    }
+
+    fn times(from: &str, to: &str) -> (Timestamp, Timestamp) {
+        (from.parse().unwrap(), to.parse().unwrap())
+    }
+
+    #[test]
+    fn the_headers_have_the_documented_columns() {
+        assert_eq!(header(&ExportType::CdrIn).split(',').count(), 22);
+        assert_eq!(header(&ExportType::CdrOut).split(',').count(), 19);
+        assert_eq!(header(&ExportType::SmsIn), "");
+        assert!(header(&ExportType::CdrOut).starts_with("Date/Time Start (UTC),Date/Time Connect (UTC),"));
+    }
+
+    #[test]
+    fn a_record_is_a_line_whose_cells_are_quoted_where_they_must() {
+        let all = times("2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z");
+        let line = outbound(&record().to_string(), &ExportFilters::default(), all).unwrap();
+        let expected = "2026-11-29 12:00:00,,2026-11-29 12:00:02,Failed,1202,,44,0,0,486,\"Busy, \"\"now\"\"\",T,,,outbound,\
+                        ,0,,c@1\n";
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn what_the_filters_and_the_times_leave_out_is_no_line() {
+        let text = record().to_string();
+        let of = |name: &str, value: &str| {
+            let all = times("2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z");
+            outbound(&text, &ExportFilters::default().with(name, value), all).is_some()
+        };
+        assert!(of("source", "1202") && of("destination", "44") && of("voice_out_trunk.id", "x"));
+        assert!(!of("source", "1203") && !of("cli", "1202") && !of("destination", "4"));
+        let at = |from, to| outbound(&text, &ExportFilters::default(), times(from, to)).is_some();
+        assert!(at("2026-11-29T12:00:00.250Z", "2026-11-29T12:00:00.251Z"));
+        assert!(!at("2026-11-29T12:00:00.251Z", "2026-11-30T00:00:00Z"));
+        assert!(!at("2026-11-29T00:00:00Z", "2026-11-29T12:00:00.250Z"), "the end is exclusive");
+    }
+}

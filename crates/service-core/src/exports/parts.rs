@@ -1,0 +1,220 @@
+//! The files of exports in the store: compressed, in parts, each a document.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use didww_types::Timestamp;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::{Stream, stream};
+use serde::{Deserialize, Serialize};
+use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
+use uuid::Uuid;
+
+use crate::Core;
+use crate::jobs::JobError;
+
+/// How long a file is kept: a month.
+const FILE_LIFE: Duration = Duration::from_hours(30 * 24);
+/// The compressed bytes from which a part is stored.
+const PART_BYTES: usize = 512 << 10;
+/// The most parts of a file: its number fits into the byte of a part's id that distinguishes them.
+const MAX_PARTS: u32 = 250;
+/// The most parts that the files of an account have before a further one is begun.
+const MAX_PARTS_PER_ACCOUNT: u64 = 1_000;
+/// The most parts that are read at once.
+const PARTS_PER_RUN: u64 = 16;
+
+const KIND: DocumentKind = DocumentKind::ExportPart;
+/// The index key of the parts of an account, and of an export.
+const ACCOUNT: &str = "account";
+const EXPORT: &str = "export";
+
+/// The account of a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner {
+    /// The number in the store.
+    pub(super) number: i64,
+    /// The id on the control interface.
+    pub(super) id: Uuid,
+}
+
+/// The body of a part.
+#[derive(Serialize, Deserialize)]
+struct Part {
+    account: i64,
+    export: Uuid,
+    content: String,
+    /// Whether no part follows.
+    last: bool,
+}
+
+/// Compresses a file and stores it. It holds one part at most.
+pub(super) struct FileWriter<'a> {
+    core: &'a Core,
+    owner: Owner,
+    export: Uuid,
+    file: Uuid,
+    at: Timestamp,
+    parts: u32,
+    encoder: GzEncoder<Vec<u8>>,
+}
+
+impl<'a> FileWriter<'a> {
+    pub(super) fn new(core: &'a Core, owner: Owner, export: Uuid, file: Uuid, at: Timestamp) -> Self {
+        let encoder = GzEncoder::new(Vec::new(), Compression::default());
+        Self { core, owner, export, file, at, parts: 0, encoder }
+    }
+
+    /// Adds text to the file.
+    pub(super) async fn add(&mut self, text: &str) -> Result<(), JobError> {
+        self.encoder.write_all(text.as_bytes()).map_err(|error| JobError::Failed(error.to_string()))?;
+        if self.encoder.get_ref().len() >= PART_BYTES {
+            self.store(false).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub(super) async fn finish(mut self) -> Result<(), JobError> {
+        self.encoder.try_finish().map_err(|error| JobError::Failed(error.to_string()))?;
+        self.store(true).await
+    }
+
+    /// Stores what was compressed as the next part.
+    async fn store(&mut self, last: bool) -> Result<(), JobError> {
+        if self.parts >= MAX_PARTS {
+            return Err(JobError::Failed(format!("the file of the export {} is too large", self.export)));
+        }
+        let content = STANDARD.encode(std::mem::take(self.encoder.get_mut()));
+        let part = Part { account: self.owner.number, export: self.export, content, last };
+        let body = serde_json::to_string(&part).map_err(|error| JobError::Failed(error.to_string()))?;
+        let document = NewDocument {
+            kind: KIND,
+            id: part_id(self.file, self.parts),
+            customer: self.owner.id,
+            created_at: micros(self.at),
+            deleted: false,
+            live: false,
+            body,
+            keyed: true,
+            keys: vec![(ACCOUNT, self.owner.id.to_string()), (EXPORT, self.export.to_string())],
+            unique: Vec::new(),
+        };
+        self.parts += 1;
+        self.core.commit(vec![Change::Put { revision: None, document: Box::new(document) }]).await?;
+        Ok(())
+    }
+}
+
+/// Whether a further file of an account can be begun.
+pub(super) async fn has_room(core: &Core, owner: Owner) -> Result<bool, StoreError> {
+    let stored = core.store.count_documents(KIND, ACCOUNT, owner.id.to_string()).await?;
+    Ok(stored < MAX_PARTS_PER_ACCOUNT)
+}
+
+/// Deletes the parts of an export that a run which failed has left.
+pub(super) async fn forget_export(core: &Core, export: Uuid) -> Result<(), StoreError> {
+    forget_with(core, EXPORT, export).await
+}
+
+/// Deletes the files of all exports of an account, whose records were deleted.
+///
+/// # Errors
+/// If the store fails. What is left then is deleted by the job.
+pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
+    forget_with(core, ACCOUNT, account).await
+}
+
+async fn forget_with(core: &Core, key: &'static str, id: Uuid) -> Result<(), StoreError> {
+    loop {
+        let found = DocumentQuery::with(KIND, key, id.to_string());
+        let parts = core.store.documents(DocumentQuery { limit: PARTS_PER_RUN, ..found }).await?;
+        if parts.is_empty() {
+            return Ok(());
+        }
+        core.commit(parts.iter().map(forget).collect()).await?;
+    }
+}
+
+fn forget(part: &Document) -> Change {
+    Change::Forget { kind: KIND, id: part.id, revision: part.revision }
+}
+
+/// What is too old.
+#[derive(Debug, Default)]
+pub(super) struct Expired {
+    /// The changes that delete parts.
+    pub(super) parts: Vec<Change>,
+    /// The number of the account, and the id, of each of their exports.
+    pub(super) exports: BTreeSet<(i64, Uuid)>,
+    /// When the next part is too old, if it is not there already.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// Some of the parts that are too old.
+pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, StoreError> {
+    let life = i64::try_from(FILE_LIFE.as_micros()).unwrap_or(i64::MAX);
+    // A part of exactly this age has expired.
+    let before = micros(now).saturating_sub(life).saturating_add(1);
+    let aged = |from, before, limit| {
+        core.store.aged_documents(Aged { kind: KIND, deleted: false, from, before, limit })
+    };
+    let mut expired = Expired::default();
+    for part in aged(0, before, PARTS_PER_RUN).await? {
+        let body: Part = part.read()?;
+        expired.exports.insert((body.account, body.export));
+        expired.parts.push(forget(&part));
+    }
+    if expired.parts.is_empty() {
+        let next = aged(before, i64::MAX, 1).await?;
+        let end = next.first().map(|oldest| oldest.created_at.saturating_add(life));
+        expired.next = end.map(|micros| Timestamp::from_unix_millis(micros.div_euclid(1_000)));
+    }
+    Ok(expired)
+}
+
+/// Whether an account has a file.
+///
+/// # Errors
+/// If the store fails.
+pub async fn exists(core: &Core, account: Uuid, file: Uuid) -> Result<bool, StoreError> {
+    let first = core.store.document(KIND, part_id(file, 0)).await?;
+    Ok(first.is_some_and(|part| part.customer == account))
+}
+
+/// The content of a file, a part at a time, as it is read. It ends with an error if a part cannot be read.
+pub fn content(
+    core: Arc<Core>,
+    file: Uuid,
+) -> impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + 'static {
+    stream::unfold(Some((core, 0_u32)), move |state| async move {
+        let (core, number) = state?;
+        match part(&core, file, number).await {
+            Ok((content, last)) => Some((Ok(content), (!last).then_some((core, number.saturating_add(1))))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+}
+
+/// A part, and whether it is the last one.
+async fn part(core: &Core, file: Uuid, number: u32) -> Result<(Vec<u8>, bool), StoreError> {
+    let gone = || StoreError::Failed(format!("the part {number} of the file {file} is not there"));
+    let document = core.store.document(KIND, part_id(file, number)).await?.ok_or_else(gone)?;
+    let part: Part = document.read()?;
+    let content = STANDARD.decode(part.content).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok((content, part.last))
+}
+
+/// The id of a part. Ids begin with the time of their creation, so that those of other files differ further on.
+fn part_id(file: Uuid, number: u32) -> Uuid {
+    Uuid::from_u128(file.as_u128() ^ (u128::from(number) << 120))
+}
+
+fn micros(at: Timestamp) -> i64 {
+    at.as_unix_millis().saturating_mul(1_000)
+}

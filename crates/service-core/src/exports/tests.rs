@@ -1,0 +1,173 @@
+//! An export from its request to its end, on a store alone.
+
+use std::io::Read as _;
+
+use flate2::read::MultiGzDecoder;
+use futures_util::StreamExt as _;
+use trunk_rules::domain::with_defaults;
+use trunk_store::{DocumentKind, DocumentQuery, SqliteStore, StoredCall};
+
+use super::*;
+
+const NOW: &str = "2026-11-29T12:00:00.000Z";
+const ACCOUNT: Uuid = Uuid::from_u128(9);
+const EXPORT: Uuid = Uuid::from_u128(7);
+
+fn scope() -> Scope {
+    Scope { account: 1, spec: Export::SPEC }
+}
+
+fn call(number: u128, account: i64) -> Change {
+    let attributes = json!({
+        "time_start": "2026-11-28T12:00:00.000Z", "time_end": "2026-11-28T12:00:01.000Z", "dst_number": "44",
+        "call_id": number.to_string(),
+    });
+    Change::Call(Arc::new(StoredCall {
+        id: Uuid::from_u128(number),
+        account,
+        trunk: Uuid::from_u128(3),
+        ended_at: "2026-11-28T12:00:01.000Z".parse().unwrap(),
+        cause: 200,
+        code: 200,
+        source: "1".to_owned(),
+        destination: "44".to_owned(),
+        price: "0".to_owned(),
+        call_id: None,
+        attributes: attributes.to_string(),
+    }))
+}
+
+/// A store with an export of outbound calls that was just asked for, and calls of two accounts.
+async fn asked(kind: &str, calls: u128) -> Arc<Core> {
+    let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+    core.clock.freeze(Some(NOW.parse().unwrap()));
+    let filters = json!({ "from": "2026-11-28 00:00:00", "to": "2026-11-29 00:00:00" });
+    let sent = json!({ "export_type": kind, "filters": filters });
+    let attributes = with_defaults(Export::SPEC, core.clock.now(), sent.as_object().unwrap().clone());
+    let (scope, created_at) = (scope(), core.clock.now());
+    let insert = Change::Insert { scope, id: EXPORT, created_at, attributes, links: Vec::new(), meta: None };
+    core.store.commit(vec![insert]).await.unwrap();
+    for number in 0..calls {
+        core.store.commit(vec![call(100 + number, 1), call(10_000 + number, 2)]).await.unwrap();
+    }
+    core
+}
+
+fn job() -> Job {
+    let payload = json!({ "account": ACCOUNT, "base": "http://a.test/v3" }).to_string();
+    Job { account: Some(1), payload, ..Job::new(MAKE_EXPORT, EXPORT.to_string(), NOW.parse().unwrap()) }
+}
+
+/// Runs the job once, and stores what it does beside its completion.
+async fn run(core: &Arc<Core>) -> Export {
+    let outcome = make(core, &job()).await.unwrap();
+    core.store.commit(outcome.effect().to_vec()).await.unwrap();
+    read(&core.store.find(scope(), EXPORT).await.unwrap().unwrap()).unwrap()
+}
+
+async fn text(core: &Arc<Core>, url: &str) -> String {
+    let file = url.strip_prefix("http://a.test/v3/exports/").unwrap().strip_suffix(".csv.gz").unwrap();
+    let file: Uuid = file.parse().unwrap();
+    assert!(parts::exists(core, ACCOUNT, file).await.unwrap());
+    assert!(!parts::exists(core, Uuid::nil(), file).await.unwrap(), "another account has no such file");
+    let mut stream = Box::pin(parts::content(Arc::clone(core), file));
+    let mut compressed = Vec::new();
+    while let Some(part) = stream.next().await {
+        compressed.extend(part.unwrap());
+    }
+    let mut text = String::new();
+    MultiGzDecoder::new(compressed.as_slice()).read_to_string(&mut text).unwrap();
+    text
+}
+
+async fn stored_parts(core: &Core) -> usize {
+    core.store.documents(DocumentQuery::all(DocumentKind::ExportPart)).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn an_export_is_pending_and_processing_and_completed_with_the_calls_of_its_account() {
+    let core = asked("cdr_out", 2_001).await;
+    let processing = run(&core).await;
+    assert_eq!((processing.status, processing.url), (ExportStatus::Processing, None));
+    let completed = run(&core).await;
+    assert_eq!(completed.status, ExportStatus::Completed);
+    let text = text(&core, &completed.url.unwrap()).await;
+    let ids: Vec<&str> = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let expected: Vec<String> = (0..2_001).map(|number| (100 + number).to_string()).collect();
+    assert_eq!(ids, expected, "three pages, without the calls of the other account");
+    let again = run(&core).await;
+    assert_eq!((again.status, stored_parts(&core).await), (ExportStatus::Completed, 1));
+}
+
+#[tokio::test]
+async fn a_file_of_inbound_calls_has_its_header_and_one_of_messages_is_empty() {
+    for (kind, lines) in [("cdr_in", 1), ("sms_in", 0), ("sms_out", 0)] {
+        let core = asked(kind, 3).await;
+        run(&core).await;
+        let text = text(&core, &run(&core).await.url.unwrap()).await;
+        assert_eq!(text.lines().count(), lines, "{kind}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_that_failed_has_left_is_deleted_by_the_next_one() {
+    let core = asked("cdr_out", 1).await;
+    run(&core).await;
+    let owner = Owner { number: 1, id: ACCOUNT };
+    let at = core.clock.now();
+    FileWriter::new(&core, owner, EXPORT, Uuid::from_u128(77), at).finish().await.unwrap();
+    assert_eq!(stored_parts(&core).await, 1);
+    let completed = run(&core).await;
+    assert_eq!(stored_parts(&core).await, 1);
+    assert_eq!(text(&core, &completed.url.unwrap()).await.lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_file_is_deleted_with_its_export_to_the_millisecond_30_days_later() {
+    let core = asked("cdr_out", 1).await;
+    run(&core).await;
+    run(&core).await;
+    let forget = async |at: &str| {
+        core.clock.freeze(Some(at.parse().unwrap()));
+        let outcome = forget(&core).await.unwrap();
+        core.store.commit(outcome.effect().to_vec()).await.unwrap();
+        let is_there = core.store.find(scope(), EXPORT).await.unwrap().is_some();
+        (is_there, stored_parts(&core).await, outcome.due_at().unwrap().to_string())
+    };
+    let end = "2026-12-29T12:00:00.000Z".to_owned();
+    assert_eq!(forget("2026-12-29T11:30:00.000Z").await, (true, 1, end.clone()));
+    assert_eq!(forget("2026-12-29T11:59:59.999Z").await, (true, 1, end.clone()));
+    assert_eq!(forget(&end).await, (false, 0, end.clone()));
+}
+
+#[tokio::test]
+async fn the_files_of_an_account_are_forgotten_and_those_of_another_are_not() {
+    let core = asked("cdr_out", 0).await;
+    let at = core.clock.now();
+    for (number, account) in [(1, ACCOUNT), (2, ACCOUNT), (3, Uuid::from_u128(8))] {
+        let owner = Owner { number: 1, id: account };
+        let file = Uuid::from_u128(number);
+        FileWriter::new(&core, owner, EXPORT, file, at).finish().await.unwrap();
+    }
+    parts::forget_all(&core, ACCOUNT).await.unwrap();
+    assert_eq!(stored_parts(&core).await, 1);
+}
+
+#[tokio::test]
+async fn a_file_of_several_parts_is_read_as_it_was_written() {
+    let core = asked("cdr_out", 0).await;
+    let file = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
+    let mut writer = FileWriter::new(&core, Owner { number: 1, id: ACCOUNT }, EXPORT, file, core.clock.now());
+    let mut written = String::new();
+    // Numbers that are hard to compress.
+    let mut number = 1_u64;
+    while written.len() < 4 << 20 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let line = format!("{number}\n");
+        writer.add(&line).await.unwrap();
+        written.push_str(&line);
+    }
+    writer.finish().await.unwrap();
+    assert!(stored_parts(&core).await > 2);
+    assert_eq!(text(&core, &format!("http://a.test/v3/exports/{file}.csv.gz")).await, written);
+}

@@ -1,0 +1,171 @@
+//! The file of an export: compressed as it was downloaded, and read a row at a time.
+
+use std::fmt;
+use std::io::BufReader;
+use std::marker::PhantomData;
+
+use bytes::buf::Reader;
+use bytes::{Buf as _, Bytes};
+use flate2::read::MultiGzDecoder;
+
+use crate::ExportRow;
+use crate::csv_reader::{CsvError, CsvReader};
+
+/// A file that was downloaded. It is in memory as it is compressed; `Debug` does not print it.
+#[derive(Clone)]
+pub struct ExportFile {
+    content: Bytes,
+}
+
+impl ExportFile {
+    /// A file, compressed with gzip, for example one that was stored.
+    pub fn new(compressed: impl Into<Bytes>) -> Self {
+        Self { content: compressed.into() }
+    }
+
+    /// The file as it was downloaded: CSV, compressed with gzip.
+    pub fn compressed(&self) -> &Bytes {
+        &self.content
+    }
+
+    /// Reads the rows, one at a time. `T` is [`OutboundCallRow`](crate::OutboundCallRow) or
+    /// [`InboundCallRow`](crate::InboundCallRow), or for any file a `BTreeMap<String, String>` of cells by their columns.
+    pub fn rows<T: ExportRow>(&self) -> ExportRows<T> {
+        let source = BufReader::new(MultiGzDecoder::new(self.content.clone().reader()));
+        ExportRows { reader: CsvReader::new(source), header: None, is_over: false, row: PhantomData }
+    }
+}
+
+impl fmt::Debug for ExportFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportFile").field("bytes", &self.content.len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a row cannot be read. After an error there are no further rows. Cells are not quoted.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} of the file cannot be read: {why}")]
+#[non_exhaustive]
+pub struct RowError {
+    /// The number of the line where reading ended, from 1.
+    pub line: u64,
+    /// What is wrong, with the name of the column if it is a cell.
+    pub why: String,
+}
+
+/// The rows of a file, in its order. An empty file has none.
+pub struct ExportRows<T> {
+    reader: CsvReader<BufReader<MultiGzDecoder<Reader<Bytes>>>>,
+    /// The names of the columns, once they are read.
+    header: Option<Vec<String>>,
+    is_over: bool,
+    row: PhantomData<fn() -> T>,
+}
+
+impl<T: ExportRow> ExportRows<T> {
+    fn read(&mut self) -> Result<Option<T>, RowError> {
+        if self.header.is_none() {
+            let Some(header) = self.record()? else { return Ok(None) };
+            self.header = Some(header);
+        }
+        let Some(cells) = self.record()? else { return Ok(None) };
+        // The record ended with the line before.
+        let line = self.reader.line().saturating_sub(1);
+        let header = self.header.as_deref().unwrap_or_default();
+        if cells.len() != header.len() {
+            let why = format!("it has {} cells, and the header {}", cells.len(), header.len());
+            return Err(RowError { line, why });
+        }
+        let mut row = T::default();
+        for (column, cell) in header.iter().zip(cells) {
+            row.set(column, cell)
+                .map_err(|wrong| RowError { line, why: format!("`{column}` is {wrong}") })?;
+        }
+        Ok(Some(row))
+    }
+
+    fn record(&mut self) -> Result<Option<Vec<String>>, RowError> {
+        self.reader.record().map_err(|error| RowError {
+            line: self.reader.line(),
+            why: match error {
+                CsvError::Read(error) => error.to_string(),
+                CsvError::Form(why) => why.to_owned(),
+            },
+        })
+    }
+}
+
+impl<T: ExportRow> Iterator for ExportRows<T> {
+    type Item = Result<T, RowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let row = self.read().transpose();
+        self.is_over = !matches!(row, Some(Ok(_)));
+        row
+    }
+}
+
+impl<T> fmt::Debug for ExportRows<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportRows").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::{InboundCallRow, OutboundCallRow};
+
+    fn file(text: &str) -> ExportFile {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        ExportFile::new(encoder.finish().unwrap())
+    }
+
+    #[test]
+    fn a_row_has_what_its_columns_say_in_any_order() {
+        let text = "Call ID,Date/Time Start (UTC),Date/Time Connect (UTC),Call Duration (sec),Charged (USD),New\n\
+                    \"c,1\",2026-11-29 12:00:00,,7,0.25,x\n";
+        let rows: Vec<OutboundCallRow> = file(text).rows().collect::<Result<_, _>>().unwrap();
+        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((row.call_id.as_str(), row.duration, row.connected_at), ("c,1", Some(7), None));
+        assert_eq!(row.started_at.unwrap().to_string(), "2026-11-29T12:00:00.000Z");
+        assert_eq!(row.charged.unwrap().to_string(), "0.25");
+        assert_eq!(row.extra, BTreeMap::from([("New".to_owned(), "x".to_owned())]));
+    }
+
+    #[test]
+    fn a_file_of_several_members_is_one_and_an_empty_one_has_no_rows() {
+        let parts = [file("Attempt\n1\n"), file("2\n")];
+        let both: Vec<u8> = parts.iter().flat_map(|part| part.compressed().to_vec()).collect();
+        let rows: Vec<InboundCallRow> = ExportFile::new(both).rows().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows.iter().map(|row| row.attempt).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        for text in ["", "Status,Call ID\n"] {
+            assert_eq!(file(text).rows::<InboundCallRow>().count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_with_its_line_and_the_last_item() {
+        for (text, why) in [
+            ("Attempt\n1\nx\n2\n", "line 3 of the file cannot be read: `Attempt` is no whole number"),
+            ("Status\na,b\n", "line 2 of the file cannot be read: it has 2 cells, and the header 1"),
+            ("Status\na\"\n", "line 2 of the file cannot be read: a quote is in a cell without quotes"),
+        ] {
+            let mut rows = file(text).rows::<InboundCallRow>().skip_while(Result::is_ok);
+            assert_eq!(rows.next().unwrap().unwrap_err().to_string(), why);
+            assert!(rows.next().is_none());
+        }
+        let mut broken = ExportFile::new(b"no gzip".to_vec()).rows::<BTreeMap<String, String>>();
+        assert!(broken.next().unwrap().is_err() && broken.next().is_none());
+    }
+}

@@ -1,0 +1,68 @@
+//! The download of an export's file: its address, its headers, and its rows.
+
+use std::io::Write as _;
+
+use didww_client::resources::Export;
+use didww_client::{Error, OutboundCallRow, Reason, TryStreamExt as _};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::{TRUNK, client, id, response};
+
+/// An export with this address of its file.
+async fn export(server: &MockServer, url: Value) -> Export {
+    let attributes = json!({
+        "export_type": "cdr_out", "filters": {"from": "2026-04-01 00:00:00", "to": "2026-04-02 00:00:00"},
+        "status": "completed", "url": url, "callback_url": null, "callback_method": null,
+        "external_reference_id": null, "created_at": "2026-04-08T06:57:33.304Z",
+    });
+    let document = json!({"data": {"id": TRUNK, "type": "exports", "attributes": attributes}});
+    let get = Mock::given(method("GET")).and(path(format!("/v3/exports/{TRUNK}")));
+    get.respond_with(response(200, &document)).mount(server).await;
+    client(server).exports().get(&id(TRUNK)).await.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn the_rows_of_a_file_are_streamed() {
+    let server = MockServer::start().await;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(b"Call ID,Charged (USD)\na,0.5\nb,\n").unwrap();
+    let file = ResponseTemplate::new(200).set_body_raw(encoder.finish().unwrap(), "application/gzip");
+    Mock::given(path("/v3/exports/f.csv.gz")).respond_with(file).mount(&server).await;
+    let export = export(&server, json!(format!("{}/v3/exports/f.csv.gz", server.uri()))).await;
+    let client = client(&server);
+    let rows = client.exports().download_rows::<OutboundCallRow>(&export).await.unwrap();
+    let rows: Vec<OutboundCallRow> = rows.try_collect().await.unwrap();
+    let shown: Vec<_> =
+        rows.iter().map(|row| (row.call_id.as_str(), row.charged.map(|price| price.to_string()))).collect();
+    assert_eq!(shown, [("a", Some("0.5".to_owned())), ("b", None)]);
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.last().unwrap().headers["accept"], "application/gzip");
+}
+
+#[tokio::test]
+async fn no_other_host_is_asked_for_a_file_and_none_for_one_that_is_not_made() {
+    for (url, is_elsewhere) in [
+        (json!("https://files.example.com/v3/exports/f.csv.gz"), true),
+        (json!("http://127.0.0.1:1/v3/exports/f.csv.gz"), true),
+        (Value::Null, false),
+    ] {
+        let server = MockServer::start().await;
+        let export = export(&server, url).await;
+        let error = client(&server).exports().download(&export).await.unwrap_err();
+        let Error::NotSent(not_sent) = &error else { panic!("{error}") };
+        match &not_sent.reason {
+            Reason::Elsewhere => assert!(is_elsewhere),
+            Reason::NotCompleted => assert!(!is_elsewhere),
+            other => panic!("{other}"),
+        }
+        assert_eq!(server.received_requests().await.unwrap().len(), 1, "the export alone");
+    }
+    // A host that begins like the base URL is another one.
+    let server = MockServer::start().await;
+    let export = export(&server, json!(format!("{}/v3.example.com/f.csv.gz", server.uri()))).await;
+    assert!(matches!(client(&server).exports().download(&export).await, Err(Error::NotSent(_))));
+}
