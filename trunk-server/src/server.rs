@@ -4,6 +4,7 @@ mod accounts;
 #[cfg(feature = "sip")]
 mod edge;
 mod error;
+mod lab_surroundings;
 mod listeners;
 #[cfg(feature = "voipbin")]
 mod platform;
@@ -18,6 +19,7 @@ use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
 use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};
+use lab::Lab;
 use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
@@ -138,6 +140,8 @@ impl ServerBuilder {
         let limits = config.http.limits(limits);
         store_limits.records = store_limits.records.or(config.accounts.max_records());
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
+        let lab = Lab::new(clock.clone(), config.journal);
+        callbacks.lab = lab.clone();
         #[cfg(feature = "sip")]
         let edge = edge_config(&config, &mut callbacks)?;
         #[cfg(feature = "voipbin")]
@@ -180,13 +184,15 @@ impl ServerBuilder {
             #[cfg(feature = "sip")]
             messages,
         )
-        .of_environment(config.tokens.environment());
+        .of_environment(config.tokens.environment())
+        .with_lab(lab.clone());
         #[cfg(feature = "voipbin")]
         prepare_platform(&control, &config).await?;
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
         running.counts_requests = listeners.metrics.is_some();
         running.identity.clone_from(&identity);
+        running.lab = lab;
         if !has_edge {
             running.live_among_nodes().await?;
         }

@@ -9,7 +9,8 @@
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
 //! (10,000); a listing of call records (10,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); followers
-//! of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
+//! of call records, which lose the oldest records when they are too slow; subscribers of events (64), likewise; and followers of
+//! the journal and requests that wait for entries of it (64 together).
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -33,7 +34,9 @@ mod did_groups;
 mod dids;
 mod error;
 mod events;
+mod faults;
 mod idempotency;
+mod journal;
 #[cfg(feature = "sip")]
 mod messages;
 mod nodes;
@@ -50,6 +53,7 @@ mod without_secrets;
 
 use std::sync::Arc;
 
+use lab::Lab;
 use service_base::clock::Clock;
 use service_core::{Core, files, reference};
 use trunk_store::account::{Account, Environment};
@@ -73,6 +77,7 @@ pub struct Control {
     core: Arc<Core>,
     /// The environment of new keys.
     environment: Environment,
+    lab: Lab,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// `None` if the server does not listen for SIP.
@@ -95,6 +100,7 @@ impl Control {
         Self {
             core,
             environment: Environment::default(),
+            lab: Lab::default(),
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]
@@ -108,6 +114,13 @@ impl Control {
     #[must_use]
     pub fn of_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Sets the lab of the server; by default one that takes part in nothing.
+    #[must_use]
+    pub fn with_lab(mut self, lab: Lab) -> Self {
+        self.lab = lab;
         self
     }
 

@@ -84,6 +84,8 @@ fn routes() -> Vec<Route> {
     routes.extend(owned_records::routes());
     routes.extend(deliveries::routes());
     routes.extend(clock::routes());
+    routes.extend(super::faults::routes());
+    routes.extend(super::journal::routes());
     routes.extend(super::nodes::routes());
     routes.extend(super::token_keys::routes());
     #[cfg(feature = "sip")]
