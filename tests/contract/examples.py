@@ -6,6 +6,7 @@ generated requests do not show that an operation accepts anything. These name wh
 # Every operation with POST that is not here has an example.
 WITHOUT_EXAMPLE = {
     "control": {
+        "POST /journal/wait": "it is left out: it waits; tests/it/lab waits with it",
         "POST /providers/probe": "it is left out: its requests go to hosts of providers",
     },
     "voipbin": {
@@ -186,6 +187,8 @@ def of_control(server):
         "POST /customers/{id}/numbers": (of_customer, {"number": "+12025550144"}),
         "POST /customers/{id}/tokens": (of_customer, {"type": "delegate"}),
         "POST /explain": ({}, {"source": "198.51.100.9", "from": "12025550143", "to": "442079460018"}),
+        "POST /faults": ({}, {"effect": "status", "status": 503, "path": "/v3/dids", "times": 1}),
+        "POST /journal/verify": ({}, {"requests": [{"method": "GET", "path": "/v3/dids", "at_least": 0}]}),
         "POST /records/{type}": ({"type": "did_groups"}, {"attributes": group}),
         "POST /reset": ({}, {"account": to_reset}),
         "POST /token-keys/rotate": ({}, {"end_tokens": False}),

@@ -34,6 +34,7 @@ pub use carrier_edge as edge;
 pub use control_plane::{self as control, Control};
 pub use didww_api::openapi;
 pub use http_listener as serve;
+pub use lab;
 pub use metrics;
 pub use server::{Server, ServerBuilder, StartError};
 pub use service_base::clock::Clock;
@@ -41,7 +42,7 @@ pub use service_base::descriptors::raise as raise_open_files;
 pub use service_base::forwarded::{Proxies, ProxyHeader};
 pub use service_base::guessing::GuessLimits;
 pub use service_base::ids::Ids;
-pub use test_server::{TestServer, TestServerBuilder};
+pub use test_server::{Expectation, TestServer, TestServerBuilder};
 pub use token_service as tokens;
 pub use trunk_store::{self as store, account};
 #[cfg(feature = "voipbin")]

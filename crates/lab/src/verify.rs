@@ -30,7 +30,7 @@ pub struct Expectations {
 }
 
 /// Whether the journal is as expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Report {
     /// Whether all is as expected.
