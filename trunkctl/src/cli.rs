@@ -104,6 +104,9 @@ pub enum Fixed {
     /// Look at the clock of a trunk-server, and move it
     #[command(subcommand)]
     Clock(control::ClockCommand),
+    /// Let a trunk-server fail on purpose, and look at the requests that it received
+    #[command(subcommand)]
+    Lab(control::LabCommand),
     /// Send any request, for what has no command of its own
     Api(commands::api::Api),
     /// Keep the services that you work with, and where their keys are

@@ -5,6 +5,7 @@ mod calls;
 mod clock;
 mod explain;
 mod keys;
+mod lab;
 mod service;
 
 pub(crate) use accounts::AccountsCommand;
@@ -12,4 +13,5 @@ pub(crate) use calls::CallsCommand;
 pub(crate) use clock::ClockCommand;
 pub(crate) use explain::Explain;
 pub(crate) use keys::KeysCommand;
+pub(crate) use lab::LabCommand;
 pub(crate) use service::Service;

@@ -75,6 +75,7 @@ async fn dispatch(globals: &Globals, matches: &clap::ArgMatches) -> Result<(), F
         Fixed::Accounts(command) => command.run(&target()?).await,
         Fixed::Keys(command) => command.run(&target()?).await,
         Fixed::Clock(command) => command.run(&target()?).await,
+        Fixed::Lab(command) => command.run(&target()?).await,
         Fixed::Api(command) => command.run(&target()?).await,
         Fixed::Context(command) => command.run(globals),
         Fixed::Resources(command) => command.run(target()?.api_version()?),

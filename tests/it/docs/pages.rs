@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 17] = [
+pub const PAGES: [&str; 18] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -12,6 +12,7 @@ pub const PAGES: [&str; 17] = [
     "docs/console.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/lab.md",
     "docs/operations.md",
     "docs/promises.md",
     "docs/retries.md",
