@@ -24,6 +24,7 @@ mod founding;
 mod fuzzed;
 mod idempotency;
 mod isolation;
+mod lab;
 mod lints;
 mod load;
 mod metrics;
