@@ -93,7 +93,7 @@ mod tests {
             pieces.push(frame.unwrap().into_data().unwrap());
         }
         assert_eq!(pieces, ["ab", "cd", "e"]);
-        assert_eq!(began.elapsed(), Duration::from_millis(30));
+        assert!(began.elapsed() >= Duration::from_millis(30));
     }
 
     #[tokio::test(start_paused = true)]

@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(send().await, CallbackFate::Answered(StatusCode::SERVICE_UNAVAILABLE));
         let began = tokio::time::Instant::now();
         assert_eq!(send().await, CallbackFate::Sent);
-        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        assert!(began.elapsed() >= Duration::from_secs(5));
     }
 }
