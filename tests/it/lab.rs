@@ -2,6 +2,7 @@
 //! it.
 
 mod callbacks;
+mod calls;
 mod expectations;
 mod http_faults;
 mod journal;

@@ -1,18 +1,15 @@
-//! A fault: which requests it takes, and what happens to them.
+//! A fault: which requests, callbacks or calls it takes, and what happens to them.
+
+mod check;
 
 use std::time::Duration;
 
-use http::{HeaderValue, Method, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The longest delay of an answer, and the longest pause between two pieces of a body, in milliseconds.
 pub const MAX_DELAY_MS: u64 = 60_000;
-/// The longest text of a filter or a media type, in bytes.
-const MAX_TEXT_BYTES: usize = 1_024;
-/// The longest body that takes the place of an API's own error, in bytes.
-const MAX_BODY_BYTES: usize = 16 << 10;
 /// Bytes of a body that are sent before it is cut, if the fault names no number.
 const DEFAULT_BYTES_BEFORE_CUT: u64 = 10;
 /// Bytes of each piece of a slow body, if the fault names no number.
@@ -42,6 +39,14 @@ pub enum Effect {
     ContentType,
     /// A callback is not sent, and counts as delivered, so that it is not repeated.
     Lose,
+    /// A call rings, and is not answered.
+    NoAnswer,
+    /// The ACK of an answered call does not arrive, so that the answer is repeated, until the call ends for lack of it.
+    LostAck,
+    /// The caller of an answered call hears nothing: all RTP to it is lost.
+    OneWayAudio,
+    /// A share `loss` of the RTP to the caller is lost.
+    PacketLoss,
 }
 
 /// Whose requests a fault takes.
@@ -54,6 +59,8 @@ pub enum Target {
     Requests,
     /// Callbacks and webhooks that the server sends.
     Callbacks,
+    /// Calls that a trunk of the carrier edge admits.
+    Calls,
 }
 
 /// A fault. It takes the requests that all of its filters match; a filter that is absent matches all.
@@ -61,23 +68,27 @@ pub enum Target {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fault {
-    /// What happens to a request.
+    /// What happens to a request, a callback or a call.
     pub effect: Effect,
     /// Whose requests: those of clients by default.
     #[serde(default)]
     pub target: Target,
-    /// The account whose key or token a request to DIDWW's API has, or whose trunk a callback is about.
+    /// The account whose key or token a request to DIDWW's API has, or whose trunk a callback or a call is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Uuid>,
     /// The method, such as `POST`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path without its query, such as `/v3/dids/*`, in which `*` is any text; for a callback, the path of its URL.
+    /// The path without its query, such as `/v3/dids/*`, in which `*` is any text; for a callback, the path of its URL; for a
+    /// call, its destination number in digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The type of records, such as `voice_out_trunks`: what follows `/v3/`, or `/v1.0/`, in the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
+    /// The trunk of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<Uuid>,
     /// The first request that is taken, counted from 1 among those that the filters match.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
@@ -93,9 +104,9 @@ pub struct Fault {
     /// Decides on what is random: the same seed makes the same choices, in the order of the requests.
     #[serde(default)]
     pub seed: u64,
-    /// The status, 200 to 599, of the effect `status`.
+    /// The status of the effect `status`: 200 to 599; for a call, 300 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 200, max = 599))]
+    #[schemars(range(min = 200, max = 699))]
     pub status: Option<u16>,
     /// The body of the effect `status`, at most 16 KiB; the API's own error by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +114,8 @@ pub struct Fault {
     /// The media type of the effect `content_type`, or of `body`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// How late the answer is, whatever the effect, in milliseconds of real time; at most a minute.
+    /// How late the answer is, whatever the effect, in milliseconds of real time; at most a minute. A call rings this much
+    /// longer, on the server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 60_000))]
     pub delay_ms: Option<u64>,
@@ -118,6 +130,10 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 60_000))]
     pub pause_ms: Option<u64>,
+    /// The share of packets that are lost, above 0 and at most 1, of the effect `packet_loss`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub loss: Option<f64>,
     /// Whether a request has its effect although its answer is lost: with the effects `status`, `close` and `reset`.
     #[serde(default)]
     pub serve: bool,
@@ -147,6 +163,7 @@ impl Fault {
             method: None,
             path: None,
             resource: None,
+            trunk: None,
             first: 1,
             times: None,
             probability: None,
@@ -158,6 +175,7 @@ impl Fault {
             delay_up_to_ms: None,
             bytes: None,
             pause_ms: None,
+            loss: None,
             serve: false,
         }
     }
@@ -220,7 +238,30 @@ impl Fault {
         self
     }
 
-    /// Takes only requests of an account, or callbacks of its trunks.
+    /// Loses this share of the RTP to the caller, as a seed decides.
+    pub const fn packet_loss(share: f64, seed: u64) -> Self {
+        let mut fault = Self::new(Effect::PacketLoss);
+        fault.target = Target::Calls;
+        fault.loss = Some(share);
+        fault.seed = seed;
+        fault
+    }
+
+    /// Takes calls that a trunk admits, instead of requests of clients.
+    #[must_use]
+    pub const fn of_calls(mut self) -> Self {
+        self.target = Target::Calls;
+        self
+    }
+
+    /// Takes only calls through a trunk.
+    #[must_use]
+    pub const fn trunk(mut self, trunk: Uuid) -> Self {
+        self.trunk = Some(trunk);
+        self
+    }
+
+    /// Takes only requests of an account, or callbacks and calls of its trunks.
     #[must_use]
     pub const fn account(mut self, account: Uuid) -> Self {
         self.account = Some(account);
@@ -314,96 +355,6 @@ impl Fault {
     pub(crate) fn pieces(&self) -> (usize, Duration) {
         let bytes = usize::try_from(self.bytes.unwrap_or(DEFAULT_PIECE_BYTES)).unwrap_or(usize::MAX);
         (bytes, Duration::from_millis(self.pause_ms.unwrap_or(DEFAULT_PAUSE_MS)))
-    }
-
-    /// Checks the members, and that each belongs to the effect.
-    ///
-    /// # Errors
-    /// The first member that is not valid.
-    pub fn check(&self) -> Result<(), FaultError> {
-        let wrong = |field, message: &str| Err::<(), _>(FaultError { field, message: message.to_owned() });
-        let is_callback = self.target == Target::Callbacks;
-        match (self.effect, is_callback) {
-            (Effect::Lose, false) => {
-                return wrong("effect", "is for callbacks alone: set `target` to `callbacks`");
-            }
-            (Effect::Status | Effect::Delay | Effect::Lose, _) | (_, false) => {}
-            (_, true) => return wrong("effect", "must be status, delay or lose for callbacks"),
-        }
-        if is_callback && self.resource.is_some() {
-            return wrong("resource", "is not for callbacks, which have the path of their URL alone");
-        }
-        let texts =
-            [("path", &self.path), ("resource", &self.resource), ("content_type", &self.content_type)];
-        for (field, text) in texts {
-            if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > MAX_TEXT_BYTES) {
-                return wrong(field, "must have 1 to 1,024 bytes");
-            }
-        }
-        if self.method.as_ref().is_some_and(|method| {
-            method.len() > MAX_TEXT_BYTES || Method::from_bytes(method.as_bytes()).is_err()
-        }) {
-            return wrong("method", "must be a method of HTTP, such as POST");
-        }
-        if self.first == 0 {
-            return wrong("first", "must be at least 1");
-        }
-        if self.times == Some(0) {
-            return wrong("times", "must be at least 1");
-        }
-        if self.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
-            return wrong("probability", "must be from 0 to 1");
-        }
-        self.check_effect()
-    }
-
-    fn check_effect(&self) -> Result<(), FaultError> {
-        let wrong = |field, message: &str| Err::<(), _>(FaultError { field, message: message.to_owned() });
-        let has_status = self.effect == Effect::Status;
-        let is_valid = |status| StatusCode::from_u16(status).is_ok() && (200..=599).contains(&status);
-        if has_status != self.status.is_some_and(is_valid) {
-            return wrong("status", "must be 200 to 599 with the effect `status`, and absent with others");
-        }
-        if self.body.is_some() && !has_status {
-            return wrong("body", "belongs to the effect `status`");
-        }
-        if self.body.as_ref().is_some_and(|body| body.len() > MAX_BODY_BYTES) {
-            return wrong("body", "must have at most 16 KiB");
-        }
-        match (&self.content_type, self.effect) {
-            (None, Effect::ContentType) => return wrong("content_type", "is missing"),
-            (Some(text), Effect::ContentType | Effect::Status) if HeaderValue::from_str(text).is_ok() => {}
-            (Some(_), Effect::ContentType | Effect::Status) => {
-                return wrong("content_type", "must be the value of a header");
-            }
-            (Some(_), _) => {
-                return wrong("content_type", "belongs to the effects `content_type` and `status`");
-            }
-            (None, _) => {}
-        }
-        let longest = [self.delay_ms, self.delay_up_to_ms, self.pause_ms].into_iter().flatten().max();
-        if longest.is_some_and(|longest| longest > MAX_DELAY_MS) {
-            return wrong("delay_ms", "must be at most 60000, as must delay_up_to_ms and pause_ms");
-        }
-        if self.effect == Effect::Delay && self.delay_ms.is_none() {
-            return wrong("delay_ms", "is missing");
-        }
-        if self.delay_up_to_ms.is_some_and(|up_to| self.delay_ms.is_none_or(|from| from > up_to)) {
-            return wrong("delay_up_to_ms", "must be at least `delay_ms`, which it needs");
-        }
-        match (self.bytes, self.effect) {
-            (None, _) | (Some(_), Effect::CutBody) | (Some(1..), Effect::SlowBody) => {}
-            (Some(_), Effect::SlowBody) => return wrong("bytes", "must be at least 1"),
-            (Some(_), _) => return wrong("bytes", "belongs to the effects `cut_body` and `slow_body`"),
-        }
-        if self.pause_ms.is_some() && self.effect != Effect::SlowBody {
-            return wrong("pause_ms", "belongs to the effect `slow_body`");
-        }
-        let loses_answers = matches!(self.effect, Effect::Status | Effect::Close | Effect::Reset);
-        if self.serve && (self.target == Target::Callbacks || !loses_answers) {
-            return wrong("serve", "is for requests, with the effects `status`, `close` and `reset`");
-        }
-        Ok(())
     }
 }
 

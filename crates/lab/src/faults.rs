@@ -18,8 +18,9 @@ pub const MAX_FAULTS: usize = 100;
 /// The faults of this process. They are kept in memory: a restart forgets them, and another node does not have them.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Whether a fault for requests is set, and whether one names an account: looked at without the lock.
+    /// Whether a fault for requests is set, or one for calls, and whether one names an account: looked at without the lock.
     takes_requests: AtomicBool,
+    takes_calls: AtomicBool,
     names_accounts: AtomicBool,
     state: Mutex<State>,
 }
@@ -52,11 +53,12 @@ pub struct FaultState {
     pub hits: u64,
 }
 
-/// A request, or a callback, as faults look at it.
+/// A request, a callback or a call, as faults look at it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) target: Target,
     pub(crate) account: Option<Uuid>,
+    pub(crate) trunk: Option<Uuid>,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
 }
@@ -67,6 +69,8 @@ pub(crate) struct Strike {
     pub(crate) id: u64,
     pub(crate) fault: Arc<Fault>,
     pub(crate) delay: Duration,
+    /// How many requests the fault matched before this one.
+    pub(crate) position: u64,
 }
 
 impl Faults {
@@ -121,6 +125,11 @@ impl Faults {
         self.takes_requests.load(Ordering::Relaxed)
     }
 
+    /// Whether a call can be taken at all.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.takes_calls.load(Ordering::Relaxed)
+    }
+
     /// Whether the account of a request matters.
     pub(crate) fn names_accounts(&self) -> bool {
         self.names_accounts.load(Ordering::Relaxed)
@@ -133,9 +142,10 @@ impl Faults {
     }
 
     fn note(&self, state: &State) {
-        let takes = state.faults.iter().any(|set| set.fault.target == Target::Requests);
+        let takes = |target| state.faults.iter().any(|set| set.fault.target == target);
         let names = state.faults.iter().any(|set| set.fault.account.is_some());
-        self.takes_requests.store(takes, Ordering::Relaxed);
+        self.takes_requests.store(takes(Target::Requests), Ordering::Relaxed);
+        self.takes_calls.store(takes(Target::Calls), Ordering::Relaxed);
         self.names_accounts.store(names, Ordering::Relaxed);
     }
 
@@ -154,6 +164,7 @@ impl Set {
         let fault = &self.fault;
         let matches = fault.target == seen.target
             && fault.account.is_none_or(|account| seen.account == Some(account))
+            && fault.trunk.is_none_or(|trunk| seen.trunk == Some(trunk))
             && fault.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(seen.method))
             && fault.path.as_ref().is_none_or(|path| pattern::matches(path, seen.path))
             && fault.resource.as_ref().is_none_or(|resource| is_for(seen.path, resource));
@@ -171,7 +182,7 @@ impl Set {
         self.hits += 1;
         let (from, to) = fault.delays();
         let delay = dice::between(from, to, fault.seed, position);
-        Some(Strike { id: self.id, fault: Arc::clone(fault), delay })
+        Some(Strike { id: self.id, fault: Arc::clone(fault), delay, position })
     }
 }
 
@@ -190,7 +201,7 @@ mod tests {
     use super::*;
 
     fn seen<'a>(method: &'a str, path: &'a str) -> Seen<'a> {
-        Seen { target: Target::Requests, account: None, method, path }
+        Seen { target: Target::Requests, account: None, trunk: None, method, path }
     }
 
     fn hits(faults: &Faults, request: Seen<'_>, times: usize) -> Vec<bool> {

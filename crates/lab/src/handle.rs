@@ -74,7 +74,8 @@ impl Lab {
 
     /// Decides what happens to a callback or a webhook, and waits as long as a fault makes it late.
     pub async fn send(&self, account: Option<Uuid>, method: &str, path: &str) -> CallbackFate {
-        let Some(strike) = self.0.faults.strike(Seen { target: Target::Callbacks, account, method, path })
+        let Some(strike) =
+            self.0.faults.strike(Seen { target: Target::Callbacks, account, trunk: None, method, path })
         else {
             return CallbackFate::Sent;
         };

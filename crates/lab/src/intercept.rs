@@ -40,8 +40,13 @@ impl Lab {
         }
         let (parts, body) = request.into_parts();
         let account = self.account(&parts).await;
-        let seen =
-            Seen { target: Target::Requests, account, method: parts.method.as_str(), path: parts.uri.path() };
+        let seen = Seen {
+            target: Target::Requests,
+            account,
+            trunk: None,
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+        };
         let strike = if self.faults().takes_requests() { self.faults().strike(seen) } else { None };
         let (mut recording, body) = match self.journal() {
             Some(journal) => {
@@ -110,7 +115,13 @@ impl Lab {
                 let (parts, body) = recorded(recording, response).await.into_parts();
                 Response::from_parts(parts, body::cut(body, fault.bytes_before_cut()).await)
             }
-            Effect::Delay | Effect::Lose => recorded(recording, response).await,
+            // Those of callbacks and calls are refused for requests.
+            Effect::Delay
+            | Effect::Lose
+            | Effect::NoAnswer
+            | Effect::LostAck
+            | Effect::OneWayAudio
+            | Effect::PacketLoss => recorded(recording, response).await,
         }
     }
 

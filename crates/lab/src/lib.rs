@@ -1,7 +1,7 @@
 //! For those who test programs against the server: faults on purpose, and a journal of requests.
 //!
-//! A [`Lab`] is asked by the public HTTP listeners for each request ([`http_listener::Intercept`]) and by the sender of
-//! callbacks. Without a fault and a journal, a request costs it one load of a number. Both are set over the control API, or by
+//! A [`Lab`] is asked by the public HTTP listeners for each request ([`http_listener::Intercept`]), by the sender of
+//! callbacks, and by the carrier edge for each call. Without a fault and a journal, a request costs it one load of a number. Both are set over the control API, or by
 //! the test that a server runs in; what they know of the server beside its requests, the composition root states
 //! ([`Surroundings`]).
 //!
@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod body;
+mod call_fault;
 mod dice;
 mod expected;
 mod fault;
@@ -27,6 +28,7 @@ mod pattern;
 mod surroundings;
 mod verify;
 
+pub use call_fault::{CallFault, PacketLoss};
 pub use expected::Expected;
 pub use fault::{Effect, Fault, FaultError, MAX_DELAY_MS, Target};
 pub use faults::{FaultState, Faults, MAX_FAULTS};

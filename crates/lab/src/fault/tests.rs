@@ -34,6 +34,17 @@ fn a_fault_that_means_nothing_is_refused_with_the_member_that_is_wrong() {
         (r#"{"effect":"close","method":"PO ST"}"#, "`method`"),
         (r#"{"effect":"close","path":""}"#, "`path`"),
         (r#"{"effect":"close","body":"x"}"#, "`body`"),
+        (r#"{"effect":"no_answer"}"#, "`effect`"),
+        (r#"{"effect":"close","target":"calls"}"#, "`effect`"),
+        (r#"{"effect":"no_answer","target":"calls","method":"INVITE"}"#, "`method`"),
+        (r#"{"effect":"close","trunk":"00000000-0000-4000-8000-000000000000"}"#, "`trunk`"),
+        (r#"{"effect":"status","target":"calls","status":299}"#, "`status`"),
+        (r#"{"effect":"status","target":"calls","status":700}"#, "`status`"),
+        (r#"{"effect":"status","target":"calls","status":486,"body":"x"}"#, "`body`"),
+        (r#"{"effect":"packet_loss","target":"calls"}"#, "`loss`"),
+        (r#"{"effect":"packet_loss","target":"calls","loss":0}"#, "`loss`"),
+        (r#"{"effect":"packet_loss","target":"calls","loss":1.01}"#, "`loss`"),
+        (r#"{"effect":"lost_ack","target":"calls","loss":0.5}"#, "`loss`"),
         (r#"{"effect":"explode"}"#, "explode"),
         (r#"{"effect":"close","paths":"/"}"#, "paths"),
     ] {
@@ -71,6 +82,11 @@ fn what_the_builder_makes_is_valid_and_survives_json() {
         Fault::content_type("text/html"),
         Fault::lost_callback(),
         Fault::status(500).of_callbacks(),
+        Fault::status(699).of_calls().path("44*").trunk(Uuid::nil()),
+        Fault::delay(short).of_calls(),
+        Fault::new(Effect::NoAnswer).of_calls(),
+        Fault::new(Effect::OneWayAudio).of_calls(),
+        Fault::packet_loss(1.0, 7).nth(1),
     ] {
         assert_eq!(fault.check(), Ok(()), "{fault:?}");
         let text = serde_json::to_string(&fault).unwrap();

@@ -45,19 +45,26 @@ pub enum FaultsCommand {
 /// A new fault. The server decides on what is valid.
 #[derive(Debug, Clone, Args)]
 pub struct Add {
-    /// What happens: status, delay, slow_body, cut_body, close, reset, content_type, or lose (a callback)
+    /// What happens to a request: status, delay, slow_body, cut_body, close, reset or content_type; to a callback: status,
+    /// delay or lose; to a call: status, delay, no_answer, lost_ack, one_way_audio or packet_loss
     #[arg(long, required_unless_present = "file")]
     effect: Option<String>,
     /// Take callbacks and webhooks instead of requests
     #[arg(long)]
     callbacks: bool,
+    /// Take calls that a trunk admits instead of requests
+    #[arg(long, conflicts_with = "callbacks")]
+    calls: bool,
+    /// Only calls through this trunk, by its id
+    #[arg(long, value_name = "ID")]
+    trunk: Option<String>,
     /// Only requests of this account, by its id
     #[arg(long, value_name = "ID")]
     account: Option<String>,
     /// Only requests with this method
     #[arg(long)]
     method: Option<String>,
-    /// Only requests to this path, in which * is any text
+    /// Only requests to this path, or calls to this number, in which * is any text
     #[arg(long)]
     path: Option<String>,
     /// Only requests for records of this type
@@ -99,6 +106,9 @@ pub struct Add {
     /// Milliseconds before each piece of a slow body
     #[arg(long, value_name = "NUMBER")]
     pause_ms: Option<u64>,
+    /// The share of packets that are lost, such as 0.1
+    #[arg(long, value_name = "SHARE")]
+    loss: Option<f64>,
     /// Let the request have its effect, and lose only its answer
     #[arg(long)]
     serve: bool,
@@ -122,7 +132,9 @@ impl Add {
         };
         let given = [
             ("effect", self.effect.as_ref().map(|text| json!(text))),
-            ("target", self.callbacks.then(|| json!("callbacks"))),
+            ("target", self.callbacks.then(|| json!("callbacks")).or(self.calls.then(|| json!("calls")))),
+            ("trunk", self.trunk.as_ref().map(|text| json!(text))),
+            ("loss", self.loss.map(|number| json!(number))),
             ("account", self.account.as_ref().map(|text| json!(text))),
             ("method", self.method.as_ref().map(|text| json!(text))),
             ("path", self.path.as_ref().map(|text| json!(text))),
