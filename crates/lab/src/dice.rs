@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A number for a seed and a position, spread evenly (SplitMix64, Steele, Lea and Flood 2014).
+/// A number for a seed and a position, spread evenly (`SplitMix64`; Steele, Lea and Flood, 2014).
 fn number(seed: u64, position: u64) -> u64 {
     let mut mixed = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

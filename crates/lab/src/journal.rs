@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::mask;
+
 pub use entry::{JournalBody, JournalEntry};
 pub use recording::MAX_BODY_BYTES;
 
@@ -23,6 +25,11 @@ pub(crate) use recording::Recording;
 pub const MAX_BYTES: usize = 64 << 20;
 /// Maximum number of entries that a journal can be asked to keep.
 pub const MAX_ENTRIES: usize = 100_000;
+
+/// Returns a text of JSON, whole or cut off, with its secrets replaced by `(hidden)`, as the journal keeps it.
+pub fn hidden_json(text: &[u8]) -> String {
+    mask::json(text)
+}
 
 /// The last requests and their answers.
 #[derive(Debug)]

@@ -85,11 +85,24 @@ pub(crate) fn json(text: &[u8]) -> String {
 
 /// Hides the secrets of a query or of a form.
 pub(crate) fn form(text: &str) -> String {
+    let has_user = |value: &str| {
+        let value = decoded(value);
+        value.contains("://") && value.contains('@')
+    };
     let shown = |pair: &str| match pair.split_once('=') {
-        Some((name, value)) if !value.is_empty() && is_secret(&decoded(name)) => format!("{name}={HIDDEN}"),
+        Some((name, value)) if !value.is_empty() && (is_secret(&decoded(name)) || has_user(value)) => {
+            format!("{name}={HIDDEN}")
+        }
         _ => pair.to_owned(),
     };
     text.split('&').map(shown).collect::<Vec<_>>().join("&")
+}
+
+/// Hides users and passwords of URLs in a text of any kind, such as the value of a header.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let mut shown = Vec::with_capacity(bytes.len());
+    push_without_user(&mut shown, bytes);
+    lossy(shown)
 }
 
 /// A name or a value of a form, without its escapes.
@@ -155,21 +168,23 @@ fn end_of_value(text: &[u8], from: usize) -> usize {
     text.len()
 }
 
-/// Adds a string of JSON without the user and password of a URL in it.
-fn push_without_user(shown: &mut Vec<u8>, string: &[u8]) {
-    for scheme in [b"://" as &[u8], b":\\/\\/"] {
-        let Some(found) = memmem::find(string, scheme) else { continue };
-        let start = found + scheme.len();
-        let authority = part(string, start, string.len());
-        let end = authority.iter().position(|byte| b"/?#\\\"".contains(byte)).unwrap_or(authority.len());
+/// Adds a text without the users and passwords of the URLs in it. Slashes may be escaped as JSON permits.
+fn push_without_user(shown: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    loop {
+        let ends = [b"://" as &[u8], b":\\/\\/"];
+        let ends = ends.iter().filter_map(|scheme| Some(memmem::find(rest, scheme)? + scheme.len()));
+        let Some(start) = ends.min() else { break };
+        shown.extend_from_slice(part(rest, 0, start));
+        let authority = part(rest, start, rest.len());
+        let end = authority.iter().position(|byte| b"/?#\\\" ".contains(byte)).unwrap_or(authority.len());
+        rest = authority;
         if let Some(user) = part(authority, 0, end).iter().rposition(|byte| *byte == b'@') {
-            shown.extend_from_slice(part(string, 0, start));
             shown.extend_from_slice(HIDDEN.as_bytes());
-            shown.extend_from_slice(part(authority, user, authority.len()));
-            return;
+            rest = part(authority, user, authority.len());
         }
     }
-    shown.extend_from_slice(string);
+    shown.extend_from_slice(rest);
 }
 
 fn lossy(bytes: Vec<u8>) -> String {
@@ -227,6 +242,8 @@ mod tests {
         assert_eq!(shown(r#"["http:\/\/ann:pw@h\/"]"#), r#"["http:\/\/(hidden)@h\/"]"#);
         let plain = r#"{"u":"https://example.com/a@b","v":"a@b"}"#;
         assert_eq!(shown(plain), plain);
+        assert_eq!(text(b"http://a, then http://b:c@d"), "http://a, then http://(hidden)@d");
+        assert_eq!(form("callback=https%3A%2F%2Fann%3Apw%40h&b=c%40d"), "callback=(hidden)&b=c%40d");
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn lines(headers: &HeaderMap) -> String {
         if mask::is_secret(name.as_str()) {
             lines.push_str(mask::HIDDEN);
         } else {
-            lines.push_str(&String::from_utf8_lossy(value.as_bytes()));
+            lines.push_str(&mask::text(value.as_bytes()));
         }
         lines.push('\n');
     }
