@@ -2,7 +2,7 @@
 //!
 //! A text is read once, byte by byte, and needs not be whole: what was cut off, or is no JSON, hides no less.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memchr2};
 use percent_encoding::percent_decode_str;
 
 /// What stands in place of a secret.
@@ -124,12 +124,12 @@ fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
 /// The index after a string whose quote is at `from`, or after the text.
 fn end_of_string(text: &[u8], from: usize) -> usize {
     let mut at = from + 1;
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if text.get(at) == Some(&b'"') {
+            return at + 1;
         }
+        at += 2;
     }
     text.len()
 }
@@ -168,13 +168,10 @@ fn end_of_value(text: &[u8], from: usize) -> usize {
     text.len()
 }
 
-/// Adds a text without the users and passwords of the URLs in it. Slashes may be escaped as JSON permits.
+/// Adds a text without the users and passwords of the URLs in it.
 fn push_without_user(shown: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
-    loop {
-        let ends = [b"://" as &[u8], b":\\/\\/"];
-        let ends = ends.iter().filter_map(|scheme| Some(memmem::find(rest, scheme)? + scheme.len()));
-        let Some(start) = ends.min() else { break };
+    while let Some(start) = start_of_authority(rest) {
         shown.extend_from_slice(part(rest, 0, start));
         let authority = part(rest, start, rest.len());
         let end = authority.iter().position(|byte| b"/?#\\\" ".contains(byte)).unwrap_or(authority.len());
@@ -185,6 +182,16 @@ fn push_without_user(shown: &mut Vec<u8>, text: &[u8]) {
         }
     }
     shown.extend_from_slice(rest);
+}
+
+/// The index after the scheme of the first URL. Its slashes may be escaped, as JSON permits.
+fn start_of_authority(text: &[u8]) -> Option<usize> {
+    let slashes: [&[u8]; 2] = [b"//", b"\\/\\/"];
+    memchr_iter(b':', text).find_map(|colon| {
+        let after = text.get(colon + 1..)?;
+        let found = slashes.into_iter().find(|slashes| after.starts_with(slashes))?;
+        Some(colon + 1 + found.len())
+    })
 }
 
 fn lossy(bytes: Vec<u8>) -> String {
