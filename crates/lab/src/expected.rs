@@ -143,8 +143,7 @@ impl Expected {
             return;
         }
         let pairs: Vec<(String, String)> = request
-            .query
-            .as_deref()
+            .shown_query()
             .unwrap_or_default()
             .split('&')
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
@@ -161,7 +160,7 @@ impl Expected {
     }
 
     fn body_difference(&self, request: &Stored) -> Option<String> {
-        let body = &request.request_body;
+        let body = request.shown_body();
         if body.is_cut {
             return Some("the journal has only the start of the body".to_owned());
         }
@@ -233,13 +232,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::journal::JournalBody;
 
     fn request(body: &Value) -> Stored {
-        let mut stored = Stored::of("POST", "/v3/dids");
-        stored.query = Some("filter%5Bname%5D=a+b&page=2".into());
-        stored.request_body = JournalBody { text: Some(body.to_string()), ..JournalBody::default() };
-        stored
+        Stored::of("POST", "/v3/dids").with("filter%5Bname%5D=a+b&page=2", &body.to_string())
     }
 
     fn expected(value: Value) -> Expected {
@@ -303,8 +298,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_not_whole_is_no_expected_one() {
-        let mut request = request(&json!({"a":1}));
-        request.request_body.is_cut = true;
+        let request = request(&json!({"a":1})).cut();
         let (differences, _) = expected(json!({"body":{"a":1}})).differences(&request);
         assert!(differences[0].contains("only the start"));
     }

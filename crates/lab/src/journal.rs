@@ -1,7 +1,7 @@
 //! The journal: the last requests to the public listeners, and what they were answered.
 //!
 //! Bounds: the number of entries, which the configuration names; [`MAX_BYTES`] of all together, beyond which the oldest go
-//! first; and [`MAX_BODY_BYTES`] of each body. Nothing is kept before its secrets are hidden (`mask`). It is in the memory
+//! first; and [`MAX_BODY_BYTES`] of each body. Nothing is shown before its secrets are hidden (`mask`). It is in the memory
 //! of this process: a restart forgets it, and another node has its own.
 
 mod entry;
@@ -15,8 +15,7 @@ use tokio::sync::Notify;
 
 use crate::mask;
 
-pub use entry::{JournalBody, JournalEntry};
-pub use recording::MAX_BODY_BYTES;
+pub use entry::{JournalBody, JournalEntry, MAX_BODY_BYTES};
 
 pub(crate) use entry::Stored;
 pub(crate) use recording::Recording;

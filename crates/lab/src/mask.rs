@@ -1,4 +1,4 @@
-//! Hides secrets before anything is kept: passwords, keys, tokens, and what signs or authenticates a request.
+//! Hides secrets before anything is shown: passwords, keys, tokens, and what signs or authenticates a request.
 //!
 //! A text is read once, byte by byte, and needs not be whole: what was cut off, or is no JSON, hides no less.
 

@@ -8,25 +8,21 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use service_base::clock::Clock;
 use uuid::Uuid;
 
 use super::Journal;
-use super::entry::{JournalBody, Stored};
-use crate::mask;
+use super::entry::{Form, MAX_BODY_BYTES, RawBody, Stored, shortened};
 
-/// Bytes of each body that are kept.
-pub const MAX_BODY_BYTES: usize = 16 << 10;
 /// Bytes of the query that are kept.
 const MAX_QUERY_BYTES: usize = 4 << 10;
 /// A longer body of an answer is not looked into.
 const MAX_LOOKED_INTO: u64 = 4 << 20;
 
 /// A request that is being served. Its entry is added when this is dropped, also if its client left before there was an answer.
-#[derive(Debug)]
 pub(crate) struct Recording {
     journal: Arc<Journal>,
     clock: Clock,
@@ -34,49 +30,15 @@ pub(crate) struct Recording {
     /// The entry so far; taken when it is added.
     stored: Option<Stored>,
     copied: Arc<Mutex<Copied>>,
-    /// Whether the texts of the request's body can be kept, and how.
+    /// How the secrets of the request's body are found.
     form: Form,
 }
 
 /// What was read of a body.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Copied {
     start: Vec<u8>,
     bytes: u64,
-}
-
-/// How the secrets of a body are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Json,
-    Parameters,
-    /// They are not: nothing of it is kept.
-    Other,
-}
-
-impl Form {
-    fn of(headers: &HeaderMap) -> Self {
-        let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        match media_type.map(str::to_ascii_lowercase) {
-            None => Self::Json,
-            Some(text) if text.contains("json") => Self::Json,
-            Some(text) if text.starts_with("application/x-www-form-urlencoded") => Self::Parameters,
-            Some(_) => Self::Other,
-        }
-    }
-
-    /// The body with its secrets hidden. `start` has at most [`MAX_BODY_BYTES`].
-    fn hide(self, start: &[u8], bytes: u64) -> JournalBody {
-        let is_cut = bytes > start.len() as u64;
-        let text = match self {
-            _ if start.is_empty() => None,
-            Self::Json => Some(mask::json(start)),
-            Self::Parameters => Some(mask::form(&String::from_utf8_lossy(start))),
-            Self::Other => None,
-        };
-        // Hiding can make a text longer.
-        JournalBody { bytes, text: text.map(|text| shortened(text, 2 * MAX_BODY_BYTES)), is_cut }
-    }
 }
 
 impl Recording {
@@ -89,7 +51,7 @@ impl Recording {
         body: Body,
     ) -> (Self, Body) {
         let query = parts.uri.query();
-        let query = query.map(|query| shortened(mask::form(query), MAX_QUERY_BYTES).into_boxed_str());
+        let query = query.map(|query| shortened(query.to_owned(), MAX_QUERY_BYTES).into_boxed_str());
         let stored = Stored {
             number: 0,
             time: clock.now(),
@@ -98,10 +60,10 @@ impl Recording {
             path: parts.uri.path().into(),
             query,
             request_headers: lines(&parts.headers),
-            request_body: JournalBody::default(),
+            request_body: RawBody::default(),
             status: None,
             response_headers: String::new(),
-            response_body: JournalBody::default(),
+            response_body: RawBody::default(),
             micros: 0,
             fault: None,
         };
@@ -127,20 +89,20 @@ impl Recording {
     pub(crate) async fn answered(mut self, response: Response) -> Response {
         let (parts, body) = response.into_parts();
         let length = body.size_hint().exact();
-        let (body, shown) = match length {
+        let form = Form::of(&parts.headers);
+        let (body, raw) = match length {
             Some(length) if length <= MAX_LOOKED_INTO => {
                 let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let start = bytes.get(..MAX_BODY_BYTES).unwrap_or(&bytes);
-                let shown = Form::of(&parts.headers).hide(start, bytes.len() as u64);
-                (Body::from(bytes), shown)
+                let raw = RawBody { bytes: bytes.len() as u64, start: start_of(&bytes, form), form };
+                (Body::from(bytes), raw)
             }
             // The length of a stream is not known yet.
-            length => (body, JournalBody { bytes: length.unwrap_or(0), text: None, is_cut: true }),
+            length => (body, RawBody { bytes: length.unwrap_or(0), start: Bytes::new(), form }),
         };
         if let Some(stored) = self.stored.as_mut() {
             stored.status = Some(parts.status.as_u16());
             stored.response_headers = lines(&parts.headers);
-            stored.response_body = shown;
+            stored.response_body = raw;
         }
         drop(self);
         Response::from_parts(parts, body)
@@ -154,35 +116,34 @@ impl Drop for Recording {
         stored.micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         {
             let copied = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
-            stored.request_body = self.form.hide(&copied.start, copied.bytes);
+            let start = start_of(&copied.start, self.form);
+            stored.request_body = RawBody { start, bytes: copied.bytes, form: self.form };
         }
         self.journal.add(stored);
     }
 }
 
-/// Headers as lines, with their secrets hidden. They are copied, because a value would keep all that was read with it.
+/// What is kept of a body: a copy, so that the memory of what the body is a part of is not held.
+fn start_of(body: &[u8], form: Form) -> Bytes {
+    if form == Form::Other {
+        return Bytes::new();
+    }
+    Bytes::copy_from_slice(body.get(..MAX_BODY_BYTES).unwrap_or(body))
+}
+
+/// Headers as lines. They are copied, because a value would keep all that was read with it.
 fn lines(headers: &HeaderMap) -> String {
-    let mut lines = String::with_capacity(headers.len() * 40);
+    let mut lines = String::with_capacity(headers.len() * 48);
     for (name, value) in headers {
         lines.push_str(name.as_str());
         lines.push_str(": ");
-        if mask::is_secret(name.as_str()) {
-            lines.push_str(mask::HIDDEN);
-        } else {
-            lines.push_str(&mask::text(value.as_bytes()));
+        match value.to_str() {
+            Ok(text) => lines.push_str(text),
+            Err(_) => lines.push_str(&String::from_utf8_lossy(value.as_bytes())),
         }
         lines.push('\n');
     }
     lines
-}
-
-/// A text of at most this many bytes.
-fn shortened(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-    }
-    text
 }
 
 /// A body whose first bytes are copied while it is read.
