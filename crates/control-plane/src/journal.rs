@@ -14,7 +14,7 @@ use axum::response::Response;
 use didww_types::Timestamp;
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, Uri, header};
-use lab::{Expectations, Expected, Journal, JournalEntry, MAX_EXPECTED, Report};
+use lab::{Expectations, Expected, Followed, Journal, JournalEntry, MAX_EXPECTED, Report, Selection};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ use crate::route::Route;
 use crate::{Control, ControlError};
 
 /// Maximum number of entries in a list.
-const MAX_LISTED: usize = 10_000;
+const MAX_LISTED: usize = 1_000;
 /// Number of entries in a list if the request has no `limit`.
 const DEFAULT_LISTED: usize = 100;
 /// Maximum number of followers, and of requests that wait, together.
@@ -36,7 +36,7 @@ const RETRY_AFTER: u64 = 5;
 /// The longest wait in milliseconds, and the one of a request that names none.
 const MAX_WAIT_MS: u64 = 60_000;
 const DEFAULT_WAIT_MS: u64 = 5_000;
-/// Entries that a follower is handed at a time.
+/// Entries that are looked at for a follower at a time.
 const FOLLOWED_AT_A_TIME: usize = 256;
 
 impl Control {
@@ -158,18 +158,15 @@ struct Filters {
 }
 
 impl Filters {
-    fn expected(&self) -> Expected {
-        let mut expected = Expected::default();
-        expected.account = self.account;
+    fn selection(&self) -> Selection {
+        let mut selection = Selection::default();
+        selection.since = self.since;
+        let expected = &mut selection.expected;
+        (expected.account, expected.status) = (self.account, self.status);
         expected.method.clone_from(&self.method);
         expected.path.clone_from(&self.path);
         expected.resource.clone_from(&self.resource);
-        expected.status = self.status;
-        expected
-    }
-
-    fn selects(&self, expected: &Expected, entry: &JournalEntry) -> bool {
-        self.since.is_none_or(|since| entry.time >= since) && expected.matches(entry)
+        selection
     }
 }
 
@@ -177,10 +174,8 @@ async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
     let list = || {
         let filters = parse_query::<Filters>(&uri)?;
         let journal = control.journal()?;
-        let expected = filters.expected();
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
-        let requests = journal
-            .newest_after(filters.after.unwrap_or(0), limit, |entry| filters.selects(&expected, entry));
+        let requests = journal.newest(&filters.selection(), filters.after.unwrap_or(0), limit);
         Ok((StatusCode::OK, json!(Listed { requests, last: journal.last() })))
     };
     respond(list())
@@ -248,32 +243,28 @@ fn follow_journal(control: &Control, uri: &Uri, places: Arc<Semaphore>) -> Respo
     let Ok(place) = places.try_acquire_owned() else { return too_many() };
     let core = Arc::clone(&control.core);
     let stopping = Box::pin(async move { core.stopping().await });
-    let lines = followed(journal, filters, place).take_until(stopping);
+    let from = filters.after.unwrap_or_else(|| journal.last());
+    let lines = followed(journal, filters.selection(), from, place).take_until(stopping);
     let lines = lines.map(|line| Ok::<_, Infallible>(Bytes::from(format!("{line}\n"))));
     let mut response = Response::new(Body::from_stream(lines));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }
 
-/// The selected entries after a number, or from now on, and how many were missed. The place is taken for as long as the stream
-/// lives.
+/// The selected entries after a number, and how many were missed. The place is taken for as long as the stream lives.
 fn followed(
     journal: Arc<Journal>,
-    filters: Filters,
+    selection: Selection,
+    from: u64,
     place: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Value> {
-    let from = filters.after.unwrap_or_else(|| journal.last());
-    let expected = filters.expected();
-    let state = (journal, filters, expected, place, from);
-    let pieces = stream::unfold(state, |(journal, filters, expected, place, from)| async move {
+    let state = (journal, selection, place, from);
+    let pieces = stream::unfold(state, |(journal, selection, place, from)| async move {
         journal.added_after(from).await;
-        let (entries, missed) = journal.entries_after(from, FOLLOWED_AT_A_TIME);
-        // A journal that was cleared meanwhile has nothing after the number, which was reached all the same.
-        let last = entries.last().map_or_else(|| journal.last(), |entry| entry.number);
+        let Followed { entries, last, missed, .. } = journal.follow(&selection, from, FOLLOWED_AT_A_TIME);
         let gap = (missed > 0).then(|| json!({ "missed": missed }));
-        let selected = entries.iter().filter(|entry| filters.selects(&expected, entry));
-        let lines: Vec<Value> = gap.into_iter().chain(selected.map(|entry| json!(entry))).collect();
-        Some((stream::iter(lines), (journal, filters, expected, place, last)))
+        let lines: Vec<Value> = gap.into_iter().chain(entries.iter().map(|entry| json!(entry))).collect();
+        Some((stream::iter(lines), (journal, selection, place, last)))
     });
     pieces.flatten()
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::faults::is_for;
-use crate::journal::{JournalEntry, Stored};
+use crate::journal::Stored;
 use crate::{mask, pattern};
 
 /// The longest value that a difference quotes, in characters.
@@ -88,7 +88,7 @@ impl Expected {
     }
 
     /// Whether the method, the path, the type of records, the account and the status of an entry are as expected.
-    pub fn matches(&self, entry: &JournalEntry) -> bool {
+    pub(crate) fn matches(&self, entry: &Stored) -> bool {
         self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&entry.method))
             && self.path.as_ref().is_none_or(|path| pattern::matches(path, &entry.path))
             && self.resource.as_ref().is_none_or(|resource| is_for(&entry.path, resource))

@@ -116,17 +116,6 @@ impl Journal {
         (entries.iter().take(most).map(|entry| entry.shown()).collect(), gone)
     }
 
-    /// Returns the newest entries after the one with this number that are selected, the newest first, and at most `most`.
-    pub fn newest_after(
-        &self,
-        number: u64,
-        most: usize,
-        selects: impl Fn(&JournalEntry) -> bool,
-    ) -> Vec<JournalEntry> {
-        let Snapshot { entries, .. } = self.after(number);
-        entries.iter().rev().map(|entry| entry.shown()).filter(|entry| selects(entry)).take(most).collect()
-    }
-
     /// Waits until there is an entry after the one with this number.
     pub async fn added_after(&self, number: u64) {
         loop {

@@ -25,6 +25,7 @@ mod intercept;
 pub mod journal;
 mod mask;
 mod pattern;
+mod selection;
 mod surroundings;
 mod verify;
 
@@ -34,5 +35,6 @@ pub use fault::{Effect, Fault, FaultError, MAX_DELAY_MS, Target};
 pub use faults::{FaultState, Faults, MAX_FAULTS};
 pub use handle::{CallbackFate, Lab};
 pub use journal::{Journal, JournalBody, JournalEntry};
+pub use selection::{Followed, Selection};
 pub use surroundings::Surroundings;
 pub use verify::{Expectations, Found, MAX_EXPECTED, NearMiss, Report};

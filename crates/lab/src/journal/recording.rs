@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_secret_of_a_request_or_of_its_answer_is_kept() {
+    async fn no_secret_of_a_request_or_of_its_answer_is_shown() {
         let json = br#"{"password":"planted","name":"seen"}"#.to_vec();
         let entry = recorded("application/vnd.api+json", json, r#"{"token":"planted","id":"seen"}"#).await;
         let text = format!("{entry:?}");
