@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::respond::{parse_body, parse_query, refused, respond, retry_after};
+use crate::respond::{Outcome, parse_body, parse_query, refused, respond, retry_after};
 use crate::route::Route;
 use crate::{Control, ControlError};
 
@@ -171,7 +171,7 @@ impl Filters {
 }
 
 async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
-    let list = || {
+    let list = || -> Outcome {
         let filters = parse_query::<Filters>(&uri)?;
         let journal = control.journal()?;
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
@@ -235,7 +235,8 @@ fn too_many() -> Response {
 
 /// Responds with one JSON object per line until the client disconnects.
 fn follow_journal(control: &Control, uri: &Uri, places: Arc<Semaphore>) -> Response {
-    let start = || Ok((parse_query::<Filters>(uri)?, Arc::clone(control.journal()?)));
+    let start =
+        || -> Result<_, ControlError> { Ok((parse_query::<Filters>(uri)?, Arc::clone(control.journal()?))) };
     let (filters, journal) = match start() {
         Ok(start) => start,
         Err(error) => return respond(Err(error)),
