@@ -97,6 +97,8 @@ impl Lab {
                 drop(recording);
                 let abort = if fault.effect == Effect::Close { Abort::Close } else { Abort::Reset };
                 let mut response = Response::new(Body::empty());
+                // It is not sent, and counts among the failures of the listener.
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response.extensions_mut().insert(abort);
                 response
             }
