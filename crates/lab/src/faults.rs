@@ -142,7 +142,7 @@ impl Faults {
     }
 
     fn note(&self, state: &State) {
-        let takes = |target| state.faults.iter().any(|set| set.fault.target == target);
+        let takes = |target: Target| state.faults.iter().any(|set| set.fault.target == target);
         let names = state.faults.iter().any(|set| set.fault.account.is_some());
         self.takes_requests.store(takes(Target::Requests), Ordering::Relaxed);
         self.takes_calls.store(takes(Target::Calls), Ordering::Relaxed);
