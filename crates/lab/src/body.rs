@@ -58,7 +58,7 @@ impl HttpBody for Pieces {
     }
 }
 
-/// Makes a body come in pieces of this many bytes, each after a pause. One that cannot be read stays as it is.
+/// Makes a body come in pieces of this many bytes, each after a pause.
 pub(crate) async fn slow(body: Body, bytes: usize, pause: Duration) -> Body {
     let rest = whole(body).await;
     let waiting = Some(Box::pin(tokio::time::sleep(pause)));

@@ -133,8 +133,11 @@ async fn a_fault_of_an_account_takes_its_key_and_its_tokens_and_no_other() {
     new.name = "Other".to_owned();
     let (account, key) = lab.server.control().create_account(new).await.unwrap();
     let other = Api::new(lab.server.base_url(), key.expose());
-    let fault =
-        lab.fault(json!({ "effect": "status", "status": 500, "path": "/v3/*", "account": account.id })).await;
+    let fault = lab
+        .fault(
+            json!({ "effect": "status", "status": 500, "path": "/v3/*", "account": account.id.to_string() }),
+        )
+        .await;
     assert_eq!((lab.api.get("/dids").await.status, lab.hits(fault).await), (200, 0));
     assert_eq!(other.get("/dids").await.status, 500);
     assert_eq!(other.at(Some(TOKENS)).get("/dids").await.status, 500);
