@@ -4,6 +4,7 @@ mod admit;
 mod calls;
 mod create;
 mod index;
+mod journal;
 mod memory;
 mod platform;
 mod prism;
@@ -25,9 +26,10 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 21] = [
+    let measures: [(&'static str, Measure); 22] = [
         ("GET of one trunk / bare axum", read::one),
         (token::READ, token::read),
+        (journal::READ, journal::read),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
         ("GET of one trunk / Prism", prism::one),

@@ -145,6 +145,8 @@ const FOOT: &str = "
   stack. The server's answer is read from the database file, for a checked key, and has the service's fifteen
   headers.
 - **GET with a token** is the same read with an access token, whose signature is checked, instead of an API key.
+- **GET with metrics and journal** is the same read of a server that counts its requests for a listener of metrics, and keeps the
+  last 1,000 with their answers.
 - **Raw inserts** are rows of 600 bytes with a unique id and one secondary index, each in its own transaction
   with `synchronous=FULL`, by one thread. The server's creates are HTTP requests that are validated, stored with
   every index that filters and sorting need, and answered once they are as durable.

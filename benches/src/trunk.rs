@@ -75,6 +75,12 @@ impl Trunk {
         Ok(Self { base, process })
     }
 
+    /// Starts a server on this database with further arguments.
+    pub(crate) fn with(database: &Path, further: &[&str]) -> Outcome<Self> {
+        let (process, base) = Running::announced(command(database)?.args(further), base)?;
+        Ok(Self { base, process })
+    }
+
     /// The URL of the list of trunks.
     pub(crate) fn trunks(&self) -> String {
         format!("{}/voice_out_trunks", self.base)

@@ -8,6 +8,7 @@ import datetime
 # Every operation with POST that is not here has an example.
 WITHOUT_EXAMPLE = {
     "control": {
+        "POST /journal/wait": "it is left out: it waits; tests/it/lab waits with it",
         "POST /providers/probe": "it is left out: its requests go to hosts of providers",
     },
     "voipbin": {
@@ -216,6 +217,8 @@ def of_control(server):
         "POST /customers/{id}/tokens": (of_customer, {"type": "delegate"}),
         "POST /inbound_calls": ({}, {"from": "+442079460999", "to": "12025550143"}),
         "POST /explain": ({}, {"source": "198.51.100.9", "from": "12025550143", "to": "442079460018"}),
+        "POST /faults": ({}, {"effect": "status", "status": 503, "path": "/v3/dids", "times": 1}),
+        "POST /journal/verify": ({}, {"requests": [{"method": "GET", "path": "/v3/dids", "at_least": 0}]}),
         "POST /records/{type}": ({"type": "did_groups"}, {"attributes": group}),
         "POST /reset": ({}, {"account": to_reset}),
         "POST /token-keys/rotate": ({}, {"end_tokens": False}),

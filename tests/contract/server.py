@@ -32,7 +32,7 @@ class Server:
         # Loopback is reached without the machine's proxy, if it has one.
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
         command = [str(binary.resolve()), "--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0", "--sip-listen", "127.0.0.1:0",
-                   "--ephemeral", "--demo", "--api-key", KEY, "--voipbin-admin", ":".join(ADMIN), "--config", str(config)]
+                   "--ephemeral", "--demo", "--journal", "100", "--api-key", KEY, "--voipbin-admin", ":".join(ADMIN), "--config", str(config)]
         with open(self.log, "wb") as log, open(greeting, "wb") as out:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
         said = self._greeting(greeting)

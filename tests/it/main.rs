@@ -26,6 +26,7 @@ mod fuzzed;
 mod idempotency;
 mod inbound;
 mod isolation;
+mod lab;
 mod lints;
 mod load;
 mod metrics;

@@ -19,7 +19,7 @@ mod front;
 mod hostile;
 mod inspection;
 mod late_offers;
-mod media;
+pub mod media;
 mod media_formats;
 mod merged;
 pub mod message;

@@ -179,6 +179,10 @@ pub struct Cli {
         default_missing_value = "true")]
     pub allow_loopback_callbacks: Option<bool>,
 
+    /// Keep this number of recent requests and their answers in memory, for the control API [default: 0]
+    #[arg(long, env = "TRUNK_SERVER_JOURNAL", value_name = "NUMBER")]
+    pub journal: Option<usize>,
+
     /// Log level: error, warn, info, debug, trace, off, or target=level pairs [default: info]
     #[arg(long, env = "TRUNK_SERVER_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -317,6 +321,7 @@ impl Cli {
             voipbin_admin_file: self.voipbin_admin_file,
             #[cfg(feature = "voipbin")]
             voipbin: None,
+            journal: self.journal,
             log: self.log,
             log_format: self.log_format,
         };

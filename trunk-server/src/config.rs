@@ -89,6 +89,8 @@ pub struct Config {
     pub voipbin: voipbin::VoipbinConfig,
     /// Whether callback URLs can lead to this machine.
     pub allow_loopback_callbacks: bool,
+    /// The number of recent requests and answers that are kept in memory for the control API, at most 100,000; 0 keeps none.
+    pub journal: usize,
     /// The log level, such as `info`, or `target=level` pairs, such as `warn,trunk_server=debug`.
     pub log: String,
     /// The format of log lines.
@@ -186,6 +188,7 @@ impl Default for Config {
             #[cfg(feature = "voipbin")]
             voipbin: VoipbinConfig::default(),
             allow_loopback_callbacks: false,
+            journal: 0,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -238,6 +241,7 @@ impl Config {
             ("public_url", self.public_url.as_deref().map(quoted)),
             ("control_token", hidden(&self.control_token)),
             ("allow_loopback_callbacks", Some(self.allow_loopback_callbacks.to_string())),
+            ("journal", Some(self.journal.to_string())),
             ("log", Some(quoted(&self.log))),
             ("log_format", Some(quoted(if self.log_format == LogFormat::Json { "json" } else { "text" }))),
         ]);

@@ -36,6 +36,7 @@ pub use didww_api::openapi;
 pub use http_listener as serve;
 #[cfg(feature = "sip")]
 pub use inbound_calls as inbound;
+pub use lab;
 pub use metrics;
 pub use recorder;
 pub use server::{Server, ServerBuilder, StartError};
@@ -44,7 +45,7 @@ pub use service_base::descriptors::raise as raise_open_files;
 pub use service_base::forwarded::{Proxies, ProxyHeader};
 pub use service_base::guessing::GuessLimits;
 pub use service_base::ids::Ids;
-pub use test_server::{TestServer, TestServerBuilder};
+pub use test_server::{Expectation, TestServer, TestServerBuilder};
 pub use token_service as tokens;
 pub use trunk_store::{self as store, account};
 #[cfg(feature = "voipbin")]

@@ -4,6 +4,7 @@ mod accounts;
 #[cfg(feature = "sip")]
 mod edge;
 mod error;
+mod lab_surroundings;
 mod listeners;
 #[cfg(feature = "voipbin")]
 mod platform;
@@ -19,6 +20,7 @@ use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
 use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};
+use lab::Lab;
 use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
 use service_base::clock::Clock;
@@ -150,6 +152,8 @@ impl ServerBuilder {
         let limits = config.http.limits(limits);
         store_limits.records = store_limits.records.or(config.accounts.max_records());
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
+        let lab = Lab::new(clock.clone(), config.journal);
+        callbacks.lab = lab.clone();
         #[cfg(feature = "sip")]
         let edge = edge_config(&config, &mut callbacks)?;
         #[cfg(feature = "voipbin")]
@@ -194,7 +198,8 @@ impl ServerBuilder {
             #[cfg(feature = "sip")]
             messages,
         )
-        .of_environment(config.tokens.environment());
+        .of_environment(config.tokens.environment())
+        .with_lab(lab.clone());
         #[cfg(feature = "sip")]
         let control = control.with_inbound_calls(Arc::clone(&inbound));
         #[cfg(feature = "voipbin")]
@@ -203,6 +208,7 @@ impl ServerBuilder {
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
         running.counts_requests = listeners.metrics.is_some();
         running.identity.clone_from(&identity);
+        running.lab = lab;
         if !has_edge {
             running.live_among_nodes().await?;
         }

@@ -1,10 +1,12 @@
 //! A server inside a test.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use control_plane::{Control, NewAccount, World};
 use didww_types::{ApiVersion, Feature, Secret};
 use http_listener::Limits;
+use lab::{Expectations, Fault, FaultState, JournalEntry, Report};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
 use trunk_store::StoreLimits;
@@ -12,6 +14,13 @@ use uuid::Uuid;
 
 use crate::config::{Config, Database};
 use crate::server::{Server, StartError};
+
+pub use expectation::Expectation;
+
+mod expectation;
+
+/// Requests that the journal of a server in a test keeps.
+const JOURNAL: usize = 10_000;
 
 /// A server with a database in memory, unless the builder names another one, on a random port of loopback, with one account
 /// and its API key. Dropping it stops it.
@@ -27,11 +36,28 @@ use crate::server::{Server, StartError};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It keeps a journal of the last 10,000 requests, and takes requests with faults. Expectations that do not hold when it is
+/// dropped fail the test:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use trunk_server::TestServer;
+/// use trunk_server::lab::Fault;
+///
+/// let server = TestServer::start().await;
+/// server.fault(Fault::status(503).path("/v3/dids").nth(1));
+/// server.expect("GET", "/v3/dids").at_least(0);
+/// assert!(server.received_requests().is_empty());
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TestServer {
     server: Server,
     account: Uuid,
     api_key: Secret,
+    expected: Mutex<Expectations>,
 }
 
 /// Builds a [`TestServer`] with other settings than the default ones.
@@ -106,9 +132,66 @@ impl TestServer {
         self.server.control()
     }
 
+    /// Returns the requests to the public APIs, the oldest first: the last 10,000.
+    pub fn received_requests(&self) -> Vec<JournalEntry> {
+        self.control().received_requests()
+    }
+
+    /// Sets a fault. Returns its number.
+    ///
+    /// # Panics
+    /// If it is not valid, or 100 are set.
+    pub fn fault(&self, fault: Fault) -> u64 {
+        match self.control().add_fault(fault) {
+            Ok(FaultState { id, .. }) => id,
+            Err(error) => panic!("the fault cannot be set: {error}"),
+        }
+    }
+
+    /// Returns the number of requests that a fault took. A fault that was removed took none.
+    pub fn hits(&self, fault: u64) -> u64 {
+        self.control().fault(fault).map(|state| state.hits).unwrap_or_default()
+    }
+
+    /// Expects requests with this method, to this path, in which `*` is any text: at least one, until the result says otherwise.
+    /// The expectation is checked by [`verify`](Self::verify), and when the server is dropped.
+    pub fn expect(&self, method: impl Into<String>, path: impl Into<String>) -> Expectation<'_> {
+        Expectation::add(&self.expected, lab::Expected::new(method, path))
+    }
+
+    /// Compares the journal with all expectations so far.
+    pub fn report(&self) -> Report {
+        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        if expected.requests.is_empty() {
+            let mut report = Report::default();
+            report.passed = true;
+            return report;
+        }
+        // The journal is there: `try_start` asks for it.
+        self.control().verify_journal(&expected).unwrap_or_default()
+    }
+
+    /// Fails the test if an expectation does not hold.
+    ///
+    /// # Panics
+    /// If one does not; the message names it, and requests that came near.
+    pub fn verify(&self) {
+        let report = self.report();
+        assert!(report.passed, "the expected requests did not come: {report}");
+    }
+
     /// Returns the server itself, which has addresses that this type does not repeat.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // A test that fails already says why.
+        if !std::thread::panicking() {
+            self.verify();
+        }
     }
 }
 
@@ -288,6 +371,7 @@ impl TestServerBuilder {
             control_listen: self.control_listen,
             api_tls: self.api_tls,
             database: Database::Ephemeral,
+            journal: JOURNAL,
             api_key: Some(api_key.clone()),
             callback_secret: self.callback_secret,
             #[cfg(feature = "sip")]
@@ -342,6 +426,6 @@ impl TestServerBuilder {
             patch.features = Some(self.account.features);
             control.update_account(account, patch).await?;
         }
-        Ok(TestServer { server, account, api_key })
+        Ok(TestServer { server, account, api_key, expected: Mutex::default() })
     }
 }

@@ -109,7 +109,7 @@ pub enum Fixed {
     Clock(control::ClockCommand),
     /// Print who changed which records of a trunk-server when
     Audit(control::Audit),
-    /// Fill a trunk-server for a test
+    /// Fill a trunk-server for a test, let it fail on purpose, and look at the requests that it received
     #[command(subcommand)]
     Lab(control::LabCommand),
     /// Send any request, for what has no command of its own

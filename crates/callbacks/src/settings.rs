@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab::Lab;
 use rust_decimal::Decimal;
 
 use crate::resolve::{Resolver, SystemResolver};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub webhook_age: Duration,
     /// Resolves host names to addresses; the operating system's resolver by default.
     pub resolver: Arc<dyn Resolver>,
+    /// The lab, whose faults make callbacks late or lose them; one without faults by default.
+    pub lab: Lab,
 }
 
 impl Default for Settings {
@@ -53,6 +56,7 @@ impl Default for Settings {
             webhooks_waiting: 100_000,
             webhook_age: Duration::from_hours(24),
             resolver: Arc::new(SystemResolver),
+            lab: Lab::default(),
         }
     }
 }

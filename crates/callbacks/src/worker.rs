@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::{Secret, Timestamp};
+use lab::{CallbackFate, Lab};
 use rust_decimal::Decimal;
 use service_base::boxed::Boxed;
 use service_core::Core;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use trunk_store::{Attempted, Bounds, Due, EventForm, Owner, StoreError, Surplus};
+use url::Url;
 use uuid::Uuid;
 
 use crate::batch::{Batch, batches};
@@ -182,7 +184,8 @@ impl Worker {
             if self.has_room_for(&batch) {
                 let owner_and_subject = (batch.owner(), batch.subject);
                 let (core, sender) = (Arc::clone(&self.core), Arc::clone(&self.sender));
-                let attempt = attempt(core, sender, self.settings.retry_clock_factor, batch, now);
+                let (lab, factor) = (self.settings.lab.clone(), self.settings.retry_clock_factor);
+                let attempt = attempt(core, sender, lab, factor, batch, now);
                 self.in_progress.insert(self.attempts.spawn(attempt).id(), owner_and_subject);
             }
         }
@@ -224,9 +227,24 @@ impl Worker {
 }
 
 /// Makes one attempt to deliver a batch, and records its outcome.
-async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: Batch, at: Timestamp) {
+async fn attempt(
+    core: Arc<Core>,
+    sender: Arc<Sender>,
+    lab: Lab,
+    factor: Decimal,
+    batch: Batch,
+    at: Timestamp,
+) {
     let outcome = match request(&core, &batch).await {
-        Ok(request) => sender.send(batch.policy(), request).await,
+        Ok(request) => match fate(&core, &lab, &batch, &request).await {
+            CallbackFate::Lost => Outcome::default(),
+            CallbackFate::Answered(status) => {
+                let is_delivered = (batch.policy().is_delivered)(status);
+                let error = (!is_delivered).then(|| format!("answered {}", status.as_u16()));
+                Outcome::answered(status.as_u16(), error)
+            }
+            _ => sender.send(batch.policy(), request).await,
+        },
         Err(outcome) => outcome,
     };
     let subject = batch.subject;
@@ -248,6 +266,19 @@ async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: B
         }
         record(&core, attempted).await;
     }
+}
+
+/// What a fault does to a request; it waits here if the fault makes it late.
+async fn fate(core: &Core, lab: &Lab, batch: &Batch, request: &Request) -> CallbackFate {
+    let account = match &batch.form {
+        EventForm::Trunk { account } | EventForm::Status { account, .. } if lab.names_accounts() => {
+            let accounts = core.store.accounts().await.unwrap_or_default();
+            accounts.iter().find(|known| known.number == *account).map(|known| known.id)
+        }
+        _ => None,
+    };
+    let path = Url::parse(&request.url).map(|url| url.path().to_owned()).unwrap_or_default();
+    lab.send(account, request.method.as_str(), &path).await
 }
 
 /// The enabled callback secret of an account.

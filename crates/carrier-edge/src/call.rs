@@ -5,6 +5,7 @@
 
 mod charging;
 mod endings;
+mod fault;
 mod info;
 mod negotiation;
 mod pending_refresh;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use lab::CallFault;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
@@ -32,7 +34,7 @@ use super::calls::{Registered, StopGuard};
 use super::changes::has_lost_its_trunk;
 use super::channels::SharedChannel;
 use super::diagnosis::refuse_unchecked;
-use super::far_end::Then;
+use super::far_end::{Outcome, Then};
 use super::hung_up_by::HungUpBy;
 use super::inner::Inner;
 use super::media::Endpoint;
@@ -92,8 +94,10 @@ pub(crate) async fn run(
         // It was deleted after it admitted the call, and no later change reports it.
         let _full = registered.call_state.mailbox.put(CallEvent::EndFor(Cause::TrunkDeleted));
     }
+    let fault = fault::of(inner, &registered.call_state).await;
     let plan = inner.config.far_end.outcome(registered.call_state.destination);
-    attempt_log::admitted(inner, &registered.call_state, plan.admitted_sentence());
+    let (plan, sentence) = fault::applied(fault.as_ref(), plan);
+    attempt_log::admitted(inner, &registered.call_state, sentence);
     let source = registered.call_state.origin.source.ip();
     let mut call = Call {
         inner,
@@ -111,7 +115,7 @@ pub(crate) async fn run(
         pending_refresh: None,
         byes: Vec::new(),
     };
-    let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
+    let (ending, unacknowledged_invite) = call.run_to_end(request, offered, plan, fault).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
@@ -234,9 +238,11 @@ impl Call<'_> {
         &mut self,
         request: Incoming,
         offered: Option<Box<Media>>,
+        plan: Outcome,
+        fault: Option<CallFault>,
     ) -> (Ending, Option<Incoming>) {
         let AnsweredCall { outcome, hang_up_at } =
-            match Box::pin(self.ring_and_answer(request, offered)).await {
+            match Box::pin(self.ring_and_answer(request, offered, plan, fault)).await {
                 Ok(answered) => answered,
                 Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
             };
@@ -261,6 +267,8 @@ impl Call<'_> {
         &mut self,
         mut request: Incoming,
         offered: Option<Box<Media>>,
+        plan: Outcome,
+        fault: Option<CallFault>,
     ) -> Result<AnsweredCall, Box<Unanswered>> {
         let started = self.call_state().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
@@ -273,11 +281,14 @@ impl Call<'_> {
         if self.media.is_none() {
             return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
         }
+        let loses_ack = fault.as_ref().is_some_and(|fault| fault.loses_ack);
+        if let (Some(media), Some(fault)) = (&mut self.media, fault) {
+            media.lose(fault.loss);
+        }
         self.dialog = request.dialog();
         if let Some(dialog) = &mut self.dialog {
             dialog.contact = self.stack.contact(&request).into();
         }
-        let plan = self.inner.config.far_end.outcome(self.call_state().destination);
         let description = self.description(offered.as_deref());
         if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
             return Err(Box::new(Unanswered { ending, request }));
@@ -299,6 +310,9 @@ impl Call<'_> {
         let hang_up_at = talk_time.map(|time| answered.after(time));
         // If the edge made the offer and the caller answered it in PRACK, the 200 carries no description.
         let has_description = offered.is_some() || self.sdp_state.awaits_answer;
+        if loses_ack {
+            request.lose_acknowledgements();
+        }
         let outcome =
             self.answer(&mut request, if has_description { &description } else { "" }, answered).await;
         Ok(AnsweredCall { outcome, hang_up_at })

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab::Lab;
 use sip_transport::{Connections, MessageLog};
 use tls_identity::{IdentityError, IdentityFiles};
 use trunk_rules::carrier::{RateCard, Settings, SettingsError};
@@ -70,6 +71,8 @@ pub struct EdgeConfig {
     pub message_bytes: usize,
     /// Where the SIP messages of calls are stored. Default: nowhere.
     pub messages: Option<Arc<MessageLog>>,
+    /// The lab, whose faults change what happens to admitted calls. Default: one without faults.
+    pub lab: Lab,
 }
 
 impl EdgeConfig {
@@ -99,6 +102,7 @@ impl EdgeConfig {
             dtmf_digits: false,
             message_bytes: 32 << 20,
             messages: None,
+            lab: Lab::default(),
         }
     }
 }

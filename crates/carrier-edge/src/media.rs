@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use lab::PacketLoss;
 use service_base::net::{self, Budget};
 use sip_transport::{MediaSocket, SocketGuard};
 use tokio::net::UdpSocket;
@@ -36,6 +37,8 @@ pub(crate) struct Endpoint {
     stream: Stream,
     read_budget: Budget,
     call_lookups: CallLookups,
+    /// The packets that a fault loses on their way to the caller. They count as sent.
+    loss: Option<Box<PacketLoss>>,
 }
 
 impl Endpoint {
@@ -63,11 +66,17 @@ impl Endpoint {
             stream,
             read_budget: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
             call_lookups: CallLookups::default(),
+            loss: None,
         };
         if let Some(media) = media {
             endpoint.apply(inner, media, now).await;
         }
         Some(endpoint)
+    }
+
+    /// Loses packets to the caller from now on.
+    pub(crate) fn lose(&mut self, loss: Option<PacketLoss>) {
+        self.loss = loss.map(Box::new);
     }
 
     /// The address that session descriptions name.
@@ -102,7 +111,9 @@ impl Endpoint {
     /// Restarts the RTP timeout, and sends the RTP ping for a peer that waits for a first packet.
     pub(crate) async fn answered(&mut self, now: Timestamp) {
         self.stream.restart(now);
-        if let Some((packet, target)) = self.stream.ping() {
+        if let Some((packet, target)) = self.stream.ping()
+            && !self.loss.as_mut().is_some_and(|loss| loss.takes_next())
+        {
             // A packet that cannot be sent counts as lost.
             let _lost = self.socket.send_to(&packet, self.reachable(target)).await;
         }
@@ -111,10 +122,12 @@ impl Endpoint {
     /// Receives and echoes packets until the future is dropped. Cancel safe.
     pub(crate) async fn receive(&mut self, inner: &Inner) {
         let (clock, is_ipv6) = (&inner.core.clock, self.is_ipv6());
-        let Self { socket, stream, read_budget, .. } = self;
+        let Self { socket, stream, read_budget, loss, .. } = self;
         let take = |packet: &mut [u8], from| {
             let echo = stream.receive(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);
-            if let Some(target) = echo {
+            if let Some(target) = echo
+                && !loss.as_mut().is_some_and(|loss| loss.takes_next())
+            {
                 // A packet for which the socket has no buffer is lost.
                 let _lost = socket.try_send_to(packet, of_family(target, is_ipv6));
             }

@@ -9,7 +9,8 @@
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
 //! (10,000); records of a world (10,000); a listing of call records (10,000), calls to DIDs, deliveries or entries of the audit (1,000 each); wrong tokens
-//! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; and subscribers of events (64), likewise.
+//! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; subscribers of events (64), likewise;
+//! and followers of the journal and requests that wait for entries of it (64 together).
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -36,10 +37,12 @@ mod did_groups;
 mod dids;
 mod error;
 mod events;
+mod faults;
 mod history;
 mod idempotency;
 #[cfg(feature = "sip")]
 mod inbound;
+mod journal;
 #[cfg(feature = "sip")]
 mod messages;
 mod nodes;
@@ -60,6 +63,7 @@ mod world;
 
 use std::sync::Arc;
 
+use lab::Lab;
 use service_base::clock::Clock;
 use service_core::{Core, exports, files, reference};
 use trunk_store::account::{Account, Environment};
@@ -90,6 +94,7 @@ pub struct Control {
     core: Arc<Core>,
     /// The environment of new keys.
     environment: Environment,
+    lab: Lab,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// `None` if the server does not listen for SIP.
@@ -115,6 +120,7 @@ impl Control {
         Self {
             core,
             environment: Environment::default(),
+            lab: Lab::default(),
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]
@@ -138,6 +144,13 @@ impl Control {
     #[must_use]
     pub fn of_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Sets the lab of the server; by default one that takes part in nothing.
+    #[must_use]
+    pub fn with_lab(mut self, lab: Lab) -> Self {
+        self.lab = lab;
         self
     }
 

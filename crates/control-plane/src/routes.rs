@@ -87,6 +87,8 @@ fn routes() -> Vec<Route> {
     routes.extend(deliveries::routes());
     routes.extend(super::audit::routes());
     routes.extend(clock::routes());
+    routes.extend(super::faults::routes());
+    routes.extend(super::journal::routes());
     routes.extend(super::nodes::routes());
     routes.extend(super::token_keys::routes());
     routes.extend(super::world::routes());

@@ -1,12 +1,13 @@
 //! The handler of every API request: authentication, limits, negotiation, the operation, and the response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
-use didww_types::{ErrorCode, find_path};
+use didww_types::{ErrorCode, ErrorObject, find_path};
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
@@ -83,18 +84,50 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
             } else if !is_summed_by_client(&api, status, parts) {
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
             }
-            let mut response = headers::respond(status, Bytes::from(error.body()), parts, runtime);
-            if let Some(seconds) = error.retry_after.or(error.recovery.and_then(Recovery::retry_after)) {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            if let Some(challenge) = error.challenge {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-            }
-            response
+            error_response(&error, parts, runtime)
         }
     };
     cors::allow_origin(parts, &mut response);
     exchange.finish(response)
+}
+
+/// Builds the response of an error.
+fn error_response(error: &ApiError, parts: &http::request::Parts, runtime: Duration) -> Response {
+    let mut response = headers::respond(error.status(), Bytes::from(error.body()), parts, runtime);
+    if let Some(seconds) = error.retry_after.or(error.recovery.and_then(Recovery::retry_after)) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(challenge) = error.challenge {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
+/// Builds the response with which the API would answer this status, for a fault on purpose: the error that it has for it at the
+/// version that the request names, else one with the status and its name alone.
+pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
+    let error = match status {
+        StatusCode::UNAUTHORIZED if requested_version(parts).uses_tokens() => ApiError::invalid_token(),
+        StatusCode::UNAUTHORIZED => {
+            ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed")
+        }
+        StatusCode::FORBIDDEN => ApiError::forbidden(),
+        StatusCode::NOT_FOUND => ApiError::no_route(),
+        StatusCode::TOO_MANY_REQUESTS if requested_version(parts).uses_tokens() => ApiError::over_budget(1),
+        StatusCode::TOO_MANY_REQUESTS => ApiError::too_many_requests(),
+        StatusCode::INTERNAL_SERVER_ERROR => ApiError::internal("a fault on purpose"),
+        StatusCode::SERVICE_UNAVAILABLE => ApiError::busy("a fault on purpose"),
+        other => {
+            let name = Some(other.canonical_reason().unwrap_or("Error").to_owned());
+            ApiError::from_object(ErrorObject {
+                status: Some(other.as_str().to_owned()),
+                title: name.clone(),
+                detail: name,
+                ..ErrorObject::default()
+            })
+        }
+    };
+    error_response(&error, parts, Duration::ZERO)
 }
 
 /// Whether a request is a preflight for one of the API's paths.

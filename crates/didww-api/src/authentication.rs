@@ -173,6 +173,20 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     Ok((digest, key))
 }
 
+/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
+/// depend on it before the request was authenticated.
+pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
+    if let Some(token) = bearer_token(&parts.headers) {
+        let checked = api.tokens.check(token, API_AUDIENCE, Client::of(&parts.extensions)).await;
+        if let Ok(Ok(admitted)) = checked {
+            return Some(admitted.key.account.id);
+        }
+    }
+    let key = parts.headers.get(API_KEY_HEADER)?.to_str().ok()?;
+    let known = api.core.store.key_by_digest(KeyDigest::of(key)).await.ok()??;
+    Some(known.account.id)
+}
+
 /// The version of a request without a credential: the one that its header names, else the newest.
 pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
     let named = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -32,6 +32,8 @@ pub mod openapi;
 mod router;
 mod state;
 
+pub use api::refusal;
+pub use authentication::account_of;
 pub use on_behalf::OnBehalf;
 pub use router::{api_router, paths};
 pub use state::Api;

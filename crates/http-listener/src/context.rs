@@ -8,6 +8,7 @@ use service_base::descriptors::{Descriptors, Share};
 use service_base::forwarded::{Proxies, origin};
 use tls_identity::Identity;
 
+use crate::intercept::Intercept;
 use crate::limits::Limits;
 use crate::request_counts::RequestCounts;
 
@@ -28,6 +29,8 @@ pub struct ListenerContext {
     pub tls: Option<Arc<Identity>>,
     /// Counts the requests; `None` if there is no listener for metrics, which shows the counts.
     pub counts: Option<Arc<RequestCounts>>,
+    /// What requests pass through before they reach the router; `None` for a listener that has nothing of the kind.
+    pub intercept: Option<Arc<dyn Intercept>>,
 }
 
 impl ListenerContext {

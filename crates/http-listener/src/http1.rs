@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
+use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
 use crate::timed_stream::Progress;
 use crate::unread_responses::Backlog;
@@ -44,6 +45,7 @@ pub(crate) async fn serve(
         let counted = listener.counts.as_ref().map(|counts| {
             (Arc::clone(counts), counts.route(request.uri().path()), place_of(request.method()))
         });
+        let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);
             backlog.written().await;
@@ -60,7 +62,10 @@ pub(crate) async fn serve(
                     drop(request);
                     Ok(refusal)
                 }
-                None => router.oneshot(request).await,
+                None => match intercept {
+                    Some(intercept) => Ok(intercept.serve(request, router).await),
+                    None => router.oneshot(request).await,
+                },
             };
             // A client that has had its whole time for the body is not waited for again.
             let took = clock.stopwatch().saturating_sub(began);
@@ -71,14 +76,20 @@ pub(crate) async fn serve(
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());
-            response.map(|response| {
-                let mut response = follow_stream(unread.count(response, origin(client), &backlog), &progress);
-                if !is_at_end {
-                    // A client with a pool of connections must not send its next request on this one.
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                response
-            })
+            let response = match response {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            if let Some(abort) = response.extensions().get::<Abort>() {
+                progress.resets.store(*abort == Abort::Reset, Ordering::Relaxed);
+                return Err(Aborted);
+            }
+            let mut response = follow_stream(unread.count(response, origin(client), &backlog), &progress);
+            if !is_at_end {
+                // A client with a pool of connections must not send its next request on this one.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
         }
     });
     let connection = http1::Builder::new()

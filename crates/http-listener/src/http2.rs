@@ -8,7 +8,6 @@
 //! - bytes of responses that the client has not read, before further requests wait: [`MAX_HELD_BYTES`];
 //! - the time in which nothing of any response is read, and that without a request (`streams`).
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,6 +28,7 @@ use tower::ServiceExt as _;
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
 use crate::handshake::TlsStream;
+use crate::intercept::{Abort, Aborted};
 use crate::metered_stream::MeteredStream;
 use crate::request_counts::place_of;
 use crate::streams::Streams;
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
     });
     let service = tower::service_fn(move |request| {
         let requests = Arc::clone(&requests);
-        async move { Ok::<_, Infallible>(requests.respond(request).await) }
+        async move { requests.respond(request).await }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -123,7 +123,7 @@ struct Requests {
 }
 
 impl Requests {
-    async fn respond(&self, mut request: Request<Incoming>) -> Response {
+    async fn respond(&self, mut request: Request<Incoming>) -> Result<Response, Aborted> {
         let ConnectionContext { router, unread, peer, listener, .. } = &self.context;
         let Some(stream) = self.streams.begin() else {
             // The connection was chosen to make room, and its task is being aborted.
@@ -148,7 +148,10 @@ impl Requests {
             drop(request);
             refusal
         } else {
-            serve_request(router, request).await
+            match listener.intercept.as_ref().filter(|intercept| intercept.is_active()) {
+                Some(intercept) => intercept.serve(request, router.clone()).await,
+                None => serve_request(router, request).await,
+            }
         };
         let took = listener.clock.stopwatch().saturating_sub(began);
         if let Some((counts, route, method)) = counted {
@@ -156,10 +159,14 @@ impl Requests {
         }
         // Some clients take the reset of a stream that they still send on for a failure, and lose the response.
         let _is_at_end = unread_body.drain(took >= listener.limits.body_deadline).await;
+        if response.extensions().get::<Abort>().is_some() {
+            // The stream alone is reset: the connection belongs to other requests too.
+            return Err(Aborted);
+        }
         let mut response = unread.count(response, origin(client), &self.backlog);
         // The connection belongs to other requests too.
         response.headers_mut().remove(CONNECTION);
-        stream.hold(response)
+        Ok(stream.hold(response))
     }
 }
 

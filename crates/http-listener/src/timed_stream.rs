@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) unwritten: AtomicBool,
     /// Whether a response without a known length is being sent: a stream, which may last.
     pub(crate) streaming: AtomicBool,
+    /// Whether the connection is reset when it ends, instead of closed.
+    pub(crate) resets: AtomicBool,
 }
 
 /// A stream that fails if the client sends its headers, or reads its responses, too slowly.
@@ -92,6 +94,15 @@ impl Deadline {
 
 pub(crate) fn timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the client was too slow")
+}
+
+impl Drop for TimedStream {
+    fn drop(&mut self) {
+        if self.progress.resets.load(Ordering::Relaxed) {
+            // Where it cannot be set, the connection is closed instead.
+            let _best_effort = self.stream.set_zero_linger();
+        }
+    }
 }
 
 impl AsyncRead for TimedStream {

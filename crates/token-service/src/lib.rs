@@ -27,5 +27,6 @@ mod service;
 
 pub use claims::{API_AUDIENCE, AUDIENCES, Scope};
 pub use key_ring::{OldKeys, rotate};
+pub use mint_error::refusal;
 pub use router::{TOKEN_PATH, is_token_path, respond_to_token_request, token_router};
 pub use service::{Admitted, TokenRefusal, TokenService, TokenSettings};

@@ -89,6 +89,19 @@ impl MintError {
     }
 }
 
+/// Makes the response with which the service would answer this status, for a fault on purpose.
+pub fn refusal(status: StatusCode) -> Response {
+    let code = match status {
+        StatusCode::UNAUTHORIZED => "invalid_client",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_exceeded",
+        StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+        other if other.is_server_error() => "server_error",
+        _ => "invalid_request",
+    };
+    let description = status.canonical_reason().unwrap_or("refused");
+    answer(status, &serde_json::json!({ "error": code, "error_description": description }))
+}
+
 /// Makes a response with a JSON body, its members in the order of the type, that no cache may store.
 pub(crate) fn answer(status: StatusCode, document: &impl Serialize) -> Response {
     // The documents are texts and numbers: encoding them cannot fail.

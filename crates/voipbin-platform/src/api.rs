@@ -55,6 +55,8 @@ use crate::query::QueryParams;
 use crate::records::customers::CustomerStatus;
 use crate::request::{RequestContext, check_customer_rate, check_rate};
 
+pub use self::response::refusal;
+
 /// The paths of the platform on the public listener.
 const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping", "/openapi.json"];
 

@@ -91,6 +91,22 @@ impl ApiError {
         self.status.http()
     }
 
+    /// An error with the status that is nearest to one of HTTP, for a fault on purpose.
+    pub(crate) fn nearest_to(status: StatusCode) -> Self {
+        let (status, reason) = match status {
+            StatusCode::UNAUTHORIZED => (Status::Unauthenticated, "INVALID_CREDENTIALS"),
+            StatusCode::PAYMENT_REQUIRED => (Status::PaymentRequired, "INSUFFICIENT_BALANCE"),
+            StatusCode::FORBIDDEN => (Status::PermissionDenied, "PERMISSION_DENIED"),
+            StatusCode::NOT_FOUND => (Status::NotFound, "RESOURCE_NOT_FOUND"),
+            StatusCode::CONFLICT => (Status::FailedPrecondition, "STATE_INVALID"),
+            StatusCode::TOO_MANY_REQUESTS => (Status::ResourceExhausted, "RATE_LIMIT_EXCEEDED"),
+            StatusCode::SERVICE_UNAVAILABLE => (Status::Unavailable, "SERVICE_UNAVAILABLE"),
+            other if other.is_server_error() => (Status::Internal, "INTERNAL_ERROR"),
+            _ => (Status::InvalidArgument, "INVALID_REQUEST_PARAMETER"),
+        };
+        Self::new(status, reason, "The request was refused on purpose.")
+    }
+
     /// The body of the response, with its keys in alphabetical order.
     pub(crate) fn body(&self, request_id: &str) -> Value {
         let mut error = json!({

@@ -61,7 +61,7 @@ pub use sip_dialler::{DiallerError, MessageLog};
 pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, Provider, SupportMetadata, Timestamp};
 
 pub use crate::active_calls::ActiveCalls;
-pub use crate::api::{paths, router};
+pub use crate::api::{paths, refusal, router};
 pub use crate::config::{CarrierTimeouts, PlatformConfig};
 pub use crate::contract::openapi;
 pub use crate::directory::Directory;

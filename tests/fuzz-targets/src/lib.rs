@@ -26,6 +26,7 @@ mod filter_values;
 mod fixtures;
 mod forwarded;
 mod idempotency_key;
+mod journal_mask;
 mod mutations;
 mod phone_number;
 mod provider_address;
@@ -54,6 +55,7 @@ pub use export_rows::export_rows;
 pub use filter_values::filter_values;
 pub use forwarded::forwarded;
 pub use idempotency_key::idempotency_key;
+pub use journal_mask::journal_mask;
 pub use mutations::mutations;
 pub use phone_number::phone_number;
 pub use provider_address::provider_address;
@@ -92,6 +94,7 @@ pub const TARGETS: [Target; 22] = [
     Target { name: "filter_values", run: filter_values, seeds: filter_values::seeds },
     Target { name: "forwarded", run: forwarded, seeds: forwarded::seeds },
     Target { name: "idempotency_key", run: idempotency_key, seeds: idempotency_key::seeds },
+    Target { name: "journal_mask", run: journal_mask, seeds: journal_mask::seeds },
     Target { name: "phone_number", run: phone_number, seeds: phone_number::seeds },
     Target { name: "provider_address", run: provider_address, seeds: provider_address::seeds },
     Target { name: "query", run: query, seeds: query::seeds },

@@ -178,6 +178,26 @@ async fn ask_about_calls(control: &mut ControlApi) {
     control.post("/explain", json!({ "source": "203.0.113.7", "to": "442079460018" })).await;
 }
 
+async fn ask_about_the_lab(control: &mut ControlApi) {
+    let fault =
+        json!({ "effect": "delay", "delay_ms": 1, "probability": 0.5, "account": ABSENT, "method": "GET" });
+    let set = control.post("/faults", fault).await;
+    control.get("/faults").await;
+    control.get(&format!("/faults/{}", set["id"])).await;
+    control.delete(&format!("/faults/{}", set["id"])).await;
+    control.get("/faults/1000").await;
+    control.post("/faults", json!({ "effect": "status" })).await;
+    control.delete("/faults").await;
+    assert_ne!(control.get("/journal?method=POST").await["requests"], json!([]));
+    let requests =
+        json!([{ "method": "DELETE", "path": "/v3/*", "query": { "a": "b" }, "body": { "c": 1 } }]);
+    let report = control.post("/journal/verify", json!({ "requests": requests, "in_order": true })).await;
+    assert_eq!(report["passed"], false);
+    control.post("/journal/wait", json!({ "requests": requests, "timeout_ms": 1 })).await;
+    control.post("/journal/verify", json!({ "requests": [] })).await;
+    control.delete("/journal").await;
+}
+
 #[tokio::test]
 async fn the_answers_of_the_control_api_match_its_document() {
     let server = engine::builder().control_listener().sip().start().await;
@@ -262,6 +282,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.post("/providers/probe", Value::Null).await;
     control.delete(&customer).await;
 
+    ask_about_the_lab(&mut control).await;
     control.get("/clock").await;
     control.post("/clock/freeze", json!({ "at": "2026-04-08T06:57:33.304Z" })).await;
     control.post("/clock/advance", json!({ "seconds": 86400 })).await;
@@ -278,6 +299,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
         ("GET", "/calls/follow"),
         ("GET", "/events"),
         ("GET", "/attempts/stream"),
+        ("GET", "/journal/stream"),
         ("GET", "/calls/{call_id}/messages"),
         ("DELETE", "/calls/active/{id}"),
         ("DELETE", "/inbound_calls/{id}"),

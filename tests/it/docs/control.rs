@@ -64,9 +64,16 @@ fn every_control_endpoint_has_a_line_to_paste_and_a_method_that_exists() {
 #[test]
 fn the_lines_of_the_control_page_can_be_pasted() {
     let page = read("docs/control.md");
-    let binary =
-        Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
+    let settings = ["--ephemeral", "--api-key", "test-key", "--demo", "--journal", "1000"];
+    let binary = Binary::start(&[&settings[..], &["--sip-listen", "127.0.0.1:0"]].concat());
     paste("docs/control.md", &blocks(&page, "sh"), &binary);
+}
+
+#[test]
+fn the_lines_of_the_page_about_the_lab_can_be_pasted() {
+    let settings = ["--ephemeral", "--api-key", "test-key", "--demo", "--journal", "1000"];
+    let binary = Binary::start(&[&settings[..], &["--sip-listen", "127.0.0.1:0"]].concat());
+    paste("docs/lab.md", &blocks(&read("docs/lab.md"), "sh"), &binary);
 }
 
 #[test]

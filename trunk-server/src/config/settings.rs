@@ -42,6 +42,7 @@ const NAMES: [&str; 16] = [
     "sip-listen",
     "sip-tls-listen",
     "voipbin-admin",
+    "journal",
     "log",
 ];
 
@@ -93,6 +94,7 @@ pub(crate) struct Settings {
     pub(crate) voipbin_admin_file: Option<PathBuf>,
     #[cfg(feature = "voipbin")]
     pub(crate) voipbin: Option<VoipbinTable>,
+    pub(crate) journal: Option<usize>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
 }
@@ -139,6 +141,7 @@ impl Settings {
             }
             #[cfg(feature = "voipbin")]
             "voipbin-admin" => self.voipbin_admin.is_some(),
+            "journal" => self.journal.is_some(),
             "log" => self.log.is_some(),
             _ => false,
         }
@@ -240,6 +243,7 @@ impl Settings {
             voipbin_admin: self.voipbin_admin.or(other.voipbin_admin),
             #[cfg(feature = "voipbin")]
             voipbin: self.voipbin.or(other.voipbin),
+            journal: self.journal.or(other.journal),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
         }
@@ -314,6 +318,7 @@ impl Settings {
         let api_key = check_secret("api-key", self.api_key)?;
         let callback_secret = check_callback_secret(self.callback_secret)?;
         let control_token = check_secret("control-token", self.control_token)?;
+        let journal = check_journal(self.journal.unwrap_or(defaults.journal))?;
         let log = self.log.unwrap_or(defaults.log);
         if !is_log_filter(&log) {
             let expected = "give a level (error, warn, info, debug, trace, off) or target=level pairs, such as \
@@ -343,10 +348,20 @@ impl Settings {
             #[cfg(feature = "voipbin")]
             voipbin,
             allow_loopback_callbacks: self.allow_loopback_callbacks.unwrap_or(false),
+            journal,
             log,
             log_format: self.log_format.unwrap_or(defaults.log_format),
         })
     }
+}
+
+/// Refuses a journal of more entries than it can keep.
+fn check_journal(entries: usize) -> Result<usize, ConfigError> {
+    if entries > lab::journal::MAX_ENTRIES {
+        let expected = "give a number of entries, at most 100000; 0 keeps no journal";
+        return Err(ConfigError::Value { name: "journal", given: entries.to_string(), expected });
+    }
+    Ok(entries)
 }
 
 /// Refuses an address of metrics that is none, or that another listener has.

@@ -17,7 +17,8 @@ pub(super) fn edge_config(
     callbacks: &mut callbacks::Settings,
 ) -> Result<Option<(EdgeConfig, bool)>, StartError> {
     let Some(sip) = &config.sip else { return Ok(None) };
-    let edge = sip.to_edge()?;
+    let mut edge = sip.to_edge()?;
+    edge.lab = callbacks.lab.clone();
     callbacks.on_manual_block &= edge.settings.callback_on_manual_block;
     callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
     Ok(Some((edge, sip.listen.is_some())))

@@ -7,8 +7,9 @@ use control_plane::OwnersApi;
 use didww_api::{Api, OnBehalf, api_router};
 use http::{HeaderValue, header};
 use http_listener::{
-    HEALTH_PATHS, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
+    HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
 };
+use lab::Lab;
 use service_base::descriptors::Share;
 use service_base::forwarded::Proxies;
 #[cfg(feature = "sip")]
@@ -24,6 +25,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use super::error::StartError;
+use super::lab_surroundings::ServerSurroundings;
 use super::listeners::is_on_loopback;
 use crate::config::Config;
 
@@ -39,6 +41,8 @@ pub(super) struct Running {
     pub(super) counts_requests: bool,
     /// The counted requests of the listeners so far.
     pub(super) counts: Vec<Arc<RequestCounts>>,
+    /// What requests to the public APIs pass through.
+    pub(super) lab: Lab,
     #[cfg(feature = "sip")]
     pub(super) own_sockets: Vec<Entered>,
 }
@@ -53,6 +57,7 @@ impl Running {
             identity: None,
             counts_requests: false,
             counts: Vec::new(),
+            lab: Lab::default(),
             #[cfg(feature = "sip")]
             own_sockets: Vec::new(),
         }
@@ -83,7 +88,10 @@ impl Running {
         let clock = self.core.clock.clone();
         // The control API and the metrics are for this machine, or for networks that protect them otherwise.
         let tls = self.identity.clone().filter(|_| share == Share::Api);
-        let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts };
+        // The control API stays as it is, so that a fault can be removed.
+        let lab = (share == Share::Api).then(|| self.lab.clone());
+        let intercept = lab.map(|lab| Arc::new(lab) as Arc<dyn Intercept>);
+        let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts, intercept };
         self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
         #[cfg(feature = "sip")]
         self.own_sockets.push(self.core.own.enter(at, Use::Other));
@@ -128,7 +136,9 @@ impl Running {
         let settings = config.tokens.settings();
         let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
-        let api = api_router(Arc::new(api));
+        let api = Arc::new(api);
+        self.lab.enter(Arc::new(ServerSurroundings::new(Arc::clone(&api))));
+        let api = api_router(api);
         let owners = owners_api(api.clone(), address);
         let router = api.merge(health_router(Arc::clone(core))).merge(platform);
         let token_address = token_listener.as_ref().map_or(address, |(_, at)| *at);

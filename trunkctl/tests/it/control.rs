@@ -147,6 +147,48 @@ fn attempts_are_followed_as_they_happen() {
 }
 
 #[test]
+fn faults_are_set_with_flags_or_a_file_and_removed() {
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
+    let add = ["lab", "faults", "add", "-o", "json"];
+    let flags = ["--effect", "status", "--status", "503", "--path", "/v3/dids*", "--nth", "2"];
+    let added = run(&service, &[&add[..], &flags].concat()).json();
+    assert_eq!((&added["id"], &added["first"], &added["times"]), (&json!("1"), &json!(2), &json!(1)));
+    let file = service.folder.path().join("fault.yaml");
+    std::fs::write(&file, "effect: delay\ndelay_ms: 5\n").unwrap();
+    let path = file.to_str().unwrap();
+    let added = run(&service, &[&add[..], &["-f", path, "--method", "GET"]].concat()).json();
+    assert_eq!((&added["effect"], &added["method"]), (&json!("delay"), &json!("GET")));
+    let refused = run(&service, &["lab", "faults", "add", "--effect", "status"]).fails(6);
+    assert!(refused.contains("`status`"), "{refused}");
+    assert_eq!(run(&service, &["lab", "faults", "list", "-o", "id"]).ok(), "1\n2\n");
+    run(&service, &["lab", "faults", "remove", "1"]).ok();
+    assert_eq!(run(&service, &["lab", "faults", "get", "1"]).code, 4);
+    run(&service, &["lab", "faults", "clear"]).ok();
+    assert_eq!(run(&service, &["lab", "faults", "list", "-o", "json"]).ok(), "[]\n");
+}
+
+#[test]
+fn the_journal_is_listed_followed_and_compared() {
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
+    service.run(&["dids", "list", "--filter", "number=12025550143"]).ok();
+    let listed = run(&service, &["lab", "journal", "list", "--path", "/v3/dids", "-o", "json"]).json();
+    assert_eq!((&listed[0]["method"], &listed[0]["status"]), (&json!("GET"), &json!(200)));
+    assert_eq!(listed[0]["request_headers"]["authorization"], "(hidden)");
+    let verify = ["lab", "journal", "verify", "--method"];
+    let query = ["--query", "filter[number]=12025550143", "--at-least", "1"];
+    run(&service, &[&verify[..], &["GET", "--path", "/v3/dids"], &query].concat()).ok();
+    let failed = run(&service, &[&verify[..], &["POST", "--path", "/v3/dids"]].concat());
+    assert_eq!(failed.code, 3);
+    assert!(failed.out.contains("- POST /v3/dids: at least 1 expected, 0 found"), "{}", failed.out);
+    assert!(failed.out.contains("the method is GET, not POST"), "{}", failed.out);
+    let follow = ["lab", "journal", "follow", "--after", "0", "--path", "/v3/dids", "--limit", "1"];
+    let followed = run(&service, &follow).ok();
+    assert!(followed.contains("GET /v3/dids?") && followed.contains("  200  "), "{followed}");
+    run(&service, &["lab", "journal", "clear"]).ok();
+    assert_eq!(run(&service, &["lab", "journal", "list", "-o", "json"]).ok(), "[]\n");
+}
+
+#[test]
 fn a_server_that_is_not_there_or_refuses_says_so() {
     let service = Service::start();
     let mut command = service.command(&["clock", "show"]);

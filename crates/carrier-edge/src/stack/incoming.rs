@@ -33,6 +33,8 @@ struct Received {
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
     acknowledgement: Option<Acknowledgement>,
+    /// True if a fault loses each ACK on its way here.
+    loses_acknowledgements: bool,
     /// True if the request came without a local tag and received one from the edge.
     starts_dialog: bool,
 }
@@ -73,6 +75,7 @@ impl Incoming {
             slot: None,
             identity,
             acknowledgement: None,
+            loses_acknowledgements: false,
             starts_dialog: false,
         }))
     }
@@ -291,6 +294,11 @@ impl Incoming {
         self.0.arrival.transport != Transport::Udp || self.wait_acknowledged().await
     }
 
+    /// Loses each ACK from now on, so that the final response is repeated until its time runs out.
+    pub(crate) fn lose_acknowledgements(&mut self) {
+        self.0.loses_acknowledgements = true;
+    }
+
     /// Waits until the final response was acknowledged or the time for that ran out; until then the
     /// transaction repeats it. Returns true if it was acknowledged.
     pub(crate) async fn wait_acknowledged(&mut self) -> bool {
@@ -328,6 +336,12 @@ impl Incoming {
                     call_id = self.call_id(),
                     "a CANCEL from another address was ignored"
                 );
+                continue;
+            }
+            if self.0.loses_acknowledgements
+                && let TransactionEvent::Received(SipMessage::Request(request), _) = &event
+                && request.method == Method::Ack
+            {
                 continue;
             }
             if matches!(event, TransactionEvent::Terminate(_)) {

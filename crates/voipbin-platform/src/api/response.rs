@@ -26,6 +26,13 @@ pub(super) fn error_response(error: &ApiError, request_id: &str) -> Response {
     response
 }
 
+/// The response with which the API would answer this status, for a fault on purpose.
+pub fn refusal(status: StatusCode, request_id: &str) -> Response {
+    let mut response = error_response(&ApiError::nearest_to(status), request_id);
+    *response.status_mut() = status;
+    response
+}
+
 /// The response to a CORS preflight request of a browser.
 pub(super) fn preflight() -> Response {
     let mut response = Response::new(Body::empty());

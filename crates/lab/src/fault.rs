@@ -1,0 +1,366 @@
+//! A fault: which requests, callbacks or calls it takes, and what happens to them.
+
+mod check;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The longest delay of an answer, and the longest pause between two pieces of a body, in milliseconds.
+pub const MAX_DELAY_MS: u64 = 60_000;
+/// Bytes of a body that are sent before it is cut, if the fault names no number.
+const DEFAULT_BYTES_BEFORE_CUT: u64 = 10;
+/// Bytes of each piece of a slow body, if the fault names no number.
+const DEFAULT_PIECE_BYTES: u64 = 16;
+/// The pause before each piece of a slow body, if the fault names none, in milliseconds.
+const DEFAULT_PAUSE_MS: u64 = 100;
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effect {
+    /// It is answered with `status`, and with the API's own error unless there is a `body`. A callback counts as answered so,
+    /// and is not sent.
+    Status,
+    /// It is answered late; a callback is sent late.
+    Delay,
+    /// The body of the answer comes in pieces of `bytes`, each after a pause of `pause_ms`.
+    SlowBody,
+    /// Of the body of the answer, `bytes` are sent; then the connection ends.
+    CutBody,
+    /// The connection is closed without an answer. Over HTTP/2, the stream is reset.
+    Close,
+    /// The connection is reset without an answer. Over HTTP/2, the stream is.
+    Reset,
+    /// The answer names `content_type` as its media type; its body stays as it is.
+    ContentType,
+    /// A callback is not sent, and counts as delivered, so that it is not repeated.
+    Lose,
+    /// A call rings, and is not answered.
+    NoAnswer,
+    /// The ACK of an answered call does not arrive, so that the answer is repeated, until the call ends for lack of it.
+    LostAck,
+    /// The caller of an answered call hears nothing: all RTP to it is lost.
+    OneWayAudio,
+    /// A share `loss` of the RTP to the caller is lost.
+    PacketLoss,
+}
+
+/// Whose requests a fault takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Target {
+    /// Requests of clients to the public listeners.
+    #[default]
+    Requests,
+    /// Callbacks and webhooks that the server sends.
+    Callbacks,
+    /// Calls that a trunk of the carrier edge admits.
+    Calls,
+}
+
+/// A fault. It takes the requests that all of its filters match; a filter that is absent matches all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What happens to a request, a callback or a call.
+    pub effect: Effect,
+    /// Whose requests: those of clients by default.
+    #[serde(default)]
+    pub target: Target,
+    /// The account whose key or token a request to DIDWW's API has, or whose trunk a callback or a call is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Uuid>,
+    /// The method, such as `POST`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The path without its query, such as `/v3/dids/*`, in which `*` is any text; for a callback, the path of its URL; for a
+    /// call, its destination number in digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The type of records, such as `voice_out_trunks`: what follows `/v3/`, or `/v1.0/`, in the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The trunk of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<Uuid>,
+    /// The first request that is taken, counted from 1 among those that the filters match.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub first: u64,
+    /// Maximum number of requests that are taken; no limit by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub times: Option<u64>,
+    /// The probability, from 0 to 1, with which a request is taken; 1 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub probability: Option<f64>,
+    /// Decides on what is random: the same seed makes the same choices, in the order of the requests.
+    #[serde(default)]
+    pub seed: u64,
+    /// The status of the effect `status`: 200 to 599; for a call, 300 to 699.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 200, max = 699))]
+    pub status: Option<u16>,
+    /// The body of the effect `status`, at most 16 KiB; the API's own error by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The media type of the effect `content_type`, or of `body`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// How late the answer is, whatever the effect, in milliseconds of real time; at most a minute. A call rings this much
+    /// longer, on the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 60_000))]
+    pub delay_ms: Option<u64>,
+    /// Makes the delay random, from `delay_ms` to this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 60_000))]
+    pub delay_up_to_ms: Option<u64>,
+    /// The bytes of each piece of a slow body (16 by default), or before the cut of a body (10 by default).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// The pause before each piece of a slow body, in milliseconds; 100 by default, and at most a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 60_000))]
+    pub pause_ms: Option<u64>,
+    /// The share of packets that are lost, above 0 and at most 1, of the effect `packet_loss`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub loss: Option<f64>,
+    /// Whether a request has its effect although its answer is lost: with the effects `status`, `close` and `reset`.
+    #[serde(default)]
+    pub serve: bool,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+/// Why a fault is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {message}")]
+pub struct FaultError {
+    /// The member.
+    pub field: &'static str,
+    /// What is wrong with it, as the continuation of a sentence that begins with the member.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault without filters: it takes all requests of clients.
+    pub const fn new(effect: Effect) -> Self {
+        Self {
+            effect,
+            target: Target::Requests,
+            account: None,
+            method: None,
+            path: None,
+            resource: None,
+            trunk: None,
+            first: 1,
+            times: None,
+            probability: None,
+            seed: 0,
+            status: None,
+            body: None,
+            content_type: None,
+            delay_ms: None,
+            delay_up_to_ms: None,
+            bytes: None,
+            pause_ms: None,
+            loss: None,
+            serve: false,
+        }
+    }
+
+    /// Answers with a status, and with the API's own error.
+    pub const fn status(status: u16) -> Self {
+        let mut fault = Self::new(Effect::Status);
+        fault.status = Some(status);
+        fault
+    }
+
+    /// Answers late.
+    pub fn delay(by: Duration) -> Self {
+        Self::new(Effect::Delay).late(by)
+    }
+
+    /// Closes the connection without an answer.
+    pub const fn close() -> Self {
+        Self::new(Effect::Close)
+    }
+
+    /// Resets the connection without an answer.
+    pub const fn reset() -> Self {
+        Self::new(Effect::Reset)
+    }
+
+    /// Sends this many bytes of the answer's body, and ends the connection.
+    pub const fn cut_body(bytes: u64) -> Self {
+        let mut fault = Self::new(Effect::CutBody);
+        fault.bytes = Some(bytes);
+        fault
+    }
+
+    /// Sends the answer's body in pieces of this many bytes, each after a pause.
+    pub fn slow_body(bytes: u64, pause: Duration) -> Self {
+        let mut fault = Self::new(Effect::SlowBody);
+        fault.bytes = Some(bytes);
+        fault.pause_ms = Some(millis(pause));
+        fault
+    }
+
+    /// Names another media type than that of the answer's body.
+    pub fn content_type(media_type: impl Into<String>) -> Self {
+        let mut fault = Self::new(Effect::ContentType);
+        fault.content_type = Some(media_type.into());
+        fault
+    }
+
+    /// Does not send a callback, which counts as delivered.
+    pub const fn lost_callback() -> Self {
+        let mut fault = Self::new(Effect::Lose);
+        fault.target = Target::Callbacks;
+        fault
+    }
+
+    /// Takes callbacks and webhooks that the server sends, instead of requests of clients.
+    #[must_use]
+    pub const fn of_callbacks(mut self) -> Self {
+        self.target = Target::Callbacks;
+        self
+    }
+
+    /// Loses this share of the RTP to the caller, as a seed decides.
+    pub const fn packet_loss(share: f64, seed: u64) -> Self {
+        let mut fault = Self::new(Effect::PacketLoss);
+        fault.target = Target::Calls;
+        fault.loss = Some(share);
+        fault.seed = seed;
+        fault
+    }
+
+    /// Takes calls that a trunk admits, instead of requests of clients.
+    #[must_use]
+    pub const fn of_calls(mut self) -> Self {
+        self.target = Target::Calls;
+        self
+    }
+
+    /// Takes only calls through a trunk.
+    #[must_use]
+    pub const fn trunk(mut self, trunk: Uuid) -> Self {
+        self.trunk = Some(trunk);
+        self
+    }
+
+    /// Takes only requests of an account, or callbacks and calls of its trunks.
+    #[must_use]
+    pub const fn account(mut self, account: Uuid) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// Takes only requests with this method.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Takes only requests to this path, in which `*` is any text.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Takes only requests for records of this type.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Takes the n-th matching request alone, counted from 1.
+    #[must_use]
+    pub const fn nth(mut self, n: u64) -> Self {
+        self.first = n;
+        self.times = Some(1);
+        self
+    }
+
+    /// Takes at most this many requests.
+    #[must_use]
+    pub const fn times(mut self, times: u64) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Takes each matching request with this probability, as the seed decides.
+    #[must_use]
+    pub const fn probability(mut self, probability: f64, seed: u64) -> Self {
+        self.probability = Some(probability);
+        self.seed = seed;
+        self
+    }
+
+    /// Makes the answer late as well.
+    #[must_use]
+    pub fn late(mut self, by: Duration) -> Self {
+        self.delay_ms = Some(millis(by));
+        self
+    }
+
+    /// Makes the answer late by a random time between two bounds, as the seed decides.
+    #[must_use]
+    pub fn late_between(mut self, from: Duration, to: Duration) -> Self {
+        self.delay_ms = Some(millis(from));
+        self.delay_up_to_ms = Some(millis(to));
+        self
+    }
+
+    /// Lets the request have its effect, and loses only its answer.
+    #[must_use]
+    pub const fn after_serving(mut self) -> Self {
+        self.serve = true;
+        self
+    }
+
+    /// Whether the request reaches its API.
+    pub(crate) fn is_served(&self) -> bool {
+        self.serve || !matches!(self.effect, Effect::Status | Effect::Close | Effect::Reset)
+    }
+
+    /// The bounds of the delay.
+    pub(crate) fn delays(&self) -> (Duration, Duration) {
+        let from = self.delay_ms.unwrap_or(0);
+        let to = self.delay_up_to_ms.unwrap_or(from);
+        (Duration::from_millis(from), Duration::from_millis(to))
+    }
+
+    /// Bytes of the body that are sent before its cut.
+    pub(crate) fn bytes_before_cut(&self) -> usize {
+        usize::try_from(self.bytes.unwrap_or(DEFAULT_BYTES_BEFORE_CUT)).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes of each piece of a slow body, and the pause before it.
+    pub(crate) fn pieces(&self) -> (usize, Duration) {
+        let bytes = usize::try_from(self.bytes.unwrap_or(DEFAULT_PIECE_BYTES)).unwrap_or(usize::MAX);
+        (bytes, Duration::from_millis(self.pause_ms.unwrap_or(DEFAULT_PAUSE_MS)))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

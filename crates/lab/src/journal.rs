@@ -1,0 +1,195 @@
+//! The journal: the last requests to the public listeners, and what they were answered.
+//!
+//! Bounds: the number of entries, which the configuration names; [`MAX_BYTES`] of all together, beyond which the oldest go
+//! first; and [`MAX_BODY_BYTES`] of each body. Nothing is shown before its secrets are hidden (`mask`). It is in the memory
+//! of this process: a restart forgets it, and another node has its own.
+
+mod entry;
+mod recording;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::mask;
+
+pub use entry::{JournalBody, JournalEntry, MAX_BODY_BYTES};
+
+pub(crate) use entry::Stored;
+pub(crate) use recording::Recording;
+
+/// Maximum number of bytes of all entries.
+pub const MAX_BYTES: usize = 64 << 20;
+/// Maximum number of entries that a journal can be asked to keep.
+pub const MAX_ENTRIES: usize = 100_000;
+
+/// Returns a text of JSON, whole or cut off, with its secrets replaced by `(hidden)`, as the journal keeps it.
+pub fn hidden_json(text: &[u8]) -> String {
+    mask::json(text)
+}
+
+/// The last requests and their answers.
+#[derive(Debug)]
+pub struct Journal {
+    max_entries: usize,
+    max_bytes: usize,
+    ring: Mutex<Ring>,
+    /// The number of the last entry, looked at without the lock.
+    last: AtomicU64,
+    added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<Arc<Stored>>,
+    bytes: usize,
+    last: u64,
+    /// Entries that went to make room since the journal was last cleared.
+    dropped: u64,
+}
+
+/// What a journal holds at a moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    /// The oldest first.
+    pub(crate) entries: Vec<Arc<Stored>>,
+    /// Number of entries that went to make room since the journal was last cleared.
+    pub(crate) dropped: u64,
+}
+
+impl Journal {
+    /// A journal of at most this many entries, and at most [`MAX_ENTRIES`].
+    pub(crate) fn new(max_entries: usize) -> Self {
+        Self::bounded(max_entries.min(MAX_ENTRIES), MAX_BYTES)
+    }
+
+    fn bounded(max_entries: usize, max_bytes: usize) -> Self {
+        Self { max_entries, max_bytes, ring: Mutex::default(), last: AtomicU64::new(0), added: Notify::new() }
+    }
+
+    /// Adds an entry, and drops the oldest ones that have no room any more.
+    pub(crate) fn add(&self, mut stored: Stored) {
+        {
+            let mut ring = self.lock();
+            ring.last += 1;
+            stored.number = ring.last;
+            ring.bytes += stored.size();
+            ring.entries.push_back(Arc::new(stored));
+            while ring.entries.len() > self.max_entries || ring.bytes > self.max_bytes {
+                let Some(oldest) = ring.entries.pop_front() else { break };
+                ring.bytes -= oldest.size();
+                ring.dropped += 1;
+            }
+            self.last.store(ring.last, Ordering::Release);
+        }
+        self.added.notify_waiters();
+    }
+
+    /// Forgets all entries. Returns how many there were. The next entry has the number after that of the last one.
+    pub fn clear(&self) -> usize {
+        let mut ring = self.lock();
+        let cleared = ring.entries.len();
+        ring.entries.clear();
+        (ring.bytes, ring.dropped) = (0, 0);
+        cleared
+    }
+
+    /// Returns the number of the last entry; 0 before the first one.
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Returns the entries after the one with this number, the oldest first.
+    pub(crate) fn after(&self, number: u64) -> Snapshot {
+        let ring = self.lock();
+        let from = ring.entries.partition_point(|entry| entry.number <= number);
+        Snapshot { entries: ring.entries.iter().skip(from).cloned().collect(), dropped: ring.dropped }
+    }
+
+    /// Returns the entries after the one with this number, the oldest first, and how many between them and it are gone. At
+    /// most `most` are returned.
+    pub fn entries_after(&self, number: u64, most: usize) -> (Vec<JournalEntry>, u64) {
+        let Snapshot { entries, .. } = self.after(number);
+        let gone = entries.first().map_or(0, |first| first.number.saturating_sub(number + 1));
+        (entries.iter().take(most).map(|entry| entry.shown()).collect(), gone)
+    }
+
+    /// Waits until there is an entry after the one with this number.
+    pub async fn added_after(&self, number: u64) {
+        loop {
+            let added = self.added.notified();
+            tokio::pin!(added);
+            // Registered before the number is read, so that no notification is missed.
+            added.as_mut().enable();
+            if self.last() > number {
+                return;
+            }
+            added.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(journal: &Journal, after: u64) -> Vec<u64> {
+        journal.after(after).entries.iter().map(|entry| entry.number).collect()
+    }
+
+    #[test]
+    fn one_entry_more_than_the_number_drops_the_oldest() {
+        let journal = Journal::bounded(3, MAX_BYTES);
+        for _ in 0..3 {
+            journal.add(Stored::of("GET", "/v3/dids"));
+        }
+        assert_eq!((numbers(&journal, 0), journal.after(0).dropped), (vec![1, 2, 3], 0));
+        journal.add(Stored::of("GET", "/v3/dids"));
+        assert_eq!((numbers(&journal, 0), journal.after(0).dropped), (vec![2, 3, 4], 1));
+        assert_eq!(numbers(&journal, 3), [4]);
+        let (entries, gone) = journal.entries_after(0, 2);
+        assert_eq!((entries.len(), gone), (2, 1));
+    }
+
+    #[test]
+    fn one_byte_more_than_the_bytes_drops_the_oldest() {
+        let size = Stored::of("GET", "/v3/dids").size();
+        let journal = Journal::bounded(100, 2 * size);
+        journal.add(Stored::of("GET", "/v3/dids"));
+        journal.add(Stored::of("GET", "/v3/dids"));
+        assert_eq!(numbers(&journal, 0), [1, 2]);
+        journal.add(Stored::of("GET", "/v3/didss"));
+        assert_eq!(numbers(&journal, 0), [3], "two of which one is longer have no room together");
+        assert_eq!(journal.lock().bytes, size + 1);
+        assert_eq!((journal.clear(), journal.lock().bytes), (1, 0));
+    }
+
+    #[test]
+    fn a_cleared_journal_goes_on_with_its_numbers() {
+        let journal = Journal::new(10);
+        journal.add(Stored::of("GET", "/a"));
+        assert_eq!(journal.clear(), 1);
+        journal.add(Stored::of("GET", "/b"));
+        assert_eq!((numbers(&journal, 0), journal.last()), (vec![2], 2));
+        assert_eq!(Journal::new(usize::MAX).max_entries, MAX_ENTRIES);
+    }
+
+    #[tokio::test]
+    async fn a_waiter_is_notified_of_an_entry_that_came_before_it_waited() {
+        let journal = Arc::new(Journal::new(10));
+        journal.add(Stored::of("GET", "/a"));
+        journal.added_after(0).await;
+        let waiting = tokio::spawn({
+            let journal = Arc::clone(&journal);
+            async move { journal.added_after(1).await }
+        });
+        journal.add(Stored::of("GET", "/b"));
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,257 @@
+//! An entry of the journal: as it is kept, in few pieces of memory, and as it is shown, with its secrets hidden.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use didww_types::Timestamp;
+use http::{HeaderMap, HeaderValue, header};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::mask;
+
+/// Bytes that an entry takes beside its texts.
+const FIXED_BYTES: usize = 320;
+
+/// The longest text of a body that is shown: hiding can make it longer.
+const MAX_SHOWN_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// Bytes of each body that are kept.
+pub const MAX_BODY_BYTES: usize = 16 << 10;
+
+/// An entry as it is kept: as it came, because most entries go without having been read, and hiding the secrets of each would
+/// cost a request more than its journal may. So no text leaves this type but through [`shown`](Self::shown) and the methods
+/// that comparisons use, which hide them.
+pub(crate) struct Stored {
+    pub(crate) number: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) account: Option<Uuid>,
+    pub(crate) method: Box<str>,
+    pub(crate) path: Box<str>,
+    pub(super) query: Option<Box<str>>,
+    /// Lines `name: value`.
+    pub(super) request_headers: String,
+    pub(super) request_body: RawBody,
+    pub(crate) status: Option<u16>,
+    pub(super) response_headers: String,
+    pub(super) response_body: RawBody,
+    pub(super) micros: u64,
+    pub(super) fault: Option<u64>,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, method, path, status, .. } = self;
+        write!(f, "{number} {method} {path} {status:?}")
+    }
+}
+
+/// The start of a body as it came, and how its secrets are found.
+#[derive(Default)]
+pub(super) struct RawBody {
+    /// At most [`MAX_BODY_BYTES`].
+    pub(super) start: Bytes,
+    /// The length of the whole body.
+    pub(super) bytes: u64,
+    pub(super) form: Form,
+}
+
+impl RawBody {
+    fn shown(&self) -> JournalBody {
+        let Self { start, bytes, form } = self;
+        let text = match form {
+            _ if start.is_empty() => None,
+            Form::Json => Some(mask::json(start)),
+            Form::Parameters => Some(mask::form(&String::from_utf8_lossy(start))),
+            Form::Other => None,
+        };
+        let is_cut = *bytes > start.len() as u64;
+        JournalBody { bytes: *bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
+    }
+}
+
+/// How the secrets of a body are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Json,
+    Parameters,
+    /// They are not: nothing of it is kept.
+    Other,
+}
+
+impl Form {
+    /// The form that the media type of a body states. A body without one is taken for JSON.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let Some(media_type) = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) else {
+            return Self::Json;
+        };
+        let has = |word: &[u8]| media_type.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+        if has(b"json") {
+            Self::Json
+        } else if has(b"x-www-form-urlencoded") {
+            Self::Parameters
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// A text of at most this many bytes.
+pub(super) fn shortened(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+    text
+}
+
+/// A request and its answer. Secrets are replaced by `(hidden)`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct JournalEntry {
+    /// The number of the entry: those of later ones are greater. A request has one when it ends.
+    pub number: u64,
+    /// When the request came, on the server's clock.
+    pub time: Timestamp,
+    /// The account whose key or token the request has; null without a valid one, and for requests to other APIs than DIDWW's.
+    pub account: Option<Uuid>,
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The query; null without one.
+    pub query: Option<String>,
+    /// The headers of the request, by their names in lower case. Values of one name are joined by commas.
+    pub request_headers: BTreeMap<String, String>,
+    /// The body of the request, as far as it was read.
+    pub request_body: JournalBody,
+    /// The status of the answer; null if the connection ended before there was one.
+    pub status: Option<u16>,
+    /// The headers of the answer.
+    pub response_headers: BTreeMap<String, String>,
+    /// The body of the answer, before a fault that cuts it.
+    pub response_body: JournalBody,
+    /// The time from the request's head to the answer, in microseconds.
+    pub duration_us: u64,
+    /// The number of the fault that took the request; null if none did.
+    pub fault: Option<u64>,
+}
+
+/// A body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct JournalBody {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its text, or the first 16 KiB of it; null if it is empty, or neither JSON nor a form.
+    pub text: Option<String>,
+    /// Whether the text is not all of it.
+    pub is_cut: bool,
+}
+
+impl Stored {
+    /// The bytes that the entry counts for.
+    pub(crate) fn size(&self) -> usize {
+        let texts = self.method.len() + self.path.len() + self.query.as_ref().map_or(0, |query| query.len());
+        let headers = self.request_headers.len() + self.response_headers.len();
+        FIXED_BYTES + texts + headers + self.request_body.start.len() + self.response_body.start.len()
+    }
+
+    /// The query, with its secrets hidden.
+    pub(crate) fn shown_query(&self) -> Option<String> {
+        self.query.as_deref().map(mask::form)
+    }
+
+    /// The body of the request, with its secrets hidden.
+    pub(crate) fn shown_body(&self) -> JournalBody {
+        self.request_body.shown()
+    }
+
+    /// The entry as it is shown.
+    pub(crate) fn shown(&self) -> JournalEntry {
+        JournalEntry {
+            number: self.number,
+            time: self.time,
+            account: self.account,
+            method: self.method.to_string(),
+            path: self.path.to_string(),
+            query: self.shown_query(),
+            request_headers: headers(&self.request_headers),
+            request_body: self.shown_body(),
+            status: self.status,
+            response_headers: headers(&self.response_headers),
+            response_body: self.response_body.shown(),
+            duration_us: self.micros,
+            fault: self.fault,
+        }
+    }
+}
+
+fn headers(lines: &str) -> BTreeMap<String, String> {
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+        let shown =
+            if mask::is_secret(name) { mask::HIDDEN.to_owned() } else { mask::text(value.as_bytes()) };
+        let value = shown.as_str();
+        headers
+            .entry(name.to_owned())
+            .and_modify(|values| {
+                values.push_str(", ");
+                values.push_str(value);
+            })
+            .or_insert_with(|| value.to_owned());
+    }
+    headers
+}
+
+#[cfg(test)]
+impl Stored {
+    /// An entry with this query and this body of JSON.
+    pub(crate) fn with(mut self, query: &str, body: &str) -> Self {
+        self.query = Some(query.into());
+        let start = Bytes::from(body.to_owned());
+        self.request_body = RawBody { bytes: start.len() as u64, start, form: Form::Json };
+        self
+    }
+
+    /// The same with a body that is longer than what is kept of it.
+    pub(crate) fn cut(mut self) -> Self {
+        self.request_body.bytes += 1;
+        self
+    }
+
+    /// An entry with this method and path alone.
+    pub(crate) fn of(method: &str, path: &str) -> Self {
+        Self {
+            number: 0,
+            time: Timestamp::from_unix_millis(0),
+            account: None,
+            method: method.into(),
+            path: path.into(),
+            query: None,
+            request_headers: String::new(),
+            request_body: RawBody::default(),
+            status: Some(200),
+            response_headers: String::new(),
+            response_body: RawBody::default(),
+            micros: 0,
+            fault: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_one_name_are_joined() {
+        let headers = headers("accept: a\nvia: x: y\naccept: b\n");
+        assert_eq!(
+            headers.into_iter().collect::<Vec<_>>(),
+            [("accept".to_owned(), "a, b".to_owned()), ("via".to_owned(), "x: y".to_owned())]
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! Hides secrets before anything is shown: passwords, keys, tokens, and what signs or authenticates a request.
+//!
+//! A text is read once, byte by byte, and needs not be whole: what was cut off, or is no JSON, hides no less.
+
+use memchr::{memchr, memchr_iter, memchr2};
+use percent_encoding::percent_decode_str;
+
+/// What stands in place of a secret.
+pub(crate) const HIDDEN: &str = "(hidden)";
+
+/// Names that have a part of [`parts`], and no secret.
+const PLAIN: [&str; 9] = [
+    "page_token",
+    "next_page_token",
+    "token_type",
+    "tokens",
+    "token_id",
+    "access_key_id",
+    "accesskey_id",
+    "credentials_and_ip",
+    "access-control-allow-credentials",
+];
+
+/// Whether the value of a member, a header or a parameter with this name is secret. The names of declared types are known by
+/// their parts, so that one which is declared later is hidden as well.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let has_part = (0..bytes.len()).any(|at| bytes.get(at..).is_some_and(begins_with_part));
+    has_part && !PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(name))
+}
+
+/// The parts of names that begin with a letter, and whose values are secret.
+fn parts(letter: u8) -> &'static [&'static str] {
+    match letter {
+        b'a' => &["authorization", "api_key", "apikey", "access_key", "accesskey"],
+        b'c' => &["cookie", "credential"],
+        b'p' => &["password", "passwd"],
+        b's' => &["secret", "signature"],
+        b't' => &["token"],
+        _ => &[],
+    }
+}
+
+fn begins_with_part(rest: &[u8]) -> bool {
+    let plain = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    let parts = rest.first().map_or(&[] as &[&str], |first| parts(plain(first)));
+    parts.iter().any(|part| {
+        rest.len() >= part.len() && rest.iter().zip(part.bytes()).all(|(byte, part)| plain(byte) == part)
+    })
+}
+
+/// Hides the secrets of a JSON text.
+pub(crate) fn json(text: &[u8]) -> String {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(rest) = text.get(at..) {
+        let Some(quote) = memchr(b'"', rest) else {
+            shown.extend_from_slice(rest);
+            break;
+        };
+        shown.extend_from_slice(part(text, at, at + quote));
+        at += quote;
+        let end = end_of_string(text, at);
+        let string = part(text, at, end);
+        let colon = after_spaces(text, end);
+        if text.get(colon) != Some(&b':') {
+            push_without_user(&mut shown, string);
+            at = end;
+            continue;
+        }
+        let value = after_spaces(text, colon + 1);
+        shown.extend_from_slice(part(text, at, value));
+        at = value;
+        if is_secret_member(string) {
+            let end = end_of_value(text, value);
+            match part(text, value, end) {
+                empty @ (b"" | b"null" | b"\"\"" | b"[]" | b"{}") => shown.extend_from_slice(empty),
+                _ => shown.extend_from_slice(b"\"(hidden)\""),
+            }
+            at = end;
+        }
+    }
+    lossy(shown)
+}
+
+/// Hides the secrets of a query or of a form.
+pub(crate) fn form(text: &str) -> String {
+    let has_user = |value: &str| {
+        let value = decoded(value);
+        value.contains("://") && value.contains('@')
+    };
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if !value.is_empty() && (is_secret(&decoded(name)) || has_user(value)) => {
+            format!("{name}={HIDDEN}")
+        }
+        _ => pair.to_owned(),
+    };
+    text.split('&').map(shown).collect::<Vec<_>>().join("&")
+}
+
+/// Hides users and passwords of URLs in a text of any kind, such as the value of a header.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    let mut shown = Vec::with_capacity(bytes.len());
+    push_without_user(&mut shown, bytes);
+    lossy(shown)
+}
+
+/// A name or a value of a form, without its escapes.
+pub(crate) fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// Whether a string of JSON, with its quotes, names a secret. One with escapes is taken for one, because it could be.
+fn is_secret_member(string: &[u8]) -> bool {
+    let name = string.strip_prefix(b"\"").unwrap_or(string);
+    let name = name.strip_suffix(b"\"").unwrap_or(name);
+    memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, is_secret)
+}
+
+fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
+    text.get(from..to).unwrap_or_default()
+}
+
+/// The index after a string whose quote is at `from`, or after the text.
+fn end_of_string(text: &[u8], from: usize) -> usize {
+    let mut at = from + 1;
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if text.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        at += 2;
+    }
+    text.len()
+}
+
+fn after_spaces(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
+}
+
+/// The index after a value of any kind, or after the text.
+fn end_of_value(text: &[u8], from: usize) -> usize {
+    let (mut at, mut depth) = (from, 0_usize);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => {
+                at = end_of_string(text, at);
+                if depth == 0 {
+                    return at;
+                }
+                continue;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            b',' if depth == 0 => return at,
+            byte if depth == 0 && byte.is_ascii_whitespace() => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+/// Adds a text without the users and passwords of the URLs in it.
+fn push_without_user(shown: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
+    while let Some(start) = start_of_authority(rest) {
+        shown.extend_from_slice(part(rest, 0, start));
+        let authority = part(rest, start, rest.len());
+        let end = authority.iter().position(|byte| b"/?#\\\" ".contains(byte)).unwrap_or(authority.len());
+        rest = authority;
+        if let Some(user) = part(authority, 0, end).iter().rposition(|byte| *byte == b'@') {
+            shown.extend_from_slice(HIDDEN.as_bytes());
+            rest = part(authority, user, authority.len());
+        }
+    }
+    shown.extend_from_slice(rest);
+}
+
+/// The index after the scheme of the first URL. Its slashes may be escaped, as JSON permits.
+fn start_of_authority(text: &[u8]) -> Option<usize> {
+    let slashes: [&[u8]; 2] = [b"//", b"\\/\\/"];
+    memchr_iter(b':', text).find_map(|colon| {
+        let after = text.get(colon + 1..)?;
+        let found = slashes.into_iter().find(|slashes| after.starts_with(slashes))?;
+        Some(colon + 1 + found.len())
+    })
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        json(text.as_bytes())
+    }
+
+    #[test]
+    fn a_secret_is_hidden_wherever_it_stands_and_the_rest_is_not() {
+        let text = r#"{"data":{"attributes":{"name":"password","password": "p\"q" ,"username":"u","pin":1,
+            "auth_password":7,"callback_secret":null,"Api-Key":"k","token":["a",{"b":"c"}],"token_type":"Bearer",
+            "list":[{"shared_secret":"s"},"plain"]},"next_page_token":"n"}}"#;
+        assert_eq!(
+            shown(text),
+            r#"{"data":{"attributes":{"name":"password","password": "(hidden)" ,"username":"u","pin":1,
+            "auth_password":"(hidden)","callback_secret":null,"Api-Key":"(hidden)","token":"(hidden)","token_type":"Bearer",
+            "list":[{"shared_secret":"(hidden)"},"plain"]},"next_page_token":"n"}}"#
+        );
+    }
+
+    #[test]
+    fn a_text_that_was_cut_off_or_is_no_json_hides_no_less() {
+        let whole = r#"{"a":"b","password":"hunter2-hunter2","c":{"secret":{"deep":["hunter2"]}},"d":"e"}"#;
+        for length in 0..=whole.len() {
+            let shown = json(&whole.as_bytes()[..length]);
+            assert!(!shown.contains("hunter"), "{shown}");
+        }
+        for text in [
+            r#""password":"hunter2""#,
+            r#"{"pass\u0077ord":"hunter2"}"#,
+            r#"{"password"  :
+                "hunter2"}"#,
+            r#"{"password":hunter2}"#,
+            r#"{"PASSWORD":"\\\"hunter2"}"#,
+        ] {
+            assert!(!shown(text).contains("hunter"), "{text}: {}", shown(text));
+        }
+        assert_eq!(json(b"{\"a\":\"\xff\"}"), "{\"a\":\"\u{fffd}\"}");
+        assert_eq!((shown(""), shown("\""), shown("\\")), (String::new(), "\"".to_owned(), "\\".to_owned()));
+    }
+
+    #[test]
+    fn the_user_of_a_url_is_hidden() {
+        assert_eq!(
+            shown(r#"{"u":"https://ann:pw@example.com/a@b"}"#),
+            r#"{"u":"https://(hidden)@example.com/a@b"}"#
+        );
+        assert_eq!(shown(r#"["http:\/\/ann:pw@h\/"]"#), r#"["http:\/\/(hidden)@h\/"]"#);
+        let plain = r#"{"u":"https://example.com/a@b","v":"a@b"}"#;
+        assert_eq!(shown(plain), plain);
+        assert_eq!(text(b"http://a, then http://b:c@d"), "http://a, then http://(hidden)@d");
+        assert_eq!(form("callback=https%3A%2F%2Fann%3Apw%40h&b=c%40d"), "callback=(hidden)&b=c%40d");
+    }
+
+    #[test]
+    fn parameters_are_known_by_their_decoded_names() {
+        let text = "a=1&accesskey=k&filter%5Bpass%77ord%5D=p&token=&page_token=t&grant_type=client&flag";
+        let hidden = "a=1&accesskey=(hidden)&filter%5Bpass%77ord%5D=(hidden)&token=&page_token=t&grant_type=client&flag";
+        assert_eq!(form(text), hidden);
+        assert_eq!(decoded("a%20b+c"), "a b c");
+    }
+
+    #[test]
+    fn the_headers_of_credentials_are_secret() {
+        for name in ["Authorization", "api-key", "x-api-key", "Cookie", "set-cookie", "x-didww-signature"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in
+            ["content-type", "x-didww-api-version", "idempotency-key", "access-control-allow-credentials"]
+        {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+}

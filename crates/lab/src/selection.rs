@@ -1,0 +1,94 @@
+//! Which entries of the journal a list or a follower has. They are selected as they are kept, and only the selected ones are
+//! shown, which costs more.
+
+use didww_types::Timestamp;
+
+use crate::expected::Expected;
+use crate::journal::{Journal, JournalEntry, Snapshot, Stored};
+
+/// Selects entries of the journal.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Selection {
+    /// The method, path, type of records, account and status that an entry must have. Other members are not regarded.
+    pub expected: Expected,
+    /// The earliest time of an entry, inclusive.
+    pub since: Option<Timestamp>,
+}
+
+/// What a follower has of the journal.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Followed {
+    /// The selected entries, the oldest first.
+    pub entries: Vec<JournalEntry>,
+    /// The number after which the follower goes on.
+    pub last: u64,
+    /// Number of entries that the journal dropped before the follower came to them.
+    pub missed: u64,
+}
+
+impl Selection {
+    fn has(&self, entry: &Stored) -> bool {
+        self.since.is_none_or(|since| entry.time >= since) && self.expected.matches(entry)
+    }
+}
+
+impl Journal {
+    /// Returns the newest selected entries after the one with this number, the newest first, at most `most`.
+    pub fn newest(&self, selection: &Selection, after: u64, most: usize) -> Vec<JournalEntry> {
+        let Snapshot { entries, .. } = self.after(after);
+        let selected = entries.iter().rev().filter(|entry| selection.has(entry));
+        selected.take(most).map(|entry| entry.shown()).collect()
+    }
+
+    /// Returns the selected ones of the next entries after the one with this number. At most `most` are looked at.
+    pub fn follow(&self, selection: &Selection, after: u64, most: usize) -> Followed {
+        let Snapshot { entries, .. } = self.after(after);
+        let missed = entries.first().map_or(0, |first| first.number.saturating_sub(after + 1));
+        let looked_at = entries.get(..most).unwrap_or(&entries);
+        // A journal that was cleared meanwhile has nothing after the number, which was reached all the same.
+        let last = looked_at.last().map_or_else(|| self.last(), |entry| entry.number);
+        let selected = looked_at.iter().filter(|entry| selection.has(entry));
+        Followed { entries: selected.map(|entry| entry.shown()).collect(), last, missed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_goes_on_where_it_was_and_learns_what_it_missed() {
+        let journal = Journal::new(3);
+        for path in ["/a", "/b", "/c", "/b"] {
+            journal.add(Stored::of("GET", path));
+        }
+        let selection = Selection { expected: Expected::new("GET", "/b"), since: None };
+        let first = journal.follow(&selection, 0, 2);
+        assert_eq!((first.entries.len(), first.last, first.missed), (1, 3, 1));
+        let second = journal.follow(&selection, first.last, 2);
+        assert_eq!((second.entries.len(), second.last, second.missed), (1, 4, 0));
+        journal.add(Stored::of("GET", "/b"));
+        journal.clear();
+        assert_eq!(journal.follow(&selection, second.last, 2).last, 5);
+    }
+
+    #[test]
+    fn a_list_has_the_newest_first() {
+        let journal = Journal::new(10);
+        for path in ["/b", "/a", "/b", "/b"] {
+            journal.add(Stored::of("GET", path));
+        }
+        let selection = Selection { expected: Expected::new("GET", "/b"), since: None };
+        let numbers = |after, most| {
+            let listed = journal.newest(&selection, after, most);
+            listed.iter().map(|entry| entry.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(0, 10), [4, 3, 1]);
+        assert_eq!(numbers(0, 2), [4, 3]);
+        assert_eq!(numbers(3, 10), [4]);
+        let later = Selection { since: Some(Timestamp::from_unix_millis(1)), ..selection };
+        assert!(journal.newest(&later, 0, 10).is_empty());
+    }
+}

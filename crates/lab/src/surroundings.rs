@@ -1,0 +1,21 @@
+//! What the lab asks of the server that it is in.
+
+use std::fmt;
+
+use axum::response::Response;
+use http::StatusCode;
+use http::request::Parts;
+use service_base::boxed::Boxed;
+use uuid::Uuid;
+
+/// What the lab asks of the server that it is in.
+pub trait Surroundings: fmt::Debug + Send + Sync {
+    /// Finds the account whose key or token a request has. It counts as no attempt to guess one.
+    fn account<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<Uuid>>;
+
+    /// Makes the error with which the API at a request's path answers a status.
+    fn refusal(&self, request: &Parts, status: StatusCode) -> Response;
+
+    /// Waits until the server stops.
+    fn stopping(&self) -> Boxed<'_, ()>;
+}

@@ -1,0 +1,249 @@
+//! Compares the journal with what a test expects, and reports what came near.
+
+use std::fmt;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::expected::Expected;
+use crate::journal::{Journal, Snapshot, Stored};
+
+/// Maximum number of expectations in one question.
+pub const MAX_EXPECTED: usize = 50;
+/// Maximum number of requests that came near to one expectation and are reported.
+const MAX_NEAR: usize = 5;
+
+/// What is expected of the journal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Expectations {
+    /// The expected requests, at most 50.
+    pub requests: Vec<Expected>,
+    /// Whether they must be in this order: for each a request after that for the one before. Others may be in between.
+    #[serde(default)]
+    pub in_order: bool,
+    /// Regards only the entries after the one with this number.
+    #[serde(default)]
+    pub after: u64,
+}
+
+/// Whether the journal is as expected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Report {
+    /// Whether all is as expected.
+    pub passed: bool,
+    /// Each expectation, in the order of the question.
+    pub requests: Vec<Found>,
+    /// Whether there are requests in the expected order; null if none is expected.
+    pub in_order: Option<bool>,
+    /// Number of entries that the journal dropped to make room, which could not be regarded.
+    pub dropped: u64,
+}
+
+/// What was found for one expectation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Found {
+    /// Whether there are as many requests as expected.
+    pub passed: bool,
+    /// The expected requests, in words.
+    pub expected: String,
+    /// Their expected number, in words.
+    pub wanted: String,
+    /// Their number.
+    pub found: u64,
+    /// If there are too few: requests that differ in little, the nearest first, at most five.
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// A request that differs in little from an expected one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct NearMiss {
+    /// The number of its entry.
+    pub number: u64,
+    /// Its method.
+    pub method: String,
+    /// Its path.
+    pub path: String,
+    /// The status of its answer; null if it had none.
+    pub status: Option<u16>,
+    /// What differs.
+    pub differences: Vec<String>,
+}
+
+impl Journal {
+    /// Compares the entries with what is expected. Of more than [`MAX_EXPECTED`] expectations the first ones are regarded.
+    pub fn verify(&self, expectations: &Expectations) -> Report {
+        let Snapshot { entries, dropped } = self.after(expectations.after);
+        let regarded = expectations.requests.get(..MAX_EXPECTED).unwrap_or(&expectations.requests);
+        let (mut requests, mut previous, mut are_in_order) = (Vec::new(), 0, true);
+        for expected in regarded {
+            let (mut numbers, mut misses) = (Vec::new(), Vec::new());
+            for entry in &entries {
+                match expected.differences(entry) {
+                    (differences, _) if differences.is_empty() => numbers.push(entry.number),
+                    // A request that has nothing in common is not near.
+                    (differences, compared) if differences.len() < compared => {
+                        misses.push((differences.len(), NearMiss::new(entry, differences)));
+                    }
+                    _ => {}
+                }
+            }
+            match numbers.iter().find(|number| **number > previous) {
+                Some(number) => previous = *number,
+                // What is expected not to come has no place in the order.
+                None if expected.takes(0) => {}
+                None => are_in_order = false,
+            }
+            requests.push(found(expected, numbers.len() as u64, misses));
+        }
+        let in_order = expectations.in_order.then_some(are_in_order);
+        let passed = requests.iter().all(|found| found.passed) && in_order != Some(false);
+        Report { passed, requests, in_order, dropped }
+    }
+
+    /// Waits until the journal is as expected, at most for a time. Returns the last report.
+    pub async fn wait(&self, expectations: &Expectations, longest: Duration) -> Report {
+        let deadline = tokio::time::sleep(longest);
+        tokio::pin!(deadline);
+        loop {
+            let last = self.last();
+            let report = self.verify(expectations);
+            if report.passed {
+                return report;
+            }
+            tokio::select! {
+                () = self.added_after(last) => {}
+                () = &mut deadline => return report,
+            }
+        }
+    }
+}
+
+fn found(expected: &Expected, number: u64, mut misses: Vec<(usize, NearMiss)>) -> Found {
+    let passed = expected.takes(number);
+    // Stable: of those that differ in as much, the oldest comes first.
+    misses.sort_by_key(|(differences, _)| *differences);
+    misses.truncate(if passed { 0 } else { MAX_NEAR });
+    Found {
+        passed,
+        expected: expected.described(),
+        wanted: expected.wanted(),
+        found: number,
+        near_misses: misses.into_iter().map(|(_, miss)| miss).collect(),
+    }
+}
+
+impl NearMiss {
+    fn new(entry: &Stored, differences: Vec<String>) -> Self {
+        Self {
+            number: entry.number,
+            method: entry.method.to_string(),
+            path: entry.path.to_string(),
+            status: entry.status,
+            differences,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.passed { "passed" } else { "failed" })?;
+        for Found { passed, expected, wanted, found, near_misses } in &self.requests {
+            let sign = if *passed { "+" } else { "-" };
+            write!(f, "\n{sign} {expected}: {wanted} expected, {found} found")?;
+            for NearMiss { number, method, path, differences, .. } in near_misses {
+                write!(f, "\n    near: {number} {method} {path}: {}", differences.join("; "))?;
+            }
+        }
+        if self.in_order == Some(false) {
+            f.write_str("\n- they are not in the expected order")?;
+        }
+        if self.dropped > 0 {
+            write!(f, "\n{} older requests were dropped from the journal", self.dropped)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn journal(requests: &[(&str, &str)]) -> Arc<Journal> {
+        let journal = Arc::new(Journal::new(100));
+        for (method, path) in requests {
+            journal.add(Stored::of(method, path));
+        }
+        journal
+    }
+
+    fn expectations(requests: &[(&str, &str)], in_order: bool) -> Expectations {
+        let requests = requests.iter().map(|(method, path)| Expected::new(*method, *path)).collect();
+        Expectations { requests, in_order, after: 0 }
+    }
+
+    #[test]
+    fn requests_are_counted_and_the_nearest_are_reported() {
+        let journal = journal(&[("GET", "/v3/dids"), ("POST", "/v3/regions"), ("GET", "/v3/regions")]);
+        assert!(journal.verify(&expectations(&[("GET", "/v3/dids"), ("GET", "/v3/*")], false)).passed);
+        let report = journal.verify(&expectations(&[("POST", "/v3/dids")], false));
+        assert!(!report.passed);
+        let near: Vec<u64> = report.requests[0].near_misses.iter().map(|miss| miss.number).collect();
+        assert_eq!(near, [1, 2], "the third has nothing in common");
+        let text = report.to_string();
+        assert!(text.contains("- POST /v3/dids: at least 1 expected, 0 found"), "{text}");
+        assert!(text.contains("near: 1 GET /v3/dids: the method is GET, not POST"), "{text}");
+    }
+
+    #[test]
+    fn an_order_is_kept_if_each_comes_after_the_one_before() {
+        let journal = journal(&[("GET", "/a"), ("GET", "/b"), ("GET", "/a"), ("GET", "/c")]);
+        for (order, is_kept) in [
+            (vec![("GET", "/a"), ("GET", "/b"), ("GET", "/c")], true),
+            (vec![("GET", "/b"), ("GET", "/a")], true),
+            (vec![("GET", "/c"), ("GET", "/a")], false),
+            (vec![("GET", "/b"), ("GET", "/b")], false),
+        ] {
+            let report = journal.verify(&expectations(&order, true));
+            assert_eq!((report.in_order, report.passed), (Some(is_kept), is_kept), "{order:?}");
+        }
+        assert_eq!(journal.verify(&expectations(&[("GET", "/c"), ("GET", "/a")], false)).in_order, None);
+    }
+
+    #[test]
+    fn entries_before_a_number_are_not_regarded() {
+        let journal = journal(&[("GET", "/a"), ("GET", "/b")]);
+        let mut expectations = expectations(&[("GET", "/a")], false);
+        assert!(journal.verify(&expectations).passed);
+        expectations.after = 1;
+        assert!(!journal.verify(&expectations).passed);
+    }
+
+    #[test]
+    fn of_too_many_expectations_the_first_are_regarded() {
+        let requests = vec![("GET", "/none"); MAX_EXPECTED + 1];
+        assert_eq!(journal(&[]).verify(&expectations(&requests, false)).requests.len(), MAX_EXPECTED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_with_the_request_or_at_its_end() {
+        let journal = journal(&[]);
+        let expectations = expectations(&[("GET", "/late")], false);
+        let failed = journal.wait(&expectations, Duration::from_secs(5)).await;
+        assert!(!failed.passed);
+        let waiting = tokio::spawn({
+            let (journal, expectations) = (Arc::clone(&journal), expectations.clone());
+            async move { journal.wait(&expectations, Duration::from_hours(1)).await }
+        });
+        journal.add(Stored::of("GET", "/early"));
+        journal.add(Stored::of("GET", "/late"));
+        assert!(waiting.await.unwrap().passed);
+    }
+}
