@@ -27,5 +27,5 @@ pub(crate) async fn balance(core: &Core, account: i64) -> Result<Option<Record>,
 
 /// A stored record in the form in which a decision receives it.
 pub(crate) fn as_found(record: &Record) -> FoundRecord {
-    FoundRecord { id: record.id.to_string(), attributes: record.attributes.clone() }
+    FoundRecord { id: record.id.to_string(), attributes: record.attributes.clone(), meta: None }
 }

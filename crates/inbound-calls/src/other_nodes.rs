@@ -59,7 +59,7 @@ pub(crate) async fn end_calls_of_dead_nodes(shared: Weak<Shared>) {
             Ok(0) => {}
             Ok(calls) => tracing::warn!(calls, "inbound calls of a server that died have ended"),
             Err(error) => {
-                tracing::debug!(%error, "inbound calls of servers that died could not be looked for")
+                tracing::debug!(%error, "inbound calls of servers that died could not be looked for");
             }
         }
     }

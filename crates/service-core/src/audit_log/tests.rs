@@ -117,7 +117,7 @@ async fn entries_are_found_by_account_type_record_and_time_a_page_at_a_time() {
         let id = u128::try_from(place).unwrap() + 1;
         let value = if scope.spec.name == "dids" { json!({ "number": "1" }) } else { json!({ "name": "T" }) };
         core.commit(vec![insert(scope, id, &value)]).await.unwrap();
-        core.clock.advance(std::time::Duration::from_secs(60));
+        core.clock.advance(std::time::Duration::from_mins(1));
     }
     let ids = async |query: AuditQuery| {
         let page = search(&core, &AuditQuery { limit: 100, ..query }).await.unwrap();

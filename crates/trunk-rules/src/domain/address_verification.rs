@@ -56,7 +56,7 @@ fn groups(dids: Vec<String>) -> Need {
 fn requirements(groups: &[super::FoundRecord]) -> Option<Need> {
     let ids: Vec<String> = groups.iter().map(|group| group.id.clone()).collect();
     let through = DidGroup::ADDRESS_REQUIREMENT.as_str();
-    (!ids.is_empty()).then(|| Need::MembersOf(DidGroup::SPEC, ids, through))
+    (!ids.is_empty()).then_some(Need::MembersOf(DidGroup::SPEC, ids, through))
 }
 
 /// Whether one of the requirements that were read demands a description.
