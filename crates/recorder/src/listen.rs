@@ -49,6 +49,7 @@ impl Listener {
             clock: Clock::system(),
             tls: None,
             counts: None,
+            intercept: None,
         };
         let task = tokio::spawn(serve(listener, router, context, stopped));
         Ok(Self { address, stop, task })

@@ -89,8 +89,7 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
     }
 }
 
-/// The changes that complete an export. The event for `callback_url` belongs here: `url` is known, and it is then stored in
-/// the same transaction.
+/// The changes that complete an export. The callback, which has the `url`, is stored with them.
 fn completed(scope: Scope, record: Record, base: &str, file: Uuid) -> Result<Vec<Change>, StoreError> {
     let suffix = scope.spec.downloads.unwrap_or_default();
     let url = format!("{base}/{}/{file}{suffix}", scope.spec.name);

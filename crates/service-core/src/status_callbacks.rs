@@ -9,14 +9,15 @@ use didww_types::values::CallbackUrl;
 use didww_types::{ResourceSpec, Timestamp};
 use serde_json::{Map, Value};
 use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StatusMethod};
+use uuid::Uuid;
 
 const STATUS: &str = "status";
 
 /// The events of these changes, which are stored with them.
 pub(crate) fn events(changes: &[Change], at: Timestamp) -> Vec<Change> {
     let event = |change: &Change| match change {
-        Change::Replace { scope, before, attributes, .. } if !scope.spec.callback_on.is_empty() => {
-            event(*scope, before, attributes, at)
+        Change::Replace { scope, before, attributes, links, .. } if !scope.spec.callback_on.is_empty() => {
+            event(*scope, before, attributes, links, at)
         }
         _ => None,
     };
@@ -28,6 +29,7 @@ fn event(
     scope: Scope,
     before: &Record,
     attributes: &Map<String, Value>,
+    links: &[(&'static str, Vec<Uuid>)],
     created_at: Timestamp,
 ) -> Option<NewEvent> {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
@@ -40,7 +42,7 @@ fn event(
         Some("get") => StatusMethod::Get,
         _ => StatusMethod::Post,
     };
-    let body = serde_json::to_string(&parameters(scope.spec, before, attributes)).ok()?;
+    let body = serde_json::to_string(&parameters(scope.spec, before, attributes, links)).ok()?;
     let form = EventForm::Status { account: scope.account, method };
     Some(NewEvent { form, subject: before.id, url, body, created_at })
 }
@@ -50,6 +52,7 @@ fn parameters(
     spec: &'static ResourceSpec,
     record: &Record,
     attributes: &Map<String, Value>,
+    links: &[(&'static str, Vec<Uuid>)],
 ) -> BTreeMap<&'static str, String> {
     let value = |name: &str| attributes.get(name).map(as_text).unwrap_or_default();
     let mut parameters = BTreeMap::from([
@@ -57,7 +60,21 @@ fn parameters(
         ("type", spec.name.to_owned()),
         (STATUS, value(STATUS)),
     ]);
-    parameters.extend(spec.callback_with.iter().map(|name| (*name, value(name))));
+    for declared in spec.callback_with {
+        let (name, text) = if let Some((name, relationship)) = declared.split_once('<') {
+            let member = links.iter().find(|(of, _)| *of == relationship).and_then(|(_, ids)| ids.first());
+            (name, member.map(Uuid::to_string).unwrap_or_default())
+        } else if let Some((name, attribute)) = declared.split_once('=') {
+            (name, value(attribute))
+        } else if let Some(name) = declared.strip_suffix('?') {
+            (name, value(name))
+        } else {
+            (*declared, value(declared))
+        };
+        if !(text.is_empty() && declared.ends_with('?')) {
+            parameters.insert(name, text);
+        }
+    }
     parameters
 }
 
@@ -76,7 +93,6 @@ mod tests {
     use didww_types::Resource as _;
     use didww_types::resources::Order;
     use serde_json::json;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -102,7 +118,8 @@ mod tests {
         members["status"] = json!(to);
         let attributes = members.as_object().unwrap().clone();
         let scope = Scope { account: 9, spec };
-        let change = Change::Replace { scope, before, attributes, links: Vec::new(), meta: None };
+        let links = vec![("service", vec![ID])];
+        let change = Change::Replace { scope, before, attributes, links, meta: None };
         match events(&[change], Timestamp::from_unix_millis(5)).pop() {
             Some(Change::Emit(event)) => Some(*event),
             _ => None,
@@ -135,11 +152,22 @@ mod tests {
     #[test]
     fn further_parameters_are_those_that_a_type_declares() {
         let mut spec = *Order::SPEC;
-        (spec.name, spec.callback_with) = ("checks", &["reasons", "reason", "absent"]);
+        (spec.name, spec.callback_with) = (
+            "checks",
+            &[
+                "reasons",
+                "one=reasons",
+                "reason",
+                "reason?",
+                "absent?",
+                "service_id<service",
+                "other_id<other",
+            ],
+        );
         let spec: &'static ResourceSpec = Box::leak(Box::new(spec));
         let event = changed_of(spec, "pending", "canceled", &json!("http://a.test"), "post").unwrap();
         let expected = format!(
-            r#"{{"absent":"","id":"{ID}","reason":"","reasons":"a, b","status":"canceled","type":"checks"}}"#
+            r#"{{"id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a, b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
         );
         assert_eq!(event.body, expected);
     }

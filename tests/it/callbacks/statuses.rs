@@ -1,8 +1,8 @@
-//! Callbacks about the status of orders: sent once, as their orders ask for it, and signed.
+//! Callbacks about the status of orders, exports and verifications: sent once, as the records ask for it, and signed.
 
 use didww_types::Secret;
 use didww_types::callback::{Payload, verify};
-use trunk_server::control::RecordMembers;
+use trunk_server::control::{RecordMembers, Review};
 
 use super::*;
 
@@ -117,4 +117,58 @@ async fn an_order_without_a_url_or_of_an_account_without_a_secret_sends_nothing(
     let callback = json!({ "callback_url": receiver.url("/x"), "callback_method": "post" });
     assert_eq!(canceled(&callback).await, (0, 1));
     assert_eq!(receiver.untaken(), 0);
+}
+
+#[tokio::test]
+async fn a_completed_export_is_sent_with_the_address_of_its_file() {
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let (server, api) = start(settings()).await;
+    let api = api.at(Some(NEW));
+    let url = receiver.url("/exports");
+    let attributes = json!({
+        "export_type": "cdr_out", "filters": { "year": "2026", "month": "04" }, "callback_url": url,
+        "callback_method": "post",
+    });
+    let made =
+        api.post("/exports", &json!({ "data": { "type": "exports", "attributes": attributes } })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    server.control().clock().advance(Duration::from_secs(5));
+    let callback = receiver.next().await;
+    let file = api.get(&format!("/exports/{}", made.id())).await.at("/data/attributes/url");
+    let members = [("id", made.id()), ("status", "completed".to_owned()), ("type", "exports".to_owned())];
+    let mut members: std::collections::BTreeMap<String, String> =
+        members.map(|(name, value)| (name.to_owned(), value)).into();
+    members.insert("url".to_owned(), file.as_str().unwrap().to_owned());
+    assert!(is_signed(&callback, &url, &Payload::Parameters(members)), "{}", callback.body);
+}
+
+#[tokio::test]
+async fn a_reviewed_verification_is_sent_with_the_reasons_of_its_rejection() {
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let (server, _) = start(settings()).await;
+    let (control, owner) = (server.control(), server.account());
+    let url = receiver.url("/verifications");
+    let verification = async || {
+        let members = RecordMembers::default()
+            .attribute("status", "pending")
+            .attribute("callback_url", url.as_str())
+            .attribute("callback_method", "post");
+        control.put_record(Some(owner), "address_verifications", None, members).await.unwrap()
+    };
+    let approved = verification().await;
+    control.review_address_verification(owner, approved, Review::Approve).await.unwrap();
+    assert_eq!(
+        receiver.next().await.body,
+        format!("id={approved}&reject_reason=&status=approved&type=address_verifications")
+    );
+    let rejected = verification().await;
+    let reasons = vec!["Blurred".to_owned(), "Expired".to_owned()];
+    let review = Review::Reject { reasons, comment: Some("Send it again".to_owned()) };
+    control.review_address_verification(owner, rejected, review).await.unwrap();
+    assert_eq!(
+        receiver.next().await.body,
+        format!(
+            "id={rejected}&reject_comment=Send+it+again&reject_reason=Blurred%2C+Expired&status=rejected&type=address_verifications"
+        )
+    );
 }

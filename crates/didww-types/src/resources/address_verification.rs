@@ -30,6 +30,8 @@ pub type RejectReasons = BoundedList<String, 20>;
     verbs(list, get, create, update),
     adapter = FORMER_TEXTS,
     nested_includes("dids.did_group"),
+    callback_on("approved", "rejected"),
+    callback_with("reject_reason=reject_reasons", "reject_comment?"),
     hidden("addresses")
 )]
 #[filter(name = "address.id", linked = "address", list, blank(until = "2022-05-10"), value = Id<Address>)]

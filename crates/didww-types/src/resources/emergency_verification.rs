@@ -13,6 +13,12 @@ use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
     verbs(list, get, create, update),
     needs(Emergency, "2026-04-16"),
     unrouted,
+    callback_on("approved", "rejected"),
+    callback_with(
+        "reject_reasons",
+        "reject_comment?",
+        "emergency_calling_service_id<emergency_calling_service"
+    ),
     hidden("addresses")
 )]
 #[filter(

@@ -147,6 +147,8 @@ impl Attribute for ExportFilters {
     since = "2022-05-10",
     verbs(list, get, create, update),
     adapter = CAPITALISED,
+    callback_on("completed"),
+    callback_with("url"),
     downloads = ".csv.gz"
 )]
 #[filter(name = "created_at_gteq", created_from, since = "2026-11-19", value = Timestamp)]

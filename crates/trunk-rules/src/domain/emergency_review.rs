@@ -53,7 +53,9 @@ pub fn review_emergency(
     random: &[u8],
 ) -> Result<Vec<RecordChange>, EmergencyReviewError> {
     let service: EmergencyCallingService = of.service.decode()?;
-    let done = Links::from([(UNDER_REVIEW, Vec::new())]);
+    // The service stays; named here, it is in the callback about the review.
+    let service_of = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
+    let done = Links::from([(UNDER_REVIEW, Vec::new()), (service_of, vec![of.service.id.clone()])]);
     let spec = EmergencyVerification::SPEC;
     let mut changes = vec![RecordChange::update(spec, verification, review.attributes(), done)];
     if service.status == Status::Canceled {
