@@ -94,7 +94,10 @@ impl Binary {
         }
         // Keep reading, so that the child never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let base = base.unwrap_or_else(|| panic!("the server does not say where its API is: {greeting}"));
+        let base = base.unwrap_or_else(|| {
+            let _ = child.wait();
+            panic!("the server does not say where its API is: {greeting}\n{}", log.lock().unwrap())
+        });
         // `127.0.0.1:1 (UDP, TCP), 127.0.0.1:2 (TLS)`
         let sip = sip.unwrap_or_default();
         let mut listens = sip.split("), ").map(|listen| listen.split(' ').next()?.parse().ok());

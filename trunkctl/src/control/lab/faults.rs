@@ -45,6 +45,7 @@ pub enum FaultsCommand {
 /// A new fault. The server decides on what is valid.
 #[derive(Debug, Clone, Args)]
 pub struct Add {
+    #[allow(clippy::doc_markdown, reason = "help shows names as they are typed")]
     /// What happens to a request: status, delay, slow_body, cut_body, close, reset or content_type; to a callback: status,
     /// delay or lose; to a call: status, delay, no_answer, lost_ack, one_way_audio or packet_loss
     #[arg(long, required_unless_present = "file")]
@@ -150,7 +151,7 @@ impl Add {
             ("delay_up_to_ms", self.delay_up_to_ms.map(|number| json!(number))),
             ("bytes", self.bytes.map(|number| json!(number))),
             ("pause_ms", self.pause_ms.map(|number| json!(number))),
-            ("serve", self.serve.then(|| json!(true))),
+            ("serve", self.serve.then_some(json!(true))),
         ];
         members.extend(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Ok(Value::Object(members))
