@@ -52,8 +52,8 @@ impl Lab {
 
     /// Decides what happens to a call through a trunk to a destination number.
     pub fn call(&self, account: Option<Uuid>, trunk: Option<Uuid>, number: &str) -> Option<CallFault> {
-        let seen = Seen { target: Target::Calls, account, trunk, method: "INVITE", path: number };
-        let Strike { id, fault, delay, position } = self.faults().strike(seen)?;
+        let call = Seen { target: Target::Calls, account, trunk, method: "INVITE", path: number };
+        let Strike { id, fault, delay, position } = self.faults().strike(call)?;
         let share = match fault.effect {
             Effect::OneWayAudio => Some(1.0),
             Effect::PacketLoss => fault.loss,
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_nth_call_loses_the_same_packets_again() {
-        let lost = || {
+        let calls = || {
             let lab = Lab::default();
             lab.faults().add(Fault::packet_loss(0.5, 7)).unwrap();
             let of_call = || {
@@ -99,8 +99,8 @@ mod tests {
             };
             (of_call(), of_call())
         };
-        assert_eq!(lost(), lost());
-        assert_ne!(lost().0, lost().1);
+        assert_eq!(calls(), calls());
+        assert_ne!(calls().0, calls().1);
         let lab = Lab::default();
         lab.faults().add(Fault::new(Effect::OneWayAudio).of_calls()).unwrap();
         let mut loss = lab.call(None, None, "1").and_then(|fault| fault.loss).unwrap();

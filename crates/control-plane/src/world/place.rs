@@ -28,8 +28,7 @@ pub(super) struct Placed<'a> {
 /// missing.
 pub(super) fn place<'a>(world: &'a World, accounts: &[Uuid]) -> Result<Vec<Placed<'a>>, ControlError> {
     let (shared_ids, shared_labels) = name(Uuid::nil(), &world.shared)?;
-    let mut groups: Vec<(Option<usize>, &'a Records, Vec<Vec<Uuid>>, Labels)> =
-        vec![(None, &world.shared, shared_ids, Labels::default())];
+    let mut groups = vec![(None, &world.shared, shared_ids, Labels::default())];
     for (position, (account, id)) in world.accounts.iter().zip(accounts).enumerate() {
         let (ids, labels) = name(*id, &account.records)?;
         groups.push((Some(position), &account.records, ids, labels));

@@ -260,5 +260,6 @@ fn sentences(report: &Value) -> String {
     if report.get("dropped").and_then(Value::as_u64).unwrap_or_default() > 0 {
         lines.push(format!("{} older requests were dropped from the journal", text(report, "dropped")));
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.push(String::new());
+    lines.join("\n")
 }
