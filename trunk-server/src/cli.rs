@@ -315,6 +315,8 @@ impl Cli {
             tls_key: self.tls_key,
             #[cfg(feature = "sip")]
             sip: None,
+            #[cfg(feature = "sip")]
+            inbound_calls: None,
             #[cfg(feature = "voipbin")]
             voipbin_admin: self.voipbin_admin.map(Secret::from),
             #[cfg(feature = "voipbin")]

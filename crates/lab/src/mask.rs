@@ -152,14 +152,13 @@ fn end_of_value(text: &[u8], from: usize) -> usize {
                 continue;
             }
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' | b',' if depth == 0 => return at,
             b'}' | b']' => {
                 depth -= 1;
                 if depth == 0 {
                     return at + 1;
                 }
             }
-            b',' if depth == 0 => return at,
             byte if depth == 0 && byte.is_ascii_whitespace() => return at,
             _ => {}
         }

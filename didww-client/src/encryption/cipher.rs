@@ -80,7 +80,8 @@ mod tests {
             cipher.update(piece, &mut encrypted);
         }
         cipher.finish(&mut encrypted);
-        encrypted.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits = encrypted.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.map(|digit| char::from_digit(u32::from(digit), 16).unwrap()).collect()
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::voipbin::{VoipbinConfig, VoipbinTable};
 use super::{Config, LogFormat, ReferenceData, WorldSource};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "listen",
     "api-tls-cert",
     "control-listen",

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::model::World;
 use super::naming::{Labels, in_order, invalid, name};
 use super::record::{Related, WorldRecord, is_set, is_stored};
-use super::records::Records;
 use crate::ControlError;
 
 /// A record of a world that can be stored.

@@ -65,13 +65,15 @@ fn every_vector_with_parameters_is_received_as_a_form() {
     assert!(seen >= 20, "{seen}");
 }
 
+/// What arrives as a GET.
+fn received<'a>(query: &'a str, signature: &'a str) -> Received<'a> {
+    Received { is_get: true, query, media_type: "", body: b"", signature }
+}
+
 #[test]
 fn a_get_is_read_from_its_query_with_and_without_parameters_of_the_configured_url() {
     let query =
         "id=7ae7c48f-d48a-499f-9dc1-c9217014b457&reject_reason=&status=approved&type=address_verifications";
-    fn received<'a>(query: &'a str, signature: &'a str) -> Received<'a> {
-        Received { is_get: true, query, media_type: "", body: b"", signature }
-    }
     let vector = received(query, "18050028b6b22d0ed516706fba1c1af8d6a8f9d5");
     let read = receive(&[key()], "http://example.com/callback.php", vector).unwrap();
     let Callback::AddressVerification(event) = read else { panic!("{read:?}") };

@@ -145,7 +145,7 @@ mod tests {
 
     fn purse(balance: &str, credit: &str) -> (FoundRecord, Purse) {
         let attributes = json!({ "balance": balance, "credit": credit, "total_balance": "0.00" }).to_string();
-        let record = FoundRecord { id: "1".to_owned(), attributes };
+        let record = FoundRecord { id: "1".to_owned(), attributes, meta: None };
         let purse = Purse::of(Some(&record)).unwrap();
         (record, purse)
     }
