@@ -12,14 +12,14 @@ use super::read::{first, warm_up};
 /// The name of the row.
 pub(super) const READ: &str = "GET with metrics and journal / GET without";
 
-pub(super) fn read(plan: &Plan, name: &'static str) -> Outcome<Row> {
+pub(super) fn read(run: &Plan, name: &'static str) -> Outcome<Row> {
     let further = ["--journal", "1000", "--metrics-listen", "127.0.0.1:0"];
-    let with = Trunk::with(&seed::database(&plan.work.join("journal"), 50)?, &further)?;
-    let without = Trunk::start(&seed::database(&plan.work, 50)?)?;
+    let with = Trunk::with(&seed::database(&run.work.join("journal"), 50)?, &further)?;
+    let without = Trunk::start(&seed::database(&run.work, 50)?)?;
     let (url, plain) = (first(&with.trunks())?, first(&without.trunks())?);
     warm_up(&url)?;
     warm_up(&plain)?;
-    let turn = |url: &str| Ok(load(url, plan.turn, None)?.rate);
-    let compared = compare(plan.rounds, || turn(&url), || turn(&plain))?;
+    let turn = |url: &str| Ok(load(url, run.turn, None)?.rate);
+    let compared = compare(run.rounds, || turn(&url), || turn(&plain))?;
     Ok(Row::rates(name, &compared, Target::AtLeast(0.95, 1.0)))
 }

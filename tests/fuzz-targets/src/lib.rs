@@ -82,7 +82,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 24] = [
     Target { name: "api_request", run: api_request, seeds: api_request::seeds },
     Target { name: "callback_signature", run: callback_signature, seeds: callback_signature::seeds },
     Target { name: "capture", run: capture, seeds: sip_message::seeds },

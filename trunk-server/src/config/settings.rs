@@ -263,14 +263,10 @@ impl Settings {
                 return Err(ConfigError::Value { name: "api-tls-cert", given, expected });
             }
         };
-        let control_listen = match self.control_listen.or(defaults.control_listen) {
-            Some(text) if text == "off" => None,
-            Some(text) => {
-                check_address("control-listen", &text)?;
-                Some(text)
-            }
-            None => None,
-        };
+        let control_listen = self.control_listen.or(defaults.control_listen).filter(|text| text != "off");
+        if let Some(control) = &control_listen {
+            check_address("control-listen", control)?;
+        }
         if control_listen.as_deref().is_some_and(|control| is_same_port(control, &listen)) {
             return Err(ConfigError::Value {
                 name: "control-listen",

@@ -64,8 +64,8 @@ mod tests {
     const GB: &str = "442079460018";
     const US: &str = "12025550143";
 
-    fn written(received: &str, did: &str, format: CliFormat) -> String {
-        caller_number(received, did, Some(&format), "")
+    fn written(received: &str, did: &str, format: &CliFormat) -> String {
+        caller_number(received, did, Some(format), "")
     }
 
     #[test]
@@ -77,22 +77,22 @@ mod tests {
             ("02079460999", GB, "442079460999"),
             ("12025550187", GB, "12025550187"),
         ] {
-            assert_eq!(written(received, did, CliFormat::E164), expected, "{received}");
+            assert_eq!(written(received, did, &CliFormat::E164), expected, "{received}");
             assert_eq!(caller_number(received, did, None, ""), expected, "{received} without a format");
         }
     }
 
     #[test]
     fn local_is_the_national_number_if_the_caller_is_in_the_country_of_the_did() {
-        assert_eq!(written("+442079460999", GB, CliFormat::Local), "2079460999");
-        assert_eq!(written("+12025550187", US, CliFormat::Local), "2025550187");
-        assert_eq!(written("+442079460999", US, CliFormat::Local), "442079460999");
+        assert_eq!(written("+442079460999", GB, &CliFormat::Local), "2079460999");
+        assert_eq!(written("+12025550187", US, &CliFormat::Local), "2025550187");
+        assert_eq!(written("+442079460999", US, &CliFormat::Local), "442079460999");
     }
 
     #[test]
     fn raw_is_what_was_received() {
         for received in ["+442079460999", "00442079460999", "02079460999", "112"] {
-            assert_eq!(written(received, GB, CliFormat::Raw), received);
+            assert_eq!(written(received, GB, &CliFormat::Raw), received);
         }
     }
 
