@@ -49,7 +49,9 @@ async fn the_control_api_lists_who_changed_a_trunk_by_the_names_of_its_members()
     let found = entries(&edge, &format!("id={}", trunk.id)).await;
     let mut names = found.clone();
     // Those of one write, in any order.
-    names.iter_mut().for_each(|(_, _, members)| members.sort());
+    for (_, _, members) in &mut names {
+        members.sort();
+    }
     assert_eq!(
         names,
         [

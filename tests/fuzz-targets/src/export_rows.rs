@@ -43,9 +43,12 @@ pub fn export_rows(data: &[u8]) {
     assert!(is_over(file.rows::<InboundCallRow>().map(|row| row.is_ok()).collect()));
     let text = String::from_utf8_lossy(data);
     let cells: Vec<&str> = text.split('\n').collect();
-    let written: String = cells.iter().map(|cell| format!("{}\n", quoted(cell))).collect();
+    let lines: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
     let rows: Vec<BTreeMap<String, String>> =
-        compressed(format!("column\n{written}").as_bytes()).rows().collect::<Result<_, _>>().unwrap();
+        compressed(format!("column\n{}\n", lines.join("\n")).as_bytes())
+            .rows()
+            .collect::<Result<_, _>>()
+            .unwrap();
     let read: Vec<&str> = rows.iter().map(|row| row["column"].as_str()).collect();
     assert_eq!(read, cells);
 }

@@ -231,9 +231,9 @@ async fn an_account_in_read_only_mode_orders_nothing_and_keeps_its_trunk_groups(
     let group = shop.api().post("/voice_in_trunk_groups", &group).await.id();
     let path = format!("/voice_in_trunk_groups/{group}");
     let set = async |features: Vec<Feature>| {
-        let mut patch = AccountPatch::default();
-        patch.features = Some(features);
-        control.update_account(owner, patch).await.unwrap();
+        let mut change = AccountPatch::default();
+        change.features = Some(features);
+        control.update_account(owner, change).await.unwrap();
     };
     set(vec![Feature::Outbound, Feature::ReadOnly]).await;
     for version in ["2021-12-15", NEW, TOKENS] {

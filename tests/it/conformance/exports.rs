@@ -13,7 +13,7 @@ use crate::support::api::{Answer, Api, NEW, TOKENS};
 use crate::support::world::*;
 
 const EXPORTS: &str = "/exports";
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 const INVALID_TOKEN: &str =
     r#"{"errors":[{"title":"Invalid token","detail":"Invalid token","code":"401","status":"401"}]}"#;
 

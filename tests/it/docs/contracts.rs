@@ -198,6 +198,13 @@ async fn ask_about_the_lab(control: &mut ControlApi) {
     control.delete("/journal").await;
 }
 
+async fn move_the_clock(control: &mut ControlApi) {
+    control.get("/clock").await;
+    control.post("/clock/freeze", json!({ "at": "2026-04-08T06:57:33.304Z" })).await;
+    control.post("/clock/advance", json!({ "seconds": 86400 })).await;
+    control.post("/clock/resume", Value::Null).await;
+}
+
 #[tokio::test]
 async fn the_answers_of_the_control_api_match_its_document() {
     let server = engine::builder().control_listener().sip().start().await;
@@ -283,10 +290,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.delete(&customer).await;
 
     ask_about_the_lab(&mut control).await;
-    control.get("/clock").await;
-    control.post("/clock/freeze", json!({ "at": "2026-04-08T06:57:33.304Z" })).await;
-    control.post("/clock/advance", json!({ "seconds": 86400 })).await;
-    control.post("/clock/resume", Value::Null).await;
+    move_the_clock(&mut control).await;
     control.post("/reset", json!({ "account": id(&made) })).await;
     control.delete(&account).await;
     // Refusals of every kind are described too.

@@ -15,7 +15,7 @@ use super::fixture::Fixture;
 
 /// The day before the present one, in UTC.
 fn yesterday() -> String {
-    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 60 * 60);
+    let before = std::time::SystemTime::now() - std::time::Duration::from_hours(24);
     Timestamp::from(before).to_string().get(..10).unwrap().to_owned()
 }
 
