@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::resources::{Order, OrderStatus};
-use didww_types::{Id, Resource as _};
+use didww_types::{Id, Resource as _, Timestamp};
 use serde_json::{Value, json};
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided, Retries};
@@ -39,18 +39,35 @@ pub fn order_jobs() -> JobSet {
 }
 
 impl Control {
-    /// Lets a pending order be carried out at once. What it lacks it still waits for.
+    /// Carries out a pending order: when this returns, it is completed, or canceled because a number that it names is gone.
+    /// Numbers that it lacks it still waits for, and is pending then.
     ///
     /// # Errors
     /// If there is no such account or order, or it is not pending.
     pub async fn complete_order(&self, account: Uuid, order: Uuid) -> Result<(), ControlError> {
         let scope = Scope { account: self.account(account).await?.number, spec: Order::SPEC };
-        pending(&self.core, scope, order).await?;
-        let now = self.core.clock.now();
-        let job = Job { account: Some(scope.account), ..Job::new(CARRY_OUT, order.to_string(), now) };
-        let existing = IfScheduled::KeepEarlier;
-        self.core.commit(vec![Change::Schedule { job: Box::new(job), existing }]).await?;
-        Ok(())
+        Retries::REQUEST
+            .run(|| async move {
+                let (record, found) = pending(&self.core, scope, order).await?;
+                // Of an order that is older than plans, only its job knows what is needed.
+                let items = plan_of(&record, "").ok();
+                let due_at = match items {
+                    None => self.core.clock.now(),
+                    Some(items) => match deliver(&self.core, scope, record, &found, &items).await? {
+                        Delivered::Ended(changes) => {
+                            self.core.commit(changes).await?;
+                            return Ok(());
+                        }
+                        Delivered::Waits(until) => until,
+                    },
+                };
+                let job =
+                    Job { account: Some(scope.account), ..Job::new(CARRY_OUT, order.to_string(), due_at) };
+                let existing = IfScheduled::KeepEarlier;
+                self.core.commit(vec![Change::Schedule { job: Box::new(job), existing }]).await?;
+                Ok(())
+            })
+            .await
     }
 
     /// Cancels a pending order: the account has its money back, and the numbers are in stock again.
@@ -115,13 +132,35 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
         return Ok(Outcome::done());
     }
     let items = plan_of(&record, &job.payload)?;
-    let now = core.clock.now();
-    let mut delivery = Delivery::new(&core, account, id, now);
+    Ok(match deliver(&core, scope, record, &order, &items).await? {
+        Delivered::Ended(changes) => Outcome::done().with(changes),
+        Delivered::Waits(until) => Outcome::again_at(until),
+    })
+}
+
+/// What becomes of a pending order.
+enum Delivered {
+    /// It is completed or canceled by these changes.
+    Ended(Vec<Change>),
+    /// It lacks numbers, and looks for them again at this time.
+    Waits(Timestamp),
+}
+
+/// Decides on a pending order with these items.
+async fn deliver(
+    core: &Core,
+    scope: Scope,
+    record: Record,
+    order: &Order,
+    items: &[Item],
+) -> Result<Delivered, StoreError> {
+    let (account, now) = (scope.account, core.clock.now());
+    let mut delivery = Delivery::new(core, account, record.id, now);
     let mut held = delivery.held(&record).await?;
     let mut taken: Vec<Uuid> = held.iter().map(|number| number.id).collect();
     // The numbers that turned out to be DIDs. They stay out of stock with the order.
     let gone: Vec<Uuid> = held.iter().filter(|number| number.is_gone).map(|number| number.id).collect();
-    for item in &items {
+    for item in items {
         let item = match item {
             Item::Channels { capacity_pool, qty } => {
                 delivery.add_channels(*capacity_pool, *qty).await?;
@@ -132,7 +171,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
         let own = held.drain(..item.held.min(held.len()));
         let mut numbers: Vec<Stocked> = own.filter(|number| !number.is_gone).collect();
         if numbers.len() < item.qty && item.chosen {
-            return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &gone).await?));
+            return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
         }
         if numbers.len() < item.qty {
             let more = delivery.in_stock(item, item.qty - numbers.len(), &taken).await?;
@@ -142,9 +181,9 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
         if numbers.len() < item.qty {
             let end = order.created_at.after(BACK_ORDER_LIFE);
             if end <= now {
-                return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &gone).await?));
+                return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
             }
-            return Ok(Outcome::again_at(end.min(now.after(STOCK_WAIT))));
+            return Ok(Delivered::Waits(end.min(now.after(STOCK_WAIT))));
         }
         delivery.add_dids(item, numbers).await?;
     }
@@ -162,7 +201,7 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
         meta: None,
     });
     changes.push(renewals::schedule(account, now.after(PAID_PERIOD)));
-    Ok(Outcome::done().with(changes))
+    Ok(Delivered::Ended(changes))
 }
 
 #[cfg(test)]

@@ -216,7 +216,7 @@ async fn staff_carry_out_an_order_at_once_and_cancel_one() {
     let (control, owner) = (shop.world.server.control(), shop.world.server.account());
     let made = shop.order(json!({})).await.id();
     control.complete_order(owner, made.parse().unwrap()).await.unwrap();
-    shop.until(&made, "completed").await;
+    assert_eq!(shop.status(&made).await, "completed");
     let other = shop.order(json!({ "qty": 2 })).await.id();
     control.cancel_order(owner, other.parse().unwrap()).await.unwrap();
     assert_eq!(shop.status(&other).await, "canceled");
