@@ -197,13 +197,13 @@ async fn serve_account(
     };
     let body = if let Some(form) = form {
         let limits = BodyLimits { max_bytes: form.max_body_bytes(), ..api.limits.body() };
-        read_body(body, limits).await.map_err(|error| match error {
+        Box::pin(read_body(body, limits)).await.map_err(|error| match error {
             BodyError::TooLong => too_big(form),
             error => unread(error, limits),
         })?
     } else if operation.has_body() {
         let limits = api.limits.body();
-        read_body(body, limits).await.map_err(|error| unread(error, limits))?
+        Box::pin(read_body(body, limits)).await.map_err(|error| unread(error, limits))?
     } else {
         Bytes::new()
     };
@@ -228,7 +228,8 @@ async fn serve_account(
                     KeyedReply(reply)
                 }
             };
-            let KeyedReply(reply) = api.idempotency.run(&api.core, scope, &key, &request, handler).await?;
+            let run = api.idempotency.run(&api.core, scope, &key, &request, handler);
+            let KeyedReply(reply) = Box::pin(run).await?;
             reply
         }
     }
@@ -255,8 +256,7 @@ async fn perform(
         None
     };
     let performed = jsonapi::perform(context, operation, params, body);
-    // In a box, because it is large.
-    if writes { with_actor(actor, Box::pin(performed)).await } else { performed.await }
+    if writes { Box::pin(with_actor(actor, performed)).await } else { performed.await }
 }
 
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.

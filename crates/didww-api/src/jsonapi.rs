@@ -37,6 +37,9 @@ pub(crate) use target::{Endpoint, Target};
 
 /// Executes an operation.
 ///
+/// The future of the most frequent one alone is part of this one. Those of the others are several times as large, and what is
+/// made for each request is written to memory that is in no cache.
+///
 /// # Errors
 /// The error document that the client receives instead.
 pub(crate) async fn perform(
@@ -46,23 +49,23 @@ pub(crate) async fn perform(
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
     match operation {
-        Operation::List { spec } => read::list(context, spec, &params).await,
-        Operation::Single { spec } => read::single(context, spec, &params).await,
+        Operation::List { spec } => Box::pin(read::list(context, spec, &params)).await,
+        Operation::Single { spec } => Box::pin(read::single(context, spec, &params)).await,
         Operation::Get { spec, id } => read::get(context, spec, &id, &params).await,
-        Operation::Create { spec } => write::create(context, spec, &params, body).await,
+        Operation::Create { spec } => Box::pin(write::create(context, spec, &params, body)).await,
         Operation::Upload { spec, form, boundary } => {
-            write::upload(context, spec, form, &params, &boundary, body).await
+            Box::pin(write::upload(context, spec, form, &params, &boundary, body)).await
         }
-        Operation::Update { spec, id } => write::update(context, spec, &id, &params, body).await,
-        Operation::Delete { spec, id } => delete::delete(context, spec, &id).await,
+        Operation::Update { spec, id } => Box::pin(write::update(context, spec, &id, &params, body)).await,
+        Operation::Delete { spec, id } => Box::pin(delete::delete(context, spec, &id)).await,
         Operation::Linkage { spec, id, relationship } => {
-            relationships::linkage(context, spec, &id, relationship).await
+            Box::pin(relationships::linkage(context, spec, &id, relationship)).await
         }
         Operation::Related { spec, id, relationship } => {
-            relationships::related(context, spec, &id, relationship, &params).await
+            Box::pin(relationships::related(context, spec, &id, relationship, &params)).await
         }
         Operation::UpdateLinkage { spec, id, relationship, change } => {
-            relationships::update_linkage(context, spec, &id, relationship, change, body).await
+            Box::pin(relationships::update_linkage(context, spec, &id, relationship, change, body)).await
         }
     }
 }

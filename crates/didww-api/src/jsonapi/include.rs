@@ -302,12 +302,9 @@ async fn collect_within(
         return Ok((records.into_iter().map(alone).collect(), Vec::new()));
     }
     let seen = records.iter().map(|record| record.id).collect();
+    let mut collector = Collector { context, seen, left: MAX_IDENTIFIERS, bytes_left: max_bytes };
     let (primary, included): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
-        Collector { context, seen, left: MAX_IDENTIFIERS, bytes_left: max_bytes }
-            .expand(spec, records, forest)
-            .await?
-            .into_iter()
-            .unzip();
+        Box::pin(collector.expand(spec, records, forest)).await?.into_iter().unzip();
     let length = primary.len();
     let mut all = merge(primary.into_iter().chain(included.into_iter().flatten()));
     let included = all.split_off(length.min(all.len()));

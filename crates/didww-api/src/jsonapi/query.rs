@@ -48,7 +48,9 @@ impl QueryParams {
         query: &str,
     ) -> Result<Self, ApiError> {
         let params = Self::parse_text(context, operation, query)?;
-        params.check_owned(context).await?;
+        if !params.owned.is_empty() {
+            Box::pin(params.check_owned(context)).await?;
+        }
         Ok(params)
     }
 
