@@ -1,7 +1,5 @@
 //! The operations of a resource: those that its declaration lists, and no others.
 
-#[cfg(feature = "exports")]
-mod download;
 mod ensure;
 mod list_request;
 mod record_request;
@@ -50,7 +48,7 @@ use crate::{Client, Error, Reason};
 /// # }
 /// ```
 pub struct Api<R> {
-    client: Client,
+    pub(crate) client: Client,
     resource: PhantomData<fn() -> R>,
 }
 
@@ -60,7 +58,7 @@ impl<R: Resource> Api<R> {
     }
 
     /// The first segment of the type's path in the client's version.
-    fn path(&self) -> &'static str {
+    pub(crate) fn path(&self) -> &'static str {
         R::SPEC.path_at(self.client.api_version())
     }
 

@@ -194,6 +194,8 @@ mod client;
 mod credentials;
 #[cfg(feature = "exports")]
 mod csv_reader;
+#[cfg(feature = "exports")]
+mod download;
 #[cfg(feature = "encryption")]
 mod encryption;
 #[cfg(feature = "http")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb, find};
+use didww_types::{Access, ApiVersion, REGISTRY, ResourceSpec, Verb, find};
 use http::Method;
 use serde_json::{Value, json};
 use trunk_server::TestServerBuilder;
@@ -32,9 +32,9 @@ struct Neighbours {
 impl Neighbours {
     async fn meet() -> Self {
         let builder = engine::builder().control_listener();
-        let builder = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature);
+        let builder = engine::granted().fold(builder, TestServerBuilder::feature);
         let world = World::of(builder).await;
-        let account = Feature::ALL.into_iter().fold(NewAccount::named("other"), NewAccount::feature);
+        let account = engine::granted().fold(NewAccount::named("other"), NewAccount::feature);
         let (account, key) = world.server.control().create_account(account).await.unwrap();
         let other = world.api.with_key(Some(key.expose()));
         let did = NewDid::new("37061498222").emergency();

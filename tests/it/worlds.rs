@@ -1,6 +1,6 @@
 //! Worlds: files that fill a server, and the scenarios that ship with the program.
 
-use didww_types::{ApiVersion, Feature};
+use didww_types::ApiVersion;
 use http::Method;
 use serde_json::{Value, json};
 use trunk_server::control::{
@@ -58,7 +58,7 @@ fn with_trunks(account: &str, trunks: &[&str]) -> Value {
 /// A server whose account has a record of every type that a world contains.
 async fn with_every_type() -> World {
     let builder = engine::builder().control_listener();
-    let builder = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature);
+    let builder = engine::granted().fold(builder, TestServerBuilder::feature);
     let world = World::of(builder).await;
     let version = ApiVersion::NEWEST;
     let api = world.api.at(Some(version.as_str()));

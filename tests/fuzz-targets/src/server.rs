@@ -113,7 +113,8 @@ async fn routes() -> (Router, Arc<TokenService>) {
         id: Uuid::from_u128(1),
         name: "main".to_owned(),
         version: ApiVersion::V2021_12_15,
-        features: Features::of(Feature::ALL),
+        // `read_only` forbids what is to be tried.
+        features: Features::of(Feature::ALL.into_iter().filter(|feature| *feature != Feature::ReadOnly)),
         rate_limit: Some(0),
         record_quota: Some(MAX_RECORDS),
         created_at: now,

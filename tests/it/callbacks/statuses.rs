@@ -2,7 +2,7 @@
 
 use didww_types::Secret;
 use didww_types::callback::{Payload, verify};
-use trunk_server::control::{RecordMembers, Review};
+use trunk_server::control::{NewDid, RecordMembers, Review};
 
 use super::*;
 
@@ -126,7 +126,7 @@ async fn a_completed_export_is_sent_with_the_address_of_its_file() {
     let api = api.at(Some(NEW));
     let url = receiver.url("/exports");
     let attributes = json!({
-        "export_type": "cdr_out", "filters": { "year": "2026", "month": "04" }, "callback_url": url,
+        "export_type": "cdr_out", "filters": { "from": "2026-04-01 00:00:00", "to": "2026-04-16 00:00:00" }, "callback_url": url,
         "callback_method": "post",
     });
     let made =
@@ -145,23 +145,41 @@ async fn a_completed_export_is_sent_with_the_address_of_its_file() {
 #[tokio::test]
 async fn a_reviewed_verification_is_sent_with_the_reasons_of_its_rejection() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
-    let (server, _) = start(settings()).await;
-    let (control, owner) = (server.control(), server.account());
+    let (server, api) = start(settings()).await;
+    let (control, owner, api) = (server.control(), server.account(), api.at(Some(NEW)));
     let url = receiver.url("/verifications");
-    let verification = async || {
-        let members = RecordMembers::default()
-            .attribute("status", "pending")
-            .attribute("callback_url", url.as_str())
-            .attribute("callback_method", "post");
-        control.put_record(Some(owner), "address_verifications", None, members).await.unwrap()
+    let country = RecordMembers::default().attribute("name", "Germany").attribute("iso", "DE");
+    let country = control.put_record(None, "countries", None, country).await.unwrap();
+    let country = json!({ "data": { "type": "countries", "id": country } });
+    let made = async |kind: &str, attributes: Value, relationships: Value| {
+        let body =
+            json!({ "data": { "type": kind, "attributes": attributes, "relationships": relationships } });
+        let answer = api.post(&format!("/{kind}"), &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.id()
     };
-    let approved = verification().await;
+    let person = json!({
+        "identity_type": "personal", "first_name": "Ada", "last_name": "Byron", "phone_number": "442071234567",
+    });
+    let identity = made("identities", person, json!({ "country": country })).await;
+    let identity = json!({ "data": { "type": "identities", "id": identity } });
+    let street = json!({ "city_name": "Berlin", "postal_code": "10115", "address": "1 Main Street" });
+    let address = made("addresses", street, json!({ "identity": identity, "country": country })).await;
+    let address = json!({ "data": { "type": "addresses", "id": address } });
+    let verification = async |number: &str| {
+        let did = control.add_did(owner, NewDid::new(number)).await.unwrap();
+        let dids = json!({ "data": [{ "type": "dids", "id": did }] });
+        let callback = json!({ "callback_url": url, "callback_method": "post" });
+        let related = json!({ "address": address, "dids": dids });
+        made("address_verifications", callback, related).await.parse::<Uuid>().unwrap()
+    };
+    let approved = verification("37061498222").await;
     control.review_address_verification(owner, approved, Review::Approve).await.unwrap();
     assert_eq!(
         receiver.next().await.body,
         format!("id={approved}&reject_reason=&status=approved&type=address_verifications")
     );
-    let rejected = verification().await;
+    let rejected = verification("37061498223").await;
     let reasons = vec!["Blurred".to_owned(), "Expired".to_owned()];
     let review = Review::Reject { reasons, comment: Some("Send it again".to_owned()) };
     control.review_address_verification(owner, rejected, review).await.unwrap();

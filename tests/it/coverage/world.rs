@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use didww_types::{ApiVersion, Feature, FormSpec, ResourceSpec, find};
+use didww_types::{ApiVersion, FormSpec, ResourceSpec, find};
 use http::Method;
 use reqwest::Url;
 use serde_json::Value;
@@ -33,7 +33,7 @@ impl fmt::Display for World {
 impl World {
     pub async fn start(version: ApiVersion) -> Self {
         let builder = engine::builder().version(version).control_listener();
-        let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
+        let server = engine::granted().fold(builder, TestServerBuilder::feature).start().await;
         let api = Api::new(server.base_url(), server.api_key()).at(Some(version.as_str()));
         let records = Records::of(&server, server.account(), api.clone(), version);
         Self { _server: server, version, api, records, journal: Journal::default(), last: Mutex::default() }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_types::{ApiVersion, Feature, FilterTest, REGISTRY, ResourceSpec, find};
+use didww_types::{ApiVersion, FilterTest, REGISTRY, ResourceSpec, find};
 use http::Method;
 use serde_json::{Map, Value, json};
 use trunk_server::openapi::{VERSIONS, document};
@@ -34,7 +34,7 @@ struct World {
 impl World {
     async fn start(version: ApiVersion) -> Self {
         let builder = engine::builder().version(version).control_listener();
-        let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
+        let server = engine::granted().fold(builder, TestServerBuilder::feature).start().await;
         let api = Api::new(server.base_url(), server.api_key()).at(None);
         let ids = Records::of(&server, server.account(), api.clone(), version).create_each().await;
         Self { _server: server, api, ids }

@@ -98,7 +98,7 @@ impl Filed {
         let account = control.accounts().await.unwrap()[0].id;
         let mut all = AccountPatch::default();
         all.version = Some(ApiVersion::ALL[0]);
-        all.features = Some(Feature::ALL.to_vec());
+        all.features = Some(engine::granted().collect());
         control.update_account(account, all).await.unwrap();
         let did = control.add_did(account, NewDid::new("37061498222").emergency()).await.unwrap().to_string();
         let pool = RecordMembers::default().attribute("name", "Standard");

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
+use didww_types::Feature;
 use trunk_server::{TestServer, TestServerBuilder};
 
 use super::postgres::{Database, Server};
@@ -15,6 +16,11 @@ const ENGINE: &str = "TRUNK_TESTS_ENGINE";
 thread_local! {
     /// The databases of the test that runs in this thread. They are dropped with it, behind its servers.
     static DATABASES: RefCell<Vec<Database>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The features that permit something. `read_only` forbids.
+pub fn granted() -> impl Iterator<Item = Feature> {
+    Feature::ALL.into_iter().filter(|feature| *feature != Feature::ReadOnly)
 }
 
 /// Whether the tests run on PostgreSQL.

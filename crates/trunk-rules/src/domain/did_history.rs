@@ -9,7 +9,7 @@ use super::{RecordChange, Rules};
 
 impl Rules for DidHistory {
     /// What an entry that staff write can have.
-    const INITIAL_META: Option<&'static str> = Some("{\"from\":null,\"to\":null}");
+    const INITIAL_META: Option<&'static str> = Some("{\"from\":\"\",\"to\":\"\"}");
     const MAY_LACK_META: bool = true;
 
     /// Only entries about the number of renewals have one, which is stored.

@@ -8,7 +8,7 @@ use super::Rulebook;
 
 impl Rulebook {
     /// Returns the `meta` of a record with these members changed; `before` is empty for a new record. The `meta` of a new
-    /// record declares the members: truth values, whole numbers from 0, and prices where it has null.
+    /// record declares the members: truth values, whole numbers from 0, texts, and prices where it has null.
     ///
     /// # Errors
     /// What is wrong with the first member that is not valid, in words that follow the word `meta`.
@@ -30,6 +30,9 @@ impl Rulebook {
                 }
                 Some(Value::Null) if !value.is_null() && Money::validate(value).is_err() => {
                     return Err(format!("has `{name}`, which must be an amount such as \"1.5\", or null"));
+                }
+                Some(Value::String(_)) if !value.is_string() => {
+                    return Err(format!("has `{name}`, which must be a text"));
                 }
                 Some(Value::Number(_)) if value.as_i64().is_none_or(|number| number < 0) => {
                     return Err(format!("has `{name}`, which must be a whole number from 0"));
