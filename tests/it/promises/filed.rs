@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use didww_types::{ApiVersion, Feature, ResourceSpec};
+use didww_types::{ApiVersion, ResourceSpec};
 use rusqlite::Connection;
 use trunk_server::config::{Config, Database};
 use trunk_server::control::{AccountPatch, NewDid, RecordMembers};
@@ -12,6 +12,7 @@ use trunk_server::{Clock, Server};
 
 use crate::support::api::{Api, TOKENS};
 use crate::support::dump::{assert_same, dump};
+use crate::support::engine;
 use crate::support::world::{DIDS, TRUNKS, UNKNOWN, credentials, dids, linking};
 
 const KEY: &str = "promises";
