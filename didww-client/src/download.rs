@@ -1,0 +1,53 @@
+//! The download of an export's file.
+
+use didww_types::resources::Export;
+use futures_core::Stream;
+use futures_util::stream::iter;
+use reqwest::Method;
+
+use crate::request::Request;
+use crate::{Api, Error, ExportFile, ExportRow, Reason, RowError};
+
+impl Api<Export> {
+    /// Downloads the file of an export. It is kept in memory as it is compressed.
+    ///
+    /// # Errors
+    /// [`Reason::NotCompleted`] if the export has no file yet, [`Reason::Elsewhere`] if the address of the file is not below the
+    /// base URL, whose credentials no other host receives, and an error for a status outside 2xx: 404 of a file that is deleted.
+    pub async fn download(&self, export: &Export) -> Result<ExportFile, Error> {
+        let unsent = || Request::record(Method::GET, self.path(), export.id.as_str());
+        let url = export.url.as_deref().ok_or_else(|| unsent().refused(Reason::NotCompleted))?;
+        let path = url.strip_prefix(self.client.base_url()).filter(|path| path.starts_with('/'));
+        let path = path.ok_or_else(|| unsent().refused(Reason::Elsewhere))?;
+        let answer = self.client.raw(Method::GET, path).header("Accept", "application/gzip").send().await?;
+        Ok(ExportFile::new(answer.bytes().clone()))
+    }
+
+    /// Downloads the file of an export, and streams its rows, each read when the stream is polled for it.
+    ///
+    /// ```
+    /// # async fn f(client: &didww_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use didww_client::resources::{Export, ExportFilters, ExportType};
+    /// use didww_client::{OutboundCallRow, TryStreamExt as _};
+    ///
+    /// let filters = ExportFilters::between("2026-11-01T00:00:00Z".parse()?, "2026-11-08T00:00:00Z".parse()?);
+    /// let export = client.exports().create(Export::create(ExportType::CdrOut, filters)).await?;
+    /// // Once it is completed:
+    /// let export = client.exports().get(&export.id).await?;
+    /// let mut rows = client.exports().download_rows::<OutboundCallRow>(&export).await?;
+    /// while let Some(row) = rows.try_next().await? {
+    ///     println!("{}: {:?} s, {:?} USD", row.destination_number, row.duration, row.charged);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`download`](Self::download); an item of the stream is an error if the file cannot be read.
+    pub async fn download_rows<T: ExportRow + 'static>(
+        &self,
+        export: &Export,
+    ) -> Result<impl Stream<Item = Result<T, RowError>> + Send + Unpin + use<T>, Error> {
+        Ok(iter(self.download(export).await?.rows::<T>()))
+    }
+}
