@@ -54,36 +54,38 @@ fn parameters(
     attributes: &Map<String, Value>,
     links: &[(&'static str, Vec<Uuid>)],
 ) -> BTreeMap<&'static str, String> {
-    let value = |name: &str| attributes.get(name).map(as_text).unwrap_or_default();
+    let value = |name: &str, between: &str| {
+        attributes.get(name).map(|value| as_text(value, between)).unwrap_or_default()
+    };
     let mut parameters = BTreeMap::from([
         ("id", record.id.to_string()),
         ("type", spec.name.to_owned()),
-        (STATUS, value(STATUS)),
+        (STATUS, value(STATUS, ", ")),
     ]);
     for declared in spec.callback_with {
         let (name, text) = if let Some((name, relationship)) = declared.split_once('<') {
             let member = links.iter().find(|(of, _)| *of == relationship).and_then(|(_, ids)| ids.first());
             (name, member.map(Uuid::to_string).unwrap_or_default())
         } else if let Some((name, attribute)) = declared.split_once('=') {
-            (name, value(attribute))
-        } else if let Some(name) = declared.strip_suffix('?') {
-            (name, value(name))
+            (name, value(attribute, ", "))
+        } else if let Some(name) = declared.strip_suffix(';') {
+            (name, value(name, "; "))
         } else {
-            (*declared, value(declared))
+            (*declared, value(declared, ", "))
         };
-        if !(text.is_empty() && declared.ends_with('?')) {
-            parameters.insert(name, text);
-        }
+        parameters.insert(name, text);
     }
     parameters
 }
 
-/// A value as one text: a null is empty, and the items of a list are separated by commas.
-fn as_text(value: &Value) -> String {
+/// A value as one text: a null is empty, and a text stands between the items of a list.
+fn as_text(value: &Value, between: &str) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => {
+            items.iter().map(|item| as_text(item, between)).collect::<Vec<_>>().join(between)
+        }
         other => other.to_string(),
     }
 }
@@ -154,20 +156,12 @@ mod tests {
         let mut spec = *Order::SPEC;
         (spec.name, spec.callback_with) = (
             "checks",
-            &[
-                "reasons",
-                "one=reasons",
-                "reason",
-                "reason?",
-                "absent?",
-                "service_id<service",
-                "other_id<other",
-            ],
+            &["reasons;", "one=reasons", "reason", "absent", "service_id<service", "other_id<other"],
         );
         let spec: &'static ResourceSpec = Box::leak(Box::new(spec));
         let event = changed_of(spec, "pending", "canceled", &json!("http://a.test"), "post").unwrap();
         let expected = format!(
-            r#"{{"id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a, b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
+            r#"{{"absent":"","id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a; b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
         );
         assert_eq!(event.body, expected);
     }
