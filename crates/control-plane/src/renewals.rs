@@ -46,12 +46,16 @@ fn job(account: i64, due_at: Timestamp) -> Box<Job> {
     Box::new(Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) })
 }
 
-/// Decides on the renewals of an account anew, if it has any, because staff changed when they are due. A run in progress, which
-/// can have read what they were before, does not count.
+/// The change that decides on the renewals of an account anew, now. A run in progress, which can have read what was there before,
+/// does not count.
+pub(crate) fn anew(account: i64, now: Timestamp) -> Change {
+    Change::Schedule { job: job(account, now), existing: IfScheduled::Replace }
+}
+
+/// Decides on the renewals of an account anew, if it has any, because staff changed when they are due.
 pub(crate) async fn decide_anew(core: &Core, account: i64) -> Result<(), StoreError> {
     if core.store.job(RENEW, account.to_string()).await?.is_some() {
-        let job = job(account, core.clock.now());
-        core.commit(vec![Change::Schedule { job, existing: IfScheduled::Replace }]).await?;
+        core.commit(vec![anew(account, core.clock.now())]).await?;
     }
     Ok(())
 }

@@ -180,3 +180,25 @@ async fn channels_are_charged_every_month_and_leave_their_pool_if_nothing_uses_a
     shop.until_is(&json!(0), async || read("total_channels_count").await).await;
     assert_eq!(shop.balance().await, "4.00");
 }
+
+#[tokio::test]
+async fn channels_of_a_pool_that_has_a_period_already_are_charged_at_its_end() {
+    let shop = Shop::open(0, "40.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), Some(shop.world.server.account()));
+    let end = control.clock().now().after(Duration::from_secs(3 * DAY)).to_string();
+    let pool = RecordMembers::default()
+        .attribute("name", "Standard")
+        .attribute("setup_price", "1.0")
+        .attribute("monthly_price", "2.0")
+        .attribute("renew_date", &end[..10]);
+    let pool = control.put_record(owner, "capacity_pools", None, pool).await.unwrap().to_string();
+    let attributes = json!({ "capacity_pool_id": pool, "qty": 5 });
+    let items = json!({ "items": [{ "type": "capacity_order_items", "attributes": attributes }] });
+    let made = shop.post(items).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    shop.wait(5);
+    shop.until(&made.id(), "completed").await;
+    assert_eq!(shop.balance().await, "25.00");
+    shop.wait(3 * DAY);
+    shop.until_balance("15.00").await;
+}
