@@ -93,7 +93,7 @@ fn as_text(value: &Value, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use didww_types::Resource as _;
-    use didww_types::resources::Order;
+    use didww_types::resources::{AddressVerification, EmergencyVerification, Order};
     use serde_json::json;
 
     use super::*;
@@ -164,5 +164,26 @@ mod tests {
             r#"{{"absent":"","id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a; b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
         );
         assert_eq!(event.body, expected);
+    }
+
+    #[test]
+    fn a_reviewed_verification_has_all_its_parameters_and_the_separator_of_its_type() {
+        let reviewed = json!({ "status": "rejected", "reject_reasons": ["a", "b"], "reject_comment": null });
+        let sent = |spec: &'static ResourceSpec| {
+            let attributes = "{}".to_owned();
+            let record = Record { number: 1, id: ID, kind: spec.name, revision: 3, attributes, meta: None };
+            let links = [(EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str(), vec![ID])];
+            json!(parameters(spec, &record, reviewed.as_object().unwrap(), &links))
+        };
+        let expected = json!({
+            "id": ID, "type": "emergency_verifications", "status": "rejected", "reject_reasons": "a; b",
+            "reject_comment": "", "emergency_calling_service_id": ID,
+        });
+        assert_eq!(sent(EmergencyVerification::SPEC), expected);
+        let expected = json!({
+            "id": ID, "type": "address_verifications", "status": "rejected", "reject_reason": "a, b",
+            "reject_comment": "",
+        });
+        assert_eq!(sent(AddressVerification::SPEC), expected);
     }
 }
