@@ -64,7 +64,7 @@ async fn expire(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError>
         Some(_) => {
             let id = record.id;
             // A record can take a file while the job runs.
-            let unlinked = users(scope).map(|(owners, relationship)| Change::Unlinked {
+            let unlinked = users(scope).into_iter().map(|(owners, relationship)| Change::Unlinked {
                 owners,
                 relationship,
                 target: id,
@@ -86,12 +86,15 @@ async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, Sto
 }
 
 /// The records that can have a file in one of their relationships, and these. Nothing keeps records of other types.
-fn users(files: Scope) -> impl Iterator<Item = (Scope, &'static str)> {
-    let is_file = files.spec.form.is_some();
-    REGISTRY.iter().copied().filter(move |_| is_file).flat_map(move |spec| {
-        let of_files = spec.relationships.iter().filter(move |other| other.target == files.spec.name);
-        of_files.map(move |relationship| (Scope { account: files.account, spec }, relationship.name))
-    })
+fn users(files: Scope) -> Vec<(Scope, &'static str)> {
+    let mut users = Vec::new();
+    if files.spec.form.is_some() {
+        for spec in REGISTRY.iter().copied() {
+            let of_files = spec.relationships.iter().filter(|other| other.target == files.spec.name);
+            users.extend(of_files.map(|one| (Scope { account: files.account, spec }, one.name)));
+        }
+    }
+    users
 }
 
 /// Whether a record is a file that another record of the account has in one of its relationships.
