@@ -200,7 +200,13 @@ async fn deliver(
         links: vec![(HELD, gone)],
         meta: None,
     });
-    changes.push(renewals::schedule(account, now.after(PAID_PERIOD)));
+    let has_channels = items.iter().any(|item| matches!(item, Item::Channels { .. }));
+    // A pool can have a period already, which ends before the one that a DID begins.
+    changes.push(if has_channels {
+        renewals::anew(account, now)
+    } else {
+        renewals::schedule(account, now.after(PAID_PERIOD))
+    });
     Ok(Delivered::Ended(changes))
 }
 

@@ -39,14 +39,23 @@ pub(crate) fn jobs() -> JobSet {
 
 /// The change that schedules the renewals of an account, at this time at the latest.
 pub(crate) fn schedule(account: i64, due_at: Timestamp) -> Change {
-    let job = Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) };
-    Change::Schedule { job: Box::new(job), existing: IfScheduled::KeepEarlier }
+    Change::Schedule { job: job(account, due_at), existing: IfScheduled::KeepEarlier }
+}
+
+fn job(account: i64, due_at: Timestamp) -> Box<Job> {
+    Box::new(Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) })
+}
+
+/// The change that decides on the renewals of an account anew, now. A run in progress, which can have read what was there before,
+/// does not count.
+pub(crate) fn anew(account: i64, now: Timestamp) -> Change {
+    Change::Schedule { job: job(account, now), existing: IfScheduled::Replace }
 }
 
 /// Decides on the renewals of an account anew, if it has any, because staff changed when they are due.
 pub(crate) async fn decide_anew(core: &Core, account: i64) -> Result<(), StoreError> {
     if core.store.job(RENEW, account.to_string()).await?.is_some() {
-        core.commit(vec![schedule(account, core.clock.now())]).await?;
+        core.commit(vec![anew(account, core.clock.now())]).await?;
     }
     Ok(())
 }
@@ -218,4 +227,42 @@ impl Run<'_> {
 fn price(record: &Record) -> Result<Option<Money>, StoreError> {
     let meta = record.meta()?;
     Ok(meta.get(MONTHLY_PRICE).and_then(Value::as_str).and_then(|text| text.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::Outbox;
+    use trunk_store::{SqliteStore, TakeJobs};
+
+    use super::*;
+
+    const ACCOUNT: i64 = 1;
+
+    #[tokio::test]
+    async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
+        let store = Arc::new(SqliteStore::in_memory().unwrap());
+        let (clock, guesses) = (Clock::system(), GuessLimits::default());
+        clock.freeze(None);
+        let core =
+            Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
+        let now = core.clock.now();
+        let stored = async || core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap();
+        decide_anew(&core, ACCOUNT).await.unwrap();
+        assert_eq!(stored().await, None, "nothing was ordered");
+        core.commit(vec![schedule(ACCOUNT, now)]).await.unwrap();
+        let (node, until) = (core.store.node(), now.after(Duration::from_mins(1)));
+        let take = TakeJobs { node, now, until, kinds: vec![(RENEW, 1)] };
+        let run = core.store.take_jobs(take).await.unwrap().pop().unwrap();
+        decide_anew(&core, ACCOUNT).await.unwrap();
+        let due_at = now.after(PAID_PERIOD);
+        let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
+        assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));
+        assert_eq!(stored().await.map(|job| job.due_at), Some(now));
+    }
 }

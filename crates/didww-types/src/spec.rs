@@ -129,8 +129,8 @@ pub struct ResourceSpec {
     /// types that send none.
     pub callback_on: &'static [&'static str],
     /// What such a callback has beside the record's id, type and status: `attribute`, or `name=attribute` under another name. A null
-    /// is an empty text, and with `attribute?` it is left out; a list is one text. `name<relationship` is the id of the member that
-    /// the change names.
+    /// is an empty text. A list is one text, with commas between its items, or with `attribute;` semicolons. `name<relationship` is
+    /// the id of the member that the change names.
     pub callback_with: &'static [&'static str],
     /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
     /// type as of others: changes of other records write them.

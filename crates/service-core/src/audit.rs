@@ -48,6 +48,11 @@ pub async fn with_actor<F: Future>(actor: Actor, future: F) -> F::Output {
     ACTOR.scope(actor, future).await
 }
 
+/// Whether the writes of this task are those of a job.
+pub(crate) fn is_job() -> bool {
+    ACTOR.try_with(|actor| matches!(actor, Actor::Job(_))).unwrap_or(false)
+}
+
 /// Who changed records, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditedBy {

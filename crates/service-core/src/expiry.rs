@@ -63,8 +63,15 @@ async fn expire(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError>
         Some(_) if is_used(&core, scope, record.id).await? => Outcome::again_at(core.clock.now().after(KEPT)),
         Some(_) => {
             let id = record.id;
+            // A record can take a file while the job runs.
+            let unlinked = users(scope).into_iter().map(|(owners, relationship)| Change::Unlinked {
+                owners,
+                relationship,
+                target: id,
+            });
             let content = if scope.spec.form.is_some() { files::forget(id) } else { Vec::new() };
-            Outcome::done().with([Change::Unchanged { record }, Change::Delete { scope, id }]).with(content)
+            let deletion = [Change::Unchanged { record }, Change::Delete { scope, id }];
+            Outcome::done().with(unlinked).with(deletion).with(content)
         }
     })
 }
@@ -78,28 +85,35 @@ async fn expiring(core: &Core, job: &Job) -> Result<Option<(Scope, Record)>, Sto
     Ok(core.store.find(scope, id).await?.map(|record| (scope, record)))
 }
 
+/// The records that can have a file in one of their relationships, and these. Nothing keeps records of other types.
+fn users(files: Scope) -> Vec<(Scope, &'static str)> {
+    let mut users = Vec::new();
+    if files.spec.form.is_some() {
+        for spec in REGISTRY.iter().copied() {
+            let of_files = spec.relationships.iter().filter(|other| other.target == files.spec.name);
+            users.extend(of_files.map(|one| (Scope { account: files.account, spec }, one.name)));
+        }
+    }
+    users
+}
+
 /// Whether a record is a file that another record of the account has in one of its relationships.
 async fn is_used(core: &Core, files: Scope, id: Uuid) -> Result<bool, StoreError> {
-    if files.spec.form.is_none() {
-        return Ok(false);
-    }
-    for spec in REGISTRY.iter().copied() {
-        for relationship in spec.relationships.iter().filter(|other| other.target == files.spec.name) {
-            let contains = Condition {
-                test: FilterTest::Linked(relationship.name),
-                values: vec![IndexValue::Text(id.to_string())],
-            };
-            let query = ListQuery {
-                scope: Scope { account: files.account, spec },
-                linked_from: None,
-                conditions: vec![contains],
-                order: Vec::new(),
-                offset: 0,
-                limit: 1,
-            };
-            if !core.store.list_ids(query).await?.is_empty() {
-                return Ok(true);
-            }
+    for (scope, relationship) in users(files) {
+        let contains = Condition {
+            test: FilterTest::Linked(relationship),
+            values: vec![IndexValue::Text(id.to_string())],
+        };
+        let query = ListQuery {
+            scope,
+            linked_from: None,
+            conditions: vec![contains],
+            order: Vec::new(),
+            offset: 0,
+            limit: 1,
+        };
+        if !core.store.list_ids(query).await?.is_empty() {
+            return Ok(true);
         }
     }
     Ok(false)
@@ -119,13 +133,18 @@ mod tests {
     const OWNER: FileOwner = FileOwner { number: 1, id: Uuid::from_u128(9) };
     const FILE: Uuid = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001);
 
-    /// Runs the job if it is due. Returns when it is due again, if it is.
-    async fn run(core: &Arc<Core>, at: Timestamp) -> Option<Timestamp> {
+    /// Decides on the job if it is due.
+    async fn decide(core: &Arc<Core>, at: Timestamp) -> Option<Outcome> {
         core.clock.freeze(Some(at));
         let (node, until) = (core.store.node(), at.after(Duration::from_mins(1)));
         let take = TakeJobs { node, now: at, until, kinds: vec![(EXPIRE, 9)] };
         let leased = core.store.take_jobs(take).await.unwrap().pop()?;
-        let outcome = expire(Arc::clone(core), leased).await.unwrap();
+        Some(expire(Arc::clone(core), leased).await.unwrap())
+    }
+
+    /// Runs the job if it is due. Returns when it is due again, if it is.
+    async fn run(core: &Arc<Core>, at: Timestamp) -> Option<Timestamp> {
+        let outcome = decide(core, at).await?;
         core.store.commit(outcome.effect().to_vec()).await.unwrap();
         outcome.due_at()
     }
@@ -197,5 +216,32 @@ mod tests {
         core.store.commit(vec![again]).await.unwrap();
         assert_eq!(run(&core, later).await, None);
         assert!(core.store.find(files, FILE).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_a_document_takes_while_it_expires_is_kept() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let at = core.clock.now();
+        let files = Scope { account: OWNER.number, spec: EncryptedFile::SPEC };
+        let proofs = Scope { account: OWNER.number, spec: Proof::SPEC };
+        let attributes = Map::from_iter([("expires_at".to_owned(), json!(at))]);
+        let attributes = with_defaults(files.spec, at, attributes);
+        let scheduled = schedule(OWNER.number, files.spec, FILE, &attributes);
+        let record = |scope, id, attributes, links| Change::Insert {
+            scope,
+            id,
+            created_at: at,
+            attributes,
+            links,
+            meta: None,
+        };
+        let insert = record(files, FILE, attributes, Vec::new());
+        core.store.commit(scheduled.into_iter().chain([insert]).collect()).await.unwrap();
+        let outcome = decide(&core, at).await.unwrap();
+        let has = vec![(Proof::FILES.as_str(), vec![FILE])];
+        let proof = record(proofs, Uuid::from_u128(7), with_defaults(proofs.spec, at, Map::new()), has);
+        core.store.commit(vec![proof]).await.unwrap();
+        assert_eq!(core.store.commit(outcome.effect().to_vec()).await, Err(StoreError::Conflict));
+        assert!(core.store.find(files, FILE).await.unwrap().is_some());
     }
 }

@@ -65,12 +65,14 @@ async fn forget(core: &Core) -> Result<Outcome, JobError> {
 #[cfg(test)]
 mod tests {
     use didww_types::Resource as _;
-    use didww_types::resources::DidHistory;
-    use serde_json::json;
-    use trunk_store::SqliteStore;
+    use didww_types::resources::{DidHistory, Proof};
+    use serde_json::{Map, json};
+    use trunk_rules::domain::with_defaults;
+    use trunk_store::{SqliteStore, StoreError, StoreLimits};
     use uuid::Uuid;
 
     use super::*;
+    use crate::audit::{Actor, with_actor};
 
     #[tokio::test]
     async fn an_entry_is_deleted_to_the_millisecond_90_days_after_it_was_written() {
@@ -101,5 +103,29 @@ mod tests {
         assert_eq!(run("2026-04-01T00:00:00.000Z").await, (2, "2026-04-01T00:00:00.001Z".to_owned()));
         assert_eq!(run("2026-04-01T00:00:00.001Z").await, (1, "2026-04-01T00:30:00.000Z".to_owned()));
         assert_eq!(run("2026-06-01T00:00:00.000Z").await, (0, "2026-06-01T01:00:00.000Z".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_full_history_keeps_requests_from_changes_and_not_jobs() {
+        let mut limits = StoreLimits::default();
+        limits.records = Some(1);
+        let core = crate::jobs::tests::core(SqliteStore::in_memory_with(limits).unwrap());
+        let insert = |spec: &'static ResourceSpec, id: u128| {
+            let (scope, created_at) = (Scope { account: 1, spec }, core.clock.now());
+            let attributes = with_defaults(spec, created_at, Map::new());
+            let id = Uuid::from_u128(id);
+            Change::Insert { scope, id, created_at, attributes, links: Vec::new(), meta: None }
+        };
+        for id in 1..=10 {
+            core.commit(vec![insert(DidHistory::SPEC, id)]).await.unwrap();
+        }
+        let both = |id: u128| vec![insert(Proof::SPEC, id), insert(DidHistory::SPEC, id + 1)];
+        let full = |kind, most| Err(StoreError::Quota { kind, most });
+        assert_eq!(core.commit(both(20)).await, full("did_history", 10));
+        let by_job = async |changes: Vec<Change>| with_actor(Actor::Job("test"), core.commit(changes)).await;
+        let stored = by_job(both(20)).await.unwrap();
+        assert_eq!(stored.iter().map(|record| record.kind).collect::<Vec<_>>(), ["proofs"]);
+        assert_eq!(core.store.records_after(DidHistory::SPEC, 0, 99).await.unwrap().len(), 10);
+        assert_eq!(by_job(both(30)).await, full("proofs", 1), "another quota holds for jobs too");
     }
 }

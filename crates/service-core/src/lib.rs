@@ -13,6 +13,7 @@ pub mod counts;
 pub mod expiry;
 pub mod exports;
 pub mod files;
+mod full_history;
 pub mod jobs;
 pub mod kept;
 pub mod nodes;
@@ -102,9 +103,26 @@ impl Core {
     /// wakes the sender of callbacks if there are events. Returns the record of each inserted and replaced record, in the
     /// order of the changes.
     ///
+    /// An account that has filled its history keeps requests from further changes, and not jobs: what a job changes then has no
+    /// entry in it.
+    ///
     /// # Errors
     /// Those of [`Writes::commit`](trunk_store::Writes::commit).
-    pub async fn commit(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+        let rest = if audit::is_job() { full_history::without_kept(&changes) } else { None };
+        let done = self.write(changes).await;
+        match rest {
+            Some(rest) if done.as_ref().is_err_and(full_history::is_full) => {
+                tracing::warn!(
+                    "an account has too many entries in its history; a job goes on without further ones"
+                );
+                self.write(rest).await
+            }
+            _ => done,
+        }
+    }
+
+    async fn write(&self, mut changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
         let events = status_callbacks::events(&changes, self.clock.now());
         changes.extend(events);
         if self.audit.is_enabled() {

@@ -54,36 +54,38 @@ fn parameters(
     attributes: &Map<String, Value>,
     links: &[(&'static str, Vec<Uuid>)],
 ) -> BTreeMap<&'static str, String> {
-    let value = |name: &str| attributes.get(name).map(as_text).unwrap_or_default();
+    let value = |name: &str, between: &str| {
+        attributes.get(name).map(|value| as_text(value, between)).unwrap_or_default()
+    };
     let mut parameters = BTreeMap::from([
         ("id", record.id.to_string()),
         ("type", spec.name.to_owned()),
-        (STATUS, value(STATUS)),
+        (STATUS, value(STATUS, ", ")),
     ]);
     for declared in spec.callback_with {
         let (name, text) = if let Some((name, relationship)) = declared.split_once('<') {
             let member = links.iter().find(|(of, _)| *of == relationship).and_then(|(_, ids)| ids.first());
             (name, member.map(Uuid::to_string).unwrap_or_default())
         } else if let Some((name, attribute)) = declared.split_once('=') {
-            (name, value(attribute))
-        } else if let Some(name) = declared.strip_suffix('?') {
-            (name, value(name))
+            (name, value(attribute, ", "))
+        } else if let Some(name) = declared.strip_suffix(';') {
+            (name, value(name, "; "))
         } else {
-            (*declared, value(declared))
+            (*declared, value(declared, ", "))
         };
-        if !(text.is_empty() && declared.ends_with('?')) {
-            parameters.insert(name, text);
-        }
+        parameters.insert(name, text);
     }
     parameters
 }
 
-/// A value as one text: a null is empty, and the items of a list are separated by commas.
-fn as_text(value: &Value) -> String {
+/// A value as one text: a null is empty, and a text stands between the items of a list.
+fn as_text(value: &Value, between: &str) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(as_text).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => {
+            items.iter().map(|item| as_text(item, between)).collect::<Vec<_>>().join(between)
+        }
         other => other.to_string(),
     }
 }
@@ -91,7 +93,7 @@ fn as_text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use didww_types::Resource as _;
-    use didww_types::resources::Order;
+    use didww_types::resources::{AddressVerification, EmergencyVerification, Order};
     use serde_json::json;
 
     use super::*;
@@ -154,21 +156,34 @@ mod tests {
         let mut spec = *Order::SPEC;
         (spec.name, spec.callback_with) = (
             "checks",
-            &[
-                "reasons",
-                "one=reasons",
-                "reason",
-                "reason?",
-                "absent?",
-                "service_id<service",
-                "other_id<other",
-            ],
+            &["reasons;", "one=reasons", "reason", "absent", "service_id<service", "other_id<other"],
         );
         let spec: &'static ResourceSpec = Box::leak(Box::new(spec));
         let event = changed_of(spec, "pending", "canceled", &json!("http://a.test"), "post").unwrap();
         let expected = format!(
-            r#"{{"id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a, b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
+            r#"{{"absent":"","id":"{ID}","one":"a, b","other_id":"","reason":"","reasons":"a; b","service_id":"{ID}","status":"canceled","type":"checks"}}"#
         );
         assert_eq!(event.body, expected);
+    }
+
+    #[test]
+    fn a_reviewed_verification_has_all_its_parameters_and_the_separator_of_its_type() {
+        let reviewed = json!({ "status": "rejected", "reject_reasons": ["a", "b"], "reject_comment": null });
+        let sent = |spec: &'static ResourceSpec| {
+            let attributes = "{}".to_owned();
+            let record = Record { number: 1, id: ID, kind: spec.name, revision: 3, attributes, meta: None };
+            let links = [(EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str(), vec![ID])];
+            json!(parameters(spec, &record, reviewed.as_object().unwrap(), &links))
+        };
+        let expected = json!({
+            "id": ID, "type": "emergency_verifications", "status": "rejected", "reject_reasons": "a; b",
+            "reject_comment": "", "emergency_calling_service_id": ID,
+        });
+        assert_eq!(sent(EmergencyVerification::SPEC), expected);
+        let expected = json!({
+            "id": ID, "type": "address_verifications", "status": "rejected", "reject_reason": "a, b",
+            "reject_comment": "",
+        });
+        assert_eq!(sent(AddressVerification::SPEC), expected);
     }
 }

@@ -5,6 +5,7 @@ use didww_types::callback::{Payload, verify};
 use trunk_server::control::{NewDid, RecordMembers, Review};
 
 use super::*;
+use crate::support::world::{dids, identifier, linking, resource};
 
 /// A server with a frozen clock, whose account has a DID group with a number in stock. Returns the id of the stock keeping unit.
 async fn shop(stocked: bool) -> (TestServer, Api, String) {
@@ -142,42 +143,42 @@ async fn a_completed_export_is_sent_with_the_address_of_its_file() {
     assert!(is_signed(&callback, &url, &Payload::Parameters(members)), "{}", callback.body);
 }
 
+async fn made(api: &Api, path: &str, body: &Value) -> String {
+    let made = api.post(path, body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    made.id()
+}
+
 #[tokio::test]
 async fn a_reviewed_verification_is_sent_with_the_reasons_of_its_rejection() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let (server, api) = start(settings()).await;
-    let (control, owner, api) = (server.control(), server.account(), api.at(Some(NEW)));
+    let api = api.at(Some(NEW));
+    let (control, owner) = (server.control(), server.account());
     let url = receiver.url("/verifications");
     let country = RecordMembers::default().attribute("name", "Germany").attribute("iso", "DE");
-    let country = control.put_record(None, "countries", None, country).await.unwrap();
-    let country = json!({ "data": { "type": "countries", "id": country } });
-    let made = async |kind: &str, attributes: Value, relationships: Value| {
-        let body =
-            json!({ "data": { "type": kind, "attributes": attributes, "relationships": relationships } });
-        let answer = api.post(&format!("/{kind}"), &body).await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
-        answer.id()
-    };
+    let country = control.put_record(None, "countries", None, country).await.unwrap().to_string();
     let person = json!({
-        "identity_type": "personal", "first_name": "Ada", "last_name": "Byron", "phone_number": "442071234567",
+        "identity_type": "personal", "first_name": "Ada", "last_name": "Lovelace", "phone_number": "442071234567",
     });
-    let identity = made("identities", person, json!({ "country": country })).await;
-    let identity = json!({ "data": { "type": "identities", "id": identity } });
-    let street = json!({ "city_name": "Berlin", "postal_code": "10115", "address": "1 Main Street" });
-    let address = made("addresses", street, json!({ "identity": identity, "country": country })).await;
-    let address = json!({ "data": { "type": "addresses", "id": address } });
+    let identity = made(&api, "/identities", &resource("identities", person)).await;
+    let home = json!({ "address": "221 Long Street", "city_name": "Berlin", "postal_code": "10115" });
+    let home = linking(resource("addresses", home), "identity", identifier("identities", &identity));
+    let home = linking(home, "country", identifier("countries", &country));
+    let address = made(&api, "/addresses", &home).await;
     let verification = async |number: &str| {
-        let did = control.add_did(owner, NewDid::new(number)).await.unwrap();
-        let dids = json!({ "data": [{ "type": "dids", "id": did }] });
+        let did = control.add_did(owner, NewDid::new(number)).await.unwrap().to_string();
         let callback = json!({ "callback_url": url, "callback_method": "post" });
-        let related = json!({ "address": address, "dids": dids });
-        made("address_verifications", callback, related).await.parse::<Uuid>().unwrap()
+        let body = resource("address_verifications", callback);
+        let body = linking(body, "address", identifier("addresses", &address));
+        let body = linking(body, "dids", dids(&[&did]));
+        made(&api, "/address_verifications", &body).await.parse::<Uuid>().unwrap()
     };
     let approved = verification("37061498222").await;
     control.review_address_verification(owner, approved, Review::Approve).await.unwrap();
     assert_eq!(
         receiver.next().await.body,
-        format!("id={approved}&reject_reason=&status=approved&type=address_verifications")
+        format!("id={approved}&reject_comment=&reject_reason=&status=approved&type=address_verifications")
     );
     let rejected = verification("37061498223").await;
     let reasons = vec!["Blurred".to_owned(), "Expired".to_owned()];
@@ -189,4 +190,5 @@ async fn a_reviewed_verification_is_sent_with_the_reasons_of_its_rejection() {
             "id={rejected}&reject_comment=Send+it+again&reject_reason=Blurred%2C+Expired&status=rejected&type=address_verifications"
         )
     );
+    assert_eq!(receiver.untaken(), 0, "a new verification sends nothing");
 }

@@ -180,3 +180,45 @@ async fn channels_are_charged_every_month_and_leave_their_pool_if_nothing_uses_a
     shop.until_is(&json!(0), async || read("total_channels_count").await).await;
     assert_eq!(shop.balance().await, "4.00");
 }
+
+/// Buys 5 channels of a pool to which staff gave this date. Returns the path of the pool.
+async fn buy_channels(shop: &Shop, renew_date: &str) -> String {
+    let (control, owner) = (shop.world.server.control(), Some(shop.world.server.account()));
+    let pool = RecordMembers::default()
+        .attribute("name", "Standard")
+        .attribute("setup_price", "1.0")
+        .attribute("monthly_price", "2.0")
+        .attribute("renew_date", renew_date);
+    let pool = control.put_record(owner, "capacity_pools", None, pool).await.unwrap().to_string();
+    let attributes = json!({ "capacity_pool_id": pool, "qty": 5 });
+    let items = json!({ "items": [{ "type": "capacity_order_items", "attributes": attributes }] });
+    let made = shop.post(items).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    shop.wait(5);
+    shop.until(&made.id(), "completed").await;
+    format!("/capacity_pools/{pool}")
+}
+
+fn day_after(shop: &Shop, seconds: u64) -> String {
+    let at = shop.world.server.control().clock().now().after(Duration::from_secs(seconds));
+    at.to_string()[..10].to_owned()
+}
+
+#[tokio::test]
+async fn channels_of_a_pool_that_has_a_period_already_are_charged_at_its_end() {
+    let shop = Shop::open(0, "40.00", "0").await;
+    buy_channels(&shop, &day_after(&shop, 3 * DAY)).await;
+    assert_eq!(shop.balance().await, "25.00");
+    shop.wait(3 * DAY);
+    shop.until_balance("15.00").await;
+}
+
+#[tokio::test]
+async fn periods_that_were_over_before_a_pool_had_channels_to_pay_are_not_charged() {
+    let shop = Shop::open(0, "40.00", "0").await;
+    let pool = buy_channels(&shop, "2020-01-01").await;
+    let read = async || shop.api().get(&pool).await.at("/data/attributes/renew_date");
+    assert_eq!((shop.balance().await.as_str(), read().await), ("25.00", json!(day_after(&shop, MONTH))));
+    shop.wait(MONTH);
+    shop.until_balance("15.00").await;
+}

@@ -165,7 +165,8 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// Adds channels to a pool. The period of a pool without one begins.
+    /// Adds channels to a pool. The period begins of a pool without one, and of one that is charged from now on and whose period
+    /// is over.
     pub(super) async fn add_channels(&mut self, pool: Uuid, qty: i64) -> Result<(), StoreError> {
         let scope = self.scope(CapacityPool::SPEC);
         let found = self
@@ -179,14 +180,21 @@ impl<'a> Delivery<'a> {
         let Some(before) = self.core.store.find(scope, pool).await? else { return Ok(()) };
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);
-        if attributes.get("renew_date").is_none_or(Value::is_null) {
-            let day = self.now.after(PAID_PERIOD).to_string().get(..10).map(str::to_owned);
-            attributes.insert("renew_date".to_owned(), json!(day));
+        // The date of a pool that was not charged so far can be long past.
+        let is_billed = before.meta()?.get(IS_BILLED) == Some(&Value::Bool(true));
+        let (today, ends) = (day(self.now), attributes.get("renew_date").and_then(Value::as_str));
+        if ends.is_none_or(|ends| !is_billed && ends <= today.as_str()) {
+            attributes.insert("renew_date".to_owned(), json!(day(self.now.after(PAID_PERIOD))));
         }
         let meta = Some(json!({ IS_BILLED: true }).to_string());
         self.changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
         Ok(())
     }
+}
+
+/// The day of a time, as dates are written.
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
 }
 
 fn add(pool: &mut Map<String, Value>, qty: i64) {

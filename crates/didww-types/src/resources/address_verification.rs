@@ -31,7 +31,7 @@ pub type RejectReasons = BoundedList<String, 20>;
     adapter = FORMER_TEXTS,
     nested_includes("dids.did_group"),
     callback_on("approved", "rejected"),
-    callback_with("reject_reason=reject_reasons", "reject_comment?"),
+    callback_with("reject_reason=reject_reasons", "reject_comment"),
     hidden("addresses")
 )]
 #[filter(name = "address.id", linked = "address", list, blank(until = "2022-05-10"), value = Id<Address>)]

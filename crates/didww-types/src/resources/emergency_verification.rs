@@ -15,8 +15,8 @@ use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
     unrouted,
     callback_on("approved", "rejected"),
     callback_with(
-        "reject_reasons",
-        "reject_comment?",
+        "reject_reasons;",
+        "reject_comment",
         "emergency_calling_service_id<emergency_calling_service"
     ),
     hidden("addresses")

@@ -922,7 +922,7 @@ fn a_type_whose_status_is_sent_has_the_attributes_for_it() {
                 continue;
             }
             let name = name.split_once('=').map_or(*name, |(_, attribute)| attribute);
-            assert!(spec.attribute(name.trim_end_matches('?')).is_some(), "{}.{name}", spec.name);
+            assert!(spec.attribute(name.trim_end_matches(';')).is_some(), "{}.{name}", spec.name);
         }
         let status = spec.attribute("status").unwrap_or_else(|| panic!("{}", spec.name));
         let newest = status.value_at(ApiVersion::NEWEST);
