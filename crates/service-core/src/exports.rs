@@ -111,7 +111,8 @@ fn read(record: &Record) -> Result<Export, StoreError> {
     Export::from_texts(Id::new(record.id.to_string()), &record.attributes, None).map_err(corrupt)
 }
 
-/// Writes the lines of a file. No inbound call and no text message is served, so that their files have no records.
+/// Writes the lines of a file. No text message is served, and the records of calls to DIDs are in no file, so that the files of
+/// both have no records.
 async fn write(
     core: &Core,
     account: i64,
