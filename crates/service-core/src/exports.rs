@@ -135,12 +135,15 @@ async fn write(
     let mut after = i64::MIN;
     loop {
         let page = core.store.calls_after(query.clone(), after).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = *last;
-        for (_, call) in &page {
+        for (number, call) in &page {
+            after = *number;
             if let Some(line) = lines::outbound(&call.attributes, &export.filters, (from, to)) {
                 writer.add(&line).await?;
             }
+        }
+        // Calls that end meanwhile are read no further.
+        if u64::try_from(page.len()).is_ok_and(|read| read < PER_PAGE) {
+            return Ok(());
         }
     }
 }
