@@ -9,7 +9,9 @@ use crate::request::Request;
 use crate::{Api, Error, ExportFile, ExportRow, Reason, RowError};
 
 impl Api<Export> {
-    /// Downloads the file of an export. It is kept in memory as it is compressed.
+    /// Downloads the file of an export. It is kept in memory as it is compressed, and must be no larger than what
+    /// [`max_answer_bytes`](crate::ClientBuilder::max_answer_bytes) allows, 64 MiB, and arrive within the
+    /// [`timeout`](crate::ClientBuilder::timeout) of a request: a client for larger files sets both.
     ///
     /// # Errors
     /// [`Reason::NotCompleted`] if the export has no file yet, [`Reason::Elsewhere`] if the address of the file is not below the
@@ -31,10 +33,10 @@ impl Api<Export> {
     /// use didww_client::{OutboundCallRow, TryStreamExt as _};
     ///
     /// let filters = ExportFilters::between("2026-11-01T00:00:00Z".parse()?, "2026-11-08T00:00:00Z".parse()?);
-    /// let export = client.exports().create(Export::create(ExportType::CdrOut, filters)).await?;
-    /// // Once it is completed:
-    /// let export = client.exports().get(&export.id).await?;
-    /// let mut rows = client.exports().download_rows::<OutboundCallRow>(&export).await?;
+    /// let exports = client.exports();
+    /// let export = exports.create(Export::create(ExportType::CdrOut, filters)).await?;
+    /// let export = exports.wait_until_completed(&export.id).await?;
+    /// let mut rows = exports.download_rows::<OutboundCallRow>(&export).await?;
     /// while let Some(row) = rows.try_next().await? {
     ///     println!("{}: {:?} s, {:?} USD", row.destination_number, row.duration, row.charged);
     /// }

@@ -70,7 +70,8 @@
 //! | relationships | [`ToManyApi`], [`ToOneApi`], [`ToMany`], [`ToOne`] |
 //! | what went wrong | [`Error`]: `is_not_found`, `is_taken`, `field`, `request_id` |
 //! | callbacks | [`callback::receive`], and `SignedCallback` with the feature `axum` |
-//! | files | [`EncryptedUpload`], and `EncryptionKeys` with the feature `encryption` |
+//! | files for upload | [`EncryptedUpload`], and `EncryptionKeys` with the feature `encryption` |
+//! | files of exports | `Api::download` and `download_rows`, with the feature `exports`; `wait_until_completed` |
 //! | programs without async | the module `blocking`, with the feature of that name |
 //! | logs | [`Masked`]: records as JSON without secrets |
 //! | everything else of the API | [`Client::raw`], or a resource that you [declare](#resources-that-this-crate-does-not-declare) |
@@ -170,6 +171,7 @@
 //! | `rustls` (default) | HTTPS with rustls, ring and the platform's certificates; implies `http` |
 //! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
 //! | `blocking` | the module `blocking`: calls that block the thread; implies `http` |
+//! | `exports` | `ExportFile` and its typed rows: the files of exports; implies `http` |
 //! | `axum` | `SignedCallback`, an extractor for callbacks; brings no HTTP client |
 //! | `encryption` | `EncryptionKeys`, which encrypts files with the crates of `RustCrypto`; brings no HTTP client |
 //!

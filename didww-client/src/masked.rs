@@ -11,6 +11,8 @@ use crate::{Page, Single};
 const HIDDEN: &str = "(hidden)";
 /// The words with which the name of a member ends if its value is a secret, of the types that this crate does not declare.
 const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "api_key", "access_key"];
+/// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
+const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
 
 /// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`.
 ///
@@ -69,10 +71,18 @@ fn hide_members(members: &mut Map<String, Value>) {
 
 fn hide_value(name: &str, value: &mut Value) {
     match value {
+        Value::Object(inner) if CHOSEN.contains(&name) => inner.values_mut().for_each(hide_text),
         Value::Object(inner) => hide_members(inner),
         Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),
-        Value::String(text) if is_secret(name) && !text.is_empty() => HIDDEN.clone_into(text),
-        Value::Number(_) if is_secret(name) => *value = Value::from(HIDDEN),
+        Value::String(_) | Value::Number(_) if is_secret(name) => hide_text(value),
+        _ => {}
+    }
+}
+
+fn hide_text(value: &mut Value) {
+    match value {
+        Value::String(text) if text.is_empty() => {}
+        Value::String(_) | Value::Number(_) => *value = Value::from(HIDDEN),
         _ => {}
     }
 }

@@ -1,13 +1,14 @@
-//! What the SDK does with several requests, against the server: ensuring records, waiting for them, and encrypted uploads.
+//! What the SDK does with several requests, against the server: ensuring records, waiting for them, encrypted uploads, and the
+//! files of exports.
 
 use std::time::Duration;
 
 use didww_client::resources::{
-    AuthenticationMethod, Did, OnCliMismatchAction, TrunkConfiguration, VoiceInTrunk, VoiceOutTrunk,
-    VoiceOutTrunkStatus,
+    AuthenticationMethod, Did, Export, ExportFilters, ExportType, OnCliMismatchAction, TrunkConfiguration,
+    VoiceInTrunk, VoiceOutTrunk, VoiceOutTrunkStatus,
 };
 use didww_client::values::{CapacityLimit, ExternalReference, IpNetworks, SipHost, ThresholdAmount};
-use didww_client::{ApiVersion, Client, Deed, EncryptedUpload, EncryptionKeys, Error, Id};
+use didww_client::{ApiVersion, Client, Deed, EncryptedUpload, EncryptionKeys, Error, Id, OutboundCallRow};
 use serde_json::Value;
 use trunk_server::TestServer;
 use trunk_server::control::{NewDid, RecordMembers};
@@ -119,5 +120,27 @@ async fn a_file_is_encrypted_with_the_keys_of_the_service_and_accepted_in_every_
         let upload = EncryptedUpload::new(keys.fingerprint(), keys.encrypt(b"%PDF-1.7").unwrap());
         let file = client.encrypted_files().upload(upload).await.unwrap();
         assert_eq!(client.encrypted_files().get(&file.id).await.unwrap().id, file.id, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_waited_for_and_its_file_is_downloaded_with_a_key_and_with_a_token() {
+    let now = "2026-11-29T12:00:00.000Z";
+    for version in [ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19] {
+        let server = engine::builder().start().await;
+        let clock = server.control().clock().clone();
+        clock.freeze(Some(now.parse().unwrap()));
+        let filters = if version == ApiVersion::V2022_05_10 {
+            ExportFilters::month(2026, 11)
+        } else {
+            ExportFilters::between("2026-11-01T00:00:00Z".parse().unwrap(), now.parse().unwrap())
+        };
+        let exports = client(&server, version).exports();
+        let export = exports.create(Export::create(ExportType::CdrOut, filters)).await.unwrap();
+        clock.advance(Duration::from_secs(5));
+        let waiting = exports.wait_until_completed(&export.id).every(Duration::from_millis(10));
+        let file = exports.download(&waiting.await.unwrap()).await.unwrap();
+        assert!(!file.compressed().is_empty(), "{version}");
+        assert_eq!(file.rows::<OutboundCallRow>().count(), 0, "no call was made: {version}");
     }
 }

@@ -10,7 +10,7 @@ use url::{Url, form_urlencoded};
 pub const HIDDEN: &str = "(hidden)";
 
 /// Words with which the names of secrets end.
-const SECRET: [&str; 11] = [
+const SECRET: [&str; 13] = [
     "password",
     "passwd",
     "secret",
@@ -22,6 +22,9 @@ const SECRET: [&str; 11] = [
     "signature",
     "username",
     "auth_user",
+    "auth_name",
+    // A header that a text message trunk sends.
+    "authorization",
 ];
 
 /// Whether the name of a member or a parameter says that its value is a credential, a password or a secret.
@@ -104,6 +107,7 @@ mod tests {
             "name": "password", "callback_url": "https://ann:pw@example.com/hook?a=1&token=t",
             "authentication_method": { "attributes": { "username": "u", "password": "p", "tech_prefix": null } },
             "configuration": { "auth_user": "a", "auth_password": null, "host": "sip.example.com" },
+            "headers": { "Authorization": "Bearer t", "X-Api-Key": "k", "Accept": "text/plain" }, "auth_name": "n",
         }, "links": { "self": "http://127.0.0.1/v3/dids?page=1" } }, "access_token": "x", "expires_in": 60 });
         mask(&mut value);
         assert_eq!(
@@ -112,6 +116,7 @@ mod tests {
                 "name": "password", "callback_url": "https://example.com/hook?a=1&token=%28hidden%29",
                 "authentication_method": { "attributes": { "username": HIDDEN, "password": HIDDEN, "tech_prefix": null } },
                 "configuration": { "auth_user": HIDDEN, "auth_password": null, "host": "sip.example.com" },
+                "headers": { "Authorization": HIDDEN, "X-Api-Key": HIDDEN, "Accept": "text/plain" }, "auth_name": HIDDEN,
             }, "links": { "self": "http://127.0.0.1/v3/dids?page=1" } }, "access_token": HIDDEN, "expires_in": 60 })
         );
         let once = value.clone();

@@ -111,7 +111,8 @@ fn read(record: &Record) -> Result<Export, StoreError> {
     Export::from_texts(Id::new(record.id.to_string()), &record.attributes, None).map_err(corrupt)
 }
 
-/// Writes the lines of a file. No inbound call and no text message is served, so that their files have no records.
+/// Writes the lines of a file. No text message is served, and the records of calls to DIDs are in no file, so that the files of
+/// both have no records.
 async fn write(
     core: &Core,
     account: i64,
@@ -134,12 +135,15 @@ async fn write(
     let mut after = i64::MIN;
     loop {
         let page = core.store.calls_after(query.clone(), after).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = *last;
-        for (_, call) in &page {
+        for (number, call) in &page {
+            after = *number;
             if let Some(line) = lines::outbound(&call.attributes, &export.filters, (from, to)) {
                 writer.add(&line).await?;
             }
+        }
+        // Calls that end meanwhile are read no further.
+        if u64::try_from(page.len()).is_ok_and(|read| read < PER_PAGE) {
+            return Ok(());
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Deletes the records of types that keep them for a number of days alone, such as the history of DIDs.
 //!
 //! A type declares [the days](field@ResourceSpec::kept_days). A job reads the oldest records, deletes at most `PER_RUN` of them in
-//! a run, and is due again when the next one is too old, at the latest after an hour.
+//! a run, and is due again when the next one is too old, at the latest after an hour. It remembers how far it came, because no
+//! index of SQLite has the records of one type of all accounts: a read from the first record on would pass over all others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::{REGISTRY, ResourceSpec, Timestamp};
 use serde_json::Value;
 use service_base::clock::Clock;
-use trunk_store::{Change, Job, Record, Scope};
+use trunk_store::{Change, Job, LeasedJob, Record, Scope, StoreError};
 
 use crate::Core;
 use crate::jobs::{JobError, JobKind, JobSet, Outcome};
@@ -20,9 +22,12 @@ const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 /// The most records of a type that a run reads.
 const PER_RUN: u64 = 500;
 
+/// The number of the last record that was deleted, by type. It is the payload of the job.
+type Deleted = BTreeMap<String, i64>;
+
 /// The job that deletes records that are too old.
 pub fn jobs(clock: &Clock) -> JobSet {
-    let handler = |core: Arc<Core>, _job| async move { forget(&core).await };
+    let handler = |core: Arc<Core>, leased: LeasedJob| async move { run(&core, &leased.job.payload).await };
     let job = Job::new(FORGET, "", clock.now().after(CHECK_INTERVAL));
     JobSet::default().handle(JobKind::new(FORGET, handler)).standing(job)
 }
@@ -34,14 +39,31 @@ fn end(spec: &ResourceSpec, record: &Record) -> Option<Timestamp> {
     Some(created.after(Duration::from_hours(24 * spec.kept_days?)))
 }
 
-async fn forget(core: &Core) -> Result<Outcome, JobError> {
+async fn run(core: &Core, payload: &str) -> Result<Outcome, JobError> {
+    // The first run has none.
+    let mut deleted: Deleted = serde_json::from_str(payload).unwrap_or_default();
+    let (next, changes) = forget(core, &mut deleted).await?;
+    let payload = serde_json::to_string(&deleted).map_err(|error| JobError::Failed(error.to_string()))?;
+    Ok(Outcome::again_with(next, payload).with(changes))
+}
+
+/// Finds some records that are too old. Returns when the next ones are, and the changes that delete those that were found.
+async fn forget(core: &Core, deleted: &mut Deleted) -> Result<(Timestamp, Vec<Change>), StoreError> {
     let now = core.clock.now();
     let (mut next, mut changes) = (now.after(CHECK_INTERVAL), Vec::new());
     for spec in REGISTRY.iter().copied().filter(|spec| spec.kept_days.is_some()) {
+        let after = deleted.get(spec.name).copied().unwrap_or_default();
+        let oldest = core.store.records_after(spec, after, 1).await?;
+        let Some(oldest) = oldest.first() else { continue };
+        if let Some(end) = end(spec, &oldest.record).filter(|end| *end > now) {
+            // Most runs read no more.
+            next = next.min(end);
+            continue;
+        }
         // They ascend in the order of their creation.
-        let records = core.store.records_after(spec, 0, PER_RUN).await?;
+        let records = core.store.records_after(spec, after, PER_RUN).await?;
         let is_full = u64::try_from(records.len()).is_ok_and(|read| read >= PER_RUN);
-        let mut deleted = 0;
+        let mut count = 0;
         for stored in &records {
             match end(spec, &stored.record) {
                 Some(end) if end > now => {
@@ -51,15 +73,16 @@ async fn forget(core: &Core) -> Result<Outcome, JobError> {
                 _ => {
                     let scope = Scope { account: stored.account, spec };
                     changes.push(Change::Delete { scope, id: stored.record.id });
-                    deleted += 1;
+                    deleted.insert(spec.name.to_owned(), stored.record.number);
+                    count += 1;
                 }
             }
         }
-        if is_full && deleted == records.len() {
+        if is_full && count == records.len() {
             next = now;
         }
     }
-    Ok(Outcome::again_at(next).with(changes))
+    Ok((next, changes))
 }
 
 #[cfg(test)]
@@ -92,17 +115,29 @@ mod tests {
         };
         let both = vec![insert(1, "2026-01-01T00:00:00.001Z"), insert(2, "2026-01-01T00:30:00.000Z")];
         core.store.commit(both).await.unwrap();
-        let run = async |now: &str| {
+        let stored = async || core.store.records_after(DidHistory::SPEC, 0, 10).await.unwrap();
+        let first = stored().await[0].record.number;
+        let run = async |now: &str, deleted: &mut Deleted| {
             core.clock.freeze(Some(now.parse().unwrap()));
-            let outcome = forget(&core).await.unwrap();
-            core.store.commit(outcome.effect().to_vec()).await.unwrap();
-            let left = core.store.records_after(DidHistory::SPEC, 0, 10).await.unwrap().len();
-            (left, outcome.due_at().unwrap().to_string())
+            let (next, changes) = forget(&core, deleted).await.unwrap();
+            core.store.commit(changes).await.unwrap();
+            (stored().await.len(), next.to_string())
         };
-        assert_eq!(run("2026-03-31T23:30:00.000Z").await, (2, "2026-04-01T00:00:00.001Z".to_owned()));
-        assert_eq!(run("2026-04-01T00:00:00.000Z").await, (2, "2026-04-01T00:00:00.001Z".to_owned()));
-        assert_eq!(run("2026-04-01T00:00:00.001Z").await, (1, "2026-04-01T00:30:00.000Z".to_owned()));
-        assert_eq!(run("2026-06-01T00:00:00.000Z").await, (0, "2026-06-01T01:00:00.000Z".to_owned()));
+        let mut deleted = Deleted::new();
+        for (now, left, next) in [
+            ("2026-03-31T23:30:00.000Z", 2, "2026-04-01T00:00:00.001Z"),
+            ("2026-04-01T00:00:00.000Z", 2, "2026-04-01T00:00:00.001Z"),
+            ("2026-04-01T00:00:00.001Z", 1, "2026-04-01T00:30:00.000Z"),
+        ] {
+            assert_eq!(run(now, &mut deleted).await, (left, next.to_owned()), "{now}");
+        }
+        assert_eq!(
+            deleted,
+            Deleted::from([("did_history".to_owned(), first)]),
+            "the next run begins behind it"
+        );
+        let last = run("2026-06-01T00:00:00.000Z", &mut deleted).await;
+        assert_eq!(last, (0, "2026-06-01T01:00:00.000Z".to_owned()));
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use didww_types::resources::{Order, OrderStatus};
+use didww_types::resources::{Export, ExportStatus, Order, OrderStatus};
 use didww_types::{Gettable, Id, Resource};
 use reqwest::Method;
 
@@ -74,6 +74,26 @@ impl Api<Order> {
     /// ```
     pub fn wait_until_carried_out(&self, id: &Id<Order>) -> Waiting<Order> {
         self.wait_for(id, |order| order.status != OrderStatus::Pending)
+    }
+}
+
+impl Api<Export> {
+    /// Waits until the file of an export can be downloaded; see [`wait_for`](Self::wait_for).
+    ///
+    /// ```
+    /// # async fn f(client: &didww_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use didww_client::resources::{Export, ExportFilters, ExportType};
+    ///
+    /// let exports = client.exports();
+    /// let filters = ExportFilters::between("2026-11-01T00:00:00Z".parse()?, "2026-11-08T00:00:00Z".parse()?);
+    /// let export = exports.create(Export::create(ExportType::CdrOut, filters)).await?;
+    /// let export = exports.wait_until_completed(&export.id).await?;
+    /// assert!(export.url.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_until_completed(&self, id: &Id<Export>) -> Waiting<Export> {
+        self.wait_for(id, |export| export.status == ExportStatus::Completed)
     }
 }
 

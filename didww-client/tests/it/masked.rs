@@ -1,5 +1,6 @@
 //! Records as JSON for logs.
 
+use didww_client::resources::SmsTrunk;
 use didww_client::{Masked, Page};
 use serde_json::{Value, json};
 use wiremock::matchers::any;
@@ -27,4 +28,21 @@ async fn a_record_and_a_page_are_serialised_without_secrets() {
     assert_eq!(written["total"], 7);
     assert_eq!(method(&written["items"][0])["password"], "(hidden)");
     assert!(!written.to_string().contains("canary-password"));
+}
+
+#[test]
+fn headers_and_parameters_whose_names_the_customer_chose_are_hidden_as_a_whole() {
+    let configuration = json!({"type": "http_in", "attributes": {
+        "url": "https://example.com/sms", "http_method": "get", "query_parameters": {"key": "canary-key"},
+        "headers": {"Authorization": "Bearer canary-bearer", "X-Empty": ""}}});
+    let attributes = json!({"name": "Berlin", "external_reference_id": null, "blocked": false, "priority": 100,
+        "allow_any_did_as_source": false, "allow_in": true, "allow_out": false, "configuration": configuration,
+        "created_at": "2026-11-19T06:57:33.304Z", "updated_at": "2026-11-19T06:57:33.304Z"});
+    let record = json!({"id": "1", "type": "sms_trunks", "attributes": attributes, "meta": {}});
+    let trunk: SmsTrunk = serde_json::from_value(record).unwrap();
+    let written = serde_json::to_value(Masked(&trunk)).unwrap();
+    let shown = &written["attributes"]["configuration"]["attributes"];
+    assert_eq!(shown["headers"], json!({"Authorization": "(hidden)", "X-Empty": ""}));
+    assert_eq!(shown["query_parameters"], json!({"key": "(hidden)"}));
+    assert_eq!(shown["url"], "https://example.com/sms");
 }

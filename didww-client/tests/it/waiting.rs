@@ -56,3 +56,23 @@ async fn a_record_that_is_gone_ends_the_wait() {
     let gone: Result<Single<_>, Error> = client(&server).orders().wait_until_carried_out(&id("1")).await;
     assert!(gone.unwrap_err().is_not_found());
 }
+
+#[tokio::test]
+async fn an_export_is_read_until_its_file_can_be_downloaded() {
+    let export = |status: &str, url: Value| {
+        document(
+            &json!({"id": "1", "type": "exports", "attributes": {"export_type": "cdr_out", "status": status,
+            "filters": {"from": "2026-04-01 00:00:00", "to": "2026-04-02 00:00:00"}, "url": url,
+            "callback_url": null, "callback_method": null, "external_reference_id": null,
+            "created_at": "2026-04-08T06:57:33.304Z"}}),
+        )
+    };
+    let server = MockServer::start().await;
+    answers(&server, 1, &export("pending", Value::Null)).await;
+    answers(&server, 1, &export("processing", Value::Null)).await;
+    answers(&server, 9, &export("completed", json!("https://api.didww.com/v3/exports/2.csv.gz"))).await;
+    let waiting = client(&server).exports().wait_until_completed(&id("1"));
+    let export = waiting.every(Duration::from_millis(1)).await.unwrap();
+    assert_eq!(export.url.as_deref(), Some("https://api.didww.com/v3/exports/2.csv.gz"));
+    assert_eq!(received(&server).await, ["GET /v3/exports/1"; 3]);
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Payload, TrunkEvent};
 use crate::enumeration::string_enum;
 use crate::resources::{
-    AddressVerification, EmergencyCallingService, EmergencyVerification, Order, OrderStatus,
+    AddressVerification, EmergencyCallingService, EmergencyVerification, Export, Order, OrderStatus,
 };
 use crate::{DecodeError, Id};
 
@@ -63,8 +63,8 @@ pub struct OrderEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportEvent {
-    /// The id of the export, a UUID.
-    pub id: String,
+    /// The id of the export.
+    pub id: Id<Export>,
     /// The export's status after the event.
     pub status: ExportOutcome,
     /// The URL of the file, which is read with the account's credentials. Older versions have none.
@@ -139,7 +139,7 @@ impl Callback {
             "exports" => {
                 let url = Some(text("url")).filter(|url| !url.is_empty());
                 let status = ExportOutcome::from(status.to_lowercase().as_str());
-                Self::Export(ExportEvent { id, status, url, extra: parameters })
+                Self::Export(ExportEvent { id: Id::new(id), status, url, extra: parameters })
             }
             "address_verifications" => {
                 let (reject_reason, reject_comment) = (text("reject_reason"), text("reject_comment"));

@@ -8,6 +8,15 @@ use super::error::failed;
 use super::row::uuid;
 use crate::{CallQuery, StoreError, StoredCall, StoredCharge};
 
+/// The most records of an account or a trunk that are sorted for a page in the order of their numbers. The indexes have the
+/// order of times: with more of them, each page would read and sort all of them, and records are passed over instead.
+const MOST_SORTED: i64 = 20_000;
+/// The number of records of an account, and of a trunk, since a time, as far as the third parameter.
+const COUNT_OF_ACCOUNT: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM call WHERE account = ?1 AND ended_at >= ?2 LIMIT ?3)";
+const COUNT_OF_TRUNK: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM call WHERE trunk = ?1 AND ended_at >= ?2 LIMIT ?3)";
+
 /// Inserts a call record. An existing record with the same id is unchanged: the caller repeats a write whose outcome it
 /// does not know.
 pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), StoreError> {
@@ -52,6 +61,33 @@ pub(super) fn select(
     query: &CallQuery,
     after: Option<i64>,
 ) -> Result<Vec<(i64, StoredCall)>, StoreError> {
+    let passes_over = after.is_some() && has_many(connection, query)?;
+    let (text, parameters) = statement(query, after, passes_over);
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    let rows = statement
+        .query_map(params_from_iter(parameters), |row| Ok((row.get(11)?, call(row)?)))
+        .map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Whether more than [`MOST_SORTED`] records are of the trunk of a query, or of its account, since its beginning.
+fn has_many(connection: &Connection, query: &CallQuery) -> Result<bool, StoreError> {
+    let (count, owner) = match (query.trunk, query.account) {
+        (Some(trunk), _) => (COUNT_OF_TRUNK, SqlValue::Blob(trunk.as_bytes().to_vec())),
+        (None, Some(account)) => (COUNT_OF_ACCOUNT, SqlValue::Integer(account)),
+        // Nothing else leads to an index by which they would have to be sorted.
+        (None, None) => return Ok(false),
+    };
+    let from = query.from.map_or(i64::MIN, Timestamp::as_unix_millis);
+    let found: i64 = connection
+        .prepare_cached(count)
+        .and_then(|mut select| select.query_row(params![owner, from, MOST_SORTED + 1], |row| row.get(0)))
+        .map_err(failed)?;
+    Ok(found > MOST_SORTED)
+}
+
+/// The text of a statement and its parameters. With `passes_over` it has no index but the numbers.
+fn statement(query: &CallQuery, after: Option<i64>, passes_over: bool) -> (String, Vec<SqlValue>) {
     let mut conditions = vec!["1".to_owned()];
     let mut parameters: Vec<SqlValue> = Vec::new();
     let mut add = |condition: &str, value: Option<SqlValue>| {
@@ -60,8 +96,11 @@ pub(super) fn select(
             conditions.push(condition.replace('?', &format!("?{}", parameters.len())));
         }
     };
-    add("account = ?", query.account.map(SqlValue::Integer));
-    add("trunk = ?", query.trunk.map(|id| SqlValue::Blob(id.as_bytes().to_vec())));
+    // A column with a sign is looked up in no index.
+    let (account, trunk) =
+        if passes_over { ("+account = ?", "+trunk = ?") } else { ("account = ?", "trunk = ?") };
+    add(account, query.account.map(SqlValue::Integer));
+    add(trunk, query.trunk.map(|id| SqlValue::Blob(id.as_bytes().to_vec())));
     add("cause = ?", query.cause.map(|cause| SqlValue::Integer(cause.into())));
     add("call_id = ?", query.call_id.clone().map(SqlValue::Text));
     add(member!("source_ip"), query.source_ip.map(|ip| SqlValue::Text(ip.to_string())));
@@ -78,11 +117,7 @@ pub(super) fn select(
         if after.is_some() { "ASC" } else { "DESC" },
         query.limit
     );
-    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
-    let rows = statement
-        .query_map(params_from_iter(parameters), |row| Ok((row.get(11)?, call(row)?)))
-        .map_err(failed)?;
-    rows.collect::<Result<_, _>>().map_err(failed)
+    (text, parameters)
 }
 
 fn call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
@@ -134,4 +169,77 @@ pub(super) fn charges_since(
         })
         .map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::SqliteStore;
+    use crate::sqlite::plan::assert_seeks;
+
+    fn of(account: i64) -> CallQuery {
+        CallQuery {
+            account: Some(account),
+            from: Some(Timestamp::from_unix_millis(5)),
+            limit: 1_000,
+            ..CallQuery::default()
+        }
+    }
+
+    #[test]
+    fn many_records_are_read_in_the_order_of_their_numbers_without_being_sorted() {
+        let store = SqliteStore::in_memory().unwrap();
+        let of_trunk = CallQuery { trunk: Some(Uuid::from_u128(1)), ..of(1) };
+        store
+            .connections
+            .read(|connection| {
+                assert_seeks(connection, COUNT_OF_ACCOUNT, "call_account");
+                assert_seeks(connection, COUNT_OF_TRUNK, "call_trunk");
+                for query in [of(1), of_trunk] {
+                    let (text, _) = statement(&query, Some(0), true);
+                    assert_seeks(connection, &text, "INTEGER PRIMARY KEY");
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn the_records_of_an_account_are_many_from_one_past_the_limit_on_and_are_the_same_then() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let add = |number: i64, account: i64, ended_at: i64| {
+            let call = StoredCall {
+                id: Uuid::from_u128(u128::try_from(number).unwrap()),
+                account,
+                trunk: Uuid::from_u128(u128::try_from(account).unwrap()),
+                ended_at: Timestamp::from_unix_millis(ended_at),
+                cause: 200,
+                code: 200,
+                source: "1".to_owned(),
+                destination: "2".to_owned(),
+                price: "0".to_owned(),
+                call_id: None,
+                attributes: "{}".to_owned(),
+            };
+            insert(&transaction, &call).unwrap();
+        };
+        // One is before the time of the query, and one of another account.
+        add(1, 1, 4);
+        add(2, 2, 5);
+        (0..MOST_SORTED).for_each(|number| add(3 + number, 1, 5 + number % 7));
+        assert!(!has_many(&transaction, &of(1)).unwrap());
+        let numbers = || {
+            let page = select(&transaction, &CallQuery { limit: 3, ..of(1) }, Some(i64::MIN)).unwrap();
+            page.into_iter().map(|(_, call)| call.id.as_u128()).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(), [3, 4, 5]);
+        add(3 + MOST_SORTED, 1, 5);
+        assert!(has_many(&transaction, &of(1)).unwrap() && !has_many(&transaction, &of(2)).unwrap());
+        assert!(has_many(&transaction, &CallQuery { trunk: Some(Uuid::from_u128(1)), ..of(1) }).unwrap());
+        assert_eq!(numbers(), [3, 4, 5]);
+    }
 }
