@@ -87,15 +87,15 @@ impl InboundCalls {
         edge: Option<IpAddr>,
         messages: Option<Arc<MessageLog>>,
     ) -> Result<Self, StoreError> {
-        let interrupted = stored::end_interrupted(&core).await?;
+        let max_calls = config.calls.min(core.descriptors.max_for(Share::Outgoing));
+        let shared = Arc::new(Shared { live: Arc::new(LiveCalls::new(max_calls)), core, config });
+        let interrupted = stored::end_interrupted(&shared.core, &shared.live).await?;
         if interrupted > 0 {
             tracing::warn!(
                 calls = interrupted,
                 "inbound calls were live when the server was killed; they have ended"
             );
         }
-        let max_calls = config.calls.min(core.descriptors.max_for(Share::Outgoing));
-        let shared = Arc::new(Shared { live: Arc::new(LiveCalls::new(max_calls)), core, config });
         let store = &shared.core.store;
         if store.is_shared() {
             let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
