@@ -80,6 +80,10 @@ impl Running {
     async fn dial(&mut self, trunks: &[Trunk]) -> Ending {
         let mut ending = Ending::Refused(Refused::NotRouted);
         for (position, trunk) in trunks.iter().enumerate() {
+            // It may have been asked while the record was written: no other trunk must be called then.
+            if let Some(by_server) = self.slot.hang_up.is_asked() {
+                return hung_up(by_server, false);
+            }
             self.first = self.record.attempts.len();
             let end = match Box::pin(self.attempt(trunk)).await {
                 Ok(end) => end,
