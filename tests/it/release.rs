@@ -172,4 +172,6 @@ fn the_script_of_releases_packs_files_that_exist() {
         assert!(script.contains(&format!("-p {program}")));
     }
     assert!(script.contains("cargo build --locked --profile dist"));
+    // Whatever the umask of the machine is, its folders can be entered: it is unpacked over those of the system.
+    assert!(script.contains("--mode=u+rw,go+rX,go-w "));
 }

@@ -208,12 +208,16 @@ impl Control {
         Ok(self.core.store.save_account(account).await?)
     }
 
-    /// Deletes an account with its keys and records.
+    /// Deletes an account with its keys and records. Calls to its DIDs hang up.
     ///
     /// # Errors
     /// If there is no such account.
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
         let account = self.account(id).await?;
+        #[cfg(feature = "sip")]
+        if let Some(inbound) = &self.inbound {
+            inbound.reset(Some(id)).await?;
+        }
         files::forget_all(&self.core, id).await?;
         self.core.store.reset(Some(account.number), true).await?;
         // What was uploaded and exported meanwhile.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::resources::{ReroutingCode, TrunkConfiguration};
-use didww_types::values::CliPrefix;
+use didww_types::values::{CliPrefix, RingingTimeout};
 use didww_types::{Patch, Timestamp};
 use sip_dialler::{Dialler, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials, Try};
 use trunk_rules::inbound::{
@@ -44,7 +44,7 @@ struct Running {
     slot: Slot,
     /// The revision of the stored record.
     revision: i64,
-    /// Whether the record was removed from the store by a reset.
+    /// Whether the store has no live record of the call any more.
     is_removed: bool,
     /// When the call is hung up because of its duration.
     deadline: Timestamp,
@@ -80,6 +80,10 @@ impl Running {
     async fn dial(&mut self, trunks: &[Trunk]) -> Ending {
         let mut ending = Ending::Refused(Refused::NotRouted);
         for (position, trunk) in trunks.iter().enumerate() {
+            // It may have been asked while the record was written: no other trunk must be called then.
+            if let Some(by_server) = self.slot.hang_up.is_asked() {
+                return hung_up(by_server, false);
+            }
             self.first = self.record.attempts.len();
             let end = match Box::pin(self.attempt(trunk)).await {
                 Ok(end) => end,
@@ -149,11 +153,12 @@ impl Running {
     ) -> Result<AttemptEnd, Ending> {
         let (clock, hang_up) = (self.shared.core.clock.clone(), Arc::clone(&self.slot.hang_up));
         let now = clock.now();
-        let ring_until = ringing_timeout(trunk).map(|time| now.after(time));
+        let rings = ringing_timeout(trunk.stored.ringing_timeout, self.shared.config.ring_timeout);
+        let ring_until = now.after(rings);
         let mut respond_until = response_timeout(trunk).map(|time| now.after(time));
         let mut is_answered = false;
         loop {
-            let of_attempt = [ring_until, respond_until].into_iter().flatten().filter(|_| !is_answered);
+            let of_attempt = [Some(ring_until), respond_until].into_iter().flatten().filter(|_| !is_answered);
             let due = of_attempt.chain([self.deadline]).min().unwrap_or(self.deadline);
             let is_open = self.brought_about.is_none();
             tokio::select! {
@@ -185,10 +190,9 @@ impl Running {
                 }
                 () = clock.sleep_until(due), if is_open => {
                     let now = clock.now();
-                    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
                     if self.deadline <= now {
                         self.brought_about = Some(Err(Ending::TooLong(is_answered)));
-                    } else if is_due(ring_until) {
+                    } else if ring_until <= now {
                         self.brought_about = Some(Ok(AttemptEnd::RingingTimeout));
                     } else if has_response(leg) {
                         respond_until = None;
@@ -229,10 +233,24 @@ impl Running {
         if self.is_removed {
             return true;
         }
-        match self.write().await {
+        let mut written = self.write().await;
+        if written == Err(StoreError::Conflict) {
+            // No other task writes a live record. If there is one, an earlier write of this task was done whose outcome it
+            // did not learn.
+            let stored = stored::live_revision(&self.shared.core, self.record.id).await;
+            written = match stored {
+                Ok(Some(revision)) => {
+                    self.revision = revision;
+                    self.write().await
+                }
+                Ok(None) => Err(StoreError::Conflict),
+                Err(error) => Err(error),
+            };
+        }
+        match written {
             Ok(()) => self.revision += 1,
             Err(StoreError::Conflict) => {
-                // A reset removed the record: the call must not continue without one.
+                // A reset removed the record, or its end is written: the call must not continue without one.
                 self.is_removed = true;
                 self.slot.hang_up.as_server();
             }
@@ -289,10 +307,10 @@ pub(crate) fn log(call: &InboundCall) {
     );
 }
 
-/// How long a trunk may ring.
-fn ringing_timeout(trunk: &Trunk) -> Option<Duration> {
-    let seconds = trunk.stored.ringing_timeout?.get();
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+/// How long a trunk may ring: for its own time if it has one, however long the server's is.
+fn ringing_timeout(of_trunk: Option<RingingTimeout>, of_server: Duration) -> Duration {
+    let seconds = of_trunk.map(|time| u64::try_from(time.get()).unwrap_or_default());
+    seconds.map_or(of_server, Duration::from_secs)
 }
 
 /// How long a trunk may take for its first response (timer B).
@@ -399,6 +417,13 @@ mod tests {
         let invited = invitation(to(None), "1");
         assert_eq!(invited.egress, Egress::Public);
         assert_eq!(invited.credentials.unwrap().username, "alice");
+    }
+
+    #[test]
+    fn a_trunk_rings_for_its_own_time_and_without_one_for_that_of_the_server() {
+        let (own, server) = (RingingTimeout::new(32).unwrap(), Duration::from_secs(5));
+        assert_eq!(ringing_timeout(Some(own), server), Duration::from_secs(32));
+        assert_eq!(ringing_timeout(None, server), server);
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl InboundConfig {
         DiallerConfig {
             rtp_ports: self.rtp_ports.clone(),
             allow_private: self.allow_private_destinations,
-            ring_timeout: self.ring_timeout,
+            // A call times its trunks itself: a trunk's `ringing_timeout` may be longer than the configured one.
+            ring_timeout: self.longest_call,
             ..DiallerConfig::new(listen)
         }
     }

@@ -10,7 +10,7 @@ use service_core::Core;
 use service_core::jobs::JobSet;
 use sip_dialler::{Dialler, DiallerConfig, DiallerError, MessageLog};
 use tokio::sync::{OnceCell, oneshot};
-use trunk_rules::inbound::{Ending, Limited, Rank, Refused, admits, order};
+use trunk_rules::inbound::{Ending, Limited, Rank, Refused, admits, in_order};
 use trunk_store::{Interest, StoreError};
 use uuid::Uuid;
 
@@ -87,15 +87,15 @@ impl InboundCalls {
         edge: Option<IpAddr>,
         messages: Option<Arc<MessageLog>>,
     ) -> Result<Self, StoreError> {
-        let interrupted = stored::end_interrupted(&core).await?;
+        let max_calls = config.calls.min(core.descriptors.max_for(Share::Outgoing));
+        let shared = Arc::new(Shared { live: Arc::new(LiveCalls::new(max_calls)), core, config });
+        let interrupted = stored::end_interrupted(&shared.core, &shared.live).await?;
         if interrupted > 0 {
             tracing::warn!(
                 calls = interrupted,
                 "inbound calls were live when the server was killed; they have ended"
             );
         }
-        let max_calls = config.calls.min(core.descriptors.max_for(Share::Outgoing));
-        let shared = Arc::new(Shared { live: Arc::new(LiveCalls::new(max_calls)), core, config });
         let store = &shared.core.store;
         if store.is_shared() {
             let (asked, wakes) = (store.follow(Interest::AllButRecords), store.wakes());
@@ -221,10 +221,7 @@ impl InboundCalls {
     /// Puts trunks in the order in which they are tried.
     fn in_order(&self, trunks: Vec<Trunk>) -> Vec<Trunk> {
         let ids = &self.shared.core.ids;
-        let ranks: Vec<Rank> = trunks.iter().map(rank).collect();
-        let places = order(&ranks, |most| ids.word() % most.saturating_add(1));
-        let mut trunks: Vec<Option<Trunk>> = trunks.into_iter().map(Some).collect();
-        places.into_iter().filter_map(|place| trunks.get_mut(place).and_then(Option::take)).collect()
+        in_order(trunks, rank, |most| ids.word() % most.saturating_add(1))
     }
 
     async fn start_dialler(&self) -> Result<Arc<Dialler>, DiallerError> {

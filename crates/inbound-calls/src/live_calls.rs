@@ -126,6 +126,11 @@ impl LiveCalls {
         Some(Place { live: Arc::clone(self), subject })
     }
 
+    /// Whether a call is live on this node, or ends and its end is not written yet.
+    pub(crate) fn has(&self, id: Uuid) -> bool {
+        self.lock().calls.contains_key(&id)
+    }
+
     /// Ends a call as its caller would. Returns whether it is live on this node.
     pub(crate) fn hang_up(&self, id: Uuid) -> bool {
         let found = self.lock().calls.get(&id).cloned();

@@ -50,14 +50,14 @@ pub(crate) async fn hang_up_when_asked(
     }
 }
 
-/// Ends the records of calls of nodes that died, for as long as the calls are kept.
+/// Ends the records of calls that no node runs any more, for as long as the calls are kept.
 pub(crate) async fn end_calls_of_dead_nodes(shared: Weak<Shared>) {
     loop {
         tokio::time::sleep(DEAD_NODES_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
-        match stored::end_interrupted(&shared.core).await {
+        match stored::end_interrupted(&shared.core, &shared.live).await {
             Ok(0) => {}
-            Ok(calls) => tracing::warn!(calls, "inbound calls of a server that died have ended"),
+            Ok(calls) => tracing::warn!(calls, "inbound calls that no server runs any more have ended"),
             Err(error) => {
                 tracing::debug!(%error, "inbound calls of servers that died could not be looked for");
             }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use serde::{Deserialize, Serialize};
-use service_core::Core;
 use service_core::jobs::JobSet;
 use service_core::retention::retention;
+use service_core::{AttemptError, Core, Retries};
 use trunk_rules::inbound::Ending;
 use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
 use uuid::Uuid;
 
+use crate::live_calls::LiveCalls;
 use crate::record::InboundCall;
 use crate::request::InboundQuery;
 
@@ -84,6 +85,15 @@ pub(crate) async fn find(core: &Core, id: Uuid) -> Result<Option<Stored>, StoreE
     core.store.document(KIND, id).await?.as_ref().map(read).transpose()
 }
 
+/// The revision of the record of a call that has not ended; `None` if it has, or if there is none.
+///
+/// # Errors
+/// As of [`find`].
+pub(crate) async fn live_revision(core: &Core, id: Uuid) -> Result<Option<i64>, StoreError> {
+    let live = find(core, id).await?.filter(|stored| stored.call.time_end.is_none());
+    Ok(live.map(|stored| stored.revision))
+}
+
 /// Calls, newest first.
 ///
 /// # Errors
@@ -115,14 +125,20 @@ pub(crate) async fn list(core: &Core, query: &InboundQuery) -> Result<Vec<Inboun
 /// # Errors
 /// If the store fails.
 pub(crate) async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
-    loop {
-        let of_account = DocumentQuery::with(KIND, ACCOUNT, account.to_string());
-        let found = core.store.documents(DocumentQuery { limit: MAX_PER_COMMIT, ..of_account }).await?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        core.commit(found.iter().map(forget).collect()).await?;
+    // A call that ends meanwhile writes its record between the read and the deletion.
+    while Retries::REQUEST.run(|| forget_some(core, account)).await? {}
+    Ok(())
+}
+
+/// Deletes some of the records of calls to DIDs of an account. Returns false if there are none.
+async fn forget_some(core: &Core, account: Uuid) -> Result<bool, AttemptError<StoreError>> {
+    let of_account = DocumentQuery::with(KIND, ACCOUNT, account.to_string());
+    let found = core.store.documents(DocumentQuery { limit: MAX_PER_COMMIT, ..of_account }).await?;
+    if found.is_empty() {
+        return Ok(false);
     }
+    core.commit(found.iter().map(forget).collect()).await?;
+    Ok(true)
 }
 
 fn forget(document: &Document) -> Change {
@@ -146,11 +162,12 @@ async fn delete_some(core: Arc<Core>, before: Timestamp) -> Result<u64, StoreErr
 }
 
 /// Ends the records of calls that were in progress when an earlier process of the server was killed, or another node of the
-/// database. Returns their number. Two nodes may find the same ones; one of them ends each.
+/// database, and of those that this node does not run although the database has them: it did not confirm the write in time.
+/// Returns their number. Two nodes may find the same ones; one of them ends each.
 ///
 /// # Errors
 /// If the store cannot be read or written.
-pub(crate) async fn end_interrupted(core: &Core) -> Result<usize, StoreError> {
+pub(crate) async fn end_interrupted(core: &Core, live: &LiveCalls) -> Result<usize, StoreError> {
     let store = &*core.store;
     let found = store.documents(DocumentQuery::live(KIND)).await?;
     if found.is_empty() {
@@ -159,15 +176,22 @@ pub(crate) async fn end_interrupted(core: &Core) -> Result<usize, StoreError> {
     // Read after the calls: a node is listed before it has its first one, so one that began meanwhile is not taken for dead.
     let (own, nodes) = (store.node(), store.nodes().await?);
     // No node has the number of an earlier one, so what this one runs is no call of an earlier process.
-    let is_running =
-        |node: i64| store.is_shared() && (node == own || nodes.iter().any(|other| other.number == node));
+    let is_elsewhere = |node: i64| node != own && nodes.iter().any(|other| other.number == node);
     let mut ended = 0;
     for document in &found {
         let Stored { node, revision, mut call } = read(document)?;
-        if is_running(node) {
+        // A call keeps its slot until its end is written.
+        if live.has(call.id) || (store.is_shared() && is_elsewhere(node)) {
             continue;
         }
-        call.end(Ending::Interrupted(call.time_connect.is_some()), core.clock.now());
+        let is_answered = call.time_connect.is_some();
+        let is_of_this_process = store.is_shared() && node == own;
+        let ending = if is_of_this_process {
+            Ending::Unconfirmed(is_answered)
+        } else {
+            Ending::Interrupted(is_answered)
+        };
+        call.end(ending, core.clock.now());
         match core.commit(vec![put(&call, node, Some(revision))?]).await {
             Ok(_) => ended += 1,
             Err(StoreError::Conflict) => {}
@@ -253,8 +277,9 @@ mod tests {
         let mut answered = call(2, ACCOUNTS[0]);
         answered.time_connect = Some(at(2));
         store(&core, &[call(1, ACCOUNTS[0]), answered, over(call(3, ACCOUNTS[0]))]).await;
-        assert_eq!(end_interrupted(&core).await, Ok(2));
-        assert_eq!(end_interrupted(&core).await, Ok(0));
+        let live = LiveCalls::new(9);
+        assert_eq!(end_interrupted(&core, &live).await, Ok(2));
+        assert_eq!(end_interrupted(&core, &live).await, Ok(0));
         for (number, code) in [(1, 500), (2, 200), (3, 200)] {
             let stored = find(&core, Uuid::from_u128(number)).await.unwrap().unwrap().call;
             assert_eq!(
@@ -263,6 +288,33 @@ mod tests {
                 "{number}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_this_process_runs_has_not_ended() {
+        let core = core();
+        let (first, second) = (call(1, ACCOUNTS[0]), call(2, ACCOUNTS[0]));
+        store(&core, &[first.clone(), second]).await;
+        let live = Arc::new(LiveCalls::new(9));
+        let slot = live.reserve(first.id).unwrap();
+        assert_eq!(end_interrupted(&core, &live).await, Ok(1));
+        assert!(live_revision(&core, first.id).await.unwrap().is_some());
+        drop(slot);
+        assert_eq!(end_interrupted(&core, &live).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn the_revision_of_a_call_is_that_of_its_last_write_until_it_has_ended() {
+        let core = core();
+        let call = call(1, ACCOUNTS[0]);
+        assert_eq!(live_revision(&core, call.id).await, Ok(None));
+        store(&core, &[call.clone()]).await;
+        let first = live_revision(&core, call.id).await.unwrap().unwrap();
+        core.commit(vec![put(&call, 0, Some(first)).unwrap()]).await.unwrap();
+        let second = live_revision(&core, call.id).await.unwrap().unwrap();
+        assert!(second > first, "{second}");
+        core.commit(vec![put(&over(call.clone()), 0, Some(second)).unwrap()]).await.unwrap();
+        assert_eq!(live_revision(&core, call.id).await, Ok(None));
     }
 
     #[tokio::test]

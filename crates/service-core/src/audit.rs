@@ -25,6 +25,10 @@ pub(crate) const ACCOUNT: &str = "account";
 /// The index key of the records that an entry names.
 pub(crate) const RECORD: &str = "record";
 
+/// The number of nodes whose entries never have the same time. Node numbers ascend, so that those which live are near each
+/// other.
+const NODES: i64 = 64;
+
 tokio::task_local! {
     /// Who makes the writes of this task.
     static ACTOR: Actor;
@@ -103,7 +107,7 @@ pub(crate) struct Body {
 #[derive(Debug, Default)]
 pub struct Audit {
     is_on: AtomicBool,
-    /// The time of the newest entry, in microseconds: no two of a server have the same one, so that a page can begin at one.
+    /// The time of the newest entry, in microseconds: no two entries have the same one, so that a page can begin at one.
     newest: Mutex<i64>,
 }
 
@@ -118,12 +122,13 @@ impl Audit {
         self.is_on.load(Ordering::Acquire)
     }
 
-    /// The entry for changes; `None` if they change no record of an account.
+    /// The entry of a node for changes; `None` if they change no record of an account.
     pub(crate) fn entry(
         &self,
         changes: &[Change],
         at: Timestamp,
         ids: &Ids,
+        node: i64,
     ) -> Result<Option<Change>, StoreError> {
         let mut audited = Vec::new();
         for change in changes {
@@ -144,7 +149,7 @@ impl Audit {
             kind: DocumentKind::AuditEntry,
             id: ids.record(at),
             customer: Uuid::nil(),
-            created_at: self.moment(at),
+            created_at: self.moment(at, node),
             deleted: false,
             live: false,
             body,
@@ -155,10 +160,12 @@ impl Audit {
         Ok(Some(Change::Put { revision: None, document: Box::new(document) }))
     }
 
-    /// A time for a new entry, later than that of every other one of this process.
-    fn moment(&self, at: Timestamp) -> i64 {
+    /// A time for a new entry, not before `at` and later than that of every other one of this process. Nodes whose numbers
+    /// differ by less than [`NODES`] have different ones.
+    pub(crate) fn moment(&self, at: Timestamp, node: i64) -> i64 {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        *newest = micros(at).max(newest.saturating_add(1));
+        let earliest = micros(at).max(newest.saturating_add(1));
+        *newest = earliest.saturating_add(node.wrapping_sub(earliest).rem_euclid(NODES));
         *newest
     }
 }

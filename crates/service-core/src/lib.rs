@@ -126,7 +126,7 @@ impl Core {
         let events = status_callbacks::events(&changes, self.clock.now());
         changes.extend(events);
         if self.audit.is_enabled() {
-            let entry = self.audit.entry(&changes, self.clock.now(), &self.ids)?;
+            let entry = self.audit.entry(&changes, self.clock.now(), &self.ids, self.store.node())?;
             changes.extend(entry);
         }
         let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));

@@ -5,7 +5,6 @@
 //! The [`Egress`] of a call is enforced here, on the addresses that are dialled: the owner of a name can
 //! return another address for every query.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use rsipstack::sip::Transport;
 use service_base::ids::Ids;
 use service_base::net::OwnSockets;
 use tokio::sync::Semaphore;
+use trunk_rules::inbound::{Rank, in_order};
 use trunk_rules::outbound::{canonical_host, host_and_port};
 
 use crate::config::{DiallerConfig, DiallerError};
@@ -263,24 +263,9 @@ struct SrvRecord {
 }
 
 /// Orders records by priority, and those of equal priority at random by their weights (RFC 2782).
-fn ordered(mut records: Vec<SrvRecord>, random: impl Fn() -> u64) -> Vec<SrvRecord> {
-    // Records of weight 0 come first, so that they have a small chance.
-    records.sort_by_key(|record| (record.priority, Reverse(record.weight == 0)));
-    let mut ordered = Vec::with_capacity(records.len());
-    while let Some(first) = records.first() {
-        let priority = first.priority;
-        let equals = || records.iter().take_while(|record| record.priority == priority);
-        let total: u64 = equals().map(|record| u64::from(record.weight)).sum();
-        let mut left = random() % (total + 1);
-        let chosen = equals().position(|record| {
-            let weight = u64::from(record.weight);
-            let chosen = left <= weight;
-            left = left.saturating_sub(weight);
-            chosen
-        });
-        ordered.push(records.remove(chosen.unwrap_or_default()));
-    }
-    ordered
+fn ordered(records: Vec<SrvRecord>, random: impl Fn() -> u64) -> Vec<SrvRecord> {
+    let rank = |record: &SrvRecord| Rank { priority: record.priority.into(), weight: record.weight.into() };
+    in_order(records, rank, |most| random() % most.saturating_add(1))
 }
 
 #[cfg(test)]

@@ -16,5 +16,5 @@ pub use admission::{Limited, Refused, admits};
 pub use caller::caller_number;
 pub use destination::{Destination, Unreachable, destination};
 pub use ending::{Ending, Initiator};
-pub use order::{Rank, order};
+pub use order::{Rank, in_order, order};
 pub use rerouting::{AttemptEnd, Next, next};

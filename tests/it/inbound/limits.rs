@@ -83,17 +83,22 @@ async fn the_server_and_each_account_have_a_maximum_of_live_calls() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_the_live_calls_and_deletes_their_records() {
-    for of_account in [true, false] {
+async fn a_reset_and_a_deleted_account_end_the_live_calls_and_delete_their_records() {
+    for what in ["the account", "all", "the account with its keys"] {
         let place = Place::start().await;
         let sipp = answering();
         place.routed_to(&sipp).await;
         let call = place.call().await;
         place.wait_for(call.id, InboundStatus::Answered).await;
-        let account = of_account.then(|| place.world.server.account());
-        place.control.reset(account).await.unwrap();
+        let account = place.world.server.account();
+        let reset = match what {
+            "the account" => place.control.reset(Some(account)).await,
+            "all" => place.control.reset(None).await,
+            _ => place.control.delete_account(account).await,
+        };
+        reset.unwrap();
         sipp.went_as_written().await;
         let found = place.control.inbound_call(call.id).await;
-        assert!(matches!(found, Err(ControlError::NotFound(_))), "{found:?}");
+        assert!(matches!(found, Err(ControlError::NotFound(_))), "{what}: {found:?}");
     }
 }

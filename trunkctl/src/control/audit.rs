@@ -9,6 +9,8 @@ use crate::exit::Failure;
 use crate::output::Format;
 
 const COLUMNS: [&str; 6] = ["at", "by", "action", "type", "id", "members"];
+/// Maximum number of writes that one request asks for: the limit of the server.
+const PAGE: usize = 1_000;
 
 /// Prints who changed which records of a trunk-server when, newest first, if it keeps an audit.
 #[derive(Debug, Clone, Args)]
@@ -25,7 +27,7 @@ pub struct Audit {
     /// The earliest time, such as 2026-04-08T06:57:33.304Z
     #[arg(long)]
     pub since: Option<String>,
-    /// The largest number of writes, at most 1000
+    /// The largest number of writes
     #[arg(long, default_value_t = 100)]
     pub limit: u32,
     /// The format
@@ -40,7 +42,7 @@ impl Audit {
     /// The failures of requests.
     pub async fn run(&self, target: &Target) -> Result<(), Failure> {
         let service = Service::of(target)?;
-        let mut query = vec![format!("limit={}", self.limit)];
+        let mut query = Vec::new();
         if let Some(named) = &self.account {
             query.push(format!("account={}", account(&service, Some(named)).await?));
         }
@@ -48,21 +50,37 @@ impl Audit {
             let value = value.as_deref().map(didww_client::encode_component);
             query.extend(value.map(|value| format!("{name}={value}")));
         }
-        let answer = service.get(&format!("/audit?{}", query.join("&"))).await?;
-        print_list(&flat(&answer), "changes", &COLUMNS, self.output)
+        let most = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let (mut entries, mut before) = (Vec::new(), None::<i64>);
+        // A page can have fewer entries than were asked for, and none, although there are older ones.
+        loop {
+            let left = most.saturating_sub(entries.len()).clamp(1, PAGE);
+            let mut page = query.clone();
+            page.push(format!("limit={left}"));
+            page.extend(before.map(|before| format!("before={before}")));
+            let answer = service.get(&format!("/audit?{}", page.join("&"))).await?;
+            entries.extend(list(&answer, "entries"));
+            before = answer.get("next").and_then(Value::as_i64);
+            if before.is_none() || entries.len() >= most {
+                break;
+            }
+        }
+        print_list(&flat(&entries), "changes", &COLUMNS, self.output)
     }
 }
 
+/// The values of a member that is a list; none if it is not.
+fn list(value: &Value, member: &str) -> Vec<Value> {
+    value.get(member).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
 /// Each changed record with the time of its write and who made it.
-fn flat(answer: &Value) -> Value {
-    let list = |value: &Value, member: &str| {
-        value.get(member).and_then(Value::as_array).cloned().unwrap_or_default()
-    };
+fn flat(entries: &[Value]) -> Value {
     let mut changes = Vec::new();
-    for entry in list(answer, "entries") {
+    for entry in entries {
         let words = ["/by/kind", "/by/id"].iter().filter_map(|pointer| entry.pointer(pointer)?.as_str());
         let by = words.collect::<Vec<&str>>().join(" ");
-        for mut change in list(&entry, "changes") {
+        for mut change in list(entry, "changes") {
             if let Some(members) = change.as_object_mut() {
                 members.insert("at".to_owned(), entry.get("at").cloned().unwrap_or_default());
                 members.insert("by".to_owned(), Value::from(by.clone()));

@@ -220,6 +220,22 @@ fn the_audit_says_who_changed_which_record() {
 }
 
 #[test]
+fn the_audit_is_read_a_page_after_the_other_until_the_limit() {
+    let service = Service::with(|builder| builder.control_listener().audit_months(12));
+    service.runtime.block_on(async {
+        let (control, account) = (service.server.control(), service.server.account());
+        for number in 0..1_002 {
+            let did = trunk_server::control::NewDid::new(format!("44207946{number:04}"));
+            control.add_did(account, did).await.unwrap();
+        }
+    });
+    for (limit, expected) in [("1001", 1_001), ("5000", 1_002)] {
+        let listed = run(&service, &["audit", "--type", "dids", "--limit", limit, "-o", "json"]).json();
+        assert_eq!(listed.as_array().map(Vec::len), Some(expected));
+    }
+}
+
+#[test]
 fn a_world_is_saved_and_loaded_from_its_file_or_by_its_name() {
     let service = Service::with(trunk_server::TestServerBuilder::control_listener);
     let listed = run(&service, &["lab", "scenarios"]).ok();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use trunk_store::{Record, Scope, SqliteStore};
 
 use super::*;
-use crate::audit::{Actor, with_actor};
+use crate::audit::{Actor, Audit, with_actor};
 use crate::jobs::tests::core;
 
 const ACCOUNT_NUMBER: i64 = 7;
@@ -159,4 +159,22 @@ async fn entries_of_one_moment_are_ordered_and_old_ones_are_deleted() {
     let later = now.after(std::time::Duration::from_secs(1));
     assert_eq!(forget_some(Arc::clone(&core), later).await, Ok(3));
     assert!(all(&core).await.is_empty());
+}
+
+#[test]
+fn entries_of_one_moment_and_of_several_nodes_have_a_time_of_their_own() {
+    let at = Timestamp::from_unix_millis(1_000);
+    let mut seen = std::collections::BTreeSet::new();
+    for node in [0, 1, 2, 63, 127 + 64] {
+        let audit = Audit::default();
+        let mut last = micros(at) - 1;
+        for _ in 0..100 {
+            let moment = audit.moment(at, node);
+            assert!(moment > last, "node {node}: {moment} after {last}");
+            last = moment;
+            seen.insert(moment);
+        }
+    }
+    // 63 and 191 differ by a multiple of 64: they share their times.
+    assert_eq!(seen.len(), 400);
 }

@@ -54,6 +54,8 @@ pub enum Ending {
     Stopped(bool),
     /// The server was killed during the call. True if it had been answered.
     Interrupted(bool),
+    /// The database did not confirm what was written of the call. True if it had been answered.
+    Unconfirmed(bool),
 }
 
 impl Ending {
@@ -67,8 +69,12 @@ impl Ending {
             | Self::CalleeHungUp
             | Self::TooLong(true)
             | Self::Stopped(true)
-            | Self::Interrupted(true) => OK,
-            Self::TooLong(false) | Self::Stopped(false) | Self::Interrupted(false) => SERVER_INTERNAL_ERROR,
+            | Self::Interrupted(true)
+            | Self::Unconfirmed(true) => OK,
+            Self::TooLong(false)
+            | Self::Stopped(false)
+            | Self::Interrupted(false)
+            | Self::Unconfirmed(false) => SERVER_INTERNAL_ERROR,
         }
     }
 
@@ -84,7 +90,8 @@ impl Ending {
             | Self::Unanswered(AttemptEnd::NotDialled | AttemptEnd::Full(_))
             | Self::TooLong(_)
             | Self::Stopped(_)
-            | Self::Interrupted(_) => Initiator::Server,
+            | Self::Interrupted(_)
+            | Self::Unconfirmed(_) => Initiator::Server,
         }
     }
 }
@@ -100,6 +107,7 @@ impl fmt::Display for Ending {
             Self::TooLong(_) => f.write_str("the call reached the longest duration of a call"),
             Self::Stopped(_) => f.write_str("the server stopped, or its records were reset"),
             Self::Interrupted(_) => f.write_str("the server was killed during the call"),
+            Self::Unconfirmed(_) => f.write_str("the database did not confirm the record of the call"),
         }
     }
 }
@@ -116,6 +124,7 @@ mod tests {
             Ending::TooLong(true),
             Ending::Stopped(true),
             Ending::Interrupted(true),
+            Ending::Unconfirmed(true),
         ] {
             assert_eq!(answered.code(), 200, "{answered}");
         }
@@ -126,6 +135,7 @@ mod tests {
             (Ending::Unanswered(AttemptEnd::RingingTimeout), 480),
             (Ending::Cancelled, 487),
             (Ending::Stopped(false), 500),
+            (Ending::Unconfirmed(false), 500),
         ] {
             assert_eq!(ending.code(), code, "{ending}");
         }

@@ -31,6 +31,14 @@ pub fn order(ranks: &[Rank], mut draw: impl FnMut(u64) -> u64) -> Vec<usize> {
     ordered
 }
 
+/// Puts things in the [`order()`] of their ranks.
+pub fn in_order<T>(things: Vec<T>, rank: impl Fn(&T) -> Rank, draw: impl FnMut(u64) -> u64) -> Vec<T> {
+    let ranks: Vec<Rank> = things.iter().map(rank).collect();
+    let mut things: Vec<Option<T>> = things.into_iter().map(Some).collect();
+    let places = order(&ranks, draw);
+    places.into_iter().filter_map(|place| things.get_mut(place).and_then(Option::take)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -47,6 +55,13 @@ mod tests {
         for drawn in [0, u64::MAX] {
             assert_eq!(order(&ranks, |_| drawn), [1, 0, 2]);
         }
+    }
+
+    #[test]
+    fn things_are_put_in_the_order_of_their_ranks() {
+        let things = vec![("last", 3), ("first", 1), ("second", 2)];
+        let ordered = in_order(things, |(_, priority)| rank(*priority, 0), |_| 0);
+        assert_eq!(ordered, [("first", 1), ("second", 2), ("last", 3)]);
     }
 
     #[test]
