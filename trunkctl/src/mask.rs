@@ -8,7 +8,9 @@ pub(crate) const HIDDEN: &str = "(hidden)";
 /// Whether the name of a member says that its value is a secret: a password, a token or a key, also of a type that is
 /// declared later.
 pub(crate) fn is_secret(name: &str) -> bool {
-    ["password", "secret", "token", "api_key", "access_key"].iter().any(|word| {
+    // Headers that a service sends along have credentials under the names of HTTP.
+    let name = &name.to_ascii_lowercase();
+    ["password", "secret", "token", "api_key", "access_key", "api-key", "authorization"].iter().any(|word| {
         name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(['_', '-']))
     })
 }
@@ -40,13 +42,14 @@ mod tests {
     fn secrets_are_hidden_at_any_depth_and_the_rest_is_not() {
         let mut value = json!({"name": "password", "username": "u", "password": "p", "tokens": 3,
             "authentication_method": {"attributes": {"password": "p", "auth_password": "q", "tech_prefix": null}},
-            "list": [{"secret": "s", "callback_secret": null, "api_key": 7}]});
+            "list": [{"secret": "s", "callback_secret": null, "api_key": 7}], "headers": {"Proxy-Authorization": "a", "X-A": "b"}});
         hide(value.as_object_mut().unwrap());
         assert_eq!(
             value,
             json!({"name": "password", "username": "u", "password": HIDDEN, "tokens": 3,
                 "authentication_method": {"attributes": {"password": HIDDEN, "auth_password": HIDDEN,
-                "tech_prefix": null}}, "list": [{"secret": HIDDEN, "callback_secret": null, "api_key": HIDDEN}]})
+                "tech_prefix": null}}, "list": [{"secret": HIDDEN, "callback_secret": null, "api_key": HIDDEN}],
+                "headers": {"Proxy-Authorization": HIDDEN, "X-A": "b"}})
         );
     }
 }

@@ -55,7 +55,12 @@ impl Control {
                     None => self.core.clock.now(),
                     Some(items) => match deliver(&self.core, scope, record, &found, &items).await? {
                         Delivered::Ended(changes) => {
-                            self.core.commit(changes).await?;
+                            // Staff stored a DID with one of the numbers meanwhile: the next attempt takes another one.
+                            let taken = |error| match error {
+                                StoreError::Taken(field) if field == "number" => StoreError::Conflict,
+                                other => other,
+                            };
+                            self.core.commit(changes).await.map_err(taken)?;
                             return Ok(());
                         }
                         Delivered::Waits(until) => until,

@@ -77,6 +77,10 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
     if let (Some(balance), Some(paid)) = (&balance, &paid) {
         // Whatever was decided was decided on what the account can spend.
         let payment = purse.payment(paid).map_err(|error| corrupt(&error))?;
+        if payment.is_none() && !changes.is_empty() {
+            // What was released must not have become payable meanwhile.
+            changes.push(Change::Unchanged { record: balance.clone() });
+        }
         let outcome = WriteOutcome { changes: payment.into_iter().collect(), events: Vec::new() };
         let decided = Decided { account, at: now, read: &[balance] };
         changes.extend(decided.changes(outcome, &core.ids)?);

@@ -195,7 +195,14 @@ fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
     };
     let Scope { account, spec } = *scope;
     let action = action.to_owned();
-    Ok((!spec.global).then(|| AuditedChange { account, kind: spec.name.to_owned(), id, action, members }))
+    // The history of DIDs is a log itself: what it is about has an entry.
+    Ok((!spec.global && spec.kept_days.is_none()).then(|| AuditedChange {
+        account,
+        kind: spec.name.to_owned(),
+        id,
+        action,
+        members,
+    }))
 }
 
 /// The names of the attributes that differ. An absent one is null.
