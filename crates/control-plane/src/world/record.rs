@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec};
+use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, find};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -66,9 +66,10 @@ impl Related {
     }
 }
 
-/// Whether the members of a relationship are stored with its owner, so that a world sets them.
+/// Whether the members of a relationship are stored with its owner, so that a world sets them. Files are in no world.
 pub(super) fn is_stored(relationship: &RelationshipSpec) -> bool {
-    relationship.inverse.is_none() && relationship.mirrors.is_none()
+    let is_of_files = find(relationship.target).is_some_and(|target| target.form.is_some());
+    relationship.inverse.is_none() && relationship.mirrors.is_none() && !is_of_files
 }
 
 /// Whether a world sets an attribute.
