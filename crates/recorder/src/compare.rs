@@ -46,7 +46,7 @@ impl Target {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answer, RecorderError> {
-        let answer = send(&self.client, method, format!("{}{target}", self.origin), headers, body).await;
+        let answer = send(&self.client, method, (self.origin.as_str(), target), headers, body).await;
         answer.map_err(|why| RecorderError::NoAnswer(self.origin.clone(), why))
     }
 

@@ -163,7 +163,12 @@ impl Exchange {
 fn chosen(headers: &HeaderMap, names: &[&str]) -> BTreeMap<String, String> {
     let one = |name: &&str| {
         let value = headers.get(*name)?.to_str().ok()?;
-        Some(((*name).to_owned(), masked_url(value).unwrap_or_else(|| value.to_owned())))
+        let masked = masked_url(value).unwrap_or_else(|| match value.split_once('?') {
+            // A place on the same host.
+            Some((path, query)) if path.starts_with('/') => format!("{path}?{}", masked_query(query)),
+            _ => value.to_owned(),
+        });
+        Some(((*name).to_owned(), masked))
     };
     names.iter().filter_map(one).collect()
 }
@@ -190,6 +195,20 @@ mod tests {
         assert_eq!(request.headers.get("api-key").map(String::as_str), Some(HIDDEN));
         assert_eq!(request.body, Some(Body::Json(json!({ "password": HIDDEN, "name": "A" }))));
         assert_eq!(serde_json::from_str::<RecordedRequest>(&text).unwrap(), request);
+    }
+
+    #[test]
+    fn a_place_in_a_header_has_no_secret() {
+        for (place, recorded) in [
+            ("/v3/a?token=t0k&n=1", "/v3/a?token=%28hidden%29&n=1"),
+            ("https://h/v3/a?n=1", "https://h/v3/a?n=1"),
+            ("/v3/a", "/v3/a"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("location", HeaderValue::from_static(place));
+            let response = RecordedResponse::new(201, &headers, b"");
+            assert_eq!(response.headers.get("location").map(String::as_str), Some(recorded));
+        }
     }
 
     #[test]
