@@ -9,11 +9,10 @@ use percent_encoding::percent_decode_str;
 pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Names that have a part of [`parts`], and no secret.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 8] = [
     "page_token",
     "next_page_token",
     "token_type",
-    "tokens",
     "token_id",
     "access_key_id",
     "accesskey_id",
