@@ -104,7 +104,7 @@ impl Body {
             return Some(Self::Json(value));
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) if is_text => Some(Self::Text(text.to_owned())),
+            Ok(text) if is_text => Some(Self::Text(masked_url(text).unwrap_or_else(|| text.to_owned()))),
             _ => Some(omitted()),
         }
     }
@@ -217,6 +217,8 @@ mod tests {
         assert_eq!(Body::of_request(b""), None);
         assert_eq!(Body::of_answer(Some("text/html"), b"<p>"), Some(Body::Text("<p>".to_owned())));
         assert_eq!(Body::of_answer(Some("image/png"), b"\x89P"), Some(Body::Omitted(2)));
+        let text = Body::of_answer(Some("text/plain"), b"see https://ann:pw@h/ for more");
+        assert_eq!(text, Some(Body::Text("see https://h/ for more".to_owned())));
         let long = format!("\"{}\"", "a".repeat(MAX_BODY_BYTES));
         assert!(matches!(Body::of_request(long.as_bytes()), Some(Body::Omitted(_))));
     }
