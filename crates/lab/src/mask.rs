@@ -63,7 +63,11 @@ pub(crate) fn json(text: &[u8]) -> String {
         let string = part(text, at, end);
         let colon = after_spaces(text, end);
         if text.get(colon) != Some(&b':') {
-            push_text(&mut shown, string);
+            if is_text_with_secret(string) {
+                shown.extend_from_slice(b"\"(hidden)\"");
+            } else {
+                push_text(&mut shown, string);
+            }
             at = end;
             continue;
         }
@@ -126,6 +130,12 @@ fn is_secret_member(string: &[u8]) -> bool {
     let name = name.strip_suffix(b"\"").unwrap_or(name);
     let is_headers = name.to_ascii_lowercase().ends_with(b"headers");
     is_headers || memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, is_secret)
+}
+
+/// Whether a string of JSON, with its quotes, may be a text of JSON that has a secret: the body of a customer's requests is one.
+fn is_text_with_secret(string: &[u8]) -> bool {
+    let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
+    text.first().is_some_and(|first| b"{[".contains(first)) && is_secret(&String::from_utf8_lossy(text))
 }
 
 fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
@@ -330,6 +340,14 @@ mod tests {
         }
         assert_eq!(text(b"<http://h/?signature=s>; next"), "<http://h/?signature=(hidden)>; next");
         assert_eq!(form("u=https%3A%2F%2Fh%3Ftoken%3Dt&v=https://h?n=1"), "u=(hidden)&v=https://h?n=1");
+    }
+
+    #[test]
+    fn a_text_of_json_in_a_string_is_hidden_if_it_has_a_secret() {
+        let text = r#"{"a":"{\"password\": \"p\"}","b":" [{\"token\":1}]","c":"{\"to\":\"{SMS_TEXT}\"}","d":"password"}"#;
+        let hidden = r#"{"a":"(hidden)","b":"(hidden)","c":"{\"to\":\"{SMS_TEXT}\"}","d":"password"}"#;
+        assert_eq!(shown(text), hidden);
+        assert_eq!(shown(hidden), hidden);
     }
 
     #[test]

@@ -56,12 +56,23 @@ fn mask_all(value: &mut Value, is_hidden: bool) {
         Value::String(text) if is_hidden && !text.is_empty() => HIDDEN.clone_into(text),
         Value::Number(_) if is_hidden => *value = Value::from(HIDDEN),
         Value::String(text) => {
-            if let Some(masked) = masked_url(text) {
+            if let Some(masked) = masked_json(text).or_else(|| masked_url(text)) {
                 *text = masked;
             }
         }
         _ => {}
     }
+}
+
+/// A text of JSON, such as the body of a customer's requests, with its secrets replaced; `None` if it has none, or is no JSON.
+fn masked_json(text: &str) -> Option<String> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let value: Value = serde_json::from_str(text).ok()?;
+    let mut masked = value.clone();
+    mask(&mut masked);
+    if masked == value { None } else { Some(masked.to_string()) }
 }
 
 /// A URL without its user and password and with its secret parameters replaced; `None` if it has none. Of a text that is no URL
@@ -144,6 +155,14 @@ mod tests {
         assert_eq!(masked_query("page%5Bsize%5D=1&sort=name"), "page%5Bsize%5D=1&sort=name");
         assert_eq!(masked_query("a=1&api_key=k"), "a=1&api_key=%28hidden%29");
         assert_eq!(masked_query("filter[username]=k"), "filter%5Busername%5D=%28hidden%29");
+    }
+
+    #[test]
+    fn a_text_of_json_in_a_string_has_no_secret() {
+        let mut value = json!({ "body": "{ \"api_key\": \"k\", \"to\": \"1\" }", "other": "{ \"to\": \"1\" }", "raw": "{to}" });
+        mask(&mut value);
+        let body = json!({ "api_key": HIDDEN, "to": "1" }).to_string();
+        assert_eq!(value, json!({ "body": body, "other": "{ \"to\": \"1\" }", "raw": "{to}" }));
     }
 
     #[test]

@@ -22,14 +22,35 @@ pub(super) fn hide(members: &mut Map<String, Value>) {
         }
         if is_secret(name) {
             hide_all(member);
-            continue;
-        }
-        match member {
-            Value::Object(inner) => hide(inner),
-            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(hide),
-            _ => {}
+        } else {
+            hide_in(member);
         }
     }
+}
+
+/// Hides the secrets in a value that is none itself.
+fn hide_in(value: &mut Value) {
+    match value {
+        Value::Object(inner) => hide(inner),
+        Value::Array(items) => items.iter_mut().for_each(hide_in),
+        Value::String(text) => {
+            let Some(before) = json_in(text) else { return };
+            let mut hidden = before.clone();
+            hide_in(&mut hidden);
+            if hidden != before {
+                *text = hidden.to_string();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a text of JSON says, such as the body of requests to a customer.
+fn json_in(text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
 }
 
 /// Hides all texts of a value, such as of an object with headers.
@@ -73,6 +94,12 @@ fn replace(value: &mut Value, stored: Option<&Value>, is_hidden: bool, new: &dyn
         Value::String(text) if is_hidden && text == HIDDEN => {
             let kept = stored.and_then(Value::as_str).filter(|stored| !stored.is_empty());
             *text = kept.map_or_else(new, str::to_owned);
+        }
+        Value::String(text) if text.contains(HIDDEN) => {
+            let Some(mut inner) = json_in(text) else { return };
+            let stored = stored.and_then(Value::as_str).and_then(json_in);
+            replace(&mut inner, stored.as_ref(), false, new);
+            *text = inner.to_string();
         }
         _ => {}
     }
@@ -187,19 +214,22 @@ mod tests {
     fn headers_and_parameters_of_requests_to_customers_are_hidden_and_replaced() {
         let mut saved = members(json!({ CONFIGURATION: { "type": "http_in", "attributes": {
             "url": "https://example.com/sms?token=t&a=b", "headers": { "X-Auth": "h", "Accept": "a" },
-            "query_parameters": { "Api-Key": "k", "to": "1" }, "body": null } } }));
+            "query_parameters": { "Api-Key": "k", "to": "1" }, "body": "{\"password\": \"b\", \"to\": 1}" } } }));
         let stored = saved.clone();
         hide(&mut saved);
         assert_eq!(
             saved[CONFIGURATION]["attributes"],
             json!({ "url": "https://example.com/sms?a=b", "headers": { "X-Auth": HIDDEN, "Accept": HIDDEN },
-                "query_parameters": { "Api-Key": HIDDEN, "to": "1" }, "body": null })
+                "query_parameters": { "Api-Key": HIDDEN, "to": "1" },
+                "body": json!({ "password": HIDDEN, "to": 1 }).to_string() })
         );
         let (mut new, ids) = (saved.clone(), Ids::seeded(1));
         replace_hidden(SmsTrunk::SPEC, &mut new, None, &ids);
         assert!(!Value::Object(new).to_string().contains(HIDDEN));
         replace_hidden(SmsTrunk::SPEC, &mut saved, Some(&stored), &ids);
         assert_eq!(saved[CONFIGURATION]["attributes"]["headers"], json!({ "X-Auth": "h", "Accept": "a" }));
+        let body = json!({ "password": "b", "to": 1 }).to_string();
+        assert_eq!(saved[CONFIGURATION]["attributes"]["body"], json!(body));
     }
 
     #[test]
