@@ -112,6 +112,35 @@ async fn a_world_is_saved_without_its_secrets_unless_they_are_asked_for() {
 }
 
 #[tokio::test]
+async fn text_message_trunks_keep_their_credentials_and_are_saved_without_them() {
+    let (first, second) = (empty().await, empty().await);
+    let of = |name: &str, kind: &str, attributes: Value| {
+        json!({ "label": name, "attributes": { "name": name, "updated_at": "2026-11-19T00:00:00.000Z",
+            "configuration": { "type": kind, "attributes": attributes } } })
+    };
+    let secrets = ["planted-password", "planted-header", "planted-parameter", "planted-token"];
+    let trunks = [
+        of("Out", "http_out", json!({ "auth_name": "user", "auth_password": secrets[0] })),
+        of(
+            "In",
+            "http_in",
+            json!({ "url": format!("https://example.com/sms?token={}", secrets[3]), "http_method": "get",
+                "headers": { "X-Auth": secrets[1] }, "query_parameters": { "api_key": secrets[2] } }),
+        ),
+    ];
+    let file = json!({ "accounts": [{ "name": "one", "records": { "sms_trunks": trunks } }] });
+    load(&first, file).await.unwrap();
+    let open = save(&first, SaveOptions::default().secrets()).await;
+    second.control().load_world(&WorldFile::from_json(&open).unwrap(), None).await.unwrap();
+    assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
+    let masked = save(&first, SaveOptions::default()).await;
+    for secret in secrets {
+        assert!(open.contains(secret), "{secret} is not in {open}");
+        assert!(!masked.contains(secret), "{secret} is in {masked}");
+    }
+}
+
+#[tokio::test]
 async fn a_world_that_cannot_be_stored_leaves_nothing() {
     let server = empty().await;
     let mut world = with_trunks("one", &["A"]);

@@ -1,17 +1,21 @@
 //! Leaves out of a document of DIDWW's API what no read of the control API shows: passwords and secrets, headers of requests,
-//! and the user and password of a URL.
+//! and the user, the password and the secret parameters of a URL.
 
 use serde_json::Value;
 use url::Url;
 
-/// Removes the secret members of a document, at any depth, and the user and password of its URLs.
+/// Words of the names of secrets. Customers choose the names of parameters and headers of the requests to them.
+const WORDS: [&str; 8] =
+    ["password", "secret", "headers", "token", "api_key", "apikey", "access_key", "authorization"];
+
+/// Removes the secret members of a document, at any depth, and the credentials in its URLs.
 pub(crate) fn remove_secrets(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|name, _| !is_secret(name));
             for (name, member) in members {
                 if name.ends_with("url") {
-                    remove_user(member);
+                    remove_credentials(member);
                 }
                 remove_secrets(member);
             }
@@ -21,19 +25,32 @@ pub(crate) fn remove_secrets(value: &mut Value) {
     }
 }
 
-/// Whether a member with this name is a password or a secret.
+/// Whether a member or a parameter with this name is a password or a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
-    ["password", "secret", "headers"].into_iter().any(|word| name.contains(word))
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    WORDS.into_iter().any(|word| name.contains(word))
 }
 
-/// Removes the user and the password of a URL.
-pub(crate) fn remove_user(value: &mut Value) {
+/// Removes the user, the password and the secret parameters of a URL.
+pub(crate) fn remove_credentials(value: &mut Value) {
     let Some(mut url) = value.as_str().and_then(|text| Url::parse(text).ok()) else { return };
-    if url.username().is_empty() && url.password().is_none() {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let has_secret = url.query_pairs().any(|(name, _)| is_secret(&name));
+    if !has_user && !has_secret {
         return;
     }
-    // This fails for a URL that can have no user.
-    let _removed = url.set_username("").and_then(|()| url.set_password(None));
+    if has_user {
+        // This fails for a URL that can have no user.
+        let _removed = url.set_username("").and_then(|()| url.set_password(None));
+    }
+    if has_secret {
+        let pairs = url.query_pairs().into_owned();
+        let kept: Vec<(String, String)> = pairs.filter(|(name, _)| !is_secret(name)).collect();
+        url.set_query(None);
+        if !kept.is_empty() {
+            url.query_pairs_mut().extend_pairs(kept);
+        }
+    }
     *value = Value::String(url.into());
 }
 
@@ -59,6 +76,13 @@ mod tests {
                 "configuration": { "hosts": ["a", "b"] },
             }, "links": { "self": "http://127.0.0.1/v3/dids" } }], "included": [{ "id": "1" }] })
         );
+        let mut urls =
+            json!({ "url": "https://example.com/a?token=t", "callback_url": "https://h/?X-Api-Key=k&b=c" });
+        remove_secrets(&mut urls);
+        assert_eq!(urls, json!({ "url": "https://example.com/a", "callback_url": "https://h/?b=c" }));
+        let mut parameters = json!({ "query_parameters": { "Token": "t", "apiKey": "k", "to": "1" } });
+        remove_secrets(&mut parameters);
+        assert_eq!(parameters, json!({ "query_parameters": { "to": "1" } }));
         let mut plain =
             json!({ "callback_url": "https://example.com/Hook", "media_url": null, "url": "no url" });
         let before = plain.clone();

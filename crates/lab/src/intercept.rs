@@ -228,11 +228,11 @@ mod tests {
     async fn a_request_that_is_kept_from_its_api_is_in_the_journal_with_its_fault() {
         let lab = Lab::new(service_base::clock::Clock::system(), 10);
         let id = lab.faults().add(Fault::close()).unwrap();
-        let request = Request::post("/v3/dids").body(Body::from("sent")).unwrap();
+        let request = Request::post("/v3/dids").body(Body::from("\"sent\"")).unwrap();
         let response = lab.serve(request, router()).await;
         assert_eq!(response.extensions().get::<Abort>(), Some(&Abort::Close));
         let (entries, _) = lab.journal().unwrap().entries_after(0, 10);
         assert_eq!((entries[0].status, entries[0].fault), (None, Some(id)));
-        assert_eq!(entries[0].request_body.text.as_deref(), Some("sent"));
+        assert_eq!(entries[0].request_body.text.as_deref(), Some("\"sent\""));
     }
 }

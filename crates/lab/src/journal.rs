@@ -57,6 +57,8 @@ pub(crate) struct Snapshot {
     pub(crate) entries: Vec<Arc<Stored>>,
     /// Number of entries that went to make room since the journal was last cleared.
     pub(crate) dropped: u64,
+    /// The number of the last entry, which may be gone.
+    pub(crate) last: u64,
 }
 
 impl Journal {
@@ -105,7 +107,8 @@ impl Journal {
     pub(crate) fn after(&self, number: u64) -> Snapshot {
         let ring = self.lock();
         let from = ring.entries.partition_point(|entry| entry.number <= number);
-        Snapshot { entries: ring.entries.iter().skip(from).cloned().collect(), dropped: ring.dropped }
+        let entries = ring.entries.iter().skip(from).cloned().collect();
+        Snapshot { entries, dropped: ring.dropped, last: ring.last }
     }
 
     /// Returns the entries after the one with this number, the oldest first, and how many between them and it are gone. At

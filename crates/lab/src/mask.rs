@@ -2,18 +2,17 @@
 //!
 //! A text is read once, byte by byte, and needs not be whole: what was cut off, or is no JSON, hides no less.
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use percent_encoding::percent_decode_str;
 
 /// What stands in place of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Names that have a part of [`parts`], and no secret.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 8] = [
     "page_token",
     "next_page_token",
     "token_type",
-    "tokens",
     "token_id",
     "access_key_id",
     "accesskey_id",
@@ -64,7 +63,11 @@ pub(crate) fn json(text: &[u8]) -> String {
         let string = part(text, at, end);
         let colon = after_spaces(text, end);
         if text.get(colon) != Some(&b':') {
-            push_without_user(&mut shown, string);
+            if is_text_with_secret(string) {
+                shown.extend_from_slice(b"\"(hidden)\"");
+            } else {
+                push_text(&mut shown, string);
+            }
             at = end;
             continue;
         }
@@ -85,23 +88,33 @@ pub(crate) fn json(text: &[u8]) -> String {
 
 /// Hides the secrets of a query or of a form.
 pub(crate) fn form(text: &str) -> String {
-    let has_user = |value: &str| {
+    let is_secret_url = |value: &str| {
         let value = decoded(value);
-        value.contains("://") && value.contains('@')
+        let has_parameter = || value.split_once('?').is_some_and(|(_, query)| is_secret(query));
+        value.contains("://") && (value.contains('@') || has_parameter())
     };
-    let shown = |pair: &str| match pair.split_once('=') {
-        Some((name, value)) if !value.is_empty() && (is_secret(&decoded(name)) || has_user(value)) => {
-            format!("{name}={HIDDEN}")
+    let shown = |pair: &str| {
+        let plain = decoded(pair);
+        // JSON in the place of parameters has its secrets anywhere.
+        if plain.contains(['"', '{']) && is_secret(&plain) {
+            return HIDDEN.to_owned();
         }
-        _ => pair.to_owned(),
+        match pair.split_once('=') {
+            Some((name, value))
+                if !value.is_empty() && (is_secret(&decoded(name)) || is_secret_url(value)) =>
+            {
+                format!("{name}={HIDDEN}")
+            }
+            _ => pair.to_owned(),
+        }
     };
     text.split('&').map(shown).collect::<Vec<_>>().join("&")
 }
 
-/// Hides users and passwords of URLs in a text of any kind, such as the value of a header.
+/// Hides users, passwords and secret parameters of URLs in a text of any kind, such as the value of a header.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let mut shown = Vec::with_capacity(bytes.len());
-    push_without_user(&mut shown, bytes);
+    push_text(&mut shown, bytes);
     lossy(shown)
 }
 
@@ -110,11 +123,19 @@ pub(crate) fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// Whether a string of JSON, with its quotes, names a secret. One with escapes is taken for one, because it could be.
+/// Whether a string of JSON, with its quotes, names a secret. One with escapes is taken for one, because it could be. Headers of
+/// requests that a service is to send are secret as a whole: any of them can be a credential.
 fn is_secret_member(string: &[u8]) -> bool {
     let name = string.strip_prefix(b"\"").unwrap_or(string);
     let name = name.strip_suffix(b"\"").unwrap_or(name);
-    memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, is_secret)
+    let is_headers = name.to_ascii_lowercase().ends_with(b"headers");
+    is_headers || memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, is_secret)
+}
+
+/// Whether a string of JSON, with its quotes, may be a text of JSON that has a secret: the body of a customer's requests is one.
+fn is_text_with_secret(string: &[u8]) -> bool {
+    let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
+    text.first().is_some_and(|first| b"{[".contains(first)) && is_secret(&String::from_utf8_lossy(text))
 }
 
 fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
@@ -165,6 +186,57 @@ fn end_of_value(text: &[u8], from: usize) -> usize {
         at += 1;
     }
     text.len()
+}
+
+/// Adds a text without the users, the passwords and the secret parameters of the URLs in it.
+fn push_text(shown: &mut Vec<u8>, text: &[u8]) {
+    if memchr(b'?', text).is_none() {
+        push_without_user(shown, text);
+        return;
+    }
+    let mut without_user = Vec::with_capacity(text.len());
+    push_without_user(&mut without_user, text);
+    let mut rest = without_user.as_slice();
+    while let Some(start) = start_of_authority(rest) {
+        let end = end_of_url(rest, start);
+        let query = memchr(b'?', part(rest, start, end)).map_or(end, |mark| start + mark + 1);
+        shown.extend_from_slice(part(rest, 0, query));
+        push_query(shown, part(rest, query, end));
+        rest = part(rest, end, rest.len());
+    }
+    shown.extend_from_slice(rest);
+}
+
+/// The index after a URL, or after the text. What JSON escapes is a part of it.
+fn end_of_url(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' | b' ' | b'#' | b'<' | b'>' => break,
+            _ => at += 1,
+        }
+    }
+    at.min(text.len())
+}
+
+/// Adds the query of a URL with its secrets hidden. An ampersand can be escaped, as JSON permits, so that all of a pair but what
+/// follows its last sign of equality can be the name of a secret.
+fn push_query(shown: &mut Vec<u8>, query: &[u8]) {
+    for (index, pair) in query.split(|byte| *byte == b'&').enumerate() {
+        if index > 0 {
+            shown.push(b'&');
+        }
+        let last = memrchr(b'=', pair).unwrap_or(0);
+        let value = memchr(b'=', pair).map_or(pair.len(), |first| first + 1);
+        let names = String::from_utf8_lossy(part(pair, 0, last));
+        if value < pair.len() && is_secret(&decoded(&names)) {
+            shown.extend_from_slice(part(pair, 0, value));
+            shown.extend_from_slice(HIDDEN.as_bytes());
+        } else {
+            shown.extend_from_slice(pair);
+        }
+    }
 }
 
 /// Adds a text without the users and passwords of the URLs in it.
@@ -253,11 +325,46 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_parameter_of_a_url_is_hidden() {
+        for (text, hidden) in [
+            (
+                r#"{"u":"https://a:b@h/x?n=1&token=t0k&m=2#f","v":"d?token=e"}"#,
+                r#"{"u":"https://(hidden)@h/x?n=1&token=(hidden)&m=2#f","v":"d?token=e"}"#,
+            ),
+            (r#"["http:\/\/h\/x?api_key=k\"k","n"]"#, r#"["http:\/\/h\/x?api_key=(hidden)","n"]"#),
+            (r#"["http://h?n=1\u0026secret=s"]"#, r#"["http://h?n=(hidden)"]"#),
+            (r#"["http://h?to%6ben=t&token="]"#, r#"["http://h?to%6ben=(hidden)&token="]"#),
+        ] {
+            assert_eq!(shown(text), hidden);
+            assert_eq!(shown(hidden), hidden);
+        }
+        assert_eq!(text(b"<http://h/?signature=s>; next"), "<http://h/?signature=(hidden)>; next");
+        assert_eq!(form("u=https%3A%2F%2Fh%3Ftoken%3Dt&v=https://h?n=1"), "u=(hidden)&v=https://h?n=1");
+    }
+
+    #[test]
+    fn a_text_of_json_in_a_string_is_hidden_if_it_has_a_secret() {
+        let text = r#"{"a":"{\"password\": \"p\"}","b":" [{\"token\":1}]","c":"{\"to\":\"{SMS_TEXT}\"}","d":"password"}"#;
+        let hidden = r#"{"a":"(hidden)","b":"(hidden)","c":"{\"to\":\"{SMS_TEXT}\"}","d":"password"}"#;
+        assert_eq!(shown(text), hidden);
+        assert_eq!(shown(hidden), hidden);
+    }
+
+    #[test]
+    fn headers_that_a_service_is_to_send_are_hidden_as_a_whole() {
+        assert_eq!(
+            shown(r#"{"headers":{"X-Auth":"k"},"tech_Headers":["k"],"header":"h","headers":null}"#),
+            r#"{"headers":"(hidden)","tech_Headers":"(hidden)","header":"h","headers":null}"#
+        );
+    }
+
+    #[test]
     fn parameters_are_known_by_their_decoded_names() {
         let text = "a=1&accesskey=k&filter%5Bpass%77ord%5D=p&token=&page_token=t&grant_type=client&flag";
         let hidden = "a=1&accesskey=(hidden)&filter%5Bpass%77ord%5D=(hidden)&token=&page_token=t&grant_type=client&flag";
         assert_eq!(form(text), hidden);
         assert_eq!(decoded("a%20b+c"), "a b c");
+        assert_eq!(form(r#"a=1&{"password":"x=y"}"#), "a=1&(hidden)");
     }
 
     #[test]

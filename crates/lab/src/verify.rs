@@ -78,7 +78,7 @@ pub struct NearMiss {
 impl Journal {
     /// Compares the entries with what is expected. Of more than [`MAX_EXPECTED`] expectations the first ones are regarded.
     pub fn verify(&self, expectations: &Expectations) -> Report {
-        let Snapshot { entries, dropped } = self.after(expectations.after);
+        let Snapshot { entries, dropped, .. } = self.after(expectations.after);
         let regarded = expectations.requests.get(..MAX_EXPECTED).unwrap_or(&expectations.requests);
         let (mut requests, mut previous, mut are_in_order) = (Vec::new(), 0, true);
         for expected in regarded {

@@ -40,18 +40,22 @@ pub(crate) fn client(is_https: bool) -> Result<Client, RecorderError> {
     builder.build().map_err(|error| RecorderError::Client(error.to_string()))
 }
 
-/// Sends a request, and reads its answer.
+/// Sends a request to a target of an origin, which is a scheme, a host and perhaps a port, and reads its answer.
 ///
 /// # Errors
-/// Why there is no complete answer; without the URL, whose query can have a secret.
+/// If the target does not begin with a slash: it could make another host of the origin, which would receive the credentials. Why
+/// there is no complete answer; without the URL, whose query can have a secret.
 pub(crate) async fn send(
     client: &Client,
     method: Method,
-    url: String,
+    (origin, target): (&str, &str),
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Answer, String> {
-    let request = client.request(method, url).headers(headers);
+    if !target.starts_with('/') {
+        return Err("the path of a request must begin with a slash".to_owned());
+    }
+    let request = client.request(method, format!("{origin}{target}")).headers(headers);
     let request = if body.is_empty() { request } else { request.body(body) };
     let mut response = request.send().await.map_err(reason)?;
     let (status, headers) = (response.status(), response.headers().clone());
@@ -70,4 +74,19 @@ fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_path_that_would_make_another_host_of_the_origin_is_not_sent() {
+        let client = client(false).unwrap();
+        for target in ["@example.com/v3", ".example.com/v3", "", "*"] {
+            let at = ("http://127.0.0.1:1", target);
+            let error = send(&client, Method::GET, at, HeaderMap::new(), Bytes::new()).await.unwrap_err();
+            assert!(error.contains("begin with a slash"), "{target}: {error}");
+        }
+    }
 }

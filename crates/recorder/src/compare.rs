@@ -16,6 +16,7 @@ use crate::diff::{Difference, Place, differences, shown};
 use crate::error::RecorderError;
 use crate::exchange::{Body, CREDENTIALS, Exchange, RecordedResponse, VERSION};
 use crate::known_ids::KnownIds;
+use crate::mask::masked_url;
 
 /// The life of a token, in seconds.
 const TOKEN_SECONDS: u32 = 3_600;
@@ -46,8 +47,14 @@ impl Target {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answer, RecorderError> {
-        let answer = send(&self.client, method, format!("{}{target}", self.origin), headers, body).await;
-        answer.map_err(|why| RecorderError::NoAnswer(self.origin.clone(), why))
+        let answer = send(&self.client, method, (self.origin.as_str(), target), headers, body).await;
+        answer.map_err(|why| self.no_answer(why))
+    }
+
+    /// The error of a service that does not answer, without a user and a password in its URL.
+    fn no_answer(&self, why: String) -> RecorderError {
+        let shown = masked_url(&self.origin).unwrap_or_else(|| self.origin.clone());
+        RecorderError::NoAnswer(shown, why)
     }
 
     /// Mints a token for a version of the API.
@@ -60,8 +67,7 @@ impl Target {
         let minted: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let token = minted.get("access_token").and_then(Value::as_str).map(str::to_owned);
         token.ok_or_else(|| {
-            let why = format!("POST /token answered {} and no token", answer.status.as_u16());
-            RecorderError::NoAnswer(self.origin.clone(), why)
+            self.no_answer(format!("POST /token answered {} and no token", answer.status.as_u16()))
         })
     }
 }
@@ -195,6 +201,7 @@ fn text(body: Option<&Body>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::RecordedRequest;
 
     fn response(status: u16, media_type: &'static str, body: &[u8]) -> RecordedResponse {
         let mut headers = HeaderMap::new();
@@ -213,5 +220,19 @@ mod tests {
         assert_eq!(of(&recorded, &response(404, "application/json", br#"{"a":2}"#)), ["status", "/a"]);
         assert_eq!(of(&recorded, &response(200, "text/html", b"<p>")), ["content-type", "body"]);
         assert_eq!(of(&recorded, &response(200, "application/json", b"")), ["body"]);
+    }
+
+    #[tokio::test]
+    async fn a_recording_sends_the_key_to_no_other_host_and_an_error_has_no_password() {
+        let target = Target::new("http://ann:hunter2@127.0.0.1:1", Secret::new("k3y")).unwrap();
+        for (path, why) in [("@127.0.0.2/v3/dids", "begin with a slash"), ("/v3/dids", "http://127.0.0.1:1 ")]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert("api-key", HeaderValue::from_static("k"));
+            let request = RecordedRequest::new("GET", path, None, &headers, b"");
+            let exchange = Exchange::new(request, response(200, "text/plain", b""));
+            let error = compare(&[("1.json".to_owned(), exchange)], &target).await.unwrap_err().to_string();
+            assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
+        }
     }
 }

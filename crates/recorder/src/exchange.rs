@@ -104,7 +104,7 @@ impl Body {
             return Some(Self::Json(value));
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) if is_text => Some(Self::Text(text.to_owned())),
+            Ok(text) if is_text => Some(Self::Text(masked_url(text).unwrap_or_else(|| text.to_owned()))),
             _ => Some(omitted()),
         }
     }
@@ -163,7 +163,12 @@ impl Exchange {
 fn chosen(headers: &HeaderMap, names: &[&str]) -> BTreeMap<String, String> {
     let one = |name: &&str| {
         let value = headers.get(*name)?.to_str().ok()?;
-        Some(((*name).to_owned(), masked_url(value).unwrap_or_else(|| value.to_owned())))
+        let masked = masked_url(value).unwrap_or_else(|| match value.split_once('?') {
+            // A place on the same host.
+            Some((path, query)) if path.starts_with('/') => format!("{path}?{}", masked_query(query)),
+            _ => value.to_owned(),
+        });
+        Some(((*name).to_owned(), masked))
     };
     names.iter().filter_map(one).collect()
 }
@@ -193,11 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn a_place_in_a_header_has_no_secret() {
+        for (place, recorded) in [
+            ("/v3/a?token=t0k&n=1", "/v3/a?token=%28hidden%29&n=1"),
+            ("https://h/v3/a?n=1", "https://h/v3/a?n=1"),
+            ("/v3/a", "/v3/a"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("location", HeaderValue::from_static(place));
+            let response = RecordedResponse::new(201, &headers, b"");
+            assert_eq!(response.headers.get("location").map(String::as_str), Some(recorded));
+        }
+    }
+
+    #[test]
     fn a_body_that_cannot_be_masked_or_is_too_long_is_not_kept() {
         assert_eq!(Body::of_request(b"password=p"), Some(Body::Omitted(10)));
         assert_eq!(Body::of_request(b""), None);
         assert_eq!(Body::of_answer(Some("text/html"), b"<p>"), Some(Body::Text("<p>".to_owned())));
         assert_eq!(Body::of_answer(Some("image/png"), b"\x89P"), Some(Body::Omitted(2)));
+        let text = Body::of_answer(Some("text/plain"), b"see https://ann:pw@h/ for more");
+        assert_eq!(text, Some(Body::Text("see https://h/ for more".to_owned())));
         let long = format!("\"{}\"", "a".repeat(MAX_BODY_BYTES));
         assert!(matches!(Body::of_request(long.as_bytes()), Some(Body::Omitted(_))));
     }

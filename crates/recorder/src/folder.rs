@@ -51,6 +51,10 @@ impl Writer {
     /// If the file cannot be written.
     pub fn write(&self, exchange: &Exchange) -> io::Result<bool> {
         let mut text = serde_json::to_string_pretty(exchange).map_err(io::Error::other)?;
+        if text.len() as u64 >= MAX_FILE_BYTES {
+            // The indentation of deep values is longer than what a body can be.
+            text = serde_json::to_string(exchange).map_err(io::Error::other)?;
+        }
         text.push('\n');
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = written.bytes.saturating_add(text.len() as u64);
@@ -131,6 +135,17 @@ mod tests {
         assert_eq!(names, ["00001-GET-v3-b.json", "00002-GET-v3-a-----2f.json"]);
         assert_eq!(read[0].1, exchange("/v3/b"));
         assert!(matches!(Writer::create(&folder, 2), Err(RecorderError::NotEmpty(_))));
+    }
+
+    #[test]
+    fn an_exchange_whose_indentation_would_be_too_long_can_be_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let body = format!("{}1{}{}", "[".repeat(100), ",1".repeat(100_000), "]".repeat(100));
+        let request = RecordedRequest::new("GET", "/v3/a", None, &HeaderMap::new(), b"");
+        let deep = Exchange::new(request, RecordedResponse::new(200, &HeaderMap::new(), body.as_bytes()));
+        let writer = Writer::create(folder.path(), 1).unwrap();
+        assert!(writer.write(&deep).unwrap());
+        assert_eq!(read(folder.path()).unwrap()[0].1, deep);
     }
 
     #[test]

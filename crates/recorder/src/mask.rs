@@ -1,7 +1,8 @@
 //! Replaces credentials, passwords and secrets, so that a recording can be kept.
 //!
 //! What is secret is known by the names of members, of parameters and of headers; the user and the password of a URL
-//! are removed wherever it stands. Other personal data stays: names, addresses and telephone numbers.
+//! are removed wherever it stands. Headers of requests that a service is to send are secret as a whole. Other personal data
+//! stays: names, addresses and telephone numbers.
 
 use serde_json::Value;
 use url::{Url, form_urlencoded};
@@ -10,7 +11,12 @@ use url::{Url, form_urlencoded};
 pub const HIDDEN: &str = "(hidden)";
 
 /// Words with which the names of secrets end.
-const SECRET: [&str; 13] = [
+const SECRET: [&str; 18] = [
+    "apikey",
+    "authorization",
+    "cookie",
+    "credential",
+    "headers",
     "password",
     "passwd",
     "secret",
@@ -23,8 +29,7 @@ const SECRET: [&str; 13] = [
     "username",
     "auth_user",
     "auth_name",
-    // A header that a text message trunk sends.
-    "authorization",
+    "system_id",
 ];
 
 /// Whether the name of a member or a parameter says that its value is a credential, a password or a secret.
@@ -35,25 +40,23 @@ pub fn is_secret(name: &str) -> bool {
 
 /// Replaces the secrets of a JSON value, at any depth.
 pub fn mask(value: &mut Value) {
+    mask_all(value, false);
+}
+
+/// Replaces the secrets of a JSON value; all its texts and numbers if they belong to a secret. Its form stays, so that a request
+/// with it is one that a service takes.
+fn mask_all(value: &mut Value, is_hidden: bool) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let is_hidden = is_secret(name)
-                    && match &*member {
-                        Value::String(text) => !text.is_empty(),
-                        Value::Number(_) => true,
-                        _ => false,
-                    };
-                if is_hidden {
-                    *member = Value::from(HIDDEN);
-                } else {
-                    mask(member);
-                }
+                mask_all(member, is_hidden || is_secret(name));
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_all(item, is_hidden)),
+        Value::String(text) if is_hidden && !text.is_empty() => HIDDEN.clone_into(text),
+        Value::Number(_) if is_hidden => *value = Value::from(HIDDEN),
         Value::String(text) => {
-            if let Some(masked) = masked_url(text) {
+            if let Some(masked) = masked_json(text).or_else(|| masked_url(text)) {
                 *text = masked;
             }
         }
@@ -61,36 +64,61 @@ pub fn mask(value: &mut Value) {
     }
 }
 
-/// A URL without its user and password and with its secret parameters replaced; `None` if it has none, or is no URL.
+/// A text of JSON, such as the body of a customer's requests, with its secrets replaced; `None` if it has none, or is no JSON.
+fn masked_json(text: &str) -> Option<String> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let value: Value = serde_json::from_str(text).ok()?;
+    let mut masked = value.clone();
+    mask(&mut masked);
+    if masked == value { None } else { Some(masked.to_string()) }
+}
+
+/// A URL without its user and password and with its secret parameters replaced; `None` if it has none. Of a text that is no URL
+/// but has some in it, only the users and passwords are removed.
 pub fn masked_url(text: &str) -> Option<String> {
     if !text.contains("://") {
         return None;
     }
-    let mut url = Url::parse(text).ok()?;
-    let has_user = !url.username().is_empty() || url.password().is_some();
-    let masked = url.query().map(masked_query).filter(|masked| url.query() != Some(masked.as_str()));
-    if !has_user && masked.is_none() {
-        return None;
-    }
-    if has_user {
-        // This fails for a URL that can have no user.
-        let _removed = url.set_username("").and_then(|()| url.set_password(None));
-    }
-    if let Some(masked) = masked {
+    let without = without_users(text);
+    let with_query = Url::parse(&without).ok().and_then(|mut url| {
+        let query = url.query()?.to_owned();
+        let masked = masked_query(&query);
+        if masked == query {
+            return None;
+        }
         url.set_query(Some(&masked));
-    }
-    Some(url.into())
+        Some(String::from(url))
+    });
+    with_query.or_else(|| if without == text { None } else { Some(without) })
 }
 
-/// A query with its secret parameters replaced.
+/// A text without what stands before the at sign in the authority of each URL in it.
+fn without_users(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut masked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        masked.push_str("://");
+        let end = part.find(['/', '?', '#', '"', ' ']).unwrap_or(part.len());
+        let (authority, rest) = part.split_at(end);
+        masked.push_str(authority.rsplit('@').next().unwrap_or_default());
+        masked.push_str(rest);
+    }
+    masked
+}
+
+/// A query with its secret parameters replaced, and without the users and passwords of URLs in it.
 pub fn masked_query(query: &str) -> String {
-    if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| is_secret(&name)) {
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let is_plain = |(name, value): &(String, String)| !is_secret(name) && without_users(value) == *value;
+    if pairs.iter().all(is_plain) {
         return query.to_owned();
     }
     let mut masked = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let value = if is_secret(&name) { HIDDEN } else { &*value };
-        masked.append_pair(&name, value);
+    for (name, value) in pairs {
+        let value = if is_secret(&name) { HIDDEN.to_owned() } else { without_users(&value) };
+        masked.append_pair(&name, &value);
     }
     masked.finish()
 }
@@ -129,5 +157,41 @@ mod tests {
         assert_eq!(masked_query("page%5Bsize%5D=1&sort=name"), "page%5Bsize%5D=1&sort=name");
         assert_eq!(masked_query("a=1&api_key=k"), "a=1&api_key=%28hidden%29");
         assert_eq!(masked_query("filter[username]=k"), "filter%5Busername%5D=%28hidden%29");
+    }
+
+    #[test]
+    fn a_text_of_json_in_a_string_has_no_secret() {
+        let mut value = json!({ "body": "{ \"api_key\": \"k\", \"to\": \"1\" }", "other": "{ \"to\": \"1\" }", "raw": "{to}" });
+        mask(&mut value);
+        let body = json!({ "api_key": HIDDEN, "to": "1" }).to_string();
+        assert_eq!(value, json!({ "body": body, "other": "{ \"to\": \"1\" }", "raw": "{to}" }));
+    }
+
+    #[test]
+    fn what_belongs_to_a_secret_is_replaced_as_a_whole_and_keeps_its_form() {
+        let mut value = json!({
+            "headers": { "X-Auth": "h", "n": 1, "empty": "" }, "token": ["t", { "a": "b" }], "secret": true,
+            "query_parameters": { "Authorization": "x", "apiKey": "k", "to": "1" }, "tokens": 2,
+        });
+        mask(&mut value);
+        assert_eq!(
+            value,
+            json!({
+                "headers": { "X-Auth": HIDDEN, "n": HIDDEN, "empty": "" }, "token": [HIDDEN, { "a": HIDDEN }], "secret": true,
+                "query_parameters": { "Authorization": HIDDEN, "apiKey": HIDDEN, "to": "1" }, "tokens": 2,
+            })
+        );
+    }
+
+    #[test]
+    fn the_user_of_a_url_is_removed_also_where_it_is_a_part_of_a_text_or_is_not_valid() {
+        for (text, masked) in [
+            ("https://ann:pw@exa mple.com/a@b is wrong", "https://exa mple.com/a@b is wrong"),
+            ("see http://a/ and http://ann:p@w@h", "see http://a/ and http://h"),
+        ] {
+            assert_eq!(masked_url(text).as_deref(), Some(masked));
+        }
+        assert_eq!(masked_url("see http://a/b@c"), None);
+        assert_eq!(masked_query("u=https%3A%2F%2Fann%3Apw%40h%2F&n=1"), "u=https%3A%2F%2Fh%2F&n=1");
     }
 }

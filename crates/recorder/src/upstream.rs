@@ -72,8 +72,7 @@ impl Upstream {
         body: Bytes,
     ) -> Result<Answer, String> {
         strip(&mut headers);
-        let mut answer =
-            send(&self.client, method, format!("{}{target}", self.origin), headers, body).await?;
+        let mut answer = send(&self.client, method, (self.origin.as_str(), target), headers, body).await?;
         strip(&mut answer.headers);
         Ok(answer)
     }

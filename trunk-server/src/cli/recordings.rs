@@ -104,6 +104,9 @@ impl Record {
         let writer = Writer::create(&self.into, self.max)?;
         let listener = Listener::open(&self.listen, recorder::record(upstream, writer)).await?;
         let (at, folder) = (listener.address(), self.into.display());
+        if !at.ip().is_loopback() {
+            tracing::warn!(%at, "requests come here in clear, with their credentials: networks can read them");
+        }
         let text = format!("recording at http://{at}, into {folder}; requests go to {}\n", self.upstream);
         Ok((listener, text))
     }

@@ -49,7 +49,7 @@ pub enum CallsCommand {
         #[arg(long)]
         json: bool,
         /// Stop after this number of lines
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
     /// List active calls, oldest first

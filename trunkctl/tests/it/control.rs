@@ -184,6 +184,10 @@ fn the_journal_is_listed_followed_and_compared() {
     let follow = ["lab", "journal", "follow", "--after", "0", "--path", "/v3/dids", "--limit", "1"];
     let followed = run(&service, &follow).ok();
     assert!(followed.contains("GET /v3/dids?") && followed.contains("  200  "), "{followed}");
+    for no_lines in [&["lab", "journal", "follow", "--limit", "0"][..], &["calls", "tail", "--limit", "0"]] {
+        let refused = run(&service, no_lines);
+        assert!(refused.code == 2 && refused.err.contains("--limit"), "{}", refused.err);
+    }
     run(&service, &["lab", "journal", "clear"]).ok();
     assert_eq!(run(&service, &["lab", "journal", "list", "-o", "json"]).ok(), "[]\n");
 }

@@ -1,47 +1,113 @@
 //! The secrets of a world: hidden when it is saved, unless they are asked for, and replaced when it is loaded.
 
-use didww_types::resources::VoiceOutTrunk;
+use didww_types::resources::{SmsConfiguration, SmsTrunk, VoiceOutTrunk};
 use didww_types::{ApiVersion, Resource as _, ResourceSpec};
 use serde_json::{Map, Value, json};
 use service_base::ids::Ids;
 
-use crate::without_secrets::{is_secret, remove_user};
+use crate::without_secrets::{is_secret, remove_credentials};
 
 /// What stands in the place of a secret.
 pub(super) const HIDDEN: &str = "(hidden)";
 
-/// Hides the secrets of a value, at any depth, and removes the user and the password of its URLs.
+/// The most characters of the texts with which an SMPP client binds.
+const SYSTEM_ID_CHARACTERS: usize = 15;
+const SMPP_PASSWORD_CHARACTERS: usize = 8;
+
+/// Hides the secrets of a value, at any depth, and removes the credentials in its URLs.
 pub(super) fn hide(members: &mut Map<String, Value>) {
     for (name, member) in members {
         if name.ends_with("url") {
-            remove_user(member);
+            remove_credentials(member);
         }
-        match member {
-            Value::Object(inner) => hide(inner),
-            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(hide),
-            Value::String(text) if is_secret(name) && !text.is_empty() => HIDDEN.clone_into(text),
-            _ => {}
+        if is_secret(name) {
+            hide_all(member);
+        } else {
+            hide_in(member);
         }
     }
 }
 
-/// Replaces hidden secrets: by those of the stored record, else by new ones.
+/// Hides the secrets in a value that is none itself.
+fn hide_in(value: &mut Value) {
+    match value {
+        Value::Object(inner) => hide(inner),
+        Value::Array(items) => items.iter_mut().for_each(hide_in),
+        Value::String(text) => {
+            let Some(before) = json_in(text) else { return };
+            let mut hidden = before.clone();
+            hide_in(&mut hidden);
+            if hidden != before {
+                *text = hidden.to_string();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a text of JSON says, such as the body of requests to a customer.
+fn json_in(text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+/// Hides all texts of a value, such as of an object with headers.
+fn hide_all(value: &mut Value) {
+    match value {
+        Value::String(text) if !text.is_empty() => HIDDEN.clone_into(text),
+        Value::Object(inner) => inner.values_mut().for_each(hide_all),
+        Value::Array(items) => items.iter_mut().for_each(hide_all),
+        _ => {}
+    }
+}
+
+/// Replaces hidden secrets of a record: by those of the stored record, else by new ones.
 pub(super) fn replace_hidden(
-    members: &mut Map<String, Value>,
+    spec: &ResourceSpec,
+    attributes: &mut Map<String, Value>,
     stored: Option<&Map<String, Value>>,
     ids: &Ids,
 ) {
-    for (name, member) in members {
-        let stored = stored.and_then(|stored| stored.get(name));
-        match member {
-            Value::Object(inner) => replace_hidden(inner, stored.and_then(Value::as_object), ids),
-            Value::String(text) if is_secret(name) && text == HIDDEN => {
-                let kept = stored.and_then(Value::as_str).filter(|stored| !stored.is_empty());
-                *text = kept.map_or_else(|| new_password(ids), str::to_owned);
-            }
-            _ => {}
-        }
+    let is_sms = spec.name == SmsTrunk::SPEC.name;
+    let most = if is_sms { SMPP_PASSWORD_CHARACTERS } else { usize::MAX };
+    let new = || first(ids.credentials(ApiVersion::NEWEST).1.expose(), most);
+    for (name, member) in attributes {
+        replace(member, stored.and_then(|stored| stored.get(name)), is_secret(name), &new);
     }
+}
+
+fn replace(value: &mut Value, stored: Option<&Value>, is_hidden: bool, new: &dyn Fn() -> String) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let stored = stored.and_then(|stored| stored.get(name.as_str()));
+                replace(member, stored, is_hidden || is_secret(name), new);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                replace(item, stored.and_then(|stored| stored.get(index)), is_hidden, new);
+            }
+        }
+        Value::String(text) if is_hidden && text == HIDDEN => {
+            let kept = stored.and_then(Value::as_str).filter(|stored| !stored.is_empty());
+            *text = kept.map_or_else(new, str::to_owned);
+        }
+        Value::String(text) if text.contains(HIDDEN) => {
+            let Some(mut inner) = json_in(text) else { return };
+            let stored = stored.and_then(Value::as_str).and_then(json_in);
+            replace(&mut inner, stored.as_ref(), false, new);
+            *text = inner.to_string();
+        }
+        _ => {}
+    }
+}
+
+/// The first characters of a text, at most this many.
+fn first(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 /// Adds the credentials that a trunk needs and the file does not name: those of the stored record, else new ones.
@@ -51,6 +117,9 @@ pub(super) fn add_credentials(
     stored: Option<&Map<String, Value>>,
     ids: &Ids,
 ) {
+    if spec.name == SmsTrunk::SPEC.name {
+        add_sms_credentials(attributes, stored, ids);
+    }
     if spec.name != VoiceOutTrunk::SPEC.name {
         return;
     }
@@ -69,14 +138,36 @@ pub(super) fn add_credentials(
     }
 }
 
-const METHOD: &str = VoiceOutTrunk::SPEC.attribute_name("authentication_method");
-
-fn new_password(ids: &Ids) -> String {
-    ids.credentials(ApiVersion::NEWEST).1.expose().to_owned()
+/// Adds the credentials that the service generates for the configuration of a text message trunk.
+fn add_sms_credentials(attributes: &mut Map<String, Value>, stored: Option<&Map<String, Value>>, ids: &Ids) {
+    let Some(configuration) = attributes.get_mut(CONFIGURATION) else { return };
+    let kind = configuration.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let stored = stored
+        .and_then(|stored| stored.get(CONFIGURATION))
+        .filter(|stored| stored.get("type").and_then(Value::as_str) == Some(kind.as_str()))
+        .and_then(|stored| stored.get("attributes"));
+    let Some(members) = configuration.get_mut("attributes").and_then(Value::as_object_mut) else { return };
+    let (of_name, of_password) = match kind.as_str() {
+        "smpp_esme" => (SYSTEM_ID_CHARACTERS, SMPP_PASSWORD_CHARACTERS),
+        _ => (usize::MAX, usize::MAX),
+    };
+    let (username, password) = ids.credentials(ApiVersion::NEWEST);
+    let new = [first(&username, of_name), first(password.expose(), of_password)];
+    for (name, new) in SmsConfiguration::generated(&kind).iter().zip(new) {
+        if members.get(*name).is_none_or(Value::is_null) {
+            let kept = stored.and_then(|stored| stored.get(*name)).filter(|value| !value.is_null());
+            members.insert((*name).to_owned(), kept.cloned().unwrap_or_else(|| json!(new)));
+        }
+    }
 }
+
+const METHOD: &str = VoiceOutTrunk::SPEC.attribute_name("authentication_method");
+const CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
 
 #[cfg(test)]
 mod tests {
+    use didww_types::resources::VoiceInTrunk;
+
     use super::*;
 
     fn members(value: Value) -> Map<String, Value> {
@@ -95,12 +186,12 @@ mod tests {
             json!({ "auth_user": "u", "auth_password": HIDDEN, "incoming_auth_password": null })
         );
         let (mut new, ids) = (saved.clone(), Ids::seeded(1));
-        replace_hidden(&mut new, None, &ids);
+        replace_hidden(VoiceInTrunk::SPEC, &mut new, None, &ids);
         let password = new["configuration"]["attributes"]["auth_password"].as_str().unwrap();
         assert_eq!(password.len(), 16);
         assert_ne!(password, HIDDEN);
         let stored = members(json!({ "configuration": { "attributes": { "auth_password": "kept" } } }));
-        replace_hidden(&mut saved, Some(&stored), &ids);
+        replace_hidden(VoiceInTrunk::SPEC, &mut saved, Some(&stored), &ids);
         assert_eq!(saved["configuration"]["attributes"]["auth_password"], "kept");
     }
 
@@ -117,5 +208,50 @@ mod tests {
         add_credentials(VoiceOutTrunk::SPEC, &mut second, Some(&first), &ids);
         assert_eq!(first, second);
         assert_eq!(first[METHOD]["attributes"]["username"].as_str().unwrap().len(), 16);
+    }
+
+    #[test]
+    fn headers_and_parameters_of_requests_to_customers_are_hidden_and_replaced() {
+        let mut saved = members(json!({ CONFIGURATION: { "type": "http_in", "attributes": {
+            "url": "https://example.com/sms?token=t&a=b", "headers": { "X-Auth": "h", "Accept": "a" },
+            "query_parameters": { "Api-Key": "k", "to": "1" }, "body": "{\"password\": \"b\", \"to\": 1}" } } }));
+        let stored = saved.clone();
+        hide(&mut saved);
+        assert_eq!(
+            saved[CONFIGURATION]["attributes"],
+            json!({ "url": "https://example.com/sms?a=b", "headers": { "X-Auth": HIDDEN, "Accept": HIDDEN },
+                "query_parameters": { "Api-Key": HIDDEN, "to": "1" },
+                "body": json!({ "password": HIDDEN, "to": 1 }).to_string() })
+        );
+        let (mut new, ids) = (saved.clone(), Ids::seeded(1));
+        replace_hidden(SmsTrunk::SPEC, &mut new, None, &ids);
+        assert!(!Value::Object(new).to_string().contains(HIDDEN));
+        replace_hidden(SmsTrunk::SPEC, &mut saved, Some(&stored), &ids);
+        assert_eq!(saved[CONFIGURATION]["attributes"]["headers"], json!({ "X-Auth": "h", "Accept": "a" }));
+        let body = json!({ "password": "b", "to": 1 }).to_string();
+        assert_eq!(saved[CONFIGURATION]["attributes"]["body"], json!(body));
+    }
+
+    #[test]
+    fn a_text_message_trunk_without_credentials_receives_them_once() {
+        let trunk = |kind: &str| members(json!({ CONFIGURATION: { "type": kind, "attributes": {} } }));
+        let ids = Ids::seeded(1);
+        for (kind, name, password, lengths) in [
+            ("http_out", "auth_name", "auth_password", (16, 16)),
+            ("smpp_esme", "system_id", "password", (15, 8)),
+        ] {
+            let mut first = trunk(kind);
+            add_credentials(SmsTrunk::SPEC, &mut first, None, &ids);
+            let length = |name: &str| first[CONFIGURATION]["attributes"][name].as_str().unwrap().len();
+            assert_eq!((length(name), length(password)), lengths, "{kind}");
+            let mut second = trunk(kind);
+            add_credentials(SmsTrunk::SPEC, &mut second, Some(&first), &ids);
+            assert_eq!(first, second);
+        }
+        let mut smsc =
+            members(json!({ CONFIGURATION: { "type": "smpp_smsc", "attributes": { "password": HIDDEN } } }));
+        replace_hidden(SmsTrunk::SPEC, &mut smsc, None, &ids);
+        let password = smsc[CONFIGURATION]["attributes"]["password"].as_str().unwrap();
+        assert!(password.len() == 8 && password != HIDDEN, "{password}");
     }
 }

@@ -4,7 +4,8 @@
 //! credentials of trunks, and trunks that authenticate by their address alone.
 
 use didww_types::resources::{
-    AuthenticationMethod, Order, OrderItems, SipConfiguration, VoiceInTrunk, VoiceOutTrunk,
+    AuthenticationMethod, Order, OrderItems, SipConfiguration, SmsConfiguration, SmsTrunk, VoiceInTrunk,
+    VoiceOutTrunk,
 };
 use didww_types::values::{IpNetworks, TechPrefix, ValueError};
 use didww_types::{ApiVersion, AttributeSpec, Flaw, Kind, Resource as _, ResourceSpec};
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 const METHOD: &str = VoiceOutTrunk::SPEC.attribute_name("authentication_method");
 const ITEMS: &str = Order::SPEC.attribute_name("items");
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
+const SMS_CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
 
 /// Validates a value. Returns its canonical form, or what is wrong as the continuation of a sentence that begins with
 /// the name.
@@ -32,7 +34,11 @@ pub(super) fn checked(
         return items.map_err(|error| format!("is invalid: {error}"));
     }
     if (spec.name, attribute.name) == (VoiceInTrunk::SPEC.name, CONFIGURATION) {
-        keep_generated(&mut valid, value)?;
+        keep_generated(&mut valid, value, &SipConfiguration::GENERATED)?;
+    }
+    if (spec.name, attribute.name) == (SmsTrunk::SPEC.name, SMS_CONFIGURATION) {
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+        keep_generated(&mut valid, value, SmsConfiguration::generated(kind))?;
     }
     Ok(valid)
 }
@@ -98,16 +104,16 @@ fn check_prefix(prefix: Option<&TechPrefix>) -> Result<(), String> {
     parsed.map(|_| ()).map_err(|error| format!("has a wrong tech_prefix: {error}"))
 }
 
-/// Adds the generated credentials of an inbound trunk, which the validation of requests leaves out.
-fn keep_generated(valid: &mut Value, sent: &Value) -> Result<(), String> {
+/// Adds the generated credentials of a trunk's configuration, which the validation of requests leaves out.
+fn keep_generated(valid: &mut Value, sent: &Value, names: &[&str]) -> Result<(), String> {
     let attributes = |value: &Value| value.get("attributes").and_then(Value::as_object).cloned();
     let sent: Map<String, Value> = attributes(sent).unwrap_or_default();
     let Some(kept) = valid.get_mut("attributes").and_then(Value::as_object_mut) else { return Ok(()) };
-    for name in SipConfiguration::GENERATED {
-        match sent.get(name) {
+    for name in names {
+        match sent.get(*name) {
             None => {}
             Some(value) if value.is_string() || value.is_null() => {
-                kept.insert(name.to_owned(), value.clone());
+                kept.insert((*name).to_owned(), value.clone());
             }
             Some(_) => return Err(format!("has a wrong /attributes/{name}: right is a text or null")),
         }
@@ -136,6 +142,18 @@ mod tests {
         assert_eq!(valid["attributes"]["username"], "u");
         assert_eq!(valid["attributes"]["password"], "p");
         assert_eq!(valid["attributes"]["allowed_sip_ips"], json!(["10.0.0.1/32"]));
+    }
+
+    #[test]
+    fn the_generated_credentials_of_a_text_message_trunk_are_taken() {
+        let sent = json!({ "type": "http_out", "attributes": { "auth_name": "n", "auth_password": "p" } });
+        let valid = of(SmsTrunk::SPEC, SMS_CONFIGURATION, &sent).unwrap();
+        assert_eq!(
+            (&valid["attributes"]["auth_name"], &valid["attributes"]["auth_password"]),
+            (&json!("n"), &json!("p"))
+        );
+        let wrong = json!({ "type": "http_out", "attributes": { "auth_password": 1 } });
+        assert!(of(SmsTrunk::SPEC, SMS_CONFIGURATION, &wrong).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use didww_types::Timestamp;
 use http::{HeaderMap, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use crate::mask;
@@ -62,13 +63,29 @@ impl RawBody {
         let Self { start, bytes, form } = self;
         let text = match form {
             _ if start.is_empty() => None,
-            Form::Json => Some(mask::json(start)),
-            Form::Parameters => Some(mask::form(&String::from_utf8_lossy(start))),
-            Form::Other => None,
+            Form::Parameters if is_form(start) => Some(mask::form(&String::from_utf8_lossy(start))),
+            // Some clients send JSON under the name of a form.
+            Form::Json | Form::Parameters if is_json(start) => Some(mask::json(start)),
+            // In what is neither, secrets are not found.
+            Form::Json | Form::Parameters | Form::Other => None,
         };
         let is_cut = *bytes > start.len() as u64;
         JournalBody { bytes: *bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
     }
+}
+
+/// Whether a text is JSON, whole or cut off.
+fn is_json(text: &[u8]) -> bool {
+    match serde_json::from_slice::<IgnoredAny>(text) {
+        Ok(_) => true,
+        Err(error) => error.is_eof(),
+    }
+}
+
+/// Whether a text can be a form: what these signs mean in other texts, a form escapes.
+fn is_form(text: &[u8]) -> bool {
+    let is_other = |byte: &u8| byte.is_ascii_whitespace() || b"\"'{}<>".contains(byte);
+    !text.trim_ascii_end().iter().any(is_other)
 }
 
 /// How the secrets of a body are found.
@@ -155,7 +172,8 @@ impl Stored {
     /// The bytes that the entry counts for.
     pub(crate) fn size(&self) -> usize {
         let texts = self.method.len() + self.path.len() + self.query.as_ref().map_or(0, |query| query.len());
-        let headers = self.request_headers.len() + self.response_headers.len();
+        // Many short headers take less than what was reserved for them.
+        let headers = self.request_headers.capacity() + self.response_headers.capacity();
         FIXED_BYTES + texts + headers + self.request_body.start.len() + self.response_body.start.len()
     }
 
@@ -245,6 +263,36 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(form: Form, body: &'static str) -> Option<String> {
+        let start = Bytes::from_static(body.as_bytes());
+        RawBody { bytes: start.len() as u64, start, form }.shown().text
+    }
+
+    #[test]
+    fn a_body_whose_media_type_is_wrong_hides_no_less() {
+        let json = r#"{"a":"b=c","password":"hunter2"}"#;
+        let hidden = r#"{"a":"b=c","password":"(hidden)"}"#;
+        assert_eq!(text(Form::Json, json).as_deref(), Some(hidden));
+        assert_eq!(text(Form::Parameters, json).as_deref(), Some(hidden));
+        assert_eq!(text(Form::Json, r#"{"a":"b=c","pass"#).as_deref(), Some(r#"{"a":"b=c","pass"#));
+        let parameters = "a=b&password=hunter2\n";
+        assert_eq!(text(Form::Parameters, parameters).as_deref(), Some("a=b&password=(hidden)"));
+        for other in [parameters, "{'password':'hunter2'}", "{password:\"hunter2\"}", "password: hunter2"] {
+            assert_eq!(text(Form::Json, other), None, "{other}");
+        }
+        for other in ["{'password':'hunter2'}", "password: hunter2", "<password>hunter2</password>"] {
+            assert_eq!(text(Form::Parameters, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_entry_counts_for_what_its_headers_take() {
+        let mut stored = Stored::of("GET", "/");
+        let before = stored.size();
+        stored.request_headers = String::with_capacity(4_800);
+        assert!(stored.size() >= before + 4_800);
+    }
 
     #[test]
     fn headers_of_one_name_are_joined() {

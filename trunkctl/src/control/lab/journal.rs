@@ -40,7 +40,7 @@ pub enum JournalCommand {
         #[arg(long)]
         json: bool,
         /// Stop after this number of lines
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
     /// Compare the requests with expected ones; the exit code is 3 if they did not come

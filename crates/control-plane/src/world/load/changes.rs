@@ -61,7 +61,7 @@ impl Control {
         let (spec, id) = (placed.spec, placed.id);
         let stored = before.as_ref().map(Record::attributes).transpose()?;
         let mut attributes = placed.record.attributes.clone();
-        replace_hidden(&mut attributes, stored.as_ref(), &self.core.ids);
+        replace_hidden(spec, &mut attributes, stored.as_ref(), &self.core.ids);
         add_credentials(spec, &mut attributes, stored.as_ref(), &self.core.ids);
         complete(spec, &mut attributes)?;
         let mut attributes = with_defaults(spec, now, attributes);
