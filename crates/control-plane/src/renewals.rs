@@ -39,17 +39,17 @@ pub(crate) fn jobs() -> JobSet {
 
 /// The change that schedules the renewals of an account, at this time at the latest.
 pub(crate) fn schedule(account: i64, due_at: Timestamp) -> Change {
-    Change::Schedule { job: job(account, due_at), existing: IfScheduled::KeepEarlier }
+    Change::Schedule { job: Box::new(job(account, due_at)), existing: IfScheduled::KeepEarlier }
 }
 
-fn job(account: i64, due_at: Timestamp) -> Box<Job> {
-    Box::new(Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) })
+fn job(account: i64, due_at: Timestamp) -> Job {
+    Job { account: Some(account), ..Job::new(RENEW, account.to_string(), due_at) }
 }
 
 /// The change that decides on the renewals of an account anew, now. A run in progress, which can have read what was there before,
 /// does not count.
 pub(crate) fn anew(account: i64, now: Timestamp) -> Change {
-    Change::Schedule { job: job(account, now), existing: IfScheduled::Replace }
+    Change::Schedule { job: Box::new(job(account, now)), existing: IfScheduled::Replace }
 }
 
 /// Decides on the renewals of an account anew, if it has any, because staff changed when they are due.

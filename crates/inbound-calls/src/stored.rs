@@ -308,7 +308,7 @@ mod tests {
         let core = core();
         let call = call(1, ACCOUNTS[0]);
         assert_eq!(live_revision(&core, call.id).await, Ok(None));
-        store(&core, &[call.clone()]).await;
+        store(&core, std::slice::from_ref(&call)).await;
         let first = live_revision(&core, call.id).await.unwrap().unwrap();
         core.commit(vec![put(&call, 0, Some(first)).unwrap()]).await.unwrap();
         let second = live_revision(&core, call.id).await.unwrap().unwrap();

@@ -144,7 +144,7 @@ mod tests {
                 "name": "password", "callback_url": "https://example.com/hook?a=1&token=%28hidden%29",
                 "authentication_method": { "attributes": { "username": HIDDEN, "password": HIDDEN, "tech_prefix": null } },
                 "configuration": { "auth_user": HIDDEN, "auth_password": null, "host": "sip.example.com" },
-                "headers": { "Authorization": HIDDEN, "X-Api-Key": HIDDEN, "Accept": "text/plain" }, "auth_name": HIDDEN,
+                "headers": { "Authorization": HIDDEN, "X-Api-Key": HIDDEN, "Accept": HIDDEN }, "auth_name": HIDDEN,
             }, "links": { "self": "http://127.0.0.1/v3/dids?page=1" } }, "access_token": HIDDEN, "expires_in": 60 })
         );
         let once = value.clone();

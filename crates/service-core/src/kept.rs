@@ -2,7 +2,7 @@
 //!
 //! A type declares [the days](field@ResourceSpec::kept_days). A job reads the oldest records, deletes at most `PER_RUN` of them in
 //! a run, and is due again when the next one is too old, at the latest after an hour. It remembers how far it came, because no
-//! index of SQLite has the records of one type of all accounts: a read from the first record on would pass over all others.
+//! index of `SQLite` has the records of one type of all accounts: a read from the first record on would pass over all others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

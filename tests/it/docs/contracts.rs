@@ -198,6 +198,13 @@ async fn ask_about_the_lab(control: &mut ControlApi) {
     control.delete("/journal").await;
 }
 
+async fn change_a_key(control: &mut ControlApi, keys: &str, key: &str) {
+    control.get(keys).await;
+    let addresses = json!({ "allowed_addresses": ["203.0.113.0/24"] });
+    control.patch(&format!("{keys}/{key}"), addresses).await;
+    control.delete(&format!("{keys}/{key}")).await;
+}
+
 async fn save_and_load_a_world(control: &mut ControlApi) {
     control.get("/scenarios").await;
     control.get("/world").await;
@@ -229,10 +236,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.get(&account).await;
     control.patch(&account, json!({ "name": "Acme Inc.", "features": ["outbound"] })).await;
     let key = id(&control.post(&format!("{account}/keys"), Value::Null).await);
-    control.get(&format!("{account}/keys")).await;
-    let addresses = json!({ "allowed_addresses": ["203.0.113.0/24"] });
-    control.patch(&format!("{account}/keys/{key}"), addresses).await;
-    control.delete(&format!("{account}/keys/{key}")).await;
+    change_a_key(&mut control, &format!("{account}/keys"), &key).await;
     control.get("/token-keys").await;
     control.post("/token-keys/rotate", json!({})).await;
     let secrets = format!("{account}/callback_secrets");
