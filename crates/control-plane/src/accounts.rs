@@ -214,10 +214,7 @@ impl Control {
     /// If there is no such account.
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
         let account = self.account(id).await?;
-        #[cfg(feature = "sip")]
-        if let Some(inbound) = &self.inbound {
-            inbound.reset(Some(id)).await?;
-        }
+        self.end_calls_to_dids(Some(id)).await?;
         files::forget_all(&self.core, id).await?;
         self.core.store.reset(Some(account.number), true).await?;
         // What was uploaded and exported meanwhile.

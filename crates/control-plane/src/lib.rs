@@ -173,10 +173,7 @@ impl Control {
             // Otherwise active calls of the platform would continue without a record of them.
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
         }
-        #[cfg(feature = "sip")]
-        if let Some(inbound) = &self.inbound {
-            inbound.reset(account).await?;
-        }
+        self.end_calls_to_dids(account).await?;
         if let Some(id) = account {
             files::forget_all(&self.core, id).await?;
         }
@@ -189,6 +186,18 @@ impl Control {
         if number.is_none() {
             reference::store_fixed(&self.core).await?;
         }
+        Ok(())
+    }
+
+    /// Hangs up the calls to the DIDs of an account, or of all, and deletes their records.
+    async fn end_calls_to_dids(&self, account: Option<Uuid>) -> Result<(), ControlError> {
+        #[cfg(feature = "sip")]
+        if let Some(inbound) = &self.inbound {
+            inbound.reset(account).await?;
+        }
+        // Without SIP there are none.
+        #[cfg(not(feature = "sip"))]
+        let _ = account;
         Ok(())
     }
 
