@@ -88,7 +88,12 @@ fn compare(at: &str, recorded: &Value, answered: &Value, ids: &mut KnownIds, pla
                 compare(&format!("{at}/{index}"), one, other, ids, places);
             }
         }
-        (Value::String(one), Value::String(other)) if is_same(one, other, ids) => {}
+        (Value::String(one), Value::String(other)) => {
+            // The same id is another record where another one stood for it before.
+            if !is_same(one, other, ids) {
+                places.push(place(at, Some(recorded), Some(answered)));
+            }
+        }
         (one, other) if one == other => {}
         (one, other) => places.push(place(at, Some(one), Some(other))),
     }

@@ -10,7 +10,7 @@ use super::existing::{Existing, Records, Selection};
 use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::part::Part;
 use super::platform;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::mask;
 use crate::resource::Handle;
 
@@ -55,7 +55,16 @@ pub async fn dump(
         // A service may not serve a type that is not declared.
         let writable = writable.filter(|found| find(found.target).is_some());
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
-        let records = Records::read(client, spec, &Selection::All, &relationships).await?;
+        let records = match Records::read(client, spec, &Selection::All, &relationships).await {
+            // The service enables some types for an account, and has none of its records otherwise.
+            Err(failure)
+                if failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some()) =>
+            {
+                dump.notes.push(format!("{}: not enabled for the account, and left out", spec.name));
+                continue;
+            }
+            records => records?,
+        };
         let of_type = OfType { spec, version: records.version, records: &records, owner, is_full };
         let found = of_type.write(&mut dump.notes);
         if !found.is_empty() {

@@ -95,7 +95,7 @@ fn a_refused_call_is_explained_and_ends_with_its_exit_code() {
 #[test]
 fn a_did_is_called_and_its_calls_are_listed_shown_and_ended() {
     let service = Service::with(trunk_server::TestServerBuilder::control_listener);
-    let refused = run(&service, &["inbound", "call", "37061498222", "--from", "+442079460999", "-o", "json"]);
+    let refused = run(&service, &["inbound", "call", "37061498299", "--from", "+442079460999", "-o", "json"]);
     let refused = refused.json();
     assert_eq!((&refused["status"], &refused["disconnect_code"]), (&json!("ended"), &json!(404)));
     let listed = run(&service, &["inbound", "list"]).ok();
@@ -229,11 +229,11 @@ fn the_audit_is_read_a_page_after_the_other_until_the_limit() {
     service.runtime.block_on(async {
         let (control, account) = (service.server.control(), service.server.account());
         for number in 0..1_002 {
-            let did = trunk_server::control::NewDid::new(format!("44207946{number:04}"));
+            let did = trunk_server::control::NewDid::new(format!("44208946{number:04}"));
             control.add_did(account, did).await.unwrap();
         }
     });
-    for (limit, expected) in [("1001", 1_001), ("5000", 1_002)] {
+    for (limit, expected) in [("1001", 1_001), ("1002", 1_002)] {
         let listed = run(&service, &["audit", "--type", "dids", "--limit", limit, "-o", "json"]).json();
         assert_eq!(listed.as_array().map(Vec::len), Some(expected));
     }

@@ -2,6 +2,7 @@
 
 use didww_client::ApiVersion;
 use serde_json::json;
+use trunk_server::Feature;
 
 use crate::support::Service;
 
@@ -272,7 +273,7 @@ fn an_older_version_has_its_own_form_and_takes_the_canonical_one() {
 
 #[test]
 fn every_listed_type_has_its_commands() {
-    let service = Service::start();
+    let service = Service::with(|builder| builder.feature(Feature::Emergency));
     let listed = service.run(&["resources", "-o", "json"]).json();
     let listed = listed.as_array().unwrap();
     assert!(listed.len() >= 4);
