@@ -1,7 +1,7 @@
 //! Stores a world.
 //!
 //! Everything that can be wrong with the file is found before anything is written. The records of all accounts are one
-//! transaction. The store has no transaction for accounts and records together: new accounts are created before the
+//! transaction, and a second one sets the links of DIDs to text message trunks, which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created before the
 //! records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
 
 mod account;
@@ -75,6 +75,10 @@ impl Control {
                 let changes = self.world_changes(placed, numbers).await?;
                 if !changes.is_empty() {
                     self.core.commit(changes).await.map_err(changes::refused)?;
+                }
+                let links = self.world_links(placed, numbers).await?;
+                if !links.is_empty() {
+                    self.core.commit(links).await.map_err(changes::refused)?;
                 }
                 Ok::<(), AttemptError<ControlError>>(())
             })

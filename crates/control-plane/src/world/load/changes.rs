@@ -10,7 +10,7 @@ use trunk_rules::domain::{Rulebook, complete_configuration, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::world::naming::invalid;
+use crate::world::naming::{in_order, invalid, is_later};
 use crate::world::place::Placed;
 use crate::world::record::CREATED_AT;
 use crate::world::secrets::{add_credentials, replace_hidden};
@@ -22,6 +22,29 @@ const AT_ONCE: usize = 100;
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 
 impl Control {
+    /// The changes that set what [`world_changes`](Self::world_changes) leaves out, because the members are stored after their
+    /// owner.
+    pub(super) async fn world_links(
+        &self,
+        placed: &[Placed<'_>],
+        numbers: &[i64],
+    ) -> Result<Vec<Change>, AttemptError<ControlError>> {
+        let order = in_order();
+        let mut changes = Vec::new();
+        for one in placed {
+            let links: Vec<_> =
+                one.links.iter().filter(|(name, _)| is_later_link(&order, one, name)).cloned().collect();
+            if links.is_empty() {
+                continue;
+            }
+            let scope = scope(one.owner, one.spec, numbers);
+            let Some(before) = self.core.store.find(scope, one.id).await? else { continue };
+            let attributes = before.attributes()?;
+            changes.push(Change::Replace { scope, before, attributes, links, meta: None });
+        }
+        Ok(changes)
+    }
+
     /// The changes that store placed records. `numbers` are those of the world's accounts.
     pub(super) async fn world_changes(
         &self,
@@ -29,7 +52,7 @@ impl Control {
         numbers: &[i64],
     ) -> Result<Vec<Change>, AttemptError<ControlError>> {
         self.check_members(placed, numbers).await?;
-        let now = self.core.clock.now();
+        let (now, order) = (self.core.clock.now(), in_order());
         let mut changes = Vec::with_capacity(placed.len());
         let is_alike = |one: &Placed<'_>, other: &Placed<'_>| {
             one.spec.name == other.spec.name && one.owner == other.owner
@@ -43,7 +66,10 @@ impl Control {
                 let mut found: HashMap<Uuid, Record> =
                     found.into_iter().map(|record| (record.id, record)).collect();
                 for one in some {
-                    self.add_change(&mut changes, scope, one, found.remove(&one.id), now)?;
+                    let links =
+                        one.links.iter().filter(|(name, _)| !is_later_link(&order, one, name)).cloned();
+                    let links = links.collect();
+                    self.add_change(&mut changes, scope, one, links, (found.remove(&one.id), now))?;
                 }
             }
         }
@@ -55,8 +81,8 @@ impl Control {
         changes: &mut Vec<Change>,
         scope: Scope,
         placed: &Placed<'_>,
-        before: Option<Record>,
-        now: Timestamp,
+        links: Vec<(&'static str, Vec<Uuid>)>,
+        (before, now): (Option<Record>, Timestamp),
     ) -> Result<(), AttemptError<ControlError>> {
         let (spec, id) = (placed.spec, placed.id);
         let stored = before.as_ref().map(Record::attributes).transpose()?;
@@ -75,7 +101,6 @@ impl Control {
             Some(Value::Object(meta.map_err(|message| ControlError::invalid("meta", message))?).to_string())
         };
         changes.extend(expiry::schedule(scope.account, spec, id, &attributes));
-        let links = placed.links.clone();
         changes.push(match before {
             Some(before) => Change::Replace { scope, before, attributes, links, meta },
             None => Change::Insert { scope, id, created_at: now, attributes, links, meta },
@@ -137,6 +162,11 @@ fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<
     let sent: TrunkConfiguration = serde_json::from_value(value.clone()).map_err(unreadable)?;
     *value = serde_json::to_value(complete_configuration(sent)).map_err(unreadable)?;
     Ok(())
+}
+
+/// Whether a record is linked by this relationship only when all records are stored.
+fn is_later_link(order: &[&'static ResourceSpec], placed: &Placed<'_>, name: &str) -> bool {
+    placed.spec.relationship(name).is_some_and(|relationship| is_later(order, placed.spec, relationship))
 }
 
 /// The account and the type of records of the world's account at a position, or of those that all accounts share.
