@@ -10,6 +10,8 @@ WITHOUT_EXAMPLE = {
     "control": {
         "POST /journal/wait": "it is left out: it waits; tests/it/lab waits with it",
         "POST /providers/probe": "it is left out: its requests go to hosts of providers",
+        **{f"POST /accounts/{{id}}/{kind}/{{verification}}/{review}": "it needs a pending verification; tests/it reviews some"
+           for kind in ("address_verifications", "emergency_verifications") for review in ("approve", "reject")},
     },
     "voipbin": {
         "POST /providers/setup": "it is left out: its requests go to a carrier",
@@ -19,6 +21,13 @@ WITHOUT_EXAMPLE = {
 # In every version of DIDWW's API.
 WITHOUT_EXAMPLE_OF_VERSIONS = {
     "POST /encrypted_files": "it takes a form with a file, which a generated body is not; tests/it sends some",
+    "POST /proofs": "it needs an uploaded file; tests/it uploads one",
+    "POST /permanent_supporting_documents": "it needs an uploaded file; tests/it uploads one",
+    # What is required of a number, an address and an identity that fit each other.
+    "POST /requirement_validations": "it needs a whole registration; tests/it has some",
+    "POST /address_requirement_validations": "it needs a whole registration; tests/it has some",
+    "POST /emergency_requirement_validations": "it needs a whole registration; tests/it has some",
+    "POST /emergency_verifications": "it needs a whole registration; tests/it has some",
 }
 # Relationships of DIDs to one record.
 OF_DIDS = (
@@ -147,7 +156,14 @@ def of_registration(server, name, version):
         "identity_type": person, "first_name": "Ada", "last_name": "Lovelace", "phone_number": "12025550143"}, country=country)
     registered = ("identities", server.send(name, "/identities", identity)["data"]["id"])
     address = {"address": "1 Example Street", "city_name": "Example", "postal_code": "10115"}
+    of_address = document("addresses", address | {"description": "Of the examples"}, country=country, identity=registered)
+    of_address = ("addresses", server.send(name, "/addresses", of_address)["data"]["id"])
+    number = {"number": f"3706149{len(name):02}{version[3]}{version[6]}"}
+    did = server.send("control", f"{own_account(server)}/dids", number)["dids"][0]["id"]
+    verification = document("address_verifications", {}, address=of_address)
+    verification["data"]["relationships"]["dids"] = {"data": [{"type": "dids", "id": did}]}
     return {
+        "POST /address_verifications": ({}, verification),
         "POST /identities": ({}, identity),
         "POST /addresses": ({}, document("addresses", address, country=country, identity=registered)),
     }
@@ -222,6 +238,7 @@ def of_control(server):
         "POST /records/{type}": ({"type": "did_groups"}, {"attributes": group}),
         "POST /reset": ({}, {"account": to_reset}),
         "POST /token-keys/rotate": ({}, {"end_tokens": False}),
+        "POST /world": ({}, {"format": 1, "accounts": [{"name": "Of a world"}]}),
     }
 
 

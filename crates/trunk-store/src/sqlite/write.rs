@@ -152,7 +152,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM job WHERE account IS NOT NULL AND (?1 IS NULL OR account = ?1)",
     ];
     let of_accounts = [
-        "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
+        // The number of an account that is deleted is not used again. Of all others the rows stay, as above.
+        "DELETE FROM record_count WHERE account = ?1",
         "DELETE FROM account WHERE ?1 IS NULL OR number = ?1",
     ];
     for sql in of_records.into_iter().chain(of_accounts.into_iter().filter(|_| accounts)) {

@@ -90,6 +90,7 @@ macro_rules! part {
         lists_are_sorted_with_ties_by_creation_and_null_last
         every_page_is_a_section_of_the_whole_list
         a_list_can_be_what_a_record_is_linked_to
+        no_list_of_before_a_reset_is_returned_after_it
         a_page_matches_its_total_during_concurrent_writes
     } };
     ($factory:ident related) => { part! { @ $factory related:

@@ -180,6 +180,23 @@ pub(super) async fn every_page_is_a_section_of_the_whole_list(store: &impl Store
     }
 }
 
+pub(super) async fn no_list_of_before_a_reset_is_returned_after_it(store: &impl Store) {
+    let query = || ListQuery {
+        conditions: vec![Condition { test: FilterTest::Contains("name"), values: vec![value("a")] }],
+        ..everything(trunks(1))
+    };
+    // As many changes as before, which would be the same number if it began again.
+    for names in [["a", "ab"], ["b", "a"]] {
+        store.reset(None, true).await.unwrap();
+        for (n, name) in names.into_iter().enumerate() {
+            commit(store, vec![insert(trunks(1), id(n as u128 + 1), trunk(name, &json!({})))]).await;
+        }
+        let with_a = names.iter().filter(|name| name.contains('a')).count();
+        let listing = store.list(query()).await.unwrap();
+        assert_eq!((listing.records.len(), listing.total), (with_a, with_a as u64));
+    }
+}
+
 pub(super) async fn a_list_can_be_what_a_record_is_linked_to(store: &impl Store) {
     let inserts = (1..=4).map(|n| insert(dids(1), id(n), did(&(9 - n).to_string(), &json!({}))));
     commit(store, inserts.collect()).await;
