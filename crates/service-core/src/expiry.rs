@@ -2,7 +2,7 @@
 //!
 //! A type declares [the attribute with the time](field@ResourceSpec::expires). A job is scheduled with each new record, and
 //! deletes it if its time has come by then, a file with its content. A file that a record has in a relationship, such as a
-//! document that proves an identity, is kept, and looked at again [`KEPT`] later.
+//! document that proves an identity, is kept, and looked at again `KEPT` later.
 
 use std::sync::Arc;
 use std::time::Duration;
