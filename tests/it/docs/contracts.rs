@@ -198,6 +198,17 @@ async fn ask_about_the_lab(control: &mut ControlApi) {
     control.delete("/journal").await;
 }
 
+/// Reads and changes a trunk as its owner would.
+async fn ask_for_an_owner(control: &mut ControlApi, records: &str, trunk: &str) {
+    let trunks = format!("{records}/voice_out_trunks");
+    control.get(&format!("{trunks}?include=dids&page[size]=10")).await;
+    control.get(&format!("{trunks}?sort=colour")).await;
+    control.get(&format!("{records}/trunks")).await;
+    control.get(&format!("{trunks}/{trunk}")).await;
+    control.patch(&format!("{trunks}/{trunk}"), json!({ "attributes": { "capacity_limit": 7 } })).await;
+    control.patch(&format!("{trunks}/{trunk}"), json!({ "attributes": { "capacity_limit": 0 } })).await;
+}
+
 async fn change_a_key(control: &mut ControlApi, keys: &str, key: &str) {
     control.get(keys).await;
     let addresses = json!({ "allowed_addresses": ["203.0.113.0/24"] });
@@ -269,13 +280,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
         .post(&format!("{account}/trunks/{trunk}/ip_only"), json!({ "allowed_sip_ips": ["0.0.0.0/0"] }))
         .await;
     control.get("/trunks/open").await;
-    let trunks = format!("{account}/records/voice_out_trunks");
-    control.get(&format!("{trunks}?include=dids&page[size]=10")).await;
-    control.get(&format!("{trunks}?sort=colour")).await;
-    control.get(&format!("{account}/records/trunks")).await;
-    control.get(&format!("{trunks}/{trunk}")).await;
-    control.patch(&format!("{trunks}/{trunk}"), json!({ "attributes": { "capacity_limit": 7 } })).await;
-    control.patch(&format!("{trunks}/{trunk}"), json!({ "attributes": { "capacity_limit": 0 } })).await;
+    ask_for_an_owner(&mut control, &format!("{account}/records"), &trunk).await;
     control.get("/nodes").await;
     control.get("/deliveries?limit=10").await;
     control.get(&format!("/deliveries?account={}", id(&made))).await;
