@@ -1,6 +1,6 @@
 //! Records as JSON for logs: without secrets.
 
-use didww_types::{Resource, ResourceObject, hiding_secrets};
+use didww_types::{Resource, ResourceObject, hiding_secrets, names_secret};
 use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -9,8 +9,6 @@ use crate::{Page, Single};
 
 /// What is written in place of a secret.
 const HIDDEN: &str = "(hidden)";
-/// The words with which the name of a member ends if its value is a secret, of the types that this crate does not declare.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "token", "api_key", "access_key"];
 /// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
 
@@ -74,7 +72,7 @@ fn hide_value(name: &str, value: &mut Value) {
         Value::Object(inner) if CHOSEN.contains(&name) => inner.values_mut().for_each(hide_text),
         Value::Object(inner) => hide_members(inner),
         Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),
-        Value::String(_) | Value::Number(_) if is_secret(name) => hide_text(value),
+        Value::String(_) | Value::Number(_) if names_secret(name) => hide_text(value),
         _ => {}
     }
 }
@@ -85,10 +83,4 @@ fn hide_text(value: &mut Value) {
         Value::String(_) | Value::Number(_) => *value = Value::from(HIDDEN),
         _ => {}
     }
-}
-
-fn is_secret(name: &str) -> bool {
-    SECRET_WORDS.iter().any(|word| {
-        name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(['_', '-']))
-    })
 }

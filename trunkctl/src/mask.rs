@@ -1,19 +1,10 @@
 //! Secrets in values that are printed.
 
+use didww_client::names_secret;
 use serde_json::{Map, Value};
 
 /// What is printed in place of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
-
-/// Whether the name of a member says that its value is a secret: a password, a token or a key, also of a type that is
-/// declared later.
-pub(crate) fn is_secret(name: &str) -> bool {
-    // Headers that a service sends along have credentials under the names of HTTP.
-    let name = &name.to_ascii_lowercase();
-    ["password", "secret", "token", "api_key", "access_key", "api-key", "authorization"].iter().any(|word| {
-        name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with(['_', '-']))
-    })
-}
 
 /// Hides the secrets of an object, at any depth. Null and empty values stay.
 pub(crate) fn hide(members: &mut Map<String, Value>) {
@@ -27,8 +18,8 @@ pub(crate) fn hide_value(name: &str, value: &mut Value) {
     match value {
         Value::Object(inner) => hide(inner),
         Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),
-        Value::String(text) if is_secret(name) && !text.is_empty() => HIDDEN.clone_into(text),
-        Value::Number(_) if is_secret(name) => *value = Value::from(HIDDEN),
+        Value::String(text) if names_secret(name) && !text.is_empty() => HIDDEN.clone_into(text),
+        Value::Number(_) if names_secret(name) => *value = Value::from(HIDDEN),
         _ => {}
     }
 }
@@ -46,7 +37,7 @@ mod tests {
         hide(value.as_object_mut().unwrap());
         assert_eq!(
             value,
-            json!({"name": "password", "username": "u", "password": HIDDEN, "tokens": 3,
+            json!({"name": "password", "username": "u", "password": HIDDEN, "tokens": HIDDEN,
                 "authentication_method": {"attributes": {"password": HIDDEN, "auth_password": HIDDEN,
                 "tech_prefix": null}}, "list": [{"secret": HIDDEN, "callback_secret": null, "api_key": HIDDEN}],
                 "headers": {"Proxy-Authorization": HIDDEN, "X-A": "b"}})

@@ -1,12 +1,9 @@
 //! Leaves out of a document of DIDWW's API what no read of the control API shows: passwords and secrets, headers of requests,
 //! and the user, the password and the secret parameters of a URL.
 
+use didww_types::names_secret;
 use serde_json::Value;
 use url::Url;
-
-/// Words of the names of secrets. Customers choose the names of parameters and headers of the requests to them.
-const WORDS: [&str; 8] =
-    ["password", "secret", "headers", "token", "api_key", "apikey", "access_key", "authorization"];
 
 /// Removes the secret members of a document, at any depth, and the credentials in its URLs.
 pub(crate) fn remove_secrets(value: &mut Value) {
@@ -27,8 +24,8 @@ pub(crate) fn remove_secrets(value: &mut Value) {
 
 /// Whether a member or a parameter with this name is a password or a secret.
 pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    WORDS.into_iter().any(|word| name.contains(word))
+    // Customers choose the names of the headers of requests to them.
+    names_secret(name) || name.to_ascii_lowercase().contains("headers")
 }
 
 /// Removes the user, the password and the secret parameters of a URL.

@@ -2,51 +2,12 @@
 //!
 //! A text is read once, byte by byte, and needs not be whole: what was cut off, or is no JSON, hides no less.
 
+use didww_types::names_secret;
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use percent_encoding::percent_decode_str;
 
 /// What stands in place of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
-
-/// Names that have a part of [`parts`], and no secret.
-const PLAIN: [&str; 8] = [
-    "page_token",
-    "next_page_token",
-    "token_type",
-    "token_id",
-    "access_key_id",
-    "accesskey_id",
-    "credentials_and_ip",
-    "access-control-allow-credentials",
-];
-
-/// Whether the value of a member, a header or a parameter with this name is secret. The names of declared types are known by
-/// their parts, so that one which is declared later is hidden as well.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let has_part = (0..bytes.len()).any(|at| bytes.get(at..).is_some_and(begins_with_part));
-    has_part && !PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(name))
-}
-
-/// The parts of names that begin with a letter, and whose values are secret.
-fn parts(letter: u8) -> &'static [&'static str] {
-    match letter {
-        b'a' => &["authorization", "api_key", "apikey", "access_key", "accesskey"],
-        b'c' => &["cookie", "credential"],
-        b'p' => &["password", "passwd"],
-        b's' => &["secret", "signature"],
-        b't' => &["token"],
-        _ => &[],
-    }
-}
-
-fn begins_with_part(rest: &[u8]) -> bool {
-    let plain = |byte: &u8| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
-    let parts = rest.first().map_or(&[] as &[&str], |first| parts(plain(first)));
-    parts.iter().any(|part| {
-        rest.len() >= part.len() && rest.iter().zip(part.bytes()).all(|(byte, part)| plain(byte) == part)
-    })
-}
 
 /// Hides the secrets of a JSON text.
 pub(crate) fn json(text: &[u8]) -> String {
@@ -90,18 +51,18 @@ pub(crate) fn json(text: &[u8]) -> String {
 pub(crate) fn form(text: &str) -> String {
     let is_secret_url = |value: &str| {
         let value = decoded(value);
-        let has_parameter = || value.split_once('?').is_some_and(|(_, query)| is_secret(query));
+        let has_parameter = || value.split_once('?').is_some_and(|(_, query)| names_secret(query));
         value.contains("://") && (value.contains('@') || has_parameter())
     };
     let shown = |pair: &str| {
         let plain = decoded(pair);
         // JSON in the place of parameters has its secrets anywhere.
-        if plain.contains(['"', '{']) && is_secret(&plain) {
+        if plain.contains(['"', '{']) && names_secret(&plain) {
             return HIDDEN.to_owned();
         }
         match pair.split_once('=') {
             Some((name, value))
-                if !value.is_empty() && (is_secret(&decoded(name)) || is_secret_url(value)) =>
+                if !value.is_empty() && (names_secret(&decoded(name)) || is_secret_url(value)) =>
             {
                 format!("{name}={HIDDEN}")
             }
@@ -129,13 +90,13 @@ fn is_secret_member(string: &[u8]) -> bool {
     let name = string.strip_prefix(b"\"").unwrap_or(string);
     let name = name.strip_suffix(b"\"").unwrap_or(name);
     let is_headers = name.to_ascii_lowercase().ends_with(b"headers");
-    is_headers || memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, is_secret)
+    is_headers || memchr(b'\\', name).is_some() || std::str::from_utf8(name).map_or(true, names_secret)
 }
 
 /// Whether a string of JSON, with its quotes, may be a text of JSON that has a secret: the body of a customer's requests is one.
 fn is_text_with_secret(string: &[u8]) -> bool {
     let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
-    text.first().is_some_and(|first| b"{[".contains(first)) && is_secret(&String::from_utf8_lossy(text))
+    text.first().is_some_and(|first| b"{[".contains(first)) && names_secret(&String::from_utf8_lossy(text))
 }
 
 fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
@@ -230,7 +191,7 @@ fn push_query(shown: &mut Vec<u8>, query: &[u8]) {
         let last = memrchr(b'=', pair).unwrap_or(0);
         let value = memchr(b'=', pair).map_or(pair.len(), |first| first + 1);
         let names = String::from_utf8_lossy(part(pair, 0, last));
-        if value < pair.len() && is_secret(&decoded(&names)) {
+        if value < pair.len() && names_secret(&decoded(&names)) {
             shown.extend_from_slice(part(pair, 0, value));
             shown.extend_from_slice(HIDDEN.as_bytes());
         } else {
@@ -370,12 +331,12 @@ mod tests {
     #[test]
     fn the_headers_of_credentials_are_secret() {
         for name in ["Authorization", "api-key", "x-api-key", "Cookie", "set-cookie", "x-didww-signature"] {
-            assert!(is_secret(name), "{name}");
+            assert!(names_secret(name), "{name}");
         }
         for name in
             ["content-type", "x-didww-api-version", "idempotency-key", "access-control-allow-credentials"]
         {
-            assert!(!is_secret(name), "{name}");
+            assert!(!names_secret(name), "{name}");
         }
     }
 }

@@ -4,38 +4,20 @@
 //! are removed wherever it stands. Headers of requests that a service is to send are secret as a whole. Other personal data
 //! stays: names, addresses and telephone numbers.
 
+use didww_types::names_secret;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Words with which the names of secrets end.
-const SECRET: [&str; 18] = [
-    "apikey",
-    "authorization",
-    "cookie",
-    "credential",
-    "headers",
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "api_key",
-    "api-key",
-    "access_key",
-    "accesskey",
-    "signature",
-    "username",
-    "auth_user",
-    "auth_name",
-    "system_id",
-];
+/// Words with which names end whose values are no secrets, and belong to one: users, and headers that may have any.
+const BESIDE_SECRETS: [&str; 5] = ["headers", "username", "auth_user", "auth_name", "system_id"];
 
 /// Whether the name of a member or a parameter says that its value is a credential, a password or a secret.
 pub fn is_secret(name: &str) -> bool {
-    let name = name.trim_end_matches(']').to_ascii_lowercase();
-    SECRET.iter().any(|word| name.ends_with(word))
+    let lower = name.trim_end_matches(']').to_ascii_lowercase();
+    names_secret(name) || BESIDE_SECRETS.iter().any(|word| lower.ends_with(word))
 }
 
 /// Replaces the secrets of a JSON value, at any depth.
@@ -178,7 +160,7 @@ mod tests {
             value,
             json!({
                 "headers": { "X-Auth": HIDDEN, "n": HIDDEN, "empty": "" }, "token": [HIDDEN, { "a": HIDDEN }], "secret": true,
-                "query_parameters": { "Authorization": HIDDEN, "apiKey": HIDDEN, "to": "1" }, "tokens": 2,
+                "query_parameters": { "Authorization": HIDDEN, "apiKey": HIDDEN, "to": "1" }, "tokens": HIDDEN,
             })
         );
     }

@@ -11,6 +11,7 @@ pub mod rfc3339;
 #[cfg(feature = "schema")]
 mod schema;
 mod secret;
+mod secret_names;
 mod text;
 mod timestamp;
 
@@ -19,6 +20,7 @@ pub use enumeration::{UndeclaredText, UnknownText};
 pub use extra::{Extra, Names};
 pub use hex::{from_hex, to_hex};
 pub use secret::{Secret, hiding_secrets};
+pub use secret_names::names_secret;
 pub use text::parsed;
 pub use timestamp::Precision;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use didww_client::{
     ApiVersion, AttributeSpec, Kind, Linkage, RelationshipSpec, ResourceIdentifier, ResourceObject,
-    ResourceSpec, find,
+    ResourceSpec, find, names_secret,
 };
 use serde_json::{Map, Value, json};
 
@@ -115,7 +115,7 @@ pub(super) fn columns(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<S
         .iter()
         .copied()
         .filter(|attribute| is_short(attribute.kind) && Some(attribute.name) != handle)
-        .filter(|attribute| !mask::is_secret(attribute.name))
+        .filter(|attribute| !names_secret(attribute.name))
         .partition(|attribute| is_filtered(attribute.name));
     columns.extend(first.iter().chain(&rest).map(|attribute| attribute.name.to_owned()));
     columns.truncate(MOST);

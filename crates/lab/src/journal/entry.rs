@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use didww_types::Timestamp;
+use didww_types::{Timestamp, names_secret};
 use http::{HeaderMap, HeaderValue, header};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -210,8 +210,7 @@ impl Stored {
 fn headers(lines: &str) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
-        let shown =
-            if mask::is_secret(name) { mask::HIDDEN.to_owned() } else { mask::text(value.as_bytes()) };
+        let shown = if names_secret(name) { mask::HIDDEN.to_owned() } else { mask::text(value.as_bytes()) };
         let value = shown.as_str();
         headers
             .entry(name.to_owned())
