@@ -7,11 +7,12 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use service_base::boxed::Boxed;
 
 use crate::answers::Updated;
 use crate::respond::{parse_body, parse_id, respond};
 use crate::route::Route;
-use crate::{Control, Review};
+use crate::{Control, ControlError, Review};
 
 /// The routes of the verifications of accounts.
 pub(crate) fn routes() -> Vec<Route> {
@@ -19,14 +20,14 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/accounts/{id}/address_verifications/{verification}/approve",
             "Approves a pending verification of an address.",
-            approve_address,
+            approve(Of::Address),
         )
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
         Route::post(
             "/accounts/{id}/address_verifications/{verification}/reject",
             "Rejects a pending verification of an address.",
-            reject_address,
+            reject(Of::Address),
         )
         .body::<RejectBody>()
         .answers::<Updated>(200)
@@ -34,14 +35,14 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/accounts/{id}/emergency_verifications/{verification}/approve",
             "Approves a pending verification of emergency calling.",
-            approve_emergency,
+            approve(Of::EmergencyCalling),
         )
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
         Route::post(
             "/accounts/{id}/emergency_verifications/{verification}/reject",
             "Rejects a pending verification of emergency calling.",
-            reject_emergency,
+            reject(Of::EmergencyCalling),
         )
         .body::<RejectBody>()
         .answers::<Updated>(200)
@@ -65,53 +66,39 @@ impl RejectBody {
     }
 }
 
-async fn approve_address(
-    State(control): State<Control>,
-    Path((id, verification)): Path<(String, String)>,
-) -> Response {
-    let change = async {
-        let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
-        control.review_address_verification(account, of, Review::Approve).await?;
-        Ok((StatusCode::OK, json!(Updated { updated: verification })))
-    };
-    respond(change.await)
+/// What a verification is of.
+#[derive(Clone, Copy)]
+enum Of {
+    Address,
+    EmergencyCalling,
 }
 
-async fn reject_address(
-    State(control): State<Control>,
-    Path((id, verification)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
-    let change = async {
-        let review = parse_body::<RejectBody>(&body)?.review();
-        let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
-        control.review_address_verification(account, of, review).await?;
-        Ok((StatusCode::OK, json!(Updated { updated: verification })))
-    };
-    respond(change.await)
+/// The ids of the account and of the verification, as the path has them.
+type Ids = Path<(String, String)>;
+
+fn approve(of: Of) -> impl Fn(State<Control>, Ids) -> Boxed<'static, Response> + Clone + Send + Sync {
+    move |State(control), Path(ids)| Box::pin(review(control, of, ids, Ok(Review::Approve)))
 }
 
-async fn approve_emergency(
-    State(control): State<Control>,
-    Path((id, verification)): Path<(String, String)>,
-) -> Response {
-    let change = async {
-        let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
-        control.review_emergency_verification(account, of, Review::Approve).await?;
-        Ok((StatusCode::OK, json!(Updated { updated: verification })))
-    };
-    respond(change.await)
+fn reject(of: Of) -> impl Fn(State<Control>, Ids, Bytes) -> Boxed<'static, Response> + Clone + Send + Sync {
+    move |State(control), Path(ids), body| {
+        Box::pin(review(control, of, ids, parse_body::<RejectBody>(&body).map(RejectBody::review)))
+    }
 }
 
-async fn reject_emergency(
-    State(control): State<Control>,
-    Path((id, verification)): Path<(String, String)>,
-    body: Bytes,
+async fn review(
+    control: Control,
+    of: Of,
+    (id, verification): (String, String),
+    review: Result<Review, ControlError>,
 ) -> Response {
     let change = async {
-        let review = parse_body::<RejectBody>(&body)?.review();
-        let (account, of) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
-        control.review_emergency_verification(account, of, review).await?;
+        let review = review?;
+        let (account, subject) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
+        match of {
+            Of::Address => control.review_address_verification(account, subject, review).await?,
+            Of::EmergencyCalling => control.review_emergency_verification(account, subject, review).await?,
+        }
         Ok((StatusCode::OK, json!(Updated { updated: verification })))
     };
     respond(change.await)
