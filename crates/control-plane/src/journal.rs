@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trunk_store::StoreError;
 use uuid::Uuid;
 
 use crate::respond::{Outcome, parse_body, parse_query, refused, respond, retry_after};
@@ -170,20 +171,31 @@ impl Filters {
     }
 }
 
+/// Responds with what is made on a thread for blocking work: many bodies are hidden, and read again.
+async fn respond_apart(outcome: impl FnOnce() -> Outcome + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(outcome).await {
+        Ok(outcome) => respond(outcome),
+        Err(error) => respond(Err(StoreError::Failed(error.to_string()).into())),
+    }
+}
+
 async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
-    let list = || -> Outcome {
+    respond_apart(move || {
         let filters = parse_query::<Filters>(&uri)?;
         let journal = control.journal()?;
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
         let requests = journal.newest(&filters.selection(), filters.after.unwrap_or(0), limit);
         Ok((StatusCode::OK, json!(Listed { requests, last: journal.last() })))
-    };
-    respond(list())
+    })
+    .await
 }
 
 async fn verify_journal(State(control): State<Control>, body: Bytes) -> Response {
-    let report = parse_body::<Expectations>(&body).and_then(|expected| control.verify_journal(&expected));
-    respond(report.map(|report| (StatusCode::OK, json!(report))))
+    respond_apart(move || {
+        let expected = parse_body::<Expectations>(&body)?;
+        Ok((StatusCode::OK, json!(control.verify_journal(&expected)?)))
+    })
+    .await
 }
 
 async fn clear_journal(State(control): State<Control>) -> Response {
