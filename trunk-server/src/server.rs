@@ -4,6 +4,7 @@ mod accounts;
 #[cfg(feature = "sip")]
 mod edge;
 mod error;
+mod jobs;
 mod lab_surroundings;
 mod listeners;
 #[cfg(feature = "voipbin")]
@@ -15,11 +16,11 @@ mod world;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control_plane::{Control, ControlAuth, World, control_router, order_jobs};
+use control_plane::{Control, ControlAuth, World, control_router};
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
-use http_listener::{Limits, PROTOCOLS, idempotency, shared_limiter};
+use http_listener::{Limits, PROTOCOLS};
 use lab::Lab;
 use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
@@ -28,7 +29,7 @@ use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 #[cfg(feature = "sip")]
 use service_base::net::Entered;
-use service_core::{Core, Outbox, audit_log, expiry, exports, kept};
+use service_core::{Core, Outbox};
 use tls_identity::Identity;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -221,11 +222,8 @@ impl ServerBuilder {
             log_open_trunks(&accounts.survey.open);
         }
 
-        let jobs = idempotency::jobs(&core.clock).and(shared_limiter::jobs(&core));
-        let jobs = jobs.and(expiry::jobs()).and(order_jobs());
-        let jobs = jobs.and(kept::jobs(&core.clock)).and(exports::jobs(&core.clock));
         let months = config.accounts.months_of_audit();
-        let jobs = jobs.and(audit_log::jobs(&core.clock, months));
+        let jobs = jobs::of_every_server(&core, months);
         // What the start itself stores has no entry.
         if months > 0 {
             core.audit.enable();
