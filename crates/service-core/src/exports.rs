@@ -5,7 +5,8 @@
 //! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; what a
 //! run that failed has left is deleted by the next one.
 //!
-//! Bounds: `PER_PAGE` records and one part in memory, the parts of a file and of an account. An export that has no room waits.
+//! Bounds: `PER_PAGE` records and one part in memory, the parts of a file and of an account. An export that has no room waits, and
+//! one that is too large for a file is given up: no later run could write it.
 
 mod lines;
 pub mod parts;
@@ -80,9 +81,23 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
             }
             let file = core.ids.record(now);
             let mut writer = FileWriter::new(core, owner, id, file, now);
-            write(core, account, &export, &mut writer).await?;
-            writer.finish().await?;
+            let written = async {
+                write(core, account, &export, &mut writer).await?;
+                writer.finish().await
+            };
+            let written = written.await;
+            if writer.is_full() {
+                tracing::warn!(export = %id, "an export is too large for a file, and is given up");
+                parts::forget_export(core, id).await?;
+                return Ok(Outcome::done());
+            }
+            written?;
             let base = payload.base.as_deref().unwrap_or("http://localhost/v3");
+            // Its owner can have changed it meanwhile.
+            let Some(record) = core.store.find(scope, id).await? else {
+                parts::forget_export(core, id).await?;
+                return Ok(Outcome::done());
+            };
             Ok(Outcome::done().with(completed(scope, record, base, file)?))
         }
         _ => Ok(Outcome::done()),

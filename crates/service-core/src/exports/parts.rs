@@ -23,7 +23,7 @@ const FILE_LIFE: Duration = Duration::from_hours(30 * 24);
 /// The compressed bytes from which a part is stored.
 const PART_BYTES: usize = 512 << 10;
 /// The most parts of a file: its number fits into the byte of a part's id that distinguishes them.
-const MAX_PARTS: u32 = 250;
+const MAX_PARTS: u32 = if cfg!(test) { 4 } else { 250 };
 /// The most parts that the files of an account have before a further one is begun.
 const MAX_PARTS_PER_ACCOUNT: u64 = 1_000;
 /// The most parts that are read at once.
@@ -61,13 +61,14 @@ pub(super) struct FileWriter<'a> {
     file: Uuid,
     at: Timestamp,
     parts: u32,
+    is_full: bool,
     encoder: GzEncoder<Vec<u8>>,
 }
 
 impl<'a> FileWriter<'a> {
     pub(super) fn new(core: &'a Core, owner: Owner, export: Uuid, file: Uuid, at: Timestamp) -> Self {
         let encoder = GzEncoder::new(Vec::new(), Compression::default());
-        Self { core, owner, export, file, at, parts: 0, encoder }
+        Self { core, owner, export, file, at, parts: 0, is_full: false, encoder }
     }
 
     /// Adds text to the file.
@@ -79,8 +80,13 @@ impl<'a> FileWriter<'a> {
         Ok(())
     }
 
+    /// Whether the file would have more than `MAX_PARTS` parts, so that no later run can write it either.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// Ends the file.
-    pub(super) async fn finish(mut self) -> Result<(), JobError> {
+    pub(super) async fn finish(&mut self) -> Result<(), JobError> {
         self.encoder.try_finish().map_err(|error| JobError::Failed(error.to_string()))?;
         self.store(true).await
     }
@@ -88,6 +94,7 @@ impl<'a> FileWriter<'a> {
     /// Stores what was compressed as the next part.
     async fn store(&mut self, last: bool) -> Result<(), JobError> {
         if self.parts >= MAX_PARTS {
+            self.is_full = true;
             return Err(JobError::Failed(format!("the file of the export {} is too large", self.export)));
         }
         let content = STANDARD.encode(std::mem::take(self.encoder.get_mut()));

@@ -171,3 +171,26 @@ async fn a_file_of_several_parts_is_read_as_it_was_written() {
     assert!(stored_parts(&core).await > 2);
     assert_eq!(text(&core, &format!("http://a.test/v3/exports/{file}.csv.gz")).await, written);
 }
+
+#[tokio::test]
+async fn an_export_that_is_too_large_for_a_file_is_given_up() {
+    let core = asked("cdr_out", 0).await;
+    // Texts that compression does not shorten much: 5 parts of half a mebibyte in hexadecimal digits.
+    let mut random = 1_u64;
+    for number in 0..80_u128 {
+        let mut text = String::new();
+        while text.len() < 96_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            text.push_str(&random.to_string());
+        }
+        let Change::Call(call) = call(100 + number, 1) else { unreachable!() };
+        let mut attributes: Map<String, Value> = serde_json::from_str(&call.attributes).unwrap();
+        attributes.insert("call_id".to_owned(), json!(text));
+        let large = StoredCall { attributes: Value::Object(attributes).to_string(), ..(*call).clone() };
+        core.store.commit(vec![Change::Call(Arc::new(large))]).await.unwrap();
+    }
+    assert_eq!(run(&core).await.status, ExportStatus::Processing);
+    let outcome = make(&core, &job()).await.unwrap();
+    assert!(outcome.due_at().is_none() && outcome.effect().is_empty(), "it is not tried again: {outcome:?}");
+    assert_eq!(stored_parts(&core).await, 0);
+}
