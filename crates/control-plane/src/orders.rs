@@ -30,6 +30,8 @@ use plan::{Item, plan_of};
 const STOCK_WAIT: Duration = Duration::from_hours(1);
 /// How long after it was made an order that still lacks numbers is canceled.
 const BACK_ORDER_LIFE: Duration = Duration::from_hours(30 * 24);
+/// Runs in a row that fail until such an order is canceled.
+const GIVEN_UP_AFTER: u32 = 3;
 /// The most orders that are carried out at once.
 const AT_ONCE: usize = 4;
 
@@ -135,6 +137,11 @@ async fn carry_out(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobErr
     let order = read(&record)?;
     if order.status != OrderStatus::Pending {
         return Ok(Outcome::done());
+    }
+    let is_over = order.created_at.after(BACK_ORDER_LIFE) <= core.clock.now();
+    if is_over && leased.attempts > GIVEN_UP_AFTER {
+        // Whatever keeps it from being stored, such as the account's quota of DIDs, the money goes back.
+        return Ok(Outcome::done().with(cancellation(&core, scope, &record, &order, &[]).await?));
     }
     let items = plan_of(&record, &job.payload)?;
     Ok(match deliver(&core, scope, record, &order, &items).await? {

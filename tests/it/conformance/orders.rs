@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use didww_types::Patch;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use trunk_server::control::{NewDid, RecordMembers};
+use trunk_server::control::{AccountPatch, NewDid, RecordMembers};
 
 use super::shop::{ORDERS, Shop};
 use crate::support::api::{NEW, TOKENS};
@@ -208,6 +209,31 @@ async fn a_pending_order_of_numbers_is_canceled_and_gives_money_and_numbers_back
     assert_eq!(shop.status(&made).await, "canceled", "its job changes nothing");
     refused(&shop.api().delete(&format!("{ORDERS}/{again}")).await, &[base()]);
     assert_eq!((shop.balance().await.as_str(), shop.owned().await), ("96.85", 1));
+}
+
+#[tokio::test]
+async fn an_order_whose_numbers_the_account_has_no_room_for_is_canceled_in_the_end_and_paid_back() {
+    let shop = Shop::open(1, "100.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    control.add_did(owner, NewDid::new("37061498222")).await.unwrap();
+    let before = shop.balance().await;
+    let made = shop.order(json!({})).await.id();
+    let mut full = AccountPatch::default();
+    full.record_quota = Patch::Set(1);
+    control.update_account(owner, full).await.unwrap();
+    shop.wait(29 * 24 * 60 * 60);
+    let canceled = async {
+        loop {
+            match shop.status(&made).await.as_str() {
+                "canceled" => break,
+                status => assert_eq!(status, "pending"),
+            }
+            // Each run that fails waits longer.
+            shop.wait(60 * 60);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), canceled).await.unwrap();
+    assert_eq!((shop.balance().await, shop.in_stock().await, shop.owned().await), (before, 1, 1));
 }
 
 #[tokio::test]
