@@ -139,12 +139,12 @@ Compatible with DIDWW and VoIPBIN, not affiliated with them.";
 pub fn command() -> Command {
     let command = Command::new("trunkctl")
         .version(env!("CARGO_PKG_VERSION"))
-        .about(ABOUT)
-        .long_about(LONG_ABOUT)
         .after_long_help(exits())
         .subcommand_required(true)
         .arg_required_else_help(true);
-    let command = Fixed::augment_subcommands(Globals::augment_args(command));
+    // What is derived sets the documentation of its type as the program's.
+    let command =
+        Fixed::augment_subcommands(Globals::augment_args(command)).about(ABOUT).long_about(LONG_ABOUT);
     command.subcommands(REGISTRY.iter().copied().filter_map(resource::command))
 }
 
@@ -160,5 +160,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_begins_with_what_the_program_is() {
+        let help = super::command().render_help().to_string();
+        assert!(help.starts_with(super::ABOUT), "{help}");
+        assert!(!super::command().render_long_help().to_string().contains("]("), "no link of rustdoc");
+        for command in super::command().get_subcommands() {
+            assert!(
+                command.get_about().is_some_and(|about| !about.to_string().contains("](")),
+                "{}",
+                command.get_name()
+            );
+        }
     }
 }

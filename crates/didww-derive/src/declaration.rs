@@ -364,6 +364,7 @@ impl Declaration {
     }
 }
 
+/// The documentation of an item for readers of other texts than rustdoc's: a line for each paragraph, and no link to an item.
 fn doc(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes
         .iter()
@@ -373,7 +374,38 @@ fn doc(attributes: &[Attribute]) -> String {
             _ => None,
         })
         .collect();
-    lines.join(" ").trim().to_owned()
+    let paragraphs: Vec<String> = lines.split(String::is_empty).map(|lines| lines.join(" ")).collect();
+    without_links_to_items(paragraphs.join("\n").trim())
+}
+
+/// The text without links that only rustdoc resolves: those to items, such as `[text](Item)` and ``[`Item`]``, become their
+/// texts.
+fn without_links_to_items(text: &str) -> String {
+    let (mut plain, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, linked)) = rest.split_once('[') {
+        plain.push_str(before);
+        let Some((label, behind)) = linked.split_once(']') else {
+            plain.push('[');
+            rest = linked;
+            continue;
+        };
+        match behind.strip_prefix('(').and_then(|behind| behind.split_once(')')) {
+            Some((target, behind)) if !target.contains("://") && !target.starts_with('#') => {
+                plain.push_str(label);
+                rest = behind;
+            }
+            None if label.starts_with('`') => {
+                plain.push_str(label);
+                rest = behind;
+            }
+            _ => {
+                plain.push('[');
+                rest = linked;
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain
 }
 
 fn argument_of(ty: &Type, wrapper: &str) -> Option<Type> {

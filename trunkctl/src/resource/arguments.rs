@@ -38,12 +38,18 @@ const TAKEN: [&str; 21] = [
 /// The heading of the flags of members.
 const MEMBERS: &str = "Members";
 
+/// The first sentence of a documentation, for a line of a list.
+fn first_sentence(doc: &str) -> &str {
+    let line = doc.lines().next().unwrap_or_default();
+    line.split_once(". ").map_or(line, |(first, _)| first).trim_end_matches('.')
+}
+
 /// The command of a type; `None` for an operation, which is a command below its type.
 pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
     if is_operation(spec) {
         return None;
     }
-    let about = spec.doc.lines().next().unwrap_or_default();
+    let about = first_sentence(spec.doc);
     let mut command = Command::new(flag(spec.name))
         .about(about)
         .long_about(spec.doc)
@@ -85,7 +91,7 @@ pub(crate) fn command(spec: &'static ResourceSpec) -> Option<Command> {
     }
     for operation in operations(spec) {
         let mut rotate = Command::new(flag(operation.name))
-            .about(operation.spec.doc.lines().next().unwrap_or_default())
+            .about(first_sentence(operation.spec.doc))
             .arg(record())
             .args(printed())
             .arg(dry_run());

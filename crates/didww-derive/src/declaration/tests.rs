@@ -22,3 +22,17 @@ fn an_attribute_that_begins_after_its_type_and_has_a_default_is_an_option() {
     assert!(refusal(&parse_quote!(bool)).contains(why));
     assert!(!refusal(&parse_quote!(Option<bool>)).contains(why));
 }
+
+#[test]
+fn the_documentation_for_other_readers_has_paragraphs_and_no_links_to_items() {
+    let item: syn::ItemStruct = syn::parse_quote! {
+        /// A form with a [file](EncryptedFile), as [`Self::name`] has it.
+        /// [The page](https://example.com/a) and a list [1] stay.
+        ///
+        /// It is [open
+        struct Form;
+    };
+    let expected = "A form with a file, as `Self::name` has it. [The page](https://example.com/a) and a list [1] stay.\n\
+                    It is [open";
+    assert_eq!(super::doc(&item.attrs), expected);
+}
