@@ -1,5 +1,6 @@
 //! The proxy that records.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -55,7 +56,10 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
         }
     };
     let response = RecordedResponse::new(status.as_u16(), &headers, &body);
-    match recording.writer.write(&Exchange::new(recorded, response)) {
+    let (writing, exchange) = (Arc::clone(&recording), Exchange::new(recorded, response));
+    // A disk can be slow, and the threads that pass requests on must not wait for it.
+    let written = tokio::task::spawn_blocking(move || writing.writer.write(&exchange)).await;
+    match written.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(true) => {}
         Ok(false) => {
             if !recording.is_full.swap(true, Ordering::Relaxed) {
