@@ -9,13 +9,13 @@ use axum::body::Body as ResponseBody;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
-use http_listener::{BodyError, plain_json, read_body};
+use http_listener::{plain_json, read_body};
 use serde_json::json;
 
 use crate::client::Answer;
 use crate::exchange::{Exchange, RecordedRequest, RecordedResponse};
 use crate::folder::Writer;
-use crate::listen::limits;
+use crate::listen::{limits, unread};
 use crate::upstream::Upstream;
 
 struct Recording {
@@ -72,14 +72,4 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// Why a request was not passed on.
-fn unread(error: &BodyError) -> Response {
-    let (status, why) = match error {
-        BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long to be passed on"),
-        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
-        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "the body did not arrive completely"),
-    };
-    plain_json(status, &json!({ "error": why }))
 }
