@@ -9,6 +9,7 @@ use axum::body::Body as ResponseBody;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
+use http::uri::PathAndQuery;
 use http_listener::{plain_json, read_body};
 use serde_json::json;
 
@@ -41,14 +42,15 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
         Ok(body) => body,
         Err(error) => return unread(&error),
     };
-    let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().map(str::to_owned));
-    let target = match &query {
-        Some(query) => format!("{path}?{query}"),
-        None => path.clone(),
-    };
-    let recorded =
-        RecordedRequest::new(parts.method.as_str(), &path, query.as_deref(), &parts.headers, &body);
-    let answer = recording.upstream.send(parts.method, &target, parts.headers, body).await;
+    let recorded = RecordedRequest::new(
+        parts.method.as_str(),
+        parts.uri.path(),
+        parts.uri.query(),
+        &parts.headers,
+        &body,
+    );
+    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let answer = recording.upstream.send(parts.method, target, parts.headers, body).await;
     let Answer { status, headers, body } = match answer {
         Ok(answer) => answer,
         Err(why) => {

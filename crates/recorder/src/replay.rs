@@ -102,7 +102,7 @@ fn is_match(recorded: &RecordedRequest, asked: &RecordedRequest) -> bool {
 
 fn is_same_query(one: &RecordedRequest, other: &RecordedRequest) -> bool {
     let pairs = |request: &RecordedRequest| {
-        let query = request.query.clone().unwrap_or_default();
+        let query = request.query.as_deref().unwrap_or_default();
         let mut pairs: Vec<(String, String)> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         // Stable: several values of one name keep their order.
