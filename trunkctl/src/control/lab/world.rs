@@ -7,8 +7,8 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use didww_client::Method;
 
-use super::service::{Service, account_if_named, print_list, with_query};
 use crate::context::Target;
+use crate::control::service::{Service, account_if_named, print_list, with_query};
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::output::Format;
