@@ -29,6 +29,7 @@ use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 use tls_identity::IdentityFiles;
 
+pub(crate) use secret_file::secret;
 pub(crate) use settings::Settings;
 
 pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};

@@ -39,10 +39,10 @@ fn main() -> ExitCode {
         Some(Command::Backup(backup)) => return transfer(backup.run()),
         Some(Command::Restore(restore)) => return transfer(restore.run()),
         Some(Command::Move(moved)) => return transfer(moved.run()),
-        Some(Command::Completion(completion)) => return print_all(&completion.script()),
+        Some(Command::Completion(completion)) => return print_all(&completion.script(), 0),
         Some(Command::Man(man)) => {
             return match man.run() {
-                Ok(text) => print_all(&text),
+                Ok(text) => print_all(&text, 0),
                 Err(error) => fail(&error, 1),
             };
         }
@@ -143,11 +143,11 @@ fn transfer(run: impl Future<Output = Result<String, trunk_store::transfer::Tran
     }
 }
 
-/// Prints a text. Exits with 0, also if the reader closed the pipe before its end.
-fn print_all(text: &str) -> ExitCode {
+/// Prints a text. Exits with this code, also if the reader closed the pipe before its end.
+fn print_all(text: &str, code: u8) -> ExitCode {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(&error, 1),
-        _ => ExitCode::SUCCESS,
+        _ => ExitCode::from(code),
     }
 }
 
@@ -185,10 +185,7 @@ fn compare_exchanges(compare: trunk_server::cli::Compare) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     match runtime.block_on(compare.run()) {
-        Ok(found) => {
-            print!("{found}");
-            ExitCode::from(if found.differences.is_empty() { 0 } else { 3 })
-        }
+        Ok(found) => print_all(&found.to_string(), if found.differences.is_empty() { 0 } else { 3 }),
         Err(error) => fail(&error, 1),
     }
 }

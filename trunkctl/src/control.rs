@@ -8,7 +8,6 @@ mod explain;
 mod inbound;
 mod keys;
 mod lab;
-mod lab_world;
 mod service;
 
 pub(crate) use accounts::AccountsCommand;

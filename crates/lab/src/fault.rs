@@ -49,6 +49,13 @@ pub enum Effect {
     PacketLoss,
 }
 
+impl Effect {
+    /// Whether the client does not receive the answer of the API, so that the API need not make one.
+    fn loses_answer(self) -> bool {
+        matches!(self, Self::Status | Self::Close | Self::Reset)
+    }
+}
+
 /// Whose requests a fault takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -336,7 +343,7 @@ impl Fault {
 
     /// Whether the request reaches its API.
     pub(crate) fn is_served(&self) -> bool {
-        self.serve || !matches!(self.effect, Effect::Status | Effect::Close | Effect::Reset)
+        self.serve || !self.effect.loses_answer()
     }
 
     /// The bounds of the delay.

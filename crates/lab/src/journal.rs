@@ -61,6 +61,13 @@ pub(crate) struct Snapshot {
     pub(crate) last: u64,
 }
 
+impl Snapshot {
+    /// Number of entries between the one with this number, after which the snapshot was taken, and the first of these.
+    pub(crate) fn gone_after(&self, number: u64) -> u64 {
+        self.entries.first().map_or(0, |first| first.number.saturating_sub(number + 1))
+    }
+}
+
 impl Journal {
     /// A journal of at most this many entries, and at most [`MAX_ENTRIES`].
     pub(crate) fn new(max_entries: usize) -> Self {
@@ -105,18 +112,23 @@ impl Journal {
 
     /// Returns the entries after the one with this number, the oldest first.
     pub(crate) fn after(&self, number: u64) -> Snapshot {
+        self.some_after(number, usize::MAX)
+    }
+
+    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end wait for the
+    /// lock meanwhile, so one who needs a few does not copy all.
+    pub(crate) fn some_after(&self, number: u64, most: usize) -> Snapshot {
         let ring = self.lock();
         let from = ring.entries.partition_point(|entry| entry.number <= number);
-        let entries = ring.entries.iter().skip(from).cloned().collect();
+        let entries = ring.entries.iter().skip(from).take(most).cloned().collect();
         Snapshot { entries, dropped: ring.dropped, last: ring.last }
     }
 
     /// Returns the entries after the one with this number, the oldest first, and how many between them and it are gone. At
     /// most `most` are returned.
     pub fn entries_after(&self, number: u64, most: usize) -> (Vec<JournalEntry>, u64) {
-        let Snapshot { entries, .. } = self.after(number);
-        let gone = entries.first().map_or(0, |first| first.number.saturating_sub(number + 1));
-        (entries.iter().take(most).map(|entry| entry.shown()).collect(), gone)
+        let snapshot = self.some_after(number, most);
+        (snapshot.entries.iter().map(|entry| entry.shown()).collect(), snapshot.gone_after(number))
     }
 
     /// Waits until there is an entry after the one with this number.
@@ -158,6 +170,9 @@ mod tests {
         assert_eq!(numbers(&journal, 3), [4]);
         let (entries, gone) = journal.entries_after(0, 2);
         assert_eq!((entries.len(), gone), (2, 1));
+        let some = journal.some_after(0, 2);
+        assert_eq!(some.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!((some.gone_after(0), some.last), (1, 4));
     }
 
     #[test]

@@ -44,13 +44,12 @@ impl Journal {
 
     /// Returns the selected ones of the next entries after the one with this number. At most `most` are looked at.
     pub fn follow(&self, selection: &Selection, after: u64, most: usize) -> Followed {
-        let Snapshot { entries, last: newest, .. } = self.after(after);
-        let missed = entries.first().map_or(0, |first| first.number.saturating_sub(after + 1));
-        let looked_at = entries.get(..most).unwrap_or(&entries);
+        let snapshot = self.some_after(after, most);
         // A journal that was cleared meanwhile has nothing after the number, which was reached all the same.
-        let last = looked_at.last().map_or(newest, |entry| entry.number);
-        let selected = looked_at.iter().filter(|entry| selection.has(entry));
-        Followed { entries: selected.map(|entry| entry.shown()).collect(), last, missed }
+        let last = snapshot.entries.last().map_or(snapshot.last, |entry| entry.number);
+        let selected = snapshot.entries.iter().filter(|entry| selection.has(entry));
+        let entries = selected.map(|entry| entry.shown()).collect();
+        Followed { entries, last, missed: snapshot.gone_after(after) }
     }
 }
 

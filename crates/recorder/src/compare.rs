@@ -6,7 +6,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use didww_types::Secret;
+use didww_types::{ApiVersion, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ pub async fn compare(exchanges: &[(String, Exchange)], target: &Target) -> Resul
             insert(&mut headers, "api-key", target.api_key.expose());
         }
         if request.headers.contains_key("authorization") {
-            let version = request.headers.get(VERSION).map_or("2026-11-19", String::as_str);
+            let version = request.headers.get(VERSION).map_or(ApiVersion::NEWEST.as_str(), String::as_str);
             let known = tokens.iter().find(|(known, _)| known == version).map(|(_, token)| token.clone());
             let token = if let Some(token) = known {
                 token

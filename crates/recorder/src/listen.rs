@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use http_listener::{Limits, ListenerContext, serve};
+use axum::response::Response;
+use http::StatusCode;
+use http_listener::{BodyError, Limits, ListenerContext, plain_json, serve};
+use serde_json::json;
 use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share, open_files};
 use service_base::forwarded::Proxies;
@@ -21,6 +24,16 @@ pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.body_bytes = MAX_REQUEST_BYTES;
     limits
+}
+
+/// The answer to a request whose body could not be read.
+pub(crate) fn unread(error: &BodyError) -> Response {
+    let (status, why) = match error {
+        BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "the body did not arrive completely"),
+    };
+    plain_json(status, &json!({ "error": why }))
 }
 
 /// A listener that serves. Dropping it ends it at once.

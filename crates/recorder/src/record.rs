@@ -1,5 +1,6 @@
 //! The proxy that records.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,13 +9,14 @@ use axum::body::Body as ResponseBody;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
-use http_listener::{BodyError, plain_json, read_body};
+use http::uri::PathAndQuery;
+use http_listener::{plain_json, read_body};
 use serde_json::json;
 
 use crate::client::Answer;
 use crate::exchange::{Exchange, RecordedRequest, RecordedResponse};
 use crate::folder::Writer;
-use crate::listen::limits;
+use crate::listen::{limits, unread};
 use crate::upstream::Upstream;
 
 struct Recording {
@@ -40,14 +42,15 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
         Ok(body) => body,
         Err(error) => return unread(&error),
     };
-    let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().map(str::to_owned));
-    let target = match &query {
-        Some(query) => format!("{path}?{query}"),
-        None => path.clone(),
-    };
-    let recorded =
-        RecordedRequest::new(parts.method.as_str(), &path, query.as_deref(), &parts.headers, &body);
-    let answer = recording.upstream.send(parts.method, &target, parts.headers, body).await;
+    let recorded = RecordedRequest::new(
+        parts.method.as_str(),
+        parts.uri.path(),
+        parts.uri.query(),
+        &parts.headers,
+        &body,
+    );
+    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let answer = recording.upstream.send(parts.method, target, parts.headers, body).await;
     let Answer { status, headers, body } = match answer {
         Ok(answer) => answer,
         Err(why) => {
@@ -55,7 +58,10 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
         }
     };
     let response = RecordedResponse::new(status.as_u16(), &headers, &body);
-    match recording.writer.write(&Exchange::new(recorded, response)) {
+    let (writing, exchange) = (Arc::clone(&recording), Exchange::new(recorded, response));
+    // A disk can be slow, and the threads that pass requests on must not wait for it.
+    let written = tokio::task::spawn_blocking(move || writing.writer.write(&exchange)).await;
+    match written.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(true) => {}
         Ok(false) => {
             if !recording.is_full.swap(true, Ordering::Relaxed) {
@@ -68,14 +74,4 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// Why a request was not passed on.
-fn unread(error: &BodyError) -> Response {
-    let (status, why) = match error {
-        BodyError::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too long to be passed on"),
-        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
-        BodyError::Broken(_) => (StatusCode::BAD_REQUEST, "the body did not arrive completely"),
-    };
-    plain_json(status, &json!({ "error": why }))
 }

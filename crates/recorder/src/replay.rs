@@ -16,7 +16,7 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use crate::exchange::{Exchange, RecordedRequest, RecordedResponse, VERSION};
-use crate::listen::limits;
+use crate::listen::{limits, unread};
 
 struct Replay {
     exchanges: Vec<Exchange>,
@@ -33,8 +33,9 @@ pub fn replay(exchanges: impl IntoIterator<Item = Exchange>) -> Router {
 
 async fn answer(State(replay): State<Arc<Replay>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let Ok(body) = read_body(body, limits().body()).await else {
-        return plain_json(StatusCode::BAD_REQUEST, &json!({ "error": "the body did not arrive" }));
+    let body = match read_body(body, limits().body()).await {
+        Ok(body) => body,
+        Err(error) => return unread(&error),
     };
     let asked = RecordedRequest::new(
         parts.method.as_str(),
@@ -101,7 +102,7 @@ fn is_match(recorded: &RecordedRequest, asked: &RecordedRequest) -> bool {
 
 fn is_same_query(one: &RecordedRequest, other: &RecordedRequest) -> bool {
     let pairs = |request: &RecordedRequest| {
-        let query = request.query.clone().unwrap_or_default();
+        let query = request.query.as_deref().unwrap_or_default();
         let mut pairs: Vec<(String, String)> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         // Stable: several values of one name keep their order.
@@ -157,6 +158,17 @@ mod tests {
 
     fn status(replay: &Replay, asked: &RecordedRequest) -> Option<u16> {
         replay.find(asked).map(|exchange| exchange.response.status)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_one_byte_too_long_is_refused_as_such() {
+        let longest = limits().body().max_bytes;
+        for (length, status) in
+            [(longest, StatusCode::NOT_FOUND), (longest + 1, StatusCode::PAYLOAD_TOO_LARGE)]
+        {
+            let request = http::Request::post("/a").body(ResponseBody::from(vec![b'1'; length])).unwrap();
+            assert_eq!(answer(State(Arc::new(of(Vec::new()))), request).await.status(), status);
+        }
     }
 
     #[test]

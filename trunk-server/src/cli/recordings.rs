@@ -1,13 +1,13 @@
 //! The subcommands `record`, `replay` and `compare`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use didww_types::Secret;
 use recorder::{Comparison, Listener, RecorderError, Target, Upstream, Writer};
 use service_base::ids::Ids;
 
-use crate::config::{Config, ConfigError, Database, ReferenceData, WorldSource};
+use crate::config::{Config, ConfigError, Database, ReferenceData, WorldSource, secret};
 use crate::server::{Server, StartError};
 
 /// The most exchanges of a recording by default.
@@ -89,9 +89,6 @@ pub enum CompareError {
     /// A setting is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The file with the key cannot be read.
-    #[error("the file {file} with the API key cannot be read: {1}", file = .0.display())]
-    KeyFile(PathBuf, std::io::Error),
 }
 
 impl Record {
@@ -132,10 +129,11 @@ impl Compare {
     ///
     /// # Errors
     /// [`CompareError`].
-    pub async fn run(self) -> Result<Comparison, CompareError> {
+    pub async fn run(mut self) -> Result<Comparison, CompareError> {
         let exchanges = recorder::read(&self.from)?;
-        if let (Some(url), Some(file)) = (&self.url, &self.api_key_file) {
-            let target = Target::new(url, key(file)?)?;
+        let key = secret("api-key-file", None, self.api_key_file.take())?;
+        if let (Some(url), Some(key)) = (&self.url, key) {
+            let target = Target::new(url, key)?;
             return Ok(recorder::compare(&exchanges, &target).await?);
         }
         let key = Ids::system().api_key();
@@ -163,11 +161,4 @@ impl Compare {
             ..Config::default()
         })
     }
-}
-
-/// Reads an API key from a file, without the line end at its end.
-fn key(file: &Path) -> Result<Secret, CompareError> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| CompareError::KeyFile(file.to_owned(), error))?;
-    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }

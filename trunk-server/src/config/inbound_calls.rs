@@ -55,13 +55,8 @@ impl InboundCallsConfig {
 impl InboundCallsTable {
     fn apply(&self, calls: &mut InboundConfig) -> Result<(), ConfigError> {
         calls.sip_bind = self.sip_bind;
-        if let Some(PortRange(first, last)) = self.rtp_ports {
-            let expected = "give two ports from 1024 up, the second at least one above the first";
-            if first < 1024 || last <= first {
-                let given = format!("{first}, {last}");
-                return Err(ConfigError::value("inbound_calls.rtp_ports", given, expected));
-            }
-            calls.rtp_ports = first..last;
+        if let Some(ports) = self.rtp_ports {
+            calls.rtp_ports = ports.checked("inbound_calls.rtp_ports")?;
         }
         calls.allow_private_destinations =
             self.allow_private_destinations.unwrap_or(calls.allow_private_destinations);

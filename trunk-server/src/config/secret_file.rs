@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 << 10;
 ///
 /// # Errors
 /// If both are given, or the file cannot be read. The error does not contain the secret.
-pub(super) fn secret(
+pub(crate) fn secret(
     name: &'static str,
     given: Option<Secret>,
     file: Option<PathBuf>,

@@ -124,15 +124,8 @@ impl SipTable {
         if let Some(name) = &self.server_name {
             edge.server_name.clone_from(name);
         }
-        if let Some(PortRange(from, to)) = self.rtp_ports {
-            if from < 1024 || to <= from {
-                return Err(ConfigError::value(
-                    "sip.rtp_ports",
-                    format!("[{from}, {to}]"),
-                    "give [FROM, TO] from 1024 up",
-                ));
-            }
-            edge.rtp_ports = from..to;
+        if let Some(ports) = self.rtp_ports {
+            edge.rtp_ports = ports.checked("sip.rtp_ports")?;
         }
         if let Some(bytes) = self.media_bytes_per_second {
             if bytes < 1_500 {

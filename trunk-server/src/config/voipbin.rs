@@ -99,12 +99,8 @@ impl VoipbinTable {
             text.parse().map_err(|_| ConfigError::value("voipbin.sip_gateway", text, SipGatewayError::RIGHT))
         };
         platform.sip_gateway = self.sip_gateway.as_ref().map(gateway).transpose()?;
-        if let Some(PortRange(first, last)) = self.rtp_ports {
-            let expected = "give two ports from 1024 up, the second at least one above the first";
-            if first < 1024 || last <= first {
-                return Err(ConfigError::value("voipbin.rtp_ports", format!("{first}, {last}"), expected));
-            }
-            platform.rtp_ports = first..last;
+        if let Some(ports) = self.rtp_ports {
+            platform.rtp_ports = ports.checked("voipbin.rtp_ports")?;
         }
         let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
         platform.ring_timeout = seconds(self.ring_timeout, platform.ring_timeout);

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::service::{Service, account, print_list};
+use super::service::{Service, account_if_named, items, print_list, with_query};
 use crate::context::Target;
 use crate::exit::Failure;
 use crate::output::Format;
@@ -42,24 +42,22 @@ impl Audit {
     /// The failures of requests.
     pub async fn run(&self, target: &Target) -> Result<(), Failure> {
         let service = Service::of(target)?;
-        let mut query = Vec::new();
-        if let Some(named) = &self.account {
-            query.push(format!("account={}", account(&service, Some(named)).await?));
-        }
-        for (name, value) in [("type", &self.kind), ("id", &self.id), ("since", &self.since)] {
-            let value = value.as_deref().map(didww_client::encode_component);
-            query.extend(value.map(|value| format!("{name}={value}")));
-        }
+        let account = account_if_named(&service, self.account.as_deref()).await?;
         let most = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let (mut entries, mut before) = (Vec::new(), None::<i64>);
+        let (mut entries, mut before) = (Vec::<Value>::new(), None::<i64>);
         // A page can have fewer entries than were asked for, and none, although there are older ones.
         loop {
             let left = most.saturating_sub(entries.len()).clamp(1, PAGE);
-            let mut page = query.clone();
-            page.push(format!("limit={left}"));
-            page.extend(before.map(|before| format!("before={before}")));
-            let answer = service.get(&format!("/audit?{}", page.join("&"))).await?;
-            entries.extend(list(&answer, "entries"));
+            let parameters = [
+                ("account", account.clone()),
+                ("type", self.kind.clone()),
+                ("id", self.id.clone()),
+                ("since", self.since.clone()),
+                ("limit", Some(left.to_string())),
+                ("before", before.map(|before| before.to_string())),
+            ];
+            let answer = service.get(&with_query("/audit", &parameters)).await?;
+            entries.extend_from_slice(items(&answer, "entries"));
             before = answer.get("next").and_then(Value::as_i64);
             if before.is_none() || entries.len() >= most {
                 break;
@@ -69,18 +67,14 @@ impl Audit {
     }
 }
 
-/// The values of a member that is a list; none if it is not.
-fn list(value: &Value, member: &str) -> Vec<Value> {
-    value.get(member).and_then(Value::as_array).cloned().unwrap_or_default()
-}
-
 /// Each changed record with the time of its write and who made it.
 fn flat(entries: &[Value]) -> Value {
     let mut changes = Vec::new();
     for entry in entries {
         let words = ["/by/kind", "/by/id"].iter().filter_map(|pointer| entry.pointer(pointer)?.as_str());
         let by = words.collect::<Vec<&str>>().join(" ");
-        for mut change in list(entry, "changes") {
+        for change in items(entry, "changes") {
+            let mut change = change.clone();
             if let Some(members) = change.as_object_mut() {
                 members.insert("at".to_owned(), entry.get("at").cloned().unwrap_or_default());
                 members.insert("by".to_owned(), Value::from(by.clone()));

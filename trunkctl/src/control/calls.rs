@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use didww_client::{Method, encode_component};
 use serde_json::Value;
 
-use super::service::{Service, print_list};
+use super::service::{Service, print_lines, print_list, with_query};
 use crate::context::Target;
 use crate::exit::Failure;
 use crate::output::{Format, cell};
@@ -106,14 +106,6 @@ pub struct Filter {
     limit: Option<String>,
 }
 
-fn query<const N: usize>(pairs: [(&str, Option<&String>); N]) -> String {
-    let pairs: Vec<String> = pairs
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", encode_component(value?))))
-        .collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
 impl CallsCommand {
     /// Runs the command.
     ///
@@ -124,21 +116,22 @@ impl CallsCommand {
         match self {
             Self::List { filter, output } => {
                 let Filter { trunk, cause, check, number, source, limit } = filter;
-                let query = query([
-                    ("trunk", trunk.as_ref()),
-                    ("cause", cause.as_ref()),
-                    ("check", check.as_ref()),
-                    ("number", number.as_ref()),
-                    ("source", source.as_ref()),
-                    ("limit", limit.as_ref()),
-                ]);
-                print_list(&service.get(&format!("/calls{query}")).await?, "calls", &RECORD, *output)
+                let parameters = [
+                    ("trunk", trunk.clone()),
+                    ("cause", cause.clone()),
+                    ("check", check.clone()),
+                    ("number", number.clone()),
+                    ("source", source.clone()),
+                    ("limit", limit.clone()),
+                ];
+                let path = with_query("/calls", &parameters);
+                print_list(&service.get(&path).await?, "calls", &RECORD, *output)
             }
             Self::Tail { outcome, trunk, records, json, limit } => {
-                let query = query([("outcome", outcome.as_ref()), ("trunk", trunk.as_ref())]);
-                let path =
-                    if *records { "/calls/follow".to_owned() } else { format!("/attempts/stream{query}") };
-                tail(&service, &path, *json, limit.unwrap_or(u64::MAX)).await
+                // Clap refuses parameters beside `records`.
+                let path = if *records { "/calls/follow" } else { "/attempts/stream" };
+                let path = with_query(path, &[("outcome", outcome.clone()), ("trunk", trunk.clone())]);
+                print_lines(&service, &path, *json, *limit, sentence).await
             }
             Self::Active { output } => {
                 let columns =
@@ -164,27 +157,8 @@ impl CallsCommand {
     }
 }
 
-async fn tail(service: &Service, path: &str, is_json: bool, limit: u64) -> Result<(), Failure> {
-    let mut left = limit;
-    let end = service.lines(path, |line| {
-        let event: Value = serde_json::from_str(line).unwrap_or_default();
-        if is_json {
-            print(&format!("{line}\n"))?;
-        } else {
-            print(&format!("{}\n", sentence(&event)))?;
-        }
-        left -= 1;
-        // The stream has no other end.
-        if left == 0 { Err(Failure::silent(crate::exit::Exit::Success)) } else { Ok(()) }
-    });
-    end.await
-}
-
 /// An attempt or a record as one line.
 fn sentence(event: &Value) -> String {
-    if let Some(missed) = event.get("missed") {
-        return format!("(missed {missed}: they came too quickly)");
-    }
     let first = |names: &[&str]| {
         let found = names.iter().filter_map(|name| event.get(*name)).find(|value| !value.is_null());
         found.map(cell).unwrap_or_default()

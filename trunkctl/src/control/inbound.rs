@@ -4,7 +4,7 @@ use clap::Subcommand;
 use didww_client::{Method, encode_component};
 use serde_json::json;
 
-use super::service::{Service, account, print_list, print_single};
+use super::service::{Service, account_if_named, print_list, print_single, with_query};
 use crate::context::Target;
 use crate::exit::Failure;
 use crate::output::Format;
@@ -73,20 +73,19 @@ impl InboundCommand {
         match self {
             Self::Call { to, from, account: named, output } => {
                 let mut body = json!({ "from": from, "to": to });
-                if let (Some(named), Some(body)) = (named, body.as_object_mut()) {
-                    body.insert("account".to_owned(), account(&service, Some(named.as_str())).await?.into());
+                let account = account_if_named(&service, named.as_deref()).await?;
+                if let (Some(account), Some(body)) = (account, body.as_object_mut()) {
+                    body.insert("account".to_owned(), account.into());
                 }
                 print_single(&service.send(Method::POST, PATH, Some(&body)).await?, &CALL, *output)
             }
             Self::List { live, account: named, limit, output } => {
-                let mut path = format!("{PATH}?limit={limit}");
-                if *live {
-                    path.push_str("&live=true");
-                }
-                if let Some(named) = named {
-                    path.push_str("&account=");
-                    path.push_str(&account(&service, Some(named.as_str())).await?);
-                }
+                let parameters = [
+                    ("limit", Some(limit.to_string())),
+                    ("live", live.then(|| "true".to_owned())),
+                    ("account", account_if_named(&service, named.as_deref()).await?),
+                ];
+                let path = with_query(PATH, &parameters);
                 print_list(&service.get(&path).await?, "inbound_calls", &CALL, *output)
             }
             Self::Show { call, output } => {

@@ -2,10 +2,10 @@
 
 mod faults;
 mod journal;
+mod world;
 
 use clap::Subcommand;
 
-use super::lab_world::{Scenarios, WorldCommand};
 use crate::context::Target;
 use crate::exit::Failure;
 
@@ -15,9 +15,9 @@ use crate::exit::Failure;
 pub enum LabCommand {
     /// Save what a server holds as a file, and load such a file
     #[command(subcommand)]
-    World(WorldCommand),
+    World(world::WorldCommand),
     /// List the worlds that a server contains
-    Scenarios(Scenarios),
+    Scenarios(world::Scenarios),
     /// Let requests or callbacks fail on purpose
     #[command(subcommand)]
     Faults(faults::FaultsCommand),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use didww_client::{Method, Secret};
+use didww_client::{Method, Secret, encode_component};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::Value;
 
@@ -61,10 +61,7 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let body = body.map(|body| ("application/json", body.to_string()));
-        let response = self.answer(method, path, body, Some(TIMEOUT)).await?;
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
-        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+        self.json(method, path, body.map(|body| ("application/json", body.to_string()))).await
     }
 
     /// Posts a text of a media type, and returns the JSON of the answer.
@@ -77,7 +74,16 @@ impl Service {
         media_type: &'static str,
         text: String,
     ) -> Result<Value, Failure> {
-        let response = self.answer(Method::POST, path, Some((media_type, text)), Some(TIMEOUT)).await?;
+        self.json(Method::POST, path, Some((media_type, text))).await
+    }
+
+    async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, String)>,
+    ) -> Result<Value, Failure> {
+        let response = self.answer(method, path, body, Some(TIMEOUT)).await?;
         let bytes = response.bytes().await.map_err(|error| self.unreachable(error))?;
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
@@ -166,6 +172,47 @@ impl Service {
     }
 }
 
+/// The items of a member that is a list; none if it is not.
+pub(super) fn items<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+    value.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
+}
+
+/// A path with a query of the parameters that have a value.
+pub(super) fn with_query(path: &str, parameters: &[(&str, Option<String>)]) -> String {
+    let pairs: Vec<String> = parameters
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", encode_component(value.as_deref()?))))
+        .collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// Prints each line of a stream, as a sentence or unchanged, until it ends or this number of lines was printed.
+///
+/// # Errors
+/// The failures of [`Service::lines`], and the silent one of success after the last line.
+pub(super) async fn print_lines(
+    service: &Service,
+    path: &str,
+    is_json: bool,
+    limit: Option<u64>,
+    sentence: fn(&Value) -> String,
+) -> Result<(), Failure> {
+    let mut left = limit.unwrap_or(u64::MAX);
+    let end = service.lines(path, |line| {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        let text = match event.get("missed") {
+            _ if is_json => line.to_owned(),
+            Some(missed) => format!("(missed {missed}: they came too quickly)"),
+            None => sentence(&event),
+        };
+        print(&format!("{text}\n"))?;
+        left -= 1;
+        // The stream has no other end.
+        if left == 0 { Err(Failure::silent(Exit::Success)) } else { Ok(()) }
+    });
+    end.await
+}
+
 /// Prints the objects of a list, with these members first, which are the columns of a table.
 ///
 /// # Errors
@@ -176,8 +223,7 @@ pub(super) fn print_list(
     columns: &[&str],
     format: Format,
 ) -> Result<(), Failure> {
-    let items = answer.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let rows: Vec<Row> = items.iter().map(|item| Row::of(item, columns)).collect();
+    let rows: Vec<Row> = items(answer, member).iter().map(|item| Row::of(item, columns)).collect();
     let columns: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
     print(&output::list(&rows, &columns, format)?)
 }
@@ -190,6 +236,20 @@ pub(super) fn print_single(answer: &Value, first: &[&str], format: Format) -> Re
     print(&output::single(&Row::of(answer, first), format)?)
 }
 
+/// The id of the account that a filter stands for, if there is one.
+///
+/// # Errors
+/// When there is no such account.
+pub(super) async fn account_if_named(
+    service: &Service,
+    named: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    match named {
+        Some(named) => Ok(Some(account(service, Some(named)).await?)),
+        None => Ok(None),
+    }
+}
+
 /// The id of an account that a text stands for: itself if it is one, else that of the account with this name; the
 /// only account if there is no text.
 ///
@@ -200,7 +260,7 @@ pub(super) async fn account(service: &Service, named: Option<&str>) -> Result<St
         return Ok(id.to_owned());
     }
     let answer = service.get("/accounts").await?;
-    let accounts = answer.get("accounts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let accounts = items(&answer, "accounts");
     let text = |account: &Value, member: &str| {
         account.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -214,5 +274,17 @@ pub(super) async fn account(service: &Service, named: Option<&str>) -> Result<St
             let known: Vec<String> = accounts.iter().map(|known| text(known, "name")).collect();
             Err(Failure::usage(format!("name the account: --account with one of {}", known.join(", "))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_has_the_parameters_that_have_a_value_with_escapes() {
+        let parameters = [("a", Some("1&2".to_owned())), ("b", None), ("c", Some("x".to_owned()))];
+        assert_eq!(with_query("/calls", &parameters), "/calls?a=1%262&c=x");
+        assert_eq!(with_query("/calls", &[("b", None)]), "/calls");
     }
 }

@@ -4,7 +4,6 @@
 //! never had.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
@@ -76,55 +75,52 @@ impl Control {
             None => self.accounts().await?,
         };
         let mut wanted = Wanted::new();
-        let mut owned = self.owned_records(&accounts, options, &mut wanted).await?;
+        let numbers: BTreeSet<i64> = accounts.iter().map(|account| account.number).collect();
+        let mut owned = self.records_of(&numbers, false, options, &mut wanted).await?;
         let mut world = World::default();
         for account in &accounts {
-            let records = Records(owned.remove(&account.number).unwrap_or_default());
+            let records = owned.remove(&account.number).unwrap_or_default();
             world.accounts.push(self.saved_account(account, records, options).await?);
         }
-        if options.all_shared {
-            for spec in types(true) {
-                let ids = wanted.entry(spec.name).or_default();
-                for_each_record(&*self.core.store, spec, |stored| {
-                    if ids.len() <= MAX_RECORDS {
-                        ids.insert(stored.record.id);
-                    }
-                })
-                .await?;
-            }
-        }
-        world.shared = self.shared_records(wanted, options).await?;
+        world.shared = if options.all_shared {
+            let owners = BTreeSet::from([NO_ACCOUNT]);
+            let mut all = self.records_of(&owners, true, options, &mut wanted).await?;
+            all.remove(&NO_ACCOUNT).unwrap_or_default()
+        } else {
+            self.shared_records(wanted, options).await?
+        };
         check_size(world.record_count())?;
         Ok(world)
     }
 
-    /// The records of accounts by the accounts' numbers. Adds the shared ones that they refer to.
-    async fn owned_records(
+    /// The records of these owners by the owners: the numbers of accounts, or [`NO_ACCOUNT`] for records that all accounts
+    /// share. Adds the shared ones that they refer to.
+    async fn records_of(
         &self,
-        accounts: &[Arc<Account>],
+        owners: &BTreeSet<i64>,
+        is_shared: bool,
         options: SaveOptions,
         wanted: &mut Wanted,
-    ) -> Result<BTreeMap<i64, Vec<(&'static ResourceSpec, Vec<WorldRecord>)>>, ControlError> {
-        let numbers: BTreeSet<i64> = accounts.iter().map(|account| account.number).collect();
-        let mut owned: BTreeMap<i64, Vec<(&'static ResourceSpec, Vec<WorldRecord>)>> = BTreeMap::new();
+    ) -> Result<BTreeMap<i64, Records>, ControlError> {
+        let mut owned: BTreeMap<i64, Records> = BTreeMap::new();
         let mut count = 0;
-        for spec in types(false) {
+        for spec in types(is_shared) {
             let mut found: Vec<StoredRecord> = Vec::new();
             for_each_record(&*self.core.store, spec, |stored| {
-                if numbers.contains(&stored.account) && found.len() <= MAX_RECORDS {
+                if owners.contains(&stored.account) && found.len() <= MAX_RECORDS {
                     found.push(stored);
                 }
             })
             .await?;
             count += found.len();
             check_size(count)?;
-            let mut by_account: BTreeMap<i64, Vec<WorldRecord>> = BTreeMap::new();
+            let mut by_owner: BTreeMap<i64, Vec<WorldRecord>> = BTreeMap::new();
             for StoredRecord { account, record, links } in found {
                 want(wanted, spec, &links);
-                by_account.entry(account).or_default().push(saved(spec, &record, &links, options.secrets)?);
+                by_owner.entry(account).or_default().push(saved(spec, &record, &links, options.secrets)?);
             }
-            for (number, records) in by_account {
-                owned.entry(number).or_default().push((spec, records));
+            for (owner, records) in by_owner {
+                owned.entry(owner).or_default().0.push((spec, records));
             }
         }
         Ok(owned)

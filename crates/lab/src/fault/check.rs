@@ -117,8 +117,7 @@ impl Fault {
                 "must be above 0 and at most 1 with the effect `packet_loss`, and absent with others";
             return wrong("loss", expected);
         }
-        let loses_answers = matches!(self.effect, Effect::Status | Effect::Close | Effect::Reset);
-        if self.serve && (self.target != Target::Requests || !loses_answers) {
+        if self.serve && (self.target != Target::Requests || !self.effect.loses_answer()) {
             return wrong("serve", "is for requests, with the effects `status`, `close` and `reset`");
         }
         Ok(())

@@ -5,7 +5,7 @@ use didww_client::{Method, encode_component};
 use serde_json::{Map, Value, json};
 
 use crate::context::Target;
-use crate::control::service::{Service, print_list, print_single};
+use crate::control::service::{Service, items, print_list, print_single};
 use crate::exit::Failure;
 use crate::file;
 use crate::output::Format;
@@ -168,8 +168,7 @@ impl FaultsCommand {
         match self {
             Self::List { output } => {
                 let answer = service.get("/faults").await?;
-                let faults = answer.get("faults").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-                let faults: Vec<Value> = faults.iter().map(flat).collect();
+                let faults: Vec<Value> = items(&answer, "faults").iter().map(flat).collect();
                 print_list(&json!({ "faults": faults }), "faults", &COLUMNS, *output)
             }
             Self::Get { fault, output } => {

@@ -1,11 +1,11 @@
 //! `trunkctl lab journal`.
 
 use clap::{Args, Subcommand};
-use didww_client::{Method, encode_component};
+use didww_client::Method;
 use serde_json::{Map, Value, json};
 
 use crate::context::Target;
-use crate::control::service::{Service, print_list};
+use crate::control::service::{Service, items, print_lines, print_list, with_query};
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::output::{self, Format, cell};
@@ -106,23 +106,16 @@ pub struct Verify {
 }
 
 impl Filter {
-    fn pairs(&self) -> Vec<(&'static str, String)> {
-        let texts = [
+    fn parameters(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
             ("account", self.account.clone()),
             ("method", self.method.clone()),
             ("path", self.path.clone()),
             ("resource", self.resource.clone()),
             ("status", self.status.map(|status| status.to_string())),
             ("after", self.after.map(|after| after.to_string())),
-        ];
-        texts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        ]
     }
-}
-
-fn query(pairs: &[(&str, String)]) -> String {
-    let pairs: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{name}={}", encode_component(value))).collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
 impl Verify {
@@ -189,15 +182,14 @@ impl JournalCommand {
         let service = Service::of(target)?;
         match self {
             Self::List { filter, since, limit, output } => {
-                let mut pairs = filter.pairs();
-                pairs.extend(since.clone().map(|since| ("since", since)));
-                pairs.extend(limit.clone().map(|limit| ("limit", limit)));
-                let answer = service.get(&format!("/journal{}", query(&pairs))).await?;
+                let mut parameters = filter.parameters();
+                parameters.extend([("since", since.clone()), ("limit", limit.clone())]);
+                let answer = service.get(&with_query("/journal", &parameters)).await?;
                 print_list(&answer, "requests", &COLUMNS, *output)
             }
             Self::Follow { filter, json, limit } => {
-                let path = format!("/journal/stream{}", query(&filter.pairs()));
-                follow(&service, &path, *json, limit.unwrap_or(u64::MAX)).await
+                let path = with_query("/journal/stream", &filter.parameters());
+                print_lines(&service, &path, *json, *limit, sentence).await
             }
             Self::Verify(verify) => verify.run(&service).await,
             Self::Clear => {
@@ -209,27 +201,8 @@ impl JournalCommand {
     }
 }
 
-async fn follow(service: &Service, path: &str, is_json: bool, limit: u64) -> Result<(), Failure> {
-    let mut left = limit;
-    let end = service.lines(path, |line| {
-        let entry: Value = serde_json::from_str(line).unwrap_or_default();
-        if is_json {
-            print(&format!("{line}\n"))?;
-        } else {
-            print(&format!("{}\n", sentence(&entry)))?;
-        }
-        left -= 1;
-        // The stream has no other end.
-        if left == 0 { Err(Failure::silent(Exit::Success)) } else { Ok(()) }
-    });
-    end.await
-}
-
 /// A request as one line.
 fn sentence(entry: &Value) -> String {
-    if let Some(missed) = entry.get("missed") {
-        return format!("(missed {missed}: they came too quickly)");
-    }
     let text = |name: &str| entry.get(name).filter(|value| !value.is_null()).map(cell).unwrap_or_default();
     let query = if text("query").is_empty() { String::new() } else { format!("?{}", text("query")) };
     let fault = if text("fault").is_empty() { String::new() } else { format!("  fault {}", text("fault")) };
@@ -240,17 +213,15 @@ fn sentence(entry: &Value) -> String {
 
 /// A report as lines.
 fn sentences(report: &Value) -> String {
-    let list =
-        |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |value: &Value, name: &str| value.get(name).map(cell).unwrap_or_default();
     let mut lines = Vec::new();
-    for found in list(report, "requests") {
+    for found in items(report, "requests") {
         let sign = if found.get("passed") == Some(&Value::Bool(true)) { '+' } else { '-' };
-        let (expected, wanted) = (text(&found, "expected"), text(&found, "wanted"));
-        lines.push(format!("{sign} {expected}: {wanted} expected, {} found", text(&found, "found")));
-        for miss in list(&found, "near_misses") {
-            let differences: Vec<String> = list(&miss, "differences").iter().map(cell).collect();
-            let (number, method, path) = (text(&miss, "number"), text(&miss, "method"), text(&miss, "path"));
+        let (expected, wanted) = (text(found, "expected"), text(found, "wanted"));
+        lines.push(format!("{sign} {expected}: {wanted} expected, {} found", text(found, "found")));
+        for miss in items(found, "near_misses") {
+            let differences: Vec<String> = items(miss, "differences").iter().map(cell).collect();
+            let (number, method, path) = (text(miss, "number"), text(miss, "method"), text(miss, "path"));
             lines.push(format!("    near: {number} {method} {path}: {}", differences.join("; ")));
         }
     }

@@ -5,14 +5,17 @@ use std::io::Write as _;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use didww_client::{Method, encode_component};
+use didww_client::Method;
 
-use super::service::{Service, account, print_list};
 use crate::context::Target;
+use crate::control::service::{Service, account_if_named, print_list, with_query};
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::output::Format;
 use crate::terminal::{note, print};
+
+/// The path of the world.
+const PATH: &str = "/world";
 
 /// What to do with the world of a server.
 #[derive(Debug, Clone, Subcommand)]
@@ -58,33 +61,23 @@ impl WorldCommand {
         let service = Service::of(target)?;
         match self {
             Self::Save { file, account: named, all_shared, show_secrets } => {
-                let mut query = Vec::new();
-                if let Some(named) = named {
-                    query.push(format!("account={}", account(&service, Some(named)).await?));
-                }
-                if *all_shared {
-                    query.push("all_shared=true".to_owned());
-                }
-                if *show_secrets {
-                    query.push("secrets=true".to_owned());
-                }
-                let world = service.text(&path(&query)).await?;
+                let parameters = [
+                    ("account", account_if_named(&service, named.as_deref()).await?),
+                    ("all_shared", all_shared.then(|| "true".to_owned())),
+                    ("secrets", show_secrets.then(|| "true".to_owned())),
+                ];
+                let world = service.text(&with_query(PATH, &parameters)).await?;
                 if file == "-" { print(&world) } else { write(file, &world) }
             }
             Self::Load { file, scenario, account: named, output } => {
-                let mut query = Vec::new();
-                if let Some(named) = named {
-                    query.push(format!("account={}", account(&service, Some(named)).await?));
-                }
-                if let Some(scenario) = scenario {
-                    query.push(format!("scenario={}", encode_component(scenario)));
-                }
+                let account = account_if_named(&service, named.as_deref()).await?;
+                let path = with_query(PATH, &[("account", account), ("scenario", scenario.clone())]);
                 let loaded = match file {
-                    None => service.send(Method::POST, &path(&query), None).await?,
+                    None => service.send(Method::POST, &path, None).await?,
                     Some(file) => {
                         let unreadable = |error| Failure::usage(format!("{file} cannot be read: {error}"));
                         let text = file::read(file).map_err(unreadable)?;
-                        service.post_text(&path(&query), media_type(file), text).await?
+                        service.post_text(&path, media_type(file), text).await?
                     }
                 };
                 let records = loaded.get("records").and_then(serde_json::Value::as_u64).unwrap_or_default();
@@ -93,11 +86,6 @@ impl WorldCommand {
             }
         }
     }
-}
-
-/// The path of the world with a query.
-fn path(query: &[String]) -> String {
-    if query.is_empty() { "/world".to_owned() } else { format!("/world?{}", query.join("&")) }
 }
 
 /// The media type of a file.
