@@ -29,8 +29,6 @@ const PENDING: std::time::Duration = std::time::Duration::from_secs(5);
 pub const HELD: &str = "available_dids";
 
 const ITEMS: &str = Order::SPEC.attribute_name("items");
-const CALLBACK_URL: &str = Order::SPEC.attribute_name("callback_url");
-const CALLBACK_METHOD: &str = Order::SPEC.attribute_name("callback_method");
 
 impl Rules for Order {
     const DELETE_NEEDS: &'static [Need] = &[Need::Own(Balance::SPEC)];
@@ -51,9 +49,6 @@ impl Rules for Order {
             draft.refusals = vec![Refusal::forbidden().because("the account is in read-only mode")];
             return Ok(());
         }
-        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-        draft.refusals.extend(callback_pair(url, method));
         let back_ordering = draft.changes.allow_back_ordering.take().flatten().unwrap_or(true);
         let Some(items) = context.sent.get(ITEMS).and_then(Value::as_array) else { return Ok(()) };
         if draft.changes.items.is_none() {
@@ -119,15 +114,6 @@ pub fn cancel(
 /// A rule for the order as a whole, as it is recorded.
 fn base(violation: Violation) -> Refusal {
     Refusal::member_at("/data/attributes/base", "base", violation)
-}
-
-/// The URL and the method of callbacks are sent together.
-pub(super) fn callback_pair(url: bool, method: bool) -> Option<Refusal> {
-    match (url, method) {
-        (true, false) => Some(Refusal::attribute(CALLBACK_METHOD, Violation::Blank)),
-        (false, true) => Some(Refusal::attribute(CALLBACK_URL, Violation::Blank)),
-        _ => None,
-    }
 }
 
 /// Takes the price from the balance, or refuses the order if the account cannot spend as much.
