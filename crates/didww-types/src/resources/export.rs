@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::former_words::{capitalised, rewrite};
 use super::{CallbackMethod, VoiceOutTrunk};
 use crate::enumeration::string_enum;
 use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerCallbackMethod};
@@ -219,14 +220,3 @@ static CAPITALISED: Adapter = Adapter {
         is_newer.then_some(NotRepresentable { attribute: "filters", reason: "the version has months alone" })
     },
 };
-
-fn rewrite(attributes: &mut Map<String, Value>, name: &str, form: fn(&str) -> String) {
-    if let Some(Value::String(text)) = attributes.get_mut(name) {
-        *text = form(text);
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
-}
