@@ -98,13 +98,9 @@ pub fn cancel(
     kept: Vec<String>,
     balance: Option<&FoundRecord>,
 ) -> Result<Vec<RecordChange>, DecodeError> {
-    let mut changes = vec![RecordChange::Update {
-        spec: Order::SPEC,
-        id: order.id.to_string(),
-        attributes: Map::from_iter([("status".to_owned(), json!("canceled"))]),
-        links: Links::from([(HELD, kept)]),
-        meta: None,
-    }];
+    let canceled = Map::from_iter([("status".to_owned(), json!("canceled"))]);
+    let held = Links::from([(HELD, kept)]);
+    let mut changes = vec![RecordChange::update(Order::SPEC, order.id.as_str(), canceled, held)];
     if let Some(record) = balance {
         changes.extend(pay(record, -order.amount.amount())?);
     }
