@@ -195,9 +195,9 @@ pub struct Export {
     /// The export's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
-    /// The time at which the export was asked for.
+    /// The time at which the export was asked for. The API's documents permit null.
     #[attr(sort)]
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// Attributes that this crate does not declare.
     #[extra]
     pub extra: Extra,
