@@ -220,3 +220,26 @@ static CAPITALISED: Adapter = Adapter {
         is_newer.then_some(NotRepresentable { attribute: "filters", reason: "the version has months alone" })
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn filters_have_at_most_50_members_each_a_text_a_number_or_a_list_of_them() {
+        let filters = |members: usize| {
+            let named: Map<String, Value> =
+                (0..members).map(|number| (number.to_string(), json!("x"))).collect();
+            ExportFilters::validate(&Value::Object(named))
+        };
+        assert!(filters(50).is_ok());
+        assert_eq!(filters(51), Err(Vec::from(Violation::TooMany(50))));
+        assert!(ExportFilters::validate(&json!({ "a": "x", "b": 1, "c": ["x", 1], "d": [] })).is_ok());
+        for wrong in [json!(true), Value::Null, json!({}), json!([[]]), json!([null])] {
+            let refused = ExportFilters::validate(&json!({ "a": wrong }));
+            assert_eq!(refused, Err(Vec::from(Violation::Invalid)), "{wrong}");
+        }
+    }
+}

@@ -288,6 +288,7 @@ mod tests {
         for (form, good, bad) in [
             (Form::Text, json!("a"), json!(["a"])),
             (Form::Text, json!(1), json!(" ")),
+            (Form::Text, json!("a".repeat(255)), json!("a".repeat(256))),
             (Form::Id, id.clone(), json!([id])),
             (Form::Ids, json!([id, id]), json!([])),
             (Form::OneOf(&["Queued"]), json!("Queued"), json!("queued")),
