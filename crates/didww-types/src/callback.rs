@@ -4,9 +4,9 @@
 //!
 //! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's enabled callback secret, of the normalised
 //! URL followed by the normalised payload. A URL is normalised by writing its port even where it is the
-//! default port of the scheme; nothing else changes. A payload is normalised by sorting its keys and writing
-//! each key followed by its value, without separators. For an array, this is done for each object in turn.
-//! The array form is known from one official SDK only.
+//! default port of the scheme, and http as its scheme if it has none; nothing else changes. A payload is normalised by
+//! sorting its keys and writing each key followed by its value, without separators. For an array, this is done for each
+//! object in turn. The array form is known from one official SDK only.
 
 mod event;
 mod received;
@@ -20,6 +20,7 @@ use serde_json::Value;
 use sha1::Sha1;
 
 use crate::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
+use crate::values::with_scheme;
 use crate::{DecodeError, Id, Secret, Timestamp};
 
 pub use event::{
@@ -89,7 +90,7 @@ fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
         Ok(mac) => mac,
         Err(_) => Hmac::<Sha1>::new(&hmac::digest::Key::<Hmac<Sha1>>::default()),
     };
-    mac.update(with_port(url).as_bytes());
+    mac.update(with_port(&with_scheme(url)).as_bytes());
     mac.update(payload.message().as_bytes());
     mac
 }

@@ -89,7 +89,7 @@ impl Difference {
 
     /// Whether a relationship is compared: whether records show it.
     pub fn compares(relationship: &RelationshipSpec) -> bool {
-        !relationship.hidden
+        !relationship.hidden && !relationship.write_only
     }
 
     /// Whether the record is as the request would make it.
@@ -162,10 +162,11 @@ mod tests {
 
     use super::*;
     use crate::resources::{
-        AuthenticationMethod, OnCliMismatchAction, TrunkConfiguration, VoiceInTrunk, VoiceOutTrunk,
+        Address, AuthenticationMethod, EncryptedFile, OnCliMismatchAction, Proof, TrunkConfiguration,
+        VoiceInTrunk, VoiceOutTrunk,
     };
     use crate::values::{CapacityLimit, IpNetworks, SipHost, ThresholdAmount};
-    use crate::{Create as _, Resource};
+    use crate::{Create as _, Id, Resource};
 
     fn existing<R: Resource>(mut attributes: Value, relationships: &Value) -> ResourceObject {
         attributes["name"] = json!("Berlin");
@@ -231,6 +232,32 @@ mod tests {
         assert!(between(&set, &limited).is_empty());
         let unlimited = existing::<VoiceOutTrunk>(attributes(Value::Null), &json!({}));
         assert!(between(&cleared, &unlimited).is_empty());
+    }
+
+    #[test]
+    fn a_relationship_that_only_requests_have_is_not_compared() {
+        let (address, file): (Id<Address>, Id<EncryptedFile>) = (Id::new("a-1"), Id::new("f-1"));
+        let wanted = Proof::create("t-1", address, vec![file]).to_sent().unwrap();
+        let compared: Vec<&String> = wanted
+            .relationships
+            .keys()
+            .filter(|name| Proof::SPEC.relationship(name).is_some_and(Difference::compares))
+            .collect();
+        assert!(wanted.relationships.contains_key("files") && compared.len() == 2, "{compared:?}");
+        let between = |address: &str| {
+            let shown = json!({
+                "proof_type": {"data": {"type": "proof_types", "id": "t-1"}},
+                "entity": {"data": {"type": "addresses", "id": address}},
+            });
+            Difference::between(
+                Proof::SPEC,
+                ApiVersion::NEWEST,
+                &wanted,
+                &existing::<Proof>(json!({}), &shown),
+            )
+        };
+        assert!(between("a-1").is_empty());
+        assert_eq!(between("a-2").fixed, ["entity"]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod emergency_requirement_validation;
 mod emergency_verification;
 mod encrypted_file;
 mod export;
+mod former_words;
 mod identity;
 mod media;
 mod nanpa_prefix;

@@ -31,6 +31,7 @@ mod without_null;
 pub use balance_amount::BalanceAmount;
 pub(crate) use bounded_integer::validate_integer;
 pub use bounded_integer::{BillingCycles, CapacityLimit, PositiveCapacity, RtpTimeout};
+pub(crate) use callback_url::with_scheme;
 pub use callback_url::{AbsoluteCallbackUrl, CallbackUrl};
 pub use date::Date;
 pub use did_number::DidNumber;

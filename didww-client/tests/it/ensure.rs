@@ -1,7 +1,8 @@
 //! Idempotent provisioning against a server that answers as DIDWW does.
 
 use didww_client::resources::{
-    AuthenticationMethod, OnCliMismatchAction, Order, OrderItem, VoiceOutTrunk, VoiceOutTrunkCreate,
+    Address, AuthenticationMethod, EncryptedFile, OnCliMismatchAction, Order, OrderItem, Proof,
+    VoiceOutTrunk, VoiceOutTrunkCreate,
 };
 use didww_client::values::{CapacityLimit, ExternalReference, IpNetworks};
 use didww_client::{Deed, Ensured, Error, Reason};
@@ -85,6 +86,24 @@ async fn a_relationship_is_read_with_the_record_and_compared() {
     let with_dids = "GET /v3/voice_out_trunks?filter%5Bname%5D=Berlin&include=dids";
     let patch = format!("PATCH /v3/voice_out_trunks/{TRUNK}");
     assert_eq!(received(&server).await, [with_dids, with_dids, patch.as_str()]);
+}
+
+#[tokio::test]
+async fn a_relationship_that_no_answer_shows_is_not_asked_for() {
+    let server = MockServer::start().await;
+    let proof = json!({"id": "1", "type": "proofs",
+    "attributes": {"created_at": "2026-04-08T06:57:33.304Z", "expires_at": null, "external_reference_id": "scan-7"},
+    "relationships": {
+        "proof_type": {"data": {"type": "proof_types", "id": "t-1"}},
+        "entity": {"data": {"type": "addresses", "id": "a-1"}},
+    }});
+    lists(&server, &[proof]).await;
+    let wanted = Proof::create("t-1", id::<Address>("a-1"), vec![id::<EncryptedFile>("f-1")])
+        .external_reference_id(ExternalReference::new("scan-7").unwrap());
+    let ensured = client(&server).proofs().ensure(wanted).await.unwrap();
+    assert_eq!(ensured.deed, Deed::Unchanged);
+    let sent = received(&server).await;
+    assert!(sent.len() == 1 && sent[0].contains("entity") && !sent[0].contains("files"), "{sent:?}");
 }
 
 #[tokio::test]

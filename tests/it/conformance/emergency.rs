@@ -321,6 +321,29 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
 }
 
 #[tokio::test]
+async fn a_service_has_at_most_100_numbers_and_all_of_them_leave_it_when_it_is_canceled() {
+    let desk = Desk::open("10.0").await;
+    let control = desk.world.server.control();
+    let group = emergency().attribute("area_name", "Berlin").relationship("country", [desk.country]);
+    let group = control.put_record(None, "did_groups", None, group).await.unwrap();
+    let mut numbers = Vec::new();
+    for number in 0..101 {
+        let did = NewDid::new(format!("4930111{number:05}")).did_group(group);
+        numbers.push(control.add_did(desk.world.server.account(), did).await.unwrap().to_string());
+    }
+    let all: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    let many = relationship("dids", "is too long (maximum is 100 items)");
+    refused(&desk.api.post(VERIFICATIONS, &desk.of_numbers(&all)).await, &[many]);
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&all[..100])).await;
+    let path = format!("{SERVICES}/{}", desk.service(&id).await.0);
+    let members =
+        async || desk.api.get(&format!("{path}?include=dids")).await.at("/data/relationships/dids/data");
+    assert_eq!(members().await.as_array().unwrap().len(), 100);
+    assert_eq!(desk.api.delete(&path).await.status, 204);
+    assert_eq!(members().await, json!([]));
+}
+
+#[tokio::test]
 async fn a_number_leaves_its_service_and_does_not_join_another() {
     let desk = Desk::open("10.0").await;
     let (one, other) = (desk.local("493011111111").await, desk.local("493011111112").await);

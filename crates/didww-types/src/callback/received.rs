@@ -59,8 +59,11 @@ pub fn receive(secrets: &[Secret], url: &str, received: Received<'_>) -> Result<
 /// The URL and the payload that the signature may be of.
 fn readings(url: &str, received: &Received<'_>) -> Vec<(String, Payload)> {
     if received.is_get {
-        let (base, configured) = url.split_once('?').unwrap_or((url, ""));
-        let url = format!("{base}?{}", received.query);
+        let at = url.find('#').unwrap_or(url.len());
+        let (before, fragment) = url.split_at(at);
+        let (base, configured) = before.split_once('?').unwrap_or((before, ""));
+        // No request has the fragment, which is signed all the same.
+        let url = format!("{base}?{}{fragment}", received.query);
         let all = parameters(received.query);
         // Whether parameters that the configured URL has itself belong to the payload is not documented.
         let own: BTreeSet<String> =

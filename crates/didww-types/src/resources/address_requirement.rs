@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::former_words::{self, capitalised};
 use super::{Country, DidGroupType, NumberType, ProofType, SupportingDocumentTemplate};
 use crate::enumeration::string_enum;
 use crate::values::BoundedList;
@@ -183,9 +184,7 @@ fn rewrite(
     word: fn(&str) -> Option<&'static str>,
 ) {
     for name in ENUMERATIONS {
-        if let Some(Value::String(text)) = attributes.get_mut(name) {
-            *text = form(text);
-        }
+        former_words::rewrite(attributes, name, form);
     }
     for name in FIELDS {
         for item in attributes.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -202,14 +201,6 @@ fn words(name: &str) -> Option<&'static str> {
 
 fn field(words: &str) -> Option<&'static str> {
     WORDS.iter().find(|(_, known)| *known == words).map(|(name, _)| *name)
-}
-
-fn capitalised(text: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
-    };
-    text.split('_').map(word).collect()
 }
 
 fn snake_case(text: &str) -> String {

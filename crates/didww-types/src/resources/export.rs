@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::former_words::{capitalised, rewrite};
 use super::{CallbackMethod, VoiceOutTrunk};
 use crate::enumeration::string_enum;
 use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerCallbackMethod};
@@ -194,9 +195,9 @@ pub struct Export {
     /// The export's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
-    /// The time at which the export was asked for.
+    /// The time at which the export was asked for. The API's documents permit null.
     #[attr(sort)]
-    pub created_at: Timestamp,
+    pub created_at: Option<Timestamp>,
     /// Attributes that this crate does not declare.
     #[extra]
     pub extra: Extra,
@@ -220,13 +221,25 @@ static CAPITALISED: Adapter = Adapter {
     },
 };
 
-fn rewrite(attributes: &mut Map<String, Value>, name: &str, form: fn(&str) -> String) {
-    if let Some(Value::String(text)) = attributes.get_mut(name) {
-        *text = form(text);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+    use super::*;
+
+    #[test]
+    fn filters_have_at_most_50_members_each_a_text_a_number_or_a_list_of_them() {
+        let filters = |members: usize| {
+            let named: Map<String, Value> =
+                (0..members).map(|number| (number.to_string(), json!("x"))).collect();
+            ExportFilters::validate(&Value::Object(named))
+        };
+        assert!(filters(50).is_ok());
+        assert_eq!(filters(51), Err(Vec::from(Violation::TooMany(50))));
+        assert!(ExportFilters::validate(&json!({ "a": "x", "b": 1, "c": ["x", 1], "d": [] })).is_ok());
+        for wrong in [json!(true), Value::Null, json!({}), json!([[]]), json!([null])] {
+            let refused = ExportFilters::validate(&json!({ "a": wrong }));
+            assert_eq!(refused, Err(Vec::from(Violation::Invalid)), "{wrong}");
+        }
+    }
 }

@@ -1,8 +1,7 @@
 //! Purchases: `orders`.
 
-use serde_json::{Map, Value};
-
 use super::OrderItems;
+use super::former_words::{capitalised, rewrite};
 use crate::enumeration::string_enum;
 use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerCallbackMethod, Money};
 use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp};
@@ -121,14 +120,3 @@ static CAPITALISED: Adapter = Adapter {
 const STATUS: &str = "status";
 
 const METHOD: &str = "callback_method";
-
-fn rewrite(attributes: &mut Map<String, Value>, name: &str, form: fn(&str) -> String) {
-    if let Some(Value::String(text)) = attributes.get_mut(name) {
-        *text = form(text);
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
-}

@@ -22,8 +22,13 @@ checked_text! {
 impl CallbackUrl {
     /// The URL with its scheme, to which callbacks are sent.
     pub fn with_scheme(&self) -> Cow<'_, str> {
-        if has_scheme(&self.0) { Cow::Borrowed(&self.0) } else { Cow::Owned(format!("http://{}", self.0)) }
+        with_scheme(&self.0)
     }
+}
+
+/// The text of a URL, with http as its scheme if it has none.
+pub(crate) fn with_scheme(text: &str) -> Cow<'_, str> {
+    if has_scheme(text) { Cow::Borrowed(text) } else { Cow::Owned(format!("http://{text}")) }
 }
 
 checked_text! {

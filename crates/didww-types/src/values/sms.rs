@@ -146,6 +146,13 @@ mod tests {
     }
 
     #[test]
+    fn a_template_has_at_most_8192_characters() {
+        assert!(MessageTemplate::new("é".repeat(MAX_TEMPLATE)).is_ok());
+        let long = Value::from("é".repeat(MAX_TEMPLATE + 1));
+        assert_eq!(MessageTemplate::validate(&long), Err(Vec::from(Violation::TooLong(8192))));
+    }
+
+    #[test]
     fn an_object_has_texts_and_a_body_is_a_text_or_an_object() {
         assert_eq!(TextMembers::validate(&json!({ "a": "{SMS_TEXT}", "b": 1 })).unwrap()["b"], "1");
         for refused in [json!({ "a": [] }), json!({ "a": null }), json!("a"), json!([1]), Value::Null] {

@@ -93,6 +93,24 @@ fn a_get_is_read_from_its_query_with_and_without_parameters_of_the_configured_ur
 }
 
 #[test]
+fn the_fragment_of_the_configured_url_of_a_get_is_signed_behind_the_query() {
+    let parameters = [("id", "1"), ("status", "completed"), ("type", "orders")];
+    let query = form(&parameters);
+    for (configured, signed, query) in [
+        ("https://a.example/x#top", format!("https://a.example/x?{query}#top"), query.clone()),
+        (
+            "https://a.example/x?tenant=7#top?",
+            format!("https://a.example/x?tenant=7&{query}#top?"),
+            format!("tenant=7&{query}"),
+        ),
+    ] {
+        let signature = sign(&key(), &signed, &payload(&parameters));
+        let read = receive(&[key()], configured, received(&query, &signature));
+        assert!(matches!(read, Ok(Callback::Order(_))), "{configured}: {read:?}");
+    }
+}
+
+#[test]
 fn each_kind_has_its_type_and_keeps_what_is_not_known() {
     let order = posted(&[("id", "1"), ("type", "orders"), ("status", "Canceled"), ("new", "x")]).unwrap();
     let Callback::Order(order) = order else { panic!("{order:?}") };

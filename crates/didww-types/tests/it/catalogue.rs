@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_types::{ApiVersion, ResourceSpec, find};
+use didww_types::{Access, ApiVersion, ResourceSpec, find};
 
 use crate::fixtures::bytes;
 
@@ -38,6 +38,7 @@ fn catalogue(version: ApiVersion) -> BTreeMap<String, BTreeSet<String>> {
             "filters" => "filter",
             "sorts" => "sort",
             "includes" => "include",
+            "attributes" | "relationships" => continue,
             name => {
                 assert_eq!(head, name, "{line:?} is neither a type nor one of its lists");
                 name.clone_into(&mut of);
@@ -130,6 +131,59 @@ fn a_filter_takes_what_the_newest_catalogue_says() {
         }
     }
     assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// What a member is in, as a catalogue marks it: `r` answers, `c` requests that create a record, or `C` each of them, and `u`
+/// requests that update one.
+fn access(is_shown: bool, create: Access, update: bool) -> String {
+    let create = match create {
+        Access::Never => "",
+        Access::Optional => "c",
+        Access::Required => "C",
+    };
+    format!("{}{create}{}", if is_shown { "r" } else { "" }, if update { "u" } else { "" })
+}
+
+#[test]
+fn a_member_is_in_the_requests_and_answers_that_the_newest_catalogue_says() {
+    let version = ApiVersion::V2026_11_19;
+    let text = String::from_utf8(bytes(&format!("catalogue/{version}.txt"))).unwrap();
+    let (mut of, mut seen, mut differences) = ("", 0, Vec::new());
+    for line in text.lines() {
+        let (head, names) = line.split_once(':').unwrap();
+        let expected: BTreeSet<String> = names.split_whitespace().map(str::to_owned).collect();
+        let attributes = |spec: &'static ResourceSpec| -> BTreeSet<String> {
+            let attributes = spec.attributes_at(version).into_iter();
+            let marked = attributes.map(|one| {
+                let access = access(!one.write_only, one.create, one.update);
+                format!("{}:{access}{}", one.name, if one.value_at(version).nullable { "?" } else { "" })
+            });
+            marked.collect()
+        };
+        let relationships = |spec: &'static ResourceSpec| -> BTreeSet<String> {
+            let relationships = spec.sent_relationships_at(version);
+            let marked = relationships.map(|one| {
+                let access = access(!one.write_only, one.create, one.update);
+                format!("{}:{access}{}", one.name, if one.many { "*" } else { "" })
+            });
+            marked.collect()
+        };
+        let declared = match head {
+            "  attributes" => attributes(find(of).unwrap()),
+            "  relationships" => relationships(find(of).unwrap()),
+            _ => {
+                of = if head.starts_with(' ') { of } else { head };
+                continue;
+            }
+        };
+        seen += 1;
+        for name in expected.symmetric_difference(&declared) {
+            let side = if declared.contains(name) { "declares" } else { "lacks" };
+            differences.push(format!("{of} {side} {name}"));
+        }
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+    assert!(seen >= 20, "{seen}");
 }
 
 #[test]

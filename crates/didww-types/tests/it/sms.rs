@@ -7,7 +7,7 @@ use didww_types::values::{
     AbsoluteCallbackUrl, CallbackUrl, ConnectionTimeout, MessageBody, MessageTemplate, RtpSource, SipHost,
     SipPort, SmppSystemId,
 };
-use didww_types::{Create as _, Patch, Resource as _};
+use didww_types::{Attribute as _, Create as _, Patch, Resource as _, Violation};
 use serde_json::{Value, json};
 
 use crate::fixtures::json as document;
@@ -106,6 +106,18 @@ fn only_a_trunk_of_the_type_http_out_says_where_messages_are_submitted() {
     let with = trunk(Some(json!({ "host": "https://example.com/outbound" })));
     assert_eq!(with.meta.host.as_deref(), Some("https://example.com/outbound"));
     assert_eq!((trunk(None).meta.host, with.configuration.kind()), (None, "of_tomorrow"));
+}
+
+#[test]
+fn messages_are_accepted_from_at_most_60_addresses_each_once() {
+    let sources = |addresses: u8| {
+        let addresses: Vec<String> = (0..addresses).map(|last| format!("203.0.113.{last}")).collect();
+        SmsSources::validate(&json!(addresses))
+    };
+    assert!(sources(0).is_ok() && sources(60).is_ok());
+    assert_eq!(sources(61), Err(Vec::from(Violation::TooMany(60))));
+    let twice = SmsSources::validate(&json!(["203.0.113.1", "203.0.113.1"]));
+    assert_eq!(twice, Err(Vec::from(Violation::Repeated)));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::draft::Draft;
 use super::needs::{Found, Need, found};
-use super::order::{callback_pair, reference};
+use super::order::reference;
 use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 
 /// The relationship of a verification to the address that it is reviewed with, which no version shows.
@@ -33,9 +33,6 @@ impl Rules for AddressVerification {
         if !context.is_create() {
             return Ok(());
         }
-        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-        draft.refusals.extend(callback_pair(url, method));
         let described = draft.changes.service_description.as_ref().and_then(Option::as_deref);
         if described.is_none_or(|text| text.trim().is_empty()) && needs_description(context)? {
             let refusal = Refusal::attribute(SERVICE_DESCRIPTION, Violation::Blank);

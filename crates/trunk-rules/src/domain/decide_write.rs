@@ -22,6 +22,9 @@ impl Rulebook {
         let mut draft = UntypedDraft::default();
         draft.changes = validate(spec, context, &mut draft.refusals);
         spec.to_canonical(context.version, &mut draft.changes);
+        if context.is_create() && !spec.callback_on.is_empty() {
+            draft.refusals.extend(callback_pair(&draft.changes));
+        }
         for (name, records) in context.links {
             draft.links.insert(name, records.iter().map(|record| record.id.clone()).collect());
         }
@@ -78,6 +81,19 @@ impl Rulebook {
         let change = RecordChange::Members { spec, id: owner.to_owned(), relationship, add, members };
         Ok(WriteOutcome { changes: vec![change], events: Vec::new() })
     }
+}
+
+/// The URL and the method of the callbacks about a status are sent together.
+fn callback_pair(changes: &Map<String, Value>) -> Option<Refusal> {
+    const URL: &str = "callback_url";
+    const METHOD: &str = "callback_method";
+    let is_set = |name: &str| changes.get(name).is_some_and(|value| !value.is_null());
+    let missing = match (is_set(URL), is_set(METHOD)) {
+        (true, false) => METHOD,
+        (false, true) => URL,
+        _ => return None,
+    };
+    Some(Refusal::attribute(missing, Violation::Blank))
 }
 
 /// Turns a relationship that stands for an attribute into the attribute. A record that exists and for which no text stands,

@@ -14,7 +14,7 @@ use super::decide_write::with_defaults;
 use super::draft::Draft;
 use super::emergency_calling_service::MAX_DIDS;
 use super::needs::{Found, FoundRecord, Need, found};
-use super::order::{callback_pair, reference};
+use super::order::reference;
 use super::{CREATED, CREATED_FIRST, Links, RecordChange, Refusal, Rules, UNDER_REVIEW, WriteContext};
 
 type Status = EmergencyCallingServiceStatus;
@@ -52,9 +52,6 @@ impl Rules for EmergencyVerification {
         if !context.is_create() {
             return Ok(());
         }
-        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-        draft.refusals.extend(callback_pair(url, method));
         let is_sent = |name| context.linked(name).is_some_and(|records| !records.is_empty());
         match (is_sent(DIDS), is_sent(SERVICE)) {
             (true, true) => draft.refusals.push(

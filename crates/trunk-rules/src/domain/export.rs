@@ -22,15 +22,12 @@ const MONTHS_BEFORE: u32 = 2;
 const MAX_CHARACTERS: usize = 255;
 
 const FILTERS: &str = Export::SPEC.attribute_name("filters");
-const CALLBACK_URL: &str = Export::SPEC.attribute_name("callback_url");
-const CALLBACK_METHOD: &str = Export::SPEC.attribute_name("callback_method");
 
 impl Rules for Export {
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         if !context.is_create() {
             return Ok(());
         }
-        callback_pair(draft);
         let (Some(kind), Some(filters)) = (&draft.changes.export_type, &draft.changes.filters) else {
             return Ok(());
         };
@@ -40,18 +37,6 @@ impl Rules for Export {
         draft.later = Some(Later { kind: MAKE_EXPORT, due_at, payload: "{}".to_owned() });
         Ok(())
     }
-}
-
-/// The URL and the method of callbacks are sent together.
-fn callback_pair(draft: &mut Draft<Export>) {
-    let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-    let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-    let missing = match (url, method) {
-        (true, false) => CALLBACK_METHOD,
-        (false, true) => CALLBACK_URL,
-        _ => return,
-    };
-    draft.refusals.push(Refusal::attribute(missing, Violation::Blank));
 }
 
 /// What a filter's value can be.
@@ -303,6 +288,7 @@ mod tests {
         for (form, good, bad) in [
             (Form::Text, json!("a"), json!(["a"])),
             (Form::Text, json!(1), json!(" ")),
+            (Form::Text, json!("a".repeat(255)), json!("a".repeat(256))),
             (Form::Id, id.clone(), json!([id])),
             (Form::Ids, json!([id, id]), json!([])),
             (Form::OneOf(&["Queued"]), json!("Queued"), json!("queued")),

@@ -29,8 +29,6 @@ const PENDING: std::time::Duration = std::time::Duration::from_secs(5);
 pub const HELD: &str = "available_dids";
 
 const ITEMS: &str = Order::SPEC.attribute_name("items");
-const CALLBACK_URL: &str = Order::SPEC.attribute_name("callback_url");
-const CALLBACK_METHOD: &str = Order::SPEC.attribute_name("callback_method");
 
 impl Rules for Order {
     const DELETE_NEEDS: &'static [Need] = &[Need::Own(Balance::SPEC)];
@@ -51,9 +49,6 @@ impl Rules for Order {
             draft.refusals = vec![Refusal::forbidden().because("the account is in read-only mode")];
             return Ok(());
         }
-        let url = draft.changes.callback_url.as_ref().is_some_and(Option::is_some);
-        let method = draft.changes.callback_method.as_ref().is_some_and(Option::is_some);
-        draft.refusals.extend(callback_pair(url, method));
         let back_ordering = draft.changes.allow_back_ordering.take().flatten().unwrap_or(true);
         let Some(items) = context.sent.get(ITEMS).and_then(Value::as_array) else { return Ok(()) };
         if draft.changes.items.is_none() {
@@ -103,13 +98,9 @@ pub fn cancel(
     kept: Vec<String>,
     balance: Option<&FoundRecord>,
 ) -> Result<Vec<RecordChange>, DecodeError> {
-    let mut changes = vec![RecordChange::Update {
-        spec: Order::SPEC,
-        id: order.id.to_string(),
-        attributes: Map::from_iter([("status".to_owned(), json!("canceled"))]),
-        links: Links::from([(HELD, kept)]),
-        meta: None,
-    }];
+    let canceled = Map::from_iter([("status".to_owned(), json!("canceled"))]);
+    let held = Links::from([(HELD, kept)]);
+    let mut changes = vec![RecordChange::update(Order::SPEC, order.id.as_str(), canceled, held)];
     if let Some(record) = balance {
         changes.extend(pay(record, -order.amount.amount())?);
     }
@@ -119,15 +110,6 @@ pub fn cancel(
 /// A rule for the order as a whole, as it is recorded.
 fn base(violation: Violation) -> Refusal {
     Refusal::member_at("/data/attributes/base", "base", violation)
-}
-
-/// The URL and the method of callbacks are sent together.
-pub(super) fn callback_pair(url: bool, method: bool) -> Option<Refusal> {
-    match (url, method) {
-        (true, false) => Some(Refusal::attribute(CALLBACK_METHOD, Violation::Blank)),
-        (false, true) => Some(Refusal::attribute(CALLBACK_URL, Violation::Blank)),
-        _ => None,
-    }
 }
 
 /// Takes the price from the balance, or refuses the order if the account cannot spend as much.

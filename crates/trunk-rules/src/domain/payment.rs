@@ -23,11 +23,6 @@ pub(super) fn pay(record: &FoundRecord, amount: Decimal) -> Result<Option<Record
     }
     let before: Balance = record.decode()?;
     let after = BalanceAmount::from(Money::new(before.balance.money().amount() - amount));
-    Ok(Some(RecordChange::Update {
-        spec: Balance::SPEC,
-        id: record.id.clone(),
-        attributes: Map::from_iter([("balance".to_owned(), json!(after))]),
-        links: Links::new(),
-        meta: None,
-    }))
+    let attributes = Map::from_iter([("balance".to_owned(), json!(after))]);
+    Ok(Some(RecordChange::update(Balance::SPEC, &record.id, attributes, Links::new())))
 }

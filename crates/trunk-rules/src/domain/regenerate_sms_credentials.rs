@@ -29,13 +29,8 @@ impl Rules for Rotation {
         }
         let mut changes = SmsTrunkPartial::empty();
         (changes.configuration, changes.updated_at) = (Some(configuration), Some(context.now));
-        draft.also.push(RecordChange::Update {
-            spec: SmsTrunk::SPEC,
-            id: linked.id.clone(),
-            attributes: changes.attributes()?,
-            links: Links::new(),
-            meta: None,
-        });
+        let attributes = changes.attributes()?;
+        draft.also.push(RecordChange::update(SmsTrunk::SPEC, &linked.id, attributes, Links::new()));
         Ok(())
     }
 }

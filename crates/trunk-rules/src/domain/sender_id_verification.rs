@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use didww_types::resources::{SenderIdStatus, SenderIdVerification, SmsTrunk};
 use didww_types::values::Name;
 use didww_types::{DecodeError, Resource as _, Violation};
-use serde_json::Map;
 
 use super::draft::Draft;
-use super::{LinkedRead, Links, RecordChange, Refusal, Rules, WriteContext, WriteKind};
+use super::{LinkedRead, RecordChange, Refusal, Rules, WriteContext, WriteKind};
 
 const TRUNK: &str = SenderIdVerification::SMS_TRUNK.as_str();
 const VERIFICATIONS: &str = SmsTrunk::SENDER_ID_VERIFICATIONS.as_str();
@@ -45,13 +44,7 @@ impl Rules for SenderIdVerification {
             }
         }
         // Of two verifications that are set to one trunk at once, the second one is decided again.
-        draft.also.push(RecordChange::Update {
-            spec: SmsTrunk::SPEC,
-            id: linked.id.clone(),
-            attributes: Map::new(),
-            links: Links::new(),
-            meta: None,
-        });
+        draft.also.push(RecordChange::touched(SmsTrunk::SPEC, &linked.id));
         Ok(())
     }
 }

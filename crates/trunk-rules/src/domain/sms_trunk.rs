@@ -5,10 +5,8 @@ mod configuration;
 use didww_types::resources::{Did, SmsConfiguration, SmsTrunk, SmsTrunkGroup, SmsTrunkPartial};
 use didww_types::values::SmsPriority;
 use didww_types::{DecodeError, Partial as _, Resource as _, Violation};
-use serde_json::Map;
 
 use super::draft::Draft;
-use super::outcome::Links;
 use super::{
     DeleteContext, LinkedRead, RecordChange, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
     WriteKind, WriteOutcome,
@@ -137,11 +135,5 @@ fn join(context: &WriteContext<'_>, kind: &str, draft: &mut Draft<SmsTrunk>) {
     if trunks.iter().any(|trunk| trunk.id == own) {
         return;
     }
-    draft.also.push(RecordChange::Update {
-        spec: SmsTrunkGroup::SPEC,
-        id: group.id.clone(),
-        attributes: Map::new(),
-        links: Links::new(),
-        meta: None,
-    });
+    draft.also.push(RecordChange::touched(SmsTrunkGroup::SPEC, &group.id));
 }

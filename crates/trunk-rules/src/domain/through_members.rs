@@ -57,13 +57,7 @@ impl Rulebook {
         if !draft.refusals.is_empty() {
             return Err(WriteError::Refused(draft.refusals));
         }
-        let touched = RecordChange::Update {
-            spec,
-            id: owner.to_owned(),
-            attributes: Map::new(),
-            links: Links::new(),
-            meta: None,
-        };
+        let touched = RecordChange::touched(spec, owner);
         let changes = std::iter::once(touched).chain(draft.also).collect();
         Ok(WriteOutcome { changes, events: draft.events })
     }
@@ -123,11 +117,6 @@ fn own_relationship(relationship: &RelationshipSpec) -> Option<&'static str> {
 }
 
 fn unlink(relationship: &RelationshipSpec, member: &str) -> Option<RecordChange> {
-    Some(RecordChange::Update {
-        spec: find(relationship.target)?,
-        id: member.to_owned(),
-        attributes: Map::new(),
-        links: Links::from([(own_relationship(relationship)?, Vec::new())]),
-        meta: None,
-    })
+    let links = Links::from([(own_relationship(relationship)?, Vec::new())]);
+    Some(RecordChange::update(find(relationship.target)?, member, Map::new(), links))
 }

@@ -4,12 +4,10 @@ mod configuration;
 
 use didww_types::resources::{Did, VoiceInTrunk, VoiceInTrunkGroup};
 use didww_types::{DecodeError, Resource as _, Violation};
-use serde_json::Map;
 
 pub use configuration::complete_configuration;
 
 use super::draft::Draft;
-use super::outcome::Links;
 use super::voice_in_trunk_group::{MOST_TRUNKS, TRUNKS};
 use super::{
     DeleteContext, LinkedRead, RecordChange, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
@@ -67,11 +65,5 @@ fn join(context: &WriteContext<'_>, draft: &mut Draft<VoiceInTrunk>) {
         let refusal = Refusal::relationship(GROUP, Violation::Invalid);
         draft.refusals.push(refusal.because(format!("the group has {MOST_TRUNKS} trunks")));
     }
-    draft.also.push(RecordChange::Update {
-        spec: VoiceInTrunkGroup::SPEC,
-        id: group.id.clone(),
-        attributes: Map::new(),
-        links: Links::new(),
-        meta: None,
-    });
+    draft.also.push(RecordChange::touched(VoiceInTrunkGroup::SPEC, &group.id));
 }
