@@ -149,6 +149,42 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_is_full_before_a_file_that_would_make_it_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::create(folder.path(), 3).unwrap();
+        assert!(writer.write(&exchange("/v3/a")).unwrap());
+        let bytes = writer.written.lock().unwrap().bytes;
+        assert!(bytes > 0);
+        // The second file has the length of the first one.
+        writer.written.lock().unwrap().bytes = MAX_TOTAL_BYTES - bytes + 1;
+        assert!(!writer.write(&exchange("/v3/b")).unwrap());
+        writer.written.lock().unwrap().bytes = MAX_TOTAL_BYTES - bytes;
+        assert!(writer.write(&exchange("/v3/b")).unwrap());
+        assert_eq!(writer.written.lock().unwrap().bytes, MAX_TOTAL_BYTES);
+        assert!(!writer.write(&exchange("/v3/c")).unwrap());
+        assert_eq!(read(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_longest_length_and_its_name_has_the_start_of_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::create(folder.path(), 1).unwrap();
+        let long = exchange(&format!("/{}", "a".repeat(MAX_NAME + 1)));
+        assert!(writer.write(&long).unwrap());
+        let (name, written) = read(folder.path()).unwrap().remove(0);
+        assert_eq!(name, format!("00001-GET-{}.json", "a".repeat(MAX_NAME)));
+        assert_eq!(written, long);
+        let file = folder.path().join(name);
+        let text = fs::read_to_string(&file).unwrap();
+        let room = usize::try_from(MAX_FILE_BYTES).unwrap() - text.len();
+        fs::write(&file, format!("{}{text}", " ".repeat(room))).unwrap();
+        assert_eq!(read(folder.path()).unwrap()[0].1, long);
+        // The line end of the last line is left out, and then its brace.
+        fs::write(&file, format!("{}{text}", " ".repeat(room + 2))).unwrap();
+        assert!(matches!(read(folder.path()), Err(RecorderError::File(..))));
+    }
+
+    #[test]
     fn a_file_that_is_no_exchange_is_named_with_the_line() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(read(folder.path()), Err(RecorderError::Empty(_))));
