@@ -97,12 +97,26 @@ async fn a_list_is_filtered_and_its_newest_come_first() {
     assert_eq!(paths("method=POST").await, [""; 0]);
     assert_eq!(paths(&format!("account={}", lab.server.account())).await, ["/v3/regions", "/v3/dids"]);
     assert!(paths(&format!("since={since}")).await.len() >= 2);
+    assert_eq!(paths("since=2126-01-01T00:00:00.000Z").await, [""; 0]);
     assert_eq!(paths("after=2").await, ["/v3/dids"]);
     for wrong in ["colour=red", "status=x", "account=none"] {
         assert_eq!(lab.control.get(&format!("/journal?{wrong}")).await.status, 422, "{wrong}");
     }
     assert_eq!(lab.control.delete("/journal").await.json(), json!({ "cleared": 3 }));
     assert_eq!(lab.control.get("/journal").await.json(), json!({ "requests": [], "last": 3 }));
+}
+
+#[tokio::test]
+async fn a_list_has_a_hundred_requests_unless_more_are_asked_for_and_a_thousand_at_most() {
+    let lab = Lab::start().await;
+    for _ in 0..1_001 {
+        assert_eq!(lab.api.get("/dids").await.status, 200);
+    }
+    for (query, listed) in [("", 100), ("?limit=1000", 1_000), ("?limit=1001", 1_000)] {
+        let answer = lab.control.get(&format!("/journal{query}")).await.json();
+        assert_eq!(answer["requests"].as_array().map(Vec::len), Some(listed), "{query}");
+        assert_eq!(answer["requests"][0]["number"], 1_001, "{query}");
+    }
 }
 
 #[tokio::test]

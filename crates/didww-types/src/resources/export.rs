@@ -230,3 +230,19 @@ fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_have_at_most_fifty_members() {
+        let filters = |members: usize| -> Value {
+            let members: Map<String, Value> =
+                (0..members).map(|number| (number.to_string(), Value::from("x"))).collect();
+            Value::Object(members)
+        };
+        assert!(ExportFilters::validate(&filters(50)).is_ok());
+        assert!(ExportFilters::validate(&filters(51)).is_err());
+    }
+}
