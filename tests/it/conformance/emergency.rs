@@ -321,6 +321,25 @@ async fn a_verification_is_of_numbers_of_one_kind_or_of_a_service() {
 }
 
 #[tokio::test]
+async fn a_service_has_at_most_a_hundred_numbers_and_its_end_frees_all_of_them() {
+    let desk = Desk::open("10.0").await;
+    let mut numbers = Vec::new();
+    for number in 0..101 {
+        numbers.push(desk.local(&format!("493011111{number:03}")).await);
+    }
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    let many = desk.api.post(VERIFICATIONS, &desk.of_numbers(&numbers)).await;
+    refused(&many, &[relationship("dids", "is too long (maximum is 100 items)")]);
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&numbers[1..])).await;
+    let (service, _) = desk.service(&id).await;
+    let path = format!("{SERVICES}/{service}?include=dids");
+    let linked = desk.api.get(&path).await.at("/data/relationships/dids/data");
+    assert_eq!(linked.as_array().map(Vec::len), Some(100));
+    assert_eq!(desk.api.delete(&format!("{SERVICES}/{service}")).await.status, 204);
+    assert_eq!(desk.api.get(&path).await.at("/data/relationships/dids/data"), json!([]));
+}
+
+#[tokio::test]
 async fn a_number_leaves_its_service_and_does_not_join_another() {
     let desk = Desk::open("10.0").await;
     let (one, other) = (desk.local("493011111111").await, desk.local("493011111112").await);
