@@ -119,6 +119,13 @@ async fn a_list_has_a_hundred_requests_unless_more_are_asked_for_and_a_thousand_
     }
 }
 
+/// The next line of a stream, which is waited for half a minute.
+async fn next_line(stream: &mut reqwest::Response) -> Value {
+    let line = tokio::time::timeout(std::time::Duration::from_secs(30), stream.chunk()).await;
+    let line = line.expect("no line came").unwrap().unwrap();
+    serde_json::from_slice(&line).unwrap()
+}
+
 #[tokio::test]
 async fn a_follower_has_each_request_as_a_line_and_the_65th_has_to_wait() {
     let lab = Lab::start().await;
@@ -128,13 +135,12 @@ async fn a_follower_has_each_request_as_a_line_and_the_65th_has_to_wait() {
     };
     let mut first = follow("after=0").await;
     assert_eq!(first.headers()["content-type"], "application/x-ndjson");
-    let line = first.chunk().await.unwrap().unwrap();
-    let entry: Value = serde_json::from_slice(&line).unwrap();
+    let entry = next_line(&mut first).await;
     assert_eq!((&entry["path"], &entry["number"]), (&json!("/v3/dids"), &json!(1)));
     let mut of_regions = follow("path=/v3/regions").await;
     lab.api.get("/dids").await;
     lab.api.get("/regions").await;
-    let entry: Value = serde_json::from_slice(&of_regions.chunk().await.unwrap().unwrap()).unwrap();
+    let entry = next_line(&mut of_regions).await;
     assert_eq!(entry["path"], "/v3/regions");
     let mut followers = Vec::new();
     for _ in 2..64 {
