@@ -171,3 +171,19 @@ async fn a_file_of_several_parts_is_read_as_it_was_written() {
     assert!(stored_parts(&core).await > 2);
     assert_eq!(text(&core, &format!("http://a.test/v3/exports/{file}.csv.gz")).await, written);
 }
+
+#[tokio::test]
+async fn an_export_waits_an_hour_while_the_files_of_its_account_have_a_thousand_parts() {
+    let core = asked("cdr_out", 1).await;
+    run(&core).await;
+    let (at, owner, other) = (core.clock.now(), Owner { number: 1, id: ACCOUNT }, Uuid::from_u128(5));
+    for number in 1..=1_000 {
+        assert!(parts::has_room(&core, owner).await.unwrap(), "{number}");
+        FileWriter::new(&core, owner, other, Uuid::from_u128(number), at).finish().await.unwrap();
+    }
+    let waits = make(&core, &job()).await.unwrap();
+    assert_eq!(waits.due_at().unwrap().to_string(), "2026-11-29T13:00:00.000Z");
+    assert_eq!(run(&core).await.status, ExportStatus::Processing);
+    parts::forget_export(&core, other).await.unwrap();
+    assert_eq!(run(&core).await.status, ExportStatus::Completed);
+}
