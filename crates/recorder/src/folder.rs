@@ -81,6 +81,11 @@ fn name(number: usize, exchange: &Exchange) -> String {
 /// # Errors
 /// If the folder cannot be read or has no exchanges, or a file is none.
 pub fn read(folder: &Path) -> Result<Vec<(String, Exchange)>, RecorderError> {
+    read_files(folder, MAX_FILES)
+}
+
+/// Reads the exchanges of a folder that has at most `max` files of them.
+fn read_files(folder: &Path, max: usize) -> Result<Vec<(String, Exchange)>, RecorderError> {
     let unusable = |error: io::Error| RecorderError::Folder(folder.to_owned(), error);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(unusable)? {
@@ -89,8 +94,8 @@ pub fn read(folder: &Path) -> Result<Vec<(String, Exchange)>, RecorderError> {
         if is_json {
             names.push(name);
         }
-        if names.len() > MAX_FILES {
-            let error = io::Error::other(format!("it has more than {MAX_FILES} files"));
+        if names.len() > max {
+            let error = io::Error::other(format!("it has more than {max} files"));
             return Err(RecorderError::Folder(folder.to_owned(), error));
         }
     }
@@ -134,6 +139,9 @@ mod tests {
         let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["00001-GET-v3-b.json", "00002-GET-v3-a-----2f.json"]);
         assert_eq!(read[0].1, exchange("/v3/b"));
+        assert_eq!(read_files(&folder, 2).unwrap().len(), 2);
+        let refused = read_files(&folder, 1).unwrap_err().to_string();
+        assert!(refused.contains("more than 1 files"), "{refused}");
         assert!(matches!(Writer::create(&folder, 2), Err(RecorderError::NotEmpty(_))));
     }
 
