@@ -156,6 +156,16 @@ async fn a_world_that_cannot_be_stored_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_world_of_one_record_more_than_ten_thousand_is_refused() {
+    let server = empty().await;
+    let names: Vec<String> = (0..10_001).map(|number| format!("T{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let error = load(&server, with_trunks("one", &names)).await.unwrap_err().to_string();
+    assert!(error.contains("has 10001 records, of which 10000 fit"), "{error}");
+    assert!(server.control().accounts().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn what_a_relationship_names_must_exist_and_belong_to_the_account() {
     let world = World::start().await;
     let theirs = world.did("37061498222").await;

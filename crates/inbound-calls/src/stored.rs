@@ -318,6 +318,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn more_calls_than_a_commit_deletes_are_deleted_by_further_ones() {
+        let core = core();
+        let calls = |seconds: std::ops::RangeInclusive<i64>| -> Vec<InboundCall> {
+            seconds.map(|second| over(call(second, ACCOUNTS[0]))).collect()
+        };
+        store(&core, &calls(1..=101)).await;
+        assert_eq!(delete_some(Arc::clone(&core), at(1_000)).await, Ok(MAX_PER_COMMIT));
+        assert_eq!(delete_some(Arc::clone(&core), at(1_000)).await, Ok(1));
+        store(&core, &calls(201..=301)).await;
+        let all = InboundQuery { limit: 200, ..InboundQuery::default() };
+        assert_eq!(found(&core, all).await.len(), 101);
+        forget_all(&core, ACCOUNTS[0]).await.unwrap();
+        assert_eq!(found(&core, all).await.len(), 0);
+    }
+
+    #[tokio::test]
     async fn old_calls_are_deleted_once_they_have_ended_and_those_of_an_account_with_it() {
         let core = core();
         let [one, other] = ACCOUNTS;

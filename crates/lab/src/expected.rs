@@ -284,6 +284,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_value_the_start_is_quoted() {
+        // The quotation marks of JSON count.
+        for (length, quoted) in
+            [(78, format!("\"{}\"", "a".repeat(78))), (79, format!("\"{}…", "a".repeat(79)))]
+        {
+            let request = request(&json!({ "a": "a".repeat(length) }));
+            let (differences, _) = expected(json!({ "body": { "a": 1 } })).differences(&request);
+            assert_eq!(differences, [format!("body.a is {quoted}, not 1")]);
+        }
+    }
+
+    #[test]
     fn numbers_are_bounds() {
         let takes = |value: Value| {
             let expected = expected(value);

@@ -239,6 +239,15 @@ mod tests {
     }
 
     #[test]
+    fn at_most_five_requests_that_came_near_are_reported() {
+        let expectations = expectations(&[("POST", "/v3/dids")], false);
+        for (requests, reported) in [(5, 5), (6, 5)] {
+            let report = journal(&vec![("GET", "/v3/dids"); requests]).verify(&expectations);
+            assert_eq!(report.requests[0].near_misses.len(), reported, "{requests}");
+        }
+    }
+
+    #[test]
     fn of_too_many_expectations_the_first_are_regarded() {
         let requests = vec![("GET", "/none"); MAX_EXPECTED + 1];
         assert_eq!(journal(&[]).verify(&expectations(&requests, false)).requests.len(), MAX_EXPECTED);

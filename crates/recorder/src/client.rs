@@ -78,7 +78,25 @@ fn reason(error: reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+
     use super::*;
+    use crate::listen::Listener;
+
+    #[tokio::test]
+    async fn an_answer_that_is_one_byte_too_long_is_an_error() {
+        let client = client(false).unwrap();
+        for (length, is_taken) in [(MAX_ANSWER_BYTES, true), (MAX_ANSWER_BYTES + 1, false)] {
+            let router = Router::new().fallback(move || async move { vec![b'a'; length] });
+            let service = Listener::open("127.0.0.1:0", router).await.unwrap();
+            let origin = format!("http://{}", service.address());
+            let at = (origin.as_str(), "/v3/a");
+            match send(&client, Method::GET, at, HeaderMap::new(), Bytes::new()).await {
+                Ok(answer) => assert_eq!((answer.body.len(), is_taken), (length, true)),
+                Err(error) => assert!(!is_taken && error.contains("more than 16777216 bytes"), "{error}"),
+            }
+        }
+    }
 
     #[tokio::test]
     async fn a_path_that_would_make_another_host_of_the_origin_is_not_sent() {

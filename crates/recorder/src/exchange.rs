@@ -219,7 +219,9 @@ mod tests {
         assert_eq!(Body::of_answer(Some("image/png"), b"\x89P"), Some(Body::Omitted(2)));
         let text = Body::of_answer(Some("text/plain"), b"see https://ann:pw@h/ for more");
         assert_eq!(text, Some(Body::Text("see https://h/ for more".to_owned())));
-        let long = format!("\"{}\"", "a".repeat(MAX_BODY_BYTES));
-        assert!(matches!(Body::of_request(long.as_bytes()), Some(Body::Omitted(_))));
+        let body = |length: usize| format!("\"{}\"", "a".repeat(length - 2));
+        assert!(matches!(Body::of_request(body(MAX_BODY_BYTES).as_bytes()), Some(Body::Json(_))));
+        let long = body(MAX_BODY_BYTES + 1);
+        assert_eq!(Body::of_request(long.as_bytes()), Some(Body::Omitted(long.len() as u64)));
     }
 }

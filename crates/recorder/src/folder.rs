@@ -81,6 +81,11 @@ fn name(number: usize, exchange: &Exchange) -> String {
 /// # Errors
 /// If the folder cannot be read or has no exchanges, or a file is none.
 pub fn read(folder: &Path) -> Result<Vec<(String, Exchange)>, RecorderError> {
+    read_files(folder, MAX_FILES)
+}
+
+/// Reads the exchanges of a folder that has at most `max` files of them.
+fn read_files(folder: &Path, max: usize) -> Result<Vec<(String, Exchange)>, RecorderError> {
     let unusable = |error: io::Error| RecorderError::Folder(folder.to_owned(), error);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(unusable)? {
@@ -89,8 +94,8 @@ pub fn read(folder: &Path) -> Result<Vec<(String, Exchange)>, RecorderError> {
         if is_json {
             names.push(name);
         }
-        if names.len() > MAX_FILES {
-            let error = io::Error::other(format!("it has more than {MAX_FILES} files"));
+        if names.len() > max {
+            let error = io::Error::other(format!("it has more than {max} files"));
             return Err(RecorderError::Folder(folder.to_owned(), error));
         }
     }
@@ -134,6 +139,9 @@ mod tests {
         let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["00001-GET-v3-b.json", "00002-GET-v3-a-----2f.json"]);
         assert_eq!(read[0].1, exchange("/v3/b"));
+        assert_eq!(read_files(&folder, 2).unwrap().len(), 2);
+        let refused = read_files(&folder, 1).unwrap_err().to_string();
+        assert!(refused.contains("more than 1 files"), "{refused}");
         assert!(matches!(Writer::create(&folder, 2), Err(RecorderError::NotEmpty(_))));
     }
 
@@ -146,6 +154,42 @@ mod tests {
         let writer = Writer::create(folder.path(), 1).unwrap();
         assert!(writer.write(&deep).unwrap());
         assert_eq!(read(folder.path()).unwrap()[0].1, deep);
+    }
+
+    #[test]
+    fn a_recording_is_full_before_a_file_that_would_make_it_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::create(folder.path(), 3).unwrap();
+        assert!(writer.write(&exchange("/v3/a")).unwrap());
+        let bytes = writer.written.lock().unwrap().bytes;
+        assert!(bytes > 0);
+        // The second file has the length of the first one.
+        writer.written.lock().unwrap().bytes = MAX_TOTAL_BYTES - bytes + 1;
+        assert!(!writer.write(&exchange("/v3/b")).unwrap());
+        writer.written.lock().unwrap().bytes = MAX_TOTAL_BYTES - bytes;
+        assert!(writer.write(&exchange("/v3/b")).unwrap());
+        assert_eq!(writer.written.lock().unwrap().bytes, MAX_TOTAL_BYTES);
+        assert!(!writer.write(&exchange("/v3/c")).unwrap());
+        assert_eq!(read(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_longest_length_and_its_name_has_the_start_of_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::create(folder.path(), 1).unwrap();
+        let long = exchange(&format!("/{}", "a".repeat(MAX_NAME + 1)));
+        assert!(writer.write(&long).unwrap());
+        let (name, written) = read(folder.path()).unwrap().remove(0);
+        assert_eq!(name, format!("00001-GET-{}.json", "a".repeat(MAX_NAME)));
+        assert_eq!(written, long);
+        let file = folder.path().join(name);
+        let text = fs::read_to_string(&file).unwrap();
+        let room = usize::try_from(MAX_FILE_BYTES).unwrap() - text.len();
+        fs::write(&file, format!("{}{text}", " ".repeat(room))).unwrap();
+        assert_eq!(read(folder.path()).unwrap()[0].1, long);
+        // The line end of the last line is left out, and then its brace.
+        fs::write(&file, format!("{}{text}", " ".repeat(room + 2))).unwrap();
+        assert!(matches!(read(folder.path()), Err(RecorderError::File(..))));
     }
 
     #[test]

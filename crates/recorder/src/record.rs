@@ -75,3 +75,38 @@ async fn forward(State(recording): State<Arc<Recording>>, request: Request) -> R
     *response.headers_mut() = headers;
     response
 }
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::client::{client, send};
+    use crate::listen::Listener;
+
+    /// Answers with the length of the body.
+    async fn length(request: Request) -> String {
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap();
+        body.len().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_one_byte_too_long_is_not_passed_on_and_not_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Listener::open("127.0.0.1:0", Router::new().fallback(length)).await.unwrap();
+        let upstream = Upstream::new(&format!("http://{}", service.address())).unwrap();
+        let router = record(upstream, Writer::create(folder.path(), 10).unwrap());
+        let proxy = Listener::open("127.0.0.1:0", router).await.unwrap();
+        let (client, origin) = (client(false).unwrap(), format!("http://{}", proxy.address()));
+        let most = limits().body_bytes;
+        assert_eq!(most, 8 << 20);
+        for (bytes, status, recorded) in [(most, 200, 1), (most + 1, 413, 1)] {
+            let at = (origin.as_str(), "/v3/a");
+            let body = Bytes::from(vec![b' '; bytes]);
+            let answer = send(&client, Method::POST, at, HeaderMap::new(), body).await.unwrap();
+            assert_eq!(answer.status.as_u16(), status, "{bytes}");
+            assert_eq!(answer.body == bytes.to_string(), status == 200, "{:?}", answer.body);
+            assert_eq!(crate::folder::read(folder.path()).unwrap().len(), recorded, "{bytes}");
+        }
+    }
+}

@@ -105,3 +105,26 @@ impl Record {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::{Did, DidHistory, DidReservation};
+
+    use super::*;
+
+    #[test]
+    fn a_quota_is_tenfold_for_types_kept_for_some_days_and_at_most_the_bound_of_a_type() {
+        let quota = |spec: &'static ResourceSpec, of_account: Option<u64>| -> Option<u64> {
+            Scope { account: 1, spec }.quota(of_account)
+        };
+        assert_eq!((quota(Did::SPEC, Some(7)), quota(DidHistory::SPEC, Some(7))), (Some(7), Some(70)));
+        assert_eq!((quota(Did::SPEC, None), quota(DidHistory::SPEC, None)), (None, None));
+        assert_eq!(quota(DidHistory::SPEC, Some(u64::MAX)), Some(u64::MAX));
+        let reservations = |of_account: Option<u64>| quota(DidReservation::SPEC, of_account);
+        assert_eq!(
+            [reservations(Some(9)), reservations(Some(11)), reservations(None)],
+            [9, 10, 10].map(Some)
+        );
+    }
+}

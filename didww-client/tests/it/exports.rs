@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use didww_client::resources::Export;
-use didww_client::{Error, OutboundCallRow, Reason, TryStreamExt as _};
+use didww_client::{Error, ExportFile, InboundCallRow, OutboundCallRow, Reason, TryStreamExt as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -65,4 +65,24 @@ async fn no_other_host_is_asked_for_a_file_and_none_for_one_that_is_not_made() {
     let server = MockServer::start().await;
     let export = export(&server, json!(format!("{}/v3.example.com/f.csv.gz", server.uri()))).await;
     assert!(matches!(client(&server).exports().download(&export).await, Err(Error::NotSent(_))));
+}
+
+/// A file with the documented columns of a type, and in its only row an empty cell in each.
+fn documented(kind: &str) -> ExportFile {
+    let columns: Value =
+        serde_json::from_str(include_str!("../../../fixtures/exports/columns.json")).unwrap();
+    let columns: Vec<&str> =
+        columns[kind].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let text = format!("{}\n{}\n", columns.join(","), ",".repeat(columns.len() - 1));
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    ExportFile::new(encoder.finish().unwrap())
+}
+
+#[test]
+fn a_row_has_a_member_for_each_documented_column() {
+    let outbound: Vec<OutboundCallRow> = documented("cdr_out").rows().collect::<Result<_, _>>().unwrap();
+    assert_eq!(outbound, [OutboundCallRow::default()]);
+    let inbound: Vec<InboundCallRow> = documented("cdr_in").rows().collect::<Result<_, _>>().unwrap();
+    assert_eq!(inbound, [InboundCallRow::default()]);
 }

@@ -67,6 +67,7 @@ async fn a_completed_order_is_posted_as_a_form_once() {
     let body =
         json!({ "data": { "type": "orders", "id": id, "attributes": { "external_reference_id": "7" } } });
     assert_eq!(api.patch(&format!("/orders/{id}"), &body).await.status, 200);
+    assert_eq!(server.control().backlog(None).await.unwrap().waiting, 0);
     assert_eq!(server.control().deliveries(None, 9).await.unwrap().len(), 1);
     assert_eq!(receiver.untaken(), 0, "a change that leaves the status sends nothing");
 }
@@ -136,6 +137,8 @@ async fn a_completed_export_is_sent_with_the_address_of_its_file() {
     server.control().clock().advance(Duration::from_secs(5));
     let callback = receiver.next().await;
     let file = api.get(&format!("/exports/{}", made.id())).await.at("/data/attributes/url");
+    let escaped = file.as_str().unwrap().replace(':', "%3A").replace('/', "%2F");
+    assert_eq!(callback.body, format!("id={}&status=completed&type=exports&url={escaped}", made.id()));
     let members = [("id", made.id()), ("status", "completed".to_owned()), ("type", "exports".to_owned())];
     let mut members: std::collections::BTreeMap<String, String> =
         members.map(|(name, value)| (name.to_owned(), value)).into();

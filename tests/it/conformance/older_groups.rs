@@ -23,6 +23,25 @@ async fn a_group_with_more_than_a_hundred_trunks_is_deleted_with_all_of_them() {
 }
 
 #[tokio::test]
+async fn a_group_is_deleted_with_a_thousand_trunks_and_not_with_one_more() {
+    let world = World::start().await;
+    let (older, newer) = (world.api.at(Some(OLD)), world.api.at(Some(NEW)));
+    let mut trunks = Vec::new();
+    for number in 0..1_001 {
+        trunks.push(made(&older, IN_TRUNKS, &sip(&format!("T{number}"))).await);
+    }
+    let trunks: Vec<&str> = trunks.iter().map(String::as_str).collect();
+    let id = made(&older, GROUPS, &with_trunks(group("G"), &trunks)).await;
+    let path = format!("{GROUPS}/{id}");
+    let why = "The record has more than 1000 others that are deleted with it.";
+    refused(&newer.delete(&path).await, &[error(409, "409", "Conflict", why)]);
+    assert_eq!(newer.get(IN_TRUNKS).await.at("/meta/total_records"), 1_001);
+    assert_eq!(newer.delete(&format!("{IN_TRUNKS}/{}", trunks[0])).await.status, 204);
+    assert_eq!(newer.delete(&path).await.status, 204);
+    assert_eq!(newer.get(IN_TRUNKS).await.at("/meta/total_records"), 0);
+}
+
+#[tokio::test]
 async fn no_trunk_can_be_in_a_place_that_staff_stored_because_no_text_names_it() {
     let world = World::start().await;
     let place = RecordMembers::default().attribute("name", "Room 9");

@@ -402,6 +402,8 @@ async fn channels_are_added_to_their_pool_at_the_price_of_the_quantity() {
         &order(4).await,
         &[invalid("items/0/qty", "should be at least 5", "/data/attributes/items/0/qty")],
     );
+    let many = "must be less than or equal to 10000";
+    refused(&order(10_001).await, &[invalid("items/0/qty", many, "/data/attributes/items/0/qty")]);
     let few = order(5).await;
     assert_eq!(
         (few.at("/data/attributes/amount"), few.at("/data/attributes/description")),

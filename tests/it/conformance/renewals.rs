@@ -88,6 +88,17 @@ async fn every_month_that_a_step_of_the_clock_passes_is_charged() {
     assert_eq!(time(&renewed), bought.after(Duration::from_secs(3 * MONTH)));
 }
 
+/// A run decides on 200.
+#[tokio::test]
+async fn more_dids_than_a_run_decides_on_are_charged_by_further_runs() {
+    let shop = Shop::open(201, "2000.00", "0").await;
+    shop.buy(json!({ "qty": 201 })).await;
+    assert_eq!(shop.balance().await, "1366.85");
+    shop.wait(MONTH);
+    shop.until_balance("954.80").await;
+    assert_eq!(shop.owned().await, 201);
+}
+
 #[tokio::test]
 async fn a_did_that_cannot_be_paid_is_tried_every_day_and_ends_a_week_later() {
     let shop = Shop::open(1, "3.15", "0").await;

@@ -332,7 +332,11 @@ async fn credentials_are_generated_and_replaced_by_the_service_alone() {
         assert_eq!(answer.status, 201, "{}", answer.text);
         assert_eq!(answer.at("/data"), json!({ "id": id, "type": "sms_trunk_regenerate_credentials" }));
         let after = configuration(&api, &id).await;
-        assert_ne!((&after[name], &after[password]), (&before[name], &before[password]));
+        for replaced in [name, password] {
+            assert_ne!(after[replaced], before[replaced], "{replaced}");
+        }
+        let new_length = |name: &str| after[name].as_str().unwrap().len();
+        assert_eq!((new_length(name), new_length(password)), lengths);
         assert_eq!(after["allowed_ips"], before["allowed_ips"]);
     }
     let email = made(&api, SMS, &to_email("E")).await;

@@ -189,13 +189,17 @@ async fn an_approved_verification_registers_its_numbers_to_the_identity() {
 async fn a_rejected_verification_has_its_reasons_which_older_versions_have_as_one_text() {
     let desk = Desk::open().await;
     let id = created(&desk.api, VERIFICATIONS, &desk.verification(&desk.did)).await;
+    let long = "é".repeat(256);
     for (reasons, why) in [
         (vec![], "`reasons` must be 1 to 20 texts"),
         (vec![" "], "`reasons` has a text that is empty or longer than 255 characters"),
         (vec!["No"; 21], "`reasons` must be 1 to 20 texts"),
+        (vec![long.as_str()], "`reasons` has a text that is empty or longer than 255 characters"),
     ] {
         assert_eq!(desk.review(&id, reject(&reasons)).await.unwrap_err(), why);
     }
+    let comment = Review::Reject { reasons: vec!["No".to_owned()], comment: Some(long) };
+    assert_eq!(desk.review(&id, comment).await.unwrap_err(), "`comment` has more than 255 characters");
     desk.review(&id, reject(&["The name is wrong", "The proof is old"])).await.unwrap();
     let path = format!("{VERIFICATIONS}/{id}");
     for version in [NEW, TOKENS] {

@@ -46,11 +46,11 @@ fn every_recipe_for_calls_says_whether_the_tests_run_it_and_has_every_way_to_aut
         let first = page.split("\n\n").nth(1).unwrap();
         let said = if is_run { "The tests run" } else { "No test runs this page" };
         assert!(first.starts_with(said), "{program}: {first}");
-        for heading in ["## With a password", "## By address", "## With a tech prefix"] {
-            assert!(
-                page.lines().any(|line| line.starts_with(heading)) || is_run,
-                "{program} has no {heading}"
-            );
+        // One page has two ways under one heading.
+        for way in ["with a password", "by address", "with a tech prefix"] {
+            let mut headings = page.lines().filter(|line| line.starts_with("## "));
+            let is_there = headings.any(|heading| heading.to_ascii_lowercase().contains(way));
+            assert!(is_there, "{program} has no heading {way}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use trunk_server::control::ControlError;
-use trunk_server::inbound::{InboundStatus, NewInboundCall};
+use trunk_server::inbound::{InboundQuery, InboundStatus, NewInboundCall};
 
 use super::place::*;
 use crate::outbound::sipp_carrier::{Sipp, Steps};
@@ -76,6 +76,8 @@ async fn the_server_and_each_account_have_a_maximum_of_live_calls() {
         let refused =
             place.control.place_inbound_call(NewInboundCall::new(CALLER, NUMBER)).await.unwrap_err();
         assert_eq!(refused, ControlError::Busy(reason.to_owned()));
+        let listed = place.control.inbound_calls(InboundQuery::default()).await.unwrap();
+        assert_eq!(listed.len(), 1, "the refused call has no record");
         place.control.end_inbound_call(first.id).await.unwrap();
         place.wait_for(first.id, InboundStatus::Ended).await;
         sipp.went_as_written().await;

@@ -4,7 +4,7 @@ use didww_types::resources::DidFeature;
 use http::Method;
 use serde_json::{Value, json};
 use trunk_server::control::{DidPatch, NewDid};
-use trunk_server::inbound::{InboundStatus, NewInboundCall};
+use trunk_server::inbound::{InboundQuery, InboundStatus, NewInboundCall};
 
 use super::place::*;
 use crate::outbound::sipp_carrier::{Sipp, Steps};
@@ -161,6 +161,9 @@ async fn a_wrong_number_and_an_unknown_account_or_call_are_refused() {
         (json!({ "from": "1" }), 422, "to"),
         (json!({ "from": "1", "to": "sip:1@host" }), 422, "`to`"),
         (json!({ "from": "a b", "to": NUMBER }), 422, "`from`"),
+        (json!({ "from": "1".repeat(65), "to": NUMBER }), 422, "`from`"),
+        (json!({ "from": "1", "to": "1".repeat(21) }), 422, "`to`"),
+        (json!({ "from": "1", "to": "+" }), 422, "`to`"),
         (json!({ "from": "1", "to": NUMBER, "trunk": unknown }), 422, "trunk"),
         (json!({ "from": "1", "to": NUMBER, "account": unknown }), 404, unknown),
     ] {
@@ -171,4 +174,20 @@ async fn a_wrong_number_and_an_unknown_account_or_call_are_refused() {
     assert_eq!(control.get(&format!("/inbound_calls/{unknown}")).await.status, 404);
     let listed: Value = control.get("/inbound_calls").await.at("/inbound_calls");
     assert_eq!(listed, json!([]), "what was not placed has no record");
+    let longest = json!({ "from": "1".repeat(64), "to": format!("+{}", "1".repeat(20)) });
+    let placed = control.post("/inbound_calls", &longest).await;
+    assert_eq!((placed.status, placed.at("/disconnect_code")), (201, json!(404)), "{}", placed.text);
+}
+
+#[tokio::test]
+async fn a_list_has_a_hundred_calls_unless_more_are_asked_for_and_a_thousand_at_most() {
+    let place = Place::start().await;
+    for _ in 0..1_001 {
+        // The number is no DID.
+        place.control.place_inbound_call(NewInboundCall::new(CALLER, "1")).await.unwrap();
+    }
+    for (limit, listed) in [(0, 100), (1_000, 1_000), (1_001, 1_000)] {
+        let query = InboundQuery { limit, ..InboundQuery::default() };
+        assert_eq!(place.control.inbound_calls(query).await.unwrap().len(), listed, "{limit}");
+    }
 }

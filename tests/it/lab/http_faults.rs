@@ -85,7 +85,7 @@ async fn a_delayed_answer_is_late_and_a_client_that_left_is_in_the_journal() {
 }
 
 #[tokio::test]
-async fn a_random_delay_is_between_its_bounds() {
+async fn a_random_delay_is_at_least_its_lower_bound() {
     let lab = Lab::start().await;
     let (from, to) = (Duration::from_millis(20), Duration::from_millis(40));
     lab.server.fault(Fault::delay(from).late_between(from, to).probability(1.0, 3));

@@ -97,12 +97,33 @@ async fn a_list_is_filtered_and_its_newest_come_first() {
     assert_eq!(paths("method=POST").await, [""; 0]);
     assert_eq!(paths(&format!("account={}", lab.server.account())).await, ["/v3/regions", "/v3/dids"]);
     assert!(paths(&format!("since={since}")).await.len() >= 2);
+    assert_eq!(paths("since=2126-01-01T00:00:00.000Z").await, [""; 0]);
     assert_eq!(paths("after=2").await, ["/v3/dids"]);
     for wrong in ["colour=red", "status=x", "account=none"] {
         assert_eq!(lab.control.get(&format!("/journal?{wrong}")).await.status, 422, "{wrong}");
     }
     assert_eq!(lab.control.delete("/journal").await.json(), json!({ "cleared": 3 }));
     assert_eq!(lab.control.get("/journal").await.json(), json!({ "requests": [], "last": 3 }));
+}
+
+#[tokio::test]
+async fn a_list_has_a_hundred_requests_unless_more_are_asked_for_and_a_thousand_at_most() {
+    let lab = Lab::start().await;
+    for _ in 0..1_001 {
+        assert_eq!(lab.api.get("/dids").await.status, 200);
+    }
+    for (query, listed) in [("", 100), ("?limit=1000", 1_000), ("?limit=1001", 1_000)] {
+        let answer = lab.control.get(&format!("/journal{query}")).await.json();
+        assert_eq!(answer["requests"].as_array().map(Vec::len), Some(listed), "{query}");
+        assert_eq!(answer["requests"][0]["number"], 1_001, "{query}");
+    }
+}
+
+/// The next line of a stream, which is waited for half a minute.
+async fn next_line(stream: &mut reqwest::Response) -> Value {
+    let line = tokio::time::timeout(std::time::Duration::from_secs(30), stream.chunk()).await;
+    let line = line.expect("no line came").unwrap().unwrap();
+    serde_json::from_slice(&line).unwrap()
 }
 
 #[tokio::test]
@@ -114,13 +135,12 @@ async fn a_follower_has_each_request_as_a_line_and_the_65th_has_to_wait() {
     };
     let mut first = follow("after=0").await;
     assert_eq!(first.headers()["content-type"], "application/x-ndjson");
-    let line = first.chunk().await.unwrap().unwrap();
-    let entry: Value = serde_json::from_slice(&line).unwrap();
+    let entry = next_line(&mut first).await;
     assert_eq!((&entry["path"], &entry["number"]), (&json!("/v3/dids"), &json!(1)));
     let mut of_regions = follow("path=/v3/regions").await;
     lab.api.get("/dids").await;
     lab.api.get("/regions").await;
-    let entry: Value = serde_json::from_slice(&of_regions.chunk().await.unwrap().unwrap()).unwrap();
+    let entry = next_line(&mut of_regions).await;
     assert_eq!(entry["path"], "/v3/regions");
     let mut followers = Vec::new();
     for _ in 2..64 {

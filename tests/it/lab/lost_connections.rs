@@ -24,10 +24,16 @@ async fn sent(server: &TestServer, path: &str) -> TcpStream {
     stream
 }
 
+/// Reads what comes on a connection until its end, which is waited for half a minute.
+async fn until_its_end(mut stream: TcpStream, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+    let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(bytes));
+    end.await.expect("the connection does not end")
+}
+
 /// What comes on a connection until its end: the head, the body, and the announced length of the body.
-async fn received(mut stream: TcpStream) -> (String, String, usize) {
+async fn received(stream: TcpStream) -> (String, String, usize) {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
+    until_its_end(stream, &mut bytes).await.unwrap();
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let head = head.to_ascii_lowercase();
@@ -40,9 +46,8 @@ async fn received(mut stream: TcpStream) -> (String, String, usize) {
 async fn a_closed_connection_ends_without_a_byte_and_the_next_one_is_served() {
     let lab = Lab::start().await;
     lab.server.fault(Fault::close().path("/v3/dids").nth(1));
-    let mut stream = sent(&lab.server, "/v3/dids").await;
-    let mut bytes = Vec::new();
-    assert_eq!(stream.read_to_end(&mut bytes).await.unwrap(), 0);
+    let stream = sent(&lab.server, "/v3/dids").await;
+    assert_eq!(until_its_end(stream, &mut Vec::new()).await.unwrap(), 0);
     assert_eq!(lab.api.get("/dids").await.status, 200);
     lab.server.fault(Fault::close().path("/v3/regions"));
     let error = try_get(&lab.api, "/regions").await.unwrap_err();
@@ -53,9 +58,9 @@ async fn a_closed_connection_ends_without_a_byte_and_the_next_one_is_served() {
 async fn a_reset_connection_is_an_error_of_the_socket() {
     let lab = Lab::start().await;
     lab.server.fault(Fault::reset().path("/v3/dids").nth(1));
-    let mut stream = sent(&lab.server, "/v3/dids").await;
+    let stream = sent(&lab.server, "/v3/dids").await;
     let mut bytes = Vec::new();
-    let error = stream.read_to_end(&mut bytes).await.unwrap_err();
+    let error = until_its_end(stream, &mut bytes).await.unwrap_err();
     assert_eq!((error.kind(), bytes.len()), (ErrorKind::ConnectionReset, 0));
     assert_eq!(lab.api.get("/dids").await.status, 200);
 }

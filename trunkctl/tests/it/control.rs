@@ -1,6 +1,7 @@
 //! The commands of the control API.
 
 use serde_json::json;
+use trunk_server::control::AuditQuery;
 
 use crate::support::{Ran, Service, finish};
 
@@ -231,6 +232,11 @@ fn the_audit_is_read_a_page_after_the_other_until_the_limit() {
         for number in 0..1_002 {
             let did = trunk_server::control::NewDid::new(format!("44208946{number:04}"));
             control.add_did(account, did).await.unwrap();
+        }
+        for (limit, expected) in [(1_000, 1_000), (1_001, 1_000)] {
+            let query = AuditQuery { limit, ..AuditQuery::default() };
+            let page = control.audit(query).await.unwrap();
+            assert_eq!(page.entries.len(), expected, "a page has at most a thousand entries");
         }
     });
     for (limit, expected) in [("1001", 1_001), ("1002", 1_002)] {

@@ -158,8 +158,14 @@ mod tests {
         for refused in [json!({ "a": [] }), json!({ "a": null }), json!("a"), json!([1]), Value::Null] {
             assert!(TextMembers::validate(&refused).is_err(), "{refused}");
         }
-        let many: Map<String, Value> = (0..=MAX_MEMBERS).map(|n| (n.to_string(), json!("x"))).collect();
-        assert!(TextMembers::validate(&Value::Object(many)).is_err());
+        let members = |count: usize| -> Value {
+            Value::Object((0..count).map(|n| (n.to_string(), json!("x"))).collect::<Map<String, Value>>())
+        };
+        assert!(TextMembers::validate(&members(MAX_MEMBERS)).is_ok());
+        assert!(TextMembers::validate(&members(MAX_MEMBERS + 1)).is_err());
+        // Characters count, not bytes.
+        assert!(MessageTemplate::new("é".repeat(MAX_TEMPLATE)).is_ok());
+        assert!(MessageTemplate::new("a".repeat(MAX_TEMPLATE + 1)).is_err());
         assert!(MessageBody::validate(&json!("{\"a\":\n1}")).is_ok());
         assert!(
             MessageBody::validate(&json!("a\u{0}")).is_err() && MessageBody::validate(&json!([1])).is_err()

@@ -66,6 +66,26 @@ fn the_longest_values_are_taken_and_one_more_is_not() {
     assert_eq!(body(16 << 10), Ok(()));
     assert_eq!(body((16 << 10) + 1).unwrap_err().field, "body");
     assert_eq!(Fault::delay(Duration::from_mins(1)).check(), Ok(()));
+    let late = |to: Duration| Fault::new(Effect::Delay).late_between(Duration::ZERO, to).check();
+    assert_eq!(late(Duration::from_mins(1)), Ok(()));
+    assert_eq!(late(Duration::from_millis(60_001)).unwrap_err().field, "delay_ms");
+    let pause = |pause: Duration| Fault::slow_body(1, pause).check();
+    assert_eq!(pause(Duration::from_mins(1)), Ok(()));
+    assert_eq!(pause(Duration::from_millis(60_001)).unwrap_err().field, "delay_ms");
+    let long = |length: usize| "a".repeat(length);
+    let others = |length: usize| {
+        [
+            ("resource", Fault::close().resource(long(length))),
+            ("method", Fault::close().method(long(length))),
+            ("content_type", Fault::content_type(long(length))),
+        ]
+    };
+    for (field, fault) in others(1_024) {
+        assert_eq!(fault.check(), Ok(()), "{field}");
+    }
+    for (field, fault) in others(1_025) {
+        assert_eq!(fault.check().unwrap_err().field, field);
+    }
 }
 
 #[test]

@@ -239,6 +239,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_an_answer_that_is_too_long_to_look_into_the_length_is_kept() {
+        let longest = usize::try_from(MAX_LOOKED_INTO).unwrap();
+        for (length, is_shown) in [(longest, true), (longest + 1, false)] {
+            let journal = Arc::new(Journal::new(10));
+            let (recording, _body) = Recording::begin(
+                Arc::clone(&journal),
+                Clock::system(),
+                &parts("text/plain"),
+                None,
+                Body::empty(),
+            );
+            let answer = Response::new(Body::from(format!("[\"{}\"]", "a".repeat(length - 4))));
+            let answer = recording.answered(answer).await;
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), length);
+            let kept = journal.entries_after(0, 1).0.remove(0).response_body;
+            assert_eq!((kept.bytes, kept.text.is_some()), (length as u64, is_shown));
+            assert!(kept.is_cut);
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_query_that_is_one_byte_too_long_the_start_is_kept() {
+        for length in [MAX_QUERY_BYTES, MAX_QUERY_BYTES + 1] {
+            let journal = Arc::new(Journal::new(10));
+            let mut parts = parts("text/plain");
+            parts.uri = format!("/v3/dids?page={}", "1".repeat(length - 5)).parse().unwrap();
+            drop(Recording::begin(Arc::clone(&journal), Clock::system(), &parts, None, Body::empty()));
+            let query = journal.entries_after(0, 1).0.remove(0).query.unwrap();
+            assert_eq!(query.len(), MAX_QUERY_BYTES);
+        }
+    }
+
+    #[tokio::test]
     async fn a_request_whose_client_left_has_an_entry_without_a_status() {
         let journal = Arc::new(Journal::new(10));
         let body = Body::from("x");

@@ -3,7 +3,7 @@
 use didww_types::Resource as _;
 use didww_types::resources::{Country, Did, VoiceOutTrunk};
 use serde_json::{Map, Value, json};
-use trunk_store::{Record, Scope, SqliteStore};
+use trunk_store::{NewDocument, Record, Scope, SqliteStore};
 
 use super::*;
 use crate::audit::{Actor, Audit, with_actor};
@@ -177,4 +177,55 @@ fn entries_of_one_moment_and_of_several_nodes_have_a_time_of_their_own() {
     }
     // 63 and 191 differ by a multiple of 64: they share their times.
     assert_eq!(seen.len(), 400);
+}
+
+/// An entry of other records, which is newer than another entry by this many microseconds.
+fn newer(document: &Document, by: i64) -> Change {
+    let body = document.body.replace("voice_out_trunks", "dids");
+    assert_ne!(body, document.body, "the entry names the type");
+    Change::Put {
+        revision: None,
+        document: Box::new(NewDocument {
+            kind: DocumentKind::AuditEntry,
+            id: Uuid::from_u128(u128::try_from(by).unwrap()),
+            customer: Uuid::nil(),
+            created_at: document.created_at + by,
+            deleted: false,
+            live: false,
+            body,
+            keyed: true,
+            keys: Vec::new(),
+            unique: Vec::new(),
+        }),
+    }
+}
+
+#[tokio::test]
+async fn a_search_ends_after_ten_thousand_entries_and_goes_on_behind_them() {
+    let core = audited();
+    core.commit(vec![insert(trunks(ACCOUNT_NUMBER), 1, &json!({ "name": "One" }))]).await.unwrap();
+    let all = DocumentQuery::all(DocumentKind::AuditEntry);
+    let oldest = core.store.documents(all).await.unwrap().remove(0);
+    let of_trunks =
+        AuditQuery { kind: Some("voice_out_trunks".to_owned()), limit: 1, ..AuditQuery::default() };
+    core.store.commit((1..=9_999).map(|by| newer(&oldest, by)).collect()).await.unwrap();
+    assert_eq!(search(&core, &of_trunks).await.unwrap().entries.len(), 1);
+    core.store.commit(vec![newer(&oldest, 10_000)]).await.unwrap();
+    let none = search(&core, &of_trunks).await.unwrap();
+    assert_eq!((none.entries.len(), none.next), (0, Some(oldest.created_at + 1)));
+    let behind = AuditQuery { before: none.next, ..of_trunks };
+    assert_eq!(search(&core, &behind).await.unwrap().entries.len(), 1);
+}
+
+#[tokio::test]
+async fn more_entries_than_a_commit_deletes_are_deleted_by_further_ones() {
+    let core = audited();
+    for id in 1..=101 {
+        let name = json!({ "name": id.to_string() });
+        core.commit(vec![insert(trunks(ACCOUNT_NUMBER), id, &name)]).await.unwrap();
+    }
+    let later = core.clock.now().after(std::time::Duration::from_secs(1));
+    assert_eq!(forget_some(Arc::clone(&core), later).await, Ok(MAX_PER_COMMIT));
+    assert_eq!(forget_some(Arc::clone(&core), later).await, Ok(1));
+    assert_eq!(forget_some(Arc::clone(&core), later).await, Ok(0));
 }

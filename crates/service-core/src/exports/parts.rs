@@ -225,3 +225,25 @@ fn part_id(file: Uuid, number: u32) -> Uuid {
 fn micros(at: Timestamp) -> i64 {
     at.as_unix_millis().saturating_mul(1_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use trunk_store::SqliteStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_has_no_more_parts_than_allowed() {
+        let core = crate::jobs::tests::core(SqliteStore::in_memory().unwrap());
+        let (owner, at) = (Owner { number: 1, id: Uuid::from_u128(9) }, core.clock.now());
+        for (parts, is_stored) in [(MAX_PARTS - 1, true), (MAX_PARTS, false)] {
+            let file = Uuid::from_u128(u128::from(parts));
+            let mut writer = FileWriter::new(&core, owner, Uuid::from_u128(7), file, at);
+            writer.parts = parts;
+            match writer.finish().await {
+                Ok(()) => assert!(is_stored, "{parts}"),
+                Err(error) => assert!(!is_stored && error.to_string().contains("is too large"), "{error}"),
+            }
+        }
+    }
+}

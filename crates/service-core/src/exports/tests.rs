@@ -194,3 +194,19 @@ async fn an_export_that_is_too_large_for_a_file_is_given_up() {
     assert!(outcome.due_at().is_none() && outcome.effect().is_empty(), "it is not tried again: {outcome:?}");
     assert_eq!(stored_parts(&core).await, 0);
 }
+
+#[tokio::test]
+async fn an_export_waits_an_hour_while_the_files_of_its_account_have_a_thousand_parts() {
+    let core = asked("cdr_out", 1).await;
+    run(&core).await;
+    let (at, owner, other) = (core.clock.now(), Owner { number: 1, id: ACCOUNT }, Uuid::from_u128(5));
+    for number in 1..=1_000 {
+        assert!(parts::has_room(&core, owner).await.unwrap(), "{number}");
+        FileWriter::new(&core, owner, other, Uuid::from_u128(number), at).finish().await.unwrap();
+    }
+    let waits = make(&core, &job()).await.unwrap();
+    assert_eq!(waits.due_at().unwrap().to_string(), "2026-11-29T13:00:00.000Z");
+    assert_eq!(run(&core).await.status, ExportStatus::Processing);
+    parts::forget_export(&core, other).await.unwrap();
+    assert_eq!(run(&core).await.status, ExportStatus::Completed);
+}
