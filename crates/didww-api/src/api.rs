@@ -147,7 +147,8 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     // What the operator does in place of an owner has no key.
     let actor = if key.id.is_nil() { Actor::Staff } else { Actor::Key(key.id) };
-    let context = RequestContext { core, rules, account: key.account, version, base };
+    let (account, rendered) = (key.account, &api.rendered);
+    let context = RequestContext { core, rules, account, version, rendered, base };
     let outcome = serve_account(api, context, (scope, actor), parts, &target, body).await;
     outcome.map_err(|error| match unheeded_version {
         Some(was_sent) => error.with_version_note(version, was_sent),
@@ -220,8 +221,8 @@ async fn serve_account(
             let handler = {
                 let (api, body) = (Arc::clone(api), body.clone());
                 async move {
-                    let context =
-                        RequestContext { core: &api.core, rules: api.rules, account, version, base };
+                    let (core, rules, rendered) = (&*api.core, api.rules, &api.rendered);
+                    let context = RequestContext { core, rules, account, version, rendered, base };
                     let reply = perform(&api, &context, actor, operation, params, &body).await;
                     // The handler goes on with the body when the client disconnects.
                     drop(upload);

@@ -12,14 +12,33 @@ use foldhash::quality::FixedState;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_listener::REQUEST_ID;
+use uuid::Uuid;
 
 /// The headers of every response, built once: cloning a map is considerably faster than filling one.
 static COMMON_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
-    // Room for the headers that `respond` adds, and for two more by hyper.
     let mut headers = HeaderMap::with_capacity(STATIC_HEADERS.len() + 8);
     headers.extend(STATIC_HEADERS);
     headers
 });
+
+/// The headers of every document. A clone has no room for more, so the ones that differ have their places in it already.
+static DOCUMENT_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = COMMON_HEADERS.clone();
+    headers.extend([
+        (header::ETAG, EMPTY),
+        (header::CACHE_CONTROL, REVALIDATE),
+        (header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
+        (header::VARY, ACCEPT),
+        (X_RUNTIME, EMPTY),
+        (REQUEST_ID, EMPTY),
+    ]);
+    headers
+});
+
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+const REVALIDATE: HeaderValue = HeaderValue::from_static("max-age=0, private, must-revalidate");
+const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
 
 const X_RUNTIME: HeaderName = HeaderName::from_static("x-runtime");
 
@@ -51,30 +70,35 @@ const STATIC_HEADERS: [(HeaderName, HeaderValue); 9] = [
 /// A successful response has an `ETag`; a GET or HEAD request whose `If-None-Match` equals it receives 304 without a
 /// body.
 pub(crate) fn respond(status: StatusCode, body: Bytes, request: &Parts, runtime: Duration) -> Response {
-    let mut headers = COMMON_HEADERS.clone();
     let mut status = status;
     let mut body = body;
-    if status.is_success() && !body.is_empty() {
+    let mut headers = if status.is_success() && !body.is_empty() {
         let tag = entity_tag(&body);
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         let sent_tag = request.headers.get(header::IF_NONE_MATCH).filter(|_| reads);
         let unchanged = sent_tag.is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
-        headers.insert(header::ETAG, tag);
-        headers
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0, private, must-revalidate"));
-        if status == StatusCode::OK && unchanged {
+        let mut headers = if status == StatusCode::OK && unchanged {
             status = StatusCode::NOT_MODIFIED;
             body = Bytes::new();
-        }
+            let mut headers = COMMON_HEADERS.clone();
+            headers.insert(header::CACHE_CONTROL, REVALIDATE);
+            headers
+        } else {
+            DOCUMENT_HEADERS.clone()
+        };
+        headers.insert(header::ETAG, tag);
+        headers
     } else {
+        let mut headers = COMMON_HEADERS.clone();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    }
-    if !body.is_empty() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
-    }
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+            headers.insert(header::VARY, ACCEPT);
+        }
+        headers
+    };
     let seconds = format!("{}.{:06}", runtime.as_secs(), runtime.subsec_micros());
-    if let Ok(value) = HeaderValue::from_str(&seconds) {
+    if let Ok(value) = HeaderValue::try_from(seconds) {
         headers.insert(X_RUNTIME, value);
     }
     let mut response = Response::new(Body::from(body));
@@ -89,6 +113,7 @@ pub(crate) fn respond(status: StatusCode, body: Bytes, request: &Parts, runtime:
 /// documents with the same digest misleads only its own cache. Nodes of the same build agree on it.
 fn entity_tag(body: &[u8]) -> HeaderValue {
     let [high, low] = [0, 1].map(|seed| FixedState::with_seed(seed).hash_one(body));
-    HeaderValue::from_str(&format!("W/\"{high:016x}{low:016x}\""))
-        .unwrap_or(HeaderValue::from_static("W/\"\""))
+    let mut digits = Uuid::encode_buffer();
+    let digits = Uuid::from_u64_pair(high, low).simple().encode_lower(&mut digits);
+    HeaderValue::try_from(["W/\"", digits, "\""].concat()).unwrap_or(HeaderValue::from_static("W/\"\""))
 }

@@ -18,6 +18,7 @@ mod query;
 mod read;
 mod relationships;
 mod render;
+mod rendered;
 mod reply;
 mod target;
 mod write;
@@ -32,6 +33,7 @@ pub(crate) use error::ApiError;
 pub(crate) use form::too_big;
 pub(crate) use operation::Operation;
 pub(crate) use query::QueryParams;
+pub(crate) use rendered::RenderedResources;
 pub(crate) use reply::{JSON, Reply};
 pub(crate) use target::{Endpoint, Target};
 

@@ -9,6 +9,8 @@ use service_core::Core;
 use token_service::TokenService;
 use trunk_rules::domain::Rulebook;
 
+use crate::jsonapi::RenderedResources;
+
 /// The state that every request handler of the API receives.
 #[derive(Debug)]
 pub struct Api {
@@ -34,6 +36,8 @@ pub struct Api {
     pub uploads: FairLimiter,
     /// The requests with an idempotency key that are in progress.
     pub idempotency: Idempotency,
+    /// The texts of the resources that were rendered last.
+    pub(crate) rendered: RenderedResources,
     /// The API keys whose ignored version headers were logged.
     pub ignored_versions: FirstTime,
 }
@@ -60,6 +64,7 @@ impl Api {
             lists: FairLimiter::lists(),
             uploads: FairLimiter::uploads(),
             idempotency: Idempotency::default(),
+            rendered: RenderedResources::default(),
             ignored_versions: FirstTime::default(),
         }
     }

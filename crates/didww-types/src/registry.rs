@@ -1,5 +1,8 @@
 //! The list of all declared resources, and a record of any of them.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::resource::Resource as _;
 use crate::{ApiVersion, DecodeError, Named as _, ResourceObject, ResourceSpec, resources};
 
@@ -109,14 +112,23 @@ registry! { $
 
 /// Finds the declaration of a resource by its plural type name, such as `voice_out_trunks`.
 pub fn find(name: &str) -> Option<&'static ResourceSpec> {
-    REGISTRY.iter().copied().find(|spec| spec.name == name)
+    let place = REGISTRY.binary_search_by(|spec| spec.name.cmp(name)).ok()?;
+    REGISTRY.get(place).copied()
 }
+
+/// The resources whose paths begin with a segment, in any version. A request is looked up more than once.
+static PATHS: LazyLock<HashMap<&str, Vec<&ResourceSpec>>> = LazyLock::new(|| {
+    let mut paths: HashMap<_, Vec<_>> = HashMap::new();
+    for spec in REGISTRY {
+        spec.paths().for_each(|path| paths.entry(path).or_default().push(*spec));
+    }
+    paths
+});
 
 /// Finds the declaration of a resource by the first segment of its path in a version, such as `balance`.
 pub fn find_path(path: &str, version: ApiVersion) -> Option<&'static ResourceSpec> {
-    let is_at =
-        |spec: &&ResourceSpec| spec.path_at(version) == path && spec.exists_in(version) && spec.has_paths();
-    REGISTRY.iter().copied().find(is_at)
+    let is_at = |spec: &&ResourceSpec| spec.path_at(version) == path && spec.exists_in(version);
+    PATHS.get(path)?.iter().copied().find(is_at)
 }
 
 /// The name of a type, which a version may call otherwise.
@@ -127,5 +139,5 @@ pub fn canonical_name(version: ApiVersion, name: &str) -> &str {
 
 /// Whether a text is the first segment of the path of a declared resource in any version.
 pub fn is_path(path: &str) -> bool {
-    REGISTRY.iter().any(|spec| spec.paths().any(|known| known == path))
+    PATHS.contains_key(path)
 }

@@ -70,6 +70,6 @@ pub use limits::Limits;
 pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;
 pub use request_counts::{DURATION_BOUNDS, RequestCounts, RouteCounts};
-pub use request_id::RequestIds;
+pub use request_id::{REQUEST_ID, RequestIds};
 pub use serve::serve;
 pub use shared_limiter::SharedLimiter;

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName};
 use service_base::ids::Ids;
 
 /// The header of a request's id, in requests and responses.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Which ids of clients an API accepts, and how its own are written.
 #[derive(Debug, Clone, Copy)]

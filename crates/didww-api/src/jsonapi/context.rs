@@ -8,6 +8,8 @@ use trunk_rules::domain::Rulebook;
 use trunk_store::Scope;
 use trunk_store::account::Account;
 
+use super::rendered::RenderedResources;
+
 /// What the handlers know about an authenticated request beyond its operation.
 #[derive(Debug)]
 pub(crate) struct RequestContext<'a> {
@@ -19,6 +21,8 @@ pub(crate) struct RequestContext<'a> {
     pub account: Arc<Account>,
     /// The version that serves the request: the account's, or a newer one that the request names.
     pub version: ApiVersion,
+    /// The texts of the resources that were rendered last.
+    pub rendered: &'a RenderedResources,
     /// What the links of the response begin with, such as `http://127.0.0.1:8080/v3`.
     pub base: String,
 }

@@ -14,11 +14,13 @@ use trunk_store::{Change, Record, Scope, SqliteStore};
 use uuid::Uuid;
 
 use super::context::RequestContext;
+use super::rendered::RenderedResources;
 
 pub(super) struct Fixture {
     pub(super) core: Core,
     rules: Rulebook,
     account: Arc<Account>,
+    rendered: RenderedResources,
 }
 
 impl Fixture {
@@ -52,7 +54,7 @@ impl Fixture {
             environment: None,
         };
         let account = core.store.create_account(account, key).await.unwrap();
-        Self { core, rules, account }
+        Self { core, rules, account, rendered: RenderedResources::default() }
     }
 
     /// The context of a request at the newest version.
@@ -62,6 +64,7 @@ impl Fixture {
             rules: self.rules,
             account: Arc::clone(&self.account),
             version: ApiVersion::NEWEST,
+            rendered: &self.rendered,
             base: "http://127.0.0.1/v3".to_owned(),
         }
     }

@@ -13,6 +13,7 @@ use super::cooperative::yield_periodically;
 use super::error::ApiError;
 use super::include::RecordWithLinkage;
 use super::query::QueryParams;
+use super::rendered::Rendering;
 use trunk_store::Record;
 
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
@@ -172,9 +173,25 @@ impl<'a> Document<'a> {
     }
 
     fn resource(&mut self, entry: &RecordWithLinkage) -> Result<(), ApiError> {
+        let selected = self.params.selected_fields(entry.spec.name);
+        if selected.is_some() || !entry.linkage.is_empty() {
+            return self.render(entry, selected);
+        }
+        let RequestContext { account, version, rendered, .. } = self.context;
+        let (record, version, features) = (&entry.record, *version, account.features);
+        if rendered.copy(Rendering { record, version, features, base: &self.base }, &mut self.text) {
+            return Ok(());
+        }
+        let begin = self.text.len();
+        self.render(entry, None)?;
+        let text = self.text.get(begin..).unwrap_or_default();
+        rendered.keep(Rendering { record, version, features, base: &self.base }, text);
+        Ok(())
+    }
+
+    fn render(&mut self, entry: &RecordWithLinkage, selected: Option<&[String]>) -> Result<(), ApiError> {
         let RecordWithLinkage { record, spec, .. } = entry;
         self.identity(spec.name_at(self.context.version), record.id);
-        let selected = self.params.selected_fields(spec.name);
         if selected.is_none() && spec.is_canonical_at(self.context.version) {
             self.text.push_str(",\"attributes\":");
             self.text.push_str(&record.attributes);
