@@ -12,6 +12,8 @@ use crate::inbound_records::{InboundRecord, InboundRecordAttempt};
 
 /// The reason phrase of an answered call that a side hung up.
 const HUNG_UP: &str = "Bye";
+/// The code with which a trunk confirms that the server gave it up, after its ringing timeout.
+const REQUEST_TERMINATED: u16 = 487;
 /// Calls to DIDs cost nothing here.
 const FREE: &str = "0";
 
@@ -86,7 +88,10 @@ fn of_attempt(record: &InboundRecord, attempt: &InboundRecordAttempt) -> Outcome
         duration: 0,
         code: attempt.code,
         response: phrase(attempt).unwrap_or_else(|| attempt.outcome.clone().unwrap_or_default()),
-        initiator: if attempt.code.is_some() { "Destination" } else { "System" },
+        initiator: match attempt.code {
+            Some(code) if code != REQUEST_TERMINATED => "Destination",
+            _ => "System",
+        },
     }
 }
 
