@@ -101,8 +101,7 @@ async fn of_any_account(core: &Core, number: &str) -> Result<Option<(Arc<Account
     let Some((owner, did)) = core.store.claimant(Did::SPEC, NUMBER, number.to_owned()).await? else {
         return Ok(None);
     };
-    // Accounts are in memory.
-    let account = core.store.accounts().await?.into_iter().find(|account| account.number == owner);
+    let account = core.store.account_numbered(owner).await?;
     Ok(account.map(|account| (account, did)))
 }
 

@@ -53,7 +53,7 @@ async fn each_attempt_of_a_call_is_a_row_of_the_file_of_its_time() {
         assert_eq!(Some(row.destination.as_str()), attempt.uri.as_deref());
         assert_eq!(Some(row.call_id.as_str()), attempt.call_id.as_deref());
         assert_eq!(row.trunk_group, "All");
-        assert_eq!(row.total.map(|total| total.to_string()).as_deref(), Some("0"));
+        assert_eq!(row.total.map(|total| total.to_string()).as_deref(), Some("0.0"));
         assert!(row.started_at.is_some() && row.ended_at.is_some() && row.extra.is_empty(), "{row:?}");
     }
     assert_eq!((refused.attempt, refused.status.as_str()), (Some(1), "Failed"));
