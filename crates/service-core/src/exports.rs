@@ -5,8 +5,8 @@
 //! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; what a
 //! run that failed has left is deleted by the next one.
 //!
-//! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of an account. An export that has no room waits, and
-//! one that is too large for a file is given up: no later run could write it.
+//! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of an account.
+//! An export that has no room waits, and one that is too large for a file is given up: no later run could write it.
 
 mod inbound;
 mod lines;
