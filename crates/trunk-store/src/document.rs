@@ -124,8 +124,7 @@ pub struct KeyedPage {
 impl KeyedPage {
     /// The place before every document that was created at this time or later, in microseconds since 1970.
     pub const fn beginning_at(created_at: i64) -> (i64, i64) {
-        // Numbers are positive.
-        (created_at, 0)
+        (created_at, i64::MIN)
     }
 }
 
