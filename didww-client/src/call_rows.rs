@@ -53,7 +53,9 @@ impl Cell for Option<Money> {
 }
 
 macro_rules! rows {
-    ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $field:ident: $ty:ty = $column:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident {
+        $($(#[$about:meta])* $field:ident: $ty:ty = $column:literal $(| $later:literal)?,)+
+    }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Default)]
         #[non_exhaustive]
@@ -66,7 +68,7 @@ macro_rules! rows {
         impl ExportRow for $name {
             fn set(&mut self, column: &str, cell: String) -> Result<(), &'static str> {
                 match column {
-                    $($column => self.$field = Cell::read(cell)?,)+
+                    $($column $(| $later)? => self.$field = Cell::read(cell)?,)+
                     _ => drop(self.extra.insert(column.to_owned(), cell)),
                 }
                 Ok(())
@@ -130,10 +132,16 @@ rows! {
         ended_at: Option<Timestamp> = "Date/Time End (UTC)",
         /// Whether the call succeeded, in the service's word.
         status: String = "Status",
-        /// The caller number.
-        source: String = "Source",
+        /// The caller number. Files of exports of 2026-11-19 have it as "Source Number".
+        source: String = "Source" | "Source Number",
+        /// The caller number as the trunk was sent it. Only files of exports of 2026-11-19 have this column.
+        source_number_out: String = "Source Number Out",
         /// The name of the caller.
         source_name: String = "Source Name",
+        /// The country of the caller number. Only files of exports of 2026-11-19 have this column.
+        source_country: String = "Source Country",
+        /// The network of the caller number. Only files of exports of 2026-11-19 have this column.
+        source_network: String = "Source Network",
         /// The DID that was called.
         destination_did: String = "Destination DID",
         /// How long the call was, in seconds.

@@ -454,15 +454,15 @@ impl Server {
         self.core.retired().await;
     }
 
-    /// Stops accepting work, finishes what is in flight, and closes the database.
+    /// Stops accepting work, finishes what is in flight, calls of VoIPBIN and to DIDs together, and closes the database.
     ///
     /// # Errors
     /// If the database could not be closed in order. Acknowledged writes are durable in any case.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.core.stop_taking_work();
         #[cfg(feature = "voipbin")]
-        voipbin_platform::stop(&self.platform).await;
-        #[cfg(feature = "sip")]
+        tokio::join!(voipbin_platform::stop(&self.platform), self.inbound.stop());
+        #[cfg(all(feature = "sip", not(feature = "voipbin")))]
         self.inbound.stop().await;
         #[cfg(feature = "sip")]
         if let Some(edge) = self.edge.take() {

@@ -217,9 +217,10 @@ impl Control {
         self.end_calls_to_dids(Some(id)).await?;
         files::forget_all(&self.core, id).await?;
         self.core.store.reset(Some(account.number), true).await?;
-        // What was uploaded and exported meanwhile.
+        // What was uploaded and exported meanwhile, and calls that found their DID before it was deleted.
         files::forget_all(&self.core, id).await?;
-        Ok(exports::parts::forget_all(&self.core, id).await?)
+        exports::parts::forget_all(&self.core, id).await?;
+        self.end_calls_to_dids(Some(id)).await
     }
 
     /// Adds a key to an account, a random one if `key` is `None`. Returns its id and the key.

@@ -65,7 +65,7 @@ use std::sync::Arc;
 
 use lab::Lab;
 use service_base::clock::Clock;
-use service_core::{Core, exports, files, reference};
+use service_core::{Core, exports, files, inbound_records, reference};
 use trunk_store::account::{Account, Environment};
 use uuid::Uuid;
 
@@ -179,9 +179,10 @@ impl Control {
         }
         self.core.store.reset(number, false).await?;
         if let Some(id) = account {
-            // What was uploaded meanwhile.
+            // What was uploaded meanwhile, and calls that found their DID before it was deleted.
             files::forget_all(&self.core, id).await?;
             exports::parts::forget_all(&self.core, id).await?;
+            self.end_calls_to_dids(account).await?;
         }
         if number.is_none() {
             reference::store_fixed(&self.core).await?;
@@ -195,9 +196,10 @@ impl Control {
         if let Some(inbound) = &self.inbound {
             inbound.reset(account).await?;
         }
-        // Without SIP there are none.
-        #[cfg(not(feature = "sip"))]
-        let _ = account;
+        // The database may have records of a server with SIP, although this one has none.
+        if let Some(account) = account {
+            inbound_records::forget_all(&self.core, account).await?;
+        }
         Ok(())
     }
 

@@ -70,8 +70,10 @@ pub(crate) async fn run(call: Call) {
         brought_about: None,
     };
     let ending = running.dial(&trunks).await;
-    // Freed before the end is written: a client that reads the end may place the next call at once.
+    // Freed before the end is written: a client that reads the end may place the next call at once, and a slow store keeps no
+    // room that no call needs. Each call waits for the write of its own beginning, so that few can have ended unwritten.
     drop(places);
+    running.slot.free();
     running.end(ending).await;
 }
 
@@ -377,6 +379,7 @@ fn ended(end: LegEnd, is_answered: bool) -> Result<AttemptEnd, Ending> {
     match end {
         LegEnd::Refused(code) => Ok(AttemptEnd::Refused(code)),
         LegEnd::NoResponse => Ok(AttemptEnd::NoResponse),
+        LegEnd::NoPort => Ok(AttemptEnd::NoPort),
         LegEnd::RingTimeout => Ok(AttemptEnd::RingingTimeout),
         LegEnd::HungUp => Err(Ending::CalleeHungUp),
         LegEnd::Cancelled | LegEnd::HungUpByUs => Err(Ending::Stopped(is_answered)),
@@ -430,6 +433,7 @@ mod tests {
     fn what_this_side_did_not_end_was_ended_by_the_trunk() {
         assert_eq!(ended(LegEnd::Refused(486), false), Ok(AttemptEnd::Refused(486)));
         assert_eq!(ended(LegEnd::HungUp, true), Err(Ending::CalleeHungUp));
+        assert_eq!(ended(LegEnd::NoPort, false), Ok(AttemptEnd::NoPort));
         assert_eq!((hung_up(false, true), hung_up(false, false)), (Ending::CallerHungUp, Ending::Cancelled));
         assert_eq!(hung_up(true, true), Ending::Stopped(true));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
 use service_core::Core;
+use service_core::inbound_records::forget_all;
 use service_core::jobs::JobSet;
 use sip_dialler::{Dialler, DiallerConfig, DiallerError, MessageLog};
 use tokio::sync::{OnceCell, oneshot};
@@ -187,10 +188,11 @@ impl InboundCalls {
         record: &mut InboundCall,
         route: Option<Route>,
     ) -> Result<Result<Admitted, Refused>, InboundError> {
-        let Some(Route { account, did, number, features, to }) = route else {
+        let Some(Route { account, did, number, features, capacity_group, to }) = route else {
             return Ok(Err(Refused::UnknownNumber));
         };
         (record.account, record.did) = (Some(account), Some(did));
+        record.shared_capacity_group_name = capacity_group;
         let live = &self.shared.live;
         let most = self.shared.config.calls_per_account;
         let of_account = live.enter(account, u64::try_from(most).ok());
@@ -204,6 +206,7 @@ impl InboundCalls {
             Destinations::Group(group, trunks) => (Some(group), trunks),
         };
         record.voice_in_trunk_group = group.as_ref().map(|group| group.id);
+        record.voice_in_trunk_group_name = group.as_ref().map(|group| group.name.clone());
         if trunks.is_empty() {
             return Ok(Err(Refused::EmptyGroup));
         }
@@ -277,7 +280,7 @@ impl InboundCalls {
         for call in stored::list(core, &query).await? {
             self.hang_up(call.id).await?;
         }
-        stored::forget_all(core, account).await
+        forget_all(core, account).await
     }
 
     /// Makes live calls hang up, including those that are placed from now on. Waits at most 5 seconds for their ends, then

@@ -10,7 +10,7 @@
 //!
 //! Bounds: live calls in all and of each account ([`InboundConfig`]); the trunks of a group (10), each of which is tried
 //! once, at no more than four addresses; attempts in a record ([`MAX_ATTEMPTS`]); and the duration of a call. Capacities and
-//! these limits are counted on each node for itself.
+//! these limits are counted on each node for itself, and a call counts until it has ended, not until its end is written.
 
 mod call;
 mod config;

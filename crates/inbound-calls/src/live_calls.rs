@@ -56,16 +56,21 @@ pub(crate) struct LiveCalls {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The calls whose end is not written.
     calls: HashMap<Uuid, Arc<HangUp>>,
+    /// How many of them count towards the limit: those that have not ended.
+    counted: usize,
     /// The number of calls of each account, DID, group and trunk that has any, by its id.
     busy: HashMap<Uuid, u64>,
 }
 
-/// The slot of a live call. Dropping it frees the slot.
+/// The slot of a live call. It counts towards the limit until the call has ended, and dropping it forgets the call.
 #[derive(Debug)]
 pub(crate) struct Slot {
     live: Arc<LiveCalls>,
     id: Uuid,
+    /// Whether the call counts.
+    counts: bool,
     /// The signal that ends the call.
     pub(crate) hang_up: Arc<HangUp>,
 }
@@ -88,7 +93,7 @@ impl LiveCalls {
         }
     }
 
-    /// The number of live calls.
+    /// The number of calls whose end is not written.
     pub(crate) fn number(&self) -> usize {
         *self.count.borrow()
     }
@@ -101,9 +106,10 @@ impl LiveCalls {
     /// Reserves the slot of a new call; `None` if there are as many calls as are permitted.
     pub(crate) fn reserve(self: &Arc<Self>, id: Uuid) -> Option<Slot> {
         let mut state = self.lock();
-        if state.calls.len() >= self.max_calls {
+        if state.counted >= self.max_calls {
             return None;
         }
+        state.counted += 1;
         let hang_up = Arc::new(HangUp::default());
         if self.stopping.load(Ordering::Relaxed) {
             hang_up.as_server();
@@ -111,7 +117,7 @@ impl LiveCalls {
         state.calls.insert(id, Arc::clone(&hang_up));
         self.count.send_replace(state.calls.len());
         drop(state);
-        Some(Slot { live: Arc::clone(self), id, hang_up })
+        Some(Slot { live: Arc::clone(self), id, counts: true, hang_up })
     }
 
     /// Takes a place of what has a capacity; `None` if it has as many calls as `limit` permits.
@@ -169,8 +175,18 @@ impl LiveCalls {
     }
 }
 
+impl Slot {
+    /// Makes room for another call: this one has ended. It is known to this node until its end is written.
+    pub(crate) fn free(&mut self) {
+        if std::mem::replace(&mut self.counts, false) {
+            self.live.lock().counted -= 1;
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.free();
         let mut state = self.live.lock();
         state.calls.remove(&self.id);
         self.live.count.send_replace(state.calls.len());
@@ -208,6 +224,22 @@ mod tests {
         assert!(live.reserve(id(3)).is_some());
         drop(second);
         assert_eq!(live.number(), 0);
+    }
+
+    #[test]
+    fn a_call_that_has_ended_leaves_room_for_another_one_before_its_end_is_written() {
+        let live = Arc::new(LiveCalls::new(1));
+        let mut ended = live.reserve(id(1)).unwrap();
+        ended.free();
+        ended.free();
+        let next = live.reserve(id(2)).unwrap();
+        assert!(live.reserve(id(3)).is_none(), "it leaves room for one");
+        assert!(live.has(id(1)), "it has not ended for who looks for calls of no node");
+        assert_eq!(live.number(), 2);
+        drop(ended);
+        assert!(live.reserve(id(3)).is_none(), "its place is not freed twice");
+        drop(next);
+        assert_eq!((live.number(), live.lock().counted), (0, 0));
     }
 
     #[test]

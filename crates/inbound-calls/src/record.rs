@@ -51,6 +51,10 @@ pub struct InboundCall {
     pub duration: u64,
     /// The group of trunks that the DID is routed to.
     pub voice_in_trunk_group: Option<Uuid>,
+    /// The name of that group when the call was placed.
+    pub voice_in_trunk_group_name: Option<String>,
+    /// The name of the group of DIDs with which the DID shared channels when the call was placed.
+    pub shared_capacity_group_name: Option<String>,
     /// The trunk that answered.
     pub voice_in_trunk: Option<Uuid>,
     /// The SIP response code that the caller received: 200 after an answer.
@@ -140,6 +144,8 @@ impl InboundCall {
             time_end: None,
             duration: 0,
             voice_in_trunk_group: None,
+            voice_in_trunk_group_name: None,
+            shared_capacity_group_name: None,
             voice_in_trunk: None,
             disconnect_code: None,
             disconnect_initiator: None,
@@ -210,6 +216,15 @@ mod tests {
         }
         assert_eq!(call.drop_oldest(), 3);
         assert_eq!((call.attempts.len(), call.attempts[0].cli.as_str()), (MAX_ATTEMPTS, "3"));
+    }
+
+    #[test]
+    fn a_record_of_before_groups_had_their_names_in_it_is_read() {
+        let mut stored = serde_json::to_value(call()).unwrap();
+        for member in ["voice_in_trunk_group_name", "shared_capacity_group_name"] {
+            assert!(stored.as_object_mut().unwrap().remove(member).is_some(), "{member}");
+        }
+        assert_eq!(serde_json::from_value::<InboundCall>(stored).unwrap(), call());
     }
 
     #[test]

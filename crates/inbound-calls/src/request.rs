@@ -11,7 +11,7 @@ pub struct NewInboundCall {
     pub from: String,
     /// The called DID in E.164 form, with or without a plus sign.
     pub to: String,
-    /// The account that the DID must belong to. None looks for it in all accounts, one after the other.
+    /// The account that the DID must belong to. None looks it up among those of all accounts.
     pub account: Option<Uuid>,
 }
 

@@ -1,8 +1,13 @@
 //! Finds the DID of a called number, and the trunks that it is routed to.
 
-use didww_types::resources::{Did, DidFeature, DidGroup, VoiceInTrunk, VoiceInTrunkGroup};
+use std::sync::Arc;
+
+use didww_types::resources::{
+    Did, DidFeature, DidGroup, SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup,
+};
 use didww_types::{FilterTest, Id, Resource};
 use service_core::Core;
+use trunk_store::account::Account;
 use trunk_store::{Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -22,6 +27,8 @@ pub(crate) struct Route {
     pub(crate) number: Did,
     /// The features of the DID's group; `None` if it has no group.
     pub(crate) features: Option<Vec<DidFeature>>,
+    /// The name of the group of DIDs with which the DID shares channels.
+    pub(crate) capacity_group: Option<String>,
     pub(crate) to: Destinations,
 }
 
@@ -40,6 +47,7 @@ pub(crate) enum Destinations {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) id: Uuid,
+    pub(crate) name: String,
     /// The maximum number of simultaneous calls.
     pub(crate) limit: Option<u64>,
 }
@@ -56,7 +64,7 @@ pub(crate) fn limit(attribute: Option<didww_types::values::CapacityLimit>) -> Op
     attribute.map(|limit| u64::try_from(limit.get()).unwrap_or_default())
 }
 
-/// Finds the DID with a number, in this account or in all of them, and its route.
+/// Finds the DID with a number, in this account or in whichever has it, and its route.
 ///
 /// # Errors
 /// If the store cannot be read, or a record is corrupt.
@@ -65,19 +73,36 @@ pub(crate) async fn find(
     account: Option<Uuid>,
     number: &str,
 ) -> Result<Option<Route>, StoreError> {
-    let accounts = match account {
-        Some(id) => core.store.account(id).await?.into_iter().collect::<Vec<_>>(),
-        None => core.store.accounts().await?,
+    let found = match account {
+        Some(id) => of_account(core, id, number).await?,
+        None => of_any_account(core, number).await?,
     };
-    for account in accounts {
-        if let Some(did) = did(core, account.number, number).await? {
-            let to = destinations(core, account.number, &did).await?;
-            let features = features(core, account.number, &did).await?;
-            let (id, number) = (did.id, decoded::<Did>(&did)?);
-            return Ok(Some(Route { account: account.id, did: id, number, features, to }));
-        }
-    }
-    Ok(None)
+    let Some((account, did)) = found else { return Ok(None) };
+    let to = destinations(core, account.number, &did).await?;
+    let features = features(core, account.number, &did).await?;
+    let capacity_group = capacity_group(core, account.number, &did).await?;
+    let (id, number) = (did.id, decoded::<Did>(&did)?);
+    Ok(Some(Route { account: account.id, did: id, number, features, capacity_group, to }))
+}
+
+/// The DID with a number, if this account has it.
+async fn of_account(
+    core: &Core,
+    id: Uuid,
+    number: &str,
+) -> Result<Option<(Arc<Account>, Record)>, StoreError> {
+    let Some(account) = core.store.account(id).await? else { return Ok(None) };
+    let did = did(core, account.number, number).await?;
+    Ok(did.map(|did| (account, did)))
+}
+
+/// The DID with a number: one account has it, and the index of what is unique among all of them leads there.
+async fn of_any_account(core: &Core, number: &str) -> Result<Option<(Arc<Account>, Record)>, StoreError> {
+    let Some((owner, did)) = core.store.claimant(Did::SPEC, NUMBER, number.to_owned()).await? else {
+        return Ok(None);
+    };
+    let account = core.store.account_numbered(owner).await?;
+    Ok(account.map(|account| (account, did)))
 }
 
 /// The DID of an account with a number.
@@ -103,6 +128,15 @@ async fn features(core: &Core, account: i64, did: &Record) -> Result<Option<Vec<
     Ok(Some(decoded::<DidGroup>(&group)?.features.as_slice().to_vec()))
 }
 
+/// The name of the group of DIDs with which a DID shares channels.
+async fn capacity_group(core: &Core, account: i64, did: &Record) -> Result<Option<String>, StoreError> {
+    let dids = Scope { account, spec: Did::SPEC };
+    let groups = Scope { account, spec: SharedCapacityGroup::SPEC };
+    let group = members(core, dids, did.number, Did::SHARED_CAPACITY_GROUP.as_str(), 1).await?;
+    let Some(group) = core.store.find_all(groups, group).await?.into_iter().next() else { return Ok(None) };
+    Ok(Some(decoded::<SharedCapacityGroup>(&group)?.name))
+}
+
 async fn destinations(core: &Core, account: i64, did: &Record) -> Result<Destinations, StoreError> {
     let dids = Scope { account, spec: Did::SPEC };
     let groups = Scope { account, spec: VoiceInTrunkGroup::SPEC };
@@ -116,8 +150,9 @@ async fn destinations(core: &Core, account: i64, did: &Record) -> Result<Destina
     };
     let relationship = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
     let of_group = members(core, groups, group.number, relationship, MAX_TRUNKS).await?;
-    let limit = limit(decoded::<VoiceInTrunkGroup>(&group)?.capacity_limit);
-    Ok(Destinations::Group(Group { id: group.id, limit }, trunks(core, account, of_group).await?))
+    let VoiceInTrunkGroup { name, capacity_limit, .. } = decoded(&group)?;
+    let of = Group { id: group.id, name, limit: limit(capacity_limit) };
+    Ok(Destinations::Group(of, trunks(core, account, of_group).await?))
 }
 
 /// The ids of the members of a record's relationship.

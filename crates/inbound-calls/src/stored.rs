@@ -4,24 +4,20 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use serde::{Deserialize, Serialize};
+use service_core::Core;
+use service_core::inbound_records::{ACCOUNT, KIND, MAX_PER_COMMIT, created_at, forget};
 use service_core::jobs::JobSet;
 use service_core::retention::retention;
-use service_core::{AttemptError, Core, Retries};
 use trunk_rules::inbound::Ending;
-use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
+use trunk_store::{Aged, Change, Document, DocumentQuery, NewDocument, StoreError};
 use uuid::Uuid;
 
 use crate::live_calls::LiveCalls;
 use crate::record::InboundCall;
 use crate::request::InboundQuery;
 
-const KIND: DocumentKind = DocumentKind::InboundCall;
-/// The index key with the account of the DID.
-const ACCOUNT: &str = "account";
 /// The name of the job that deletes old records.
 const DELETE_OLD: &str = "inbound_calls.delete_old";
-/// Most records that one commit deletes. The number is small because the writes of calls wait for the commit.
-const MAX_PER_COMMIT: u64 = 100;
 
 /// The body of a document.
 #[derive(Serialize, Deserialize)]
@@ -45,10 +41,6 @@ pub(crate) struct Stored {
     pub(crate) call: InboundCall,
 }
 
-fn micros(at: Timestamp) -> i64 {
-    at.as_unix_millis().saturating_mul(1_000)
-}
-
 fn read(document: &Document) -> Result<Stored, StoreError> {
     let Body { node, call } = document.read()?;
     Ok(Stored { node, revision: document.revision, call })
@@ -65,7 +57,7 @@ pub(crate) fn put(call: &InboundCall, node: i64, revision: Option<i64>) -> Resul
         kind: KIND,
         id: call.id,
         customer: call.account.unwrap_or_default(),
-        created_at: micros(call.time_start),
+        created_at: created_at(call.time_start),
         deleted: false,
         live: call.time_end.is_none(),
         body,
@@ -99,7 +91,7 @@ pub(crate) async fn live_revision(core: &Core, id: Uuid) -> Result<Option<i64>, 
 /// # Errors
 /// As of [`find`].
 pub(crate) async fn list(core: &Core, query: &InboundQuery) -> Result<Vec<InboundCall>, StoreError> {
-    let before = query.before.map_or(i64::MAX, micros);
+    let before = query.before.map_or(i64::MAX, created_at);
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let documents = match query.account {
         // There is no index of both: the live calls of all accounts are few.
@@ -120,31 +112,6 @@ pub(crate) async fn list(core: &Core, query: &InboundQuery) -> Result<Vec<Inboun
     calls.filter(is_asked_for).take(limit).collect()
 }
 
-/// Deletes the records of all calls to DIDs of an account. Calls that are in progress end then.
-///
-/// # Errors
-/// If the store fails.
-pub(crate) async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
-    // A call that ends meanwhile writes its record between the read and the deletion.
-    while Retries::REQUEST.run(|| forget_some(core, account)).await? {}
-    Ok(())
-}
-
-/// Deletes some of the records of calls to DIDs of an account. Returns false if there are none.
-async fn forget_some(core: &Core, account: Uuid) -> Result<bool, AttemptError<StoreError>> {
-    let of_account = DocumentQuery::with(KIND, ACCOUNT, account.to_string());
-    let found = core.store.documents(DocumentQuery { limit: MAX_PER_COMMIT, ..of_account }).await?;
-    if found.is_empty() {
-        return Ok(false);
-    }
-    core.commit(found.iter().map(forget).collect()).await?;
-    Ok(true)
-}
-
-fn forget(document: &Document) -> Change {
-    Change::Forget { kind: KIND, id: document.id, revision: document.revision }
-}
-
 /// The job that deletes old records.
 pub(crate) fn jobs(core: &Core, keep_months: u32) -> JobSet {
     retention(&core.clock, DELETE_OLD, keep_months, delete_some)
@@ -152,7 +119,8 @@ pub(crate) fn jobs(core: &Core, keep_months: u32) -> JobSet {
 
 /// Deletes some of the records of ended calls that were placed before this time, and returns their number.
 async fn delete_some(core: Arc<Core>, before: Timestamp) -> Result<u64, StoreError> {
-    let aged = Aged { kind: KIND, deleted: false, from: 0, before: micros(before), limit: MAX_PER_COMMIT };
+    let aged =
+        Aged { kind: KIND, deleted: false, from: 0, before: created_at(before), limit: MAX_PER_COMMIT };
     let found = core.store.aged_documents(aged).await?;
     if found.is_empty() {
         return Ok(0);
@@ -208,6 +176,7 @@ mod tests {
     use service_base::guessing::GuessLimits;
     use service_base::ids::Ids;
     use service_core::Outbox;
+    use service_core::inbound_records::forget_all;
     use trunk_store::SqliteStore;
 
     use super::*;

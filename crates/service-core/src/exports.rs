@@ -5,9 +5,10 @@
 //! they nor the file are in memory as a whole. The file is stored in parts ([`parts`]) before the export is completed; what a
 //! run that failed has left is deleted by the next one.
 //!
-//! Bounds: `PER_PAGE` records and one part in memory, the parts of a file and of an account. An export that has no room waits, and
-//! one that is too large for a file is given up: no later run could write it.
+//! Bounds: `PER_PAGE` records (`INBOUND_PER_PAGE` of calls to DIDs) and one part in memory, the parts of a file and of an account.
+//! An export that has no room waits, and one that is too large for a file is given up: no later run could write it.
 
+mod inbound;
 mod lines;
 pub mod parts;
 
@@ -20,10 +21,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
 use trunk_rules::domain::{MAKE_EXPORT, export_range};
-use trunk_store::{CallQuery, Change, Job, LeasedJob, Record, Scope, StoreError};
+use trunk_store::{CallQuery, Change, Job, KeyedPage, LeasedJob, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::Core;
+use crate::inbound_records;
 use crate::jobs::{JobError, JobKind, JobSet, Outcome};
 use parts::{FileWriter, Owner};
 
@@ -35,8 +37,10 @@ const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 const ROOM_WAIT: Duration = Duration::from_hours(1);
 /// The most files that are made at once.
 const AT_ONCE: usize = 2;
-/// The most records of calls that are read at a time.
+/// The most records of outbound calls that are read at a time.
 const PER_PAGE: u64 = 1_000;
+/// The most records of calls to DIDs that are read at a time. Each has its attempts, of which there can be 40.
+const INBOUND_PER_PAGE: u64 = 100;
 
 /// The jobs that make and delete files.
 pub fn jobs(clock: &Clock) -> JobSet {
@@ -82,7 +86,7 @@ async fn make(core: &Core, job: &Job) -> Result<Outcome, JobError> {
             let file = core.ids.record(now);
             let mut writer = FileWriter::new(core, owner, id, file, now);
             let written = async {
-                write(core, account, &export, &mut writer).await?;
+                write(core, owner, &export, &mut writer).await?;
                 writer.finish().await
             };
             let written = written.await;
@@ -126,22 +130,33 @@ fn read(record: &Record) -> Result<Export, StoreError> {
     Export::from_texts(Id::new(record.id.to_string()), &record.attributes, None).map_err(corrupt)
 }
 
-/// Writes the lines of a file. No text message is served, and the records of calls to DIDs are in no file, so that the files of
-/// both have no records.
+/// Writes the lines of a file. No text message is served, so that the files of messages have no records.
 async fn write(
     core: &Core,
-    account: i64,
+    owner: Owner,
     export: &Export,
     writer: &mut FileWriter<'_>,
 ) -> Result<(), JobError> {
     writer.add(&lines::header(&export.export_type)).await?;
-    if export.export_type != ExportType::CdrOut {
-        return Ok(());
+    let Some(range) = export_range(&export.filters) else { return Ok(()) };
+    match export.export_type {
+        ExportType::CdrIn => write_inbound(core, owner.id, &export.filters, range, writer).await,
+        ExportType::CdrOut => write_outbound(core, owner.number, &export.filters, range, writer).await,
+        _ => Ok(()),
     }
-    let Some((from, to)) = export_range(&export.filters) else { return Ok(()) };
+}
+
+/// Writes the outbound calls of the account with this number, in the order in which they were recorded.
+async fn write_outbound(
+    core: &Core,
+    account: i64,
+    filters: &ExportFilters,
+    (from, to): (Timestamp, Timestamp),
+    writer: &mut FileWriter<'_>,
+) -> Result<(), JobError> {
     let query = CallQuery {
         account: Some(account),
-        trunk: trunk(&export.filters),
+        trunk: trunk(filters),
         // A call ends when it starts, or later.
         from: Some(from),
         limit: PER_PAGE,
@@ -152,12 +167,38 @@ async fn write(
         let page = core.store.calls_after(query.clone(), after).await?;
         for (number, call) in &page {
             after = *number;
-            if let Some(line) = lines::outbound(&call.attributes, &export.filters, (from, to)) {
+            if let Some(line) = lines::outbound(&call.attributes, filters, (from, to)) {
                 writer.add(&line).await?;
             }
         }
         // Calls that end meanwhile are read no further.
         if u64::try_from(page.len()).is_ok_and(|read| read < PER_PAGE) {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes the calls to the DIDs of the account with this id, in the order in which they began.
+async fn write_inbound(
+    core: &Core,
+    account: Uuid,
+    filters: &ExportFilters,
+    (from, to): (Timestamp, Timestamp),
+    writer: &mut FileWriter<'_>,
+) -> Result<(), JobError> {
+    let mut after = KeyedPage::beginning_at(inbound_records::created_at(from));
+    loop {
+        let page = inbound_records::page(account, after, to, INBOUND_PER_PAGE);
+        let documents = core.store.documents_after(page).await?;
+        for document in &documents {
+            after = (document.created_at, document.number);
+            match inbound_records::read(document) {
+                Ok(record) => writer.add(&inbound::lines_of(&record, filters)).await?,
+                // It would be in the way of every file that is about its time.
+                Err(error) => tracing::error!(%error, "a call to a DID is left out of an export"),
+            }
+        }
+        if u64::try_from(documents.len()).is_ok_and(|read| read < INBOUND_PER_PAGE) {
             return Ok(());
         }
     }

@@ -14,6 +14,7 @@ pub mod expiry;
 pub mod exports;
 pub mod files;
 mod full_history;
+pub mod inbound_records;
 pub mod jobs;
 pub mod kept;
 pub mod nodes;

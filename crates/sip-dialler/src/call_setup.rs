@@ -87,7 +87,7 @@ impl Call {
                     tracing::warn!("a call was not placed: no port for media is free");
                 }
                 self.tries.conclude(&Outcome::NoMediaPort);
-                return SetupOutcome::Ended(LegEnd::NoResponse);
+                return SetupOutcome::Ended(LegEnd::NoPort);
             }
             loop {
                 match self.attempt(&hop).await {
@@ -129,6 +129,7 @@ impl Call {
         let outcome = match end {
             LegEnd::Refused(code) => Outcome::Refused(code),
             LegEnd::NoResponse => Outcome::Silent,
+            LegEnd::NoPort => Outcome::NoMediaPort,
             LegEnd::RingTimeout => Outcome::NotAnswered(seconds),
             LegEnd::Cancelled => Outcome::HungUp,
             LegEnd::HungUp | LegEnd::HungUpByUs => Outcome::Answered,

@@ -54,6 +54,8 @@ pub enum LegEnd {
     Refused(u16),
     /// No final response arrived, or the host could not be reached.
     NoResponse,
+    /// No port for media was free on this machine, so that nothing was sent.
+    NoPort,
     /// It was not answered within [`ring_timeout`](crate::DiallerConfig::ring_timeout).
     RingTimeout,
     /// It was hung up on this side before the answer.

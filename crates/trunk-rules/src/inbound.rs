@@ -1,9 +1,9 @@
 //! Rules of calls that come in to DIDs.
 //!
 //! [`admits`] decides whether a DID takes a call, [`order()`] in which order the trunks of its group are tried,
-//! [`destination()`] where a trunk's call goes, [`caller_number`] how the caller's number is written there, [`next`] whether
-//! another trunk follows an attempt, and [`Ending`] what the record states at the end. Nothing here does SIP, has a store
-//! or draws random numbers.
+//! [`destination()`] where a trunk's call goes, [`caller_number`] how the caller's number is written there, [`caller_country`]
+//! where it is from, [`next`] whether another trunk follows an attempt, and [`Ending`] what the record states at the end.
+//! Nothing here does SIP, has a store or draws random numbers.
 
 mod admission;
 mod caller;
@@ -13,7 +13,7 @@ mod order;
 mod rerouting;
 
 pub use admission::{Limited, Refused, admits};
-pub use caller::caller_number;
+pub use caller::{caller_country, caller_number};
 pub use destination::{Destination, Unreachable, destination};
 pub use ending::{Ending, Initiator};
 pub use order::{Rank, in_order, order};

@@ -74,6 +74,10 @@ impl Directory {
         self.accounts.values().find(|account| account.id == id).cloned()
     }
 
+    pub(crate) fn by_number(&self, number: i64) -> Option<Arc<Account>> {
+        self.accounts.get(&number).cloned()
+    }
+
     pub(crate) fn put(&mut self, account: &Arc<Account>) {
         self.accounts.insert(account.number, Arc::clone(account));
     }

@@ -105,6 +105,29 @@ pub struct Aged {
     pub limit: u64,
 }
 
+/// A query for a page of the documents with an index key, live or not, oldest first. Deleted documents have none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedPage {
+    /// The kind of the documents that are returned.
+    pub kind: DocumentKind,
+    /// The index key: name and value.
+    pub key: (&'static str, String),
+    /// Only documents behind this time of creation, in microseconds since 1970, and this number within it: those of the last
+    /// document that was read. [`KeyedPage::beginning_at`] is the place before a time.
+    pub after: (i64, i64),
+    /// The latest time of creation, exclusive, in microseconds since 1970.
+    pub before: i64,
+    /// Maximum number of documents to return.
+    pub limit: u64,
+}
+
+impl KeyedPage {
+    /// The place before every document that was created at this time or later, in microseconds since 1970.
+    pub const fn beginning_at(created_at: i64) -> (i64, i64) {
+        (created_at, i64::MIN)
+    }
+}
+
 /// A document as it shall be stored, with its index keys. Its `Debug` text leaves out what can be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewDocument {

@@ -75,7 +75,7 @@ pub use call::{CallQuery, NodeCall, RunningCall, RunningCalls, StoredCall, Store
 pub use callback_secret::{CallbackSecret, MAX_CALLBACK_SECRETS};
 pub use change::Change;
 pub use channel::{AskedChannels, HeldChannels};
-pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
+pub use document::{Aged, Document, DocumentKind, DocumentQuery, KeyedPage, NewDocument};
 pub use error::StoreError;
 pub use feed::{Changes, Committed, Follower, Interest, Write};
 pub use health::{MissingCommits, WriteHealth};

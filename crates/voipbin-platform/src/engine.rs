@@ -457,7 +457,8 @@ pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, 
 fn ending_of(end: LegEnd) -> Ending {
     match end {
         LegEnd::Refused(code) => Ending::Refused(code),
-        LegEnd::NoResponse => Ending::NoResponse,
+        // The platform's words have none for a lack of its own.
+        LegEnd::NoResponse | LegEnd::NoPort => Ending::NoResponse,
         LegEnd::RingTimeout => Ending::RingTimeout,
         LegEnd::HungUp => Ending::FarEnd,
         LegEnd::Cancelled | LegEnd::HungUpByUs => Ending::OurSide,

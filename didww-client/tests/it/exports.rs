@@ -80,6 +80,19 @@ fn documented(kind: &str) -> ExportFile {
 }
 
 #[test]
+fn a_row_has_the_numbers_of_the_caller_under_the_names_of_the_later_version() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let text = "Source Number,Source Number Out,Source Country,Source Network,Something Else\n1,2,3,4,5\n";
+    encoder.write_all(text.as_bytes()).unwrap();
+    let file = ExportFile::new(encoder.finish().unwrap());
+    let rows: Vec<InboundCallRow> = file.rows().collect::<Result<_, _>>().unwrap();
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    let cells = [&row.source, &row.source_number_out, &row.source_country, &row.source_network];
+    assert_eq!(cells, ["1", "2", "3", "4"]);
+    assert_eq!(row.extra.len(), 1, "{:?}", row.extra);
+}
+
+#[test]
 fn a_row_has_a_member_for_each_documented_column() {
     let outbound: Vec<OutboundCallRow> = documented("cdr_out").rows().collect::<Result<_, _>>().unwrap();
     assert_eq!(outbound, [OutboundCallRow::default()]);

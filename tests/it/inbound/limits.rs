@@ -1,12 +1,14 @@
 //! Capacities of trunks, groups and DIDs, the server's own limits, and what ends live calls with the server's state.
 
+use std::net::UdpSocket;
+
 use serde_json::{Value, json};
 use trunk_server::control::ControlError;
 use trunk_server::inbound::{InboundQuery, InboundStatus, NewInboundCall};
 
 use super::place::*;
 use crate::outbound::sipp_carrier::{Sipp, Steps};
-use crate::support::world::{DIDS, update};
+use crate::support::world::{DIDS, identifier, update};
 
 /// A callee that answers and is hung up on.
 fn answering() -> Sipp {
@@ -60,6 +62,38 @@ async fn a_trunk_a_group_and_a_did_take_as_many_calls_as_their_capacity() {
 }
 
 #[tokio::test]
+async fn a_server_without_a_free_port_for_media_says_so_and_calls_no_trunk() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    // Media are on even ports.
+    let end = if port.is_multiple_of(2) { port + 1 } else { port };
+    let place = Place::with(|config| config.rtp_ports = port..end).await;
+    let callee = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let host = callee.local_addr().unwrap().to_string();
+    let trunk = place.trunk_of(&host, json!({}), json!({})).await;
+    place.route("voice_in_trunk", identifier("voice_in_trunks", &trunk)).await;
+    let ended = place.called().await;
+    let reason = "no port for the media of the call is free on this server";
+    assert_eq!(ending(&ended), (503, "server", reason));
+    let [attempt] = ended.attempts.as_slice() else { panic!("{ended:?}") };
+    assert_eq!(attempt.outcome.as_deref(), Some("no port for media is free here"));
+    assert_eq!((attempt.sent_at, attempt.code), (None, None));
+    callee.set_nonblocking(true).unwrap();
+    assert!(callee.recv_from(&mut [0; 64]).is_err(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_call_can_be_placed_as_soon_as_the_end_of_the_last_one_is_read() {
+    let place = Place::with(|config| config.calls = 1).await;
+    let sipp = Sipp::start(&Steps::invited().refused(486), 20);
+    place.routed_to(&sipp).await;
+    for number in 0..20 {
+        assert_eq!(ending(&place.called().await).0, 486, "call {number}");
+    }
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
 async fn the_server_and_each_account_have_a_maximum_of_live_calls() {
     for (calls, of_account, reason) in [
         (1, 9, "this server has its maximum of inbound calls, 1"),
@@ -88,6 +122,7 @@ async fn the_server_and_each_account_have_a_maximum_of_live_calls() {
 async fn a_reset_and_a_deleted_account_end_the_live_calls_and_delete_their_records() {
     for what in ["the account", "all", "the account with its keys"] {
         let place = Place::start().await;
+        let ended = place.called().await;
         let sipp = answering();
         place.routed_to(&sipp).await;
         let call = place.call().await;
@@ -100,7 +135,9 @@ async fn a_reset_and_a_deleted_account_end_the_live_calls_and_delete_their_recor
         };
         reset.unwrap();
         sipp.went_as_written().await;
-        let found = place.control.inbound_call(call.id).await;
-        assert!(matches!(found, Err(ControlError::NotFound(_))), "{what}: {found:?}");
+        for id in [call.id, ended.id] {
+            let found = place.control.inbound_call(id).await;
+            assert!(matches!(found, Err(ControlError::NotFound(_))), "{what}: {found:?}");
+        }
     }
 }

@@ -91,6 +91,10 @@ async fn a_number_that_is_no_did_of_the_account_is_refused_and_recorded() {
     assert_eq!(place.control.inbound_call(unknown.id).await.unwrap(), unknown);
     let other = place.control.create_account(trunk_server::control::NewAccount::named("Other")).await;
     let other = other.unwrap().0.id;
+    let number = "442079460017";
+    place.control.add_did(other, NewDid::new(number)).await.unwrap();
+    let found = place.control.place_inbound_call(NewInboundCall::new(CALLER, number)).await.unwrap();
+    assert_eq!(found.account, Some(other), "without an account the number alone leads to its owner");
     let call = NewInboundCall::new(CALLER, NUMBER).account(other);
     let foreign = place.control.place_inbound_call(call).await.unwrap();
     assert_eq!(ending(&foreign), expected, "the number is a DID of another account");

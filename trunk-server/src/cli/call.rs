@@ -266,6 +266,7 @@ fn end_text(end: LegEnd) -> String {
     match end {
         LegEnd::Refused(code) => format!("refused with {code}"),
         LegEnd::NoResponse => "no response, or the server cannot be reached".to_owned(),
+        LegEnd::NoPort => "not sent: no port for media is free here".to_owned(),
         LegEnd::RingTimeout => "not answered in time".to_owned(),
         LegEnd::Cancelled => "cancelled".to_owned(),
         LegEnd::HungUp => "hung up by the far end".to_owned(),

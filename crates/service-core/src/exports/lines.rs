@@ -118,14 +118,15 @@ pub(super) fn outbound(
 }
 
 /// A time by the second, such as `2026-11-29 12:00:00`; empty for none.
-fn second(time: &str) -> String {
+pub(super) fn second(time: &str) -> String {
     match (time.get(..10), time.get(11..19)) {
         (Some(day), Some(time)) => format!("{day} {time}"),
         _ => String::new(),
     }
 }
 
-fn line(cells: &[String]) -> String {
+/// A line of these cells.
+pub(super) fn line(cells: &[String]) -> String {
     let mut line = String::new();
     for (place, cell) in cells.iter().enumerate() {
         if place > 0 {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use trunk_rules::domain::with_defaults;
-use trunk_store::{DocumentKind, DocumentQuery, SqliteStore, StoredCall};
+use trunk_store::{DocumentKind, DocumentQuery, NewDocument, SqliteStore, StoredCall};
 
 use super::*;
 
@@ -97,6 +97,69 @@ async fn an_export_is_pending_and_processing_and_completed_with_the_calls_of_its
     assert_eq!(ids, expected, "three pages, without the calls of the other account");
     let again = run(&core).await;
     assert_eq!((again.status, stored_parts(&core).await), (ExportStatus::Completed, 1));
+}
+
+/// A call to a DID of an account that was refused at this time.
+fn inbound_call(number: u128, account: Uuid, time: &str, number_called: &str) -> Change {
+    let began: Timestamp = time.parse().unwrap();
+    let call = json!({
+        "id": Uuid::from_u128(number), "account": account, "from": "+442079460999", "to": number_called,
+        "time_start": began, "time_connect": null, "time_end": began, "duration": 0,
+        "disconnect_code": 480, "disconnect_initiator": "server", "reason": "the DID has no route",
+        "attempts": [],
+    });
+    let document = NewDocument {
+        kind: inbound_records::KIND,
+        id: Uuid::from_u128(number),
+        customer: account,
+        created_at: inbound_records::created_at(began),
+        deleted: false,
+        live: false,
+        body: json!({ "node": 0, "call": call }).to_string(),
+        keyed: true,
+        keys: vec![(inbound_records::ACCOUNT, account.to_string())],
+        unique: Vec::new(),
+    };
+    Change::Put { revision: None, document: Box::new(document) }
+}
+
+/// The numbers of the calls in a file: the ids of those that no trunk was tried for.
+fn numbers_in(text: &str) -> Vec<u128> {
+    let ids = text.lines().skip(1).map(|line| line.rsplit(',').next().unwrap());
+    ids.map(|id| id.parse::<Uuid>().unwrap().as_u128()).collect()
+}
+
+#[tokio::test]
+async fn a_file_of_inbound_calls_has_those_of_its_account_and_its_time_from_the_oldest_on() {
+    let core = asked("cdr_in", 0).await;
+    let called = "442079460018";
+    let mut calls = vec![
+        inbound_call(1, ACCOUNT, "2026-11-27T23:59:59.999Z", called),
+        inbound_call(2, ACCOUNT, "2026-11-28T00:00:00.000Z", called),
+        inbound_call(3, Uuid::from_u128(8), "2026-11-28T12:00:00.000Z", called),
+        inbound_call(4, ACCOUNT, "2026-11-28T23:59:59.999Z", called),
+        inbound_call(5, ACCOUNT, "2026-11-29T00:00:00.000Z", called),
+    ];
+    // More than two pages of the same time.
+    calls.extend((100..350).map(|number| inbound_call(number, ACCOUNT, "2026-11-28T12:00:00.000Z", called)));
+    core.store.commit(calls).await.unwrap();
+    run(&core).await;
+    let text = text(&core, &run(&core).await.url.unwrap()).await;
+    let expected: Vec<u128> = [2].into_iter().chain(100..350).chain([4]).collect();
+    assert_eq!(numbers_in(&text), expected);
+}
+
+#[tokio::test]
+async fn an_inbound_call_without_a_readable_record_is_left_out_and_the_others_are_not() {
+    let core = asked("cdr_in", 0).await;
+    let time = "2026-11-28T12:00:00.000Z";
+    let Change::Put { revision, mut document } = inbound_call(1, ACCOUNT, time, "1") else { unreachable!() };
+    document.body = "{}".to_owned();
+    let calls = vec![Change::Put { revision, document }, inbound_call(2, ACCOUNT, time, "1")];
+    core.store.commit(calls).await.unwrap();
+    run(&core).await;
+    let text = text(&core, &run(&core).await.url.unwrap()).await;
+    assert_eq!(numbers_in(&text), [2]);
 }
 
 #[tokio::test]

@@ -146,6 +146,6 @@ async fn without_a_port_for_media_no_call_is_placed() {
     let dialler = super::start(super::DiallerConfig { rtp_ports: from..to, ..super::config() }).await;
     let mut carrier = Carrier::udp().await;
     let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);
+    assert_eq!(ended(&mut leg).await, LegEnd::NoPort);
     carrier.hears_nothing_for(super::ROUND_TRIP).await;
 }

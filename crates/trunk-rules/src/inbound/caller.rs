@@ -5,7 +5,7 @@
 
 use didww_types::resources::CliFormat;
 
-use crate::outbound::{calling_code, country};
+use crate::outbound::{Country, calling_code, country};
 
 /// Returns the caller's number in the form that a trunk asks for, with its prefix.
 ///
@@ -23,6 +23,17 @@ pub fn caller_number(received: &str, did: &str, format: Option<&CliFormat>, pref
         _ => full(received, did),
     };
     format!("{prefix}{}", number.as_deref().unwrap_or(received))
+}
+
+/// Returns the country of the caller's number; `None` of a caller without a number, and of one that belongs to no country.
+///
+/// `did` is the called number in E.164 form without the plus sign: a national number is one of its country.
+pub fn caller_country(received: &str, did: &str) -> Option<Country> {
+    let digits = received.strip_prefix('+').unwrap_or(received);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    country(&full(received, did)?)
 }
 
 /// The number with its calling code and without a plus sign; `None` if it is unknown which one it is.
@@ -79,6 +90,21 @@ mod tests {
         ] {
             assert_eq!(written(received, did, &CliFormat::E164), expected, "{received}");
             assert_eq!(caller_number(received, did, None, ""), expected, "{received} without a format");
+        }
+    }
+
+    #[test]
+    fn the_country_of_a_caller_is_that_of_the_full_number() {
+        for (received, did, expected) in [
+            ("+442079460999", US, Some("gb")),
+            ("00442079460999", US, Some("gb")),
+            ("02079460999", GB, Some("gb")),
+            ("12025550187", GB, Some("us")),
+            ("+4", GB, None),
+            ("anonymous", GB, None),
+            ("", GB, None),
+        ] {
+            assert_eq!(caller_country(received, did).map(Country::as_str), expected, "{received}");
         }
     }
 

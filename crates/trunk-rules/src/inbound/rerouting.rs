@@ -8,7 +8,7 @@ use didww_types::resources::ReroutingCode;
 const REQUEST_TIMEOUT: u16 = 408;
 /// The response code of a callee that cannot be reached at this time.
 const TEMPORARILY_UNAVAILABLE: u16 = 480;
-/// The response code of a trunk with its maximum of calls.
+/// The response code of a trunk with its maximum of calls, and of a server without a free port.
 const SERVICE_UNAVAILABLE: u16 = 503;
 
 /// How the attempt at a trunk ended without an answer.
@@ -22,6 +22,8 @@ pub enum AttemptEnd {
     Refused(u16),
     /// There was no final response, or the host could not be reached.
     NoResponse,
+    /// No port for media was free on this machine, so that the trunk was not called.
+    NoPort,
     /// There was no answer within `ringing_timeout`, or within the server's own limit.
     RingingTimeout,
 }
@@ -32,7 +34,7 @@ impl AttemptEnd {
         match self {
             Self::Refused(code) => code,
             Self::NoResponse => REQUEST_TIMEOUT,
-            Self::Full(_) => SERVICE_UNAVAILABLE,
+            Self::Full(_) | Self::NoPort => SERVICE_UNAVAILABLE,
             Self::NotDialled | Self::RingingTimeout => TEMPORARILY_UNAVAILABLE,
         }
     }
@@ -42,7 +44,7 @@ impl AttemptEnd {
     fn is_rerouted(self, codes: &[ReroutingCode]) -> bool {
         let listed = |code: Option<ReroutingCode>| code.is_some_and(|code| codes.contains(&code));
         match self {
-            Self::NotDialled | Self::Full(_) => true,
+            Self::NotDialled | Self::Full(_) | Self::NoPort => true,
             Self::Refused(code) => listed(ReroutingCode::of_status(code)),
             Self::NoResponse => listed(ReroutingCode::of_status(REQUEST_TIMEOUT)),
             Self::RingingTimeout => listed(Some(ReroutingCode::RINGING_TIMEOUT)),
@@ -57,6 +59,7 @@ impl fmt::Display for AttemptEnd {
             Self::Full(limit) => write!(f, "the trunk has its maximum of calls, {limit}"),
             Self::Refused(code) => write!(f, "the trunk refused the call with {code}"),
             Self::NoResponse => f.write_str("the trunk did not respond"),
+            Self::NoPort => f.write_str("no port for the media of the call is free on this server"),
             Self::RingingTimeout => f.write_str("the trunk did not answer in time"),
         }
     }
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_trunk_that_was_not_dialled_is_always_followed_by_the_next_one() {
-        for end in [AttemptEnd::NotDialled, AttemptEnd::Full(1)] {
+        for end in [AttemptEnd::NotDialled, AttemptEnd::Full(1), AttemptEnd::NoPort] {
             assert_eq!(next(end, &[], false), Next::NextTrunk);
         }
     }

@@ -257,6 +257,16 @@ impl Accounts for PostgresStore {
         }))
     }
 
+    fn account_numbered(&self, number: i64) -> Answer<'_, Option<Arc<Account>>> {
+        Answer::later(self.node.read(number, |client, number| {
+            Box::pin(async move {
+                let select = format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE number = $1");
+                let found = client.query_typed_opt(&select, &[(number, Type::INT8)]).await?;
+                found.map(|row| account(&row).map(Arc::new)).transpose()
+            })
+        }))
+    }
+
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
         self.node
             .write((account, key), |transaction, (account, key)| Box::pin(create(transaction, account, key)))

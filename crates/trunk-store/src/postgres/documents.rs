@@ -11,7 +11,9 @@ use super::PostgresStore;
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::transaction::{Announcement, Transaction};
-use crate::{Aged, Answer, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError};
+use crate::{
+    Aged, Answer, Document, DocumentKind, DocumentQuery, Documents, KeyedPage, NewDocument, StoreError,
+};
 
 /// The columns that [`document`] reads.
 macro_rules! columns {
@@ -294,6 +296,33 @@ async fn list(client: &Client, query: &DocumentQuery) -> Done<Vec<Document>> {
     documents(query.kind, &client.query_typed(select, &parameters).await?)
 }
 
+async fn page(client: &Client, page: &KeyedPage) -> Done<Vec<Document>> {
+    let KeyedPage { kind, key: (name, value), after: (created_at, number), before, limit } = page;
+    let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
+    let select = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM document_key k JOIN document d ON d.kind = k.kind AND d.id = k.id \
+         WHERE k.kind = $1 AND k.name = $2 AND k.value = $3 AND (k.created_at, k.number) > ($4, $5) \
+         AND k.created_at < $6 ORDER BY k.created_at, k.number LIMIT $7"
+    );
+    let rows = client
+        .query_typed(
+            select,
+            &[
+                (&(*kind as i16), Type::INT2),
+                (name, Type::TEXT),
+                (value, Type::TEXT),
+                (created_at, Type::INT8),
+                (number, Type::INT8),
+                (before, Type::INT8),
+                (&limit, Type::INT8),
+            ],
+        )
+        .await?;
+    documents(*kind, &rows)
+}
+
 async fn count(client: &Client, kind: DocumentKind, name: &'static str, value: &str) -> Done<u64> {
     let select = "SELECT count(*) FROM document_key WHERE kind = $1 AND name = $2 AND value = $3";
     let row = client
@@ -357,6 +386,10 @@ impl Documents for PostgresStore {
 
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>> {
         Answer::later(self.node.read(query, |client, query| Box::pin(list(client, query))))
+    }
+
+    fn documents_after(&self, query: KeyedPage) -> Answer<'_, Vec<Document>> {
+        Answer::later(self.node.read(query, |client, query| Box::pin(page(client, query))))
     }
 
     fn count_documents(&self, kind: DocumentKind, name: &'static str, value: String) -> Answer<'_, u64> {

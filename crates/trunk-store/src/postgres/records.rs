@@ -86,6 +86,19 @@ async fn claimed(client: &Client, field: i64, texts: &[String], keys: &[Vec<u8>]
     Ok(claimed)
 }
 
+/// Returns the record that has claimed a text, whose index key is `key`, in a field, and the number of its account.
+async fn claimant(
+    client: &Client,
+    field: i64,
+    key: &[u8],
+    kind: &'static str,
+) -> Done<Option<(i64, Record)>> {
+    let select = "SELECT r.number, r.id, r.revision, r.attributes, r.meta, r.account \
+                  FROM claim c JOIN record r ON r.number = c.record WHERE c.field = $1 AND c.value = $2";
+    let found = client.query_typed_opt(select, &[(&field, Type::INT8), (&key, Type::BYTEA)]).await?;
+    found.map(|row| Ok((row.try_get(5)?, record(&row, kind)?))).transpose()
+}
+
 /// Returns the members of a relationship of these records, at most `max` in total.
 async fn members(
     client: &Client,
@@ -292,6 +305,20 @@ impl Records for PostgresStore {
             });
             found.await
         })
+    }
+
+    fn claimant(
+        &self,
+        spec: &'static ResourceSpec,
+        attribute: &'static str,
+        text: String,
+    ) -> Answer<'_, Option<(i64, Record)>> {
+        let field = self.node.symbols.member(spec.name, attribute);
+        let arguments = (field, IndexValue::Text(text).key(), spec.name);
+        Answer::later(
+            self.node
+                .read(arguments, |client, (field, key, kind)| Box::pin(claimant(client, *field, key, kind))),
+        )
     }
 
     fn records_after(

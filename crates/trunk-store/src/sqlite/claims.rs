@@ -7,9 +7,10 @@
 use std::collections::HashSet;
 
 use didww_types::ResourceSpec;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::{failed, is_taken};
+use super::row::record;
 use super::symbols::Symbols;
 use crate::index::{IndexEntry, claims_of};
 use crate::{Record, Scope, StoreError};
@@ -57,6 +58,26 @@ pub(super) fn claimed(
         }
     }
     Ok(claimed)
+}
+
+/// Returns the record of the type that has claimed this text, of any account, and the number of its account.
+pub(super) fn claimant(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    attribute: &'static str,
+    text: &str,
+) -> Result<Option<(i64, Record)>, StoreError> {
+    let field = symbols.member(spec.name, attribute);
+    connection
+        .prepare_cached(
+            "SELECT r.number, r.id, r.revision, r.attributes, r.meta, r.account \
+             FROM claim c JOIN record r ON r.number = c.record WHERE c.field = ?1 AND c.value = ?2",
+        )
+        .map_err(failed)?
+        .query_row(params![field, text], |row| Ok((row.get(5)?, record(row, spec.name)?)))
+        .optional()
+        .map_err(failed)
 }
 
 /// Claims the values of a new record, or the new values of a changed one.

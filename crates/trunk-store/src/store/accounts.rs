@@ -29,6 +29,9 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// Returns the account with this id on the control interface.
     fn account(&self, id: Uuid) -> Answer<'_, Option<Arc<Account>>>;
 
+    /// Returns the account with this number, which [`claimant`](crate::Records::claimant) names as an owner.
+    fn account_numbered(&self, number: i64) -> Answer<'_, Option<Arc<Account>>>;
+
     /// Creates an account together with its first key. The store assigns the account's number.
     ///
     /// # Errors

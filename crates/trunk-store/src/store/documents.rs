@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::answer::Answer;
-use crate::document::{Aged, Document, DocumentKind, DocumentQuery};
+use crate::document::{Aged, Document, DocumentKind, DocumentQuery, KeyedPage};
 
 /// Reads documents. They are written by [`Writes::commit`](crate::Writes::commit).
 pub trait Documents: Send + Sync + std::fmt::Debug {
@@ -20,6 +20,10 @@ pub trait Documents: Send + Sync + std::fmt::Debug {
 
     /// Returns documents, the newest first.
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
+
+    /// Returns a page of the documents with an index key, the oldest first. A page after the last document of another one
+    /// repeats none and leaves out none that was stored when the first page was read.
+    fn documents_after(&self, page: KeyedPage) -> Answer<'_, Vec<Document>>;
 
     /// Counts the documents with an index key. Deleted documents have none.
     fn count_documents(&self, kind: DocumentKind, name: &'static str, value: String) -> Answer<'_, u64>;

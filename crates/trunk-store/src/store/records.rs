@@ -59,6 +59,16 @@ pub trait Records: Send + Sync + std::fmt::Debug {
         texts: Vec<String>,
     ) -> Answer<'_, HashSet<String>>;
 
+    /// Returns the record of the type, of any account, that has this text in an attribute that is
+    /// [unique everywhere](field@didww_types::AttributeSpec::unique_everywhere), and the number of its account. Of records
+    /// that shared the text before it had to be unique, it is the first one.
+    fn claimant(
+        &self,
+        spec: &'static ResourceSpec,
+        attribute: &'static str,
+        text: String,
+    ) -> Answer<'_, Option<(i64, Record)>>;
+
     /// Returns the records of a type, of all accounts, whose numbers are greater than `after`: at most `most`, in the
     /// order of their numbers.
     fn records_after(

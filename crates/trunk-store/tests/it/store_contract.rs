@@ -76,6 +76,7 @@ macro_rules! part {
         a_decision_on_a_record_that_is_linked_by_now_is_a_conflict
         a_number_that_all_accounts_share_is_taken_by_one_of_them
         which_of_many_numbers_are_dids_is_known_for_all_accounts
+        the_did_with_a_number_is_found_whatever_account_has_it
         an_attribute_that_is_not_declared_is_kept
         a_deleted_record_is_gone_with_its_links_and_its_number
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
@@ -119,6 +120,7 @@ macro_rules! part {
         ended_and_deleted_documents_leave_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
         documents_are_counted_and_aged_as_they_are_now
+        documents_with_a_key_are_read_a_page_at_a_time_from_the_oldest_on
         a_forgotten_document_gives_its_keys_back_if_its_revision_matches
         a_unique_key_is_taken_once_of_many_who_want_it
         a_reset_keeps_who_is_known_and_deletes_what_happened

@@ -39,6 +39,10 @@ impl Accounts for SqliteStore {
         Answer::ready(Ok(self.directory.read().by_id(id)))
     }
 
+    fn account_numbered(&self, number: i64) -> Answer<'_, Option<Arc<Account>>> {
+        Answer::ready(Ok(self.directory.read().by_number(number)))
+    }
+
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
         let (digest, stored) = (key.digest, key.clone());

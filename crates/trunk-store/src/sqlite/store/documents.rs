@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::super::documents;
 use super::SqliteStore;
-use crate::{Aged, Answer, Document, DocumentKind, DocumentQuery, Documents};
+use crate::{Aged, Answer, Document, DocumentKind, DocumentQuery, Documents, KeyedPage};
 
 impl Documents for SqliteStore {
     fn document(&self, kind: DocumentKind, id: Uuid) -> Answer<'_, Option<Document>> {
@@ -24,6 +24,10 @@ impl Documents for SqliteStore {
 
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>> {
         Answer::ready(self.connections.read(|connection| documents::list(connection, &query)))
+    }
+
+    fn documents_after(&self, page: KeyedPage) -> Answer<'_, Vec<Document>> {
+        Answer::ready(self.connections.read(|connection| documents::page(connection, &page)))
     }
 
     fn count_documents(&self, kind: DocumentKind, name: &'static str, value: String) -> Answer<'_, u64> {

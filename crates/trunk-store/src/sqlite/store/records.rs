@@ -84,6 +84,18 @@ impl Records for SqliteStore {
         })
     }
 
+    fn claimant(
+        &self,
+        spec: &'static ResourceSpec,
+        attribute: &'static str,
+        text: String,
+    ) -> Answer<'_, Option<(i64, Record)>> {
+        let symbols = &self.symbols;
+        let found =
+            self.connections.read(|connection| claims::claimant(connection, symbols, spec, attribute, &text));
+        Answer::ready(found)
+    }
+
     fn records_after(
         &self,
         spec: &'static ResourceSpec,

@@ -28,6 +28,8 @@ pub(super) async fn accounts_and_their_keys_are_kept_apart(store: &impl Store) {
     assert_eq!(store.accounts().await.unwrap(), [first.clone(), second.clone()]);
     assert_eq!(store.account(id(2)).await.unwrap(), Some(second.clone()));
     assert_eq!(store.account(id(3)).await.unwrap(), None);
+    assert_eq!(store.account_numbered(second.number).await.unwrap(), Some(second.clone()));
+    assert_eq!(store.account_numbered(i64::MAX).await.unwrap(), None);
 
     let made = store.create_account(account(3, "second"), key(13, "key-3")).await;
     assert_eq!(made, Err(StoreError::Taken("name".to_owned())));

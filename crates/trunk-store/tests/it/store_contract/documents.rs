@@ -2,7 +2,8 @@
 
 use futures_util::future::join_all;
 use trunk_store::{
-    Aged, Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
+    Aged, Change, Document, DocumentKind, DocumentQuery, Documents, KeyedPage, NewDocument, StoreError,
+    Writes,
 };
 use uuid::Uuid;
 
@@ -129,6 +130,52 @@ pub(super) async fn documents_are_counted_and_aged_as_they_are_now(store: &(impl
     let numbers: Vec<i64> =
         store.documents(DocumentQuery::all(KIND)).await.unwrap().iter().map(|d| d.number).collect();
     assert!(numbers.is_sorted_by(|newer, older| newer > older), "{numbers:?}");
+}
+
+pub(super) async fn documents_with_a_key_are_read_a_page_at_a_time_from_the_oldest_on(
+    store: &(impl Documents + Writes),
+) {
+    // Three of the same time, of which a page has not all, and others before and behind them.
+    for (number, created_at) in [(1, 1), (2, 5), (3, 5), (4, 5), (5, 6), (6, 9)] {
+        let ended = number % 2 == 0;
+        let made = NewDocument { created_at, live: !ended, ..document(number, &number.to_string()) };
+        put(store, None, &made).await.unwrap();
+    }
+    let other = NewDocument {
+        created_at: 5,
+        keys: vec![("customer", "eight".to_owned())],
+        ..document(7, "of another value")
+    };
+    put(store, None, &other).await.unwrap();
+    let of_another_kind =
+        NewDocument { kind: DocumentKind::Flow, created_at: 5, ..document(8, "of another kind") };
+    put(store, None, &of_another_kind).await.unwrap();
+    let page = |after: (i64, i64), before: i64, limit: u64| KeyedPage {
+        kind: KIND,
+        key: ("customer", "seven".to_owned()),
+        after,
+        before,
+        limit,
+    };
+    let bodies = async |page: KeyedPage| {
+        let found = store.documents_after(page).await.unwrap();
+        found.into_iter().map(|document| document.body).collect::<Vec<_>>()
+    };
+    let all = (KeyedPage::beginning_at(0), i64::MAX);
+    assert_eq!(bodies(page(all.0, all.1, 9)).await, ["1", "2", "3", "4", "5", "6"]);
+    assert_eq!(bodies(page(KeyedPage::beginning_at(5), 9, 9)).await, ["2", "3", "4", "5"], "6 is too late");
+    assert_eq!(bodies(page(KeyedPage::beginning_at(6), 6, 9)).await, [""; 0]);
+    let (mut after, mut seen) = (KeyedPage::beginning_at(2), Vec::new());
+    loop {
+        let found = store.documents_after(page(after, i64::MAX, 2)).await.unwrap();
+        let Some(last) = found.last() else { break };
+        after = (last.created_at, last.number);
+        seen.push(found.into_iter().map(|document| document.body).collect::<Vec<_>>().concat());
+    }
+    assert_eq!(seen, ["23", "45", "6"], "none twice, and none left out");
+    let deleted = NewDocument { deleted: true, created_at: 5, ..document(3, "deleted") };
+    put(store, Some(0), &deleted).await.unwrap();
+    assert_eq!(bodies(page(KeyedPage::beginning_at(5), 6, 9)).await, ["2", "4"]);
 }
 
 pub(super) async fn a_forgotten_document_gives_its_keys_back_if_its_revision_matches(

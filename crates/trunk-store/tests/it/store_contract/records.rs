@@ -152,6 +152,24 @@ pub(super) async fn which_of_many_numbers_are_dids_is_known_for_all_accounts(sto
     assert_eq!(claimed(few(&["1", "2"])).await, ["1"]);
 }
 
+pub(super) async fn the_did_with_a_number_is_found_whatever_account_has_it(store: &impl Store) {
+    let two =
+        vec![insert(dids(1), id(1), did("1", &json!({}))), insert(dids(2), id(2), did("2", &json!({})))];
+    commit(store, two).await;
+    let claimant = async |text: &str| store.claimant(Did::SPEC, "number", text.to_owned()).await.unwrap();
+    let second = found(store, dids(2), id(2)).await;
+    assert_eq!(claimant("2").await, Some((2, second.clone())));
+    assert_eq!(claimant("1").await.map(|(account, record)| (account, record.id)), Some((1, id(1))));
+    assert_eq!(claimant("12").await, None);
+    let of_another_type = store.claimant(AvailableDid::SPEC, "number", "1".to_owned()).await.unwrap();
+    assert_eq!(of_another_type, None);
+    commit(store, vec![replace(dids(2), second, did("3", &json!({})))]).await;
+    assert_eq!(claimant("2").await, None);
+    assert_eq!(claimant("3").await.map(|(account, record)| (account, record.revision)), Some((2, 1)));
+    commit(store, vec![Change::Delete { scope: dids(2), id: id(2) }]).await;
+    assert_eq!(claimant("3").await, None);
+}
+
 pub(super) async fn an_attribute_that_is_not_declared_is_kept(store: &impl Store) {
     let attributes = trunk("a", &json!({ "of_a_later_release": { "x": [1, "\"" ] } }));
     let made = commit(store, vec![insert(trunks(1), id(1), attributes.clone())]).await.remove(0);

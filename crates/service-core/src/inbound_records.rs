@@ -1,0 +1,119 @@
+//! The records of calls to DIDs, as rooms beside the one that writes them know them: where they are in the store, what a file
+//! of calls needs of them, and how they leave with their account.
+
+use didww_types::Timestamp;
+use serde::Deserialize;
+use trunk_store::{Change, Document, DocumentKind, DocumentQuery, KeyedPage, StoreError};
+use uuid::Uuid;
+
+use crate::{AttemptError, Core, Retries};
+
+/// The kind of the documents.
+pub const KIND: DocumentKind = DocumentKind::InboundCall;
+/// The index key with the account of the DID. A call to a number that is no DID has none.
+pub const ACCOUNT: &str = "account";
+/// Most records that one commit deletes. The number is small because the writes of calls wait for the commit.
+pub const MAX_PER_COMMIT: u64 = 100;
+
+/// When a document of a call that began at this time was created, in microseconds since 1970.
+pub const fn created_at(began: Timestamp) -> i64 {
+    began.as_unix_millis().saturating_mul(1_000)
+}
+
+/// What a file of calls needs of a record. Members that older records lack are empty.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct InboundRecord {
+    /// The id of the call.
+    pub(crate) id: Uuid,
+    /// The caller's number as it was received.
+    pub(crate) from: String,
+    /// The called number in E.164 form without the plus sign.
+    pub(crate) to: String,
+    /// When the call was placed.
+    pub(crate) time_start: Timestamp,
+    /// When a trunk's side answered.
+    pub(crate) time_connect: Option<Timestamp>,
+    /// When the call ended; none of a call that is up.
+    pub(crate) time_end: Option<Timestamp>,
+    /// Seconds from the answer to the end.
+    pub(crate) duration: u64,
+    /// The name of the group of trunks.
+    pub(crate) voice_in_trunk_group_name: Option<String>,
+    /// The name of the group of DIDs that share channels.
+    pub(crate) shared_capacity_group_name: Option<String>,
+    /// The SIP response code that the caller received.
+    pub(crate) disconnect_code: Option<u16>,
+    /// `caller`, `callee` or `server`.
+    pub(crate) disconnect_initiator: Option<String>,
+    /// Why the call ended, as a sentence.
+    pub(crate) reason: Option<String>,
+    /// What was tried, in its order.
+    pub(crate) attempts: Vec<InboundRecordAttempt>,
+}
+
+/// What a file of calls needs of an attempt.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct InboundRecordAttempt {
+    /// The trunk's name.
+    pub(crate) trunk_name: String,
+    /// The caller's number as the trunk was sent it.
+    pub(crate) cli: String,
+    /// The request URI; none if the trunk has none.
+    pub(crate) uri: Option<String>,
+    /// The `Call-ID` of the INVITE; none if none was sent.
+    pub(crate) call_id: Option<String>,
+    /// When the final response arrived.
+    pub(crate) final_at: Option<Timestamp>,
+    /// The code of the final response.
+    pub(crate) code: Option<u16>,
+    /// The reason phrase of the final response.
+    pub(crate) reason_phrase: String,
+    /// The outcome as a sentence.
+    pub(crate) outcome: Option<String>,
+}
+
+/// The body of a document, of which the node that ran the call is left out.
+#[derive(Debug, Deserialize)]
+struct Body {
+    call: InboundRecord,
+}
+
+/// Reads the record in a document.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if it has none.
+pub(crate) fn read(document: &Document) -> Result<InboundRecord, StoreError> {
+    let Body { call } = document.read()?;
+    Ok(call)
+}
+
+/// The page of the records of an account, the oldest first, behind this place and before this time.
+pub(crate) fn page(account: Uuid, after: (i64, i64), before: Timestamp, limit: u64) -> KeyedPage {
+    KeyedPage { kind: KIND, key: (ACCOUNT, account.to_string()), after, before: created_at(before), limit }
+}
+
+/// Deletes the records of all calls to DIDs of an account. Calls that are in progress end then.
+///
+/// # Errors
+/// If the store fails.
+pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
+    // A call that ends meanwhile writes its record between the read and the deletion.
+    while Retries::REQUEST.run(|| forget_some(core, account)).await? {}
+    Ok(())
+}
+
+/// Deletes some of the records of calls to DIDs of an account. Returns false if there are none.
+async fn forget_some(core: &Core, account: Uuid) -> Result<bool, AttemptError<StoreError>> {
+    let of_account = DocumentQuery::with(KIND, ACCOUNT, account.to_string());
+    let found = core.store.documents(DocumentQuery { limit: MAX_PER_COMMIT, ..of_account }).await?;
+    if found.is_empty() {
+        return Ok(false);
+    }
+    core.commit(found.iter().map(forget).collect()).await?;
+    Ok(true)
+}
+
+/// The change that deletes a record, unless it changes before.
+pub fn forget(document: &Document) -> Change {
+    Change::Forget { kind: KIND, id: document.id, revision: document.revision }
+}
