@@ -104,3 +104,58 @@ async fn an_order_that_is_older_than_plans_is_carried_out_from_its_job() {
     pending_order(&core, None).await;
     assert_eq!(run(&core, &items()).await, 7);
 }
+
+/// Two items of different groups, of which the first one's number left the stock after it was bought.
+#[tokio::test]
+async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_others() {
+    let core = core();
+    let now = core.clock.now();
+    let [one, other, lost, bought, further] = [11, 12, 13, 14, 15].map(Uuid::from_u128);
+    let insert = |account, spec: &'static didww_types::ResourceSpec, id, attributes: Value, links, meta| {
+        let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
+        let attributes = with_defaults(spec, now, attributes);
+        Change::Insert { scope: Scope { account, spec }, id, created_at: now, attributes, links, meta }
+    };
+    let number = |id, number: &str, group: Uuid| {
+        let links = vec![("did_group", vec![group])];
+        insert(NO_ACCOUNT, AvailableDid::SPEC, id, json!({ "number": number }), links, None)
+    };
+    let item = |group: Uuid, held: Uuid, channels: i64| json!({ "did_group": group, "nanpa_prefix": null, "qty": 1, "held": [held], "channels": channels, "cycles": 7 });
+    let plan = json!({ PLAN: [item(one, lost, 1), item(other, bought, 2)] }).to_string();
+    let area = || json!({ "area_name": "Vilnius" });
+    let changes = vec![
+        insert(NO_ACCOUNT, DidGroup::SPEC, one, area(), Vec::new(), None),
+        insert(NO_ACCOUNT, DidGroup::SPEC, other, area(), Vec::new(), None),
+        number(lost, "37061498001", one),
+        number(bought, "37061498002", other),
+        number(further, "37061498003", one),
+        insert(
+            ACCOUNT,
+            Order::SPEC,
+            ORDER,
+            json!({ "items": [] }),
+            vec![(HELD, vec![lost, bought])],
+            Some(plan),
+        ),
+    ];
+    core.store.commit(changes).await.unwrap();
+    let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
+    core.store.commit(vec![Change::Delete { scope, id: lost }]).await.unwrap();
+
+    let record =
+        core.store.find(Scope { account: ACCOUNT, spec: Order::SPEC }, ORDER).await.unwrap().unwrap();
+    let order = read(&record).unwrap();
+    let items = plan_of(&record, "").unwrap();
+    let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
+    let Delivered::Ended(changes) = deliver(&core, scope, record, &order, &items).await.unwrap() else {
+        panic!("it waits for numbers");
+    };
+    core.store.commit(changes).await.unwrap();
+    let mut brought: Vec<(Value, Value)> = Vec::new();
+    for did in core.store.records_after(Did::SPEC, 0, 9).await.unwrap() {
+        let attributes = did.record.attributes().unwrap();
+        brought.push((attributes["number"].clone(), attributes["channels_included_count"].clone()));
+    }
+    let expected = [(json!("37061498003"), json!(1)), (json!("37061498002"), json!(2))];
+    assert_eq!(brought, expected);
+}
