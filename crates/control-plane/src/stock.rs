@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use didww_types::resources::{AvailableDid, AvailableDidPartial, DidGroup};
+use didww_types::resources::{AvailableDid, AvailableDidPartial, Did, DidGroup};
 use didww_types::{FilterTest, Partial as _, Resource as _};
 use serde_json::{Value, json};
-use service_core::Core;
+use service_core::{Core, Retries};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, NO_ACCOUNT, Scope, StoreError};
 use uuid::Uuid;
 
@@ -27,6 +27,53 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
         changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
     }
     Ok(changes)
+}
+
+/// Deletes the records of an account, and with `deletes` the account, and adds the numbers that it had ordered to the stock that
+/// DID groups state, in one transaction.
+///
+/// # Errors
+/// If the store fails.
+pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<(), StoreError> {
+    Retries::REQUEST
+        .run(|| async move {
+            // Whatever is ordered or released meanwhile changes the group of its numbers, and then this is done again.
+            let changes = count(core, ordered(core, account).await?).await?;
+            core.store.reset_with(changes, Some(account), deletes).await?;
+            Ok(())
+        })
+        .await
+}
+
+/// How many DIDs of an account came with orders, by their DID group.
+async fn ordered(core: &Core, account: i64) -> Result<BTreeMap<Uuid, i64>, StoreError> {
+    let scope = Scope { account, spec: Did::SPEC };
+    let (mut numbers, mut offset) = (BTreeMap::new(), 0);
+    loop {
+        let query = ListQuery {
+            scope,
+            linked_from: None,
+            conditions: Vec::new(),
+            order: Vec::new(),
+            offset,
+            limit: AT_ONCE as u64,
+        };
+        let page = core.store.list(query).await?.records;
+        if page.is_empty() {
+            return Ok(numbers);
+        }
+        offset += AT_ONCE as u64;
+        let dids = page.iter().map(|did| did.number).collect();
+        let orders = core.store.members(scope, dids, Did::ORDER.as_str(), usize::MAX).await?;
+        let of_orders: Vec<i64> = orders.into_iter().map(|(did, _, _)| did).collect();
+        if of_orders.is_empty() {
+            continue;
+        }
+        let groups = core.store.members(scope, of_orders, Did::DID_GROUP.as_str(), usize::MAX).await?;
+        for (_, _, group) in groups {
+            *numbers.entry(group).or_default() += 1;
+        }
+    }
 }
 
 /// The path from a number in stock to its reservation.
