@@ -44,7 +44,7 @@ fn amount(order: &Answer) -> Value {
 #[tokio::test]
 async fn channels_pay_the_days_that_are_left_of_their_pools_period_and_are_renewed_with_the_others() {
     let shop = Shop::open(0, "100.00", "0").await;
-    shop.set_clock("2027-05-01T12:00:00Z");
+    shop.set_clock("2035-05-01T12:00:00Z");
     let pool = shop.pool(None).await;
     let first = shop.order_channels(&pool, 4).await;
     assert_eq!(
@@ -53,13 +53,13 @@ async fn channels_pay_the_days_that_are_left_of_their_pools_period_and_are_renew
     );
     shop.wait(5);
     shop.until(&first.id(), "completed").await;
-    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2027-05-31");
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-05-31");
     let item = shop.item_of(&first.id()).await;
-    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2027-05-01"), &json!("2027-05-31")));
+    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2035-05-01"), &json!("2035-05-31")));
     assert_eq!(shop.balance().await, "88.00");
 
     // 17 days are left, of which one has begun: 3 x 2.00 x 17 / 30.
-    shop.set_clock("2027-05-14T18:00:00Z");
+    shop.set_clock("2035-05-14T18:00:00Z");
     let second = shop.order_channels(&pool, 3).await;
     assert_eq!(amount(&second), "6.4");
     let item = shop.item_of(&second.id()).await;
@@ -70,14 +70,14 @@ async fn channels_pay_the_days_that_are_left_of_their_pools_period_and_are_renew
     shop.wait(5);
     shop.until(&second.id(), "completed").await;
     let item = shop.item_of(&second.id()).await;
-    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2027-05-14"), &json!("2027-05-31")));
+    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2035-05-14"), &json!("2035-05-31")));
     let read = shop.read_pool(&pool).await;
-    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(7), &json!("2027-05-31")));
+    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(7), &json!("2035-05-31")));
     assert_eq!(shop.balance().await, "81.60");
 
-    shop.set_clock("2027-05-31T00:00:00Z");
+    shop.set_clock("2035-05-31T00:00:00Z");
     shop.until_spent("67.60").await;
-    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2027-06-30");
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-30");
 }
 
 #[tokio::test]
@@ -85,9 +85,9 @@ async fn what_a_part_of_a_period_costs_is_rounded_to_cents() {
     let shop = Shop::open(0, "100.00", "0").await;
     // A day of a channel costs 2.00 / 30.
     for (day, qty, expected) in
-        [("2027-06-02", 1, "1.07"), ("2027-06-02", 9, "9.6"), ("2027-06-08", 2, "2.93")]
+        [("2035-06-02", 1, "1.07"), ("2035-06-02", 9, "9.6"), ("2035-06-08", 2, "2.93")]
     {
-        shop.set_clock("2027-06-01T09:00:00Z");
+        shop.set_clock("2035-06-01T09:00:00Z");
         let pool = shop.pool(Some(day)).await;
         assert_eq!(amount(&shop.order_channels(&pool, qty).await), expected, "{qty} until {day}");
     }
@@ -96,18 +96,18 @@ async fn what_a_part_of_a_period_costs_is_rounded_to_cents() {
 #[tokio::test]
 async fn channels_of_a_pool_that_was_renewed_before_they_were_added_are_canceled_and_paid_back() {
     let shop = Shop::open(0, "100.00", "0").await;
-    shop.set_clock("2027-05-01T12:00:00Z");
-    let pool = shop.pool(Some("2027-05-16")).await;
+    shop.set_clock("2035-05-01T12:00:00Z");
+    let pool = shop.pool(Some("2035-05-16")).await;
     let first = shop.order_channels(&pool, 5).await;
     assert_eq!(amount(&first), "10.0");
     shop.wait(5);
     shop.until(&first.id(), "completed").await;
-    shop.set_clock("2027-05-15T23:59:58Z");
+    shop.set_clock("2035-05-15T23:59:58Z");
     let late = shop.order_channels(&pool, 3).await;
     assert_eq!(amount(&late), "3.2");
     shop.wait(2);
     shop.until_spent("76.80").await;
-    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2027-06-15");
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-15");
     shop.wait(3);
     shop.until(&late.id(), "canceled").await;
     assert_eq!(shop.balance().await, "80.00");
@@ -118,14 +118,14 @@ async fn channels_of_a_pool_that_was_renewed_before_they_were_added_are_canceled
 #[tokio::test]
 async fn channels_of_a_pool_whose_renewal_is_due_are_paid_with_it() {
     let shop = Shop::open(0, "17.00", "0").await;
-    shop.set_clock("2027-05-01T12:00:00Z");
+    shop.set_clock("2035-05-01T12:00:00Z");
     let pool = shop.pool(None).await;
     let first = shop.order_channels(&pool, 5).await;
     assert_eq!(amount(&first), "15.0");
     shop.wait(5);
     shop.until(&first.id(), "completed").await;
     // The renewal of 10.00 cannot be paid from 2.00.
-    shop.set_clock("2027-06-01T12:00:00Z");
+    shop.set_clock("2035-06-01T12:00:00Z");
     let late = shop.order_channels(&pool, 1).await;
     assert_eq!(amount(&late), "1.0");
     let item = shop.item_of(&late.id()).await;
@@ -133,11 +133,11 @@ async fn channels_of_a_pool_whose_renewal_is_due_are_paid_with_it() {
     shop.wait(5);
     shop.until(&late.id(), "completed").await;
     let item = shop.item_of(&late.id()).await;
-    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2027-06-01"), &json!("2027-06-01")));
+    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2035-06-01"), &json!("2035-06-01")));
     shop.set_money("13.00", "0").await;
     shop.wait(DAY);
     shop.until_spent("1.00").await;
-    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2027-06-30");
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-30");
 }
 
 #[tokio::test]
