@@ -65,7 +65,7 @@ pub use membership::Membership;
 pub use needs::{Found, FoundRecord, Need};
 pub use order::{CARRY_OUT, HELD, PLAN, cancel as cancel_order, with_period};
 pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, WriteOutcome};
-pub use proration::{PERIOD_DAYS, day_start, days_long, pool_days};
+pub use proration::{PERIOD_DAYS, begins_period, day_start, days_long, pool_days};
 pub use refusal::{Refusal, WriteError};
 pub use renewal::{
     DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse,

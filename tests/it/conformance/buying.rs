@@ -116,7 +116,7 @@ async fn channels_of_a_pool_that_was_renewed_before_they_were_added_are_canceled
 }
 
 #[tokio::test]
-async fn channels_of_a_pool_whose_renewal_is_due_are_paid_with_it() {
+async fn a_pool_whose_renewal_is_not_paid_has_no_further_channels_until_it_is_or_loses_all() {
     let shop = Shop::open(0, "17.00", "0").await;
     shop.set_clock("2035-05-01T12:00:00Z");
     let pool = shop.pool(None).await;
@@ -126,18 +126,37 @@ async fn channels_of_a_pool_whose_renewal_is_due_are_paid_with_it() {
     shop.until(&first.id(), "completed").await;
     // The renewal of 10.00 cannot be paid from 2.00.
     shop.set_clock("2035-06-01T12:00:00Z");
-    let late = shop.order_channels(&pool, 1).await;
-    assert_eq!(amount(&late), "1.0");
-    let item = shop.item_of(&late.id()).await;
-    assert_eq!((&item["mrc"], &item["prorated_mrc"]), (&json!("0.0"), &json!(true)));
-    shop.wait(5);
-    shop.until(&late.id(), "completed").await;
-    let item = shop.item_of(&late.id()).await;
-    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2035-06-01"), &json!("2035-06-01")));
+    let late = async || shop.order_channels(&pool, 1).await;
+    let (field, pointer) = ("items/0/capacity_pool_id", "/data/attributes/items/0/capacity_pool_id");
+    refused(&late().await, &[invalid(field, "is invalid", pointer)]);
     shop.set_money("13.00", "0").await;
     shop.wait(DAY);
-    shop.until_spent("1.00").await;
+    shop.until_spent("3.00").await;
     assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-30");
+    // 1.00, and 2.00 x 28 / 30.
+    let paid = late().await;
+    assert_eq!(amount(&paid), "2.87");
+    shop.wait(5);
+    shop.until(&paid.id(), "completed").await;
+
+    shop.set_clock("2035-07-08T12:00:00Z");
+    let lost = async {
+        while shop.read_pool(&pool).await["total_channels_count"] != 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), lost).await.expect("it keeps its channels");
+    shop.set_money("13.00", "0").await;
+    let anew = late().await;
+    assert_eq!(
+        (amount(&anew), anew.at("/data/attributes/items/0/attributes/prorated_mrc")),
+        (json!("3.0"), json!(false))
+    );
+    shop.wait(5);
+    shop.until(&anew.id(), "completed").await;
+    let read = shop.read_pool(&pool).await;
+    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(1), &json!("2035-08-07")));
+    assert_eq!(shop.balance().await, "10.00");
 }
 
 #[tokio::test]

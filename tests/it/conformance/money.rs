@@ -238,7 +238,8 @@ impl Model {
         let of_channels = spent - read.bought - of_dids - of_services - self.paid_for_channels;
         let (end, channels) = read.pool;
         let renewals = match (&mut self.of_pool, end) {
-            (Some(seen), Some(end)) => seen.again(end),
+            (Some(seen), Some(end)) if self.channels > 0 => seen.again(end),
+            // Channels of a pool without any can begin its period.
             (seen, end) => {
                 *seen = end.map(|end| Seen { end, renewals: 0 });
                 0

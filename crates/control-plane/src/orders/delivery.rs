@@ -8,7 +8,7 @@ use didww_types::resources::{
 use didww_types::{FilterTest, Id, Partial as _, Resource as _, ResourceSpec, Timestamp};
 use serde_json::{Map, Value, json};
 use service_core::Core;
-use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD, pool_days};
+use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD, begins_period, pool_days};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -196,8 +196,8 @@ impl<'a> Delivery<'a> {
         Ok(paid_until)
     }
 
-    /// Adds channels to a pool, of whose period this many days are paid. The period begins of a pool without one, and of one that is
-    /// charged from now on and whose period is over. Returns when the period ends; `None` if the pool is gone, or has more days
+    /// Adds channels to a pool, of whose period this many days are paid. The period begins of a pool without one, and of one whose
+    /// period is over and that no channel has to pay. Returns when the period ends; `None` if the pool is gone, or has more days
     /// left than are paid, because it was renewed since the order was made.
     pub(super) async fn add_channels(
         &mut self,
@@ -224,8 +224,7 @@ impl<'a> Delivery<'a> {
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);
         // The date of a pool that was not charged so far can be long past.
-        let (today, ends) = (day(self.now), attributes.get("renew_date").and_then(Value::as_str));
-        if ends.is_none_or(|ends| !is_billed && ends <= today.as_str()) {
+        if begins_period(&read, is_billed, self.now) {
             attributes.insert("renew_date".to_owned(), json!(day(self.now.after(PAID_PERIOD))));
         }
         let (meta, end) = (Some(json!({ IS_BILLED: true }).to_string()), end(&attributes, self.now));

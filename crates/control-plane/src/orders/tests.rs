@@ -189,11 +189,11 @@ async fn channels(core: &Core, pool: Uuid, days: i64) -> (Value, Value) {
     (order["status"].clone(), money["balance"].clone())
 }
 
-/// Stores a pool that is charged, and whose period ends so many days after today.
+/// Stores a pool of 7 channels that is charged, and whose period ends so many days after today.
 async fn charged_pool(core: &Core, days: u64) -> Uuid {
     let (now, id) = (core.clock.now(), Uuid::from_u128(8));
     let ends = now.after(Duration::from_hours(24 * days)).to_string();
-    let attributes = json!({ "name": "Standard", "renew_date": ends[..10] });
+    let attributes = json!({ "name": "Standard", "renew_date": ends[..10], "total_channels_count": 7 });
     let attributes = with_defaults(CapacityPool::SPEC, now, attributes.as_object().unwrap().clone());
     let pool = Change::Insert {
         scope: Scope { account: ACCOUNT, spec: CapacityPool::SPEC },
@@ -227,7 +227,7 @@ async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
         assert_eq!((status, balance), (json!(expected.0), json!(expected.1)), "{left} days are left");
         let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
         let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
-        let channels = if expected.0 == "completed" { 5 } else { 0 };
+        let channels = if expected.0 == "completed" { 12 } else { 7 };
         assert_eq!(pool["total_channels_count"], channels, "{left} days are left");
     }
 }

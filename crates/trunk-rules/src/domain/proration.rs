@@ -34,14 +34,17 @@ pub(super) fn prorated(whole: Decimal, days: i64) -> Decimal {
     part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
 }
 
+/// Whether channels that are added to a pool begin its period: it has none, or one that is over and that no channel has to pay.
+pub fn begins_period(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> bool {
+    let end = pool.renew_date.as_ref().and_then(day_start);
+    end.is_none_or(|end| end <= now && (!is_billed || pool.total_channels_count <= 0))
+}
+
 /// How many days an order of channels pays: those until the period of their pool ends, the begun one included, and a whole period
-/// if the pool has none or begins one. None are left of a period that is over and not paid yet: its renewal pays the new channels
-/// too.
+/// if they begin it. None are left of a period that is over, and whose renewal is not paid yet.
 pub fn pool_days(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> i64 {
-    let Some(end) = pool.renew_date.as_ref().and_then(day_start) else { return PERIOD_DAYS };
-    if end <= now && !is_billed {
-        return PERIOD_DAYS;
-    }
+    let end = pool.renew_date.as_ref().and_then(day_start);
+    let Some(end) = end.filter(|_| !begins_period(pool, is_billed, now)) else { return PERIOD_DAYS };
     let days = end.since(now).as_millis().div_ceil(DAY.as_millis());
     i64::try_from(days).unwrap_or(PERIOD_DAYS).min(PERIOD_DAYS)
 }
@@ -82,9 +85,9 @@ mod tests {
 
     #[test]
     fn channels_pay_the_days_that_are_left_of_their_pools_period() {
-        let pool = |renew_date: Option<&str>| {
+        let pool = |renew_date: Option<&str>, channels: i64| {
             let attributes = json!({
-                "name": "Standard", "renew_date": renew_date, "total_channels_count": 0, "assigned_channels_count": 0,
+                "name": "Standard", "renew_date": renew_date, "total_channels_count": channels, "assigned_channels_count": 0,
                 "minimum_limit": 0, "minimum_qty_per_order": 0, "setup_price": "1.0", "monthly_price": "2.0",
                 "metered_rate": "0.0",
             });
@@ -102,9 +105,11 @@ mod tests {
             (Some("2026-05-10"), true, "2026-05-10T00:00:00Z", 0),
             (Some("2020-01-01"), true, "2026-05-10T00:00:00Z", 0),
         ] {
-            let days = pool_days(&pool(renew_date), is_billed, now(at));
+            let days = pool_days(&pool(renew_date, 5), is_billed, now(at));
             assert_eq!(days, expected, "{renew_date:?} {is_billed} {at}");
         }
+        let without_channels = pool(Some("2020-01-01"), 0);
+        assert_eq!(pool_days(&without_channels, true, now("2026-05-10T00:00:00Z")), 30, "nothing is owed");
     }
 
     #[test]

@@ -397,8 +397,12 @@ fn channels(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<De
         }
     }
     let count = Decimal::from(quantity);
-    // The renewal of the pool pays its new channels with the others.
+    // The next renewal of the pool pays its new channels with the others.
     let days = pool_days(&pool, is_billed, asked.terms.now);
+    if days == 0 {
+        let refusal = item.refuse("capacity_pool_id", Violation::Invalid);
+        return Ok(Err(refusal.because("the renewal of the pool is not paid yet")));
+    }
     let (once, monthly) = (setup.amount() * count, prorated(monthly.amount() * count, days));
     priced.amount += once + monthly;
     let mut shown = prices(quantity, (once, monthly), days);
