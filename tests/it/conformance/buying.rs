@@ -232,7 +232,10 @@ async fn a_reset_and_a_deletion_of_an_account_give_back_the_stock_that_its_order
 
     shop.set_money("20.00", "0").await;
     shop.buy(json!({ "qty": 2 })).await;
+    // The number of a pending order still counts.
+    assert_eq!(shop.order(json!({})).await.status, 201);
     assert_eq!(stated().await, (json!(1), json!(true)));
     control.delete_account(owner).await.unwrap();
     assert_eq!(stated().await, (json!(3), json!(true)));
+    assert_eq!(other.get("/available_dids").await.at("/meta/total_count"), 3);
 }
