@@ -5,6 +5,7 @@
 
 mod access;
 mod bodies;
+mod buying;
 mod corrected;
 mod creates;
 mod decisions;

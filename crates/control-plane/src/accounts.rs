@@ -9,7 +9,7 @@ use service_core::{exports, files};
 use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, stock};
 
 /// An account to create, with the members that its creator can choose.
 #[derive(Debug, Clone)]
@@ -208,7 +208,7 @@ impl Control {
         Ok(self.core.store.save_account(account).await?)
     }
 
-    /// Deletes an account with its keys and records. Calls to its DIDs hang up.
+    /// Deletes an account with its keys and records. Calls to its DIDs hang up, and what it had ordered is in stock again.
     ///
     /// # Errors
     /// If there is no such account.
@@ -216,7 +216,7 @@ impl Control {
         let account = self.account(id).await?;
         self.end_calls_to_dids(Some(id)).await?;
         files::forget_all(&self.core, id).await?;
-        self.core.store.reset(Some(account.number), true).await?;
+        stock::clear(&self.core, account.number, true).await?;
         // What was uploaded and exported meanwhile, and calls that found their DID before it was deleted.
         files::forget_all(&self.core, id).await?;
         exports::parts::forget_all(&self.core, id).await?;

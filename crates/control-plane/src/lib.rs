@@ -159,7 +159,8 @@ impl Control {
         &self.core.clock
     }
 
-    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain.
+    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain. What one account had
+    /// ordered is in stock again.
     ///
     /// # Errors
     /// If there is no such account, or the store fails.
@@ -177,7 +178,10 @@ impl Control {
         if let Some(id) = account {
             files::forget_all(&self.core, id).await?;
         }
-        self.core.store.reset(number, false).await?;
+        match number {
+            Some(number) => stock::clear(&self.core, number, false).await?,
+            None => self.core.store.reset(None, false).await?,
+        }
         if let Some(id) = account {
             // What was uploaded meanwhile, and calls that found their DID before it was deleted.
             files::forget_all(&self.core, id).await?;

@@ -3,8 +3,8 @@
 //! An order is carried out by a job, a few seconds after it was made: the numbers that it holds become DIDs of the account, and
 //! channels are added to their pool. An order that lacks numbers, because more were ordered than were in stock, takes them
 //! from the stock that there is by then, or waits for them up to [`BACK_ORDER_LIFE`]. A number that turns out to be a DID
-//! already is replaced by another one; an order that named it is canceled. Staff can carry out an order at once, and cancel
-//! it.
+//! already is replaced by another one; an order that named it is canceled, and so is one of channels whose pool is gone. Staff
+//! can carry out an order at once, and cancel it.
 
 mod delivery;
 mod plan;
@@ -17,7 +17,7 @@ use didww_types::{Id, Resource as _, Timestamp};
 use serde_json::{Value, json};
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided, Retries};
-use trunk_rules::domain::{CARRY_OUT, HELD, PAID_PERIOD, WriteOutcome, cancel_order, with_period};
+use trunk_rules::domain::{CARRY_OUT, HELD, PERIOD_DAYS, WriteOutcome, cancel_order, days_long, with_period};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -41,8 +41,9 @@ pub fn order_jobs() -> JobSet {
 }
 
 impl Control {
-    /// Carries out a pending order: when this returns, it is completed, or canceled because a number that it names is gone.
-    /// Numbers that it lacks it still waits for, and is pending then.
+    /// Carries out a pending order: when this returns, it is completed, or canceled because a number that it names or the pool of
+    /// its channels is gone, or because that pool was renewed meanwhile. Numbers that it lacks it still waits for, and is pending
+    /// then.
     ///
     /// # Errors
     /// If there is no such account or order, or it is not pending.
@@ -169,19 +170,24 @@ async fn deliver(
     let (account, now) = (scope.account, core.clock.now());
     let mut delivery = Delivery::new(core, account, record.id, now);
     let mut held = delivery.held(&record).await?;
-    let mut taken: Vec<Uuid> = held.iter().map(|number| number.id).collect();
+    let mut taken = held.ids();
     // The numbers that turned out to be DIDs. They stay out of stock with the order.
-    let gone: Vec<Uuid> = held.iter().filter(|number| number.is_gone).map(|number| number.id).collect();
+    let gone = held.gone();
+    // When the paid period of each item ends.
+    let mut ends = Vec::with_capacity(items.len());
     for item in items {
         let item = match item {
-            Item::Channels { capacity_pool, qty } => {
-                delivery.add_channels(*capacity_pool, *qty).await?;
+            Item::Channels { capacity_pool, qty, days } => {
+                let days = days.unwrap_or(PERIOD_DAYS);
+                let Some(end) = delivery.add_channels(*capacity_pool, *qty, days).await? else {
+                    return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
+                };
+                ends.push(end);
                 continue;
             }
             Item::Numbers(item) => item,
         };
-        let own = held.drain(..item.held.min(held.len()));
-        let mut numbers: Vec<Stocked> = own.filter(|number| !number.is_gone).collect();
+        let mut numbers: Vec<Stocked> = held.take(&item.held);
         if numbers.len() < item.qty && item.chosen {
             return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
         }
@@ -197,11 +203,11 @@ async fn deliver(
             }
             return Ok(Delivered::Waits(end.min(now.after(STOCK_WAIT))));
         }
-        delivery.add_dids(item, numbers).await?;
+        ends.push(delivery.add_dids(item, numbers).await?);
     }
     let mut changes = delivery.finish().await?;
     let mut attributes = record.attributes()?;
-    let period = with_period(attributes.get("items").unwrap_or(&Value::Null), now, now.after(PAID_PERIOD));
+    let period = with_period(attributes.get("items").unwrap_or(&Value::Null), now, &ends);
     attributes.insert("items".to_owned(), period);
     attributes.insert("status".to_owned(), json!(OrderStatus::Completed));
     // The DIDs hold their numbers from now on.
@@ -212,12 +218,12 @@ async fn deliver(
         links: vec![(HELD, gone)],
         meta: None,
     });
-    let has_channels = items.iter().any(|item| matches!(item, Item::Channels { .. }));
-    // A pool can have a period already, which ends before the one that a DID begins.
-    changes.push(if has_channels {
+    // The period of a pool, and one that is paid in part, can end before the next run that renewals in progress decide on.
+    let whole = now.after(days_long(PERIOD_DAYS));
+    changes.push(if ends.iter().any(|end| *end < whole) {
         renewals::anew(account, now)
     } else {
-        renewals::schedule(account, now.after(PAID_PERIOD))
+        renewals::schedule(account, whole)
     });
     Ok(Delivered::Ended(changes))
 }

@@ -1,38 +1,32 @@
 //! Renews what an account has ordered, when its paid period is over.
 //!
-//! Each account that has ordered something has one job, which is due when the first of its DIDs or capacity pools is, and once
-//! a period at least. A run charges what is over, a DID or pool after the other, in one transaction with the payment; what is
-//! over for several periods is decided again at once. DIDs and pools that staff stored without an order are left as they are.
+//! Each account that has ordered something has one job, which is due when the first of its DIDs, capacity pools and emergency calling
+//! services is, and once a period at least. A run charges what is over, one after the other, in one transaction with the payment;
+//! what is over for several periods is decided again at once. What is left when a run has read enough is read by the next one, behind
+//! what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
 
-use std::collections::BTreeMap;
+mod pass;
+mod run;
+
 use std::sync::Arc;
 
-use didww_types::resources::{CapacityPool, Did, QtyBasedPricing};
-use didww_types::values::Money;
-use didww_types::{Id, Resource as _, ResourceSpec, Timestamp};
-use serde_json::{Value, json};
+use didww_types::Timestamp;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided};
-use trunk_rules::domain::{
-    DidRenewal, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PoolRenewal, Purse, WriteOutcome, renew_did,
-    renew_pool,
-};
-use trunk_store::{Change, IfScheduled, Job, LeasedJob, ListQuery, Order, Record, Scope, StoreError};
-use uuid::Uuid;
+use trunk_rules::domain::{PAID_PERIOD, Purse, WriteOutcome};
+use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError};
 
 use crate::balances::{as_found, balance, corrupt};
-use crate::{did_changes, stock};
+use crate::stock;
+use pass::Pass;
+use run::Run;
 
 /// The kind of the jobs. The subject is the number of the account.
 const RENEW: &str = "accounts.renew";
 /// The most accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
-/// The most DIDs of a run, which is one transaction.
-const MOST_DIDS: usize = 200;
-/// The most records that are read at a time.
-const PAGE: u64 = 500;
 
-/// The jobs that renew DIDs and capacity pools.
+/// The jobs that renew what accounts ordered.
 pub(crate) fn jobs() -> JobSet {
     JobSet::default().handle(JobKind::new(RENEW, renew).at_once(AT_ONCE))
 }
@@ -66,13 +60,9 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
     let balance = balance(&core, account).await?;
     let paid = balance.as_ref().map(as_found);
     let purse = Purse::of(paid.as_ref()).map_err(|error| corrupt(&error))?;
-    // The job stays, also if nothing is left: an order that is carried out meanwhile only brings it forward.
-    let next = now.after(PAID_PERIOD);
-    let mut run =
-        Run { core: &core, account, now, purse, next, changes: Vec::new(), released: BTreeMap::new() };
-    run.dids().await?;
-    run.pools().await?;
-    let Run { purse, next, mut changes, released, .. } = run;
+    let mut run = Run::new(&core, account, now, Pass::of(&leased.job.payload), purse);
+    let has_ended = run.decide().await?;
+    let Run { pass, purse, mut changes, released, .. } = run;
     changes.extend(stock::count(&core, released).await?);
     if let (Some(balance), Some(paid)) = (&balance, &paid) {
         // Whatever was decided was decided on what the account can spend.
@@ -85,188 +75,11 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
         let decided = Decided { account, at: now, read: &[balance] };
         changes.extend(decided.changes(outcome, &core.ids)?);
     }
-    Ok(Outcome::again_at(next).with(changes))
-}
-
-/// The renewals of an account while they are decided.
-struct Run<'a> {
-    core: &'a Core,
-    account: i64,
-    now: Timestamp,
-    purse: Purse,
-    /// When the next of them is due.
-    next: Timestamp,
-    changes: Vec<Change>,
-    /// The numbers that are in stock again, by their DID group.
-    released: BTreeMap<Uuid, i64>,
-}
-
-impl Run<'_> {
-    fn scope(&self, spec: &'static ResourceSpec) -> Scope {
-        Scope { account: self.account, spec }
-    }
-
-    /// Decides on the DIDs that are over, those first that are it for the longest.
-    async fn dids(&mut self) -> Result<(), StoreError> {
-        let scope = self.scope(Did::SPEC);
-        let (mut decided, mut offset) = (0, 0);
-        loop {
-            let page = self.page(scope, "expires_at", offset).await?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            offset += PAGE;
-            for record in page {
-                let Some(price) = price(&record)? else { continue };
-                let id = Id::new(record.id.to_string());
-                let did = Did::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
-                let Some(expired_at) = did.expires_at else { return Ok(()) };
-                if expired_at > self.now || decided == MOST_DIDS {
-                    self.next = self.next.min(expired_at);
-                    return Ok(());
-                }
-                // Those that cannot be paid change nothing, and must not keep others from their turn.
-                decided += usize::from(self.did(record, &did, price, expired_at).await?);
-            }
-        }
-    }
-
-    /// Decides on a DID that is over. Returns whether it changes.
-    async fn did(
-        &mut self,
-        record: Record,
-        did: &Did,
-        price: Money,
-        expired_at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        match renew_did(did, price, expired_at, self.now, &mut self.purse) {
-            DidRenewal::Renewed(until, cycles) => {
-                self.next = self.next.min(until);
-                self.changes.extend(did_changes::renewed(self.core, self.account, record, until, cycles)?);
-            }
-            DidRenewal::Unpaid(again_at) => {
-                self.next = self.next.min(again_at);
-                return Ok(false);
-            }
-            DidRenewal::Ended => {
-                let (scope, relationship) = (self.scope(Did::SPEC), Did::DID_GROUP.as_str());
-                let group = self.core.store.members(scope, vec![record.number], relationship, 1).await?;
-                if let Some((_, _, group)) = group.first() {
-                    *self.released.entry(*group).or_default() += 1;
-                }
-                self.changes.extend(did_changes::released(self.core, self.account, record)?);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Decides on the capacity pools that are over.
-    async fn pools(&mut self) -> Result<(), StoreError> {
-        let scope = self.scope(CapacityPool::SPEC);
-        for record in self.page(scope, "renew_date", 0).await? {
-            if record.meta()?.get(IS_BILLED) != Some(&Value::Bool(true)) {
-                continue;
-            }
-            let id = Id::new(record.id.to_string());
-            let pool =
-                CapacityPool::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
-            let day = pool.renew_date.as_ref().map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>());
-            let Some(Ok(expired_at)) = day else { continue };
-            if expired_at > self.now {
-                self.next = self.next.min(expired_at);
-                continue;
-            }
-            let breaks = self.breaks(&record).await?;
-            let mut attributes = record.attributes()?;
-            match renew_pool(&pool, &breaks, expired_at, self.now, &mut self.purse) {
-                PoolRenewal::Renewed(until) => {
-                    let day = until.to_string().get(..10).map(str::to_owned);
-                    attributes.insert("renew_date".to_owned(), json!(day));
-                    self.next = self.next.min(until);
-                }
-                PoolRenewal::Unpaid(again_at) => {
-                    self.next = self.next.min(again_at);
-                    continue;
-                }
-                PoolRenewal::Reduced(channels, again_at) => {
-                    attributes.insert("total_channels_count".to_owned(), json!(channels));
-                    self.next = self.next.min(again_at);
-                }
-            }
-            let links = Vec::new();
-            self.changes.push(Change::Replace { scope, before: record, attributes, links, meta: None });
-        }
-        Ok(())
-    }
-
-    /// The prices of larger quantities of a pool.
-    async fn breaks(&self, pool: &Record) -> Result<Vec<QtyBasedPricing>, StoreError> {
-        let relationship = CapacityPool::QTY_BASED_PRICINGS.as_str();
-        let scope = self.scope(CapacityPool::SPEC);
-        let members = self.core.store.members(scope, vec![pool.number], relationship, usize::MAX).await?;
-        let ids = members.into_iter().map(|(_, _, id)| id).collect();
-        let records = self.core.store.find_all(self.scope(QtyBasedPricing::SPEC), ids).await?;
-        let read = |record: Record| {
-            let id = Id::new(record.id.to_string());
-            QtyBasedPricing::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))
-        };
-        records.into_iter().map(read).collect()
-    }
-
-    /// A page of records in the order of an attribute.
-    async fn page(
-        &self,
-        scope: Scope,
-        attribute: &'static str,
-        offset: u64,
-    ) -> Result<Vec<Record>, StoreError> {
-        let order = vec![Order { attribute, descending: false }];
-        let query =
-            ListQuery { scope, linked_from: None, conditions: Vec::new(), order, offset, limit: PAGE };
-        Ok(self.core.store.list(query).await?.records)
-    }
-}
-
-/// The price of a DID; `None` if no order brought it.
-fn price(record: &Record) -> Result<Option<Money>, StoreError> {
-    let meta = record.meta()?;
-    Ok(meta.get(MONTHLY_PRICE).and_then(Value::as_str).and_then(|text| text.parse().ok()))
+    // The job stays, also if nothing is left: an order that is carried out meanwhile only brings it forward.
+    let (due_at, going_on) =
+        if has_ended { (pass.next(now.after(PAID_PERIOD)), Pass::default()) } else { (now, pass) };
+    Ok(Outcome::again_with(due_at, going_on.payload()?).with(changes))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use service_base::clock::Clock;
-    use service_base::descriptors::Descriptors;
-    use service_base::guessing::GuessLimits;
-    use service_base::ids::Ids;
-    use service_core::Outbox;
-    use trunk_store::{SqliteStore, TakeJobs};
-
-    use super::*;
-
-    const ACCOUNT: i64 = 1;
-
-    #[tokio::test]
-    async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
-        let store = Arc::new(SqliteStore::in_memory().unwrap());
-        let (clock, guesses) = (Clock::system(), GuessLimits::default());
-        clock.freeze(None);
-        let core =
-            Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
-        let now = core.clock.now();
-        let stored = async || core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap();
-        decide_anew(&core, ACCOUNT).await.unwrap();
-        assert_eq!(stored().await, None, "nothing was ordered");
-        core.commit(vec![schedule(ACCOUNT, now)]).await.unwrap();
-        let (node, until) = (core.store.node(), now.after(Duration::from_mins(1)));
-        let take = TakeJobs { node, now, until, kinds: vec![(RENEW, 1)] };
-        let run = core.store.take_jobs(take).await.unwrap().pop().unwrap();
-        decide_anew(&core, ACCOUNT).await.unwrap();
-        let due_at = now.after(PAID_PERIOD);
-        let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
-        assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));
-        assert_eq!(stored().await.map(|job| job.due_at), Some(now));
-    }
-}
+mod tests;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use didww_types::resources::{AvailableDid, AvailableDidPartial, DidGroup};
+use didww_types::resources::{AvailableDid, AvailableDidPartial, Did, DidGroup, Order, OrderStatus};
 use didww_types::{FilterTest, Partial as _, Resource as _};
 use serde_json::{Value, json};
-use service_core::Core;
-use trunk_store::{Change, Condition, IndexValue, ListQuery, NO_ACCOUNT, Scope, StoreError};
+use service_core::{Core, Retries};
+use trunk_store::{Change, Condition, IndexValue, ListQuery, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
 /// The most numbers that are looked up at a time.
@@ -27,6 +27,77 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
         changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
     }
     Ok(changes)
+}
+
+/// Deletes the records of an account, and with `deletes` the account, and adds the numbers that it had ordered to the stock that
+/// DID groups state, in one transaction.
+///
+/// # Errors
+/// If the store fails.
+pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<(), StoreError> {
+    Retries::REQUEST
+        .run(|| async move {
+            // An order that is carried out meanwhile changes its record, a release the group of its number: this is done again then.
+            let mut changes = pending_orders(core, account).await?;
+            changes.extend(count(core, ordered(core, account).await?).await?);
+            core.store.reset_with(changes, Some(account), deletes).await?;
+            Ok(())
+        })
+        .await
+}
+
+/// A page of the records that fulfil conditions.
+async fn page(
+    core: &Core,
+    scope: Scope,
+    conditions: Vec<Condition>,
+    offset: u64,
+) -> Result<Vec<Record>, StoreError> {
+    let (order, limit) = (Vec::new(), AT_ONCE as u64);
+    let query = ListQuery { scope, linked_from: None, conditions, order, offset, limit };
+    Ok(core.store.list(query).await?.records)
+}
+
+/// The index of the status of orders, without regard to case.
+const STATUS: &str = "status~";
+
+/// The conditions that the pending orders of an account stay as they are.
+async fn pending_orders(core: &Core, account: i64) -> Result<Vec<Change>, StoreError> {
+    let scope = Scope { account, spec: Order::SPEC };
+    let values = vec![IndexValue::Text(OrderStatus::Pending.as_str().to_owned())];
+    let is_pending = vec![Condition { test: FilterTest::Equals(STATUS), values }];
+    let (mut conditions, mut offset) = (Vec::new(), 0);
+    loop {
+        let orders = page(core, scope, is_pending.clone(), offset).await?;
+        if orders.is_empty() {
+            return Ok(conditions);
+        }
+        offset += AT_ONCE as u64;
+        conditions.extend(orders.into_iter().map(|record| Change::Unchanged { record }));
+    }
+}
+
+/// How many DIDs of an account came with orders, by their DID group.
+async fn ordered(core: &Core, account: i64) -> Result<BTreeMap<Uuid, i64>, StoreError> {
+    let scope = Scope { account, spec: Did::SPEC };
+    let (mut numbers, mut offset) = (BTreeMap::new(), 0);
+    loop {
+        let page = page(core, scope, Vec::new(), offset).await?;
+        if page.is_empty() {
+            return Ok(numbers);
+        }
+        offset += AT_ONCE as u64;
+        let dids = page.iter().map(|did| did.number).collect();
+        let orders = core.store.members(scope, dids, Did::ORDER.as_str(), usize::MAX).await?;
+        let of_orders: Vec<i64> = orders.into_iter().map(|(did, _, _)| did).collect();
+        if of_orders.is_empty() {
+            continue;
+        }
+        let groups = core.store.members(scope, of_orders, Did::DID_GROUP.as_str(), usize::MAX).await?;
+        for (_, _, group) in groups {
+            *numbers.entry(group).or_default() += 1;
+        }
+    }
 }
 
 /// The path from a number in stock to its reservation.

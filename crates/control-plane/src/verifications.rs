@@ -10,10 +10,10 @@ use trunk_rules::domain::{
     EmergencyReviewError, EmergencyReviewed, FoundRecord, RecordChange, Review, Reviewed, WriteOutcome,
     review_address, review_emergency,
 };
-use trunk_store::{Record, Scope, StoreError};
+use trunk_store::{Change, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, renewals};
 
 /// The most reasons of a rejection.
 const MAX_REASONS: usize = 20;
@@ -70,7 +70,7 @@ impl Control {
                     .chain(&of.identities)
                     .chain(&of.dids)
                     .collect();
-                self.commit_review(number, changes, &read).await
+                self.commit_review(number, changes, &read, None).await
             })
             .await
     }
@@ -115,7 +115,9 @@ impl Control {
                 let changes = changes.map_err(refused)?;
                 let read: Vec<&Record> =
                     [&record, service].into_iter().chain(&dids).chain(&balance).collect();
-                self.commit_review(number, changes, &read).await
+                // The period of a service begins with its first approval.
+                let renewals = (*review == Review::Approve).then(|| renewals::anew(number, now));
+                self.commit_review(number, changes, &read, renewals).await
             })
             .await
     }
@@ -158,10 +160,13 @@ impl Control {
         account: i64,
         changes: Vec<RecordChange>,
         read: &[&Record],
+        further: Option<Change>,
     ) -> Result<(), AttemptError<ControlError>> {
         let decided = Decided { account, at: self.core.clock.now(), read };
         let outcome = WriteOutcome { changes, events: Vec::new() };
-        self.core.commit(decided.changes(outcome, &self.core.ids)?).await?;
+        let mut changes = decided.changes(outcome, &self.core.ids)?;
+        changes.extend(further);
+        self.core.commit(changes).await?;
         Ok(())
     }
 }

@@ -14,12 +14,20 @@ pub enum Feature {
     Emergency,
     /// The account is in read-only mode: it orders nothing, and deletes no trunk group.
     ReadOnly,
+    /// An order of the account can pay some days of the first period of numbers alone (`prorate_days_qty`).
+    ProratedBilling,
 }
 
 impl Feature {
     /// All features, in the order of their declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli, Self::Emergency, Self::ReadOnly];
+    pub const ALL: [Self; 6] = [
+        Self::Outbound,
+        Self::ReplaceCli,
+        Self::RandomizeCli,
+        Self::Emergency,
+        Self::ReadOnly,
+        Self::ProratedBilling,
+    ];
 
     /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +37,7 @@ impl Feature {
             Self::RandomizeCli => "randomize_cli",
             Self::Emergency => "emergency",
             Self::ReadOnly => "read_only",
+            Self::ProratedBilling => "prorated_billing",
         }
     }
 }

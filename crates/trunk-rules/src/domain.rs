@@ -33,6 +33,7 @@ mod outcome;
 mod payment;
 mod permanent_supporting_document;
 mod proof;
+mod proration;
 mod refusal;
 mod regenerate_credentials;
 mod regenerate_sms_credentials;
@@ -56,6 +57,7 @@ pub use decide_write::with_defaults;
 pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
 pub use did_history::{DidTerms, HistoryEntry, history_of};
 pub use draft::Draft;
+pub use emergency_calling_service::cancel as cancel_emergency_calling;
 pub use emergency_review::{EmergencyReviewError, EmergencyReviewed, review_emergency};
 pub use encrypted_file::FILE_LIFE;
 pub use export::{MAKE_EXPORT, export_range};
@@ -63,10 +65,11 @@ pub use membership::Membership;
 pub use needs::{Found, FoundRecord, Need};
 pub use order::{CARRY_OUT, HELD, PLAN, cancel as cancel_order, with_period};
 pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, WriteOutcome};
+pub use proration::{PERIOD_DAYS, begins_period, day_start, days_long, pool_days};
 pub use refusal::{Refusal, WriteError};
 pub use renewal::{
-    DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse, renew_did,
-    renew_pool,
+    DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse,
+    ServiceRenewal, renew_did, renew_pool, renew_service,
 };
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
 pub use voice_in_trunk::complete_configuration;

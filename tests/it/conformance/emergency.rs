@@ -1,6 +1,9 @@
 //! Emergency calling: what it requires, its services, and the verifications that staff review.
 
-use didww_types::Feature;
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::{Feature, Timestamp};
 use serde_json::{Value, json};
 use trunk_server::control::{NewDid, RecordMembers, Review};
 use uuid::Uuid;
@@ -11,14 +14,14 @@ use crate::support::world::*;
 
 const REQUIREMENTS: &str = "/emergency_requirements";
 const VALIDATIONS: &str = "/emergency_requirement_validations";
-const SERVICES: &str = "/emergency_calling_services";
-const VERIFICATIONS: &str = "/emergency_verifications";
+pub(super) const SERVICES: &str = "/emergency_calling_services";
+pub(super) const VERIFICATIONS: &str = "/emergency_verifications";
 
 /// An account that may have emergency calling, with an address in a country where it has a price.
-struct Desk {
-    world: World,
+pub(super) struct Desk {
+    world: Arc<World>,
     /// A client at 2026-04-16.
-    api: Api,
+    pub(super) api: Api,
     country: Uuid,
     requirement: String,
     identity: String,
@@ -28,6 +31,18 @@ struct Desk {
 impl Desk {
     async fn open(balance: &str) -> Self {
         let world = World::of(engine::builder().feature(Feature::Emergency)).await;
+        let money = RecordMembers::default().attribute("balance", balance);
+        world
+            .server
+            .control()
+            .put_record(Some(world.server.account()), "balances", None, money)
+            .await
+            .unwrap();
+        Self::of(Arc::new(world)).await
+    }
+
+    /// The desk of a server whose account has the feature.
+    pub(super) async fn of(world: Arc<World>) -> Self {
         let api = world.api.at(Some(NEW));
         let control = world.server.control();
         let country = RecordMembers::default().attribute("name", "Germany").attribute("iso", "DE");
@@ -42,8 +57,6 @@ impl Desk {
             .relationship("country", [country]);
         let requirement =
             control.put_record(None, "emergency_requirements", None, requirement).await.unwrap();
-        let money = RecordMembers::default().attribute("balance", balance);
-        control.put_record(Some(world.server.account()), "balances", None, money).await.unwrap();
         let person = json!({
             "identity_type": "personal", "first_name": "Ada", "last_name": "Lovelace", "phone_number": "442071234567",
         });
@@ -65,7 +78,7 @@ impl Desk {
     }
 
     /// Creates a number that supports emergency calling.
-    async fn local(&self, number: &str) -> String {
+    pub(super) async fn local(&self, number: &str) -> String {
         self.number(number, emergency()).await
     }
 
@@ -74,7 +87,7 @@ impl Desk {
         linking(body, "address", identifier("addresses", &self.address))
     }
 
-    fn of_numbers(&self, numbers: &[&str]) -> Value {
+    pub(super) fn of_numbers(&self, numbers: &[&str]) -> Value {
         linking(self.verification(), "dids", dids(numbers))
     }
 
@@ -83,7 +96,7 @@ impl Desk {
         linking(self.verification(), "emergency_calling_service", service)
     }
 
-    async fn review(&self, verification: &str, review: Review) -> Result<(), String> {
+    pub(super) async fn review(&self, verification: &str, review: Review) -> Result<(), String> {
         let (account, id) = (self.world.server.account(), verification.parse().unwrap());
         let control = self.world.server.control();
         let reviewed = control.review_emergency_verification(account, id, review).await;
@@ -91,7 +104,7 @@ impl Desk {
     }
 
     /// The service of a verification: its id and its status.
-    async fn service(&self, verification: &str) -> (String, String) {
+    pub(super) async fn service(&self, verification: &str) -> (String, String) {
         let path = format!("{VERIFICATIONS}/{verification}?include=emergency_calling_service");
         let answer = self.api.get(&path).await;
         let text = |pointer: &str| answer.at(pointer).as_str().unwrap().to_owned();
@@ -239,6 +252,85 @@ async fn a_verification_of_numbers_creates_their_service_which_an_approval_activ
     let again = Expected::record("can't be canceled while its status is canceled");
     refused(&desk.api.delete(&path).await, &[again]);
     assert_eq!(desk.api.delete(&format!("/identities/{}", desk.identity)).await.status, 204);
+}
+
+#[tokio::test]
+async fn an_active_service_is_charged_every_month_and_canceled_a_week_after_it_could_not_be() {
+    let desk = Desk::open("7.0").await;
+    let control = desk.world.server.control();
+    let days = |count: u64| Duration::from_hours(24 * count);
+    let approved_at = control.clock().freeze(None);
+    let did = desk.local("493011111111").await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&did])).await;
+    let (service, _) = desk.service(&id).await;
+    let path = format!("{SERVICES}/{service}");
+    let until = async |path: &str, pointer: &str, expected: Value| {
+        let reached = async {
+            while desk.api.get(path).await.at(pointer) != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
+        reached.unwrap_or_else(|_| panic!("{path} never was {expected} at {pointer}"));
+    };
+    desk.review(&id, Review::Approve).await.unwrap();
+    assert_eq!(desk.balance().await, "3.00");
+
+    control.clock().advance(days(30));
+    until("/balance", "/data/attributes/balance", json!("0.50")).await;
+    let day = |at: Timestamp| json!(at.to_string()[..10]);
+    let renewed = desk.api.get(&path).await.at("/data/attributes");
+    assert_eq!(
+        (&renewed["status"], &renewed["renew_date"]),
+        (&json!("active"), &day(approved_at.after(days(60))))
+    );
+    assert_eq!(desk.api.get("/orders").await.at("/meta/total_records"), 1, "a renewal is no order");
+
+    // The period ends at midnight, and so does the week after it.
+    control.clock().advance(days(36));
+    assert_eq!(desk.api.get(&path).await.at("/data/attributes/status"), "active");
+    control.clock().advance(days(1));
+    until(&path, "/data/attributes/status", json!("canceled")).await;
+    let canceled = desk.api.get(&format!("{path}?include=dids")).await;
+    assert!(canceled.at("/data/attributes/canceled_at").is_string(), "{}", canceled.text);
+    assert_eq!(canceled.at("/data/attributes/renew_date"), Value::Null);
+    assert_eq!(canceled.at("/data/relationships/dids/data"), json!([]));
+    assert_eq!(desk.api.get(&format!("{DIDS}/{did}")).await.at("/data/attributes/emergency_enabled"), false);
+    assert_eq!(desk.balance().await, "0.50");
+    assert_eq!(desk.api.delete(&format!("/addresses/{}", desk.address)).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_service_that_its_owner_cancels_and_one_of_staff_are_not_charged() {
+    let desk = Desk::open("20.0").await;
+    let control = desk.world.server.control();
+    let now = control.clock().freeze(None);
+    let did = desk.local("493011111111").await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&did])).await;
+    let (service, _) = desk.service(&id).await;
+    desk.review(&id, Review::Approve).await.unwrap();
+    assert_eq!(desk.api.delete(&format!("{SERVICES}/{service}")).await.status, 204);
+    let of_staff = RecordMembers::default()
+        .attribute("status", "active")
+        .attribute("renew_date", &now.to_string()[..10])
+        .meta("monthly_price", "2.5");
+    let owner = Some(desk.world.server.account());
+    let of_staff = control.put_record(owner, "emergency_calling_services", None, of_staff).await.unwrap();
+    // Another service that is charged shows when the renewals have been decided.
+    let other = desk.local("493011111112").await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&other])).await;
+    desk.review(&id, Review::Approve).await.unwrap();
+    assert_eq!(desk.balance().await, "12.00");
+    control.clock().advance(Duration::from_hours(24 * 30));
+    let charged = async {
+        while desk.balance().await != "9.50" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), charged).await.expect("the other one was never charged");
+    let kept = desk.api.get(&format!("{SERVICES}/{of_staff}")).await;
+    assert_eq!(kept.at("/data/attributes/renew_date"), json!(now.to_string()[..10]), "{}", kept.text);
+    assert_eq!(kept.at("/data/attributes/status"), "active");
 }
 
 #[tokio::test]

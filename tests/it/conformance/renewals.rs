@@ -219,9 +219,9 @@ fn day_after(shop: &Shop, seconds: u64) -> String {
 async fn channels_of_a_pool_that_has_a_period_already_are_charged_at_its_end() {
     let shop = Shop::open(0, "40.00", "0").await;
     buy_channels(&shop, &day_after(&shop, 3 * DAY)).await;
-    assert_eq!(shop.balance().await, "25.00");
+    assert_eq!(shop.balance().await, "34.00", "and for three days of thirty before");
     shop.wait(3 * DAY);
-    shop.until_balance("15.00").await;
+    shop.until_balance("24.00").await;
 }
 
 #[tokio::test]

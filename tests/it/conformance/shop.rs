@@ -1,5 +1,6 @@
 //! A shop of numbers, for tests of orders and renewals.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ pub(super) const ORDERS: &str = "/orders";
 
 /// A shop: a DID group with numbers in stock, at a price, and an account with money.
 pub(super) struct Shop {
-    pub(super) world: World,
+    pub(super) world: Arc<World>,
     pub(super) group: Uuid,
     pub(super) sku: String,
     pub(super) numbers: Vec<String>,
@@ -26,7 +27,13 @@ impl Shop {
     }
 
     /// The shop of a server. Its clock stands still.
-    pub(super) async fn of(world: World, numbers: usize, balance: &str, credit: &str) -> Self {
+    pub(super) async fn of(
+        world: impl Into<Arc<World>>,
+        numbers: usize,
+        balance: &str,
+        credit: &str,
+    ) -> Self {
+        let world = world.into();
         world.server.control().clock().freeze(None);
         let sku = RecordMembers::default()
             .attribute("setup_price", "1.1")
@@ -62,6 +69,30 @@ impl Shop {
         self.wait(5);
         self.until(&made.id(), "completed").await;
         made.id()
+    }
+
+    /// Stores a capacity pool of the account: a channel costs 1.00 once and 2.00 a month. Returns its id.
+    pub(super) async fn pool(&self, renew_date: Option<&str>) -> String {
+        let mut pool = RecordMembers::default()
+            .attribute("name", "Standard")
+            .attribute("setup_price", "1.0")
+            .attribute("monthly_price", "2.0");
+        if let Some(day) = renew_date {
+            pool = pool.attribute("renew_date", day);
+        }
+        let (control, owner) = (self.world.server.control(), Some(self.world.server.account()));
+        control.put_record(owner, "capacity_pools", None, pool).await.unwrap().to_string()
+    }
+
+    /// Orders channels of a pool.
+    pub(super) async fn order_channels(&self, pool: &str, qty: u64) -> Answer {
+        let attributes = json!({ "capacity_pool_id": pool, "qty": qty });
+        self.post(json!({ "items": [{ "type": "capacity_order_items", "attributes": attributes }] })).await
+    }
+
+    /// The attributes of a pool.
+    pub(super) async fn read_pool(&self, pool: &str) -> Value {
+        self.api().get(&format!("/capacity_pools/{pool}")).await.at("/data/attributes")
     }
 
     /// Adds a number to the stock.

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use didww_types::resources::{
     AvailableDid, AvailableDidPartial, CapacityPool, Did, DidGroup, DidPartial, Order,
 };
-use didww_types::{FilterTest, Partial as _, Resource as _, ResourceSpec, Timestamp};
+use didww_types::{FilterTest, Id, Partial as _, Resource as _, ResourceSpec, Timestamp};
 use serde_json::{Map, Value, json};
 use service_core::Core;
-use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD};
+use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD, begins_period, pool_days};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use super::plan::NumbersItem;
+use super::plan::{Held, NumbersItem};
 use crate::balances::corrupt;
 use crate::did_changes::{self, Assigned};
 use crate::stock;
@@ -27,6 +27,37 @@ pub(super) struct Stocked {
     number: String,
     /// Whether it is a DID already, of any account.
     pub(super) is_gone: bool,
+}
+
+/// The numbers that an order has taken out of stock.
+pub(super) struct HeldNumbers {
+    /// The ids, in the order of the order's items.
+    ids: VecDeque<Uuid>,
+    /// Those that still exist and are no item's yet.
+    found: HashMap<Uuid, Stocked>,
+}
+
+impl HeldNumbers {
+    /// The ids of all.
+    pub(super) fn ids(&self) -> Vec<Uuid> {
+        self.ids.iter().copied().collect()
+    }
+
+    /// The ids of those that turned out to be DIDs.
+    pub(super) fn gone(&self) -> Vec<Uuid> {
+        let is_gone = |id: &&Uuid| self.found.get(*id).is_some_and(|number| number.is_gone);
+        self.ids.iter().filter(is_gone).copied().collect()
+    }
+
+    /// Takes the numbers of an item that can become DIDs: each is the one that was bought, whatever became of the others.
+    pub(super) fn take(&mut self, of_item: &Held) -> Vec<Stocked> {
+        let ids: Vec<Uuid> = match of_item {
+            Held::Ids(ids) => ids.clone(),
+            Held::Count(count) => self.ids.drain(..(*count).min(self.ids.len())).collect(),
+        };
+        let found = ids.iter().filter_map(|id| self.found.remove(id));
+        found.filter(|number| !number.is_gone).collect()
+    }
 }
 
 /// An order that is being carried out.
@@ -56,15 +87,15 @@ impl<'a> Delivery<'a> {
         Scope { account: self.account, spec }
     }
 
-    /// The numbers that an order holds, in the order of its items.
-    pub(super) async fn held(&self, order: &Record) -> Result<VecDeque<Stocked>, StoreError> {
+    /// The numbers that an order holds.
+    pub(super) async fn held(&self, order: &Record) -> Result<HeldNumbers, StoreError> {
         let scope = self.scope(Order::SPEC);
         let members = self.core.store.members(scope, vec![order.number], HELD, usize::MAX).await?;
         let ids: Vec<Uuid> = members.into_iter().map(|(_, _, id)| id).collect();
         let found = self.core.store.find_all(self.scope(AvailableDid::SPEC), ids.clone()).await?;
         let found = self.stocked(found).await?;
-        let mut found: HashMap<Uuid, Stocked> = found.into_iter().map(|number| (number.id, number)).collect();
-        Ok(ids.into_iter().filter_map(|id| found.remove(&id)).collect())
+        let found = found.into_iter().map(|number| (number.id, number)).collect();
+        Ok(HeldNumbers { ids: ids.into(), found })
     }
 
     /// Reads the numbers of records, and which of them are DIDs.
@@ -129,13 +160,13 @@ impl<'a> Delivery<'a> {
         Ok(numbers)
     }
 
-    /// Adds DIDs of an item to the account.
+    /// Adds DIDs of an item to the account. Returns when their first period ends.
     pub(super) async fn add_dids(
         &mut self,
         item: &NumbersItem,
         numbers: Vec<Stocked>,
-    ) -> Result<(), StoreError> {
-        let group = item.did_group;
+    ) -> Result<Timestamp, StoreError> {
+        let (group, paid_until) = (item.did_group, item.paid_until(self.now));
         let found = self.core.store.find(self.scope(DidGroup::SPEC), group).await?;
         let needs_registration = found
             .map(|group| group.meta())
@@ -148,7 +179,7 @@ impl<'a> Delivery<'a> {
             did.number = Some(number.number);
             did.channels_included_count = Some(item.channels);
             did.awaiting_registration = Some(needs_registration);
-            did.expires_at = Some(Some(self.now.after(PAID_PERIOD)));
+            did.expires_at = Some(Some(paid_until));
             let mut attributes = did.attributes().map_err(|error| corrupt(&error))?;
             attributes.insert("billing_cycles_count".to_owned(), json!(item.cycles));
             let did = Assigned {
@@ -162,12 +193,18 @@ impl<'a> Delivery<'a> {
             self.changes.extend(did_changes::assigned(self.core, self.account, self.now, did));
         }
         *self.sold.entry(group).or_default() += count;
-        Ok(())
+        Ok(paid_until)
     }
 
-    /// Adds channels to a pool. The period begins of a pool without one, and of one that is charged from now on and whose period
-    /// is over.
-    pub(super) async fn add_channels(&mut self, pool: Uuid, qty: i64) -> Result<(), StoreError> {
+    /// Adds channels to a pool, of whose period this many days are paid. The period begins of a pool without one, and of one whose
+    /// period is over and that no channel has to pay. Returns when the period ends; `None` if the pool is gone, or has more days
+    /// left than are paid, because it was renewed since the order was made.
+    pub(super) async fn add_channels(
+        &mut self,
+        pool: Uuid,
+        qty: i64,
+        days: i64,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let scope = self.scope(CapacityPool::SPEC);
         let found = self
             .changes
@@ -175,21 +212,32 @@ impl<'a> Delivery<'a> {
             .position(|change| matches!(change, Change::Replace { before, .. } if before.id == pool));
         if let Some(Change::Replace { attributes, .. }) = found.and_then(|at| self.changes.get_mut(at)) {
             add(attributes, qty);
-            return Ok(());
+            return Ok(Some(end(attributes, self.now)));
         }
-        let Some(before) = self.core.store.find(scope, pool).await? else { return Ok(()) };
+        let Some(before) = self.core.store.find(scope, pool).await? else { return Ok(None) };
+        let is_billed = before.meta()?.get(IS_BILLED) == Some(&Value::Bool(true));
+        let read = CapacityPool::from_texts(Id::new(before.id.to_string()), &before.attributes, None)
+            .map_err(|error| corrupt(&error))?;
+        if pool_days(&read, is_billed, self.now) > days {
+            return Ok(None);
+        }
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);
         // The date of a pool that was not charged so far can be long past.
-        let is_billed = before.meta()?.get(IS_BILLED) == Some(&Value::Bool(true));
-        let (today, ends) = (day(self.now), attributes.get("renew_date").and_then(Value::as_str));
-        if ends.is_none_or(|ends| !is_billed && ends <= today.as_str()) {
+        if begins_period(&read, is_billed, self.now) {
             attributes.insert("renew_date".to_owned(), json!(day(self.now.after(PAID_PERIOD))));
         }
-        let meta = Some(json!({ IS_BILLED: true }).to_string());
+        let (meta, end) = (Some(json!({ IS_BILLED: true }).to_string()), end(&attributes, self.now));
         self.changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });
-        Ok(())
+        Ok(Some(end))
     }
+}
+
+/// When the period ends of a pool with these attributes; now, if it is over.
+fn end(pool: &Map<String, Value>, now: Timestamp) -> Timestamp {
+    let day = pool.get("renew_date").and_then(Value::as_str);
+    let end = day.and_then(|day| format!("{day}T00:00:00Z").parse::<Timestamp>().ok());
+    end.map_or(now, |end| end.max(now))
 }
 
 /// The day of a time, as dates are written.

@@ -1,9 +1,10 @@
 //! What an order needs to be carried out. It is in the `meta` of the order's record, which no answer has.
 
+use didww_types::Timestamp;
 use didww_types::values::Money;
 use serde::Deserialize;
 use service_core::jobs::JobError;
-use trunk_rules::domain::PLAN;
+use trunk_rules::domain::{PERIOD_DAYS, PLAN, days_long};
 use trunk_store::Record;
 use uuid::Uuid;
 
@@ -12,7 +13,23 @@ use uuid::Uuid;
 #[serde(untagged)]
 pub(super) enum Item {
     Numbers(NumbersItem),
-    Channels { capacity_pool: Uuid, qty: i64 },
+    Channels {
+        capacity_pool: Uuid,
+        qty: i64,
+        /// The days of the pool's period that are paid; `None` in an order that is older than prorated prices: a whole one.
+        #[serde(default)]
+        days: Option<i64>,
+    },
+}
+
+/// Which of the numbers that an order holds are an item's.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Held {
+    /// Those with these ids.
+    Ids(Vec<Uuid>),
+    /// The next ones, as many as this: in an order that is older than the ids in its plan.
+    Count(usize),
 }
 
 /// An item of numbers.
@@ -21,15 +38,24 @@ pub(super) struct NumbersItem {
     pub(super) did_group: Uuid,
     pub(super) nanpa_prefix: Option<String>,
     pub(super) qty: usize,
-    /// How many of the numbers that the order holds are this item's.
-    pub(super) held: usize,
+    pub(super) held: Held,
     /// Whether the item names its number, so that no other one can replace it.
     #[serde(default)]
     pub(super) chosen: bool,
     pub(super) channels: i64,
     pub(super) cycles: Option<i64>,
+    /// The days of the first period that are paid; `None` in an order that is older than prorated prices: a whole one.
+    #[serde(default)]
+    days: Option<i64>,
     #[serde(default)]
     pub(super) monthly_price: Option<Money>,
+}
+
+impl NumbersItem {
+    /// When the period ends that is paid of numbers which become DIDs now.
+    pub(super) fn paid_until(&self, now: Timestamp) -> Timestamp {
+        now.after(days_long(self.days.unwrap_or(PERIOD_DAYS)))
+    }
 }
 
 /// What the items of an order need, from its record.

@@ -1,13 +1,13 @@
-//! Orders whose job was lost, and those that are older than plans.
+//! Orders whose job was lost, those that are older than plans, and those of numbers and pools that are gone.
 
-use didww_types::resources::{AvailableDid, Did, DidGroup};
+use didww_types::resources::{AvailableDid, Balance, CapacityPool, Did, DidGroup};
 use serde_json::Map;
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
 use service_core::Outbox;
-use trunk_rules::domain::{PLAN, with_defaults};
+use trunk_rules::domain::{IS_BILLED, PLAN, with_defaults};
 use trunk_store::{NO_ACCOUNT, SqliteStore};
 
 use super::*;
@@ -103,4 +103,131 @@ async fn an_order_that_is_older_than_plans_is_carried_out_from_its_job() {
     let core = core();
     pending_order(&core, None).await;
     assert_eq!(run(&core, &items()).await, 7);
+}
+
+/// Two items of different groups, of which the first one's number left the stock after it was bought.
+#[tokio::test]
+async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_others() {
+    let core = core();
+    let now = core.clock.now();
+    let [one, other, lost, bought, further] = [11, 12, 13, 14, 15].map(Uuid::from_u128);
+    let insert = |account, spec: &'static didww_types::ResourceSpec, id, attributes: Value, links, meta| {
+        let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
+        let attributes = with_defaults(spec, now, attributes);
+        Change::Insert { scope: Scope { account, spec }, id, created_at: now, attributes, links, meta }
+    };
+    let number = |id, number: &str, group: Uuid| {
+        let links = vec![("did_group", vec![group])];
+        insert(NO_ACCOUNT, AvailableDid::SPEC, id, json!({ "number": number }), links, None)
+    };
+    let item = |group: Uuid, held: Uuid, channels: i64| json!({ "did_group": group, "nanpa_prefix": null, "qty": 1, "held": [held], "channels": channels, "cycles": 7 });
+    let plan = json!({ PLAN: [item(one, lost, 1), item(other, bought, 2)] }).to_string();
+    let area = || json!({ "area_name": "Vilnius" });
+    let changes = vec![
+        insert(NO_ACCOUNT, DidGroup::SPEC, one, area(), Vec::new(), None),
+        insert(NO_ACCOUNT, DidGroup::SPEC, other, area(), Vec::new(), None),
+        number(lost, "37061498001", one),
+        number(bought, "37061498002", other),
+        number(further, "37061498003", one),
+        insert(
+            ACCOUNT,
+            Order::SPEC,
+            ORDER,
+            json!({ "items": [] }),
+            vec![(HELD, vec![lost, bought])],
+            Some(plan),
+        ),
+    ];
+    core.store.commit(changes).await.unwrap();
+    let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
+    core.store.commit(vec![Change::Delete { scope, id: lost }]).await.unwrap();
+
+    let record =
+        core.store.find(Scope { account: ACCOUNT, spec: Order::SPEC }, ORDER).await.unwrap().unwrap();
+    let order = read(&record).unwrap();
+    let items = plan_of(&record, "").unwrap();
+    let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
+    let Delivered::Ended(changes) = deliver(&core, scope, record, &order, &items).await.unwrap() else {
+        panic!("it waits for numbers");
+    };
+    core.store.commit(changes).await.unwrap();
+    let mut brought: Vec<(Value, Value)> = Vec::new();
+    for did in core.store.records_after(Did::SPEC, 0, 9).await.unwrap() {
+        let attributes = did.record.attributes().unwrap();
+        brought.push((attributes["number"].clone(), attributes["channels_included_count"].clone()));
+    }
+    let expected = [(json!("37061498003"), json!(1)), (json!("37061498002"), json!(2))];
+    assert_eq!(brought, expected);
+}
+
+/// Decides on an order of 5 channels that cost 15.00 and pay `days`, for an account with 85.00. Returns the status of the order and the
+/// balance afterwards.
+async fn channels(core: &Core, pool: Uuid, days: i64) -> (Value, Value) {
+    let now = core.clock.now();
+    let insert = |spec: &'static didww_types::ResourceSpec, id, attributes: Value, meta: Option<String>| {
+        let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
+        let attributes = with_defaults(spec, now, attributes);
+        let scope = Scope { account: ACCOUNT, spec };
+        Change::Insert { scope, id, created_at: now, attributes, links: Vec::new(), meta }
+    };
+    let (order, money) = (json!({ "amount": "15.0", "items": [] }), json!({ "balance": "85.00" }));
+    let plan = json!({ PLAN: [{ "capacity_pool": pool, "qty": 5, "days": days }] }).to_string();
+    let changes = vec![
+        insert(Order::SPEC, ORDER, order, Some(plan)),
+        insert(Balance::SPEC, Uuid::from_u128(9), money, None),
+    ];
+    core.store.commit(changes).await.unwrap();
+    let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
+    let record = core.store.find(scope, ORDER).await.unwrap().unwrap();
+    let (order, items) = (read(&record).unwrap(), plan_of(&record, "").unwrap());
+    let Delivered::Ended(changes) = deliver(core, scope, record, &order, &items).await.unwrap() else {
+        panic!("it waits");
+    };
+    core.store.commit(changes).await.unwrap();
+    let order = core.store.find(scope, ORDER).await.unwrap().unwrap().attributes().unwrap();
+    let money = balance(core, ACCOUNT).await.unwrap().unwrap().attributes().unwrap();
+    (order["status"].clone(), money["balance"].clone())
+}
+
+/// Stores a pool of 7 channels that is charged, and whose period ends so many days after today.
+async fn charged_pool(core: &Core, days: u64) -> Uuid {
+    let (now, id) = (core.clock.now(), Uuid::from_u128(8));
+    let ends = now.after(Duration::from_hours(24 * days)).to_string();
+    let attributes = json!({ "name": "Standard", "renew_date": ends[..10], "total_channels_count": 7 });
+    let attributes = with_defaults(CapacityPool::SPEC, now, attributes.as_object().unwrap().clone());
+    let pool = Change::Insert {
+        scope: Scope { account: ACCOUNT, spec: CapacityPool::SPEC },
+        id,
+        created_at: now,
+        attributes,
+        links: Vec::new(),
+        meta: Some(json!({ IS_BILLED: true }).to_string()),
+    };
+    core.store.commit(vec![pool]).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn an_order_of_channels_whose_pool_is_gone_is_canceled_and_paid_back() {
+    let outcome = channels(&core(), Uuid::from_u128(8), 30).await;
+    assert_eq!(outcome, (json!("canceled"), json!("100.00")));
+}
+
+#[tokio::test]
+async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
+    for (left, expected) in [
+        (0, ("completed", "85.00")),
+        (9, ("completed", "85.00")),
+        (10, ("completed", "85.00")),
+        (11, ("canceled", "100.00")),
+    ] {
+        let core = core();
+        let pool = charged_pool(&core, left).await;
+        let (status, balance) = channels(&core, pool, 10).await;
+        assert_eq!((status, balance), (json!(expected.0), json!(expected.1)), "{left} days are left");
+        let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
+        let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
+        let channels = if expected.0 == "completed" { 12 } else { 7 };
+        assert_eq!(pool["total_channels_count"], channels, "{left} days are left");
+    }
 }

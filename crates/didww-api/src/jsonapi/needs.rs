@@ -10,7 +10,8 @@ use super::target::parse_id;
 
 /// The most times that rules are asked for what they need.
 const MAX_ROUNDS: usize = 4;
-/// The most members that are read of the relationships of several records.
+/// The most members that are read of the relationships of several records. A decision on a part of them would be wrong: rules
+/// refuse requests for which there are more.
 const MAX_MEMBERS: usize = 10_000;
 
 /// What was read: for the rules, and for the transaction.
@@ -95,7 +96,11 @@ async fn records(context: &RequestContext<'_>, need: &Need) -> Result<Vec<Record
             let target = spec.relationship(relationship).and_then(|one| didww_types::find(one.target));
             let Some(target) = target else { return Ok(Vec::new()) };
             let numbers = owners.iter().map(|owner| owner.number).collect();
-            let members = store.members(context.scope(spec), numbers, relationship, MAX_MEMBERS).await?;
+            let members = store.members(context.scope(spec), numbers, relationship, MAX_MEMBERS + 1).await?;
+            if members.len() > MAX_MEMBERS {
+                let what = format!("a decision would need more than {MAX_MEMBERS} members of {relationship}");
+                return Err(StoreError::Failed(what));
+            }
             let mut ids: Vec<_> = members.into_iter().map(|(_, _, id)| id).collect();
             ids.sort_unstable();
             ids.dedup();

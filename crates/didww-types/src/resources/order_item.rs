@@ -90,6 +90,8 @@ item! {
         nanpa_prefix_id: String,
         /// The number of renewals, 0 to 999. None renews the numbers without end. Answers do not have it.
         billing_cycles_count: i64,
+        /// The days of the first period that are paid, 1 to 30, for an account with prorated billing. Answers do not have it.
+        prorate_days_qty: i64,
         /// The DID group of the numbers. Answers have it.
         did_group_id: String,
         /// The former name of `nrc`.
@@ -181,6 +183,16 @@ impl OrderItem {
     pub fn with_billing_cycles(mut self, count: i64) -> Self {
         if let Self::Did(item) = &mut self {
             item.billing_cycles_count = Some(count);
+        }
+        self
+    }
+
+    /// Sets the days of the first period that are paid, 1 to 30. It is ignored for an account without prorated billing. Another
+    /// item than one of numbers is returned unchanged.
+    #[must_use]
+    pub fn with_prorated_days(mut self, days: i64) -> Self {
+        if let Self::Did(item) = &mut self {
+            item.prorate_days_qty = Some(days);
         }
         self
     }
@@ -330,9 +342,10 @@ mod tests {
     fn items_are_sent_with_what_was_set_alone() {
         for (item, expected) in [
             (
-                OrderItem::dids("1", 2).with_nanpa_prefix("3").with_billing_cycles(0),
+                OrderItem::dids("1", 2).with_nanpa_prefix("3").with_billing_cycles(0).with_prorated_days(9),
                 json!({ "type": "did_order_items", "attributes":
-                    { "sku_id": "1", "qty": 2, "nanpa_prefix_id": "3", "billing_cycles_count": 0 } }),
+                    { "sku_id": "1", "qty": 2, "nanpa_prefix_id": "3", "billing_cycles_count": 0,
+                      "prorate_days_qty": 9 } }),
             ),
             (
                 OrderItem::available_did("1", "2"),

@@ -17,13 +17,16 @@ use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 /// The relationship of a verification to the address that it is reviewed with, which no version shows.
 pub const UNDER_REVIEW: &str = "addresses";
 
+/// The most numbers of a verification. What is required of all of them is read before it is stored, and a review changes all.
+const MAX_DIDS: usize = 10_000;
+
 const DIDS: &str = AddressVerification::DIDS.as_str();
 const SERVICE_DESCRIPTION: &str = AddressVerification::SPEC.attribute_name("service_description");
 
 impl Rules for AddressVerification {
     /// What the registration of the numbers requires.
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
-        let groups = links.get(DIDS).map(|dids| groups(dids.clone()));
+        let groups = links.get(DIDS).filter(|dids| dids.len() <= MAX_DIDS).map(|dids| groups(dids.clone()));
         let requirements = groups.as_ref().and_then(|need| requirements(found(read, need)?));
         groups.into_iter().chain(requirements).collect()
     }
@@ -31,6 +34,11 @@ impl Rules for AddressVerification {
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         draft.require_linked_records(context);
         if !context.is_create() {
+            return Ok(());
+        }
+        if context.linked(DIDS).is_some_and(|dids| dids.len() > MAX_DIDS) {
+            let refusal = Refusal::relationship(DIDS, Violation::TooMany(MAX_DIDS));
+            draft.refusals.push(refusal.because("the requirements of all numbers are checked together"));
             return Ok(());
         }
         let described = draft.changes.service_description.as_ref().and_then(Option::as_deref);
@@ -131,4 +139,63 @@ pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec
         changes.extend(dids.map(|id| RecordChange::update(Did::SPEC, id, registered(), to_identity())));
     }
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use didww_types::{ApiVersion, Features, Secret, Timestamp};
+
+    use super::*;
+    use crate::domain::{Credentials, LinkedRecord, Rulebook, WriteError, WriteKind};
+
+    fn numbers(count: usize) -> Vec<String> {
+        (1..=count).map(|number| number.to_string()).collect()
+    }
+
+    /// The details of the errors of a new verification of this many numbers.
+    fn errors(count: usize) -> Vec<String> {
+        let record = |id: String| LinkedRecord { id, attributes: Some("{}") };
+        let links = BTreeMap::from([
+            (AddressVerification::ADDRESS.as_str(), vec![record("address".to_owned())]),
+            (DIDS, numbers(count).into_iter().map(record).collect()),
+        ]);
+        let context = WriteContext {
+            kind: WriteKind::Create,
+            version: ApiVersion::NEWEST,
+            features: Features::NONE,
+            now: Timestamp::from_unix_millis(0),
+            sent: &Map::new(),
+            links: &links,
+            found: &[],
+            stored_members: &BTreeMap::new(),
+            adds: false,
+            fresh: &Credentials { username: "1234".to_owned(), password: Secret::new("") },
+            callback_on_manual_block: false,
+        };
+        match Rulebook::DIDWW.decide_write(AddressVerification::SPEC, &context) {
+            Ok(_) => Vec::new(),
+            Err(WriteError::Refused(refusals)) => {
+                let detail = |refusal: &Refusal| json!(refusal.to_error())["detail"].to_string();
+                refusals.iter().map(detail).collect()
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_verification_of_more_numbers_than_are_checked_together_is_refused() {
+        assert_eq!(errors(MAX_DIDS), [""; 0]);
+        assert_eq!(errors(MAX_DIDS + 1), [r#""dids - is too long (maximum is 10000 items)""#]);
+    }
+
+    #[test]
+    fn what_the_groups_require_is_read_of_all_numbers_or_of_none() {
+        let needs = |count| {
+            let links = Links::from([(DIDS, numbers(count))]);
+            AddressVerification::link_needs(&links, &[]).len()
+        };
+        assert_eq!((needs(MAX_DIDS), needs(MAX_DIDS + 1)), (1, 0));
+    }
 }

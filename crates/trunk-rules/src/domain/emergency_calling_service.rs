@@ -2,8 +2,8 @@
 //!
 //! A service that is not canceled has its address in a relationship that no version shows, so that the address is in use.
 
-use didww_types::Resource as _;
 use didww_types::resources::{Did, EmergencyCallingService, EmergencyCallingServiceStatus};
+use didww_types::{Resource as _, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::emergency_requirement::NO_PRICES;
@@ -29,19 +29,31 @@ impl Rules for EmergencyCallingService {
             let why = format!("can't be canceled while its status is {}", service.status);
             return Err(Refusal::record(why).into());
         }
-        let canceled = Map::from_iter([
-            ("status".to_owned(), json!(Status::Canceled)),
-            ("canceled_at".to_owned(), json!(context.now.to_string())),
-            ("renew_date".to_owned(), Value::Null),
-        ]);
-        let free = Links::from([(UNDER_REVIEW, Vec::new())]);
-        let mut changes = vec![RecordChange::update(context.spec, context.record.id, canceled, free)];
-        let detached = |id: &String| {
-            let silent = Map::from_iter([("emergency_enabled".to_owned(), json!(false))]);
-            let links = Links::from([(Did::EMERGENCY_CALLING_SERVICE.as_str(), Vec::new())]);
-            RecordChange::update(Did::SPEC, id, silent, links)
-        };
-        changes.extend(context.related.iter().flatten().map(detached));
+        let dids = context.related.iter().flatten();
+        let changes = cancel(context.record.id, dids.map(String::as_str), context.now);
         Ok(WriteOutcome { changes, events: Vec::new() })
     }
+}
+
+/// The changes that cancel the service with an id: its status, its address, which is not in use any more, and its numbers, which
+/// leave it and cannot call emergency services any more.
+pub fn cancel<'a>(
+    service: &str,
+    dids: impl IntoIterator<Item = &'a str>,
+    now: Timestamp,
+) -> Vec<RecordChange> {
+    let canceled = Map::from_iter([
+        ("status".to_owned(), json!(Status::Canceled)),
+        ("canceled_at".to_owned(), json!(now.to_string())),
+        ("renew_date".to_owned(), Value::Null),
+    ]);
+    let free = Links::from([(UNDER_REVIEW, Vec::new())]);
+    let mut changes = vec![RecordChange::update(EmergencyCallingService::SPEC, service, canceled, free)];
+    let detached = |id: &str| {
+        let silent = Map::from_iter([("emergency_enabled".to_owned(), json!(false))]);
+        let links = Links::from([(Did::EMERGENCY_CALLING_SERVICE.as_str(), Vec::new())]);
+        RecordChange::update(Did::SPEC, id, silent, links)
+    };
+    changes.extend(dids.into_iter().map(detached));
+    changes
 }

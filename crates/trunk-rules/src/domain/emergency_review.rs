@@ -103,7 +103,7 @@ fn order(service: &str, (once, monthly): (Decimal, Decimal), now: Timestamp, ran
         ("status".to_owned(), json!(OrderStatus::Completed)),
         ("description".to_owned(), json!("Emergency")),
         ("reference".to_owned(), json!(reference(random))),
-        ("items".to_owned(), with_period(&json!([item]), now, now.after(PAID_PERIOD))),
+        ("items".to_owned(), with_period(&json!([item]), now, &[now.after(PAID_PERIOD)])),
     ]);
     let spec = Order::SPEC;
     let attributes = with_defaults(spec, now, attributes);

@@ -17,7 +17,7 @@ use super::outcome::{Later, Links, RecordChange};
 use super::payment::{pay, spendable};
 use super::{DeleteContext, Refusal, Rules, WriteContext, WriteError, WriteOutcome};
 
-use items::Priced;
+use items::{Priced, Terms};
 
 /// The kind of the job that carries out an order.
 pub const CARRY_OUT: &str = "orders.carry_out";
@@ -54,7 +54,9 @@ impl Rules for Order {
         if draft.changes.items.is_none() {
             return Ok(());
         }
-        let priced = items::price(context.found, items, back_ordering, &mut draft.refusals)?;
+        let prorates = context.features.has(Feature::ProratedBilling);
+        let terms = Terms { back_ordering, prorates, now: context.now };
+        let priced = items::price(context.found, items, terms, &mut draft.refusals)?;
         if !draft.refusals.is_empty() {
             return Ok(());
         }
@@ -140,14 +142,15 @@ pub(super) fn reference(random: &[u8]) -> String {
     format!("{letters}-{:06}", take(1_000_000))
 }
 
-/// The attributes of an order's items when it is carried out: with the period that is paid.
-pub fn with_period(items: &Value, from: Timestamp, to: Timestamp) -> Value {
+/// The attributes of an order's items when it is carried out: with the period that is paid, which ends at the time in `ends` that
+/// has the place of the item.
+pub fn with_period(items: &Value, from: Timestamp, ends: &[Timestamp]) -> Value {
     let day = |at: Timestamp| at.to_string().get(..10).map(str::to_owned);
     let mut items = items.clone();
-    for item in items.as_array_mut().into_iter().flatten() {
+    for (item, end) in items.as_array_mut().into_iter().flatten().zip(ends) {
         if let Some(attributes) = item.get_mut("attributes").and_then(Value::as_object_mut) {
             attributes.insert("billed_from".to_owned(), json!(day(from)));
-            attributes.insert("billed_to".to_owned(), json!(day(to)));
+            attributes.insert("billed_to".to_owned(), json!(day(*end)));
         }
     }
     items

@@ -1,11 +1,11 @@
-//! Renewals: what a DID or a capacity pool costs when its paid period is over, and how it ends.
+//! Renewals: what a DID, a capacity pool or an emergency calling service costs when its paid period is over, and how it ends.
 //!
-//! A period is 30 days. What cannot be paid is tried again every day; a DID that is not paid for [`GRACE`] ends, and a pool
-//! loses the channels that nothing uses.
+//! A period is 30 days. What cannot be paid is tried again every day; a DID and a service that is not paid for [`GRACE`] end, and
+//! a pool loses the channels that nothing uses.
 
 use std::time::Duration;
 
-use didww_types::resources::{CapacityPool, Did, QtyBasedPricing};
+use didww_types::resources::{CapacityPool, Did, EmergencyCallingService, QtyBasedPricing};
 use didww_types::values::{BillingCycles, Money};
 use didww_types::{DecodeError, Timestamp};
 use rust_decimal::Decimal;
@@ -16,7 +16,7 @@ use super::payment::{pay, spendable};
 
 /// The period that an order and a renewal pay for.
 pub const PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
-/// How long a DID stays after its paid period if it cannot be paid.
+/// How long a DID or a service stays after its paid period if it cannot be paid.
 pub const GRACE: Duration = Duration::from_hours(7 * 24);
 /// How long what could not be paid waits until it is tried again.
 pub const PAYMENT_WAIT: Duration = Duration::from_hours(24);
@@ -126,6 +126,32 @@ pub fn renew_pool(
     }
 }
 
+/// What becomes of an emergency calling service whose paid period is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceRenewal {
+    /// It is paid until this time.
+    Renewed(Timestamp),
+    /// It cannot be paid, and is decided again at this time.
+    Unpaid(Timestamp),
+    /// It is canceled.
+    Ended,
+}
+
+/// Decides on a service whose paid period ended at `expired_at`, and takes its price from the purse.
+pub fn renew_service(
+    service: &EmergencyCallingService,
+    expired_at: Timestamp,
+    now: Timestamp,
+    purse: &mut Purse,
+) -> ServiceRenewal {
+    let price = service.meta.monthly_price.map_or(Decimal::ZERO, Money::amount);
+    if purse.take(price) {
+        return ServiceRenewal::Renewed(expired_at.after(PAID_PERIOD));
+    }
+    let end = expired_at.after(GRACE);
+    if end <= now { ServiceRenewal::Ended } else { ServiceRenewal::Unpaid(end.min(now.after(PAYMENT_WAIT))) }
+}
+
 #[cfg(test)]
 mod tests {
     use didww_types::{Id, Resource as _};
@@ -214,5 +240,31 @@ mod tests {
         assert_eq!(renew(&[], 0), PoolRenewal::Unpaid(at(24)));
         assert_eq!(renew(&[], 7 * 24), PoolRenewal::Reduced(4, at(8 * 24)));
         assert_eq!(left(&record, &purse).as_deref(), Some("5.00"));
+    }
+
+    #[test]
+    fn a_service_is_paid_every_month_and_ends_a_week_after_it_could_not_be() {
+        let service = |meta: &str| {
+            let attributes = json!({
+                "name": "Emergency calling", "reference": "ABC-123456", "status": "active", "renew_date": "1970-01-01",
+                "created_at": "1970-01-01T00:00:00.000Z",
+            });
+            EmergencyCallingService::from_texts(Id::new("1"), &attributes.to_string(), Some(meta)).unwrap()
+        };
+        let (record, mut purse) = purse("5.00", "0");
+        let mut renew = |meta: &str, now| renew_service(&service(meta), at(0), at(now), &mut purse);
+        let priced = r#"{"setup_price":"1.5","monthly_price":"2.5"}"#;
+        assert_eq!(renew(priced, 0), ServiceRenewal::Renewed(at(720)));
+        assert_eq!(
+            renew(priced, 7 * 24),
+            ServiceRenewal::Renewed(at(720)),
+            "late, and from the end of the period"
+        );
+        assert_eq!(renew(priced, 0), ServiceRenewal::Unpaid(at(24)));
+        assert_eq!(renew(priced, 6 * 24 + 1), ServiceRenewal::Unpaid(at(7 * 24)));
+        assert_eq!(renew(priced, 7 * 24), ServiceRenewal::Ended);
+        let free = r#"{"setup_price":null,"monthly_price":null}"#;
+        assert_eq!(renew(free, 7 * 24), ServiceRenewal::Renewed(at(720)));
+        assert_eq!(left(&record, &purse).as_deref(), Some("0.00"));
     }
 }

@@ -180,9 +180,21 @@ impl Writes for PostgresStore {
         })
     }
 
-    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
-        self.node.write_within(RESET_LIMIT, (account, accounts), |transaction, (account, accounts)| {
-            Box::pin(reset(transaction, *account, *accounts))
+    fn reset_with(&self, changes: Vec<Change>, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
+        let symbols = Arc::clone(&self.node.symbols);
+        let with_content = |change| Content::of(&change, &symbols).map(|content| (change, content));
+        let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
+            Ok(changes) => changes,
+            Err(error) => return Answer::ready(Err(error)),
+        };
+        let arguments = (changes, account, accounts);
+        self.node.write_within(RESET_LIMIT, arguments, |transaction, (changes, account, accounts)| {
+            Box::pin(async move {
+                if !changes.is_empty() {
+                    apply(transaction, &changes.iter().collect::<Vec<_>>()).await?;
+                }
+                reset(transaction, *account, *accounts).await
+            })
         })
     }
 }

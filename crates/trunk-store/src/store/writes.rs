@@ -19,5 +19,14 @@ pub trait Writes: Send + Sync + std::fmt::Debug {
     /// Deletes all records, calls and events, of one account or of all; with `accounts`, also the accounts and keys.
     /// Without an account, it also deletes the records of global types, the customers' events, and all documents but the
     /// platform's own state, customers, agents, access keys, numbers and outbound configurations.
-    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()>;
+    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
+        self.reset_with(Vec::new(), account, accounts)
+    }
+
+    /// Applies changes and then resets, as [`reset`](Self::reset), in one transaction: if one of the changes fails, nothing is
+    /// deleted. They are of records that stay, such as what the accounts share.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn reset_with(&self, changes: Vec<Change>, account: Option<i64>, accounts: bool) -> Answer<'_, ()>;
 }

@@ -80,6 +80,7 @@ macro_rules! part {
         an_attribute_that_is_not_declared_is_kept
         a_deleted_record_is_gone_with_its_links_and_its_number
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
+        a_reset_applies_its_changes_or_deletes_nothing
         members_keep_the_order_in_which_they_were_linked
         a_link_to_nothing_or_to_another_account_is_a_conflict
         every_record_of_a_type_is_read_in_order_a_page_at_a_time

@@ -8,7 +8,7 @@ import { serverNow } from '../live.js';
 import { table } from '../table.js';
 
 const VERSIONS = ['2021-12-15', '2022-05-10', '2026-04-16', '2026-11-19'];
-const FEATURES = ['outbound', 'replace_cli', 'randomize_cli', 'emergency', 'read_only'];
+const FEATURES = ['outbound', 'replace_cli', 'randomize_cli', 'emergency', 'read_only', 'prorated_billing'];
 const limit = (value) => (value === null ? h('span', { class: 'quiet' }, 'server’s own') : value === 0 ? 'none' : String(value));
 const once = (what, text) => notice('good', h('p', {}, `${what} is shown only now. Copy it to where it is needed.`), h('p', {}, code(text)));
 

@@ -7,11 +7,12 @@ use didww_types::resources::{
     StockKeepingUnit,
 };
 use didww_types::values::Money;
-use didww_types::{DecodeError, Resource as _, Violation};
+use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use crate::domain::needs::{Found, FoundRecord, Need, found};
+use crate::domain::proration::{PERIOD_DAYS, is_billed, pool_days, prorated};
 use crate::domain::{RecordChange, Refusal};
 
 /// The type of items of numbers.
@@ -23,8 +24,15 @@ const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
 
-const DID_MEMBERS: [&str; 6] =
-    ["sku_id", "qty", "available_did_id", "did_reservation_id", "nanpa_prefix_id", "billing_cycles_count"];
+const DID_MEMBERS: [&str; 7] = [
+    "sku_id",
+    "qty",
+    "available_did_id",
+    "did_reservation_id",
+    "nanpa_prefix_id",
+    "billing_cycles_count",
+    "prorate_days_qty",
+];
 const CHANNEL_MEMBERS: [&str; 2] = ["capacity_pool_id", "qty"];
 
 /// The ways to select the numbers of an item, of which it has one at most.
@@ -178,11 +186,21 @@ pub(super) fn needs(sent: &Map<String, Value>, read: &[Found]) -> Vec<Need> {
     needs
 }
 
+/// What an order is made under, beside its items.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// Whether it can have more numbers than are in stock.
+    pub(super) back_ordering: bool,
+    /// Whether the account can pay some days of the first period of numbers alone.
+    pub(super) prorates: bool,
+    pub(super) now: Timestamp,
+}
+
 /// Decides on the items. Adds what is wrong with them to the refusals, after which the result has no meaning.
 pub(super) fn price(
     read: &[Found],
     items: &[Value],
-    back_ordering: bool,
+    terms: Terms,
     refusals: &mut Vec<Refusal>,
 ) -> Result<Priced, DecodeError> {
     let is_of_numbers = each(items).next().is_some_and(|(kind, _)| kind == DIDS);
@@ -202,7 +220,7 @@ pub(super) fn price(
         found(read, &number(item.text("available_did_id")?))?.first().map(|number| number.id.as_str())
     };
     let chosen = each(items).filter_map(chosen).collect();
-    let asked = Asked { read, wanted: wanted(items), back_ordering, chosen };
+    let asked = Asked { read, wanted: wanted(items), terms, chosen };
     for (kind, item) in each(items) {
         let members = match kind {
             DIDS => &DID_MEMBERS[..],
@@ -224,7 +242,7 @@ pub(super) fn price(
         let decided = if is_of_numbers {
             numbers(&asked, item, &mut priced)?
         } else {
-            channels(read, item, &mut priced)?
+            channels(&asked, item, &mut priced)?
         };
         match decided {
             Ok((attributes, later)) => {
@@ -245,13 +263,30 @@ type Decided = Result<(Value, Value), Refusal>;
 struct Asked<'a> {
     read: &'a [Found],
     wanted: u64,
-    back_ordering: bool,
+    terms: Terms,
     /// The ids of the numbers that items name. The items that name none leave them.
     chosen: HashSet<&'a str>,
 }
 
+/// How long an item of numbers is paid and renewed.
+struct Lasts {
+    /// The days of the first period that are paid.
+    days: i64,
+    /// The number of renewals; `None` is without end.
+    cycles: Option<i64>,
+}
+
+/// Reads the members of an item of numbers that are numbers themselves.
+fn lasts(item: Item<'_>, terms: Terms) -> Result<Lasts, Refusal> {
+    let cycles = item.number("billing_cycles_count", 0, MAX_CYCLES)?;
+    item.number("qty", 1, MAX_NUMBERS)?;
+    // Without prorated billing the member is ignored, whatever it is.
+    let days = if terms.prorates { item.number("prorate_days_qty", 1, PERIOD_DAYS)? } else { None };
+    Ok(Lasts { days: days.unwrap_or(PERIOD_DAYS), cycles })
+}
+
 fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
-    let &Asked { read, wanted, back_ordering, ref chosen } = asked;
+    let &Asked { read, wanted, terms, ref chosen } = asked;
     let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
     if !item.has("sku_id") {
         return Ok(Err(item.refuse("sku_id", Violation::Blank)));
@@ -263,13 +298,10 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
     if let (Some(_), Some(second)) = (selectors.next(), selectors.next()) {
         return Ok(Err(item.refuse(second, Violation::MustBeBlank)));
     }
-    let cycles = match item.number("billing_cycles_count", 0, MAX_CYCLES) {
-        Ok(cycles) => cycles,
+    let Lasts { days, cycles } = match lasts(item, terms) {
+        Ok(lasts) => lasts,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    if let Err(refusal) = item.number("qty", 1, MAX_NUMBERS) {
-        return Ok(Err(refusal));
-    }
     if item.has("nanpa_prefix_id") && one(prefix(item)).is_none() {
         return Ok(Err(item.refuse("nanpa_prefix_id", Violation::Invalid)));
     }
@@ -312,34 +344,37 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
         taken
             .extend(free.take(usize::try_from(quantity).unwrap_or_default()).map(|number| number.id.clone()));
         let lacks = i64::try_from(taken.len()).is_ok_and(|taken| taken < quantity);
-        if lacks && !back_ordering {
+        if lacks && !terms.back_ordering {
             return Ok(Err(item.refuse("qty", Violation::ExceedsStock)));
         }
     }
     let unit: StockKeepingUnit = unit.decode()?;
     let count = Decimal::from(quantity);
-    let (setup, monthly) = (unit.setup_price.amount() * count, unit.monthly_price.amount() * count);
+    let setup = unit.setup_price.amount() * count;
+    let monthly = prorated(unit.monthly_price.amount() * count, days);
     priced.amount += setup + monthly;
     let later = json!({
         "did_group": group.id,
         "nanpa_prefix": item.text("nanpa_prefix_id"),
         "qty": quantity,
-        "held": taken.len(),
+        "held": taken,
         "chosen": chosen_one,
         "channels": unit.channels_included_count,
         "cycles": cycles,
+        "days": days,
         "monthly_price": unit.monthly_price,
     });
     priced.is_held.extend(taken.iter().cloned());
     priced.held.extend(taken);
-    let mut shown = prices(quantity, setup, monthly);
+    let mut shown = prices(quantity, (setup, monthly), days);
     shown.insert("setup_price".to_owned(), json!(Money::new(setup)));
     shown.insert("monthly_price".to_owned(), json!(Money::new(monthly)));
     shown.insert("did_group_id".to_owned(), json!(group.id));
     Ok(Ok((Value::Object(shown), later)))
 }
 
-fn channels(read: &[Found], item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
+fn channels(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
+    let read = asked.read;
     if !item.has("capacity_pool_id") {
         return Ok(Err(item.refuse("capacity_pool_id", Violation::Blank)));
     }
@@ -348,7 +383,8 @@ fn channels(read: &[Found], item: Item<'_>, priced: &mut Priced) -> Result<Decid
     if let Err(refusal) = item.number("qty", 1, MAX_CHANNELS) {
         return Ok(Err(refusal));
     }
-    let (quantity, id) = (item.quantity(MAX_CHANNELS), pool.id.clone());
+    let (quantity, id, is_billed) =
+        (item.quantity(MAX_CHANNELS), pool.id.clone(), is_billed(pool.meta.as_deref()));
     let pool: CapacityPool = pool.decode()?;
     if quantity < pool.minimum_qty_per_order {
         return Ok(Err(item.refuse("qty", Violation::AtLeast(pool.minimum_qty_per_order))));
@@ -361,20 +397,26 @@ fn channels(read: &[Found], item: Item<'_>, priced: &mut Priced) -> Result<Decid
         }
     }
     let count = Decimal::from(quantity);
-    let (once, monthly) = (setup.amount() * count, monthly.amount() * count);
+    // The next renewal of the pool pays its new channels with the others.
+    let days = pool_days(&pool, is_billed, asked.terms.now);
+    if days == 0 {
+        let refusal = item.refuse("capacity_pool_id", Violation::Invalid);
+        return Ok(Err(refusal.because("the renewal of the pool is not paid yet")));
+    }
+    let (once, monthly) = (setup.amount() * count, prorated(monthly.amount() * count, days));
     priced.amount += once + monthly;
-    let mut shown = prices(quantity, once, monthly);
+    let mut shown = prices(quantity, (once, monthly), days);
     shown.insert("capacity_pool_id".to_owned(), json!(id));
-    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity }))))
+    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity, "days": days }))))
 }
 
-/// What answers show of every item.
-fn prices(quantity: i64, once: Decimal, monthly: Decimal) -> Map<String, Value> {
+/// What answers show of every item: with what is paid once, and for the days of its first period.
+fn prices(quantity: i64, (once, monthly): (Decimal, Decimal), days: i64) -> Map<String, Value> {
     let members = [
         ("qty", json!(quantity)),
         ("nrc", json!(Money::new(once))),
         ("mrc", json!(Money::new(monthly))),
-        ("prorated_mrc", json!(false)),
+        ("prorated_mrc", json!(days < PERIOD_DAYS)),
         ("billed_from", Value::Null),
         ("billed_to", Value::Null),
     ];

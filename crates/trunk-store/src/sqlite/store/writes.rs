@@ -37,16 +37,33 @@ impl Writes for SqliteStore {
         Answer::later(async move { written.await.map(|written| written.records) })
     }
 
-    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
-        let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        Answer::later(self.connections.write_then(
-            move |connection| write::reset(connection, account, accounts),
-            move |()| {
+    fn reset_with(&self, changes: Vec<Change>, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
+        let symbols = Arc::clone(&self.symbols);
+        let quotas = Quotas { directory: self.directory.clone(), default: self.limits.records };
+        let with_content = |change| Content::of(&change, &symbols).map(|content| (change, content));
+        let changes: Vec<_> = match changes.into_iter().map(with_content).collect::<Result<_, _>>() {
+            Ok(changes) => changes,
+            Err(error) => return Answer::ready(Err(error)),
+        };
+        let (directory, feed, to) = (self.directory.clone(), Arc::clone(&self.feed), Arc::clone(&self.feed));
+        let written = self.connections.write_then(
+            move |connection| {
+                let written = write::apply(connection, &symbols, &quotas, &changes, feed.follows_records())?;
+                write::reset(connection, account, accounts)?;
+                Ok(written)
+            },
+            move |written| {
                 if accounts {
                     directory.write().remove(account);
                 }
-                feed.append(Arc::new([Committed::Reset { account, accounts }]));
+                if written.is_complete || !to.follows_records() {
+                    to.append(Arc::clone(&written.effects));
+                } else {
+                    to.lose();
+                }
+                to.append(Arc::new([Committed::Reset { account, accounts }]));
             },
-        ))
+        );
+        Answer::later(async move { written.await.map(|_| ()) })
     }
 }

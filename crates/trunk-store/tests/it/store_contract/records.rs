@@ -225,6 +225,19 @@ pub(super) async fn a_number_belongs_to_one_did_of_all_accounts_until_that_is_de
     commit(store, one(1, 1)).await;
 }
 
+pub(super) async fn a_reset_applies_its_changes_or_deletes_nothing(store: &impl Store) {
+    let made = commit(store, vec![insert(dids(2), id(2), did("2", &json!({})))]).await.remove(0);
+    commit(store, vec![insert(dids(1), id(1), did("1", &json!({})))]).await;
+    commit(store, vec![replace(dids(2), made.clone(), did("3", &json!({})))]).await;
+    let stale = replace(dids(2), made, did("4", &json!({})));
+    assert_eq!(store.reset_with(vec![stale], Some(1), false).await, Err(StoreError::Conflict));
+    assert_eq!(found(store, dids(1), id(1)).await.id, id(1));
+    let current = found(store, dids(2), id(2)).await;
+    store.reset_with(vec![replace(dids(2), current, did("5", &json!({})))], Some(1), false).await.unwrap();
+    assert_eq!(store.find(dids(1), id(1)).await, Ok(None));
+    assert_eq!(found(store, dids(2), id(2)).await.attributes().unwrap(), did("5", &json!({})));
+}
+
 pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &impl Store) {
     let inserts = (1..=5).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
     commit(store, inserts.collect()).await;

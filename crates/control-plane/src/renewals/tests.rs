@@ -1,0 +1,177 @@
+//! Renewals of accounts that have much to renew, or cannot pay it.
+
+use std::time::Duration;
+
+use didww_types::resources::{Balance, Did, EmergencyCallingService, Order};
+use didww_types::{Resource as _, ResourceSpec};
+use serde_json::{Map, Value, json};
+use service_base::clock::Clock;
+use service_base::descriptors::Descriptors;
+use service_base::guessing::GuessLimits;
+use service_base::ids::Ids;
+use service_core::Outbox;
+use trunk_rules::domain::{MONTHLY_PRICE, with_defaults};
+use trunk_store::{Record, Scope, SqliteStore, TakeJobs};
+use uuid::Uuid;
+
+use super::run::MOST_READ;
+use super::*;
+
+const ACCOUNT: i64 = 1;
+const DAY: Duration = Duration::from_hours(24);
+
+/// A server whose clock stands still.
+fn core() -> Arc<Core> {
+    let store = Arc::new(SqliteStore::in_memory().unwrap());
+    let (clock, guesses) = (Clock::system(), GuessLimits::default());
+    clock.freeze(None);
+    Arc::new(Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses))
+}
+
+/// A record of the account. Its id is this number.
+fn insert(
+    core: &Core,
+    spec: &'static ResourceSpec,
+    id: u128,
+    attributes: &Value,
+    links: Vec<(&'static str, Vec<Uuid>)>,
+    meta: Option<Value>,
+) -> Change {
+    let now = core.clock.now();
+    let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
+    Change::Insert {
+        scope: Scope { account: ACCOUNT, spec },
+        id: Uuid::from_u128(id),
+        created_at: now,
+        attributes: with_defaults(spec, now, attributes),
+        links,
+        meta: meta.map(|meta| meta.to_string()),
+    }
+}
+
+/// A DID that was ordered, and ends at this time.
+fn did(core: &Core, id: u128, price: &str, expires_at: Timestamp) -> Change {
+    let attributes = json!({ "number": format!("{id:011}"), "expires_at": expires_at });
+    insert(core, Did::SPEC, id, &attributes, Vec::new(), Some(json!({ MONTHLY_PRICE: price })))
+}
+
+async fn find(core: &Core, spec: &'static ResourceSpec, id: u128) -> Option<Record> {
+    core.store.find(Scope { account: ACCOUNT, spec }, Uuid::from_u128(id)).await.unwrap()
+}
+
+async fn attribute(core: &Core, spec: &'static ResourceSpec, id: u128, name: &str) -> Value {
+    let record = find(core, spec, id).await.unwrap();
+    record.attributes().unwrap().get(name).cloned().unwrap_or_default()
+}
+
+/// Decides on the renewals of the account until the next ones are due at a later time. Returns that time.
+async fn renewed(core: &Arc<Core>) -> Timestamp {
+    let now = core.clock.now();
+    core.commit(vec![anew(ACCOUNT, now)]).await.unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), jobs(), stopped));
+    let settled = async {
+        loop {
+            let job = core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap().unwrap();
+            if job.due_at > now {
+                return job.due_at;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let due_at = tokio::time::timeout(Duration::from_mins(1), settled).await.expect("it never ended");
+    stop.send_replace(true);
+    runner.await.unwrap();
+    due_at
+}
+
+#[tokio::test]
+async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
+    let core = core();
+    let now = core.clock.now();
+    let stored = async || core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap();
+    decide_anew(&core, ACCOUNT).await.unwrap();
+    assert_eq!(stored().await, None, "nothing was ordered");
+    core.commit(vec![schedule(ACCOUNT, now)]).await.unwrap();
+    let (node, until) = (core.store.node(), now.after(Duration::from_mins(1)));
+    let take = TakeJobs { node, now, until, kinds: vec![(RENEW, 1)] };
+    let run = core.store.take_jobs(take).await.unwrap().pop().unwrap();
+    decide_anew(&core, ACCOUNT).await.unwrap();
+    let due_at = now.after(PAID_PERIOD);
+    let late = Change::Reschedule { lease: run.lease, due_at, attempts: 0, payload: None };
+    assert_eq!(core.commit(vec![late]).await, Err(StoreError::Conflict));
+    assert_eq!(stored().await.map(|job| job.due_at), Some(now));
+}
+
+#[tokio::test]
+async fn what_cannot_be_paid_is_read_once_and_keeps_nothing_behind_it_from_its_turn() {
+    let core = core();
+    let began = core.clock.now();
+    let unpaid = u128::try_from(MOST_READ).unwrap() + 100;
+    let mut changes: Vec<Change> = (1..=unpaid).map(|id| did(&core, id, "5.0", began)).collect();
+    let after = began.after(Duration::from_secs(1));
+    changes.extend([did(&core, unpaid + 1, "1.0", after), did(&core, unpaid + 2, "0.5", after)]);
+    let money = json!({ "balance": "1.50" });
+    changes.push(insert(&core, Balance::SPEC, 9_000, &money, Vec::new(), None));
+    core.commit(changes).await.unwrap();
+    let now = core.clock.advance(Duration::from_secs(2));
+
+    assert_eq!(renewed(&core).await, now.after(DAY), "those that cannot be paid are tried a day later");
+    for id in [unpaid + 1, unpaid + 2] {
+        assert_eq!(attribute(&core, Did::SPEC, id, "expires_at").await, json!(after.after(PAID_PERIOD)));
+    }
+    for id in [1, unpaid] {
+        assert_eq!(attribute(&core, Did::SPEC, id, "expires_at").await, json!(began));
+    }
+    assert_eq!(attribute(&core, Balance::SPEC, 9_000, "balance").await, "0.00");
+}
+
+#[tokio::test]
+async fn more_than_a_run_changes_is_released_by_several_runs_of_one_pass() {
+    let core = core();
+    let began = core.clock.now();
+    let changes: Vec<Change> = (1..=450).map(|id| did(&core, id, "5.0", began)).collect();
+    core.commit(changes).await.unwrap();
+    core.clock.advance(DAY * 7);
+    let now = core.clock.now();
+    assert_eq!(renewed(&core).await, now.after(PAID_PERIOD));
+    for id in [1, 200, 201, 450] {
+        assert!(find(&core, Did::SPEC, id).await.is_none(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_whose_number_is_released_at_the_same_time_is_canceled_after_it() {
+    let core = core();
+    let began = core.clock.now();
+    let [service, order, released, kept] = [1_u128, 2, 3, 4];
+    let of_service = vec![(Did::EMERGENCY_CALLING_SERVICE.as_str(), vec![Uuid::from_u128(service)])];
+    let number = |id: u128| json!({ "number": format!("{id:011}"), "emergency_enabled": true });
+    let mut ends = number(released);
+    ends["expires_at"] = json!(began);
+    let active = json!({ "status": "active", "renew_date": began.to_string()[..10] });
+    let ordered = vec![(EmergencyCallingService::ORDER.as_str(), vec![Uuid::from_u128(order)])];
+    let prices = Some(json!({ "setup_price": "1.5", "monthly_price": "2.5" }));
+    core.commit(vec![
+        insert(&core, Order::SPEC, order, &json!({ "items": [] }), Vec::new(), None),
+        insert(&core, EmergencyCallingService::SPEC, service, &active, ordered, prices),
+        insert(&core, Did::SPEC, released, &ends, of_service.clone(), Some(json!({ MONTHLY_PRICE: "5.0" }))),
+        insert(&core, Did::SPEC, kept, &number(kept), of_service, None),
+    ])
+    .await
+    .unwrap();
+    core.clock.advance(DAY * 8);
+    let now = core.clock.now();
+    renewed(&core).await;
+
+    assert!(find(&core, Did::SPEC, released).await.is_none());
+    let spec = EmergencyCallingService::SPEC;
+    assert_eq!(attribute(&core, spec, service, "status").await, "canceled");
+    assert_eq!(attribute(&core, spec, service, "canceled_at").await, json!(now));
+    assert_eq!(attribute(&core, spec, service, "renew_date").await, Value::Null);
+    assert_eq!(attribute(&core, Did::SPEC, kept, "emergency_enabled").await, false);
+    let (of_dids, through) =
+        (Scope { account: ACCOUNT, spec: Did::SPEC }, Did::EMERGENCY_CALLING_SERVICE.as_str());
+    let record = find(&core, Did::SPEC, kept).await.unwrap();
+    assert!(core.store.members(of_dids, vec![record.number], through, 9).await.unwrap().is_empty());
+}

@@ -1,0 +1,241 @@
+//! What an order pays of a period that has begun already, and what a reset does to the stock.
+
+use std::time::Duration;
+
+use didww_types::{Feature, Timestamp};
+use serde_json::{Value, json};
+use trunk_server::control::{NewAccount, NewDid};
+
+use super::shop::{ORDERS, Shop};
+use crate::support::api::Answer;
+use crate::support::engine;
+use crate::support::world::*;
+
+const DAY: u64 = 86_400;
+
+impl Shop {
+    /// Sets the clock, which goes on standing still.
+    fn set_clock(&self, at: &str) {
+        self.world.server.control().clock().freeze(Some(at.parse().unwrap()));
+    }
+
+    /// Waits until the account has this balance.
+    async fn until_spent(&self, balance: &str) {
+        let reached = async {
+            while self.balance().await != balance {
+                tokio::task::yield_now().await;
+            }
+        };
+        let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
+        reached.unwrap_or_else(|_| panic!("the balance never was {balance}"));
+    }
+
+    /// The first item of an order.
+    async fn item_of(&self, order: &str) -> Value {
+        self.api().get(&format!("{ORDERS}/{order}")).await.at("/data/attributes/items/0/attributes")
+    }
+}
+
+fn amount(order: &Answer) -> Value {
+    assert_eq!(order.status, 201, "{}", order.text);
+    order.at("/data/attributes/amount")
+}
+
+#[tokio::test]
+async fn channels_pay_the_days_that_are_left_of_their_pools_period_and_are_renewed_with_the_others() {
+    let shop = Shop::open(0, "100.00", "0").await;
+    shop.set_clock("2035-05-01T12:00:00Z");
+    let pool = shop.pool(None).await;
+    let first = shop.order_channels(&pool, 4).await;
+    assert_eq!(
+        (amount(&first), first.at("/data/attributes/items/0/attributes/prorated_mrc")),
+        (json!("12.0"), json!(false))
+    );
+    shop.wait(5);
+    shop.until(&first.id(), "completed").await;
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-05-31");
+    let item = shop.item_of(&first.id()).await;
+    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2035-05-01"), &json!("2035-05-31")));
+    assert_eq!(shop.balance().await, "88.00");
+
+    // 17 days are left, of which one has begun: 3 x 2.00 x 17 / 30.
+    shop.set_clock("2035-05-14T18:00:00Z");
+    let second = shop.order_channels(&pool, 3).await;
+    assert_eq!(amount(&second), "6.4");
+    let item = shop.item_of(&second.id()).await;
+    assert_eq!(
+        (&item["nrc"], &item["mrc"], &item["prorated_mrc"]),
+        (&json!("3.0"), &json!("3.4"), &json!(true))
+    );
+    shop.wait(5);
+    shop.until(&second.id(), "completed").await;
+    let item = shop.item_of(&second.id()).await;
+    assert_eq!((&item["billed_from"], &item["billed_to"]), (&json!("2035-05-14"), &json!("2035-05-31")));
+    let read = shop.read_pool(&pool).await;
+    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(7), &json!("2035-05-31")));
+    assert_eq!(shop.balance().await, "81.60");
+
+    shop.set_clock("2035-05-31T00:00:00Z");
+    shop.until_spent("67.60").await;
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-30");
+}
+
+#[tokio::test]
+async fn what_a_part_of_a_period_costs_is_rounded_to_cents() {
+    let shop = Shop::open(0, "100.00", "0").await;
+    // A day of a channel costs 2.00 / 30.
+    for (day, qty, expected) in
+        [("2035-06-02", 1, "1.07"), ("2035-06-02", 9, "9.6"), ("2035-06-08", 2, "2.93")]
+    {
+        shop.set_clock("2035-06-01T09:00:00Z");
+        let pool = shop.pool(Some(day)).await;
+        assert_eq!(amount(&shop.order_channels(&pool, qty).await), expected, "{qty} until {day}");
+    }
+}
+
+#[tokio::test]
+async fn channels_of_a_pool_that_was_renewed_before_they_were_added_are_canceled_and_paid_back() {
+    let shop = Shop::open(0, "100.00", "0").await;
+    shop.set_clock("2035-05-01T12:00:00Z");
+    let pool = shop.pool(Some("2035-05-16")).await;
+    let first = shop.order_channels(&pool, 5).await;
+    assert_eq!(amount(&first), "10.0");
+    shop.wait(5);
+    shop.until(&first.id(), "completed").await;
+    shop.set_clock("2035-05-15T23:59:58Z");
+    let late = shop.order_channels(&pool, 3).await;
+    assert_eq!(amount(&late), "3.2");
+    shop.wait(2);
+    shop.until_spent("76.80").await;
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-15");
+    shop.wait(3);
+    shop.until(&late.id(), "canceled").await;
+    assert_eq!(shop.balance().await, "80.00");
+    assert_eq!(shop.read_pool(&pool).await["total_channels_count"], 5);
+    assert_eq!(amount(&shop.order_channels(&pool, 3).await), "9.0", "the whole period is paid now");
+}
+
+#[tokio::test]
+async fn a_pool_whose_renewal_is_not_paid_has_no_further_channels_until_it_is_or_loses_all() {
+    let shop = Shop::open(0, "17.00", "0").await;
+    shop.set_clock("2035-05-01T12:00:00Z");
+    let pool = shop.pool(None).await;
+    let first = shop.order_channels(&pool, 5).await;
+    assert_eq!(amount(&first), "15.0");
+    shop.wait(5);
+    shop.until(&first.id(), "completed").await;
+    // The renewal of 10.00 cannot be paid from 2.00.
+    shop.set_clock("2035-06-01T12:00:00Z");
+    let late = async || shop.order_channels(&pool, 1).await;
+    let (field, pointer) = ("items/0/capacity_pool_id", "/data/attributes/items/0/capacity_pool_id");
+    refused(&late().await, &[invalid(field, "is invalid", pointer)]);
+    shop.set_money("13.00", "0").await;
+    shop.wait(DAY);
+    shop.until_spent("3.00").await;
+    assert_eq!(shop.read_pool(&pool).await["renew_date"], "2035-06-30");
+    // 1.00, and 2.00 x 28 / 30.
+    let paid = late().await;
+    assert_eq!(amount(&paid), "2.87");
+    shop.wait(5);
+    shop.until(&paid.id(), "completed").await;
+
+    shop.set_clock("2035-07-08T12:00:00Z");
+    let lost = async {
+        while shop.read_pool(&pool).await["total_channels_count"] != 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), lost).await.expect("it keeps its channels");
+    shop.set_money("13.00", "0").await;
+    let anew = late().await;
+    assert_eq!(
+        (amount(&anew), anew.at("/data/attributes/items/0/attributes/prorated_mrc")),
+        (json!("3.0"), json!(false))
+    );
+    shop.wait(5);
+    shop.until(&anew.id(), "completed").await;
+    let read = shop.read_pool(&pool).await;
+    assert_eq!((&read["total_channels_count"], &read["renew_date"]), (&json!(1), &json!("2035-08-07")));
+    assert_eq!(shop.balance().await, "10.00");
+}
+
+#[tokio::test]
+async fn an_account_with_prorated_billing_pays_some_days_of_the_first_period_of_numbers() {
+    let world = World::of(engine::builder().feature(Feature::ProratedBilling)).await;
+    let shop = Shop::of(world, 3, "20.00", "0").await;
+    for (days, message) in [(json!(0), "greater than or equal to 1"), (json!(31), "less than or equal to 30")]
+    {
+        let wrong = shop.order(json!({ "qty": 2, "prorate_days_qty": days })).await;
+        let (field, pointer) = ("items/0/prorate_days_qty", "/data/attributes/items/0/prorate_days_qty");
+        refused(&wrong, &[invalid(field, &format!("must be {message}"), pointer)]);
+    }
+    // 2 x 1.10, and 2 x 2.05 x 7 / 30.
+    let made = shop.order(json!({ "qty": 2, "prorate_days_qty": 7 })).await;
+    assert_eq!(amount(&made), "3.16");
+    let item = shop.item_of(&made.id()).await;
+    for (name, expected) in [("nrc", json!("2.2")), ("mrc", json!("0.96")), ("prorated_mrc", json!(true))] {
+        assert_eq!(item[name], expected, "{name}");
+    }
+    shop.wait(5);
+    shop.until(&made.id(), "completed").await;
+    assert_eq!(shop.balance().await, "16.84");
+    let now = shop.world.server.control().clock().now();
+    let ends = async || -> Timestamp {
+        shop.api().get(DIDS).await.at("/data/0/attributes/expires_at").as_str().unwrap().parse().unwrap()
+    };
+    let first_end = now.after(Duration::from_secs(7 * DAY));
+    assert_eq!(ends().await, first_end);
+    assert_eq!(shop.item_of(&made.id()).await["billed_to"], json!(first_end.to_string()[..10]));
+    shop.wait(7 * DAY - 1);
+    assert_eq!(shop.balance().await, "16.84");
+    shop.wait(1);
+    shop.until_spent("12.74").await;
+    assert_eq!(
+        ends().await,
+        first_end.after(Duration::from_secs(30 * DAY)),
+        "a renewal is of a whole period"
+    );
+    let whole = shop.order(json!({ "prorate_days_qty": 30 })).await;
+    assert_eq!(amount(&whole), "3.15");
+    assert_eq!(shop.item_of(&whole.id()).await["prorated_mrc"], false);
+}
+
+#[tokio::test]
+async fn days_of_numbers_are_ignored_without_prorated_billing() {
+    let shop = Shop::open(2, "20.00", "0").await;
+    for days in [json!(7), json!(0), json!("many")] {
+        let made = shop.order(json!({ "prorate_days_qty": days })).await;
+        assert_eq!(amount(&made), "3.15", "{days}");
+        assert_eq!(shop.item_of(&made.id()).await["prorated_mrc"], false);
+        assert_eq!(shop.api().delete(&format!("{ORDERS}/{}", made.id())).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_and_a_deletion_of_an_account_give_back_the_stock_that_its_orders_took() {
+    let shop = Shop::open(3, "20.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    let (_, key) = control.create_account(NewAccount::named("other")).await.unwrap();
+    let other = shop.api().with_key(Some(key.expose()));
+    let path = format!("/did_groups/{}", shop.group);
+    let stated = async || {
+        let group = other.get(&path).await;
+        (group.at("/data/meta/total_count"), group.at("/data/meta/is_available"))
+    };
+    shop.buy(json!({ "qty": 3 })).await;
+    // It was not in the stock.
+    control.add_did(owner, NewDid::new("37061498222").did_group(shop.group)).await.unwrap();
+    assert_eq!(stated().await, (json!(0), json!(false)));
+    control.reset(Some(owner)).await.unwrap();
+    assert_eq!(stated().await, (json!(3), json!(true)));
+    assert_eq!((shop.in_stock().await, shop.owned().await), (3, 0));
+
+    shop.set_money("20.00", "0").await;
+    shop.buy(json!({ "qty": 2 })).await;
+    // The number of a pending order still counts.
+    assert_eq!(shop.order(json!({})).await.status, 201);
+    assert_eq!(stated().await, (json!(1), json!(true)));
+    control.delete_account(owner).await.unwrap();
+    assert_eq!(stated().await, (json!(3), json!(true)));
+    assert_eq!(other.get("/available_dids").await.at("/meta/total_count"), 3);
+}
