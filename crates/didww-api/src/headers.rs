@@ -12,6 +12,7 @@ use foldhash::quality::FixedState;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_listener::RequestIds;
 
 /// The headers of every response, built once: cloning a map is considerably faster than filling one.
 static COMMON_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
@@ -20,6 +21,10 @@ static COMMON_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     headers.extend(STATIC_HEADERS);
     headers
 });
+
+/// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
+pub(crate) const REQUEST_IDS: RequestIds =
+    RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
 
 const X_RUNTIME: HeaderName = HeaderName::from_static("x-runtime");
 

@@ -29,11 +29,15 @@ mod jsonapi;
 mod negotiate;
 mod on_behalf;
 pub mod openapi;
+mod prices;
+mod refused;
 mod router;
 mod state;
 
 pub use api::refusal;
 pub use authentication::account_of;
 pub use on_behalf::OnBehalf;
+pub use prices::services::{PricePlace, PricePlans, PriceService, PriceServices};
+pub use prices::{price_paths, price_router};
 pub use router::{api_router, paths};
 pub use state::Api;

@@ -9,6 +9,8 @@ use service_core::Core;
 use token_service::TokenService;
 use trunk_rules::domain::Rulebook;
 
+use crate::prices::services::PriceServices;
+
 /// The state that every request handler of the API receives.
 #[derive(Debug)]
 pub struct Api {
@@ -36,6 +38,8 @@ pub struct Api {
     pub idempotency: Idempotency,
     /// The API keys whose ignored version headers were logged.
     pub ignored_versions: FirstTime,
+    /// The price services.
+    pub prices: PriceServices,
 }
 
 impl Api {
@@ -61,6 +65,13 @@ impl Api {
             uploads: FairLimiter::uploads(),
             idempotency: Idempotency::default(),
             ignored_versions: FirstTime::default(),
+            prices: PriceServices::default(),
         }
+    }
+
+    /// Sets the price services. By default they have no plans.
+    #[must_use]
+    pub fn with_prices(self, prices: PriceServices) -> Self {
+        Self { prices, ..self }
     }
 }
