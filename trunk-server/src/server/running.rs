@@ -121,8 +121,8 @@ impl Running {
         Ok(())
     }
 
-    /// Serves the public APIs, and the tokens and prices of DIDWW's where they have listeners of their own. Returns the address of the
-    /// tokens, and DIDWW's API for requests that the server itself sends for an account.
+    /// Serves the public APIs, and the tokens and prices of DIDWW's where they have listeners of their own. Returns the
+    /// address of the tokens, and DIDWW's API for requests that the server itself sends for an account.
     pub(super) fn serve_apis(
         &mut self,
         (listener, address): (TcpListener, SocketAddr),
