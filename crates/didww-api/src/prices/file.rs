@@ -2,6 +2,7 @@
 //!
 //! A copy is current by its date alone: there is no entity tag, and `If-None-Match` is ignored.
 
+use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use didww_types::Timestamp;
 use didww_types::prices::{PriceRow, header_line, line};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::stream;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 
@@ -61,6 +63,8 @@ impl PriceFile {
             headers.insert(header::LAST_MODIFIED, value);
         }
         if is_current {
+            // A body whose length is not known: the router would state that of an empty one, and the file is longer.
+            *response.body_mut() = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
             return response;
         }
         let content = self.content.clone().unwrap_or_default();
