@@ -67,7 +67,9 @@ fn text(server: &Server, config: &Config) -> String {
 
 /// Returns the price services with listeners of their own: their host names at DIDWW, and their base URLs here.
 fn price_urls(server: &Server) -> impl Iterator<Item = (&'static str, String)> {
-    PriceService::ALL.into_iter().filter_map(|service| Some((service.audience(), server.price_url(service)?)))
+    PriceService::ALL
+        .into_iter()
+        .filter_map(move |service| Some((service.audience(), server.price_url(service)?)))
 }
 
 /// Returns the description of the API key, and the key or a placeholder for the example request.

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_listener::{Budget, missing_credential};
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, Source};
-use token_service::{API_AUDIENCE, Admitted, Scope, TokenRefusal};
+use token_service::{API_AUDIENCE, AUDIENCES, Admitted, Scope, TokenRefusal};
 use trunk_store::NO_ACCOUNT;
 use trunk_store::account::{Account, KeyDigest, KnownKey};
 use uuid::Uuid;
@@ -217,9 +217,14 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
 /// depend on it before the request was authenticated.
 pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
     if let Some(token) = bearer_token(&parts.headers) {
-        let checked = api.tokens.check(token, API_AUDIENCE, Client::of(&parts.extensions)).await;
-        if let Ok(Ok(admitted)) = checked {
-            return Some(admitted.key.account.id);
+        let client = Client::of(&parts.extensions);
+        for audience in AUDIENCES {
+            match api.tokens.check(token, audience, client).await {
+                Ok(Ok(admitted)) => return Some(admitted.key.account.id),
+                // It may be for one of the price services.
+                Ok(Err(TokenRefusal::Audience)) => {}
+                _ => break,
+            }
         }
     }
     let key = parts.headers.get(API_KEY_HEADER)?.to_str().ok()?;
