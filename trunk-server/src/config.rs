@@ -53,7 +53,7 @@ pub use world::WorldSource;
 pub struct Config {
     /// The address of the API, `HOST:PORT`; with port 0 the system selects one.
     pub listen: String,
-    /// The certificate of the API and of the service for tokens; `None` serves them without TLS.
+    /// The certificate of the API, of the service for tokens and of the price services; `None` serves them without TLS.
     pub api_tls: Option<IdentityFiles>,
     /// The address of the control API, `HOST:PORT`; `None` disables it.
     pub control_listen: Option<String>,

@@ -383,6 +383,15 @@ async fn a_token_of_the_sandbox_is_refused_in_production() {
     assert_eq!(there.get(LOOK_UP).await.status, 401);
 }
 
+#[tokio::test]
+async fn the_journal_has_the_account_of_a_request_for_prices() {
+    let world = start().await;
+    assert_eq!(world.prices(VIN).await.get(LOOK_UP).await.status, 200);
+    let entries = world.server.received_requests();
+    let entry = entries.iter().find(|entry| entry.path == "/v3/lookup/prices").unwrap();
+    assert_eq!((entry.status, entry.account), (Some(200), Some(world.server.account())));
+}
+
 /// Places of all services, two of which have listeners of their own and one a host.
 fn apart() -> PricesConfig {
     let places = "[prices]\nvoice_in_listen = \"127.0.0.1:0\"\nvoice_out_host = \"rates.test\"\n\
