@@ -107,16 +107,18 @@ impl PriceService {
         let host = named_host(request)?;
         let is_beside = |service: &Self| {
             let place = services.place(*service);
-            let named = || match &place.host {
-                Some(own) => own.eq_ignore_ascii_case(host),
-                None => {
-                    let first = host.split('.').next().unwrap_or_default();
-                    service.labels().iter().any(|label| label.eq_ignore_ascii_case(first))
-                }
-            };
-            !place.own_listener && named()
+            let own = place.host.as_deref();
+            let is_named =
+                || own.map_or_else(|| service.has_label_of(host), |own| own.eq_ignore_ascii_case(host));
+            !place.own_listener && is_named()
         };
         Self::ALL.into_iter().find(is_beside)
+    }
+
+    /// Whether the first label of a host is one of the service's.
+    fn has_label_of(self, host: &str) -> bool {
+        let first = host.split('.').next().unwrap_or_default();
+        self.labels().iter().any(|label| label.eq_ignore_ascii_case(first))
     }
 }
 
@@ -169,11 +171,11 @@ impl PriceServices {
     }
 
     pub(super) fn sms_out(&self, traffic: Traffic) -> Option<&Plan<SmsOutPrice>> {
-        let [a2p, p2p, otp] = &self.sms_out;
+        let [of_applications, of_persons, one_time] = &self.sms_out;
         let plan = match traffic {
-            Traffic::A2p => a2p,
-            Traffic::P2p => p2p,
-            Traffic::Otp => otp,
+            Traffic::A2p => of_applications,
+            Traffic::P2p => of_persons,
+            Traffic::Otp => one_time,
         };
         plan.as_ref()
     }
