@@ -127,7 +127,7 @@ pub fn sms_in(plan: &[SmsInPrice], number: Option<&str>, country: Option<&str>) 
         .iter()
         .enumerate()
         .filter(|(_, price)| country.is_none() || price.country.as_deref() == country)
-        .filter(|(_, price)| has_length(price))
+        .filter(|&(_, price)| has_length(price))
         .map(|(place, price)| (place, price.destination_prefix.as_deref()));
     match number {
         Some(number) => under_longest_prefix(of_country, number),
