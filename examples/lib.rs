@@ -66,6 +66,11 @@ pub struct TestMyProgram;
 #[doc = include_str!("../docs/provision-from-rust.md")]
 pub struct ProvisionFromRust;
 
+/// The same of the page about prices.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/prices.md")]
+pub struct Prices;
+
 /// The same of the page of the SDK.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/sdk.md")]

@@ -7,8 +7,8 @@ use didww_types::{API_KEY_HEADER, ApiVersion, MEDIA_TYPE, Secret, VERSION_HEADER
 use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use crate::credentials::{Credentials, Tokens};
-use crate::{Client, Error, Reason, client};
+use crate::credentials::{AUDIENCE, Credentials, Tokens};
+use crate::{Client, Error, Reason, client, price_services};
 
 /// The base URL of DIDWW's production environment.
 pub const PRODUCTION: &str = "https://api.didww.com/v3";
@@ -101,6 +101,18 @@ impl ClientBuilder {
     /// Returns [`Error::NotSent`] for an unusable base URL, token URL or API key, for a timeout out of range, and when
     /// the HTTP client cannot be built.
     pub fn build(self) -> Result<Client, Error> {
+        self.build_with(AUDIENCE)
+    }
+
+    /// Builds the client of a price service, whose requests read and have tokens for its audience.
+    pub(crate) fn build_for(mut self, audience: &str) -> Result<Client, Error> {
+        if !self.version.uses_tokens() {
+            self.version = ApiVersion::NEWEST;
+        }
+        self.read_only().build_with(audience)
+    }
+
+    fn build_with(self, audience: &str) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
         let key = key(&self.key)?;
         let (version, read_only) = (self.version, self.read_only);
@@ -110,7 +122,8 @@ impl ClientBuilder {
             let secure = if base.scheme() == "https" { &base } else { &token_url };
             let settings = self.settings.with_http(secure)?;
             let minting = settings.clone().open(token_url, headers([key], "application/json"), &SERVICE)?;
-            let credentials = Credentials::Tokens(Box::new(Tokens::new(minting, version, read_only)));
+            let credentials =
+                Credentials::Tokens(Box::new(Tokens::new(minting, audience, version, read_only)));
             let channel = settings.open(base, headers([], MEDIA_TYPE), &SERVICE)?;
             client::Parts { channel, version, read_only, credentials }
         } else {
@@ -147,6 +160,7 @@ fn default_token_url(base: &Url) -> String {
     match base.as_str() {
         PRODUCTION => PRODUCTION_TOKENS.to_owned(),
         SANDBOX => SANDBOX_TOKENS.to_owned(),
+        base if let Some(url) = price_services::token_url(base) => url.to_owned(),
         base => format!("{}/token", base.strip_suffix("/v3").unwrap_or(base).trim_end_matches('/')),
     }
 }
@@ -197,6 +211,8 @@ mod tests {
             (PRODUCTION, PRODUCTION_TOKENS),
             (SANDBOX, SANDBOX_TOKENS),
             ("https://api.didww.com/v3/", PRODUCTION_TOKENS),
+            ("https://api-vout.didww.com/v3", PRODUCTION_TOKENS),
+            ("https://api-sms-sandbox.didww.com/v3", SANDBOX_TOKENS),
             ("http://127.0.0.1:8080/v3", "http://127.0.0.1:8080/token"),
             ("https://trunks.example.com/didww/v3", "https://trunks.example.com/didww/token"),
             ("https://trunks.example.com", "https://trunks.example.com/token"),

@@ -1,7 +1,7 @@
 //! How requests authenticate: with the API key, or with access tokens that the client mints for it.
 //!
 //! The token service counts its requests apart from those of the API, so it has a channel of its own, over the same HTTP
-//! client. A token is for the API alone, and its scope is `read` for a read-only client. No token is printed.
+//! client. A token is for one service alone, and its scope is `read` for a read-only client. No token is printed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use crate::{Error, Refusal, TransportError};
 
 /// The audience of the API: its production host name, in the sandbox too.
-const AUDIENCE: &str = "api.didww.com";
+pub(crate) const AUDIENCE: &str = "api.didww.com";
 /// The life of a token whose response does not state it, as documented.
 const DEFAULT_LIFE: Duration = Duration::from_mins(15);
 
@@ -81,10 +81,10 @@ impl Credentials {
 }
 
 impl Tokens {
-    /// A source of tokens for a version. The channel's base URL is the endpoint.
-    pub(crate) fn new(channel: Channel, version: ApiVersion, read_only: bool) -> Self {
+    /// A source of tokens for a version and a service. The channel's base URL is the endpoint.
+    pub(crate) fn new(channel: Channel, audience: &str, version: ApiVersion, read_only: bool) -> Self {
         let scope = if read_only { "read" } else { "full" };
-        let body = json!({ "aud": AUDIENCE, "scope": scope, "api_version": version.as_str() });
+        let body = json!({ "aud": audience, "scope": scope, "api_version": version.as_str() });
         let body =
             Body { media_type: HeaderValue::from_static("application/json"), bytes: body.to_string().into() };
         Self { channel, body, current: Renewal::default() }

@@ -72,6 +72,7 @@
 //! | callbacks | [`callback::receive`], and `SignedCallback` with the feature `axum` |
 //! | files for upload | [`EncryptedUpload`], and `EncryptionKeys` with the feature `encryption` |
 //! | files of exports | `Api::download` and `download_rows`, with the feature `exports`; `wait_until_completed` |
+//! | prices of calls and text messages | [`VoiceInPrices`], [`VoiceOutPrices`], [`SmsPrices`], with hosts of their own |
 //! | programs without async | the module `blocking`, with the feature of that name |
 //! | logs | [`Masked`]: records as JSON without secrets |
 //! | everything else of the API | [`Client::raw`], or a resource that you [declare](#resources-that-this-crate-does-not-declare) |
@@ -211,6 +212,8 @@ mod multipart;
 #[cfg(feature = "http")]
 mod page;
 #[cfg(feature = "http")]
+mod price_services;
+#[cfg(feature = "http")]
 mod raw;
 #[cfg(feature = "axum")]
 mod receiver;
@@ -226,7 +229,7 @@ mod single;
 pub use didww_types::*;
 #[doc(inline)]
 pub use didww_types::{
-    ApiVersion, Difference, Extra, Id, Included, Patch, Secret, Timestamp, ToMany, ToOne, callback,
+    ApiVersion, Difference, Extra, Id, Included, Patch, Secret, Timestamp, ToMany, ToOne, callback, prices,
     resources, values,
 };
 
@@ -263,6 +266,8 @@ pub use masked::Masked;
 pub use multipart::Multipart;
 #[cfg(feature = "http")]
 pub use page::Page;
+#[cfg(feature = "http")]
+pub use price_services::{SmsDestination, SmsPrices, SmsTraffic, VoiceInPrices, VoiceOutPrices};
 #[cfg(feature = "http")]
 pub use raw::{RawAnswer, RawRequest};
 #[cfg(feature = "axum")]

@@ -23,6 +23,7 @@ mod order;
 mod orders;
 mod page;
 mod pools;
+mod prices;
 mod process;
 mod reads;
 mod reference;

@@ -305,6 +305,7 @@ impl Cli {
             allow_loopback_callbacks: self.allow_loopback_callbacks,
             accounts: None,
             tokens: None,
+            prices: None,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,
             #[cfg(feature = "sip")]

@@ -13,6 +13,7 @@ mod location;
 pub(crate) mod log_filter;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
 mod port_range;
+mod prices;
 mod reference;
 mod secret_file;
 mod settings;
@@ -39,6 +40,7 @@ pub use error::ConfigError;
 pub use http::HttpConfig;
 #[cfg(feature = "sip")]
 pub use inbound_calls::InboundCallsConfig;
+pub use prices::PricesConfig;
 pub use reference::ReferenceData;
 pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
@@ -51,7 +53,7 @@ pub use world::WorldSource;
 pub struct Config {
     /// The address of the API, `HOST:PORT`; with port 0 the system selects one.
     pub listen: String,
-    /// The certificate of the API and of the service for tokens; `None` serves them without TLS.
+    /// The certificate of the API, of the service for tokens and of the price services; `None` serves them without TLS.
     pub api_tls: Option<IdentityFiles>,
     /// The address of the control API, `HOST:PORT`; `None` disables it.
     pub control_listen: Option<String>,
@@ -79,6 +81,8 @@ pub struct Config {
     pub accounts: AccountsConfig,
     /// The service that mints access tokens.
     pub tokens: TokensConfig,
+    /// The price services.
+    pub prices: PricesConfig,
     /// The carrier edge; `None` disables SIP.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
@@ -182,6 +186,7 @@ impl Default for Config {
             http: HttpConfig::default(),
             accounts: AccountsConfig::default(),
             tokens: TokensConfig::default(),
+            prices: PricesConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
             #[cfg(feature = "sip")]
@@ -272,6 +277,9 @@ impl Config {
             text = format!("{text}\n{table}");
         }
         if let Some(table) = self.tokens.to_toml() {
+            text = format!("{text}\n{table}");
+        }
+        if let Some(table) = self.prices.to_toml() {
             text = format!("{text}\n{table}");
         }
         #[cfg(feature = "sip")]

@@ -3,11 +3,12 @@
 //! It contains the addresses, the database, the API key and an example request. With JSON logs it is one line of JSON.
 //! If standard output is closed, the program logs a warning and keeps running.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use serde_json::{Map, Value, json};
-use trunk_server::Server;
 use trunk_server::config::{Config, Database, LogFormat};
+use trunk_server::{PriceService, Server};
 
 /// Prints the greeting. It is the only output that contains an API key that this start generated.
 pub(crate) fn greet(server: &Server, config: &Config) {
@@ -26,6 +27,9 @@ fn text(server: &Server, config: &Config) -> String {
     let mut lines = vec!["trunk-server is ready.".to_owned(), format!("  API:      {base}")];
     if config.tokens.listen.is_some() {
         lines.push(format!("  Tokens:   {}", server.token_url()));
+    }
+    for (service, url) in price_urls(server) {
+        lines.push(format!("  Prices:   {url} ({service})"));
     }
     #[cfg(feature = "voipbin")]
     lines.push(format!("  VoIPBIN:  {}", server.voipbin_url()));
@@ -59,6 +63,13 @@ fn text(server: &Server, config: &Config) -> String {
         format!("curl -s {base}/voice_out_trunks -H 'Api-Key: {key}' -H 'X-DIDWW-API-Version: 2026-04-16'");
     lines.push(format!("\nTry it:\n\n  {get}\n\n"));
     lines.join("\n")
+}
+
+/// Returns the price services with listeners of their own: their host names at DIDWW, and their base URLs here.
+fn price_urls(server: &Server) -> impl Iterator<Item = (&'static str, String)> {
+    PriceService::ALL
+        .into_iter()
+        .filter_map(move |service| Some((service.audience(), server.price_url(service)?)))
 }
 
 /// Returns the description of the API key, and the key or a placeholder for the example request.
@@ -121,6 +132,7 @@ fn members(server: &Server, config: &Config) -> Map<String, Value> {
     insert("message", json!("trunk-server is ready"));
     insert("api", json!(server.base_url()));
     insert("tokens", json!(server.token_url()));
+    insert("prices", json!(price_urls(server).collect::<BTreeMap<&str, String>>()));
     #[cfg(feature = "voipbin")]
     insert("voipbin", json!(server.voipbin_url()));
     insert("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));

@@ -32,7 +32,7 @@ pub use callbacks;
 #[cfg(feature = "sip")]
 pub use carrier_edge as edge;
 pub use control_plane::{self as control, Control};
-pub use didww_api::openapi;
+pub use didww_api::{PriceService, openapi};
 pub use didww_types::Feature;
 pub use http_listener as serve;
 #[cfg(feature = "sip")]

@@ -1,6 +1,7 @@
 //! Starting and stopping a server: the composition of all services from a configuration.
 
 mod accounts;
+mod addresses;
 #[cfg(feature = "sip")]
 mod edge;
 mod error;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::{Control, ControlAuth, World, control_router};
+use didww_api::PriceService;
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
@@ -78,6 +80,8 @@ pub struct Server {
     /// Whether the API and the tokens are served over TLS.
     is_secured: bool,
     token_address: SocketAddr,
+    /// The price services with listeners of their own.
+    price_addresses: Vec<(PriceService, SocketAddr)>,
     accounts: AccountsAtStart,
     created_database: bool,
     /// The certificates that are read again when their files change.
@@ -157,6 +161,10 @@ impl ServerBuilder {
         callbacks.lab = lab.clone();
         #[cfg(feature = "sip")]
         let edge = edge_config(&config, &mut callbacks)?;
+        #[cfg(feature = "sip")]
+        let rates = edge.as_ref().map(|(edge, _)| edge.rates.clone());
+        #[cfg(not(feature = "sip"))]
+        let rates = None;
         #[cfg(feature = "voipbin")]
         limit_webhooks(&mut callbacks, &config.voipbin.platform);
         let identity = config.api_tls.clone().map(|files| Identity::load(files, &PROTOCOLS)).transpose()?;
@@ -190,6 +198,9 @@ impl ServerBuilder {
         let has_edge = edge.is_some();
         #[cfg(not(feature = "sip"))]
         let has_edge = false;
+        // Without an edge no call is charged.
+        let rates = rates.filter(|_| has_edge);
+        let prices = config.prices.services(rates.as_ref(), core.clock.now())?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
@@ -237,8 +248,10 @@ impl ServerBuilder {
         let platform_api = voipbin_platform::router(Arc::clone(&platform));
         #[cfg(not(feature = "voipbin"))]
         let platform_api = Router::new();
+        let price_addresses = listeners.prices.iter().map(|(service, _, at)| (*service, *at)).collect();
+        let prices = (prices, listeners.prices);
         let (token_address, owners) =
-            running.serve_apis(listeners.api, listeners.tokens, &config, limits, platform_api);
+            running.serve_apis(listeners.api, listeners.tokens, prices, &config, limits, platform_api);
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
             let auth = ControlAuth { token: config.control_token.clone(), host };
             let router = control_router(control.clone(), auth, limits, owners, web_console::router());
@@ -275,6 +288,7 @@ impl ServerBuilder {
             identities,
             accounts,
             token_address,
+            price_addresses,
             created_database,
             stop,
             tasks: running.tasks,
@@ -360,54 +374,6 @@ impl Server {
             callbacks: callbacks::Settings::default(),
             world: None,
         }
-    }
-
-    /// Returns the address of the API.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Returns the address of the control API, if it is enabled.
-    pub fn control_address(&self) -> Option<SocketAddr> {
-        self.control_address
-    }
-
-    /// Returns the address of the metrics, if they are enabled.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics_address
-    }
-
-    /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address
-    /// unless it has a listener of its own.
-    pub fn token_url(&self) -> String {
-        format!("{}://{}/token", self.scheme(), self.token_address)
-    }
-
-    /// Returns the address of SIP over UDP and TCP, if the edge runs.
-    #[cfg(feature = "sip")]
-    pub fn sip_address(&self) -> Option<SocketAddr> {
-        self.edge.as_ref().map(carrier_edge::Edge::address)
-    }
-
-    /// Returns the address of SIP over TLS, if it is enabled.
-    #[cfg(feature = "sip")]
-    pub fn sip_tls_address(&self) -> Option<SocketAddr> {
-        self.edge.as_ref().and_then(carrier_edge::Edge::tls_address)
-    }
-
-    /// Returns the base URL of the API for an SDK, such as `http://127.0.0.1:8080/v3`.
-    pub fn base_url(&self) -> String {
-        format!("{}://{}/v3", self.scheme(), self.address)
-    }
-
-    /// Returns the base URL of the communication platform's API for an SDK, such as `http://127.0.0.1:8080/v1.0`.
-    #[cfg(feature = "voipbin")]
-    pub fn voipbin_url(&self) -> String {
-        format!("{}://{}/v1.0", self.scheme(), self.address)
-    }
-
-    fn scheme(&self) -> &'static str {
-        if self.is_secured { "https" } else { "http" }
     }
 
     /// Reads the files of certificates again, which otherwise happens within some seconds after they changed. The log names

@@ -82,6 +82,7 @@ pub struct TestServerBuilder {
     proxies: crate::Proxies,
     store_limits: StoreLimits,
     tokens: crate::config::TokensConfig,
+    prices: crate::config::PricesConfig,
     audit_months: Option<u32>,
     world: Option<World>,
 }
@@ -290,6 +291,14 @@ impl TestServerBuilder {
         self
     }
 
+    /// Sets where the price services are served, and their plans. By default the API's listener serves them by the host of a
+    /// request, and only outbound calls have a plan, if there is an edge.
+    #[must_use]
+    pub fn prices(mut self, config: crate::config::PricesConfig) -> Self {
+        self.prices = config;
+        self
+    }
+
     /// Keeps an audit for this number of months, which [`Control::audit`] reads; 0 to 1200.
     #[must_use]
     pub fn audit_months(mut self, months: u32) -> Self {
@@ -384,6 +393,7 @@ impl TestServerBuilder {
         }
         config.http.proxies = self.proxies;
         config.tokens = self.tokens;
+        config.prices = self.prices;
         config.accounts.audit_months = self.audit_months;
         #[cfg(feature = "sip")]
         {

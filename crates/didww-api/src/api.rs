@@ -11,32 +11,27 @@ use didww_types::{ErrorCode, ErrorObject, find_path};
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
-use http_listener::{
-    BodyError, BodyLimits, Exchange, OverTls, Panicked, Recovery, RequestIds, cors, read_body,
-};
-use service_base::forwarded::{Client, origin};
-use service_base::log_limiter::LogLimiter;
+use http_listener::{BodyError, BodyLimits, Exchange, OverTls, Panicked, cors, read_body};
 use service_core::audit::{Actor, with_actor};
 use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
 
 use crate::authentication::{Caller, authenticate, nobody, requested_version};
 use crate::download::Download;
+use crate::headers::REQUEST_IDS;
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target, too_big};
+use crate::prices::{self, PriceService};
+use crate::refused::{error_response, refused};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
-/// Counts the 503 responses by their cause. Under load there are too many of them to log each.
-static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
-
-/// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
-const REQUEST_IDS: RequestIds =
-    RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
-
 /// Serves a request and logs its outcome. A path outside `/v3/` receives 404, but for `/token` where the token service has
-/// no listener of its own.
+/// no listener of its own, and a host of a price service is served by that.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+    if let Some(service) = PriceService::of_request(&api.prices, &request) {
+        return Box::pin(prices::respond(&api, service, request)).await;
+    }
     if api.tokens.is_beside_the_api() && is_token_path(request.uri().path()) {
         return Box::pin(respond_to_token_request(&api.tokens, request)).await;
     }
@@ -71,36 +66,10 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
             }
             response
         }
-        Err(error) => {
-            let status = error.status();
-            let internal = error.internal.as_deref();
-            let detail = error.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
-            let is_summed = status == StatusCode::SERVICE_UNAVAILABLE
-                && !UNAVAILABLE.admits(internal, api.core.clock.now());
-            if is_summed || error.recovery.is_some_and(|recovery| recovery != Recovery::Retry) {
-                tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
-            } else if status.is_server_error() {
-                tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
-            } else if !is_summed_by_client(&api, status, parts) {
-                tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
-            }
-            error_response(&error, parts, runtime)
-        }
+        Err(error) => refused(&api, &exchange, runtime, &error),
     };
     cors::allow_origin(parts, &mut response);
     exchange.finish(response)
-}
-
-/// Builds the response of an error.
-fn error_response(error: &ApiError, parts: &http::request::Parts, runtime: Duration) -> Response {
-    let mut response = headers::respond(error.status(), Bytes::from(error.body()), parts, runtime);
-    if let Some(seconds) = error.retry_after.or(error.recovery.and_then(Recovery::retry_after)) {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if let Some(challenge) = error.challenge {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    response
 }
 
 /// Builds the response with which the API would answer this status, for a fault on purpose: the error that it has for it at the
@@ -258,15 +227,6 @@ async fn perform(
     };
     let performed = jsonapi::perform(context, operation, params, body);
     if writes { Box::pin(with_actor(actor, performed)).await } else { performed.await }
-}
-
-/// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.
-static UNAUTHORIZED: LogLimiter = LogLimiter::new("requests were answered 401 or 429");
-
-/// Returns true for a 401 or 429 response that is counted in a summary and not logged on its own.
-fn is_summed_by_client(api: &Api, status: StatusCode, parts: &http::request::Parts) -> bool {
-    let needs_no_key = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS);
-    needs_no_key && !UNAUTHORIZED.admits(origin(Client::of(&parts.extensions)), api.core.clock.now())
 }
 
 /// Returns what links begin with: the configured public URL, else the host that the request names, and `/v3`.

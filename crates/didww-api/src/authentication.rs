@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_listener::{Budget, missing_credential};
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, Source};
-use token_service::{API_AUDIENCE, Admitted, Scope};
+use token_service::{API_AUDIENCE, AUDIENCES, Admitted, Scope, TokenRefusal};
 use trunk_store::NO_ACCOUNT;
 use trunk_store::account::{Account, KeyDigest, KnownKey};
 use uuid::Uuid;
@@ -95,7 +95,7 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiError> {
     let client = Client::of(&parts.extensions);
     let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
-    let is_guess = checked.as_ref().err().is_some_and(|refusal| refusal.is_guess());
+    let is_guess = is_guess(&checked);
     if is_guess && parts.headers.contains_key(API_KEY_HEADER) {
         // Programs for older versions have a key, and what a gateway adds to their requests is not for the API.
         match by_key(api, parts).await {
@@ -104,22 +104,62 @@ async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiEr
             outcome => return outcome,
         }
     }
-    if is_guess || checked.is_ok() {
-        // A source is known by the key of its tokens, which outlives each of them.
-        let mark = match &checked {
-            Ok(admitted) => api.core.guesses.hash(admitted.key.id),
-            Err(_) => api.core.guesses.hash(token),
-        };
-        let now = api.core.clock.now();
-        if let Err(AuthRefusal::TooMany(seconds)) =
-            api.core.guesses.check(Source::of(client), mark, checked.is_ok(), now)
-        {
-            return Err(ApiError::over_budget(seconds).because("the address sent too many unknown tokens"));
-        }
-    }
+    limit_guesses(api, client, token, &checked)?;
     let Admitted { key, scope, version } =
         checked.map_err(|refusal| ApiError::invalid_token().because(refusal.cause()))?;
     Ok(Caller { key, scope, version, unheeded_version: None })
+}
+
+/// Finds the account whose access token a request to a price service has, and counts the request in the account's budget of
+/// that service. Every token permits reading.
+pub(crate) async fn authenticate_for_prices(
+    api: &Api,
+    parts: &Parts,
+    audience: &'static str,
+) -> Result<Arc<Account>, ApiError> {
+    let token = bearer_token(&parts.headers).ok_or_else(|| {
+        ApiError::invalid_token().because(missing_credential(&parts.headers, "access token", &[]))
+    })?;
+    let client = Client::of(&parts.extensions);
+    let checked = api.tokens.check(token, audience, client).await?;
+    limit_guesses(api, client, token, &checked)?;
+    let Admitted { key, .. } =
+        checked.map_err(|refusal| ApiError::invalid_token().because(refusal.cause()))?;
+    let account = key.account;
+    let budget = Budget::Prices(audience, account.number);
+    let admitted = api.rates.admit(budget, account.rate_limit, || api.core.clock.now()).await;
+    admitted.map_err(|seconds| {
+        let cause = format!("the account {} is above its requests a second to {audience}", account.id);
+        ApiError::over_budget(seconds).because(cause)
+    })?;
+    Ok(account)
+}
+
+/// Whether a checked token may be an attempt to guess one.
+fn is_guess(checked: &Result<Admitted, TokenRefusal>) -> bool {
+    checked.as_ref().err().is_some_and(|refusal| refusal.is_guess())
+}
+
+/// Refuses an address that sent too many unknown tokens.
+fn limit_guesses(
+    api: &Api,
+    client: IpAddr,
+    token: &str,
+    checked: &Result<Admitted, TokenRefusal>,
+) -> Result<(), ApiError> {
+    // A source is known by the key of its tokens, which outlives each of them.
+    let mark = match checked {
+        Ok(admitted) => api.core.guesses.hash(admitted.key.id),
+        Err(refusal) if refusal.is_guess() => api.core.guesses.hash(token),
+        Err(_) => return Ok(()),
+    };
+    let now = api.core.clock.now();
+    match api.core.guesses.check(Source::of(client), mark, checked.is_ok(), now) {
+        Err(AuthRefusal::TooMany(seconds)) => {
+            Err(ApiError::over_budget(seconds).because("the address sent too many unknown tokens"))
+        }
+        Ok(()) | Err(AuthRefusal::Wrong) => Ok(()),
+    }
 }
 
 async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
@@ -177,9 +217,14 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
 /// depend on it before the request was authenticated.
 pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
     if let Some(token) = bearer_token(&parts.headers) {
-        let checked = api.tokens.check(token, API_AUDIENCE, Client::of(&parts.extensions)).await;
-        if let Ok(Ok(admitted)) = checked {
-            return Some(admitted.key.account.id);
+        let client = Client::of(&parts.extensions);
+        for audience in AUDIENCES {
+            match api.tokens.check(token, audience, client).await {
+                Ok(Ok(admitted)) => return Some(admitted.key.account.id),
+                // It may be for one of the price services.
+                Ok(Err(TokenRefusal::Audience)) => {}
+                _ => break,
+            }
         }
     }
     let key = parts.headers.get(API_KEY_HEADER)?.to_str().ok()?;

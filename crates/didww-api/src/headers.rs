@@ -12,7 +12,7 @@ use foldhash::quality::FixedState;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_listener::REQUEST_ID;
+use http_listener::{REQUEST_ID, RequestIds};
 use uuid::Uuid;
 
 /// The headers of every response, built once: cloning a map is considerably faster than filling one.
@@ -39,6 +39,10 @@ static DOCUMENT_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("max-age=0, private, must-revalidate");
 const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
+
+/// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
+pub(crate) const REQUEST_IDS: RequestIds =
+    RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
 
 const X_RUNTIME: HeaderName = HeaderName::from_static("x-runtime");
 

@@ -4,7 +4,8 @@
 //! limit of the key or the account, selects the API version,
 //! negotiates media types, and renders JSON:API documents with the headers of the real service. Its handlers are
 //! generic over the registry of resources in `didww-types`. Whether a write is valid is decided by `trunk-rules`, and
-//! records are kept by `trunk-store`: this crate names no resource and contains no rule about one.
+//! records are kept by `trunk-store`: this crate names no resource and contains no rule about one. Beside the API it serves
+//! the price services, whose look-ups `trunk-rules` decides.
 //!
 //! It refuses every path and method that the registry does not declare for the version of the request, and opens no
 //! sockets: `http-listener` accepts the connections.
@@ -29,11 +30,15 @@ mod jsonapi;
 mod negotiate;
 mod on_behalf;
 pub mod openapi;
+mod prices;
+mod refused;
 mod router;
 mod state;
 
 pub use api::refusal;
 pub use authentication::account_of;
 pub use on_behalf::OnBehalf;
+pub use prices::services::{PricePlace, PricePlans, PriceService, PriceServices};
+pub use prices::{price_paths, price_router};
 pub use router::{api_router, paths};
 pub use state::Api;

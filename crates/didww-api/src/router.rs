@@ -12,6 +12,7 @@ use serde_json::json;
 
 use http_listener::{plain_json, plain_json_text};
 
+use crate::prices::price_paths;
 use crate::state::Api;
 use crate::{api, openapi};
 
@@ -38,7 +39,7 @@ pub fn paths() -> Vec<String> {
         };
         spec.paths().flat_map(move |path| endpoints.iter().map(move |rest| format!("/v3/{path}{rest}")))
     });
-    resources.chain(["/openapi/{document}".to_owned()]).collect()
+    resources.chain(["/openapi/{document}".to_owned()]).chain(price_paths()).collect()
 }
 
 async fn description(Path(document): Path<String>) -> Response {

@@ -10,6 +10,7 @@ use token_service::TokenService;
 use trunk_rules::domain::Rulebook;
 
 use crate::jsonapi::RenderedResources;
+use crate::prices::services::PriceServices;
 
 /// The state that every request handler of the API receives.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Api {
     pub(crate) rendered: RenderedResources,
     /// The API keys whose ignored version headers were logged.
     pub ignored_versions: FirstTime,
+    /// The price services.
+    pub prices: PriceServices,
 }
 
 impl Api {
@@ -66,6 +69,13 @@ impl Api {
             idempotency: Idempotency::default(),
             rendered: RenderedResources::default(),
             ignored_versions: FirstTime::default(),
+            prices: PriceServices::default(),
         }
+    }
+
+    /// Sets the price services. By default they have no plans.
+    #[must_use]
+    pub fn with_prices(self, prices: PriceServices) -> Self {
+        Self { prices, ..self }
     }
 }

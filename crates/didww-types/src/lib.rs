@@ -28,6 +28,7 @@ mod merged_attributes;
 mod patch;
 mod path;
 mod polymorphic;
+pub mod prices;
 mod query;
 mod registry;
 mod relationship;

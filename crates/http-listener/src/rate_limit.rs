@@ -27,6 +27,8 @@ pub enum Budget {
     Account(i64),
     /// Requests for tokens of the account with this number.
     Mints(i64),
+    /// Requests to the price service with this audience, of the account with this number.
+    Prices(&'static str, i64),
 }
 
 impl From<Budget> for RateSubject {
@@ -35,6 +37,7 @@ impl From<Budget> for RateSubject {
             Budget::Key(id) => Self::Key(id),
             Budget::Account(number) => Self::Account(number),
             Budget::Mints(number) => Self::Mints(number),
+            Budget::Prices(audience, number) => Self::Prices(audience, number),
         }
     }
 }
@@ -144,7 +147,14 @@ mod tests {
     #[test]
     fn the_wait_is_at_least_a_second_and_budgets_do_not_share() {
         let limits = RateLimits::new(1);
-        for budget in [Budget::Account(1), Budget::Mints(1), Budget::Account(2), key("a")] {
+        for budget in [
+            Budget::Account(1),
+            Budget::Mints(1),
+            Budget::Prices("vin", 1),
+            Budget::Prices("sms", 1),
+            Budget::Account(2),
+            key("a"),
+        ] {
             assert_eq!(admit(&limits, budget, None, at(0)), Ok(()));
             assert_eq!(admit(&limits, budget, None, at(999)), Err(1));
         }

@@ -1,4 +1,4 @@
-//! Rules for writes to DIDWW and VoIPBIN resources and for admission of calls, as pure functions.
+//! Rules for writes to DIDWW and VoIPBIN resources, for admission of calls and for look-ups of prices, as pure functions.
 //!
 //! Nothing in this crate does HTTP, SQL or SIP, reads a clock or draws random numbers. A decision takes all
 //! its inputs as arguments and returns data, so that every rule can be tested without a server and explained
@@ -8,3 +8,4 @@ pub mod carrier;
 pub mod domain;
 pub mod inbound;
 pub mod outbound;
+pub mod prices;

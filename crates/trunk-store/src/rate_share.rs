@@ -13,6 +13,8 @@ pub enum RateSubject {
     Account(i64),
     /// Requests for tokens of the account with this number.
     Mints(i64),
+    /// Requests to the price service with this audience, of the account with this number.
+    Prices(&'static str, i64),
     /// Requests of the customer with this id.
     Customer(Uuid),
 }

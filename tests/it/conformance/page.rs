@@ -1,5 +1,5 @@
 //! `docs/conformance.md` against the registry and the sources of the tests: a case names tests that exist, at each version in
-//! which it holds, or the type or the service that it waits for.
+//! which it holds, or the type that it waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,6 @@ const SENDS_AT: [(&str, &[&str]); 2] = [
 
 /// Cases that hold in no version in particular.
 const WITHOUT_VERSION: [&str; 3] = ["every", "token service", "price services"];
-
-/// A service that cases wait for. Other cases wait for a type.
-const SERVICE: &str = "the price services";
 
 /// A row of the page.
 struct Case {
@@ -71,7 +68,7 @@ fn every_case_of_2026_11_19_names_its_tests_at_each_version_or_waits_for_what_is
     for (number, case) in &cases {
         if let Some(awaited) = case.shown.strip_prefix("waits for ") {
             let kind = awaited.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
-            let is_absent = kind.map_or(awaited == SERVICE, |kind| didww_types::find(kind).is_none());
+            let is_absent = kind.is_some_and(|kind| didww_types::find(kind).is_none());
             assert!(is_absent, "N{number} waits for {awaited}, which is served: write its tests");
             continue;
         }

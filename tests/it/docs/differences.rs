@@ -4,7 +4,7 @@ use didww_types::{REGISTRY, find};
 
 use super::pages::{hold_part, read, section};
 
-/// The types of all versions at the address of the API. The price services have another one, on hosts of their own.
+/// The types of all versions at the address of the API. The price services have another one, `prices`.
 const TYPES: [&str; 42] = [
     "address_requirement_validations",
     "address_requirements",

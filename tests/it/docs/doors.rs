@@ -52,14 +52,20 @@ fn the_lines_about_calls_and_their_reasons_can_be_pasted() {
     paste("docs/why.md", &blocks(&read("docs/why.md"), "sh"), &demo());
 }
 
+#[test]
+fn the_lines_about_prices_can_be_pasted() {
+    paste("docs/prices.md", &blocks(&read("docs/prices.md"), "sh"), &demo());
+}
+
 /// The pages whose shell blocks a test pastes.
-const PASTED: [&str; 13] = [
+const PASTED: [&str; 14] = [
     "README.md",
     "docs/calls.md",
     "docs/control.md",
     "docs/index.md",
     "docs/lab.md",
     "docs/operations.md",
+    "docs/prices.md",
     "docs/provision-from-a-script.md",
     "docs/run-the-service.md",
     "docs/test-my-program.md",

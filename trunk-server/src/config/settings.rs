@@ -17,6 +17,7 @@ use super::http::{HttpConfig, HttpTable};
 use super::inbound_calls::{InboundCallsConfig, InboundCallsTable};
 use super::location;
 use super::log_filter::is_log_filter;
+use super::prices::PricesConfig;
 use super::secret_file::secret;
 #[cfg(feature = "sip")]
 use super::sip::SipTable;
@@ -76,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) allow_loopback_callbacks: Option<bool>,
     pub(crate) accounts: Option<AccountsConfig>,
     pub(crate) tokens: Option<TokensConfig>,
+    pub(crate) prices: Option<PricesConfig>,
     #[cfg(feature = "sip")]
     pub(crate) sip_listen: Option<String>,
     #[cfg(feature = "sip")]
@@ -227,6 +229,7 @@ impl Settings {
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
             accounts: self.accounts.or(other.accounts),
             tokens: self.tokens.or(other.tokens),
+            prices: self.prices.or(other.prices),
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen.or(other.sip_listen),
             #[cfg(feature = "sip")]
@@ -310,6 +313,10 @@ impl Settings {
             let expected = "give another port than that of `control_listen`";
             return Err(ConfigError::value("tokens.listen", own, expected));
         }
+        let prices = self.prices.unwrap_or_default();
+        let others =
+            [Some(&listen), control_listen.as_ref(), metrics_listen.as_ref(), tokens.listen.as_ref()];
+        prices.check(&others.into_iter().flatten().map(String::as_str).collect::<Vec<&str>>())?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let api_key = check_secret("api-key", self.api_key)?;
         let callback_secret = check_callback_secret(self.callback_secret)?;
@@ -337,6 +344,7 @@ impl Settings {
             http: HttpConfig::new(self.http.unwrap_or_default())?,
             accounts,
             tokens,
+            prices,
             #[cfg(feature = "sip")]
             sip,
             #[cfg(feature = "sip")]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use didww_api::PriceService;
 use service_base::net;
 use tokio::net::TcpListener;
 
@@ -17,12 +18,16 @@ pub(super) struct Guarded {
     pub(super) host: String,
 }
 
+/// The listener of a price service that has one of its own, and its address.
+pub(super) type PriceListener = (PriceService, TcpListener, SocketAddr);
+
 /// The listeners of a configuration, each with its address.
 pub(super) struct Listeners {
     pub(super) api: (TcpListener, SocketAddr),
     pub(super) control: Option<Guarded>,
     /// The listener of tokens, where they have one of their own.
     pub(super) tokens: Option<(TcpListener, SocketAddr)>,
+    pub(super) prices: Vec<PriceListener>,
     pub(super) metrics: Option<Guarded>,
 }
 
@@ -43,11 +48,16 @@ impl Listeners {
             Some(text) => Some(listen(text).await?),
             None => None,
         };
+        let mut prices = Vec::new();
+        for (service, text) in config.prices.own_listeners() {
+            let (listener, at) = listen(text).await?;
+            prices.push((service, listener, at));
+        }
         let metrics = guarded(config.metrics_listen.as_ref()).await?;
         if let Some(at) = metrics.as_ref().map(|metrics| metrics.at).filter(|at| !is_on_loopback(*at)) {
             tracing::warn!(%at, "the metrics, with names of trunks and what they spend, are served beyond this machine");
         }
-        Ok(Self { api, control, tokens, metrics })
+        Ok(Self { api, control, tokens, prices, metrics })
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use control_plane::OwnersApi;
-use didww_api::{Api, OnBehalf, api_router};
+use didww_api::{Api, OnBehalf, PriceService, PriceServices, api_router, price_paths, price_router};
 use http::{HeaderValue, header};
 use http_listener::{
     HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
@@ -26,7 +26,7 @@ use tower::ServiceExt as _;
 
 use super::error::StartError;
 use super::lab_surroundings::ServerSurroundings;
-use super::listeners::is_on_loopback;
+use super::listeners::{PriceListener, is_on_loopback};
 use crate::config::Config;
 
 /// The tasks of a server, and its own sockets, while it starts.
@@ -121,12 +121,13 @@ impl Running {
         Ok(())
     }
 
-    /// Serves the public APIs, and the tokens of DIDWW's where they have a listener of their own. Returns the address of the
-    /// tokens, and DIDWW's API for requests that the server itself sends for an account.
+    /// Serves the public APIs, and the tokens and prices of DIDWW's where they have listeners of their own. Returns the
+    /// address of the tokens, and DIDWW's API for requests that the server itself sends for an account.
     pub(super) fn serve_apis(
         &mut self,
         (listener, address): (TcpListener, SocketAddr),
         token_listener: Option<(TcpListener, SocketAddr)>,
+        (prices, price_listeners): (PriceServices, Vec<PriceListener>),
         config: &Config,
         limits: Limits,
         platform: Router,
@@ -136,8 +137,9 @@ impl Running {
         let settings = config.tokens.settings();
         let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
-        let api = Arc::new(api);
+        let api = Arc::new(api.with_prices(prices));
         self.lab.enter(Arc::new(ServerSurroundings::new(Arc::clone(&api))));
+        let for_prices = Arc::clone(&api);
         let api = api_router(api);
         let owners = owners_api(api.clone(), address);
         let router = api.merge(health_router(Arc::clone(core))).merge(platform);
@@ -145,6 +147,11 @@ impl Running {
         if let Some(listener) = token_listener {
             let counts = self.counts("tokens", || vec![TOKEN_PATH.to_owned()]);
             self.serve(listener, token_router(tokens), limits, Share::Api, counts);
+        }
+        for (service, listener, at) in price_listeners {
+            let counts = self.counts(price_listener_name(service), price_paths);
+            let router = price_router(Arc::clone(&for_prices), service);
+            self.serve((listener, at), router, limits, Share::Api, counts);
         }
         let counts = self.counts("api", api_paths);
         self.serve((listener, address), router, limits, Share::Api, counts);
@@ -168,6 +175,15 @@ fn owners_api(api: Router, address: SocketAddr) -> OwnersApi {
         let api = api.clone();
         Box::pin(async move { api.oneshot(request).await.unwrap_or_else(|never| match never {}) })
     })
+}
+
+/// The name that a price service's own listener has in the metrics.
+const fn price_listener_name(service: PriceService) -> &'static str {
+    match service {
+        PriceService::VoiceIn => "voice_in_prices",
+        PriceService::VoiceOut => "voice_out_prices",
+        PriceService::Sms => "sms_prices",
+    }
 }
 
 /// The templates of the paths at the address of the control API.

@@ -72,6 +72,13 @@ impl RateCard {
             .filter_map(|count| number.first(count))
             .find_map(|prefix| self.0.get(&prefix).map(|rate| (prefix, *rate)))
     }
+
+    /// Returns all prefixes with their rates, in the order of the prefixes.
+    pub fn rows(&self) -> Vec<(Digits, Rate)> {
+        let mut rows: Vec<(Digits, Rate)> = self.0.iter().map(|(prefix, rate)| (*prefix, *rate)).collect();
+        rows.sort_unstable_by_key(|(prefix, _)| *prefix);
+        rows
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ impl RateSubject {
             Self::Key(id) => format!("key/{id}"),
             Self::Account(number) => format!("account/{number}"),
             Self::Mints(number) => format!("mints/{number}"),
+            Self::Prices(audience, number) => format!("prices/{audience}/{number}"),
             Self::Customer(id) => format!("customer/{id}"),
         }
     }

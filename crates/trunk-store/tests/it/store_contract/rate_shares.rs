@@ -27,13 +27,14 @@ pub(super) async fn one_node_holds_what_it_would_take_up_to_the_limit(store: &im
         RateSubject::Account(1),
         RateSubject::Key(id(1)),
         RateSubject::Customer(id(1)),
+        RateSubject::Prices("api-vin.didww.com", 1),
     ];
     let several: Vec<AskedShare> = subjects
         .into_iter()
         .zip(5..)
         .map(|(subject, most)| AskedShare { subject, ..asked(1, 2, most) })
         .collect();
-    let held = [5, 6, 7, 8].map(|held| HeldShare { held, others: 0 });
+    let held = [5, 6, 7, 8, 9].map(|held| HeldShare { held, others: 0 });
     assert_eq!(store.hold_shares(several.clone()).await.unwrap(), held);
     assert_eq!(store.hold_shares(several).await.unwrap(), held, "it may be repeated");
     assert_eq!(hold(store, 2, 30).await, 20);

@@ -1,0 +1,264 @@
+//! The price services: where each is served, and the plans that it answers from.
+
+use didww_types::Timestamp;
+use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOutPrice, line};
+use http::{Request, header};
+use http_listener::host_of;
+
+use super::plan::Plan;
+
+/// A price service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PriceService {
+    /// Prices of inbound calls, at `api-vin.didww.com`.
+    VoiceIn,
+    /// Prices of outbound calls, at `api-vout.didww.com`.
+    VoiceOut,
+    /// Prices of text messages, at `api-sms.didww.com`.
+    Sms,
+}
+
+/// A kind of outbound text messages, with a plan of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// From applications to persons.
+    A2p,
+    /// From persons to persons.
+    P2p,
+    /// One-time passwords.
+    Otp,
+}
+
+/// The prices of all plans. A plan without prices is one that no account has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PricePlans {
+    /// Inbound calls.
+    pub voice_in: Vec<VoiceInPrice>,
+    /// Outbound calls.
+    pub voice_out: Vec<VoiceOutPrice>,
+    /// Outbound text messages from applications to persons.
+    pub sms_out_a2p: Vec<SmsOutPrice>,
+    /// Outbound text messages from persons to persons.
+    pub sms_out_p2p: Vec<SmsOutPrice>,
+    /// Outbound text messages with one-time passwords.
+    pub sms_out_otp: Vec<SmsOutPrice>,
+    /// Inbound text messages.
+    pub sms_in: Vec<SmsInPrice>,
+}
+
+/// Where a price service is served.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PricePlace {
+    /// The host that requests name. `None` at the API's listener is every host whose name begins with that of the service,
+    /// such as `api-vin.localhost`, and at an own listener any host.
+    pub host: Option<String>,
+    /// Whether the service has a listener of its own. Otherwise the API's serves it.
+    pub own_listener: bool,
+}
+
+/// The plans and places of all price services.
+#[derive(Debug, Default)]
+pub struct PriceServices {
+    pub(super) voice_in: Option<Plan<VoiceInPrice>>,
+    pub(super) voice_out: Option<Plan<VoiceOutPrice>>,
+    sms_out: [Option<Plan<SmsOutPrice>>; 3],
+    pub(super) sms_in: Option<Plan<SmsInPrice>>,
+    /// In the order of [`PriceService::ALL`].
+    places: [PricePlace; 3],
+}
+
+impl Traffic {
+    pub(super) const ALL: [Self; 3] = [Self::A2p, Self::P2p, Self::Otp];
+
+    /// The segment of its paths.
+    pub(super) const fn segment(self) -> &'static str {
+        match self {
+            Self::A2p => "a2p",
+            Self::P2p => "p2p",
+            Self::Otp => "otp",
+        }
+    }
+}
+
+impl PriceService {
+    /// All services.
+    pub const ALL: [Self; 3] = [Self::VoiceIn, Self::VoiceOut, Self::Sms];
+
+    /// The audience of its tokens: its production host name, in the sandbox too.
+    pub const fn audience(self) -> &'static str {
+        match self {
+            Self::VoiceIn => "api-vin.didww.com",
+            Self::VoiceOut => "api-vout.didww.com",
+            Self::Sms => "api-sms.didww.com",
+        }
+    }
+
+    /// The first labels of its host names, in production and in the sandbox.
+    const fn labels(self) -> [&'static str; 2] {
+        match self {
+            Self::VoiceIn => ["api-vin", "api-vin-sandbox"],
+            Self::VoiceOut => ["api-vout", "api-vout-sandbox"],
+            Self::Sms => ["api-sms", "api-sms-sandbox"],
+        }
+    }
+
+    /// The service whose host a request to the API's listener names.
+    pub(crate) fn of_request<B>(services: &PriceServices, request: &Request<B>) -> Option<Self> {
+        let host = named_host(request)?;
+        let is_beside = |service: &Self| {
+            let place = services.place(*service);
+            let own = place.host.as_deref();
+            let is_named =
+                || own.map_or_else(|| service.has_label_of(host), |own| own.eq_ignore_ascii_case(host));
+            !place.own_listener && is_named()
+        };
+        Self::ALL.into_iter().find(is_beside)
+    }
+
+    /// Whether the first label of a host is one of the service's.
+    fn has_label_of(self, host: &str) -> bool {
+        let first = host.split('.').next().unwrap_or_default();
+        self.labels().iter().any(|label| label.eq_ignore_ascii_case(first))
+    }
+}
+
+impl PriceServices {
+    /// Makes the services of these plans, which hold since `now`, all at the API's listener.
+    pub fn new(plans: PricePlans, now: Timestamp) -> Self {
+        let of_voice_in = |price: &VoiceInPrice| {
+            let [country, source] = [&price.country, &price.src_country_name].map(Option::as_deref);
+            let named = [country.unwrap_or_default(), source.unwrap_or_default()];
+            format!("{}\n{}\n{}", price.destination, price.source_type, named.join("\n"))
+        };
+        let sms_out = [
+            Plan::new("sms_out_a2p_prices.csv.gz", plans.sms_out_a2p, line::<SmsOutPrice>, now),
+            Plan::new("sms_out_p2p_prices.csv.gz", plans.sms_out_p2p, line::<SmsOutPrice>, now),
+            Plan::new("sms_out_otp_prices.csv.gz", plans.sms_out_otp, line::<SmsOutPrice>, now),
+        ];
+        Self {
+            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, of_voice_in, now),
+            voice_out: Plan::new(
+                "voice_out_prices.csv.gz",
+                plans.voice_out,
+                |price: &VoiceOutPrice| price.prefix.clone(),
+                now,
+            ),
+            sms_out,
+            sms_in: Plan::new("sms_in_prices.csv.gz", plans.sms_in, line::<SmsInPrice>, now),
+            places: <[PricePlace; 3]>::default(),
+        }
+    }
+
+    /// Sets where a service is served.
+    #[must_use]
+    pub fn at(mut self, service: PriceService, place: PricePlace) -> Self {
+        let [voice_in, voice_out, sms] = &mut self.places;
+        match service {
+            PriceService::VoiceIn => *voice_in = place,
+            PriceService::VoiceOut => *voice_out = place,
+            PriceService::Sms => *sms = place,
+        }
+        self
+    }
+
+    fn place(&self, service: PriceService) -> &PricePlace {
+        let [voice_in, voice_out, sms] = &self.places;
+        match service {
+            PriceService::VoiceIn => voice_in,
+            PriceService::VoiceOut => voice_out,
+            PriceService::Sms => sms,
+        }
+    }
+
+    pub(super) fn sms_out(&self, traffic: Traffic) -> Option<&Plan<SmsOutPrice>> {
+        let [of_applications, of_persons, one_time] = &self.sms_out;
+        let plan = match traffic {
+            Traffic::A2p => of_applications,
+            Traffic::P2p => of_persons,
+            Traffic::Otp => one_time,
+        };
+        plan.as_ref()
+    }
+
+    /// Whether a request at the service's listener names its host.
+    pub(super) fn takes<B>(&self, service: PriceService, request: &Request<B>) -> bool {
+        let Some(own) = &self.place(service).host else { return true };
+        named_host(request).is_some_and(|host| own.eq_ignore_ascii_case(host))
+    }
+}
+
+/// The host that a request names, without its port. On HTTP/2 it is that of the URI.
+fn named_host<B>(request: &Request<B>) -> Option<&str> {
+    let sent = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).map(host_of);
+    sent.or_else(|| request.uri().host())
+}
+
+#[cfg(test)]
+mod tests {
+    use token_service::AUDIENCES;
+
+    use super::*;
+
+    fn request(uri: &str, host: Option<&str>) -> Request<()> {
+        let request = Request::builder().uri(uri);
+        let request = match host {
+            Some(host) => request.header(header::HOST, host),
+            None => request,
+        };
+        request.body(()).unwrap()
+    }
+
+    fn named(services: &PriceServices, host: &str) -> Option<PriceService> {
+        PriceService::of_request(services, &request("/v3/lookup/prices", Some(host)))
+    }
+
+    #[test]
+    fn tokens_can_be_for_every_service() {
+        for service in PriceService::ALL {
+            assert!(AUDIENCES.contains(&service.audience()));
+        }
+    }
+
+    #[test]
+    fn the_first_label_of_a_host_selects_the_service_unless_another_name_is_set() {
+        let services = PriceServices::default();
+        for (host, service) in [
+            ("api-vin.didww.com", Some(PriceService::VoiceIn)),
+            ("API-VIN-Sandbox.didww.com:443", Some(PriceService::VoiceIn)),
+            ("api-vout.localhost:8080", Some(PriceService::VoiceOut)),
+            ("api-sms", Some(PriceService::Sms)),
+            ("api.didww.com", None),
+            ("127.0.0.1:8080", None),
+            ("[::1]:8080", None),
+            ("api-vinyl.example.com", None),
+            ("www.api-vin.example.com", None),
+            ("", None),
+        ] {
+            assert_eq!(named(&services, host), service, "{host}");
+        }
+        let place = PricePlace { host: Some("rates.example.com".to_owned()), own_listener: false };
+        let services = services.at(PriceService::VoiceIn, place);
+        assert_eq!(named(&services, "Rates.example.com:8080"), Some(PriceService::VoiceIn));
+        assert_eq!(named(&services, "api-vin.didww.com"), None);
+        assert_eq!(named(&services, "api-vout.didww.com"), Some(PriceService::VoiceOut));
+    }
+
+    #[test]
+    fn a_service_with_a_listener_of_its_own_leaves_that_of_the_api() {
+        let place = |host: Option<&str>| PricePlace { host: host.map(str::to_owned), own_listener: true };
+        let services = PriceServices::default().at(PriceService::Sms, place(None));
+        assert_eq!(named(&services, "api-sms.didww.com"), None);
+        assert!(services.takes(PriceService::Sms, &request("/", Some("127.0.0.1:9"))));
+        let services = services.at(PriceService::Sms, place(Some("sms.test")));
+        assert!(services.takes(PriceService::Sms, &request("/", Some("SMS.test:9"))));
+        assert!(!services.takes(PriceService::Sms, &request("/", Some("127.0.0.1:9"))));
+    }
+
+    #[test]
+    fn without_a_host_header_the_uri_names_the_host() {
+        let services = PriceServices::default();
+        let found = PriceService::of_request(&services, &request("https://api-vin.test:1/v3", None));
+        assert_eq!(found, Some(PriceService::VoiceIn));
+        assert_eq!(PriceService::of_request(&services, &request("/v3", None)), None);
+    }
+}
