@@ -50,6 +50,7 @@ mod orders;
 mod owners_api;
 mod records;
 mod renewals;
+mod request_counts;
 mod respond;
 mod route;
 mod routes;
@@ -63,6 +64,7 @@ mod world;
 
 use std::sync::Arc;
 
+use http_listener::RequestCounts;
 use lab::Lab;
 use service_base::clock::Clock;
 use service_core::{Core, exports, files, reference};
@@ -78,6 +80,7 @@ pub use nodes::NodeState;
 pub use orders::order_jobs;
 pub use owners_api::OwnersApi;
 pub use records::RecordMembers;
+pub use request_counts::{CountedRequests, CountedRoute, ListenerCounts};
 pub use routes::{control_router, openapi, paths};
 pub use service_core::audit::{AuditedBy, AuditedChange};
 pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
@@ -95,6 +98,8 @@ pub struct Control {
     /// The environment of new keys.
     environment: Environment,
     lab: Lab,
+    /// Empty if the server counts no requests.
+    request_counts: Vec<Arc<RequestCounts>>,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// `None` if the server does not listen for SIP.
@@ -121,6 +126,7 @@ impl Control {
             core,
             environment: Environment::default(),
             lab: Lab::default(),
+            request_counts: Vec::new(),
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]

@@ -90,6 +90,7 @@ fn routes() -> Vec<Route> {
     routes.extend(super::faults::routes());
     routes.extend(super::journal::routes());
     routes.extend(super::nodes::routes());
+    routes.extend(super::request_counts::routes());
     routes.extend(super::token_keys::routes());
     routes.extend(super::world::routes());
     #[cfg(feature = "sip")]
