@@ -76,6 +76,8 @@ pub use auth::ControlAuth;
 pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
+#[cfg(feature = "sip")]
+pub use messages::{RecentMessage, RecentMessages};
 pub use nodes::NodeState;
 pub use orders::order_jobs;
 pub use owners_api::OwnersApi;

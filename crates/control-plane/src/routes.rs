@@ -100,6 +100,8 @@ fn routes() -> Vec<Route> {
     #[cfg(feature = "sip")]
     routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));
     #[cfg(feature = "sip")]
+    routes.push(super::messages::route());
+    #[cfg(feature = "sip")]
     routes.extend(super::inbound::routes());
     #[cfg(feature = "voipbin")]
     routes.extend(super::customer_routes::routes());
