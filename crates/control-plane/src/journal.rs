@@ -203,8 +203,11 @@ async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
         let filters = parse_query::<Filters>(&uri)?;
         let journal = control.journal()?;
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
+        // Before the list, so that one who goes on after it misses none.
+        let last = journal.last();
         let requests = journal.newest(&filters.selection(), filters.after.unwrap_or(0), limit);
-        Ok((StatusCode::OK, json!(Listed { requests, last: journal.last() })))
+        let last = requests.first().map_or(last, |newest| newest.number.max(last));
+        Ok((StatusCode::OK, json!(Listed { requests, last })))
     })
     .await
 }

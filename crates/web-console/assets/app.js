@@ -6,10 +6,15 @@ import { clockTime } from './format.js';
 import { connect, liveState, off, onEvent, serverNow } from './live.js';
 import { session } from './session.js';
 import { accounts, accountView } from './views/accounts.js';
+import { audit } from './views/audit.js';
 import { calls } from './views/calls.js';
 import { deliveries } from './views/deliveries.js';
 import { dids } from './views/dids.js';
 import { explain } from './views/explain.js';
+import { faults } from './views/faults.js';
+import { entryView, journal } from './views/journal.js';
+import { latency } from './views/latency.js';
+import { messages } from './views/messages.js';
 import { overview } from './views/overview.js';
 import { providers } from './views/providers.js';
 import { attempts, records, recordView } from './views/records.js';
@@ -19,14 +24,15 @@ import { trunks } from './views/trunks.js';
 
 const GROUPS = [
   ['', [overview]],
-  ['Calls', [calls, records, attempts, explain]],
+  ['Calls', [calls, records, attempts, messages, explain]],
   ['Accounts', [accounts, trunks, dids]],
   ['Delivery', [deliveries, providers]],
-  ['Server', [system]],
+  ['Lab', [journal, faults]],
+  ['Server', [latency, audit, system]],
 ];
 const VIEWS = new Map(GROUPS.flatMap(([, views]) => views).map((view) => [view.path, view]));
 // Views of one thing, below a list.
-const DETAILS = { accounts: accountView, records: recordView, trunks: trunkView };
+const DETAILS = new Map([['accounts', accountView], ['journal', entryView], ['records', recordView], ['trunks', trunkView]]);
 const QUIET = 1_000;
 
 const main = document.getElementById('main');
@@ -40,9 +46,18 @@ const accountOf = (number) => state.accounts.find((account) => account.id === nu
 
 // --- The address -----------------------------------------------------------------------------------------------------
 
+// A text that is no right escape names nothing, and is shown as it is.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function place() {
   const [path, search = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [name, ...rest] = path.split('/').map(decodeURIComponent);
+  const [name, ...rest] = path.split('/').map(decoded);
   return { name: name || 'overview', rest, params: Object.fromEntries(new URLSearchParams(search)) };
 }
 
@@ -56,7 +71,7 @@ function go(path, params = {}) {
 
 async function route({ focus = true } = {}) {
   const { name, rest, params } = place();
-  const view = rest.length > 0 ? DETAILS[name] : VIEWS.get(name);
+  const view = rest.length > 0 ? DETAILS.get(name) : VIEWS.get(name);
   shown?.end?.();
   clearTimeout(pending);
   pending = undefined;

@@ -31,6 +31,42 @@ export function duration(seconds) {
 
 export const money = (text) => (text === null || text === undefined ? none() : MONEY.format(Number(text)));
 
+// Microseconds as a length of time.
+export const micros = (value) => {
+  if (value < 1_000) return `${value} µs`;
+  if (value < 1_000_000) return `${Number((value / 1_000).toPrecision(3))} ms`;
+  return `${Number((value / 1_000_000).toPrecision(3))} s`;
+};
+
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+// A text that strangers wrote: a sign that is not seen, or that reorders what stands around it, is written as its number.
+export const visible = (text) => text.replaceAll('\r\n', '\n').replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+export const clipped = (text, most) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
+const TOKENS = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|\s+|[^\s"{}[\],:]+/gs;
+const DEEPEST = 16;
+
+// JSON on lines of its own, whole or cut off. Nothing is parsed, so that numbers, order and members of one name stay as they are.
+export function indented(text) {
+  let [depth, isOpen, result] = [0, false, ''];
+  const line = () => `\n${'  '.repeat(Math.min(depth, DEEPEST))}`;
+  for (const [token] of text.matchAll(TOKENS)) {
+    if (token === '}' || token === ']') {
+      depth = Math.max(0, depth - 1);
+      result += isOpen ? token : line() + token;
+      isOpen = false;
+    } else if (token.trim() !== '') {
+      if (isOpen) result += line();
+      isOpen = token === '{' || token === '[';
+      if (isOpen) depth += 1;
+      result += token === ',' ? token + line() : token === ':' ? ': ' : token;
+    }
+  }
+  return result;
+}
+
 export const words = (name) => (name ?? '').replaceAll('_', ' ');
 
 export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : '');

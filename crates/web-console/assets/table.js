@@ -63,4 +63,15 @@ export function table({ caption, columns, key, nothing }) {
   return { node: place, update };
 }
 
+// Rows of which some can be alike, the newest first, each with a `key`: its name, and how many of the older ones have it.
+export function numbered(rows, name) {
+  const seen = new Map();
+  const keyed = rows.toReversed().map((row) => {
+    const text = name(row);
+    seen.set(text, (seen.get(text) ?? 0) + 1);
+    return { ...row, key: `${text} ${seen.get(text)}` };
+  });
+  return keyed.toReversed();
+}
+
 const focusables = (line) => [...line.querySelectorAll('a, button')];
