@@ -38,11 +38,6 @@ export const micros = (value) => {
   return `${Number((value / 1_000_000).toPrecision(3))} s`;
 };
 
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
-
-// A text that strangers wrote: a sign that is not seen, or that reorders what stands around it, is written as its number.
-export const visible = (text) => text.replaceAll('\r\n', '\n').replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
-
 export const clipped = (text, most) => (text.length > most ? `${text.slice(0, most)}…` : text);
 
 const TOKENS = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|\s+|[^\s"{}[\],:]+/gs;

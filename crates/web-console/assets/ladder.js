@@ -1,14 +1,14 @@
 // The SIP messages of a call as a ladder: time goes down, the peer stands on the left and the server on the right.
 
 import { h, s } from './dom.js';
-import { clipped, time, visible } from './format.js';
+import { clipped, time } from './format.js';
 
 const MOST_LETTERS = 60;
 
 const firstLine = ({ text }) => text.split(/\r?\n/, 1)[0];
 
 // `INVITE`, or `403 Forbidden`.
-const labelOf = (line) => clipped(visible(line.startsWith('SIP/2.0 ') ? line.slice(8) : line.split(' ', 1)[0]), MOST_LETTERS);
+const labelOf = (line) => clipped(line.startsWith('SIP/2.0 ') ? line.slice(8) : line.split(' ', 1)[0], MOST_LETTERS);
 
 const tone = (name) => (/^[456]\d\d/.test(name) ? 'bad' : /^2\d\d/.test(name) ? 'good' : 'plain');
 
@@ -43,7 +43,7 @@ export function ladder({ messages, omitted }) {
           h('span', { class: 'step-way' }, h('span', { class: `step-name ${kind}` }, name), arrow(isSent, kind), h('span', { class: 'unseen' }, isSent ? ` sent to ${message.remote}` : ` received from ${message.remote}`)),
           h('span', { class: 'quiet step-about' }, `${message.transport.toUpperCase()}, ${message.bytes} bytes${peers.length > 1 ? `, ${message.remote}` : ''}`),
         ),
-        h('pre', { tabindex: '0', role: 'region', 'aria-label': `Text of ${name}` }, visible(message.text), message.cut && '\n… (the rest was not stored)'),
+        h('pre', { tabindex: '0', role: 'region', 'aria-label': `Text of ${name}` }, message.text, message.cut && '\n… (the rest was not stored)'),
       ),
     );
   };

@@ -54,9 +54,7 @@ export const audit = {
       const { before, ...rest } = params;
       const later = before && link(`audit${query(rest)}`, 'The newest changes');
       const older = found.next !== null && link(`audit${query({ ...rest, before: found.next })}`, 'Older changes');
-      const hadFocus = steps.contains(document.activeElement);
       replace(steps, later, older);
-      if (hadFocus) steps.querySelector('a')?.focus();
     }
     const chosen = filters('Filter of the changes', [
       { name: 'type', label: 'Type of records', value: params.type },

@@ -9,7 +9,7 @@ import { table } from '../table.js';
 export const calls = {
   path: 'calls',
   title: 'Live calls',
-  show() {
+  show({ reread }) {
     const said = h('div');
     let ticking;
     const lengths = () => {
@@ -43,7 +43,7 @@ export const calls = {
         replace(said, notice('bad', error.status === 404 ? 'The call had ended already.' : error.message));
       }
       document.querySelector('h1')?.focus();
-      await refresh();
+      await reread();
     }
 
     async function refresh() {

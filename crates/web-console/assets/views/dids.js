@@ -22,7 +22,7 @@ const states = (did) => {
 export const dids = {
   path: 'dids',
   title: 'DIDs',
-  show({ account, accounts, params, go }) {
+  show({ account, accounts, params, go, reread }) {
     const chosen = account ? accounts.filter(({ id }) => id === account) : accounts;
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const said = h('div');
@@ -51,7 +51,7 @@ export const dids = {
       } catch (error) {
         replace(said, notice('bad', error.message));
       }
-      await refresh();
+      await reread();
     }
     async function refresh() {
       const search = query({ include: 'did_group', 'page[size]': PAGE, 'filter[number]': params.number });

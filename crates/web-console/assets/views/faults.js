@@ -3,7 +3,7 @@
 import { get, post, remove } from '../api.js';
 import { announce, button, card, code, confirmed, empty, h, heading, link, notice, replace } from '../dom.js';
 import { form } from '../form.js';
-import { clipped, count, plural, visible } from '../format.js';
+import { clipped, count, plural } from '../format.js';
 import { table } from '../table.js';
 
 const MOST_LETTERS = 120;
@@ -69,7 +69,7 @@ function what({ effect, status, body, content_type: type, delay_ms: delay, delay
   return [
     EFFECTS[effect] ?? effect,
     status && `: ${status}`,
-    type && `, ${clipped(visible(type), MOST_LETTERS)}`,
+    type && `, ${clipped(type, MOST_LETTERS)}`,
     body !== undefined && `, a body of ${plural(body.length, 'letter')}`,
     bytes !== undefined && `, ${plural(bytes, 'byte')}`,
     pause !== undefined && `, pauses of ${pause} ms`,
@@ -80,9 +80,9 @@ function what({ effect, status, body, content_type: type, delay_ms: delay, delay
 }
 
 function which({ target, account, method, path, resource, trunk }, names) {
-  const quoted = (text) => code(clipped(visible(text), MOST_LETTERS));
+  const quoted = (text) => code(clipped(text, MOST_LETTERS));
   const parts = [
-    method && [' ', h('strong', {}, clipped(visible(method), 20))],
+    method && [' ', h('strong', {}, clipped(method, 20))],
     path !== undefined && [target === 'calls' ? ' to ' : ' ', quoted(path)],
     resource && [' of the type ', quoted(resource)],
     account && [' of ', link(`accounts/${account}`, names.get(account) ?? account)],

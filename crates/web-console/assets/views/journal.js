@@ -3,7 +3,7 @@
 import { optional, query, remove } from '../api.js';
 import { announce, button, card, confirmed, empty, facts, h, heading, link, none, notice, pill, replace } from '../dom.js';
 import { filters } from '../form.js';
-import { clipped, count, indented, micros, plural, time, visible } from '../format.js';
+import { clipped, count, indented, micros, plural, time } from '../format.js';
 import { onEvent, serverNow } from '../live.js';
 import { table } from '../table.js';
 
@@ -17,7 +17,7 @@ const noJournal = () => empty('This server keeps no journal.', 'Start it with ',
 
 const tone = (status) => (status === null || status >= 500 ? 'bad' : status >= 400 ? 'warn' : 'good');
 const answer = ({ status }) => pill(status === null ? 'no answer' : String(status), tone(status));
-const target = ({ path, query: search }) => visible(search === null ? path : `${path}?${search}`);
+const target = ({ path, query: search }) => (search === null ? path : `${path}?${search}`);
 
 export const journal = {
   path: 'journal',
@@ -41,7 +41,7 @@ export const journal = {
       columns: [
         { title: 'Number', class: 'number', cell: (entry) => link(`journal/${entry.number}`, h('span', { class: 'unseen' }, 'Request '), entry.number) },
         { title: 'Time', cell: (entry) => time(entry.time, serverNow()) },
-        { title: 'Request', class: 'why-cell', cell: (entry) => [h('strong', {}, clipped(visible(entry.method), 20)), ' ', h('code', {}, clipped(target(entry), MOST_LETTERS))] },
+        { title: 'Request', class: 'why-cell', cell: (entry) => [h('strong', {}, clipped(entry.method, 20)), ' ', h('code', {}, clipped(target(entry), MOST_LETTERS))] },
         { title: 'Answer', cell: answer },
         { title: 'Took', class: 'number', cell: (entry) => micros(entry.duration_us) },
         { title: 'Bytes', class: 'number', cell: (entry) => count(entry.response_body.bytes) },
@@ -168,7 +168,7 @@ function shown(entry) {
       ]),
       h('p', {}, link(`faults${query({ method, path })}`, 'Let such requests fail')),
     ),
-    card('Request', h('pre', { class: 'text', tabindex: '0', role: 'region', 'aria-label': 'Request line' }, `${visible(method)} ${target(entry)}`), headersOf('Request', entry.request_headers), bodyOf('Request', entry.request_body)),
+    card('Request', h('pre', { class: 'text', tabindex: '0', role: 'region', 'aria-label': 'Request line' }, `${method} ${target(entry)}`), headersOf('Request', entry.request_headers), bodyOf('Request', entry.request_body)),
     card('Answer', entry.status === null ? h('p', {}, 'The connection ended before there was one.') : [headersOf('Answer', entry.response_headers), bodyOf('Answer', entry.response_body)]),
   ];
 }
@@ -184,7 +184,7 @@ function headersOf(whose, headers) {
       {},
       h('caption', { class: 'unseen' }, `${whose}: headers`),
       h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Header'), h('th', { scope: 'col' }, 'Value'))),
-      h('tbody', {}, rows.map(([name, value]) => h('tr', {}, h('th', { scope: 'row' }, h('code', {}, visible(name))), h('td', { class: 'why-cell' }, h('code', {}, visible(value)))))),
+      h('tbody', {}, rows.map(([name, value]) => h('tr', {}, h('th', { scope: 'row' }, h('code', {}, name)), h('td', { class: 'why-cell' }, h('code', {}, value))))),
     ),
   );
 }
@@ -194,7 +194,7 @@ function bodyOf(whose, { bytes, text, is_cut: isCut }) {
   if (text === null) return h('p', { class: 'quiet' }, `A body of ${plural(bytes, 'byte')}, which is not shown: it is neither JSON nor a form, or was too long to look into.`);
   const isJson = /^\s*[{[]/.test(text);
   return [
-    h('pre', { class: 'text', tabindex: '0', role: 'region', 'aria-label': `${whose}: body` }, visible(isJson ? indented(text) : text)),
+    h('pre', { class: 'text', tabindex: '0', role: 'region', 'aria-label': `${whose}: body` }, isJson ? indented(text) : text),
     h('p', { class: 'quiet' }, isCut ? `The beginning of a body of ${plural(bytes, 'byte')}; the rest was not kept.` : `${plural(bytes, 'byte')}${isJson ? ', indented here' : ''}.`),
   ];
 }

@@ -61,7 +61,7 @@ export function showLatency(place, counted) {
 export const latency = {
   path: 'latency',
   title: 'Latency',
-  show({ params, go }) {
+  show({ params, go, again }) {
     const listener = params.listener || 'api';
     const chart = h('div');
     let counted;
@@ -110,7 +110,7 @@ export const latency = {
     });
     const chosen = filters('Which listener', [{ name: 'listener', label: 'Listener', kind: 'select', options: LISTENERS, value: listener }], (values) => go('latency', values));
     // No event states that a request was answered.
-    const polling = setInterval(() => document.hidden || refresh().catch(() => {}), EVERY);
+    const polling = setInterval(() => document.hidden || again(), EVERY);
     return {
       node: [
         heading('Latency', 'From the end of a request’s headers until its response is made, since the start of this server. Looked at every ten seconds.', start),

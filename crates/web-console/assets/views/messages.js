@@ -3,7 +3,7 @@
 import { optional, query } from '../api.js';
 import { empty, h, heading, link, replace } from '../dom.js';
 import { filters } from '../form.js';
-import { clipped, count, time, visible } from '../format.js';
+import { clipped, count, time } from '../format.js';
 import { messageTone } from '../ladder.js';
 import { serverNow } from '../live.js';
 import { numbered, table } from '../table.js';
@@ -25,7 +25,7 @@ export const messages = {
           : empty('No SIP message is stored.', 'Each message of a call is, while there is room. ', link('explain', 'Explain a call'), ' to see what would become of one.'),
       columns: [
         { title: 'Time', cell: (message) => link(`records/${encodeURIComponent(message.call_id)}`, time(message.at, serverNow()), h('span', { class: 'unseen' }, ', the call')) },
-        { title: 'Message', class: 'why-cell', cell: ({ line }) => h('code', { class: `step-name ${messageTone(line)}` }, clipped(visible(line), MOST_LETTERS)) },
+        { title: 'Message', class: 'why-cell', cell: ({ line }) => h('code', { class: `step-name ${messageTone(line)}` }, clipped(line, MOST_LETTERS)) },
         { title: 'Way', cell: ({ direction }) => (direction === 'sent' ? 'sent to' : 'received from') },
         { title: 'Peer', cell: ({ remote }) => h('code', {}, remote) },
         { title: 'Transport', cell: ({ transport }) => transport },
