@@ -20,7 +20,9 @@ const subject = ({ account, type, id, action }) => (type === 'voice_out_trunks' 
 export const audit = {
   path: 'audit',
   title: 'Audit',
-  show({ params, go, account, accounts }) {
+  show({ params, go, account: chosenAccount, accounts }) {
+    // With one account, the changes of those that were deleted are shown too.
+    const account = accounts.length > 1 ? chosenAccount : '';
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const steps = h('p', { class: 'steps' });
     const change = (one) =>

@@ -22,7 +22,9 @@ const target = ({ path, query: search }) => (search === null ? path : `${path}?$
 export const journal = {
   path: 'journal',
   title: 'Journal',
-  show({ params, go, account }) {
+  show({ params, go, account: chosenAccount, accounts }) {
+    // Of a server with one account, requests without a valid key are shown too.
+    const account = accounts.length > 1 ? chosenAccount : '';
     const said = h('div');
     const place = h('div');
     let kept = [];
