@@ -46,7 +46,7 @@ export const journal = {
         { title: 'Request', class: 'why-cell', cell: (entry) => [h('strong', {}, clipped(entry.method, 20)), ' ', h('code', {}, clipped(target(entry), MOST_LETTERS))] },
         { title: 'Answer', cell: answer },
         { title: 'Took', class: 'number', cell: (entry) => micros(entry.duration_us) },
-        { title: 'Bytes', class: 'number', cell: (entry) => count(entry.response_body.bytes) },
+        { title: 'Bytes of the answer', class: 'number', cell: (entry) => count(entry.response_body.bytes) },
         { title: 'Fault', cell: (entry) => (entry.fault === null ? none() : link('faults', `Fault ${entry.fault}`)) },
       ],
     });
@@ -66,6 +66,8 @@ export const journal = {
         await refresh();
         return;
       }
+      hold.hidden = !found;
+      clear.hidden = !found;
       if (!found) {
         replace(place, noJournal());
         return;
@@ -88,19 +90,28 @@ export const journal = {
       }
     }
 
+    function follow() {
+      isHeld = false;
+      hold.textContent = 'Pause';
+    }
     const hold = button('Pause', () => {
-      isHeld = !isHeld;
-      hold.textContent = isHeld ? 'Follow again' : 'Pause';
-      announce(isHeld ? 'The list stands still.' : 'The list follows the requests.');
-      if (isHeld) return;
-      forget();
-      act(refresh);
+      if (isHeld) {
+        follow();
+        forget();
+        act(refresh);
+        announce('The list follows the requests.');
+      } else {
+        isHeld = true;
+        hold.textContent = 'Follow again';
+        announce('The list stands still.');
+      }
     });
     const clear = button('Forget all', async () => {
       if (!(await confirmed('Forget all requests of the journal?', 'A test that asks for them does not find them any more.', 'Forget them'))) return;
       await act(async () => {
         const { cleared } = await remove('/journal');
         forget();
+        follow();
         await refresh();
         const text = `${plural(cleared, 'request')} forgotten.`;
         replace(said, notice('good', text));
