@@ -51,13 +51,20 @@ export function table({ caption, columns, key, nothing }) {
         }
       }
     }
-    for (const [name, { line }] of known) if (next.get(name)?.line !== line) line.remove();
+    let isLost = false;
+    for (const [name, { line }] of known) {
+      if (next.get(name)?.line === line) continue;
+      isLost ||= line.contains(document.activeElement);
+      line.remove();
+    }
     let before = body.firstElementChild;
     for (const { line } of next.values()) {
       if (line === before) before = before.nextElementSibling;
       else body.insertBefore(line, before);
     }
     known = next;
+    // The row that had the focus is gone, such as the oldest one when a new one came.
+    if (isLost) node.focus({ preventScroll: true });
   }
 
   return { node: place, update };
