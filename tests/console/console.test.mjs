@@ -330,6 +330,10 @@ checked('a fault is set by the form, shows what it has hit, and is removed', {},
   assert.deepEqual(await page.violations(), [], 'the question');
   await dialog.getByRole('button', { name: 'Remove them' }).click();
   await page.page.getByText('No fault is set.').waitFor();
+  await server.send('/faults', { effect: 'close', path: '/v3/nowhere' });
+  await page.page.getByRole('row', { name: /closed without an answer/ }).waitFor();
+  assert.equal(await page.page.locator('tbody tr').count(), 1, 'what was removed does not come back');
+  await server.send('/faults', undefined, 'DELETE');
 });
 
 checked('a request of the journal is made to fail, and is not any more, with the keyboard alone', {}, async (page) => {

@@ -76,6 +76,7 @@ async fn the_page_is_served_without_the_token_and_the_data_with_it_alone() {
         ("/console/", "text/html; charset=utf-8"),
         ("/console/app.js", "text/javascript; charset=utf-8"),
         ("/console/views/calls.js", "text/javascript; charset=utf-8"),
+        ("/console/views/journal.js", "text/javascript; charset=utf-8"),
         ("/console/console.css", "text/css; charset=utf-8"),
         ("/console/icon.svg", "image/svg+xml"),
     ] {

@@ -47,7 +47,7 @@ export function form({ fields, submit, label, send, extra }) {
       if (!named) return true;
       const { control, error } = parts.get(named);
       control.setAttribute('aria-invalid', 'true');
-      error.textContent = text.replace(/^(`?)[\w.]+\1 (- )?/, '');
+      replace(error, text.replace(/^(`?)[\w.]+\1 (- )?/, ''));
       return false;
     });
     replace(status, notice('bad', rest.length > 0 ? rest.join('; ') : 'Nothing was changed: see the marked fields.'));

@@ -31,6 +31,7 @@ export function table({ caption, columns, key, nothing }) {
   function update(rows) {
     if (rows.length === 0) {
       known = new Map();
+      body.replaceChildren();
       replace(place, nothing?.() ?? empty('There is nothing here yet.'));
       return;
     }

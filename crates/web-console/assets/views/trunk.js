@@ -73,7 +73,7 @@ export const trunkView = {
       if (isFirst) {
         replace(title, heading(attributes.name));
         title.querySelector('h1').focus({ preventScroll: true });
-      } else title.querySelector('h1').textContent = attributes.name;
+      } else replace(title.querySelector('h1'), attributes.name);
       // What is being typed is not replaced.
       if (isFirst || !(isSaving || settings.contains(document.activeElement))) {
         replace(settings, edit(attributes));
