@@ -13,6 +13,8 @@ export const count = (value) => COUNT.format(value);
 // Without seconds, because it is shown anew at each heartbeat alone.
 export const clockTime = (at) => new Date(at).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false });
 
+export const clock = (at) => TIME.format(new Date(at));
+
 // The day is left out if it is the day of the other time.
 export function time(text, beside) {
   if (!text) return none();

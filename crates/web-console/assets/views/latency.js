@@ -1,13 +1,17 @@
 // How long the server takes to answer requests: of each listener and each route, by bounds.
 
 import { optional } from '../api.js';
-import { columnsChart } from '../chart.js';
+import { columnsChart, levelsChart } from '../chart.js';
 import { announce, button, card, code, empty, h, heading, link, none, replace } from '../dom.js';
 import { filters } from '../form.js';
-import { count, micros, plural } from '../format.js';
+import { clock, count, micros, plural } from '../format.js';
+import { serverNow } from '../live.js';
 import { table } from '../table.js';
 
 const EVERY = 10_000;
+// Columns over time: ten minutes.
+const MOST_SAMPLES = 60;
+const SHARE = 0.95;
 const LISTENERS = [
   ['api', 'The APIs'],
   ['tokens', 'Tokens'],
@@ -35,17 +39,21 @@ function later(routes, before) {
   return isSame ? rest.filter(({ number }) => number > 0) : undefined;
 }
 
-// The bound within which a share of the requests was answered.
-function within(durations, bounds, share) {
+// The place of the bound within which a share of the requests was answered.
+function placeOf(durations, share) {
   const wanted = share * sum(durations);
   let seen = 0;
-  const at = durations.findIndex((number) => (seen += number) >= wanted);
-  return at < bounds.length ? `≤ ${micros(bounds[at])}` : `> ${micros(bounds.at(-1))}`;
+  return durations.findIndex((number) => (seen += number) >= wanted);
 }
 
+const boundAt = (bounds, at) => (at < bounds.length ? `≤ ${micros(bounds[at])}` : `> ${micros(bounds.at(-1))}`);
+const within = (durations, bounds, share) => boundAt(bounds, placeOf(durations, share));
+
+const sums = (routes, length) => Array.from({ length }, (_, at) => sum(routes.map((one) => one.durations[at])));
+
 function chartOf(routes, bounds, title) {
-  const durations = [...bounds, 0].map((_, at) => sum(routes.map((one) => one.durations[at])));
-  const columns = durations.map((value, at) => ({ label: at < bounds.length ? `≤ ${micros(bounds[at])}` : `> ${micros(bounds.at(-1))}`, values: [value] }));
+  const durations = sums(routes, bounds.length + 1);
+  const columns = durations.map((value, at) => ({ label: boundAt(bounds, at), values: [value] }));
   const shares = [[0.5, 'half'], [0.95, '95 %'], [0.99, '99 %']].map(([share, name]) => `${name} within ${within(durations, bounds, share).replace('≤ ', '')}`);
   return [h('p', { class: 'quiet' }, `Of ${plural(sum(durations), 'request')}, ${shares.join(', ')}.`), columnsChart({ title, series: [{ name: 'requests', tone: 'good' }], columns })];
 }
@@ -64,7 +72,11 @@ export const latency = {
   show({ params, go, again }) {
     const listener = params.listener || 'api';
     const chart = h('div');
+    const recent = h('div');
     let counted;
+    let samples = [];
+    // The counts when they were last looked at.
+    let previous;
     // The counts from which on there is to be counted.
     let from;
     const rows = table({
@@ -91,6 +103,25 @@ export const latency = {
       rows.update(routes.sort((one, other) => other.number - one.number).map((one) => ({ ...one, bounds })));
     }
 
+    // Adds what came since the last look.
+    function sample(routes, bounds) {
+      const since = previous && later(routes, previous);
+      if (previous && !since) samples = [];
+      previous = routes;
+      if (!since) return;
+      const durations = sums(since, bounds.length + 1);
+      const number = sum(durations);
+      const at = number > 0 ? placeOf(durations, SHARE) : 0;
+      // What is above all bounds is drawn as twice the last one.
+      const value = number === 0 ? 0 : (bounds[at] ?? 2 * bounds.at(-1));
+      samples = [...samples, { label: clock(serverNow()), value, text: number === 0 ? 'no request' : `${plural(number, 'request')}, 95 % ${boundAt(bounds, at)}` }].slice(-MOST_SAMPLES);
+    }
+
+    function showRecent() {
+      if (samples.length === 0) replace(recent, h('p', { class: 'quiet' }, 'Columns stand here from the next look on: they are made while this page is open.'));
+      else replace(recent, levelsChart({ title: 'Within what time 95 % of the requests were answered', columns: samples, about: `Since the look before: ${samples.at(-1).text}.` }));
+    }
+
     async function refresh() {
       const found = await optional('/request_counts');
       if (!found) {
@@ -98,7 +129,9 @@ export const latency = {
         return;
       }
       counted = found;
+      sample(routesOf(counted, listener), counted.bounds_us);
       show();
+      showRecent();
     }
 
     const start = button('Count from now on', () => {
@@ -115,7 +148,7 @@ export const latency = {
       node: [
         heading('Latency', 'From the end of a request’s headers until its response is made, since the start of this server. Looked at every ten seconds.', start),
         chosen,
-        card('How long requests took', chart),
+        h('div', { class: 'grid' }, card('How long requests took', chart), card('The slowest requests but 5 %, over time', recent)),
         rows.node,
       ],
       refresh,
