@@ -56,7 +56,7 @@ pub struct RecentMessage {
     pub transport: String,
     /// The length of the whole message.
     pub bytes: usize,
-    /// Its first line, at most 400 characters, with dialled digits masked.
+    /// Its first line, at most 400 characters.
     pub line: String,
 }
 

@@ -40,7 +40,8 @@ export function columnsChart({ title, series, columns }) {
 // Columns of one value each, over time. `columns` are `{ label, value, text }`; `about` states what there is to see.
 export function levelsChart({ title, columns, about }) {
   const most = Math.max(1, ...columns.map(({ value }) => value));
-  const step = WIDTH / columns.length;
+  // A few columns do not fill the chart.
+  const step = WIDTH / Math.max(columns.length, 20);
   const gap = Math.min(4, step / 4);
   const bars = columns.map(({ label, value, text }, index) => {
     const height = (value / most) * (HEIGHT - 12);
