@@ -404,8 +404,11 @@ checked('the audit says who changed which trunk when, as it happens', { server: 
   await audited.send(`/accounts/${owner}/records/voice_out_trunks/${id}`, { attributes: { capacity_limit: 7 } }, 'PATCH');
   const changed = page.page.getByRole('row', { name: /staff, over the control API updated voice out trunks .*capacity limit/ });
   await changed.waitFor();
-  assert.deepEqual(await page.violations(), []);
-  await page.screenshot('audit');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.page.emulateMedia({ colorScheme });
+    assert.deepEqual(await page.violations(), [], colorScheme);
+    await page.screenshot(`${colorScheme}-audit-entries`);
+  }
   await changed.getByRole('link', { name: id }).click();
   await page.page.getByRole('link', { name: 'Who changed it when' }).click();
   await changed.waitFor();

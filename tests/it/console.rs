@@ -10,6 +10,7 @@ use crate::sip::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, until};
 use crate::sip::uac::Call;
 use crate::support::api::{Answer, Api, http_client};
 use crate::support::binary::Binary;
+use crate::support::engine;
 
 /// Subscribers of the events of a listener, as documented.
 const MAX_SUBSCRIBERS: usize = 64;
@@ -179,6 +180,13 @@ async fn the_requests_of_each_listener_are_counted_with_their_durations() {
     let class = |status: &str| json!({ "method": "GET", "status": status, "count": 1 });
     assert_eq!(dids["requests"], json!([class("2xx"), class("4xx")]));
     assert!(dids["total_us"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_server_without_a_listener_that_shows_the_counts_counts_no_requests() {
+    let server = engine::builder().start().await;
+    let error = server.control().request_counts().unwrap_err();
+    assert_eq!(error.to_string(), "there is no count of requests");
 }
 
 #[tokio::test]
