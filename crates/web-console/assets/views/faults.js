@@ -92,8 +92,9 @@ function which({ target, account, method, path, resource, trunk }, names) {
 }
 
 function howOften({ first, times, probability, seed }) {
-  const turn = times === 1 ? `number ${first} alone` : first > 1 ? `from number ${first} on` : 'each one';
-  return [turn, times > 1 && `, ${times} times at most`, probability !== undefined && `, with the probability ${probability} (seed ${seed})`];
+  const isOne = times === 1 && probability === undefined;
+  const turn = isOne ? `number ${first} alone` : first > 1 ? `from number ${first} on` : 'each one';
+  return [turn, !isOne && times !== undefined && `, ${plural(times, 'time')} at most`, probability !== undefined && `, with the probability ${probability} (seed ${seed})`];
 }
 
 export const faults = {
