@@ -32,8 +32,8 @@ pub struct CountedRoute {
     pub route: String,
     /// The numbers of requests.
     pub requests: Vec<CountedRequests>,
-    /// Number of requests that took at most as long as the bound at the same place and longer than the one before; the last one
-    /// has no bound.
+    /// Number of requests that took at most as long as the bound at the same place and longer than the one before; the
+    /// last one has no bound.
     pub durations: Vec<u64>,
     /// The sum of all durations, in microseconds.
     pub total_us: u64,
@@ -75,8 +75,8 @@ impl Control {
         self
     }
 
-    /// Returns the requests of each listener since the start, with their durations: the time from the end of a request's headers
-    /// until its response is made. Those of the listener for metrics are not counted.
+    /// Returns the requests of each listener since the start, with their durations: the time from the end of a request's
+    /// headers until its response is made. Those of the listener for metrics are not counted.
     ///
     /// # Errors
     /// If the server counts none.

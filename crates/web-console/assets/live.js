@@ -8,7 +8,7 @@ const POLL = 10_000;
 const MOST_WAIT = 60_000;
 // A stream that lasted this long was a good one.
 const GOOD = 10_000;
-// A page that is not seen gives up its stream after this time: a browser has few connections to a server for all of its pages.
+// A page that is not seen ends its stream after this time: a browser has few connections to a server for all of its pages.
 const REST = 60_000;
 
 const listeners = new Set();
