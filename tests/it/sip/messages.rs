@@ -119,7 +119,9 @@ async fn the_newest_messages_of_all_calls_are_listed_by_their_first_lines() {
     assert!(all.is_sorted_by(|newer, older| newer["at"].as_str() >= older["at"].as_str()), "{all:?}");
     assert_eq!(listed("limit=2").await.len(), 2);
     let refused = listed("line=403").await;
-    assert_eq!((refused.len(), &refused[0]["line"]), (1, &json!("SIP/2.0 403 Forbidden")));
+    // A response can be repeated.
+    assert!(!refused.is_empty(), "{all:?}");
+    assert!(refused.iter().all(|message| message["line"] == "SIP/2.0 403 Forbidden"), "{refused:?}");
     assert_eq!((&refused[0]["direction"], &refused[0]["stack"]), (&json!("sent"), &json!("edge")));
     assert_eq!(listed("peer=198.51.100.77").await, Vec::<Value>::new());
     assert!(listed("peer=127.0.0.1").await.len() >= 8);

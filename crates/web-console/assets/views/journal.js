@@ -128,7 +128,7 @@ export const journal = {
     // After a gap, what was read is not all that there is.
     const end = onEvent((name) => name === 'reload' && forget());
     return {
-      node: [heading('Journal', `The newest ${MOST} requests to the public APIs, as they come. Secrets are hidden.`, hold, clear), said, chosen, place],
+      node: [heading('Journal', [`The newest ${MOST} requests to the public APIs, as they come. Secrets are hidden. `, link('messages', 'SIP messages'), ' have a list of their own.'], hold, clear), said, chosen, place],
       refresh,
       end,
       wants: (name, data) => name === 'changed' && data.kinds.includes('journal'),
