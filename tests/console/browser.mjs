@@ -14,6 +14,9 @@ const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-pro
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 
+// The views of one thing, below those that list them.
+const DETAILS = { accounts: 'account', journal: 'entry', records: 'record', trunks: 'trunk' };
+
 // A page of the console, with all that it asked for and all that went wrong in it.
 export class Page {
   static async open(browser, server, { scheme = 'light', viewport = { width: 1320, height: 900 }, token, clock = false } = {}) {
@@ -44,7 +47,8 @@ export class Page {
 
   async show(view) {
     await this.page.goto(`${this.server.console}#/${view}`);
-    await this.shown();
+    const [list, ...rest] = view.split('?')[0].split('/');
+    await this.page.waitForSelector(`.view[data-view=${rest.length > 0 ? DETAILS[list] : list}]:not([aria-busy])`);
   }
 
   // Waits until the view has its data.

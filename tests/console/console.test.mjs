@@ -23,7 +23,7 @@ const STRANGER = '12025550199';
 // Answered at once, and up until somebody hangs up.
 const ANSWERED = '9990200';
 const MARKUP = '<img src=x onerror=alert(1)><b>bold</b>';
-const VIEWS = ['overview', 'calls', 'records', 'attempts', 'explain', 'accounts', 'trunks', 'dids', 'deliveries', 'providers', 'system'];
+const VIEWS = ['overview', 'calls', 'records', 'attempts', 'messages', 'explain', 'accounts', 'trunks', 'dids', 'deliveries', 'providers', 'journal', 'faults', 'latency', 'audit', 'system'];
 
 let browser;
 let server;
@@ -34,7 +34,7 @@ let receiver;
 
 before(async () => {
   assert.ok(BINARY, 'TRUNK_SERVER_BINARY names the built server');
-  [browser, server] = await Promise.all([launch(), Server.start(BINARY, ['--allow-loopback-callbacks'])]);
+  [browser, server] = await Promise.all([launch(), Server.start(BINARY, ['--allow-loopback-callbacks', '--journal', '200'])]);
   caller = await Caller.open(server.sip);
 });
 
@@ -44,6 +44,13 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
+
+// A request to DIDWW's API.
+const ask = (path, { headers, ...options } = {}) =>
+  fetch(`${server.api}${path}`, { ...options, headers: { 'Api-Key': 'console-key', 'X-DIDWW-API-Version': '2026-04-16', Accept: 'application/vnd.api+json', ...headers } });
+
+const live = (page) => page.page.locator('.live', { hasText: 'Live' }).waitFor();
+const title = (page, text) => page.page.locator('h1', { hasText: text }).waitFor();
 
 // The page of each test has no error, asks its own server alone, and puts no token into an address.
 function checked(name, options, run) {
@@ -220,16 +227,218 @@ checked('what peers and owners write stays text', {}, async (page) => {
   assert.equal(await page.page.locator('main img, main b').count(), 0);
 });
 
+checked('requests appear in the journal while they come, and one is read without its secrets', {}, async (page) => {
+  await page.show('journal');
+  await live(page);
+  assert.equal((await ask('/dids?filter%5Bnumber%5D=12025550177')).status, 200);
+  const row = page.page.getByRole('row', { name: /filter%5Bnumber%5D=12025550177/ }).first();
+  await row.waitFor();
+  const text = await row.innerText();
+  for (const words of ['GET', '/v3/dids?', '200']) assert.ok(text.includes(words), `${words} in ${text}`);
+  await row.getByRole('link', { name: /^Request \d+$/ }).click();
+  await title(page, /^Request \d+$/);
+  const headers = page.page.getByRole('region', { name: 'Request: headers, table' });
+  await headers.waitFor();
+  assert.match(await headers.innerText(), /api-key\s+\(hidden\)/);
+  assert.match(await page.page.getByRole('region', { name: 'Answer: body' }).innerText(), /^\{\n {2}"/);
+  assert.ok(!(await page.page.content()).includes('console-key'), 'the key is on the page');
+  assert.deepEqual(await page.violations(), []);
+  await page.show('journal?status=404');
+  await page.page.getByText('No request matches the filter').waitFor();
+});
+
+checked('what strangers send stays text in the journal, and what would not be seen is shown', {}, async (page) => {
+  const attributes = { name: `${MARKUP}\u202egnp.exe`, password: 'planted' };
+  const body = JSON.stringify({ data: { type: 'voice_out_trunks', attributes } });
+  await ask('/voice_out_trunks', { method: 'POST', body, headers: { 'Content-Type': 'application/vnd.api+json', 'User-Agent': MARKUP } });
+  const [{ number }] = (await server.send('/journal?method=POST&limit=1')).requests;
+  await page.show(`journal/${number}`);
+  const text = await page.page.getByRole('region', { name: 'Request: body' }).innerText();
+  for (const words of [`"name": "${MARKUP}\\u202egnp.exe"`, '"password": "(hidden)"']) assert.ok(text.includes(words), `${words} in ${text}`);
+  assert.ok((await page.page.getByRole('region', { name: 'Request: headers, table' }).innerText()).includes(MARKUP));
+  await server.send('/faults', { effect: 'content_type', content_type: MARKUP, path: `/${MARKUP}`, resource: MARKUP });
+  await page.show('faults');
+  await page.page.locator('tbody', { hasText: MARKUP }).waitFor();
+  await server.send('/faults', undefined, 'DELETE');
+  for (const view of ['constructor/x', '%E0%A4%A', 'journal/%', 'faults?target=constructor&effect=__proto__', `explain?source=${encodeURIComponent(MARKUP)}`]) {
+    await page.page.goto(`${server.console}#/${view}`);
+    await page.page.locator('h1').waitFor();
+    assert.equal(await page.page.locator('main img, main b').count(), 0, view);
+  }
+});
+
+checked('the journal stands still while it is paused, and is forgotten when that is confirmed', {}, async (page) => {
+  await page.show('journal');
+  await live(page);
+  await page.page.getByRole('button', { name: 'Pause' }).click();
+  await ask('/regions?page%5Bnumber%5D=7');
+  const row = page.page.getByRole('row', { name: /number%5D=7/ });
+  assert.equal(await row.count(), 0);
+  await page.page.getByRole('button', { name: 'Follow again' }).click();
+  await row.first().waitFor();
+  await page.page.getByRole('button', { name: 'Forget all' }).click();
+  const dialog = page.page.getByRole('dialog', { name: 'Forget all requests of the journal?' });
+  await dialog.waitFor();
+  assert.deepEqual(await page.violations(), [], 'the question');
+  await dialog.getByRole('button', { name: 'Forget them' }).click();
+  await page.page.getByText('No request has come yet.').waitFor();
+  assert.deepEqual((await server.send('/journal')).requests, []);
+});
+
+checked('a fault is set by the form, shows what it has hit, and is removed', {}, async (page) => {
+  await page.show('faults');
+  await live(page);
+  const form = page.page.getByRole('form', { name: 'Set a fault' });
+  const set = form.getByRole('button', { name: 'Set the fault' });
+  await set.click();
+  assert.equal(await page.page.evaluate(() => document.activeElement.name), 'status', 'the missing field has the focus');
+  await form.getByLabel('Status (required)').fill('99');
+  await set.click();
+  await form.locator('[name=status][aria-invalid=true]').waitFor();
+  assert.deepEqual(await page.violations(), []);
+  await form.getByLabel('Status (required)').fill('503');
+  await form.getByLabel('Path, or dialled number').fill('/v3/regions*');
+  await form.getByLabel('How many times at most').fill('1');
+  await set.click();
+  await form.getByText(/^Fault \d+ is set\.$/).waitFor();
+  assert.deepEqual([(await ask('/regions')).status, (await ask('/regions')).status], [503, 200]);
+  const row = page.page.getByRole('row', { name: /An answer with a status: 503 .*number 1 alone 2 1 Remove fault/ });
+  await row.waitFor();
+  await page.screenshot('a-fault');
+
+  const options = () => form.getByLabel('What happens').locator('option').evaluateAll((all) => all.map(({ value }) => value));
+  await form.getByLabel('What is to fail').selectOption('callbacks');
+  assert.deepEqual(await options(), ['status', 'delay', 'lose']);
+  await form.getByLabel('What is to fail').selectOption('calls');
+  assert.deepEqual(await options(), ['status', 'delay', 'no_answer', 'lost_ack', 'one_way_audio', 'packet_loss']);
+  assert.equal(await form.getByLabel('Type of records').isVisible(), false);
+  assert.equal(await form.getByLabel('Trunk', { exact: true }).isVisible(), true);
+  await form.getByLabel('What happens').selectOption('packet_loss');
+  await form.getByLabel('Path, or dialled number').fill('4420*');
+  await form.getByLabel('Share of packets (required)').fill('0.25');
+  await set.click();
+  await page.page.getByRole('row', { name: /25 %.*Calls that a trunk admits to 4420\*/ }).waitFor();
+  const { faults } = await server.send('/faults');
+  assert.deepEqual(faults.map(({ fault }) => [fault.effect, fault.target, fault.times]), [['status', 'requests', 1], ['packet_loss', 'calls', 1]]);
+
+  await row.getByRole('button', { name: /^Remove fault/ }).click();
+  await row.waitFor({ state: 'detached' });
+  assert.match(await page.page.locator('#announcer').innerText(), /was removed\. It had hit 1 time\./);
+  await page.page.getByRole('button', { name: 'Remove all' }).click();
+  const dialog = page.page.getByRole('dialog', { name: 'Remove all faults?' });
+  await dialog.waitFor();
+  assert.deepEqual(await page.violations(), [], 'the question');
+  await dialog.getByRole('button', { name: 'Remove them' }).click();
+  await page.page.getByText('No fault is set.').waitFor();
+  await server.send('/faults', { effect: 'close', path: '/v3/nowhere' });
+  await page.page.getByRole('row', { name: /closed without an answer/ }).waitFor();
+  assert.equal(await page.page.locator('tbody tr').count(), 1, 'what was removed does not come back');
+  await server.send('/faults', undefined, 'DELETE');
+});
+
+checked('a request of the journal is made to fail, and is not any more, with the keyboard alone', {}, async (page) => {
+  await ask('/regions?page%5Bsize%5D=1');
+  await page.show('overview');
+  await page.tabTo('#nav a', 'Journal');
+  await page.press('Enter');
+  await title(page, 'Journal');
+  await page.page.locator('[data-view=journal] tbody tr').first().waitFor();
+  await page.tabTo('tbody a');
+  await page.press('Enter');
+  await title(page, /^Request \d+$/);
+  await page.page.getByRole('link', { name: 'Let such requests fail' }).waitFor();
+  await page.tabTo('main a', 'Let such requests fail');
+  await page.press('Enter');
+  await title(page, 'Faults');
+  await page.tabTo('[name=status]');
+  await page.type('429');
+  await page.press('Enter');
+  await page.page.getByText(/^Fault \d+ is set\.$/).waitFor();
+  assert.equal((await ask('/regions')).status, 429);
+  await page.tabTo('tbody button', 'Remove');
+  await page.press('Enter');
+  await page.page.locator('#announcer', { hasText: 'was removed' }).waitFor();
+  assert.equal(await page.page.evaluate(() => document.activeElement.tagName), 'H1', 'the focus is not lost with the row');
+  assert.equal((await ask('/regions')).status, 200);
+});
+
+checked('the newest SIP messages lead to the ladder of their call', {}, async (page) => {
+  await page.show('messages');
+  await live(page);
+  const { code, callId } = await caller.call(STRANGER, '442079460017');
+  assert.equal(code, 403);
+  await page.page.getByRole('row', { name: /SIP\/2\.0 403 Forbidden sent to/ }).first().waitFor();
+  await page.show('messages?line=INVITE');
+  const row = page.page.getByRole('row', { name: /INVITE sip:/ }).first();
+  await row.getByRole('link').click();
+  await page.page.locator('.ladder').waitFor();
+  assert.ok((await page.page.locator('h1 + .about').innerText()).includes(callId), 'the newest call is the first one');
+});
+
+checked('the latency of the API is shown as a chart and by route', {}, async (page) => {
+  for (let times = 0; times < 3; times += 1) await ask('/regions');
+  await page.show('latency');
+  const chart = page.page.getByRole('img', { name: /^Requests by how long they took: [\d,]+ requests\.$/ });
+  await chart.waitFor();
+  const row = page.page.getByRole('row', { name: /^\/v3\/regions / });
+  assert.match(await row.innerText(), /\d+[^]*≤ [\d.]+ (µs|ms|s)/);
+  await page.page.getByRole('button', { name: 'Count from now on' }).click();
+  await row.waitFor({ state: 'detached' });
+  await page.page.getByRole('button', { name: 'Count from the start' }).click();
+  await row.waitFor();
+  await page.page.getByLabel('Listener', { exact: true }).selectOption('control');
+  await page.page.getByRole('row', { name: /^\/control\/v1\/request_counts / }).waitFor();
+  await page.show('overview');
+  await page.page.getByRole('img', { name: /^Requests to the API by how long they took/ }).waitFor();
+});
+
+let audited;
+checked('the audit says who changed which trunk when, as it happens', { server: () => audited }, async (page) => {
+  await page.show('audit');
+  await live(page);
+  const authentication_method = { type: 'credentials_and_ip', attributes: { allowed_sip_ips: ['203.0.113.7'] } };
+  const id = await audited.trunk({ name: 'Audited', on_cli_mismatch_action: 'reject_call', authentication_method });
+  const made = page.page.getByRole('row', { name: /the owner, with the key .* created voice out trunks/ });
+  await made.waitFor();
+  const [{ id: owner }] = (await audited.send('/accounts')).accounts;
+  await audited.send(`/accounts/${owner}/records/voice_out_trunks/${id}`, { attributes: { capacity_limit: 7 } }, 'PATCH');
+  const changed = page.page.getByRole('row', { name: /staff, over the control API updated voice out trunks .*capacity limit/ });
+  await changed.waitFor();
+  for (const colorScheme of ['light', 'dark']) {
+    await page.page.emulateMedia({ colorScheme });
+    assert.deepEqual(await page.violations(), [], colorScheme);
+    await page.screenshot(`${colorScheme}-audit-entries`);
+  }
+  await changed.getByRole('link', { name: id }).click();
+  await page.page.getByRole('link', { name: 'Who changed it when' }).click();
+  await changed.waitFor();
+  assert.equal(await page.page.getByRole('row', { name: /voice out trunks/ }).count(), 2, 'nothing else has this id');
+});
+let settings;
+before(async () => {
+  settings = await mkdtemp(join(tmpdir(), 'console-settings-'));
+  await writeFile(join(settings, 'server.toml'), '[accounts]\naudit_months = 1\n');
+  audited = await Server.start(BINARY, ['--config', join(settings, 'server.toml')]);
+});
+after(async () => {
+  await audited?.stop();
+  if (settings) await rm(settings, { recursive: true });
+});
+
 checked('every view has no violation of axe, in light', { scheme: 'light' }, (page) => examine(page, 'light'));
 checked('every view has no violation of axe, in dark', { scheme: 'dark' }, (page) => examine(page, 'dark'));
 
 async function examine(page, scheme) {
   const [record] = (await server.send('/calls')).calls.filter(({ check }) => check);
-  const details = [`records/${encodeURIComponent(record.call_id)}`, `trunks/${account}/${trunk}`, `accounts/${account}`, 'nowhere'];
+  await ask('/voice_out_trunks');
+  const { last } = await server.send('/journal?limit=1');
+  await server.send('/faults', { effect: 'delay', delay_ms: 1, path: '/v3/nowhere', account });
+  const details = [`records/${encodeURIComponent(record.call_id)}`, `trunks/${account}/${trunk}`, `accounts/${account}`, `journal/${last}`, 'nowhere'];
   for (const view of [...VIEWS, ...details]) {
-    await page.page.goto(`${server.console}#/${view}`);
-    if (view === 'nowhere') await page.page.locator('h1', { hasText: 'no such view' }).waitFor();
-    else await page.shown();
+    if (view === 'nowhere') {
+      await page.page.goto(`${server.console}#/${view}`);
+      await title(page, 'no such view');
+    } else await page.show(view);
     assert.deepEqual(await page.violations(), [], `${view}, ${scheme}`);
     await page.screenshot(`${scheme}-${view.split('/')[0]}${view.includes('/') ? '-one' : ''}`);
   }
@@ -284,15 +493,49 @@ before(async () => {
 });
 after(() => locked?.stop());
 
+// Waits until the page has asked for nothing for a while.
+async function quiet(page) {
+  for (let seen; seen !== page.requests.length; ) {
+    seen = page.requests.length;
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+  }
+}
+
 checked('an open page costs an idle server next to nothing', {}, async (page) => {
-  await page.show('overview');
-  await page.page.locator('.live', { hasText: 'Live' }).waitFor();
-  const seconds = 6;
-  const from = await server.processorTime();
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
-  const used = (await server.processorTime()) - from;
-  // 0.6 s in a minute.
-  assert.ok(used < (0.6 * seconds) / 60, `${used} s in ${seconds} s`);
+  for (const view of ['overview', 'journal', 'latency']) {
+    await page.show(view);
+    await live(page);
+    await quiet(page);
+    const seconds = 6;
+    const from = await server.processorTime();
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+    const used = (await server.processorTime()) - from;
+    // 0.6 s in a minute.
+    assert.ok(used < (0.6 * seconds) / 60, `${view}: ${used} s in ${seconds} s`);
+  }
+});
+
+checked('a page that is not seen reads nothing, and knows what happened when it is seen again', { clock: true }, async (page) => {
+  await page.show('records');
+  await live(page);
+  const see = (isHidden) =>
+    page.page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+  await see(true);
+  await page.page.clock.runFor(61_000);
+  await page.page.locator('.live', { hasText: 'Resting' }).waitFor();
+  const asked = page.requests.length;
+  const before = await page.page.locator('tbody tr').count();
+  assert.equal((await caller.call(STRANGER, '442079460016')).code, 403);
+  await page.page.clock.runFor(61_000);
+  assert.deepEqual(page.requests.slice(asked), []);
+  await see(false);
+  await live(page);
+  // What was due is read at once, or a second later.
+  await page.page.clock.runFor(2_000);
+  await page.page.locator(`tbody tr:nth-child(${before + 1})`).waitFor();
 });
 
 checked('the end of the server is seen', { server: () => short }, async (page) => {
@@ -305,6 +548,28 @@ checked('the end of the server is seen', { server: () => short }, async (page) =
   await page.screenshot('no-server');
   page.problems.splice(0);
 });
+checked('a server that is started again is shown as it is then', { server: () => first }, async (page) => {
+  await page.show('accounts');
+  await live(page);
+  await first.stop();
+  await page.page.locator('.live', { hasText: 'every 10 s' }).waitFor();
+  again = await Server.start(BINARY, [], new URL(first.control).host);
+  const [{ id }] = (await again.send('/accounts')).accounts;
+  await page.page.locator('tbody', { hasText: id }).waitFor();
+  await live(page);
+  assert.equal(await page.page.locator('#account').inputValue(), id);
+  page.problems.splice(0);
+});
+let first;
+let again;
+before(async () => {
+  first = await Server.start(BINARY);
+});
+after(async () => {
+  await first?.stop();
+  await again?.stop();
+});
+
 let short;
 before(async () => {
   short = await Server.start(BINARY);

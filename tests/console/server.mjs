@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline';
 const LABELS = { API: 'api', Control: 'control', Console: 'console', SIP: 'sip' };
 
 export class Server {
-  static async start(binary, further = []) {
-    const listens = ['--listen', '127.0.0.1:0', '--control-listen', '127.0.0.1:0', '--sip-listen', '127.0.0.1:0'];
+  static async start(binary, further = [], control = '127.0.0.1:0') {
+    const listens = ['--listen', '127.0.0.1:0', '--control-listen', control, '--sip-listen', '127.0.0.1:0'];
     // Settings in the caller's environment must not affect the server.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TRUNK_SERVER_')));
     const options = { env: { ...env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] };

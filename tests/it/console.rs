@@ -10,6 +10,7 @@ use crate::sip::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, until};
 use crate::sip::uac::Call;
 use crate::support::api::{Answer, Api, http_client};
 use crate::support::binary::Binary;
+use crate::support::engine;
 
 /// Subscribers of the events of a listener, as documented.
 const MAX_SUBSCRIBERS: usize = 64;
@@ -76,6 +77,7 @@ async fn the_page_is_served_without_the_token_and_the_data_with_it_alone() {
         ("/console/", "text/html; charset=utf-8"),
         ("/console/app.js", "text/javascript; charset=utf-8"),
         ("/console/views/calls.js", "text/javascript; charset=utf-8"),
+        ("/console/views/journal.js", "text/javascript; charset=utf-8"),
         ("/console/console.css", "text/css; charset=utf-8"),
         ("/console/icon.svg", "image/svg+xml"),
     ] {
@@ -139,6 +141,52 @@ async fn a_subscriber_sees_a_call_while_it_happens_and_what_was_written() {
     assert_eq!(refused.place(&trunk).await.code(), 403);
     let record = events.next_of("call").await;
     assert_eq!((&record["call_id"], &record["check"]), (&json!(refused.id), &json!("status")));
+}
+
+#[tokio::test]
+async fn a_subscriber_learns_that_the_journal_and_a_fault_have_something_new() {
+    let binary = Binary::start(&["--ephemeral", "--api-key", "good", "--journal", "10"]);
+    let (api, control) =
+        (Api::new(&binary.base, "good"), Api::new(binary.control.clone().unwrap(), "").with_key(None));
+    let mut events = Events::subscribe(&control).await;
+    assert_eq!(control.post("/faults", &json!({ "effect": "status", "status": 503 })).await.status, 201);
+    assert_eq!(events.next_of("changed").await, json!({ "kinds": ["faults"] }));
+    assert_eq!(api.get("/regions").await.status, 503);
+    let mut kinds = std::collections::BTreeSet::new();
+    while kinds.len() < 2 {
+        let changed = events.next_of("changed").await;
+        kinds.extend(
+            changed["kinds"].as_array().unwrap().iter().map(|kind| kind.as_str().unwrap().to_owned()),
+        );
+    }
+    assert!(kinds.contains("journal") && kinds.contains("faults"), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn the_requests_of_each_listener_are_counted_with_their_durations() {
+    let binary = Binary::start(&["--ephemeral", "--api-key", "good"]);
+    let (api, control) =
+        (Api::new(&binary.base, "good"), Api::new(binary.control.clone().unwrap(), "").with_key(None));
+    assert_eq!(api.get("/dids").await.status, 200);
+    assert_eq!(api.with_key(None).get("/dids").await.status, 401);
+    let counted = control.get("/request_counts").await.json();
+    let bounds = counted["bounds_us"].as_array().unwrap().len();
+    let listeners = counted["listeners"].as_array().unwrap();
+    let of_api = listeners.iter().find(|one| one["listener"] == "api").unwrap();
+    let dids = of_api["routes"].as_array().unwrap().iter().find(|one| one["route"] == "/v3/dids").unwrap();
+    let durations: Vec<u64> =
+        dids["durations"].as_array().unwrap().iter().map(|number| number.as_u64().unwrap()).collect();
+    assert_eq!((durations.len(), durations.iter().sum::<u64>()), (bounds + 1, 2));
+    let class = |status: &str| json!({ "method": "GET", "status": status, "count": 1 });
+    assert_eq!(dids["requests"], json!([class("2xx"), class("4xx")]));
+    assert!(dids["total_us"].as_u64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_server_without_a_listener_that_shows_the_counts_counts_no_requests() {
+    let server = engine::builder().start().await;
+    let error = server.control().request_counts().unwrap_err();
+    assert_eq!(error.to_string(), "there is no count of requests");
 }
 
 #[tokio::test]

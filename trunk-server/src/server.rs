@@ -218,7 +218,7 @@ impl ServerBuilder {
         prepare_platform(&control, &config).await?;
         let (stop, stopped) = watch::channel(false);
         let mut running = Running::new(Arc::clone(&core), config.http.proxies.clone(), stopped);
-        running.counts_requests = listeners.metrics.is_some();
+        running.counts_requests = listeners.metrics.is_some() || listeners.control.is_some();
         running.identity.clone_from(&identity);
         running.lab = lab;
         if !has_edge {
@@ -252,11 +252,13 @@ impl ServerBuilder {
         let prices = (prices, listeners.prices);
         let (token_address, owners) =
             running.serve_apis(listeners.api, listeners.tokens, prices, &config, limits, platform_api);
+        let control_counts =
+            if listeners.control.is_some() { running.counts("control", control_paths) } else { None };
+        let control = control.with_request_counts(running.counts.clone());
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
             let auth = ControlAuth { token: config.control_token.clone(), host };
             let router = control_router(control.clone(), auth, limits, owners, web_console::router());
-            let counts = running.counts("control", control_paths);
-            running.serve((listener, at), router, control_limits, Share::Control, counts);
+            running.serve((listener, at), router, control_limits, Share::Control, control_counts);
             at
         });
         let metrics_address = listeners.metrics.map(|listener| {

@@ -17,6 +17,7 @@ use axum::extract::State;
 use axum::response::Response;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use http::{HeaderValue, StatusCode, header};
+use lab::Lab;
 use serde_json::{Value, json};
 use service_core::Core;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -89,7 +90,7 @@ fn respond_to_subscriber(
         return retry_after(refused(StatusCode::SERVICE_UNAVAILABLE, &error), Some(RETRY_AFTER));
     };
     let core = Arc::clone(&control.core);
-    let changes = changes(Arc::clone(&core), place);
+    let changes = changes(Arc::clone(&core), control.lab.clone(), place);
     let events = stream::select(of_calls(control).chain(stream::pending()), changes);
     let stopping = Box::pin(async move { core.stopping().await });
     let texts = events.take_until(stopping).map(|event| Ok::<_, Infallible>(event.text()));
@@ -103,40 +104,66 @@ fn respond_to_subscriber(
 
 /// What was written, once a second at most, and heartbeats in between. The first event is a heartbeat. The subscriber's
 /// place is taken for as long as the stream lives.
-fn changes(core: Arc<Core>, place: OwnedSemaphorePermit) -> impl Stream<Item = Event> {
+fn changes(core: Arc<Core>, lab: Lab, place: OwnedSemaphorePermit) -> impl Stream<Item = Event> {
     let follower = core.store.follow(Interest::Everything);
+    let lab = WatchedLab::new(lab);
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let state = (core, place, follower, looks, LOOKS_PER_HEARTBEAT);
-    stream::unfold(state, |(core, place, mut follower, mut looks, mut quiet)| async move {
+    let state = (core, place, follower, lab, looks, LOOKS_PER_HEARTBEAT);
+    stream::unfold(state, |(core, place, mut follower, mut lab, mut looks, mut quiet)| async move {
         let event = loop {
             looks.tick().await;
             quiet += 1;
-            if let Some(event) = changed(&mut follower) {
+            if let Some(event) = changed(&mut follower, &mut lab) {
                 break event;
             }
             if quiet > LOOKS_PER_HEARTBEAT {
                 break Event::new("heartbeat", json!({ "now": core.clock.now() }));
             }
         };
-        Some((event, (core, place, follower, looks, 0)))
+        Some((event, (core, place, follower, lab, looks, 0)))
     })
 }
 
-/// What was written since the follower's position; `None` if it was nothing that is shown.
-fn changed(follower: &mut Follower) -> Option<Event> {
-    if follower.is_current() {
-        return None;
-    }
-    let Changes::Since(writes) = follower.changes() else { return Some(Event::reload()) };
-    let mut kinds = BTreeSet::new();
-    for effect in writes.iter().flat_map(|write| write.iter()) {
-        match effect {
-            Committed::Reset { .. } => return Some(Event::reload()),
-            effect => kinds.extend(kind_of(effect)),
+/// What was written since the follower's position, and what is new in the lab; `None` if it was nothing that is shown.
+fn changed(follower: &mut Follower, lab: &mut WatchedLab) -> Option<Event> {
+    let mut kinds: BTreeSet<&'static str> = lab.changed().into_iter().flatten().collect();
+    if !follower.is_current() {
+        let Changes::Since(writes) = follower.changes() else { return Some(Event::reload()) };
+        for effect in writes.iter().flat_map(|write| write.iter()) {
+            match effect {
+                Committed::Reset { .. } => return Some(Event::reload()),
+                effect => kinds.extend(kind_of(effect)),
+            }
         }
     }
     (!kinds.is_empty()).then(|| Event::new("changed", json!({ "kinds": kinds })))
+}
+
+/// The lab, whose journal and faults are not in the store, and what its subscriber knows of it. A look costs two loads of
+/// numbers.
+struct WatchedLab {
+    lab: Lab,
+    journal: u64,
+    faults: u64,
+}
+
+impl WatchedLab {
+    fn new(lab: Lab) -> Self {
+        let mut watched = Self { lab, journal: 0, faults: 0 };
+        watched.changed();
+        watched
+    }
+
+    /// What is new since the last look.
+    fn changed(&mut self) -> [Option<&'static str>; 2] {
+        let journal = self.lab.journal().map_or(0, |journal| journal.last());
+        let faults = self.lab.faults().revision();
+        let kinds =
+            [(journal != self.journal).then_some("journal"), (faults != self.faults).then_some("faults")];
+        (self.journal, self.faults) = (journal, faults);
+        kinds
+    }
 }
 
 fn kind_of(effect: &Committed) -> Option<&'static str> {
@@ -158,6 +185,18 @@ fn kind_of(effect: &Committed) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fault_that_is_set_is_news_once() {
+        let lab = Lab::default();
+        let mut watched = WatchedLab::new(lab.clone());
+        assert_eq!(watched.changed(), [None, None]);
+        lab.faults().add(lab::Fault::close()).unwrap();
+        assert_eq!(watched.changed(), [None, Some("faults")]);
+        assert_eq!(watched.changed(), [None, None]);
+        lab.faults().clear();
+        assert_eq!(watched.changed(), [None, Some("faults")]);
+    }
 
     #[test]
     fn an_event_is_two_lines_and_an_empty_one() {

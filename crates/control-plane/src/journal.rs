@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::Response;
 use didww_types::Timestamp;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -48,6 +48,15 @@ impl Control {
     pub fn journal(&self) -> Result<&Arc<Journal>, ControlError> {
         let none = || ControlError::NotFound("journal: start the server with `--journal 1000`".to_owned());
         self.lab.journal().ok_or_else(none)
+    }
+
+    /// Returns the entry of the journal with this number.
+    ///
+    /// # Errors
+    /// If there is none, because no request has the number yet or the entry went to make room, or the server keeps no
+    /// journal.
+    pub fn journal_entry(&self, number: u64) -> Result<JournalEntry, ControlError> {
+        self.journal()?.entry(number).ok_or_else(|| absent(number))
     }
 
     /// Returns all entries of the journal, the oldest first; none if the server keeps no journal.
@@ -91,6 +100,10 @@ impl Control {
     }
 }
 
+fn absent(number: impl std::fmt::Display) -> ControlError {
+    ControlError::NotFound(format!("request {number} in the journal: it went to make room, or has not come"))
+}
+
 /// The routes of the journal.
 pub(crate) fn routes() -> Vec<Route> {
     let places = Arc::new(Semaphore::new(MAX_WAITING));
@@ -108,6 +121,10 @@ pub(crate) fn routes() -> Vec<Route> {
             .query::<Filters>()
             .answers::<Listed>(200)
             .errors(&[404, 422]),
+        Route::get("/journal/{number}", "Returns one request with its answer.", show_entry)
+            .text_parameter("number")
+            .answers::<JournalEntry>(200)
+            .errors(&[404]),
         Route::get("/journal/stream", "Streams each request when it ends, as a line of JSON.", follow)
             .query::<Filters>()
             .declare(|operation| operation.answers_with(200, "application/x-ndjson"))
@@ -155,6 +172,8 @@ struct Filters {
     since: Option<Timestamp>,
     /// Only requests after the one with this number.
     after: Option<u64>,
+    /// Whether headers and the texts of bodies are left out.
+    brief: Option<bool>,
     limit: Option<usize>,
 }
 
@@ -162,6 +181,7 @@ impl Filters {
     fn selection(&self) -> Selection {
         let mut selection = Selection::default();
         selection.since = self.since;
+        selection.brief = self.brief.unwrap_or(false);
         let expected = &mut selection.expected;
         (expected.account, expected.status) = (self.account, self.status);
         expected.method.clone_from(&self.method);
@@ -184,10 +204,19 @@ async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
         let filters = parse_query::<Filters>(&uri)?;
         let journal = control.journal()?;
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
+        // Before the list, so that one who goes on after it misses none.
+        let last = journal.last();
         let requests = journal.newest(&filters.selection(), filters.after.unwrap_or(0), limit);
-        Ok((StatusCode::OK, json!(Listed { requests, last: journal.last() })))
+        let last = requests.first().map_or(last, |newest| newest.number.max(last));
+        Ok((StatusCode::OK, json!(Listed { requests, last })))
     })
     .await
+}
+
+async fn show_entry(State(control): State<Control>, Path(number): Path<String>) -> Response {
+    let parsed = number.parse::<u64>().map_err(|_| absent(&number));
+    let entry = parsed.and_then(|number| control.journal_entry(number));
+    respond(entry.map(|entry| (StatusCode::OK, json!(entry))))
 }
 
 async fn verify_journal(State(control): State<Control>, body: Bytes) -> Response {

@@ -8,7 +8,7 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); records of a world (10,000); a listing of call records (10,000), calls to DIDs, deliveries or entries of the audit (1,000 each); wrong tokens
+//! (10,000); records of a world (10,000); a listing of call records (10,000), calls to DIDs, deliveries, SIP messages, or entries of the journal or the audit (1,000 each); wrong tokens
 //! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; subscribers of events (64), likewise;
 //! and followers of the journal and requests that wait for entries of it (64 together).
 
@@ -50,6 +50,7 @@ mod orders;
 mod owners_api;
 mod records;
 mod renewals;
+mod request_counts;
 mod respond;
 mod route;
 mod routes;
@@ -63,6 +64,7 @@ mod world;
 
 use std::sync::Arc;
 
+use http_listener::RequestCounts;
 use lab::Lab;
 use service_base::clock::Clock;
 use service_core::{Core, exports, files, inbound_records, reference};
@@ -74,10 +76,13 @@ pub use auth::ControlAuth;
 pub use callback_secrets::NewCallbackSecret;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
+#[cfg(feature = "sip")]
+pub use messages::{RecentMessage, RecentMessages};
 pub use nodes::NodeState;
 pub use orders::order_jobs;
 pub use owners_api::OwnersApi;
 pub use records::RecordMembers;
+pub use request_counts::{CountedRequests, CountedRoute, ListenerCounts};
 pub use routes::{control_router, openapi, paths};
 pub use service_core::audit::{AuditedBy, AuditedChange};
 pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
@@ -95,6 +100,8 @@ pub struct Control {
     /// The environment of new keys.
     environment: Environment,
     lab: Lab,
+    /// Empty if the server counts no requests.
+    request_counts: Vec<Arc<RequestCounts>>,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
     /// `None` if the server does not listen for SIP.
@@ -121,6 +128,7 @@ impl Control {
             core,
             environment: Environment::default(),
             lab: Lab::default(),
+            request_counts: Vec::new(),
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]

@@ -1,9 +1,10 @@
-//! The SIP messages of a recent call: as JSON, text, a ladder diagram or a capture file.
+//! The SIP messages of a recent call: as JSON, text, a ladder diagram or a capture file; and the newest of all calls.
 //!
 //! Secrets and dialled digits were masked when the messages were captured. The number of stored messages is bounded
 //! (`sip_transport::MessageLog`), so a response has at most about 1 MiB.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -15,7 +16,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::respond::{parse_query, respond};
+use crate::route::Route;
 use crate::{Control, ControlError};
+
+/// Number of messages that are listed if the request has no `limit`, and the maximum.
+const DEFAULT_LISTED: usize = 100;
+const MAX_LISTED: usize = 1_000;
+/// Maximum number of characters of a first line that are listed.
+const MAX_LINE: usize = 400;
 
 impl Control {
     /// Returns the stored SIP messages with this `Call-ID`, of the carrier edge and of the dialler alike. Their `text`,
@@ -28,6 +36,94 @@ impl Control {
         let found = self.messages.as_ref().and_then(|messages| messages.of(call_id));
         found.ok_or_else(|| ControlError::NotFound(format!("stored message with the Call-ID {call_id}")))
     }
+}
+
+/// A stored SIP message of any call, by its first line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[non_exhaustive]
+pub struct RecentMessage {
+    /// Its `Call-ID`.
+    pub call_id: String,
+    /// When it was sent or received.
+    pub at: Timestamp,
+    /// The SIP stack: that of the carrier edge, or of the dialler.
+    pub stack: String,
+    /// Whether the server sent or received it.
+    pub direction: String,
+    /// The peer's address and port.
+    pub remote: String,
+    /// `UDP`, `TCP` or `TLS`.
+    pub transport: String,
+    /// The length of the whole message.
+    pub bytes: usize,
+    /// Its first line, at most 400 characters.
+    pub line: String,
+}
+
+/// Selects messages: those that have all of the values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RecentMessages {
+    /// The peer's address.
+    pub peer: Option<IpAddr>,
+    /// A text that the first line has, such as `INVITE` or `403`.
+    pub line: Option<String>,
+    /// Maximum number of messages, 100 by default and at most 1,000.
+    pub limit: Option<usize>,
+}
+
+impl Control {
+    /// Returns the newest stored SIP messages of all calls, newest first, each by its first line.
+    ///
+    /// # Errors
+    /// If the server stores none.
+    pub fn recent_messages(&self, query: &RecentMessages) -> Result<Vec<RecentMessage>, ControlError> {
+        let none = || ControlError::NotFound("store of SIP messages".to_owned());
+        let messages = self.messages.as_ref().ok_or_else(none)?;
+        let peer = query.peer.map(|peer| peer.to_canonical());
+        let most = query.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
+        let found = messages.recent(most, |message| {
+            peer.is_none_or(|peer| message.remote.ip().to_canonical() == peer)
+                && query.line.as_ref().is_none_or(|text| first_line(&message.bytes).contains(text.as_str()))
+        });
+        let shown = found.into_iter().map(|(call_id, message)| RecentMessage {
+            call_id: call_id.to_string(),
+            at: message.at,
+            stack: message.stack.to_owned(),
+            direction: message.direction.name().to_owned(),
+            remote: message.remote.to_string(),
+            transport: message.transport.to_owned(),
+            bytes: message.length,
+            line: first_line(&message.bytes).chars().take(MAX_LINE).collect(),
+        });
+        Ok(shown.collect())
+    }
+}
+
+/// The first line of a message.
+fn first_line(bytes: &[u8]) -> Cow<'_, str> {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line.trim_ascii_end())
+}
+
+/// The route of the newest messages.
+pub(crate) fn route() -> Route {
+    Route::get("/messages", "Lists the newest stored SIP messages of all calls, newest first.", list_recent)
+        .query::<RecentMessages>()
+        .answers::<Recent>(200)
+        .errors(&[404, 422])
+}
+
+/// Stored messages, newest first.
+#[derive(Serialize, JsonSchema)]
+struct Recent {
+    messages: Vec<RecentMessage>,
+}
+
+async fn list_recent(State(control): State<Control>, uri: Uri) -> Response {
+    let found = parse_query::<RecentMessages>(&uri).and_then(|query| control.recent_messages(&query));
+    respond(found.map(|messages| (StatusCode::OK, json!(Recent { messages }))))
 }
 
 /// Selects the form of the messages.

@@ -90,6 +90,7 @@ fn routes() -> Vec<Route> {
     routes.extend(super::faults::routes());
     routes.extend(super::journal::routes());
     routes.extend(super::nodes::routes());
+    routes.extend(super::request_counts::routes());
     routes.extend(super::token_keys::routes());
     routes.extend(super::world::routes());
     #[cfg(feature = "sip")]
@@ -98,6 +99,8 @@ fn routes() -> Vec<Route> {
     routes.push(super::events::route(super::events::of_no_calls));
     #[cfg(feature = "sip")]
     routes.extend(super::calls::routes().into_iter().chain(super::attempts::routes()));
+    #[cfg(feature = "sip")]
+    routes.push(super::messages::route());
     #[cfg(feature = "sip")]
     routes.extend(super::inbound::routes());
     #[cfg(feature = "voipbin")]

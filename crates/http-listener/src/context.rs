@@ -27,7 +27,7 @@ pub struct ListenerContext {
     pub clock: Clock,
     /// The certificate; with one, the listener serves TLS alone, and HTTP/2 beside HTTP/1.1.
     pub tls: Option<Arc<Identity>>,
-    /// Counts the requests; `None` if there is no listener for metrics, which shows the counts.
+    /// Counts the requests; `None` if no listener shows the counts.
     pub counts: Option<Arc<RequestCounts>>,
     /// What requests pass through before they reach the router; `None` for a listener that has nothing of the kind.
     pub intercept: Option<Arc<dyn Intercept>>,

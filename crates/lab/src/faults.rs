@@ -1,6 +1,6 @@
 //! The faults that are set, and which of them takes a request.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Faults {
     takes_requests: AtomicBool,
     takes_calls: AtomicBool,
     names_accounts: AtomicBool,
+    /// Grows with each change, and each request that a fault looked at.
+    revision: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -120,6 +122,11 @@ impl Faults {
         removed
     }
 
+    /// Returns a number that is another one whenever [`list`](Self::list) may be. It takes no lock.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
     /// Whether a request can be taken at all.
     pub(crate) fn takes_requests(&self) -> bool {
         self.takes_requests.load(Ordering::Relaxed)
@@ -138,7 +145,12 @@ impl Faults {
     /// Finds the fault that takes a request: the first one, in the order in which they were set, whose filters match and whose
     /// turn it is. The later ones do not see a request that is taken.
     pub(crate) fn strike(&self, seen: Seen<'_>) -> Option<Strike> {
-        self.lock().faults.iter_mut().find_map(|set| set.strike(seen))
+        let mut state = self.lock();
+        if state.faults.is_empty() {
+            return None;
+        }
+        self.revision.fetch_add(1, Ordering::Relaxed);
+        state.faults.iter_mut().find_map(|set| set.strike(seen))
     }
 
     fn note(&self, state: &State) {
@@ -147,6 +159,7 @@ impl Faults {
         self.takes_requests.store(takes(Target::Requests), Ordering::Relaxed);
         self.takes_calls.store(takes(Target::Calls), Ordering::Relaxed);
         self.names_accounts.store(names, Ordering::Relaxed);
+        self.revision.fetch_add(1, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -247,6 +260,24 @@ mod tests {
         faults.clear();
         faults.add(Fault::close().times(2)).unwrap();
         assert_eq!(hits(&faults, seen("GET", "/"), 4), [true, true, false, false]);
+    }
+
+    #[test]
+    fn the_revision_is_another_one_after_each_change_and_each_request_that_is_looked_at() {
+        let faults = Faults::default();
+        assert!(faults.strike(seen("GET", "/")).is_none());
+        assert_eq!(faults.revision(), 0, "nothing changed");
+        let mut before = 0;
+        let mut changed = |what: &str| {
+            assert!(faults.revision() > before, "{what}");
+            before = faults.revision();
+        };
+        let id = faults.add(Fault::close().path("/a")).unwrap();
+        changed("it was set");
+        assert!(faults.strike(seen("GET", "/a")).is_some());
+        changed("it took a request");
+        faults.remove(id);
+        changed("it was removed");
     }
 
     #[test]

@@ -131,6 +131,12 @@ impl Journal {
         (snapshot.entries.iter().map(|entry| entry.shown()).collect(), snapshot.gone_after(number))
     }
 
+    /// Returns the entry with this number; `None` if no request has it yet, or the entry is gone.
+    pub fn entry(&self, number: u64) -> Option<JournalEntry> {
+        let snapshot = self.some_after(number.saturating_sub(1), 1);
+        snapshot.entries.iter().find(|entry| entry.number == number).map(|entry| entry.shown())
+    }
+
     /// Waits until there is an entry after the one with this number.
     pub async fn added_after(&self, number: u64) {
         loop {
@@ -173,6 +179,8 @@ mod tests {
         let some = journal.some_after(0, 2);
         assert_eq!(some.entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [2, 3]);
         assert_eq!((some.gone_after(0), some.last), (1, 4));
+        let found = |number| journal.entry(number).map(|entry| entry.number);
+        assert_eq!([0, 1, 2, 4, 5].map(found), [None, None, Some(2), Some(4), None]);
     }
 
     #[test]

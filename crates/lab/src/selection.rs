@@ -14,6 +14,8 @@ pub struct Selection {
     pub expected: Expected,
     /// The earliest time of an entry, inclusive.
     pub since: Option<Timestamp>,
+    /// Whether the entries are shown without their headers and the texts of their bodies.
+    pub brief: bool,
 }
 
 /// What a follower has of the journal.
@@ -32,6 +34,10 @@ impl Selection {
     fn has(&self, entry: &Stored) -> bool {
         self.since.is_none_or(|since| entry.time >= since) && self.expected.matches(entry)
     }
+
+    fn shown(&self, entry: &Stored) -> JournalEntry {
+        if self.brief { entry.brief() } else { entry.shown() }
+    }
 }
 
 impl Journal {
@@ -39,7 +45,7 @@ impl Journal {
     pub fn newest(&self, selection: &Selection, after: u64, most: usize) -> Vec<JournalEntry> {
         let Snapshot { entries, .. } = self.after(after);
         let selected = entries.iter().rev().filter(|entry| selection.has(entry));
-        selected.take(most).map(|entry| entry.shown()).collect()
+        selected.take(most).map(|entry| selection.shown(entry)).collect()
     }
 
     /// Returns the selected ones of the next entries after the one with this number. At most `most` are looked at.
@@ -48,7 +54,7 @@ impl Journal {
         // A journal that was cleared meanwhile has nothing after the number, which was reached all the same.
         let last = snapshot.entries.last().map_or(snapshot.last, |entry| entry.number);
         let selected = snapshot.entries.iter().filter(|entry| selection.has(entry));
-        let entries = selected.map(|entry| entry.shown()).collect();
+        let entries = selected.map(|entry| selection.shown(entry)).collect();
         Followed { entries, last, missed: snapshot.gone_after(after) }
     }
 }
@@ -63,7 +69,7 @@ mod tests {
         for path in ["/a", "/b", "/c", "/b"] {
             journal.add(Stored::of("GET", path));
         }
-        let selection = Selection { expected: Expected::new("GET", "/b"), since: None };
+        let selection = Selection { expected: Expected::new("GET", "/b"), ..Selection::default() };
         let first = journal.follow(&selection, 0, 2);
         assert_eq!((first.entries.len(), first.last, first.missed), (1, 3, 1));
         let second = journal.follow(&selection, first.last, 2);
@@ -79,7 +85,7 @@ mod tests {
         for path in ["/b", "/a", "/b", "/b"] {
             journal.add(Stored::of("GET", path));
         }
-        let selection = Selection { expected: Expected::new("GET", "/b"), since: None };
+        let selection = Selection { expected: Expected::new("GET", "/b"), ..Selection::default() };
         let numbers = |after, most| {
             let listed = journal.newest(&selection, after, most);
             listed.iter().map(|entry| entry.number).collect::<Vec<_>>()

@@ -71,6 +71,12 @@ impl MessageLog {
         Some(CallMessages::new(call_id.to_owned(), messages, omitted))
     }
 
+    /// The newest messages that are selected, each with its `Call-ID`, the newest first; at most `most`. All that are
+    /// stored are looked at meanwhile.
+    pub fn recent(&self, most: usize, selects: impl Fn(&Message) -> bool) -> Vec<(Arc<str>, Message)> {
+        self.lock().recent(most, selects)
+    }
+
     /// Every stored `Call-ID`, in no particular order.
     pub fn call_ids(&self) -> Vec<String> {
         self.lock().call_ids()

@@ -2,6 +2,10 @@
 
 import { session } from './session.js';
 
+// How long an answer to a question may take. What changes something can take longer, and is not given up.
+const PATIENCE = 30_000;
+const MOST_LETTERS = 1_000;
+
 export const BASE = new URL('../control/v1', document.baseURI).pathname;
 
 // An answer that is no success, or none at all. Its message says what was wrong.
@@ -19,7 +23,7 @@ export const onLocked = (handler) => {
 
 export const headers = () => (session.token ? { Authorization: `Bearer ${session.token}` } : {});
 
-export async function send(method, path, body, signal) {
+export async function send(method, path, body) {
   const sent = { ...headers() };
   if (body !== undefined) sent['Content-Type'] = 'application/json';
   let answer;
@@ -28,19 +32,19 @@ export async function send(method, path, body, signal) {
       method,
       headers: sent,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal,
+      signal: method === 'GET' ? AbortSignal.timeout(PATIENCE) : undefined,
       cache: 'no-store',
       credentials: 'omit',
     });
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
+    if (error.name === 'TimeoutError') throw new Refusal(0, `The server did not answer within ${PATIENCE / 1_000} seconds.`);
     throw new Refusal(0, 'The server does not answer. Is it running, and is this its address?');
   }
   if (answer.ok) return answer;
-  const text = await answer.text();
-  let why = text;
+  const text = await answer.text().catch(() => '');
+  let why = text.slice(0, MOST_LETTERS);
   try {
-    why = JSON.parse(text).error ?? text;
+    why = JSON.parse(text).error ?? why;
   } catch {
     // No JSON: the text itself.
   }
@@ -48,10 +52,19 @@ export async function send(method, path, body, signal) {
   throw new Refusal(answer.status, why || `The server answered ${answer.status}.`);
 }
 
-export const get = async (path, signal) => (await send('GET', path, undefined, signal)).json();
-export const post = async (path, body) => (await send('POST', path, body)).json();
-export const patch = async (path, body) => (await send('PATCH', path, body)).json();
-export const remove = async (path) => (await send('DELETE', path)).json();
+async function asked(method, path, body) {
+  const answer = await send(method, path, body);
+  try {
+    return await answer.json();
+  } catch {
+    throw new Refusal(0, 'The answer of the server is not whole.');
+  }
+}
+
+export const get = (path) => asked('GET', path);
+export const post = (path, body) => asked('POST', path, body);
+export const patch = (path, body) => asked('PATCH', path, body);
+export const remove = (path) => asked('DELETE', path);
 
 // As `get`, for what a server can be built or started without: `undefined` if it has no such thing.
 export const optional = async (path) => {

@@ -6,10 +6,15 @@ import { clockTime } from './format.js';
 import { connect, liveState, off, onEvent, serverNow } from './live.js';
 import { session } from './session.js';
 import { accounts, accountView } from './views/accounts.js';
+import { audit } from './views/audit.js';
 import { calls } from './views/calls.js';
 import { deliveries } from './views/deliveries.js';
 import { dids } from './views/dids.js';
 import { explain } from './views/explain.js';
+import { faults } from './views/faults.js';
+import { entryView, journal } from './views/journal.js';
+import { latency } from './views/latency.js';
+import { messages } from './views/messages.js';
 import { overview } from './views/overview.js';
 import { providers } from './views/providers.js';
 import { attempts, records, recordView } from './views/records.js';
@@ -19,20 +24,24 @@ import { trunks } from './views/trunks.js';
 
 const GROUPS = [
   ['', [overview]],
-  ['Calls', [calls, records, attempts, explain]],
+  ['Calls', [calls, records, attempts, messages, explain]],
   ['Accounts', [accounts, trunks, dids]],
   ['Delivery', [deliveries, providers]],
-  ['Server', [system]],
+  ['Lab', [journal, faults]],
+  ['Server', [latency, audit, system]],
 ];
 const VIEWS = new Map(GROUPS.flatMap(([, views]) => views).map((view) => [view.path, view]));
 // Views of one thing, below a list.
-const DETAILS = { accounts: accountView, records: recordView, trunks: trunkView };
+const DETAILS = new Map([['accounts', accountView], ['journal', entryView], ['records', recordView], ['trunks', trunkView]]);
 const QUIET = 1_000;
 
 const main = document.getElementById('main');
 let shown;
 let pending;
 let last = 0;
+// The views that are being read, and whether the one that is shown has to be read again.
+const reading = new Set();
+let isDue = false;
 
 const state = { accounts: [] };
 
@@ -40,9 +49,18 @@ const accountOf = (number) => state.accounts.find((account) => account.id === nu
 
 // --- The address -----------------------------------------------------------------------------------------------------
 
+// A text that is no right escape names nothing, and is shown as it is.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function place() {
   const [path, search = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [name, ...rest] = path.split('/').map(decodeURIComponent);
+  const [name, ...rest] = path.split('/').map(decoded);
   return { name: name || 'overview', rest, params: Object.fromEntries(new URLSearchParams(search)) };
 }
 
@@ -56,26 +74,28 @@ function go(path, params = {}) {
 
 async function route({ focus = true } = {}) {
   const { name, rest, params } = place();
-  const view = rest.length > 0 ? DETAILS[name] : VIEWS.get(name);
+  const view = rest.length > 0 ? DETAILS.get(name) : VIEWS.get(name);
   shown?.end?.();
   clearTimeout(pending);
   pending = undefined;
+  isDue = false;
   for (const entry of document.querySelectorAll('#nav a')) {
     if (entry.dataset.path === name) entry.setAttribute('aria-current', 'page');
     else entry.removeAttribute('aria-current');
   }
   if (!view) {
     document.title = 'Not found – Console';
-    replace(main, heading('There is no such view'), h('p', {}, 'Choose one of the views in the navigation.'));
     shown = undefined;
+    main.replaceChildren(heading('There is no such view'), h('p', {}, 'Choose one of the views in the navigation.'));
+    if (focus) main.querySelector('h1').focus({ preventScroll: true });
     return;
   }
-  const context = { params, rest, go, accounts: state.accounts, account: session.account };
+  const context = { params, rest, go, again: soon, reread: () => refresh(), accounts: state.accounts, account: session.account };
   const made = view.show(context);
   shown = made;
   document.title = `${view.title} – Console`;
   const body = h('div', { class: 'view', 'data-view': view.path, 'aria-busy': 'true' }, made.node);
-  replace(main, body);
+  main.replaceChildren(body);
   if (focus) main.querySelector('h1')?.focus({ preventScroll: true });
   window.scrollTo(0, 0);
   await refresh(made);
@@ -85,32 +105,61 @@ async function route({ focus = true } = {}) {
 async function refresh(view = shown) {
   if (!view?.refresh) return;
   last = Date.now();
-  const problem = main.querySelector('.view-problem');
+  reading.add(view);
   try {
     await view.refresh();
-    problem?.remove();
+    if (view === shown) settled();
   } catch (error) {
-    if (error.name === 'AbortError' || view !== shown) return;
+    if (view !== shown) return;
     if (!(error instanceof Refusal)) throw error;
     if (error.status === 401) return;
-    const said = problem ?? h('div', { class: 'view-problem' });
+    const said = main.querySelector('.view-problem') ?? h('div', { class: 'view-problem' });
+    // What is said already is not said again, and a button that has the focus keeps it.
+    if (said.dataset.text === error.message) return;
+    said.dataset.text = error.message;
     replace(said, notice('bad', h('strong', {}, 'This could not be read. '), error.message, ' ', button('Try again', () => refresh())));
-    if (!problem) main.firstElementChild.prepend(said);
+    if (!said.isConnected) main.firstElementChild.prepend(said);
+  } finally {
+    reading.delete(view);
+    if (isDue && view === shown) {
+      isDue = false;
+      soon();
+    }
   }
 }
 
-// At most once a second, whatever happens meanwhile.
+function settled() {
+  const problem = main.querySelector('.view-problem');
+  const hadFocus = problem?.contains(document.activeElement);
+  problem?.remove();
+  if (hadFocus) main.querySelector('h1')?.focus();
+}
+
+// At most once a second, whatever happens meanwhile; never while the view is read already, nor while the page is hidden.
 function soon() {
   if (pending || !shown?.refresh) return;
+  if (document.hidden || reading.has(shown)) {
+    isDue = true;
+    return;
+  }
   pending = setTimeout(() => {
     pending = undefined;
-    refresh();
+    if (reading.has(shown)) isDue = true;
+    else refresh();
   }, Math.max(50, QUIET - (Date.now() - last)));
 }
 
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden || !isDue) return;
+  isDue = false;
+  soon();
+});
+
 onEvent((name, data) => {
-  if (name === 'state' || name === 'heartbeat') return frame();
-  if (name === 'changed' && data.kinds.includes('accounts')) loadAccounts();
+  if (name !== 'attempt' && name !== 'call') frame();
+  if (name === 'state' || name === 'heartbeat') return;
+  // A server that was started again can have other accounts.
+  if (name === 'reload' || (name === 'changed' && data.kinds.includes('accounts'))) renewAccounts();
   if (name === 'reload' || shown?.wants?.(name, data)) soon();
 });
 
@@ -119,6 +168,7 @@ onEvent((name, data) => {
 const STATES = {
   live: ['good', 'Live', 'What happens is shown as it happens.'],
   polling: ['warn', 'Asking every 10 s', 'The stream of events is not there: the page asks every ten seconds.'],
+  resting: ['plain', 'Resting', 'A page that is not seen reads nothing.'],
   off: ['plain', 'Not connected', 'The page is not connected.'],
 };
 
@@ -141,16 +191,31 @@ function frame() {
     replace(indicator, h('span', { class: `dot ${tone}`, 'aria-hidden': 'true' }), h('span', { class: 'unseen' }, 'Connection: '), text);
     indicator.title = about;
   }
-  if (liveState() === 'live') replace(clock, 'Server time ', clockTime(serverNow()));
+  const now = liveState() === 'live' ? `Server time ${clockTime(serverNow())}` : '';
+  if (clock.textContent !== now) replace(clock, now);
   lock.hidden = !session.token;
 }
 
 async function loadAccounts() {
   const found = (await optional('/accounts'))?.accounts ?? [];
+  if (JSON.stringify(found) === JSON.stringify(state.accounts) && picker.options.length > 0) return;
   state.accounts.splice(0, state.accounts.length, ...found);
   if (!accountOf(session.account)) session.account = found.length === 1 ? found[0].id : '';
   replace(picker, h('option', { value: '' }, 'All accounts'), found.map(({ id: number, name }) => h('option', { value: number }, name)));
   picker.value = session.account;
+}
+
+// Reads the accounts again. A view of an account that is gone is shown anew.
+async function renewAccounts() {
+  const before = session.account;
+  try {
+    await loadAccounts();
+  } catch (error) {
+    // The view says what is wrong.
+    if (!(error instanceof Refusal)) throw error;
+    return;
+  }
+  if (before && session.account !== before) route({ focus: false });
 }
 
 function themes() {
@@ -219,7 +284,14 @@ onLocked((why) => {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     error.textContent = '';
-    session.token = input.value.trim();
+    const entered = input.value.trim();
+    // A header takes nothing else.
+    if (!/^[\x20-\x7e]+$/.test(entered)) {
+      error.textContent = 'A token has letters, digits, spaces and signs of ASCII alone.';
+      input.select();
+      return;
+    }
+    session.token = entered;
     try {
       await loadAccounts();
     } catch (refusal) {

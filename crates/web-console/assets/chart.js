@@ -22,16 +22,7 @@ export function columnsChart({ title, series, columns }) {
     });
   });
   const sums = series.map(({ name }, at) => `${count(columns.reduce((sum, { values }) => sum + values[at], 0))} ${name}`);
-  const picture = s(
-    'svg',
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'columns', role: 'img', 'aria-label': `${title}: ${sums.join(', ')}.`, preserveAspectRatio: 'none' },
-    [0.5, 1].map((part) => {
-      const y = HEIGHT - part * (HEIGHT - 12);
-      return s('line', { x1: 0, x2: WIDTH, y1: y, y2: y, class: 'rule' });
-    }),
-    s('line', { x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5, class: 'base' }),
-    bars,
-  );
+  const picture = framed(`${title}: ${sums.join(', ')}.`, bars);
   return h(
     'figure',
     { class: 'chart' },
@@ -42,9 +33,36 @@ export function columnsChart({ title, series, columns }) {
       h('span', { class: 'quiet' }, `most in a column: ${count(most)}`),
     ),
     picture,
-    h('div', { class: 'axis', 'aria-hidden': 'true' }, h('span', {}, columns[0].label), h('span', {}, columns.at(-1).label)),
+    axis(columns),
   );
 }
+
+// Columns of one value each, over time. `columns` are `{ label, value, text }`; `about` states what there is to see.
+export function levelsChart({ title, columns, about }) {
+  const most = Math.max(1, ...columns.map(({ value }) => value));
+  // A few columns do not fill the chart.
+  const step = WIDTH / Math.max(columns.length, 20);
+  const gap = Math.min(4, step / 4);
+  const bars = columns.map(({ label, value, text }, index) => {
+    const height = (value / most) * (HEIGHT - 12);
+    return s('rect', { x: index * step + gap / 2, y: HEIGHT - height, width: step - gap, height, rx: 1.5, class: 'bar good' }, s('title', {}, `${label}: ${text}`));
+  });
+  return h('figure', { class: 'chart' }, h('figcaption', {}, about), framed(`${title}: ${about}`, bars), axis(columns));
+}
+
+const framed = (label, bars) =>
+  s(
+    'svg',
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'columns', role: 'img', 'aria-label': label, preserveAspectRatio: 'none' },
+    [0.5, 1].map((part) => {
+      const y = HEIGHT - part * (HEIGHT - 12);
+      return s('line', { x1: 0, x2: WIDTH, y1: y, y2: y, class: 'rule' });
+    }),
+    s('line', { x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5, class: 'base' }),
+    bars,
+  );
+
+const axis = (columns) => h('div', { class: 'axis', 'aria-hidden': 'true' }, h('span', {}, columns[0].label), h('span', {}, columns.at(-1).label));
 
 const bar = (share, tone, mark) =>
   s(

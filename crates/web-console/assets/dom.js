@@ -1,6 +1,10 @@
 // Elements. Every text goes into the page as text: nothing here parses markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+// Strangers write texts too: a sign that is not seen, or that reorders what stands around it, is shown as its number.
+const visible = (text) => text.replaceAll('\r\n', '\n').replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
@@ -17,7 +21,7 @@ function fill(element, properties, children) {
 export function add(element, children) {
   for (const child of [children].flat(Infinity)) {
     if (child === undefined || child === null || child === false) continue;
-    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    element.append(child instanceof Node ? child : document.createTextNode(visible(String(child))));
   }
   return element;
 }
@@ -25,9 +29,22 @@ export function add(element, children) {
 export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
 export const s = (tag, properties, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
+const FOCUSABLE = 'a, button, input, select, textarea, summary, [tabindex]';
+
+// Replaces what an element has. If the focus is there, it goes to the same link, or else to what then has the same place.
 export const replace = (element, ...children) => {
+  const held = document.activeElement;
+  const isHeld = held !== element && element.contains(held);
+  const before = isHeld ? [...element.querySelectorAll(FOCUSABLE)].indexOf(held) : -1;
+  const to = isHeld ? held.getAttribute('href') : null;
   element.replaceChildren();
-  return add(element, children);
+  add(element, children);
+  if (isHeld) {
+    const now = [...element.querySelectorAll(FOCUSABLE)];
+    const same = to === null ? undefined : now.find((one) => one.getAttribute('href') === to);
+    (same ?? now[before])?.focus({ preventScroll: true });
+  }
+  return element;
 };
 
 let ids = 0;
@@ -35,7 +52,7 @@ export const id = (name) => `${name}-${(ids += 1)}`;
 
 // Says something to users of a screen reader.
 export const announce = (text) => {
-  document.getElementById('announcer').textContent = text;
+  document.getElementById('announcer').textContent = visible(text);
 };
 
 export const pill = (text, tone = 'plain') => h('span', { class: `pill ${tone}` }, text);

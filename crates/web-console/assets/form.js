@@ -2,7 +2,8 @@
 
 import { add, button, h, id, notice, replace } from './dom.js';
 
-// `fields` are `{ name, label, kind, hint, value, options, required, rows, wide }`.
+// `fields` are `{ name, label, kind, hint, value, options, required, rows, wide, when }`. A field is there while `when(values)`
+// holds; `options(values)` are those of the moment.
 export function form({ fields, submit, label, send, extra }) {
   const parts = new Map();
   const status = h('div', { class: 'form-status', 'aria-live': 'polite' });
@@ -16,22 +17,37 @@ export function form({ fields, submit, label, send, extra }) {
     const error = h('p', { class: 'error', id: `${name}-error` });
     const hint = field.hint && h('p', { class: 'hint', id: `${name}-hint` }, field.hint);
     control.setAttribute('aria-describedby', [hint && `${name}-hint`, `${name}-error`].filter(Boolean).join(' '));
-    parts.set(field.name, { control, error, field });
     const text = h('label', { for: name }, field.label, field.required && h('span', { class: 'quiet' }, ' (required)'));
-    if (field.kind === 'check') return h('div', { class: 'field check' }, control, h('div', {}, text, hint, error));
-    return h('div', { class: field.wide ? 'field wide' : 'field' }, text, hint, control, error);
+    const whole =
+      field.kind === 'check'
+        ? h('div', { class: 'field check' }, control, h('div', {}, text, hint, error))
+        : h('div', { class: field.wide ? 'field wide' : 'field' }, text, hint, control, error);
+    parts.set(field.name, { control, error, field, whole });
+    return whole;
   }
 
-  const values = () => Object.fromEntries([...parts].map(([name, { control, field }]) => [name, valueOf(field, control)]));
+  const there = () => [...parts].filter(([, { whole }]) => !whole.hidden);
+  const values = () => Object.fromEntries(there().map(([name, { control, field }]) => [name, valueOf(field, control)]));
+
+  // What there is to choose decides on which fields there are.
+  function adapt() {
+    for (const { control, field } of parts.values()) if (typeof field.options === 'function') offer(control, field.options(values()), field.value);
+    const now = values();
+    for (const { field, whole } of parts.values()) if (field.when) whole.hidden = !field.when(now);
+  }
+  adapt();
+  node.addEventListener('change', adapt);
 
   function refuse(message) {
-    const names = [...parts.keys()];
+    const names = there().map(([name]) => name);
     const rest = message.split('; ').filter((text) => {
-      const named = names.find((name) => text.startsWith(`${name} `) || text.startsWith(`\`${name}\``) || text.includes(`\`${name}\``));
+      // The first name in the text is that of the field; a body is named together with its member.
+      const ways = [(name) => text.startsWith(`\`body\` has a wrong \`${name}\``), (name) => text.startsWith(`${name} `) || text.startsWith(`\`${name}\``), (name) => text.includes(`\`${name}\``)];
+      const named = ways.map((way) => names.find(way)).find(Boolean);
       if (!named) return true;
       const { control, error } = parts.get(named);
       control.setAttribute('aria-invalid', 'true');
-      error.textContent = text.replace(/^(`?)[\w.]+\1 (- )?/, '');
+      replace(error, text.replace(/^(`?)[\w.]+\1 (- )?/, ''));
       return false;
     });
     replace(status, notice('bad', rest.length > 0 ? rest.join('; ') : 'Nothing was changed: see the marked fields.'));
@@ -45,7 +61,7 @@ export function form({ fields, submit, label, send, extra }) {
       error.textContent = '';
     }
     replace(status);
-    const missing = [...parts.values()].filter(({ control, field }) => field.required && control.value.trim() === '');
+    const missing = there().map(([, part]) => part).filter(({ control, field }) => field.required && control.value.trim() === '');
     for (const { control, error, field } of missing) {
       control.setAttribute('aria-invalid', 'true');
       error.textContent = `Enter ${field.what ?? field.label.toLowerCase()}.`;
@@ -75,11 +91,24 @@ function make(field, name) {
   if (kind === 'check') return h('input', { ...common, type: 'checkbox', checked: value === true });
   if (kind === 'lines' || kind === 'area') return h('textarea', { ...common, rows: rows ?? 3, value: lined(value) });
   if (kind === 'select') {
-    const select = h('select', common, options.map(([text, shown]) => h('option', { value: text }, shown)));
-    select.value = value ?? options[0][0];
+    const select = h('select', common);
+    if (typeof options === 'function') return select;
+    // What is stored is kept, although this page does not know it.
+    const isKnown = !value || options.some(([text]) => text === value);
+    offer(select, isKnown ? options : [...options, [value, value]], value);
     return select;
   }
   return h('input', { ...common, type: 'text', inputmode: kind === 'number' ? 'numeric' : undefined, value: value ?? '', required: field.required, placeholder: field.placeholder });
+}
+
+// Offers these options, and keeps what was chosen; at first, `value`. Without either, the first one is chosen.
+function offer(select, options, value) {
+  const kept = select.options.length > 0 ? select.value : value;
+  const chosen = options.some(([text]) => text === kept) ? kept : options[0]?.[0];
+  if (select.options.length !== options.length || options.some(([text], index) => select.options[index].value !== text)) {
+    select.replaceChildren(...options.map(([text, shown]) => h('option', { value: text }, shown)));
+  }
+  if (chosen !== undefined) select.value = chosen;
 }
 
 const lined = (value) => (Array.isArray(value) ? value.join('\n') : (value ?? ''));

@@ -13,6 +13,8 @@ export const count = (value) => COUNT.format(value);
 // Without seconds, because it is shown anew at each heartbeat alone.
 export const clockTime = (at) => new Date(at).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false });
 
+export const clock = (at) => TIME.format(new Date(at));
+
 // The day is left out if it is the day of the other time.
 export function time(text, beside) {
   if (!text) return none();
@@ -30,6 +32,37 @@ export function duration(seconds) {
 }
 
 export const money = (text) => (text === null || text === undefined ? none() : MONEY.format(Number(text)));
+
+// Microseconds as a length of time.
+export const micros = (value) => {
+  if (value < 1_000) return `${value} µs`;
+  if (value < 1_000_000) return `${Number((value / 1_000).toPrecision(3))} ms`;
+  return `${Number((value / 1_000_000).toPrecision(3))} s`;
+};
+
+export const clipped = (text, most) => (text.length > most ? `${text.slice(0, most)}…` : text);
+
+const TOKENS = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|\s+|[^\s"{}[\],:]+/gs;
+const DEEPEST = 16;
+
+// JSON on lines of its own, whole or cut off. Nothing is parsed, so that numbers, order and members of one name stay as they are.
+export function indented(text) {
+  let [depth, isOpen, result] = [0, false, ''];
+  const line = () => `\n${'  '.repeat(Math.min(depth, DEEPEST))}`;
+  for (const [token] of text.matchAll(TOKENS)) {
+    if (token === '}' || token === ']') {
+      depth = Math.max(0, depth - 1);
+      result += isOpen ? token : line() + token;
+      isOpen = false;
+    } else if (token.trim() !== '') {
+      if (isOpen) result += line();
+      isOpen = token === '{' || token === '[';
+      if (isOpen) depth += 1;
+      result += token === ',' ? token + line() : token === ':' ? ': ' : token;
+    }
+  }
+  return result;
+}
 
 export const words = (name) => (name ?? '').replaceAll('_', ' ');
 

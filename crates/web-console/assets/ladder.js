@@ -1,17 +1,19 @@
 // The SIP messages of a call as a ladder: time goes down, the peer stands on the left and the server on the right.
 
 import { h, s } from './dom.js';
-import { time } from './format.js';
+import { clipped, time } from './format.js';
+
+const MOST_LETTERS = 60;
 
 const firstLine = ({ text }) => text.split(/\r?\n/, 1)[0];
 
 // `INVITE`, or `403 Forbidden`.
-const label = (message) => {
-  const line = firstLine(message);
-  return line.startsWith('SIP/2.0 ') ? line.slice(8) : line.split(' ', 1)[0];
-};
+const labelOf = (line) => clipped(line.startsWith('SIP/2.0 ') ? line.slice(8) : line.split(' ', 1)[0], MOST_LETTERS);
 
 const tone = (name) => (/^[456]\d\d/.test(name) ? 'bad' : /^2\d\d/.test(name) ? 'good' : 'plain');
+
+// How a message with this first line looks.
+export const messageTone = (line) => tone(labelOf(line));
 
 // The line is stretched to its place; the head is not.
 const arrow = (isSent, kind) => [
@@ -24,7 +26,7 @@ export function ladder({ messages, omitted }) {
   const peers = [...new Set(messages.map(({ remote }) => remote))];
   const locals = [...new Set(messages.map(({ local }) => local))];
   const step = (message) => {
-    const name = label(message);
+    const name = labelOf(firstLine(message));
     const isSent = message.direction === 'sent';
     const kind = tone(name);
     const after = `+${((Date.parse(message.at) - start) / 1000).toFixed(3)} s`;

@@ -6,6 +6,10 @@ import { BASE, headers } from './api.js';
 const SILENCE = 40_000;
 const POLL = 10_000;
 const MOST_WAIT = 60_000;
+// A stream that lasted this long was a good one.
+const GOOD = 10_000;
+// A page that is not seen ends its stream after this time: a browser has few connections to a server for all of its pages.
+const REST = 60_000;
 
 const listeners = new Set();
 let state = 'off';
@@ -13,6 +17,7 @@ let wait = 1_000;
 let aborting;
 let timer;
 let poller;
+let resting;
 // The server's clock minus this machine's, in milliseconds.
 let offset = 0;
 
@@ -27,7 +32,14 @@ export function onEvent(handler) {
 
 const emit = (name, data) => {
   if (name === 'heartbeat') offset = Date.parse(data.now) - Date.now();
-  for (const listener of listeners) listener(name, data);
+  for (const listener of listeners) {
+    try {
+      listener(name, data);
+    } catch (error) {
+      // It is a mistake of this page, and no reason to read no further.
+      reportError(error);
+    }
+  }
 };
 
 function become(next) {
@@ -56,7 +68,6 @@ async function read(own) {
     become('live');
     emit('reload', {});
   }
-  wait = 1_000;
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
@@ -71,6 +82,7 @@ async function read(own) {
 }
 
 async function run(own) {
+  const began = Date.now();
   try {
     await read(own);
   } catch {
@@ -78,6 +90,7 @@ async function run(own) {
   }
   if (aborting !== own) return;
   become('polling');
+  if (Date.now() - began > GOOD) wait = 1_000;
   timer = setTimeout(connect, wait);
   wait = Math.min(2 * wait, MOST_WAIT);
 }
@@ -100,9 +113,16 @@ export function off() {
   become('off');
 }
 
-// A page that was hidden for a while finds out at once whether its stream still lives.
+// A page that was hidden for a while finds out at once whether there is a stream.
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden && state === 'polling') {
+  clearTimeout(resting);
+  if (document.hidden) {
+    resting = setTimeout(() => {
+      if (state === 'off') return;
+      disconnect();
+      become('resting');
+    }, REST);
+  } else if (state === 'polling' || state === 'resting') {
     wait = 1_000;
     connect();
   }

@@ -31,6 +31,7 @@ export function table({ caption, columns, key, nothing }) {
   function update(rows) {
     if (rows.length === 0) {
       known = new Map();
+      body.replaceChildren();
       replace(place, nothing?.() ?? empty('There is nothing here yet.'));
       return;
     }
@@ -51,16 +52,34 @@ export function table({ caption, columns, key, nothing }) {
         }
       }
     }
-    for (const [name, { line }] of known) if (next.get(name)?.line !== line) line.remove();
+    let isLost = false;
+    for (const [name, { line }] of known) {
+      if (next.get(name)?.line === line) continue;
+      isLost ||= line.contains(document.activeElement);
+      line.remove();
+    }
     let before = body.firstElementChild;
     for (const { line } of next.values()) {
       if (line === before) before = before.nextElementSibling;
       else body.insertBefore(line, before);
     }
     known = next;
+    // The row that had the focus is gone, such as the oldest one when a new one came.
+    if (isLost) node.focus({ preventScroll: true });
   }
 
   return { node: place, update };
+}
+
+// Rows of which some can be alike, the newest first, each with a `key`: its name, and how many of the older ones have it.
+export function numbered(rows, name) {
+  const seen = new Map();
+  const keyed = rows.toReversed().map((row) => {
+    const text = name(row);
+    seen.set(text, (seen.get(text) ?? 0) + 1);
+    return { ...row, key: `${text} ${seen.get(text)}` };
+  });
+  return keyed.toReversed();
 }
 
 const focusables = (line) => [...line.querySelectorAll('a, button')];

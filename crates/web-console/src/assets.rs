@@ -56,10 +56,15 @@ const SCRIPTS: &[Asset] = scripts![
     "session.js",
     "table.js",
     "views/accounts.js",
+    "views/audit.js",
     "views/calls.js",
     "views/deliveries.js",
     "views/dids.js",
     "views/explain.js",
+    "views/faults.js",
+    "views/journal.js",
+    "views/latency.js",
+    "views/messages.js",
     "views/overview.js",
     "views/providers.js",
     "views/records.js",
@@ -168,6 +173,29 @@ mod tests {
                 assert!(!asset.text.contains(lasting), "{} uses {lasting}", asset.path);
             }
         }
+    }
+
+    #[test]
+    fn every_view_is_reached_from_the_frame_of_the_page() {
+        let frame = find("app.js").unwrap().text;
+        let views = all().filter(|asset| asset.path.starts_with("views/"));
+        let lost: Vec<&str> = views
+            .map(|asset| asset.path)
+            .filter(|path| !frame.contains(&format!("from './{path}'")))
+            .collect();
+        assert_eq!(lost, [""; 0]);
+    }
+
+    #[test]
+    fn texts_go_into_the_page_in_one_place_which_shows_what_is_not_seen() {
+        for asset in all().filter(|asset| asset.kind == SCRIPT && asset.path != "dom.js") {
+            for maker in ["createTextNode", "innerText"] {
+                assert!(!asset.text.contains(maker), "{} uses {maker}", asset.path);
+            }
+        }
+        let place = find("dom.js").unwrap().text;
+        let count = |maker: &str| place.matches(maker).count();
+        assert_eq!((count("createTextNode("), count("createTextNode(visible(")), (1, 1));
     }
 
     #[test]

@@ -168,6 +168,8 @@ async fn ask_about_calls(control: &mut ControlApi) {
     control.get("/calls/counts").await;
     control.get("/attempts?limit=10&outcome=refused").await;
     control.get("/calls/none/messages").await;
+    control.get("/messages?limit=5&line=INVITE").await;
+    control.get("/messages?peer=none").await;
     control.delete(&format!("/calls/active/{ABSENT}")).await;
     control.post("/explain", json!({ "source": "198.51.100.9", "from": US, "to": "442079460018" })).await;
     let call = control.post("/inbound_calls", json!({ "from": US, "to": "442079460018" })).await;
@@ -188,7 +190,11 @@ async fn ask_about_the_lab(control: &mut ControlApi) {
     control.get("/faults/1000").await;
     control.post("/faults", json!({ "effect": "status" })).await;
     control.delete("/faults").await;
-    assert_ne!(control.get("/journal?method=POST").await["requests"], json!([]));
+    let listed = control.get("/journal?method=POST").await;
+    assert_ne!(listed["requests"], json!([]));
+    control.get("/journal?brief=true").await;
+    control.get(&format!("/journal/{}", listed["requests"][0]["number"])).await;
+    control.get("/journal/none").await;
     let requests =
         json!([{ "method": "DELETE", "path": "/v3/*", "query": { "a": "b" }, "body": { "c": 1 } }]);
     let report = control.post("/journal/verify", json!({ "requests": requests, "in_order": true })).await;
@@ -282,6 +288,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.get("/trunks/open").await;
     ask_for_an_owner(&mut control, &format!("{account}/records"), &trunk).await;
     control.get("/nodes").await;
+    control.get("/request_counts").await;
     control.get("/deliveries?limit=10").await;
     control.get(&format!("/deliveries?account={}", id(&made))).await;
 

@@ -119,6 +119,27 @@ async fn a_list_has_a_hundred_requests_unless_more_are_asked_for_and_a_thousand_
     }
 }
 
+#[tokio::test]
+async fn an_entry_is_read_by_its_number_and_a_brief_list_has_neither_headers_nor_texts() {
+    let lab = Lab::start().await;
+    lab.create("A").await;
+    lab.api.get("/dids?filter[token]=planted").await;
+    let listed = lab.control.get("/journal?brief=true").await;
+    let first = listed.at("/requests/1");
+    assert_eq!((&first["method"], &first["status"]), (&json!("POST"), &json!(201)));
+    assert_eq!((&first["request_headers"], &first["response_headers"]), (&json!({}), &json!({})));
+    assert_eq!(first["request_body"]["text"], Value::Null);
+    assert!(first["request_body"]["bytes"].as_u64().unwrap() > 10);
+    assert!(!listed.text.contains("planted"), "{}", listed.text);
+    let entry = lab.control.get(&format!("/journal/{}", first["number"])).await.json();
+    assert_eq!((&entry["number"], &entry["time"]), (&first["number"], &first["time"]));
+    assert_eq!(entry["request_headers"]["api-key"], "(hidden)");
+    assert!(entry["request_body"]["text"].as_str().unwrap().contains("\"A\""), "{entry}");
+    for absent in ["0", "1000", "x", "-1"] {
+        assert_eq!(lab.control.get(&format!("/journal/{absent}")).await.status, 404, "{absent}");
+    }
+}
+
 /// The next line of a stream, which is waited for half a minute.
 async fn next_line(stream: &mut reqwest::Response) -> Value {
     let line = tokio::time::timeout(std::time::Duration::from_secs(30), stream.chunk()).await;

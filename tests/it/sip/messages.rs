@@ -103,6 +103,32 @@ async fn messages_of_refused_and_of_unknown_callers_are_stored_too() {
 }
 
 #[tokio::test]
+async fn the_newest_messages_of_all_calls_are_listed_by_their_first_lines() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "default_dst_action": "reject_all" })).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    assert_eq!(call.place(&trunk).await.code(), 403);
+    stored(&edge, &call.id, 8).await;
+    let listed = async |query: &str| {
+        let answer = edge.control.get(&format!("/messages?{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["messages"].as_array().unwrap().clone()
+    };
+    let all = listed("").await;
+    assert!(all.len() >= 8 && all.iter().all(|message| message["call_id"] == call.id), "{all:?}");
+    assert!(all.is_sorted_by(|newer, older| newer["at"].as_str() >= older["at"].as_str()), "{all:?}");
+    assert_eq!(listed("limit=2").await.len(), 2);
+    let refused = listed("line=403").await;
+    // A response can be repeated.
+    assert!(!refused.is_empty(), "{all:?}");
+    assert!(refused.iter().all(|message| message["line"] == "SIP/2.0 403 Forbidden"), "{refused:?}");
+    assert_eq!((&refused[0]["direction"], &refused[0]["stack"]), (&json!("sent"), &json!("edge")));
+    assert_eq!(listed("peer=198.51.100.77").await, Vec::<Value>::new());
+    assert!(listed("peer=127.0.0.1").await.len() >= 8);
+    assert_eq!(edge.control.get("/messages?peer=none").await.status, 422);
+}
+
+#[tokio::test]
 async fn without_room_for_messages_none_are_stored() {
     let edge = Edge::with_config("[sip]\nmessage_bytes = 0\n").await;
     let trunk = edge.trunk(json!({})).await;

@@ -37,7 +37,8 @@ pub(super) struct Running {
     pub(super) tasks: Vec<JoinHandle<()>>,
     /// The certificate of the API and of tokens.
     pub(super) identity: Option<Arc<Identity>>,
-    /// Whether requests are counted, because there is a listener for metrics.
+    /// Whether requests are counted, because there is a listener that shows the counts: that of metrics, or of the
+    /// control API.
     pub(super) counts_requests: bool,
     /// The counted requests of the listeners so far.
     pub(super) counts: Vec<Arc<RequestCounts>>,

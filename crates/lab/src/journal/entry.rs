@@ -59,6 +59,11 @@ pub(super) struct RawBody {
 }
 
 impl RawBody {
+    /// Its length alone.
+    fn brief(&self) -> JournalBody {
+        JournalBody { bytes: self.bytes, text: None, is_cut: false }
+    }
+
     fn shown(&self) -> JournalBody {
         let Self { start, bytes, form } = self;
         let text = match form {
@@ -190,17 +195,28 @@ impl Stored {
     /// The entry as it is shown.
     pub(crate) fn shown(&self) -> JournalEntry {
         JournalEntry {
+            request_headers: headers(&self.request_headers),
+            request_body: self.shown_body(),
+            response_headers: headers(&self.response_headers),
+            response_body: self.response_body.shown(),
+            ..self.brief()
+        }
+    }
+
+    /// The entry without its headers and the texts of its bodies, which costs less.
+    pub(crate) fn brief(&self) -> JournalEntry {
+        JournalEntry {
             number: self.number,
             time: self.time,
             account: self.account,
             method: self.method.to_string(),
             path: self.path.to_string(),
             query: self.shown_query(),
-            request_headers: headers(&self.request_headers),
-            request_body: self.shown_body(),
+            request_headers: BTreeMap::new(),
+            request_body: self.request_body.brief(),
             status: self.status,
-            response_headers: headers(&self.response_headers),
-            response_body: self.response_body.shown(),
+            response_headers: BTreeMap::new(),
+            response_body: self.response_body.brief(),
             duration_us: self.micros,
             fault: self.fault,
         }
@@ -291,6 +307,17 @@ mod tests {
         let before = stored.size();
         stored.request_headers = String::with_capacity(4_800);
         assert!(stored.size() >= before + 4_800);
+    }
+
+    #[test]
+    fn a_brief_entry_has_neither_headers_nor_texts_of_bodies() {
+        let mut stored = Stored::of("POST", "/v3/dids").with("token=t&a=b", r#"{"a":"b"}"#);
+        stored.request_headers = "accept: a\n".to_owned();
+        let (brief, shown) = (stored.brief(), stored.shown());
+        assert_eq!((brief.request_headers.len(), shown.request_headers.len()), (0, 1));
+        assert_eq!((brief.request_body.text, brief.request_body.bytes), (None, 9));
+        assert_eq!(shown.request_body.text.as_deref(), Some(r#"{"a":"b"}"#));
+        assert_eq!(brief.query.as_deref(), Some("token=(hidden)&a=b"));
     }
 
     #[test]

@@ -50,6 +50,28 @@ fn messages_are_found_by_their_call_id_in_order_with_their_secrets_masked() {
 }
 
 #[test]
+fn the_newest_messages_of_all_calls_are_listed_first() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    for call in ["a", "b", "c"] {
+        received(&tap, &invite(call), "198.51.100.9:5060");
+        sent(&tap, &message("SIP/2.0 403 Forbidden", call, "\r\n"), "198.51.100.9:5060");
+    }
+    let listed = |most, selects: fn(&Message) -> bool| {
+        let found = log.recent(most, selects);
+        found.iter().map(|(call, message)| (call.to_string(), message.direction)).collect::<Vec<_>>()
+    };
+    let of = |call: &str, direction| (call.to_owned(), direction);
+    let all = listed(100, |_| true);
+    assert_eq!((all.len(), &all[0]), (6, &of("c", Direction::Sent)));
+    assert_eq!(listed(2, |_| true), [of("c", Direction::Sent), of("c", Direction::Received)]);
+    assert_eq!(
+        listed(2, |message| message.direction == Direction::Received),
+        [of("c", Direction::Received), of("b", Direction::Received)]
+    );
+    assert!(listed(0, |_| true).is_empty());
+}
+
+#[test]
 fn a_dropped_message_is_kept_only_beside_others_of_its_call() {
     let (log, tap) = log_of(MessageLogLimits::default());
     let arrival = Arrival {

@@ -86,6 +86,11 @@ export const accountView = {
       ],
     });
 
+    function show(what, text) {
+      replace(made, once(what, text));
+      announce(`${what} is shown above the list, only now.`);
+    }
+
     async function act(run) {
       try {
         const answer = await run();
@@ -121,8 +126,9 @@ export const accountView = {
         replace(about, facts([['Created', time(account.created_at)]]));
         if (!change.contains(document.activeElement) && !isSaving) replace(change, edit(account).node);
       }
-      keys.update(keyList.keys);
-      secrets.update(secretList.callback_secrets);
+      // The account can go between the answers.
+      keys.update(keyList?.keys ?? []);
+      secrets.update(secretList?.callback_secrets ?? []);
     }
     const edit = (shown) =>
       form({
@@ -156,11 +162,11 @@ export const accountView = {
       card('Account', about, change),
       card('API keys', keys.node, button('Add a key', async () => {
         const answer = await act(() => post(`${at}/keys`));
-        if (answer) replace(made, once('The new API key', answer.api_key));
+        if (answer) show('The new API key', answer.api_key);
       })),
       card('Callback secrets', secrets.node, button('Add a callback secret', async () => {
         const answer = await act(() => post(`${at}/callback_secrets`));
-        if (answer) replace(made, once('The new callback secret', answer.secret));
+        if (answer) show('The new callback secret', answer.secret);
       })),
     ];
     return { node, refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('accounts') };

@@ -9,9 +9,10 @@ import { table } from '../table.js';
 export const calls = {
   path: 'calls',
   title: 'Live calls',
-  show() {
+  show({ reread }) {
     const said = h('div');
     let ticking;
+    let isOver = false;
     const lengths = () => {
       for (const length of document.querySelectorAll('[data-since]')) length.textContent = duration((serverNow() - Date.parse(length.dataset.since)) / 1000);
     };
@@ -43,11 +44,12 @@ export const calls = {
         replace(said, notice('bad', error.status === 404 ? 'The call had ended already.' : error.message));
       }
       document.querySelector('h1')?.focus();
-      await refresh();
+      await reread();
     }
 
     async function refresh() {
       const { calls: list } = await get('/calls/active');
+      if (isOver) return;
       rows.update(list);
       clearInterval(ticking);
       if (list.length > 0) ticking = setInterval(() => document.hidden || lengths(), 1_000);
@@ -55,7 +57,10 @@ export const calls = {
     return {
       node: [heading('Live calls', 'Calls of all nodes that are being set up or answered.'), said, rows.node],
       refresh,
-      end: () => clearInterval(ticking),
+      end: () => {
+        isOver = true;
+        clearInterval(ticking);
+      },
       wants: (name, data) => (name === 'attempt' ? ['admitted', 'ended'].includes(data.outcome) : name === 'call' || (name === 'changed' && data.kinds.includes('calls'))),
     };
   },

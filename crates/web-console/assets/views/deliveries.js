@@ -23,7 +23,7 @@ const answer = (delivery) => {
 export const deliveries = {
   path: 'deliveries',
   title: 'Callbacks and webhooks',
-  show({ account, accounts, params, go }) {
+  show({ account, accounts, params, go, again }) {
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const sums = h('p', { class: 'about' });
     const rows = table({
@@ -50,7 +50,7 @@ export const deliveries = {
       replace(sums, `${plural(found.waiting, 'event')} waiting for delivery, ${plural(found.dropped, 'event')} dropped.`);
     }
     // The feed of changes does not name deliveries.
-    const polling = setInterval(() => document.hidden || refresh().catch(() => {}), EVERY);
+    const polling = setInterval(() => document.hidden || again(), EVERY);
     const chooser = filters('Filter of the attempts', [{ name: 'failed', label: 'Show', kind: 'select', options: [['', 'All attempts'], ['yes', 'Failed attempts']], value: params.failed }], (values) => go('deliveries', values));
     return { node: [heading('Callbacks and webhooks'), sums, chooser, rows.node], refresh, end: () => clearInterval(polling), wants: () => false };
   },

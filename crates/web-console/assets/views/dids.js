@@ -6,6 +6,7 @@ import { filters, form } from '../form.js';
 import { time } from '../format.js';
 import { serverNow } from '../live.js';
 import { table } from '../table.js';
+import { MOST_ACCOUNTS, onlySome } from './trunks.js';
 
 const PAGE = 100;
 
@@ -22,8 +23,10 @@ const states = (did) => {
 export const dids = {
   path: 'dids',
   title: 'DIDs',
-  show({ account, accounts, params, go }) {
-    const chosen = account ? accounts.filter(({ id }) => id === account) : accounts;
+  show({ account, accounts, params, go, reread }) {
+    const owners = account ? accounts.filter(({ id }) => id === account) : accounts;
+    const chosen = () => (account ? owners : accounts).slice(0, MOST_ACCOUNTS);
+    const more = h('div');
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const said = h('div');
     const rows = table({
@@ -35,7 +38,7 @@ export const dids = {
           : empty('There is no DID here.', 'Add one below: a trunk whose caller number must be a DID refuses calls without it.'),
       columns: [
         { title: 'Number', class: 'number', cell: (did) => did.number },
-        ...(chosen.length > 1 ? [{ title: 'Account', cell: (did) => names.get(did.account) }] : []),
+        ...(chosen().length > 1 ? [{ title: 'Account', cell: (did) => names.get(did.account) }] : []),
         { title: 'State', cell: states },
         { title: 'Description', cell: (did) => did.description || none() },
         { title: 'Features', cell: (did) => (did.features.length > 0 ? did.features.join(', ').replaceAll('_', ' ') : none()) },
@@ -51,22 +54,23 @@ export const dids = {
       } catch (error) {
         replace(said, notice('bad', error.message));
       }
-      await refresh();
+      await reread();
     }
     async function refresh() {
       const search = query({ include: 'did_group', 'page[size]': PAGE, 'filter[number]': params.number });
-      const lists = await Promise.all(chosen.map(async ({ id }) => {
+      const lists = await Promise.all(chosen().map(async ({ id }) => {
         const { data, included } = await get(`/accounts/${id}/records/dids${search}`);
         return data.map(shape(id, included));
       }));
       rows.update(lists.flat());
+      replace(more, onlySome(owners));
     }
     const chooser = filters('Filter of the DIDs', [{ name: 'number', label: 'Number', value: params.number }], (values) => go('dids', values));
     const { node } = form({
       label: 'Add a DID',
       submit: 'Add the DID',
       fields: [
-        { name: 'owner', label: 'Account', kind: 'select', options: chosen.length > 0 ? chosen.map(({ id, name }) => [id, name]) : [['', 'no account']] },
+        { name: 'owner', label: 'Account', kind: 'select', options: owners.length > 0 ? owners.map(({ id, name }) => [id, name]) : [['', 'no account']] },
         { name: 'number', label: 'Number', required: true, what: 'the number', hint: '1 to 20 digits.' },
         { name: 'description', label: 'Description' },
         { name: 'emergency_enabled', label: 'Emergency calls are possible', kind: 'check' },
@@ -78,6 +82,6 @@ export const dids = {
         return `The DID ${did.number} was added.`;
       },
     });
-    return { node: [heading('DIDs', `Up to ${PAGE} numbers of each account.`), chooser, said, rows.node, card('Add a DID', node)], refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('dids') };
+    return { node: [heading('DIDs', `Up to ${PAGE} numbers of each account.`), chooser, said, rows.node, more, card('Add a DID', node)], refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('dids') };
   },
 };

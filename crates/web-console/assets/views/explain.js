@@ -1,7 +1,7 @@
 // What would become of a call, and why, without placing it.
 
 import { post } from '../api.js';
-import { announce, empty, facts, h, heading, link, pill, replace } from '../dom.js';
+import { announce, empty, facts, h, heading, pill, replace } from '../dom.js';
 import { form } from '../form.js';
 import { sentence } from '../format.js';
 import { checkName, whyRefused } from '../refusal.js';

@@ -6,6 +6,7 @@ import { card, empty, h, heading, link, replace } from '../dom.js';
 import { count, plural, sentence, time } from '../format.js';
 import { serverNow } from '../live.js';
 import { checkName } from '../refusal.js';
+import { showLatency } from './latency.js';
 import { trunksOf } from './trunks.js';
 
 const SAMPLE = 1_000;
@@ -23,6 +24,7 @@ export const overview = {
     const refused = h('div');
     const latest = h('div');
     const spending = h('div');
+    const latency = h('div');
     const node = [
       heading('Overview'),
       tiles,
@@ -33,21 +35,24 @@ export const overview = {
         card('Refusals by check', refused),
         card('Latest refusals', latest),
         card('Spending of the last 24 hours', spending),
+        card('Latency of the API', latency),
       ),
     ];
 
     async function refresh() {
-      const [active, counts, records, backlog] = await Promise.all([
+      const [active, counts, records, backlog, counted] = await Promise.all([
         optional('/calls/active'),
         optional('/calls/counts'),
         optional(`/calls${query({ account, limit: SAMPLE })}`),
         get(`/deliveries${query({ account, limit: 1 })}`),
+        optional('/request_counts'),
       ]);
       const list = records?.calls ?? [];
       showTiles(tiles, active, counts, backlog);
       showCalls(chart, list, counts);
       showRefusals(refused, list);
       showLatest(latest, list);
+      showLatency(latency, counted);
       await showSpending(spending, account ? accounts.filter(({ id }) => id === account) : accounts);
     }
     return { node, refresh, wants: (name, data) => name !== 'changed' || data.kinds.some((kind) => ['voice_out_trunks', 'calls'].includes(kind)) };

@@ -49,6 +49,8 @@ export const providers = {
         replace(said, notice('bad', error.message));
       } finally {
         probe.disabled = false;
+        // A disabled button loses the focus.
+        if (document.activeElement === document.body) probe.focus();
       }
     });
     return { node: [heading('Providers', 'An unhealthy provider does not answer OPTIONS. Calls are sent to it all the same.', probe), said, rows.node], refresh, wants: (name, data) => name === 'changed' && data.kinds.includes('providers') };

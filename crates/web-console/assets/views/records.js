@@ -1,7 +1,7 @@
 // Records of calls that ended or were refused, recent attempts, and one call with all that is known of it.
 
 import { get, optional, query, send } from '../api.js';
-import { button, card, empty, facts, h, heading, link, none, replace } from '../dom.js';
+import { button, card, empty, facts, h, heading, link, none, notice, replace } from '../dom.js';
 import { filters } from '../form.js';
 import { duration, money, sentence, time, words } from '../format.js';
 import { ladder } from '../ladder.js';
@@ -83,6 +83,7 @@ export const recordView = {
   title: 'Call',
   show({ rest: [callId] }) {
     const place = h('div', { class: 'stack' });
+    const said = h('div');
     let before;
 
     async function refresh() {
@@ -100,17 +101,22 @@ export const recordView = {
       const list = tried?.attempts ?? [];
       const refusal = record?.check ? record : list.find((attempt) => attempt.outcome === 'refused' || attempt.outcome === 'challenge_unanswered');
       const call = active?.calls.find((one) => one.call_id === callId);
+      // A message that is open stays open when later ones come.
+      const open = [...place.querySelectorAll('details')].map((step) => step.open);
       replace(
         place,
         refusal && whyRefused(refusal),
         call && card('Active now', h('p', {}, 'This call is one of the ', link('calls', 'live calls'), '.')),
         record && card('Record', recordFacts(record, Boolean(refusal))),
         !record && !call && list.length === 0 && !messages && empty('Nothing is known of this call.', 'Attempts and messages are kept in memory for a while; records as long as the server is configured to. ', link('records', 'All records')),
-        card('SIP messages', messages ? [ladder(messages), h('p', {}, button('Download a capture for Wireshark', () => download(callId)))] : empty('No message of this call is stored.', 'The server keeps the messages of recent calls alone.')),
+        card('SIP messages', messages ? [ladder(messages), h('p', {}, button('Download a capture for Wireshark', () => download(callId).catch((error) => replace(said, notice('bad', error.message)))))] : empty('No message of this call is stored.', 'The server keeps the messages of recent calls alone.')),
         list.length > 0 && card('Attempts with this Call-ID', h('ol', { class: 'feed' }, list.map((attempt) => h('li', {}, h('p', {}, attemptPill(attempt), ' ', sentence(attempt.explanation)), h('p', { class: 'quiet' }, time(attempt.time, serverNow()), ` · from ${attempt.source}`))))),
       );
+      place.querySelectorAll('details').forEach((step, index) => {
+        step.open = open[index] ?? false;
+      });
     }
-    const node = [h('p', { class: 'crumb' }, link('records', 'Call records')), heading('Call', h('code', {}, callId)), place];
+    const node = [h('p', { class: 'crumb' }, link('records', 'Call records')), heading('Call', h('code', {}, callId)), said, place];
     return { node, refresh, wants: (name, data) => ['attempt', 'call'].includes(name) && data.call_id === callId };
   },
 };

@@ -73,7 +73,7 @@ export const trunkView = {
       if (isFirst) {
         replace(title, heading(attributes.name));
         title.querySelector('h1').focus({ preventScroll: true });
-      } else title.querySelector('h1').textContent = attributes.name;
+      } else replace(title.querySelector('h1'), attributes.name);
       // What is being typed is not replaced.
       if (isFirst || !(isSaving || settings.contains(document.activeElement))) {
         replace(settings, edit(attributes));
@@ -123,7 +123,7 @@ export const trunkView = {
     const node = [
       h('p', { class: 'crumb' }, link('trunks', 'Trunks')),
       title,
-      h('div', { class: 'grid' }, card('Now', now, secret), card('Latest calls', recent)),
+      h('div', { class: 'grid' }, card('Now', now, secret, h('p', {}, link(`audit?type=voice_out_trunks&id=${encodeURIComponent(id)}`, 'Who changed it when'))), card('Latest calls', recent)),
       card('Settings', settings),
     ];
     return { node, refresh, wants: (name, data) => (name === 'call' ? data.trunk_id === id : name === 'changed' && data.kinds.includes('voice_out_trunks')) };

@@ -4,10 +4,12 @@ import { get, query, Refusal } from '../api.js';
 import { spendingMeter } from '../chart.js';
 import { code, empty, h, heading, link, none, notice, pill, replace } from '../dom.js';
 import { filters } from '../form.js';
-import { words } from '../format.js';
+import { plural, words } from '../format.js';
 import { table } from '../table.js';
 
 const PAGE = 200;
+// Accounts that are asked at once.
+export const MOST_ACCOUNTS = 50;
 
 const shape = (account) => ({ id, attributes, meta }) => ({
   account,
@@ -32,6 +34,9 @@ export async function trunksOf({ id }, filter = {}) {
   }
 }
 
+// What a list of many accounts leaves out.
+export const onlySome = (accounts) => accounts.length > MOST_ACCOUNTS && notice('plain', `Only the first ${MOST_ACCOUNTS} of ${plural(accounts.length, 'account')} are listed. Choose one at the top to see its own.`);
+
 export const trunkState = (trunk) => {
   if (trunk.status === 'active') return pill('active', 'good');
   return [pill(trunk.status, 'bad'), trunk.reached && h('span', { class: 'quiet' }, ' threshold reached')];
@@ -43,7 +48,8 @@ export const trunks = {
   path: 'trunks',
   title: 'Trunks',
   show({ account, accounts, params, go }) {
-    const chosen = account ? accounts.filter(({ id }) => id === account) : accounts;
+    // The list of accounts changes while the view is shown.
+    const chosen = () => (account ? accounts.filter(({ id }) => id === account) : accounts.slice(0, MOST_ACCOUNTS));
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const more = h('div');
     const rows = table({
@@ -55,7 +61,7 @@ export const trunks = {
           : empty('There is no trunk here.', 'Create one with the API, an SDK, or ', code('trunkctl voice-out-trunks create'), '.'),
       columns: [
         { title: 'Name', cell: (trunk) => link(`trunks/${trunk.account}/${trunk.id}`, trunk.name) },
-        ...(chosen.length > 1 ? [{ title: 'Account', cell: (trunk) => names.get(trunk.account) }] : []),
+        ...(chosen().length > 1 ? [{ title: 'Account', cell: (trunk) => names.get(trunk.account) }] : []),
         { title: 'Status', cell: trunkState },
         { title: 'Spent in 24 h', class: 'meter-cell', cell: (trunk) => spendingMeter(trunk.spent, trunk.threshold) },
         { title: 'Authentication', cell: (trunk) => words(trunk.method?.type) || none() },
@@ -65,10 +71,10 @@ export const trunks = {
     });
     async function refresh() {
       const filter = params.name ? { 'filter[name_contains]': params.name } : {};
-      const all = (await Promise.all(chosen.map((one) => trunksOf(one, filter)))).flat();
+      const all = (await Promise.all(chosen().map((one) => trunksOf(one, filter)))).flat();
       rows.update(all);
       const isCut = all.length >= PAGE;
-      replace(more, isCut && notice('plain', `At most ${PAGE} trunks of each account are listed. Filter by name to find others.`));
+      replace(more, isCut && notice('plain', `At most ${PAGE} trunks of each account are listed. Filter by name to find others.`), !account && onlySome(accounts));
     }
     const search = filters('Filter of the trunks', [{ name: 'name', label: 'Name contains', value: params.name }], (values) => go('trunks', values));
     return { node: [heading('Trunks', 'Open a trunk to see all of its settings and to change them.'), search, rows.node, more], refresh, wants: (name, data) => name === 'call' || (name === 'changed' && data.kinds.includes('voice_out_trunks')) };

@@ -1,0 +1,159 @@
+// How long the server takes to answer requests: of each listener and each route, by bounds.
+
+import { optional } from '../api.js';
+import { columnsChart, levelsChart } from '../chart.js';
+import { announce, button, card, code, empty, h, heading, link, none, replace } from '../dom.js';
+import { filters } from '../form.js';
+import { clock, count, micros, plural } from '../format.js';
+import { serverNow } from '../live.js';
+import { table } from '../table.js';
+
+const EVERY = 10_000;
+// Columns over time: ten minutes.
+const MOST_SAMPLES = 60;
+const SHARE = 0.95;
+const LISTENERS = [
+  ['api', 'The APIs'],
+  ['tokens', 'Tokens'],
+  ['control', 'The control API, and this page'],
+];
+
+const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
+const shape = ({ route, requests, durations, total_us: total }) => ({
+  route,
+  number: sum(durations),
+  failed: sum(requests.filter(({ status }) => status === '5xx').map((one) => one.count)),
+  total,
+  durations,
+});
+const routesOf = (counted, listener) => (counted.listeners.find((one) => one.listener === listener)?.routes ?? []).map(shape);
+
+// What came after `before`; undefined if the server has begun to count again since.
+function later(routes, before) {
+  const old = new Map(before.map((one) => [one.route, one]));
+  const rest = routes.map((one) => {
+    const { number = 0, failed = 0, total = 0, durations = [] } = old.get(one.route) ?? {};
+    return { ...one, number: one.number - number, failed: one.failed - failed, total: one.total - total, durations: one.durations.map((value, at) => value - (durations[at] ?? 0)) };
+  });
+  const isSame = rest.every((one) => one.number >= 0) && before.every(({ route }) => routes.some((one) => one.route === route));
+  return isSame ? rest.filter(({ number }) => number > 0) : undefined;
+}
+
+// The place of the bound within which a share of the requests was answered.
+function placeOf(durations, share) {
+  const wanted = share * sum(durations);
+  let seen = 0;
+  return durations.findIndex((number) => (seen += number) >= wanted);
+}
+
+const boundAt = (bounds, at) => (at < bounds.length ? `≤ ${micros(bounds[at])}` : `> ${micros(bounds.at(-1))}`);
+const within = (durations, bounds, share) => boundAt(bounds, placeOf(durations, share));
+
+const sums = (routes, length) => Array.from({ length }, (_, at) => sum(routes.map((one) => one.durations[at])));
+
+function chartOf(routes, bounds, title) {
+  const durations = sums(routes, bounds.length + 1);
+  const columns = durations.map((value, at) => ({ label: boundAt(bounds, at), values: [value] }));
+  const shares = [[0.5, 'half'], [0.95, '95 %'], [0.99, '99 %']].map(([share, name]) => `${name} within ${within(durations, bounds, share).replace('≤ ', '')}`);
+  return [h('p', { class: 'quiet' }, `Of ${plural(sum(durations), 'request')}, ${shares.join(', ')}.`), columnsChart({ title, series: [{ name: 'requests', tone: 'good' }], columns })];
+}
+
+// The chart of the API's latency in a place of its own.
+export function showLatency(place, counted) {
+  if (!counted) return replace(place, empty('This server counts no requests.', 'It does with a listener for the control API or for metrics.'));
+  const routes = routesOf(counted, 'api');
+  if (routes.length === 0) return replace(place, empty('No request has come to the API yet.', 'How long it takes to answer them will stand here. ', link('latency', 'Other listeners')));
+  return replace(place, chartOf(routes, counted.bounds_us, 'Requests to the API by how long they took'), h('p', {}, link('latency', 'By route')));
+}
+
+export const latency = {
+  path: 'latency',
+  title: 'Latency',
+  show({ params, go, again }) {
+    const listener = params.listener || 'api';
+    const chart = h('div');
+    const recent = h('div');
+    let counted;
+    let samples = [];
+    // The counts when they were last looked at.
+    let previous;
+    // The counts from which on there is to be counted.
+    let from;
+    const rows = table({
+      caption: 'Routes, the most requested first',
+      key: (one) => one.route,
+      nothing: () => empty('No request has come yet.', 'Routes stand here from their first request on.'),
+      columns: [
+        { title: 'Route', cell: (one) => code(one.route) },
+        { title: 'Requests', class: 'number', cell: (one) => count(one.number) },
+        { title: 'Failed (5xx)', class: 'number', cell: (one) => (one.failed > 0 ? h('span', { class: 'check-name' }, count(one.failed)) : none()) },
+        { title: 'Mean', class: 'number', cell: (one) => micros(Math.round(one.total / one.number)) },
+        { title: 'Half within', class: 'number', cell: (one) => within(one.durations, one.bounds, 0.5) },
+        { title: '95 % within', class: 'number', cell: (one) => within(one.durations, one.bounds, 0.95) },
+        { title: '99 % within', class: 'number', cell: (one) => within(one.durations, one.bounds, 0.99) },
+      ],
+    });
+
+    function show() {
+      const all = routesOf(counted, listener);
+      const routes = (from && later(all, from)) ?? all;
+      const bounds = counted.bounds_us;
+      if (routes.length === 0) replace(chart, empty('No request has come yet.', 'Each one is counted when it is answered.'));
+      else replace(chart, chartOf(routes, bounds, 'Requests by how long they took'));
+      rows.update(routes.sort((one, other) => other.number - one.number).map((one) => ({ ...one, bounds })));
+    }
+
+    // Adds what came since the last look.
+    function sample(routes, bounds) {
+      const since = previous && later(routes, previous);
+      if (previous && !since) samples = [];
+      previous = routes;
+      if (!since) return;
+      const durations = sums(since, bounds.length + 1);
+      const number = sum(durations);
+      const at = number > 0 ? placeOf(durations, SHARE) : 0;
+      // What is above all bounds is drawn as twice the last one.
+      const value = number === 0 ? 0 : (bounds[at] ?? 2 * bounds.at(-1));
+      samples = [...samples, { label: clock(serverNow()), value, text: number === 0 ? 'no request' : `${plural(number, 'request')}, 95 % ${boundAt(bounds, at)}` }].slice(-MOST_SAMPLES);
+    }
+
+    function showRecent() {
+      if (samples.length === 0) replace(recent, h('p', { class: 'quiet' }, 'Columns stand here from the next look on: they are made while this page is open.'));
+      else replace(recent, levelsChart({ title: 'Within what time 95 % of the requests were answered', columns: samples, about: `Since the look before: ${samples.at(-1).text}.` }));
+    }
+
+    async function refresh() {
+      const found = await optional('/request_counts');
+      if (!found) {
+        showLatency(chart);
+        return;
+      }
+      counted = found;
+      sample(routesOf(counted, listener), counted.bounds_us);
+      show();
+      showRecent();
+    }
+
+    const start = button('Count from now on', () => {
+      if (!counted) return;
+      from = from ? undefined : routesOf(counted, listener);
+      start.textContent = from ? 'Count from the start' : 'Count from now on';
+      announce(from ? 'Requests are counted from now on.' : 'Requests are counted from the start.');
+      show();
+    });
+    const chosen = filters('Which listener', [{ name: 'listener', label: 'Listener', kind: 'select', options: LISTENERS, value: listener }], (values) => go('latency', values));
+    // No event states that a request was answered.
+    const polling = setInterval(() => document.hidden || again(), EVERY);
+    return {
+      node: [
+        heading('Latency', 'From the end of a request’s headers until its response is made, since the start of this server. Looked at every ten seconds.', start),
+        chosen,
+        h('div', { class: 'grid' }, card('How long requests took', chart), card('The slowest requests but 5 %, over time', recent)),
+        rows.node,
+      ],
+      refresh,
+      end: () => clearInterval(polling),
+      wants: () => false,
+    };
+  },
+};
