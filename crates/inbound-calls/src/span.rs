@@ -10,6 +10,9 @@ use crate::record::InboundCall;
 
 /// Begins the span of a call. Without an exporter of traces it is none.
 pub(crate) fn begin(call: &InboundCall) -> Span {
+    if !trace::is_installed() {
+        return Span::none();
+    }
     let span = tracing::info_span!(
         target: trace::TARGET,
         "inbound call",
@@ -25,10 +28,8 @@ pub(crate) fn begin(call: &InboundCall) -> Span {
         "call.disconnect_code" = Empty,
         "call.hung_up_by" = Empty,
     );
-    if !span.is_disabled() {
-        record_id(&span, "account.id", call.account);
-        record_id(&span, "did.id", call.did);
-    }
+    record_id(&span, "account.id", call.account);
+    record_id(&span, "did.id", call.did);
     span
 }
 

@@ -1,5 +1,5 @@
-//! Spans of what the server does, for an exporter that the program may install. Without one they cost next to nothing: no
-//! subscriber is interested in their target, and nothing is computed for them.
+//! Spans of what the server does, for an exporter that the program may install. Without one no span is made, so that another
+//! program's subscriber, around a server in its process, reads none.
 //!
 //! A span has ids, names of routes and kinds, methods, codes and numbers. It never has a secret, a telephone number, a body or
 //! a URL: what reads spans is another program, on another machine. Lines of the log are not part of spans.

@@ -12,6 +12,9 @@ use crate::records::calls::Calls;
 
 /// Begins the span of a call. Without an exporter of traces it is none.
 pub(crate) fn begin(call: &Entity<Calls>) -> Span {
+    if !trace::is_installed() {
+        return Span::none();
+    }
     tracing::info_span!(
         target: trace::TARGET,
         "platform call",

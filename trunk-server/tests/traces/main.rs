@@ -93,13 +93,14 @@ async fn a_request_that_names_no_span_or_none_that_can_be_read_begins_a_trace() 
 }
 
 #[tokio::test]
-async fn an_unknown_path_a_wrong_key_and_a_health_check_say_nothing_of_themselves() {
+async fn an_unknown_path_is_one_of_others_and_a_health_check_has_no_span() {
     let (mut collector, server) = traced(Manner::Answers(200)).await;
     assert_eq!(server.ask("GET", "/readyz", "", &Value::Null).await.status, 200);
     assert_eq!(server.ask("GET", "/canary-path?canary=query", "", &Value::Null).await.status, 404);
     let span = collector.span(|span| span.name == "GET other").await;
     assert_eq!((span.attribute("account.id"), span.attribute("http.route")), ("", "other"));
     assert!(collector.spans().iter().all(|span| !span.name.contains("readyz")));
+    assert!(!collector.has_received("canary-path") && !collector.has_received("canary=query"));
 }
 
 #[tokio::test]

@@ -11,6 +11,9 @@ use crate::record::CallRecord;
 
 /// Begins the span of a call. Without an exporter of traces it is none.
 pub(super) fn begin(call_state: &CallState) -> Span {
+    if !trace::is_installed() {
+        return Span::none();
+    }
     tracing::info_span!(
         target: trace::TARGET,
         "call",

@@ -14,8 +14,8 @@ use service_base::boxed::Boxed;
 use service_base::trace;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
-use tracing::Instrument as _;
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
 
 use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
@@ -161,17 +161,7 @@ impl Runner {
 
     fn start(&mut self, leased: LeasedJob) {
         let Some(kind) = self.jobs.kinds.iter().find(|kind| kind.name == leased.job.kind) else { return };
-        let name = format!("job {}", kind.name);
-        let span = tracing::info_span!(
-            target: trace::TARGET,
-            "job",
-            "otel.name" = name.as_str(),
-            "otel.kind" = "internal",
-            "otel.status_code" = Empty,
-            "job.kind" = kind.name,
-            "job.subject" = leased.job.subject.as_str(),
-            "job.attempts" = i64::from(leased.attempts),
-        );
+        let span = span_of(&leased);
         let run = run_once(Arc::clone(&self.core), Arc::clone(kind), leased).instrument(span);
         self.kinds.insert(self.runs.spawn(run).id(), kind.name);
     }
@@ -216,6 +206,24 @@ impl Runner {
             tracing::warn!(%error, "the leases of interrupted jobs could not be ended; they expire");
         }
     }
+}
+
+/// The span of a run. Without an exporter of traces it is none.
+fn span_of(leased: &LeasedJob) -> Span {
+    if !trace::is_installed() {
+        return Span::none();
+    }
+    let name = format!("job {}", leased.job.kind);
+    tracing::info_span!(
+        target: trace::TARGET,
+        "job",
+        "otel.name" = name.as_str(),
+        "otel.kind" = "internal",
+        "otel.status_code" = Empty,
+        "job.kind" = leased.job.kind,
+        "job.subject" = leased.job.subject.as_str(),
+        "job.attempts" = i64::from(leased.attempts),
+    )
 }
 
 /// Runs a job, and commits its outcome or when it is tried again.
