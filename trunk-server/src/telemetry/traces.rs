@@ -90,7 +90,7 @@ where
         let _already_set = subscriber.try_init();
         return;
     };
-    if subscriber.with(traces.layer()).try_init().is_ok() {
+    if subscriber.with(traces.layer::<S>()).try_init().is_ok() {
         trace::install(propagation::PROPAGATION);
         tracing::info!(collector = traces.endpoint, "traces are exported");
     }
