@@ -4,6 +4,11 @@ use url::Url;
 
 use super::error::ConfigError;
 
+/// Checks the setting.
+pub(super) fn check_otlp(text: Option<String>) -> Result<Option<String>, ConfigError> {
+    text.map(|text| check_endpoint("otlp-endpoint", &text)).transpose()
+}
+
 /// Checks the URL of a collector, and returns it without a slash at its end. A password in it would be printed, so it has none.
 pub(crate) fn check_endpoint(name: &'static str, text: &str) -> Result<String, ConfigError> {
     let refused = |expected| {

@@ -17,7 +17,7 @@ use super::http::{HttpConfig, HttpTable};
 use super::inbound_calls::{InboundCallsConfig, InboundCallsTable};
 use super::location;
 use super::log_filter::is_log_filter;
-use super::otlp::check_endpoint;
+use super::otlp::check_otlp;
 use super::secret_file::secret;
 #[cfg(feature = "sip")]
 use super::sip::SipTable;
@@ -280,8 +280,7 @@ impl Settings {
             });
         }
         let metrics_listen = check_metrics(self.metrics_listen, &listen, control_listen.as_deref())?;
-        let otlp_endpoint =
-            self.otlp_endpoint.map(|url| check_endpoint("otlp-endpoint", &url)).transpose()?;
+        let otlp_endpoint = check_otlp(self.otlp_endpoint)?;
         let database = DatabaseSettings {
             database: self.database,
             ephemeral: self.ephemeral.unwrap_or(false),
