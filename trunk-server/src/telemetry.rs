@@ -1,5 +1,6 @@
 //! Logging to standard error, and in builds with the feature `opentelemetry` the export of traces.
 
+mod error;
 mod fields;
 #[cfg(not(feature = "opentelemetry"))]
 mod no_traces;
@@ -15,13 +16,14 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, registry, reload};
 
 use crate::config::log_filter::with_all_crates;
-use crate::config::{Config, ConfigError, LogFormat};
+use crate::config::{Config, LogFormat};
 use fields::EscapedFields;
 #[cfg(not(feature = "opentelemetry"))]
 use no_traces::install;
 #[cfg(feature = "opentelemetry")]
 use traces::install;
 
+pub use error::TracesError;
 #[cfg(not(feature = "opentelemetry"))]
 pub use no_traces::Traces;
 #[cfg(feature = "opentelemetry")]
@@ -29,18 +31,6 @@ pub use traces::Traces;
 
 /// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
 const SILENCED: &str = "rsipstack";
-
-/// Why traces cannot be exported.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TracesError {
-    /// The setting or a variable is not valid, or the build cannot export traces.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The exporter cannot be made of the variables of OpenTelemetry. The text names no secret.
-    #[error("the exporter of traces: {0}")]
-    Exporter(String),
-}
 
 /// What is logged, which can change while the program runs.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tracing::Subscriber;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::TracesError;
+use super::error::TracesError;
 use crate::config::{Config, ConfigError};
 
 /// An exporter of traces, which this build does not have.

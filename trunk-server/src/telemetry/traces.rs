@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::TracesError;
+use super::error::TracesError;
 use crate::config::Config;
 use collector::Collector;
 
