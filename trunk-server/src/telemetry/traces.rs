@@ -40,7 +40,8 @@ impl Traces {
         let Some(endpoint) = environment::endpoint(config.otlp_endpoint.as_deref())? else { return Ok(None) };
         let timeout = environment::timeout();
         let failed = |error: &dyn std::error::Error| TracesError::Exporter(error.to_string());
-        let collector = Collector::new(runtime.clone(), endpoint.starts_with("https:"), timeout);
+        let is_https = endpoint.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        let collector = Collector::new(runtime.clone(), is_https, timeout);
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(collector.map_err(|error| failed(&error))?)
