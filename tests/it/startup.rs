@@ -52,6 +52,17 @@ fn a_database_that_cannot_be_reached_is_named_without_its_password() {
 }
 
 #[test]
+fn a_build_without_traces_refuses_a_collector_and_ignores_the_variables_of_opentelemetry() {
+    let alone = ["--ephemeral", "--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off"];
+    let said = refusal(&[&alone[..], &["--otlp-endpoint", "http://127.0.0.1:4318/"]].concat(), &[], 2);
+    assert!(said.contains("otlp-endpoint is `http://127.0.0.1:4318`; leave it out, or build"), "{said}");
+    let wrong = refusal(&alone, &[("TRUNK_SERVER_OTLP_ENDPOINT", "http://me:canary@127.0.0.1:4318")], 2);
+    assert!(wrong.contains("`(hidden)`") && !wrong.contains("canary"), "{wrong}");
+    let printed = configuration(&alone, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")]);
+    assert!(printed.contains("# otlp_endpoint is not set\n"), "{printed}");
+}
+
+#[test]
 fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
@@ -62,6 +73,7 @@ fn a_flag_goes_before_the_environment_and_that_before_the_file() {
         ("control_listen", r#""127.0.0.1:4""#, "off", "127.0.0.1:6"),
         ("database", r#""file.db""#, "environment.db", "flag.db"),
         ("demo", "true", "false", "true"),
+        ("otlp_endpoint", r#""http://file.example""#, "http://environment.example", "http://flag.example"),
         ("public_url", r#""https://file.example""#, "https://environment.example", "https://flag.example"),
         ("log", r#""error""#, "debug", "trunk_server=trace"),
         ("log_format", r#""json""#, "text", "json"),

@@ -66,6 +66,10 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_METRICS_LISTEN", value_name = "HOST:PORT")]
     pub metrics_listen: Option<String>,
 
+    /// Send traces to the OpenTelemetry collector at this URL, over HTTP; only a build with the feature opentelemetry can
+    #[arg(long, env = "TRUNK_SERVER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
     /// Store records in this file, created if it does not exist, or in the PostgreSQL database at this URL
     /// [default: trunk-server.db]
     #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE|URL", hide_env_values = true)]
@@ -284,6 +288,7 @@ impl Cli {
             api_tls_key: self.api_tls_key,
             control_listen: self.control_listen,
             metrics_listen: self.metrics_listen,
+            otlp_endpoint: self.otlp_endpoint,
             database: self.database,
             database_url_file: self.database_url_file,
             database_listen: self.database_listen.map(Secret::from),

@@ -11,6 +11,7 @@ mod http;
 mod inbound_calls;
 mod location;
 pub(crate) mod log_filter;
+pub(crate) mod otlp;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
 mod port_range;
 mod prices;
@@ -59,6 +60,9 @@ pub struct Config {
     pub control_listen: Option<String>,
     /// The address of the metrics, `HOST:PORT`; `None` disables them.
     pub metrics_listen: Option<String>,
+    /// The URL of the collector that traces are sent to, without the path of traces; `None` leaves it to the variables of
+    /// OpenTelemetry. Only a build with the feature `opentelemetry` sends any.
+    pub otlp_endpoint: Option<String>,
     /// Where records are stored.
     pub database: Database,
     /// An API key; the start creates an account with it if there is none.
@@ -175,6 +179,7 @@ impl Default for Config {
             api_tls: None,
             control_listen: Some("127.0.0.1:8081".to_owned()),
             metrics_listen: None,
+            otlp_endpoint: None,
             database: Database::File(PathBuf::from("trunk-server.db")),
             api_key: None,
             callback_secret: None,
@@ -227,6 +232,7 @@ impl Config {
             ("api_tls_key", api_tls.map(|files| file(&files.key))),
             ("control_listen", Some(quoted(self.control_listen.as_deref().unwrap_or("off")))),
             ("metrics_listen", self.metrics_listen.as_deref().map(quoted)),
+            ("otlp_endpoint", self.otlp_endpoint.as_deref().map(quoted)),
         ];
         lines.push(match &self.database {
             Database::File(file) => ("database", Some(quoted(&database::setting(file)))),

@@ -5,6 +5,7 @@ mod greeting;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +22,11 @@ use trunk_server::{Server, StartError};
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The longest time that the last spans take to be exported, after everything else has stopped.
+const LAST_SPANS: Duration = Duration::from_secs(5);
+/// The same after a failure, and after a second signal.
+const LAST_SPANS_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
@@ -60,13 +66,20 @@ fn main() -> ExitCode {
         print!("{}", config.to_toml());
         return ExitCode::SUCCESS;
     }
-    let level = telemetry::init(&config);
-    trunk_server::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(config, &level)) {
+    let (level, traces) = match telemetry::init_with_traces(&config, runtime.handle()) {
+        Ok(installed) => installed,
+        Err(error) => return fail(&error, 2),
+    };
+    trunk_server::raise_open_files();
+    let outcome = runtime.block_on(run(config, &level));
+    if let Some(traces) = traces {
+        traces.stop(if outcome.is_ok() { LAST_SPANS } else { LAST_SPANS_AFTER_FAILURE });
+    }
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error, if is_wrong_setting(&*error) { 2 } else { 1 }),
     }

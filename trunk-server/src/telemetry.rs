@@ -1,17 +1,33 @@
-//! Logging to standard error.
+//! Logging to standard error, and in builds with the feature `opentelemetry` the export of traces.
 
+mod error;
 mod fields;
+#[cfg(not(feature = "opentelemetry"))]
+mod no_traces;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 
 use std::io::{IsTerminal as _, stderr};
 
+use service_base::trace;
+use tokio::runtime::Handle;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt, registry, reload};
 
 use crate::config::log_filter::with_all_crates;
 use crate::config::{Config, LogFormat};
 use fields::EscapedFields;
+#[cfg(not(feature = "opentelemetry"))]
+use no_traces::install;
+#[cfg(feature = "opentelemetry")]
+use traces::install;
+
+pub use error::TracesError;
+#[cfg(not(feature = "opentelemetry"))]
+pub use no_traces::Traces;
+#[cfg(feature = "opentelemetry")]
+pub use traces::Traces;
 
 /// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
 const SILENCED: &str = "rsipstack";
@@ -31,13 +47,35 @@ impl LogLevel {
 /// Installs the log output to standard error, with the level and the format of the configuration. If a subscriber is
 /// already installed, this has no effect.
 pub fn init(config: &Config) -> LogLevel {
+    init_with(config, None)
+}
+
+/// Does what [`init`] does, and begins to export traces if the configuration, or else the environment, names a collector.
+/// Requests to it are made by tasks of this runtime.
+///
+/// # Errors
+/// If the address of the collector or another variable of OpenTelemetry is not valid, or if the configuration names a collector
+/// and this is a build without the feature `opentelemetry`. Nothing is installed then.
+pub fn init_with_traces(
+    config: &Config,
+    runtime: &Handle,
+) -> Result<(LogLevel, Option<Traces>), TracesError> {
+    let traces = Traces::start(config, runtime)?;
+    Ok((init_with(config, traces.as_ref()), traces))
+}
+
+fn init_with(config: &Config, traces: Option<&Traces>) -> LogLevel {
     let (filter, level) = reload::Layer::new(targets(config));
-    let filter = filter.and(filter_fn(|metadata| !metadata.target().starts_with(SILENCED)));
+    // Spans for an exporter are no part of the log.
+    let is_logged = |target: &str| !target.starts_with(SILENCED) && target != trace::TARGET;
+    let filter = filter.and(filter_fn(move |metadata| is_logged(metadata.target())));
     let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
-    let _already_set = match config.log_format {
-        LogFormat::Json => registry().with(lines.json().with_filter(filter)).try_init(),
-        LogFormat::Text => registry().with(lines.fmt_fields(EscapedFields).with_filter(filter)).try_init(),
-    };
+    match config.log_format {
+        LogFormat::Json => install(registry().with(lines.json().with_filter(filter)), traces),
+        LogFormat::Text => {
+            install(registry().with(lines.fmt_fields(EscapedFields).with_filter(filter)), traces)
+        }
+    }
     LogLevel(level)
 }
 

@@ -1,7 +1,7 @@
 //! Where requests go and with which key: contexts of a file, the environment, and flags.
 //!
 //! A key is never an argument, because other users of the machine can read arguments, and never a value of the file
-//! of contexts: it is in a file of its own, in an environment variable, or printed by a command.
+//! of contexts: it is in a file of its own, in an environment variable, printed by a command, or in the system's keyring.
 
 mod file;
 mod secret;

@@ -12,16 +12,22 @@ pub mod exit;
 mod file;
 mod mask;
 mod near;
+#[cfg(not(feature = "keyring"))]
+mod no_keyring;
 mod output;
 pub mod provision;
 mod resource;
 mod service_error;
+#[cfg(feature = "keyring")]
+mod system_keyring;
 mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
+#[cfg(not(feature = "keyring"))]
+use no_keyring as system_keyring;
 
 use crate::cli::{Fixed, Globals};
 use crate::context::Target;

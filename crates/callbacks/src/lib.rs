@@ -26,6 +26,7 @@ mod resolve;
 mod schedule;
 mod send;
 mod settings;
+mod span;
 mod webhook;
 mod worker;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response};
+use service_base::trace;
 use url::Url;
 
 use crate::egress::{EgressFilter, Forbidden};
@@ -125,6 +126,9 @@ impl Sender {
         }
         if let Some((name, value)) = &request.signature {
             builder = builder.header(*name, value);
+        }
+        if let Some(value) = trace::traceparent() {
+            builder = builder.header(trace::TRACEPARENT, value);
         }
         builder.send().await.map_err(|error| reason(&error.without_url()))
     }

@@ -18,6 +18,7 @@ use service_base::boxed::Boxed;
 use service_core::Core;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
+use tracing::Instrument as _;
 use trunk_store::{Attempted, Bounds, Due, EventForm, Owner, StoreError, Surplus};
 use url::Url;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ use crate::batch::{Batch, batches};
 use crate::request::Request;
 use crate::send::{Outcome, Sender};
 use crate::settings::Settings;
+use crate::span;
 
 /// The maximum number of events that are read from the store at a time.
 const MAX_EVENTS_PER_READ: u64 = 1024;
@@ -185,7 +187,8 @@ impl Worker {
                 let owner_and_subject = (batch.owner(), batch.subject);
                 let (core, sender) = (Arc::clone(&self.core), Arc::clone(&self.sender));
                 let (lab, factor) = (self.settings.lab.clone(), self.settings.retry_clock_factor);
-                let attempt = attempt(core, sender, lab, factor, batch, now);
+                let span = span::begin(&batch);
+                let attempt = attempt(core, sender, lab, factor, batch, now).instrument(span);
                 self.in_progress.insert(self.attempts.spawn(attempt).id(), owner_and_subject);
             }
         }
@@ -254,6 +257,7 @@ async fn attempt(
         EventForm::Webhook { .. } => &core.counts.webhooks,
     };
     counter.count(outcome.error.is_none());
+    span::end(&outcome);
     match &outcome.error {
         None => tracing::debug!(%subject, events, status, "events were delivered"),
         Some(error) => tracing::info!(%subject, events, status, error, "an attempt to deliver events failed"),

@@ -15,6 +15,7 @@ mod reliable;
 mod requests;
 mod ringing;
 mod sdp_state;
+mod span;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +91,7 @@ pub(crate) async fn run(
         inner.config.dtmf_digits,
     );
     let registered = inner.calls.register(call_state);
+    let span = span::begin(&registered.call_state);
     if has_lost_its_trunk(inner, &registered.call_state) {
         // It was deleted after it admitted the call, and no later change reports it.
         let _full = registered.call_state.mailbox.put(CallEvent::EndFor(Cause::TrunkDeleted));
@@ -130,6 +132,7 @@ pub(crate) async fn run(
     let charge = inner.billing.ended(call.call_state(), ended);
     let record = record_of(inner, call.call_state(), &ending, (ended, charge));
     attempt_log::ended(inner, call.call_state(), &record);
+    span::end(span, &record);
     call.media = None;
     if charge.as_ref().is_none_or(|charge| charge.survives) {
         // The call costs nothing, or is charged even if the server is killed before its record is written.

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use http_listener::{Budget, missing_credential};
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, Source};
+use service_base::trace;
 use token_service::{API_AUDIENCE, AUDIENCES, Admitted, Scope, TokenRefusal};
 use trunk_store::NO_ACCOUNT;
 use trunk_store::account::{Account, KeyDigest, KnownKey};
@@ -47,6 +48,7 @@ pub(crate) async fn authenticate(api: &Api, parts: &Parts) -> Result<Caller, Api
         Some(token) => by_token(api, parts, token).await?,
         None => by_key(api, parts).await?,
     };
+    trace::record("account.id", caller.key.account.id);
     check_rate(api, &caller).await?;
     Ok(caller)
 }
@@ -73,6 +75,7 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
             Err(error) => return Err(error),
         },
     };
+    trace::record("account.id", caller.key.account.id);
     check_rate(api, &caller).await?;
     Ok(caller)
 }

@@ -9,6 +9,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use http::HeaderValue;
 use http::request::Parts;
+use service_base::trace;
 use service_core::Core;
 
 use crate::request_id::{REQUEST_ID, RequestIds};
@@ -33,6 +34,7 @@ impl Exchange {
     pub fn begin(request: Request, core: &Core, ids: &RequestIds) -> (Self, Body) {
         let (parts, body) = request.into_parts();
         let request_id = ids.of(&parts.headers, &core.ids);
+        trace::record("request.id", &request_id);
         (Self { parts, request_id, started: core.clock.stopwatch() }, body)
     }
 

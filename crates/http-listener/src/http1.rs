@@ -16,11 +16,13 @@ use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
+use crate::span;
 use crate::timed_stream::Progress;
 use crate::unread_responses::Backlog;
 
@@ -46,6 +48,7 @@ pub(crate) async fn serve(
             (Arc::clone(counts), counts.route(request.uri().path()), place_of(request.method()))
         });
         let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
+        let span = span::begin(&listener, &request);
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);
             backlog.written().await;
@@ -62,17 +65,24 @@ pub(crate) async fn serve(
                     drop(request);
                     Ok(refusal)
                 }
-                None => match intercept {
-                    Some(intercept) => Ok(intercept.serve(request, router).await),
-                    None => router.oneshot(request).await,
-                },
+                None => {
+                    let served = async {
+                        match intercept {
+                            Some(intercept) => Ok(intercept.serve(request, router).await),
+                            None => router.oneshot(request).await,
+                        }
+                    };
+                    served.instrument(span.clone()).await
+                }
             };
             // A client that has had its whole time for the body is not waited for again.
             let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
             if let (Some((counts, route, method)), Ok(response)) = (counted, &response) {
                 counts.count(route, method, response.status(), took);
+                span::end(&span, response.status());
             }
+            drop(span);
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());

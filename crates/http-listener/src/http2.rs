@@ -24,6 +24,7 @@ use hyper_util::service::TowerToHyperService;
 use service_base::forwarded::{Client, origin};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use tracing::Instrument as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
@@ -31,6 +32,7 @@ use crate::handshake::TlsStream;
 use crate::intercept::{Abort, Aborted};
 use crate::metered_stream::MeteredStream;
 use crate::request_counts::place_of;
+use crate::span;
 use crate::streams::Streams;
 use crate::timed_stream::{Progress, SCARCE_WRITE_DEADLINE};
 use crate::unread_responses::Backlog;
@@ -138,6 +140,7 @@ impl Requests {
             .counts
             .as_ref()
             .map(|counts| (counts, counts.route(request.uri().path()), place_of(request.method())));
+        let span = span::begin(listener, &request);
         let (request, unread_body) = UnreadBody::follow(request);
         let began = listener.clock.stopwatch();
         let response = if request.headers().len() > listener.limits.header_count {
@@ -148,15 +151,20 @@ impl Requests {
             drop(request);
             refusal
         } else {
-            match listener.intercept.as_ref().filter(|intercept| intercept.is_active()) {
-                Some(intercept) => intercept.serve(request, router.clone()).await,
-                None => serve_request(router, request).await,
-            }
+            let served = async {
+                match listener.intercept.as_ref().filter(|intercept| intercept.is_active()) {
+                    Some(intercept) => intercept.serve(request, router.clone()).await,
+                    None => serve_request(router, request).await,
+                }
+            };
+            served.instrument(span.clone()).await
         };
         let took = listener.clock.stopwatch().saturating_sub(began);
         if let Some((counts, route, method)) = counted {
             counts.count(route, method, response.status(), took);
+            span::end(&span, response.status());
         }
+        drop(span);
         // Some clients take the reset of a stream that they still send on for a failure, and lose the response.
         let _is_at_end = unread_body.drain(took >= listener.limits.body_deadline).await;
         if response.extensions().get::<Abort>().is_some() {

@@ -48,6 +48,7 @@ mod request_counts;
 mod request_id;
 mod serve;
 pub mod shared_limiter;
+mod span;
 mod streams;
 mod timed_stream;
 mod unread_responses;

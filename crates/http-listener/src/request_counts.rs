@@ -88,6 +88,11 @@ impl RequestCounts {
         Route(self.routes.find(path))
     }
 
+    /// The template of a route, such as `/v3/dids/{id}`, or `other`.
+    pub(crate) fn template(&self, Route(route): Route) -> &str {
+        self.routes.names().get(route).map_or(OTHER, String::as_str)
+    }
+
     /// Counts a request that was answered after this time.
     pub(crate) fn count(&self, Route(route): Route, method: usize, status: StatusCode, took: Duration) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
@@ -144,6 +149,11 @@ pub(crate) fn place_of(method: &Method) -> usize {
     METHODS.iter().position(|counted| *counted == name).unwrap_or(METHODS.len() - 1)
 }
 
+/// The name of a method among those that are counted.
+pub(crate) fn name_of(method: &Method) -> &'static str {
+    METHODS.get(place_of(method)).copied().unwrap_or(OTHER)
+}
+
 /// The shard of this thread. Threads receive them in turn.
 fn own_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -190,6 +200,15 @@ mod tests {
         assert_eq!(listed[2].durations[..2], [0, 1]);
         assert_eq!((listed[1].durations[0], listed[1].durations[14]), (2, 1));
         assert_eq!(listed[1].total, Duration::from_micros(11_000_006));
+    }
+
+    #[test]
+    fn a_path_and_a_method_have_names_that_no_client_can_choose() {
+        let counts = counts();
+        let template = |path| counts.template(counts.route(path));
+        assert_eq!((template("/v3/dids/secret"), template("/secret")), ("/v3/dids/{id}", OTHER));
+        assert_eq!(name_of(&Method::PATCH), "PATCH");
+        assert_eq!(name_of(&Method::from_bytes(b"SECRET").unwrap()), OTHER);
     }
 
     #[test]

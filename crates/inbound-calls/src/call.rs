@@ -7,6 +7,7 @@ use didww_types::resources::{ReroutingCode, TrunkConfiguration};
 use didww_types::values::{CliPrefix, RingingTimeout};
 use didww_types::{Patch, Timestamp};
 use sip_dialler::{Dialler, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials, Try};
+use tracing::Span;
 use trunk_rules::inbound::{
     AttemptEnd, Destination, Ending, Next, Refused, caller_number, destination, next,
 };
@@ -16,6 +17,7 @@ use crate::live_calls::{Place, Slot};
 use crate::record::{InboundAttempt, InboundCall, InboundStatus};
 use crate::route::{Trunk, limit};
 use crate::shared::Shared;
+use crate::span;
 use crate::stored;
 
 /// The delay before the end of a call is written again after the store failed.
@@ -52,12 +54,15 @@ struct Running {
     first: usize,
     /// The end of the present attempt that this side brought about: an answer that crosses it changes nothing.
     brought_about: Option<Result<AttemptEnd, Ending>>,
+    /// The span of the call, until its end is written.
+    span: Span,
 }
 
 /// Runs a call to its end.
 pub(crate) async fn run(call: Call) {
     let Call { shared, dialler, record, slot, places, trunks } = call;
     let deadline = record.time_start.after(shared.config.longest_call);
+    let span = span::begin(&record);
     let mut running = Running {
         shared,
         dialler,
@@ -68,6 +73,7 @@ pub(crate) async fn run(call: Call) {
         deadline,
         first: 0,
         brought_about: None,
+        span,
     };
     let ending = running.dial(&trunks).await;
     // Freed before the end is written: a client that reads the end may place the next call at once, and a slow store keeps no
@@ -273,6 +279,7 @@ impl Running {
     /// Writes the end of the call, and retries until that succeeds: until then the call is live for all clients.
     async fn end(mut self, ending: Ending) {
         self.record.end(ending, self.shared.core.clock.now());
+        span::record_end(&self.span, &self.record);
         log(&self.record);
         while !self.save().await {
             if !self.shared.core.is_ready() {

@@ -21,6 +21,7 @@ mod record;
 mod request;
 mod route;
 mod shared;
+mod span;
 mod stored;
 
 pub use config::InboundConfig;

@@ -24,3 +24,4 @@ pub mod net;
 pub mod public_address;
 pub mod rate;
 pub mod slots;
+pub mod trace;

@@ -39,6 +39,7 @@ use http_listener::{BodyLimits, Exchange, Panicked, read_body};
 use serde_json::json;
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
+use service_base::trace;
 use trunk_store::IdempotencyScope;
 use voipbin_types::Timestamp;
 
@@ -165,6 +166,7 @@ async fn respond(
     let config = &platform.config;
     check_rate(&platform.address_limiter, origin(address), config.ip_rate, platform, "ip")?;
     let caller = Caller::authenticate(platform, address, &parts.headers, &query)?;
+    trace::record("customer.id", caller.customer());
     check_customer_rate(platform, caller.customer()).await?;
     refuse_frozen(platform, &caller)?;
     // A body that is too long, too slow or cut off is no valid JSON.

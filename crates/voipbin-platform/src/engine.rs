@@ -10,6 +10,7 @@ use didww_types::Timestamp;
 use service_base::mailbox::Receiver;
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
+use tracing::Span;
 use trunk_rules::outbound::{Ending, NextRoute, hangup, is_before_answer, may_become, next_route};
 use trunk_store::{Change, DocumentKind, DocumentQuery, KeyUse, StoreError, with_key_use};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use crate::platform::Platform;
 use crate::records::call_events;
 use crate::records::call_tries::TryCursor;
 use crate::records::calls::{CallPrivate, Calls};
+use crate::span;
 use crate::webhooks::event;
 
 /// The delay before the end of a call is written again after the store failed.
@@ -101,6 +103,7 @@ async fn run(platform: Arc<Platform>, mut call: Box<Entity<Calls>>, commands: Re
     let slot = platform.active_calls.slot(call.customer, call.id, commands);
     let deadline = platform.core.clock.now().after(platform.config.longest_call);
     let flow = FlowCursor::new(Arc::clone(&call.private.actions));
+    let span = span::begin(&call);
     let mut running = Running {
         platform: &platform,
         call,
@@ -111,6 +114,7 @@ async fn run(platform: Arc<Platform>, mut call: Box<Entity<Calls>>, commands: Re
         tries: TryCursor::default(),
         is_removed: false,
         unwritten: Vec::new(),
+        span,
     };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;
@@ -132,6 +136,8 @@ struct Running<'a> {
     is_removed: bool,
     /// The changes that could not be written yet.
     unwritten: Vec<Change>,
+    /// The span of the call, until its end is written.
+    span: Span,
 }
 
 impl Running<'_> {
@@ -391,6 +397,7 @@ impl Running<'_> {
     /// clients.
     async fn end(mut self, ending: Ending) {
         mark_ended(self.platform, &mut self.call, ending);
+        span::record_end(&self.span, &self.call);
         self.save("call_hangup").await;
         while !self.unwritten.is_empty() && !self.is_removed {
             if !self.platform.core.is_ready() {

@@ -44,6 +44,7 @@ mod request;
 mod setup;
 mod sip_analysis;
 mod sip_gateway;
+mod span;
 mod timestamps;
 mod token;
 mod webhooks;

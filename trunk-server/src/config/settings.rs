@@ -17,6 +17,7 @@ use super::http::{HttpConfig, HttpTable};
 use super::inbound_calls::{InboundCallsConfig, InboundCallsTable};
 use super::location;
 use super::log_filter::is_log_filter;
+use super::otlp::check_otlp;
 use super::prices::PricesConfig;
 use super::secret_file::secret;
 #[cfg(feature = "sip")]
@@ -27,11 +28,12 @@ use super::voipbin::{VoipbinConfig, VoipbinTable};
 use super::{Config, LogFormat, ReferenceData, WorldSource};
 
 /// The settings that a flag or a variable can set, by the names that errors have for them.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "listen",
     "api-tls-cert",
     "control-listen",
     "metrics-listen",
+    "otlp-endpoint",
     "database",
     "database-listen",
     "database-connections",
@@ -56,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) api_tls_key: Option<PathBuf>,
     pub(crate) control_listen: Option<String>,
     pub(crate) metrics_listen: Option<String>,
+    pub(crate) otlp_endpoint: Option<String>,
     pub(crate) database: Option<PathBuf>,
     pub(crate) database_url_file: Option<PathBuf>,
     pub(crate) database_listen: Option<Secret>,
@@ -128,6 +131,7 @@ impl Settings {
             "api-tls-cert" => self.api_tls_cert.is_some() || self.api_tls_key.is_some(),
             "control-listen" => self.control_listen.is_some(),
             "metrics-listen" => self.metrics_listen.is_some(),
+            "otlp-endpoint" => self.otlp_endpoint.is_some(),
             "database" => self.database.is_some() || self.ephemeral.is_some(),
             "database-listen" => self.database_listen.is_some(),
             "database-connections" => self.database_connections.is_some(),
@@ -213,6 +217,7 @@ impl Settings {
             api_tls_key: self.api_tls_key.or(other.api_tls_key),
             control_listen: self.control_listen.or(other.control_listen),
             metrics_listen: self.metrics_listen.or(other.metrics_listen),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
             database,
             database_listen: self.database_listen.or(other.database_listen),
             database_connections: self.database_connections.or(other.database_connections),
@@ -278,6 +283,7 @@ impl Settings {
             });
         }
         let metrics_listen = check_metrics(self.metrics_listen, &listen, control_listen.as_deref())?;
+        let otlp_endpoint = check_otlp(self.otlp_endpoint)?;
         let database = DatabaseSettings {
             database: self.database,
             ephemeral: self.ephemeral.unwrap_or(false),
@@ -333,6 +339,7 @@ impl Settings {
             api_tls,
             control_listen,
             metrics_listen,
+            otlp_endpoint,
             database,
             api_key,
             callback_secret,

@@ -14,6 +14,7 @@ use service_base::descriptors::Share;
 use service_base::forwarded::Proxies;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
+use service_base::trace;
 use service_core::Core;
 use service_core::jobs::{self, JobSet};
 use service_core::nodes::{self, NoCalls};
@@ -72,7 +73,8 @@ impl Running {
     ) -> Option<Arc<RequestCounts>> {
         let health = || HEALTH_PATHS.into_iter().map(str::to_owned);
         let counts = || Arc::new(RequestCounts::new(listener, paths().into_iter().chain(health())));
-        let counts = self.counts_requests.then(counts)?;
+        // The spans of requests have the names of the counted routes.
+        let counts = (self.counts_requests || trace::is_installed()).then(counts)?;
         self.counts.push(Arc::clone(&counts));
         Some(counts)
     }

@@ -1,13 +1,19 @@
 //! `trunkctl context`: the file of contexts.
 
+use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use didww_client::Secret;
 
 use crate::context::{Context, ContextFile, SecretSource};
 use crate::exit::Failure;
 use crate::output::{self, Format, Row};
+use crate::system_keyring;
 use crate::terminal::{note, print};
+
+/// Maximum number of bytes of a secret that is stored.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 /// What to do with the contexts.
 #[derive(Debug, Clone, Subcommand)]
@@ -30,6 +36,12 @@ pub enum ContextCommand {
         /// The name of the context
         name: String,
     },
+    /// Store a secret in the system's keyring, read from the first line of standard input; only a build with the feature
+    /// keyring can
+    Store {
+        /// The name of the entry in the keyring, as `--api-key-keyring` names it
+        entry: String,
+    },
     /// Print the path of the file
     Path,
 }
@@ -47,6 +59,10 @@ pub struct Set {
     /// Read the API key from the first line that this command prints, such as `pass show didww`
     #[arg(long, value_name = "COMMAND")]
     pub api_key_command: Option<String>,
+
+    /// Read the API key from the entry of this name in the system's keyring; only a build with the feature keyring can
+    #[arg(long, value_name = "ENTRY", conflicts_with_all = ["api_key_env", "api_key_command"])]
+    pub api_key_keyring: Option<String>,
 
     /// Read the token of the control API from the first line that this command prints
     #[arg(long, value_name = "COMMAND")]
@@ -66,6 +82,7 @@ impl ContextCommand {
         let mut file = ContextFile::read()?;
         match self {
             Self::List { output } => return list(&file, *output),
+            Self::Store { entry } => return store(entry),
             Self::Path => return print(&format!("{}\n", ContextFile::path()?.display())),
             Self::Use { name } => {
                 file.get(name)?;
@@ -106,11 +123,28 @@ impl Set {
         set(&mut context.api_key, file(&globals.api_key_file));
         set(&mut context.api_key, self.api_key_env.clone().map(SecretSource::Env));
         set(&mut context.api_key, command(&self.api_key_command));
+        set(&mut context.api_key, self.api_key_keyring.clone().map(SecretSource::Keyring));
         set(&mut context.control_token, file(&globals.control_token_file));
         set(&mut context.control_token, command(&self.control_token_command));
         set(&mut context.voipbin_key, file(&globals.voipbin_key_file));
         set(&mut context.voipbin_key, command(&self.voipbin_key_command));
     }
+}
+
+/// Stores the first line of standard input in the keyring.
+fn store(entry: &str) -> Result<(), Failure> {
+    let mut line = String::new();
+    let mut input = std::io::stdin().lock().take(MAX_SECRET_BYTES);
+    input
+        .read_line(&mut line)
+        .map_err(|error| Failure::usage(format!("the secret cannot be read from standard input: {error}")))?;
+    let secret = line.trim();
+    if secret.is_empty() {
+        return Err(Failure::usage("the first line of standard input should be the secret, and is empty"));
+    }
+    system_keyring::store(entry, &Secret::new(secret))?;
+    note(&format!("stored in the entry `{entry}` of the keyring"));
+    Ok(())
 }
 
 /// The path from the root, because the context is used in other folders too.

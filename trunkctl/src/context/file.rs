@@ -91,8 +91,8 @@ impl ContextFile {
             let quotes: &[char] =
                 if error.message().starts_with("unknown variant") { &['"', '`'] } else { &['"'] };
             format!(
-                "line {line} is not valid: {}; a secret is `{{ file = \"…\" }}`, `{{ env = \"…\" }}` or \
-                 `{{ command = \"…\" }}`",
+                "line {line} is not valid: {}; a secret is `{{ file = \"…\" }}`, `{{ env = \"…\" }}`, \
+                 `{{ command = \"…\" }}` or `{{ keyring = \"…\" }}`",
                 error.message().split(quotes).next().unwrap_or_default().trim_end_matches(['`', ' '])
             )
         })
@@ -153,6 +153,7 @@ mod tests {
             api_key: Some(SecretSource::Command("pass show didww".to_owned())),
             control_token: Some(SecretSource::File("/run/token".into())),
             voipbin_key: Some(SecretSource::Env("VB_KEY".to_owned())),
+            voipbin_token: Some(SecretSource::Keyring("voipbin".to_owned())),
             ..Context::default()
         };
         let file = ContextFile {

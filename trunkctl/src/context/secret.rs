@@ -7,9 +7,10 @@ use didww_client::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
+use crate::system_keyring;
 use crate::terminal::note;
 
-/// The place of a secret, as a context names it: `{ file = "…" }`, `{ env = "…" }` or `{ command = "…" }`.
+/// The place of a secret, as a context names it: `{ file = "…" }`, `{ env = "…" }`, `{ command = "…" }` or `{ keyring = "…" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SecretSource {
@@ -19,6 +20,8 @@ pub(crate) enum SecretSource {
     Env(String),
     /// The first line that this command prints, run by `sh -c`.
     Command(String),
+    /// The entry of this name in the system's keyring.
+    Keyring(String),
 }
 
 impl SecretSource {
@@ -32,6 +35,7 @@ impl SecretSource {
             Self::Env(name) => std::env::var(name)
                 .map_err(|_| Failure::usage(format!("the {what} should be in {name}, which is not set")))?,
             Self::Command(command) => of_command(command, what)?,
+            Self::Keyring(entry) => system_keyring::read(entry, what)?,
         };
         match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
             Some(line) => Ok(Secret::new(line)),
@@ -46,6 +50,7 @@ impl std::fmt::Display for SecretSource {
             Self::File(path) => write!(f, "the file {}", path.display()),
             Self::Env(name) => write!(f, "the variable {name}"),
             Self::Command(command) => write!(f, "the command `{command}`"),
+            Self::Keyring(entry) => write!(f, "the entry `{entry}` of the keyring"),
         }
     }
 }

@@ -33,6 +33,27 @@ fn a_context_has_the_url_and_the_place_of_the_key() {
 }
 
 #[test]
+fn a_key_in_the_keyring_is_named_and_a_build_without_one_says_so() {
+    let service = Service::start();
+    let config = service.folder.path().join("config.toml");
+    let run = |arguments: &[&str]| {
+        let mut command = bare(arguments);
+        command.env("TRUNKCTL_CONFIG", &config).env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus");
+        finish(command, "s3cret\n")
+    };
+    let url = service.server.base_url();
+    run(&["context", "set", "home", "--url", &url, "--api-key-keyring", "didww"]).ok();
+    let contexts = run(&["context", "list", "-o", "json"]).json();
+    assert_eq!(contexts[0]["api_key"], "the entry `didww` of the keyring");
+    let refused = run(&["dids", "list"]).fails(2);
+    assert!(refused.contains("`didww`") && refused.contains("keyring"), "{refused}");
+    let stored = run(&["context", "store", "didww"]).fails(2);
+    assert!(stored.contains("keyring") && !stored.contains("s3cret"), "{stored}");
+    let both = ["context", "set", "home", "--api-key-keyring", "a", "--api-key-env", "B"];
+    assert!(run(&both).fails(2).contains("cannot be used with"));
+}
+
+#[test]
 fn the_key_of_a_context_is_not_sent_to_another_url() {
     let service = Service::start();
     let config = service.folder.path().join("config.toml");

@@ -11,8 +11,11 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use futures_util::FutureExt as _;
 use service_base::boxed::Boxed;
+use service_base::trace;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
 
 use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
@@ -158,7 +161,8 @@ impl Runner {
 
     fn start(&mut self, leased: LeasedJob) {
         let Some(kind) = self.jobs.kinds.iter().find(|kind| kind.name == leased.job.kind) else { return };
-        let run = run_once(Arc::clone(&self.core), Arc::clone(kind), leased);
+        let span = span_of(&leased);
+        let run = run_once(Arc::clone(&self.core), Arc::clone(kind), leased).instrument(span);
         self.kinds.insert(self.runs.spawn(run).id(), kind.name);
     }
 
@@ -204,6 +208,24 @@ impl Runner {
     }
 }
 
+/// The span of a run. Without an exporter of traces it is none.
+fn span_of(leased: &LeasedJob) -> Span {
+    if !trace::is_installed() {
+        return Span::none();
+    }
+    let name = format!("job {}", leased.job.kind);
+    tracing::info_span!(
+        target: trace::TARGET,
+        "job",
+        "otel.name" = name.as_str(),
+        "otel.kind" = "internal",
+        "otel.status_code" = Empty,
+        "job.kind" = leased.job.kind,
+        "job.subject" = leased.job.subject.as_str(),
+        "job.attempts" = i64::from(leased.attempts),
+    )
+}
+
 /// Runs a job, and commits its outcome or when it is tried again.
 async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
     // The handler is called inside, so that a panic before its first await is caught too.
@@ -230,6 +252,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
         Err(_elapsed) => format!("it ran longer than {} seconds", RUN_LIMIT.as_secs()),
     };
     core.counts.count_job(kind.name, false);
+    trace::record_failure();
     let due_at = core.clock.now().after(doubling_delay(failures, MAX_RETRY_DELAY));
     let LeasedJob { job: Job { kind, subject, .. }, attempts, .. } = &leased;
     tracing::warn!(kind, subject, attempts, %failure, %due_at, "a job failed and is tried again");

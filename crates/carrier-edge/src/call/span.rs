@@ -1,0 +1,45 @@
+//! The span of an admitted call, for an exporter of traces: from its admission to its end. It has no numbers of telephones.
+//!
+//! It is held and never entered, so that it costs an active call next to nothing.
+
+use service_base::trace;
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::call_state::CallState;
+use crate::record::CallRecord;
+
+/// Begins the span of a call. Without an exporter of traces it is none.
+pub(super) fn begin(call_state: &CallState) -> Span {
+    if !trace::is_installed() {
+        return Span::none();
+    }
+    tracing::info_span!(
+        target: trace::TARGET,
+        "call",
+        "otel.name" = "call through a trunk",
+        "otel.kind" = "server",
+        "call.id" = %call_state.origin.id,
+        "trunk.id" = call_state.trunk.id.as_str(),
+        "account.number" = call_state.account(),
+        "network.transport" = call_state.origin.protocol,
+        "call.is_emergency" = call_state.is_emergency,
+        "call.is_answered" = Empty,
+        "call.seconds" = Empty,
+        "call.disconnect_code" = Empty,
+        "call.disconnect_cause" = Empty,
+        "call.hung_up_by" = Empty,
+    )
+}
+
+/// Ends the span of a call that has this record.
+pub(super) fn end(span: Span, record: &CallRecord) {
+    if !span.is_disabled() {
+        span.record("call.is_answered", record.success);
+        span.record("call.seconds", i64::try_from(record.duration).unwrap_or(i64::MAX));
+        span.record("call.disconnect_code", i64::from(record.disconnect_code));
+        span.record("call.disconnect_cause", i64::from(record.disconnect_cause));
+        span.record("call.hung_up_by", record.hung_up_by.unwrap_or_default());
+    }
+    drop(span);
+}

@@ -1,0 +1,38 @@
+//! What takes the place of the exporter of traces in builds without the feature `opentelemetry`.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tracing::Subscriber;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::error::TracesError;
+use crate::config::{Config, ConfigError};
+
+/// An exporter of traces, which this build does not have.
+#[derive(Debug)]
+pub enum Traces {}
+
+impl Traces {
+    /// Refuses a configuration that names a collector. The variables of OpenTelemetry have no effect.
+    pub(super) fn start(config: &Config, _runtime: &Handle) -> Result<Option<Self>, TracesError> {
+        match &config.otlp_endpoint {
+            None => Ok(None),
+            Some(endpoint) => {
+                let expected = "leave it out, or build trunk-server with its feature `opentelemetry`";
+                let given = endpoint.clone();
+                Err(ConfigError::Value { name: "otlp-endpoint", given, expected }.into())
+            }
+        }
+    }
+
+    /// Exports what has not been exported, for at most this time.
+    pub fn stop(self, _patience: Duration) {
+        match self {}
+    }
+}
+
+/// Makes a subscriber that of the process, unless it has one.
+pub(super) fn install<S: Subscriber + Send + Sync>(subscriber: S, _no_traces: Option<&Traces>) {
+    let _already_set = subscriber.try_init();
+}
