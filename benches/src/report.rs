@@ -20,8 +20,8 @@ pub(crate) enum Target {
 pub(crate) const CRATES: &str = " crates";
 
 /// The head of a table of [`Row`]s.
-pub(crate) const TABLE_HEAD: &str =
-    "| measured / against | ours | reference | figure | must | aim | |\n|---|---|---|---|---|---|---|\n";
+pub(crate) const TABLE_HEAD: &str = "| measured / against | ours | reference | figure | quartiles | must | aim | |\n\
+    |---|---|---|---|---|---|---|---|\n";
 
 /// A row of the report.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Row {
     pub(crate) reference: String,
     /// The figure that is compared with the target.
     pub(crate) figure: f64,
+    /// The lower and the upper quartile of the figures of the rounds; `None` if it was measured once.
+    pub(crate) spread: Option<(f64, f64)>,
     /// The unit of that figure; empty for a ratio.
     pub(crate) unit: &'static str,
     /// The required and the desired figure.
@@ -48,6 +50,7 @@ impl Row {
             ours: format!("{:.0}/s", compared.ours),
             reference: format!("{:.0}/s", compared.reference),
             figure: compared.ratio,
+            spread: Some(compared.spread),
             unit: "",
             target,
         }
@@ -87,13 +90,15 @@ impl Row {
     pub(crate) fn line(&self) -> String {
         let (must, aim) = self.targets();
         let decimals = match self.unit {
-            "" => 2,
+            "" | " µs" | " s" => 2,
             CRATES => 0,
             _ => 1,
         };
         let figure = format!("{:.decimals$}{}", self.figure, self.unit);
+        let spread = self.spread.map(|(low, high)| format!("{low:.decimals$} to {high:.decimals$}"));
+        let spread = spread.unwrap_or_else(|| "–".to_owned());
         format!(
-            "| {} | {} | {} | **{figure}** | {must} | {aim} | {} |",
+            "| {} | {} | {} | **{figure}** | {spread} | {must} | {aim} | {} |",
             self.name,
             self.ours,
             self.reference,
