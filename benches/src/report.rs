@@ -139,7 +139,8 @@ const HEAD: &str = "# Benchmarks
 
 Written by `scripts/bench`; run it to measure on your machine. Absolute figures depend on the machine as much as
 on the program, so each row compares the value with a reference measured in the same run. Both take turns, and
-the ratio of a row is the median of the ratios of its rounds. Parts that are measured by a step of their own stand
+the ratio of a row is the median of the ratios of its rounds; the quartiles of the rounds stand beside it, where there
+are rounds. Parts that are measured by a step of their own stand
 at the end, each with its revision and day.
 ";
 
@@ -152,6 +153,20 @@ const FOOT: &str = "
 - **GET with a token** is the same read with an access token, whose signature is checked, instead of an API key.
 - **GET with metrics and journal** is the same read of a server that counts its requests for a listener of metrics, and keeps the
   last 1,000 with their answers.
+- **GET at an older version** is the same read of the same trunk, which is rendered for that version. The newest version takes
+  tokens alone, so every side has one.
+- **List of DID groups** includes their countries, cities and prices, and filters by a country and a feature, which 500 groups
+  have. PostgreSQL counts the rows and the entries of indexes that it reads for an answer, on a database of its own with the
+  same records; SQLite does not count them.
+- **Order of 100 DIDs** takes any hundred numbers of a group out of stock and pays them. Each is carried out before the next,
+  which is timed apart. The bare answer reads the same request.
+- **Least durable create** is bare axum with a table of one row a create, a unique id and one secondary index, on SQLite with
+  `synchronous=FULL`. Creates that wait share a commit. It reads the same request and answers the same bytes, which are also
+  what it stores, and it checks nothing.
+- **Open load** has requests due at times that are set before, 80 % as many a second as the 512 connections reach if each waits
+  for its answer. A latency counts from when its request was due. The load comes from this program, one core at most, and is
+  due in steps of a millisecond.
+- **PATCH** changes the name of one of fifty trunks after the other.
 - **Raw inserts** are rows of 600 bytes with a unique id and one secondary index, each in its own transaction
   with `synchronous=FULL`, by one thread. The server's creates are HTTP requests that are validated, stored with
   every index that filters and sorting need, and answered once they are as durable.
@@ -177,7 +192,13 @@ const FOOT: &str = "
 - **Steady calls** are 200 new ones a second that last two seconds each, recorded in a database file, for ten
   minutes. A short run takes one minute, and reads memory first after six seconds.
 - **Trunks in the edge's index** is the time of a server with the large database from its start to its
-  start-up message, and its resident memory then, with the edge and without.
+  start-up message, less that of a server without an edge, and its resident memory then.
+- **trunkctl plan** reads a declaration of 10,000 trunks and finds them as they are. The bare client is this process: it asks for a
+  token, requests the same pages and parses their JSON. Memory is the most that the process had.
+- **Idle console** is the processor time of a server on which nothing happens, with its edge, while one client has read what the
+  overview reads and follows the stream of events. A short run takes ten seconds, and the figure is that of a minute.
+- **Cold debug build** and **crates** of `didww-client` are those of a program that depends on the SDK, without what is downloaded.
+  A short run leaves the build out.
 - **Decision about a call** is one call of the rules in this process: digest, 60 networks, 1,000 prefixes, SDP.
 - **GET of one provider** is with a token, whose signature is checked; the provider is cached by the read before.
 - **Provider calls** are placed by `wrk`, with one destination each; the call, its record and their index keys are

@@ -1,5 +1,7 @@
 //! The slowest creates under an open load near the peak.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::read::warm_up;
 use crate::open_load::{Pace, Requests};
 use crate::plan::Plan;
@@ -45,9 +47,11 @@ pub(super) fn tail(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// Requests that each create a trunk.
+/// Requests that each create a trunk. Its name is new, because names are unique within the account.
 pub(crate) fn creates(trunk: &Trunk) -> Outcome<Requests> {
-    let create =
-        |number: u32| ("POST", "/v3/voice_out_trunks".to_owned(), seed::body(&seed::name(u64::from(number))));
-    Requests::of(&trunk.base, create)
+    let made = AtomicU64::new(0);
+    Requests::of(&trunk.base, move |_| {
+        let name = format!("made {}", made.fetch_add(1, Ordering::Relaxed));
+        ("POST", "/v3/voice_out_trunks".to_owned(), seed::body(&name))
+    })
 }
