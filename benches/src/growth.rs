@@ -24,8 +24,9 @@ pub(crate) fn run(plan: &Plan, folder: &Path) -> Outcome<(String, bool)> {
     let measured = machine::sentence(plan)?;
     let sizes: &[u64] = if plan.quick { &SIZES_QUICK } else { &SIZES };
     let large = if plan.quick { 0.0 } else { LARGE };
-    let requests = requests::of_trunks(plan, sizes)?;
+    // Before the requests, which create some more.
     let (memory, loading) = memory::of_trunks(plan, sizes)?;
+    let requests = requests::of_trunks(plan, sizes)?;
     let calls = memory::of_calls(plan)?;
     let latencies = latency::of_load(plan)?;
 

@@ -94,3 +94,28 @@ fn write(connection: &mut Connection, waiting: &mut mpsc::Receiver<Create>, row:
 pub(crate) fn start(file: &Path) -> Outcome<(Running, String)> {
     bare::child("--least", file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_create_is_one_row_and_is_answered_once_it_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = table(&folder.path().join("least.db")).unwrap();
+        let (creates, mut waiting) = mpsc::channel::<Create>(GROUP);
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            let (stored, is_stored) = oneshot::channel();
+            creates.try_send(Create { stored }).ok().unwrap();
+            answers.push(is_stored);
+        }
+        drop(creates);
+        write(&mut connection, &mut waiting, &Bytes::from_static(b"{}")).unwrap();
+        let rows: u32 = connection.query_row("SELECT count(*) FROM raw", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 3);
+        for mut answer in answers {
+            assert_eq!(answer.try_recv(), Ok(()));
+        }
+    }
+}

@@ -210,3 +210,34 @@ const FOOT: &str = "
 
 Load is `wrk -t1 -c32`; calls are from `sipp`.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(figure: f64, spread: Option<(f64, f64)>, target: Target) -> Row {
+        Row {
+            name: "GET",
+            ours: "1/s".to_owned(),
+            reference: "2/s".to_owned(),
+            figure,
+            spread,
+            unit: "",
+            target,
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_cell_for_each_heading_and_the_quartiles_of_the_rounds() {
+        let line = row(0.5, Some((0.45, 0.5)), Target::AtLeast(0.4, 0.6)).line();
+        assert_eq!(line, "| GET | 1/s | 2/s | **0.50** | 0.45 to 0.50 | ≥ 0.4 | 0.6 | reached |");
+        let headings = TABLE_HEAD.lines().next().unwrap();
+        assert_eq!(line.matches('|').count(), headings.matches('|').count());
+    }
+
+    #[test]
+    fn a_figure_that_was_measured_once_has_no_quartiles() {
+        let line = row(3.0, None, Target::AtMost(2.0, 1.0)).line();
+        assert_eq!(line, "| GET | 1/s | 2/s | **3.00** | – | ≤ 2 | 1 | **missed** |");
+    }
+}

@@ -123,3 +123,32 @@ fn line(
     let record = json!({ "type": kind, "id": id, "attributes": attributes, "relationships": relationships });
     Ok(writeln!(file, "{record}")?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twentieth_of_the_groups_is_in_a_country_and_has_outbound_calls() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(groups(folder.path(), 1_000).unwrap()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let country = id(Kind::Country, 3);
+        let found = lines.filter(|line| {
+            line["type"] == "did_groups"
+                && line["relationships"]["country"] == country
+                && line["attributes"]["features"].as_array().unwrap().contains(&json!("voice_out"))
+        });
+        assert_eq!(found.count(), 50);
+    }
+
+    #[test]
+    fn no_two_numbers_in_stock_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = std::fs::read_to_string(numbers(folder.path(), 1_000).unwrap()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let numbers: std::collections::BTreeSet<String> =
+            lines.filter_map(|line| Some(line["attributes"]["number"].as_str()?.to_owned())).collect();
+        assert_eq!(numbers.len(), 1_000);
+    }
+}

@@ -101,7 +101,7 @@ fn find(server: &Controlled, number: u64) -> Outcome<String> {
     Ok(id.ok_or_else(|| format!("there is no trunk {number}"))?.to_owned())
 }
 
-/// Gives the account three DIDs, and a trunk these.
+/// Adds three DIDs to the account, and links a trunk to them.
 fn link_dids(server: &Controlled, trunk: &str) -> Outcome<()> {
     let path = format!("/accounts/{}/dids", server.account()?);
     let numbers: Vec<Value> =

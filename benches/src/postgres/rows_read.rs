@@ -1,5 +1,5 @@
-//! How many rows a database reads for an answer. PostgreSQL counts them, and SQLite does not; both have the same tables and
-//! indexes.
+//! How many rows a database reads for an answer. PostgreSQL counts them, and `SQLite` does not; both have the same tables
+//! and indexes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -52,7 +52,9 @@ pub(crate) fn rows_read(
 
 fn wait_until_closed(server: &Server) -> Outcome<()> {
     let watch = Stopwatch::start();
-    let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{DATABASE}'");
+    let open = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{DATABASE}' AND backend_type = 'client backend'"
+    );
     while server.number("postgres", &open)? > 0.0 {
         if watch.elapsed() > CLOSED {
             return Err("the connections of a server that has ended stay open".into());
