@@ -112,6 +112,15 @@ mod tests {
     }
 
     #[test]
+    fn growth_stands_right_behind_the_figures_and_keeps_its_sections() {
+        let part = "## Growth\n\n| 9 |\n\n### Latency\n\n![Latency](docs/charts/latency.svg)\n";
+        let page = with(PAGE, Part::Growth, part);
+        assert_eq!(page, PAGE.replace("## Against", &format!("{part}\n## Against")));
+        let page = with(&page, Part::Figures, "# Benchmarks\n");
+        assert!(page.starts_with(&format!("# Benchmarks\n\n{part}")), "{page}");
+    }
+
+    #[test]
     fn a_page_that_does_not_exist_has_only_the_new_part() {
         assert_eq!(
             with("", Part::FirstBuild, "## The first build\n\n| 7 |\n"),
