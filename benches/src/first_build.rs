@@ -24,28 +24,19 @@ const HEAVIEST: usize = 10;
 /// compares both binaries. Returns the part of the page, and whether every target was reached.
 pub(crate) fn run(plan: &Plan, with_dist: bool) -> Outcome<(String, bool)> {
     let measured = machine::sentence(plan)?;
-    if !cargo(&["fetch", "--locked"]).status()?.success() {
-        return Err("cargo fetch failed".into());
-    }
+    fetch()?;
     let release = Build::cold(plan, SERVER, "release")?;
     let dist = with_dist.then(|| Build::cold(plan, SERVER, "dist")).transpose()?;
-    let client = Build::cold(plan, CLIENT, "dev")?;
+    let client = client(plan)?;
     let server_crates = tree::crates(SERVER, "normal,build")?;
-    let client_crates = tree::crates(CLIENT, "normal")?.len();
-    let client_with_build = tree::crates(CLIENT, "normal,build")?.len();
 
     let mut rows = vec![release.row("cold build of the server, `--release`", Target::AtMost(150.0, 90.0))];
     rows.extend(
         dist.as_ref().map(|dist| dist.row("cold build of the server, `--profile dist`", Target::Reported)),
     );
     rows.push(count("crates of the server", server_crates.len(), "", Target::Reported)?);
-    rows.push(Row {
-        ours: format!("{:.0} s from start to end", client.seconds),
-        figure: client.processor,
-        ..client.row("cold debug build of `didww-client`, processor time", Target::AtMost(50.0, 35.0))
-    });
-    let scripts = format!("; {client_with_build} with what build scripts need");
-    rows.push(count("crates of `didww-client`", client_crates, &scripts, Target::AtMost(90.0, 70.0))?);
+    rows.push(client);
+    rows.push(client_crates()?);
 
     let mut text = format!(
         "{}\n\n{measured} From an empty target folder on all cores, with the crates downloaded.\n\n{TABLE_HEAD}",
@@ -62,6 +53,35 @@ pub(crate) fn run(plan: &Plan, with_dist: bool) -> Outcome<(String, bool)> {
         let _infallible = write!(text, "\n### What `dist` gains\n\n{table}");
     }
     Ok((text, rows.iter().all(Row::is_reached)))
+}
+
+/// The name of the row of [`client`].
+pub(crate) const CLIENT_BUILD: &str = "cold debug build of `didww-client`, processor time";
+/// The name of the row of [`client_crates`].
+pub(crate) const CLIENT_CRATES: &str = "crates of `didww-client`";
+
+/// Measures the debug build of a program that depends on the SDK.
+pub(crate) fn client(plan: &Plan) -> Outcome<Row> {
+    fetch()?;
+    let client = Build::cold(plan, CLIENT, "dev")?;
+    Ok(Row {
+        ours: format!("{:.0} s from start to end", client.seconds),
+        figure: client.processor,
+        ..client.row(CLIENT_BUILD, Target::AtMost(50.0, 35.0))
+    })
+}
+
+/// Counts the crates that the SDK brings.
+pub(crate) fn client_crates() -> Outcome<Row> {
+    let crates = tree::crates(CLIENT, "normal")?.len();
+    let with_build = tree::crates(CLIENT, "normal,build")?.len();
+    let scripts = format!("; {with_build} with what build scripts need");
+    count(CLIENT_CRATES, crates, &scripts, Target::AtMost(90.0, 70.0))
+}
+
+/// Downloads every crate, so that builds need no network.
+fn fetch() -> Outcome<()> {
+    if cargo(&["fetch", "--locked"]).status()?.success() { Ok(()) } else { Err("cargo fetch failed".into()) }
 }
 
 fn heaviest(build: &Build) -> String {
@@ -85,7 +105,7 @@ fn duplicates(crates: &[String]) -> String {
 fn count(name: &'static str, crates: usize, more: &str, target: Target) -> Outcome<Row> {
     let figure = f64::from(u32::try_from(crates)?);
     let ours = format!("{crates}{more}");
-    Ok(Row { name, ours, reference: "–".to_owned(), figure, unit: CRATES, target })
+    Ok(Row { name, ours, reference: "–".to_owned(), figure, spread: None, unit: CRATES, target })
 }
 
 /// What a build took.
@@ -132,6 +152,7 @@ impl Build {
             ours: format!("{:.0} s of processor time; a binary of {size} MB", self.processor),
             reference: "–".to_owned(),
             figure: self.seconds,
+            spread: None,
             unit: " s",
             target,
         }

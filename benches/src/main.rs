@@ -9,19 +9,26 @@ mod against;
 mod bare;
 mod calls;
 mod carrier;
+mod chart;
 mod child;
+mod controlled;
 mod first_build;
+mod growth;
 mod kamailio;
+mod least;
 mod load;
 mod machine;
 mod measure;
+mod open_load;
 mod page;
 mod plan;
 mod platform;
 mod postgres;
+mod processor;
 mod report;
 mod rounds;
 mod seed;
+mod stock;
 mod stopwatch;
 mod trunk;
 mod uas;
@@ -70,6 +77,10 @@ struct Cli {
     #[arg(long, conflicts_with_all = ["against", "allocator", "build", "build_dist"])]
     postgres: bool,
 
+    /// Measure how figures grow with trunks, calls and load, write charts of them to this folder, and measure nothing else
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["postgres", "against", "allocator", "build", "build_dist"])]
+    charts: Option<PathBuf>,
+
     /// Compare this build of the server with this binary and measure nothing else; fails if a row is worse
     #[arg(long, value_name = "BINARY")]
     against: Option<PathBuf>,
@@ -94,6 +105,10 @@ struct Cli {
     #[arg(long, value_name = "FILE", hide = true)]
     bare: Option<PathBuf>,
 
+    /// Answer every POST with this file's bytes once a row with them is durable: the least durable create
+    #[arg(long, value_name = "FILE", hide = true)]
+    least: Option<PathBuf>,
+
     /// Challenge and answer every call over SIP without any check: the bare callee to compare with
     #[arg(long, hide = true)]
     bare_sip: bool,
@@ -114,6 +129,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Outcome<bool> {
     if let Some(file) = &cli.bare {
         bare::serve(file)?;
+        return Ok(true);
+    }
+    if let Some(file) = &cli.least {
+        least::serve(file)?;
         return Ok(true);
     }
     if cli.bare_sip {
@@ -138,6 +157,10 @@ fn measure(cli: &Cli, plan: &Plan) -> Outcome<(Part, String, bool)> {
     if cli.postgres {
         let (text, is_reached) = postgres::run(plan, cli.only.as_deref())?;
         return Ok((Part::Postgres, text, is_reached));
+    }
+    if let Some(folder) = &cli.charts {
+        let (text, is_reached) = growth::run(plan, folder)?;
+        return Ok((Part::Growth, text, is_reached));
     }
     if let Some(other) = &cli.against {
         let (text, is_well) = against::run(plan, other, &cli.against_name)?;

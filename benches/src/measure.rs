@@ -1,37 +1,59 @@
 //! The rows of the table of figures, in order.
 
 mod admit;
+mod build;
 mod calls;
+mod change;
+mod console;
 mod create;
+mod did_groups;
 mod index;
 mod journal;
 mod memory;
+mod order;
 mod platform;
 mod prism;
+mod provision;
 mod read;
 mod scale;
 mod sdk;
 mod start;
+mod tail;
 mod token;
+mod version;
 
+pub(crate) use admit::decisions;
+pub(crate) use calls::many_calls;
+pub(crate) use index::start as start_edge;
 pub(crate) use memory::mixed_load;
 pub(crate) use read::{first, warm_up};
 pub(crate) use start::first_answer;
+pub(crate) use tail::{CONNECTIONS, creates};
 
-use crate::Outcome;
 use crate::plan::Plan;
 use crate::report::Row;
+use crate::{Outcome, first_build};
 
 type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
+/// The rows that a short run leaves out, because what they measure takes a minute at least.
+const LONG: [&str; 1] = [first_build::CLIENT_BUILD];
+
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 22] = [
+    let measures: [(&'static str, Measure); 35] = [
         ("GET of one trunk / bare axum", read::one),
         (token::READ, token::read),
         (journal::READ, journal::read),
+        (version::OLDER, version::older),
+        (version::FORMER, version::former),
         ("list of 50 / bare axum", read::list),
-        ("durable POST / raw inserts", create::durable),
+        (did_groups::LIST, did_groups::list),
+        (order::ORDER, order::order),
+        (create::LEAST, create::beside_least),
+        (create::RAW, create::beside_raw),
+        (tail::TAIL, tail::tail),
+        (change::CHANGED, change::changed),
         ("GET of one trunk / Prism", prism::one),
         ("first page, large / small", scale::first_page),
         ("filter by name, large / small", scale::by_name),
@@ -49,10 +71,17 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         (platform::MEMORY, platform::memory),
         (platform::MEMORY_AFTER_CALLS, platform::afterwards),
         (index::LOADED, index::loaded),
+        (index::MEMORY, index::memory),
+        (provision::PLANNED, provision::planned),
+        (provision::MEMORY, provision::memory),
+        (console::IDLE, console::idle),
+        (first_build::CLIENT_BUILD, build::client),
+        (first_build::CLIENT_CRATES, build::client_crates),
     ];
     let mut rows = Vec::new();
     for (name, measure) in measures {
-        if only.is_none_or(|text| name.contains(text)) {
+        let is_left_out = plan.quick && LONG.contains(&name);
+        if !is_left_out && only.is_none_or(|text| name.contains(text)) {
             eprintln!("{name} …");
             let row = measure(plan, name).map_err(|error| format!("{name}: {error}"))?;
             eprintln!("{}", row.line());

@@ -11,6 +11,8 @@ use crate::Outcome;
 pub(crate) enum Part {
     /// The head of the page and every section that is no part of its own.
     Figures,
+    /// How figures grow with trunks, calls and load.
+    Growth,
     /// Several nodes on one PostgreSQL server.
     Postgres,
     /// The comparison with another revision.
@@ -24,7 +26,7 @@ pub(crate) enum Part {
 impl Part {
     /// The part that a section belongs to, by the start of its heading.
     fn of(section: &str) -> Self {
-        let parts = [Self::Postgres, Self::Against, Self::Allocator, Self::FirstBuild];
+        let parts = [Self::Growth, Self::Postgres, Self::Against, Self::Allocator, Self::FirstBuild];
         parts.into_iter().find(|part| section.starts_with(part.heading())).unwrap_or(Self::Figures)
     }
 
@@ -32,6 +34,7 @@ impl Part {
     pub(crate) fn heading(self) -> &'static str {
         match self {
             Self::Figures => "# Benchmarks",
+            Self::Growth => "## Growth",
             Self::Postgres => "## Several nodes on PostgreSQL",
             Self::Against => "## Against ",
             Self::Allocator => "## The allocator",
@@ -106,6 +109,15 @@ mod tests {
         let page = with(PAGE, Part::Postgres, part);
         assert_eq!(page, PAGE.replace("## Against", &format!("{part}\n## Against")));
         assert_eq!(with(&page, Part::Postgres, part), page);
+    }
+
+    #[test]
+    fn growth_stands_right_behind_the_figures_and_keeps_its_sections() {
+        let part = "## Growth\n\n| 9 |\n\n### Latency\n\n![Latency](docs/charts/latency.svg)\n";
+        let page = with(PAGE, Part::Growth, part);
+        assert_eq!(page, PAGE.replace("## Against", &format!("{part}\n## Against")));
+        let page = with(&page, Part::Figures, "# Benchmarks\n");
+        assert!(page.starts_with(&format!("# Benchmarks\n\n{part}")), "{page}");
     }
 
     #[test]

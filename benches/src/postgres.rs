@@ -9,6 +9,7 @@ mod nodes;
 mod pgbench;
 mod processor;
 mod requests;
+mod rows_read;
 mod server;
 
 use std::fmt::Write as _;
@@ -22,6 +23,8 @@ use crate::page::Part;
 use crate::plan::Plan;
 use crate::report::{Row, TABLE_HEAD};
 use crate::{Outcome, machine};
+
+pub(crate) use rows_read::rows_read;
 
 /// The row of the second table that is measured for itself.
 const FOLLOWED: &str = "durable POST at one node on PostgreSQL, which others follow";

@@ -20,8 +20,8 @@ pub(crate) enum Target {
 pub(crate) const CRATES: &str = " crates";
 
 /// The head of a table of [`Row`]s.
-pub(crate) const TABLE_HEAD: &str =
-    "| measured / against | ours | reference | figure | must | aim | |\n|---|---|---|---|---|---|---|\n";
+pub(crate) const TABLE_HEAD: &str = "| measured / against | ours | reference | figure | quartiles | must | aim | |\n\
+    |---|---|---|---|---|---|---|---|\n";
 
 /// A row of the report.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Row {
     pub(crate) reference: String,
     /// The figure that is compared with the target.
     pub(crate) figure: f64,
+    /// The lower and the upper quartile of the figures of the rounds; `None` if it was measured once.
+    pub(crate) spread: Option<(f64, f64)>,
     /// The unit of that figure; empty for a ratio.
     pub(crate) unit: &'static str,
     /// The required and the desired figure.
@@ -48,6 +50,7 @@ impl Row {
             ours: format!("{:.0}/s", compared.ours),
             reference: format!("{:.0}/s", compared.reference),
             figure: compared.ratio,
+            spread: Some(compared.spread),
             unit: "",
             target,
         }
@@ -87,13 +90,15 @@ impl Row {
     pub(crate) fn line(&self) -> String {
         let (must, aim) = self.targets();
         let decimals = match self.unit {
-            "" => 2,
+            "" | " µs" | " s" => 2,
             CRATES => 0,
             _ => 1,
         };
         let figure = format!("{:.decimals$}{}", self.figure, self.unit);
+        let spread = self.spread.map(|(low, high)| format!("{low:.decimals$} to {high:.decimals$}"));
+        let spread = spread.unwrap_or_else(|| "–".to_owned());
         format!(
-            "| {} | {} | {} | **{figure}** | {must} | {aim} | {} |",
+            "| {} | {} | {} | **{figure}** | {spread} | {must} | {aim} | {} |",
             self.name,
             self.ours,
             self.reference,
@@ -134,7 +139,8 @@ const HEAD: &str = "# Benchmarks
 
 Written by `scripts/bench`; run it to measure on your machine. Absolute figures depend on the machine as much as
 on the program, so each row compares the value with a reference measured in the same run. Both take turns, and
-the ratio of a row is the median of the ratios of its rounds. Parts that are measured by a step of their own stand
+the ratio of a row is the median of the ratios of its rounds; the quartiles of the rounds stand beside it, where there
+are rounds. Parts that are measured by a step of their own stand
 at the end, each with its revision and day.
 ";
 
@@ -147,6 +153,20 @@ const FOOT: &str = "
 - **GET with a token** is the same read with an access token, whose signature is checked, instead of an API key.
 - **GET with metrics and journal** is the same read of a server that counts its requests for a listener of metrics, and keeps the
   last 1,000 with their answers.
+- **GET at an older version** is the same read of the same trunk, which is rendered for that version. The newest version takes
+  tokens alone, so every side has one.
+- **List of DID groups** includes their countries, cities and prices, and filters by a country and a feature, which 500 groups
+  have. PostgreSQL counts the rows and the entries of indexes that it reads for an answer, on a database of its own with the
+  same records; SQLite does not count them.
+- **Order of 100 DIDs** takes any hundred numbers of a group out of stock and pays them. Each is carried out before the next,
+  which is timed apart. The bare answer reads the same request.
+- **Least durable create** is bare axum with a table of one row a create, a unique id and one secondary index, on SQLite with
+  `synchronous=FULL`. Creates that wait share a commit. It reads the same request and answers the same bytes, which are also
+  what it stores, and it checks nothing.
+- **Open load** has requests due at times that are set before, 80 % as many a second as the 512 connections reach if each waits
+  for its answer. A latency counts from when its request was due. The load comes from this program, one core at most, and is
+  due in steps of a millisecond.
+- **PATCH** changes the name of one of fifty trunks after the other.
 - **Raw inserts** are rows of 600 bytes with a unique id and one secondary index, each in its own transaction
   with `synchronous=FULL`, by one thread. The server's creates are HTTP requests that are validated, stored with
   every index that filters and sorting need, and answered once they are as durable.
@@ -172,7 +192,13 @@ const FOOT: &str = "
 - **Steady calls** are 200 new ones a second that last two seconds each, recorded in a database file, for ten
   minutes. A short run takes one minute, and reads memory first after six seconds.
 - **Trunks in the edge's index** is the time of a server with the large database from its start to its
-  start-up message, and its resident memory then, with the edge and without.
+  start-up message, less that of a server without an edge, and its resident memory then.
+- **trunkctl plan** reads a declaration of 10,000 trunks and finds them as they are. The bare client is this process: it asks for a
+  token, requests the same pages and parses their JSON. Memory is the most that the process had.
+- **Idle console** is the processor time of a server on which nothing happens, with its edge, while one client has read what the
+  overview reads and follows the stream of events. A short run takes ten seconds, and the figure is that of a minute.
+- **Cold debug build** and **crates** of `didww-client` are those of a program that depends on the SDK, without what is downloaded.
+  A short run leaves the build out.
 - **Decision about a call** is one call of the rules in this process: digest, 60 networks, 1,000 prefixes, SDP.
 - **GET of one provider** is with a token, whose signature is checked; the provider is cached by the read before.
 - **Provider calls** are placed by `wrk`, with one destination each; the call, its record and their index keys are
@@ -184,3 +210,34 @@ const FOOT: &str = "
 
 Load is `wrk -t1 -c32`; calls are from `sipp`.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(figure: f64, spread: Option<(f64, f64)>, target: Target) -> Row {
+        Row {
+            name: "GET",
+            ours: "1/s".to_owned(),
+            reference: "2/s".to_owned(),
+            figure,
+            spread,
+            unit: "",
+            target,
+        }
+    }
+
+    #[test]
+    fn a_line_has_a_cell_for_each_heading_and_the_quartiles_of_the_rounds() {
+        let line = row(0.5, Some((0.45, 0.5)), Target::AtLeast(0.4, 0.6)).line();
+        assert_eq!(line, "| GET | 1/s | 2/s | **0.50** | 0.45 to 0.50 | ≥ 0.4 | 0.6 | reached |");
+        let headings = TABLE_HEAD.lines().next().unwrap();
+        assert_eq!(line.matches('|').count(), headings.matches('|').count());
+    }
+
+    #[test]
+    fn a_figure_that_was_measured_once_has_no_quartiles() {
+        let line = row(3.0, None, Target::AtMost(2.0, 1.0)).line();
+        assert_eq!(line, "| GET | 1/s | 2/s | **3.00** | – | ≤ 2 | 1 | **missed** |");
+    }
+}

@@ -94,9 +94,18 @@ impl Trunk {
 
 /// Resident memory of a process in megabytes.
 pub(crate) fn resident(process: &Running) -> Outcome<f64> {
+    memory(process, "VmRSS:")
+}
+
+/// The most resident memory that a process had until now, in megabytes.
+pub(crate) fn peak(process: &Running) -> Outcome<f64> {
+    memory(process, "VmHWM:")
+}
+
+fn memory(process: &Running, label: &str) -> Outcome<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
     let kilobytes = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    Ok(kilobytes.ok_or("the kernel does not report the server's memory")? / 1024.0)
+        .find_map(|line| line.strip_prefix(label)?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    Ok(kilobytes.ok_or("the kernel does not report a process's memory")? / 1024.0)
 }

@@ -1,6 +1,6 @@
 //! The figures of one row of a comparison, and the table of all rows.
 
-use crate::rounds::median;
+use crate::rounds::{median, quartile};
 
 /// A row is worse if three quarters of its ratios are below this. Other load on the machine widens the range of the
 /// ratios and does not shift it.
@@ -57,8 +57,7 @@ impl Ratios {
 
     /// The value below which `quarters` quarters of the rounds are.
     fn quartile(&self, quarters: usize) -> f64 {
-        let last = self.rounds.len().saturating_sub(1);
-        self.rounds.get((last * quarters).div_ceil(4)).copied().unwrap_or(f64::NAN)
+        quartile(&self.rounds, quarters)
     }
 
     pub(super) fn is_worse(&self) -> bool {

@@ -18,8 +18,9 @@ pub(crate) fn resident(plan: &Plan, name: &'static str) -> Outcome<Row> {
         ours: format!("{loaded:.1} MB after {requests} requests"),
         reference: format!("{idle:.1} MB before"),
         figure: loaded,
+        spread: None,
         unit: " MB",
-        target: Target::AtMost(64.0, 32.0),
+        target: Target::AtMost(24.0, 16.0),
     })
 }
 

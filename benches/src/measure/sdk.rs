@@ -117,7 +117,8 @@ pub(crate) fn get(plan: &Plan, name: &'static str) -> Outcome<Row> {
         ours: format!("{:.1} µs", compared.ours * 1e6),
         reference: format!("{:.1} µs", compared.reference * 1e6),
         figure: compared.ratio,
+        spread: Some(compared.spread),
         unit: "",
-        target: Target::AtMost(1.15, 1.05),
+        target: Target::AtMost(1.05, 1.02),
     })
 }

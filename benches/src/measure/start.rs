@@ -8,7 +8,7 @@ use crate::Outcome;
 use crate::child::Running;
 use crate::plan::Plan;
 use crate::report::{Row, Target};
-use crate::rounds::median;
+use crate::rounds::{median, spread};
 use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, base, command};
 
@@ -17,7 +17,7 @@ pub(crate) fn process(plan: &Plan, name: &'static str) -> Outcome<Row> {
     for number in 0..plan.repeats {
         times.push(first_answer(&mut command(&plan.work.join(format!("start-{number}.db")))?)?);
     }
-    Ok(row(name, times, Target::AtMost(50.0, 20.0)))
+    Ok(row(name, times, Target::AtMost(10.0, 5.0)))
 }
 
 /// Milliseconds from the start of a server to the last byte of its first list of trunks.
@@ -53,13 +53,14 @@ pub(crate) fn test_server(plan: &Plan, name: &'static str) -> Outcome<Row> {
 
 fn row(name: &'static str, times: Vec<f64>, target: Target) -> Row {
     let slowest = times.iter().copied().fold(0.0, f64::max);
-    let repeats = times.len();
+    let (repeats, spread) = (times.len(), spread(&times));
     let figure = median(times);
     Row {
         name,
         ours: format!("{figure:.2} ms, the slowest of {repeats} {slowest:.2} ms"),
         reference: "–".to_owned(),
         figure,
+        spread: Some(spread),
         unit: " ms",
         target,
     }

@@ -19,7 +19,7 @@ pub(super) fn read(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let script = plan.work.join("token.lua");
     let headers = format!(
         "wrk.headers[\"Authorization\"] = \"Bearer {}\"\nwrk.headers[\"Api-Key\"] = nil\n",
-        token(&trunk)?
+        token(&trunk.base, VERSION)?
     );
     std::fs::write(&script, headers)?;
     warm_up(&url)?;
@@ -29,10 +29,10 @@ pub(super) fn read(plan: &Plan, name: &'static str) -> Outcome<Row> {
     Ok(Row::rates(name, &compared, Target::AtLeast(0.95, 1.0)))
 }
 
-/// Mints a token for the version of every request here, so that both sides send the same bytes.
-fn token(trunk: &Trunk) -> Outcome<String> {
-    let url = format!("{}/token", trunk.base.trim_end_matches("/v3"));
-    let body = serde_json::json!({ "aud": "api.didww.com", "api_version": VERSION, "expires_in": 3600 });
+/// Mints a token for a version, which then serves the requests whatever their header names.
+pub(super) fn token(base: &str, version: &str) -> Outcome<String> {
+    let url = format!("{}/token", base.trim_end_matches("/v3"));
+    let body = serde_json::json!({ "aud": "api.didww.com", "api_version": version, "expires_in": 3600 });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer: serde_json::Value = runtime.block_on(async {
         let request = reqwest::Client::new().post(url).header("Api-Key", KEY).body(body.to_string());

@@ -15,8 +15,7 @@ use std::process::Command;
 
 use local_server::{Server as Local, USER};
 
-use super::processor;
-use crate::Outcome;
+use crate::{Outcome, processor};
 
 /// The application's name of connections of nodes that serve nothing.
 pub(super) const FOLLOWER: &str = "follower";
