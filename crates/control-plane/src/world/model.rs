@@ -244,11 +244,7 @@ mod features {
         let names = Vec::<String>::deserialize(deserializer)?;
         let mut features = Vec::with_capacity(names.len());
         for name in names {
-            let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
-            features.push(found.ok_or_else(|| {
-                let known = Feature::ALL.map(Feature::as_str).join(", ");
-                <D::Error as de::Error>::custom(format!("`{name}` is no feature; right are {known}"))
-            })?);
+            features.push(name.parse::<Feature>().map_err(<D::Error as de::Error>::custom)?);
         }
         Ok(Some(features))
     }
