@@ -141,6 +141,48 @@ async fn text_message_trunks_keep_their_credentials_and_are_saved_without_them()
 }
 
 #[tokio::test]
+async fn a_text_message_trunk_that_is_written_by_hand_has_what_one_of_the_api_has() {
+    let server = empty().await;
+    let url = "https://example.com/sms";
+    let kinds = [
+        ("http_in", json!({ "url": url, "http_method": "get" })),
+        ("http_out", json!({})),
+        ("smpp_esme", json!({ "server_location": "fra" })),
+        (
+            "smpp_smsc",
+            json!({ "host": "smpp.example.com", "system_id": "id", "password": "pw", "server_location": "fra" }),
+        ),
+    ];
+    let attributes = |kind: &str, nested: &Value| json!({ "name": format!("by hand {kind}"), "configuration": { "type": kind, "attributes": nested } });
+    let trunks: Vec<Value> =
+        kinds.iter().map(|(kind, nested)| json!({ "attributes": attributes(kind, nested) })).collect();
+    let file = json!({ "accounts": [{ "name": "one", "records": { "sms_trunks": trunks } }] });
+    let loaded = load(&server, file).await.unwrap();
+    let api = client(&server, &loaded, 0).at(Some(ApiVersion::NEWEST.as_str()));
+    for (kind, nested) in &kinds {
+        let mut body = attributes(kind, nested);
+        body["name"] = json!(format!("by the API {kind}"));
+        let created = api.post("/sms_trunks", &resource("sms_trunks", body)).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        let loaded = api.get(&format!("/sms_trunks?filter[name]=by%20hand%20{kind}")).await;
+        let same = |attributes: Value| {
+            let mut attributes = attributes;
+            let members = attributes.as_object_mut().unwrap();
+            members.retain(|name, _| !["name", "created_at", "updated_at"].contains(&name.as_str()));
+            // Generated anew for each trunk.
+            let nested = attributes["configuration"]["attributes"].as_object_mut().unwrap();
+            for (name, value) in nested {
+                if ["auth_name", "auth_password", "system_id", "password"].contains(&name.as_str()) {
+                    *value = json!(value.as_str().unwrap().is_empty());
+                }
+            }
+            attributes
+        };
+        assert_eq!(same(loaded.at("/data/0/attributes")), same(created.at("/data/attributes")), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_world_that_cannot_be_stored_leaves_nothing() {
     let server = empty().await;
     let mut world = with_trunks("one", &["A"]);

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use didww_types::resources::{TrunkConfiguration, VoiceInTrunk};
+use didww_types::resources::{SmsTrunk, TrunkConfiguration, VoiceInTrunk};
 use didww_types::{Resource as _, ResourceSpec, Timestamp, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, expiry};
-use trunk_rules::domain::{Rulebook, complete_configuration, with_defaults};
+use trunk_rules::domain::{Rulebook, complete_configuration, complete_sms_trunk, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::world::naming::{in_order, invalid, is_later};
 use crate::world::place::Placed;
-use crate::world::record::CREATED_AT;
+use crate::world::record::{CREATED_AT, UPDATED_AT};
 use crate::world::secrets::{add_credentials, replace_hidden};
 use crate::{Control, ControlError};
 
@@ -91,6 +91,9 @@ impl Control {
         add_credentials(spec, &mut attributes, stored.as_ref(), &self.core.ids);
         complete(spec, &mut attributes)?;
         let mut attributes = with_defaults(spec, now, attributes);
+        if spec.attribute(UPDATED_AT).is_some() && !attributes.contains_key(UPDATED_AT) {
+            attributes.insert(UPDATED_AT.to_owned(), Value::String(now.to_string()));
+        }
         if let Some(created_at) = stored.as_ref().and_then(|stored| stored.get(CREATED_AT)) {
             attributes.insert(CREATED_AT.to_owned(), created_at.clone());
         }
@@ -152,13 +155,16 @@ impl Control {
     }
 }
 
-/// Adds what a new inbound trunk has of what its configuration leaves out.
+/// Adds what a new inbound trunk, or trunk of text messages, has of what its configuration leaves out.
 fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
+    let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
+    if spec.name == SmsTrunk::SPEC.name {
+        return complete_sms_trunk(attributes).map_err(unreadable);
+    }
     if spec.name != VoiceInTrunk::SPEC.name {
         return Ok(());
     }
     let Some(value) = attributes.get_mut(CONFIGURATION) else { return Ok(()) };
-    let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
     let sent: TrunkConfiguration = serde_json::from_value(value.clone()).map_err(unreadable)?;
     *value = serde_json::to_value(complete_configuration(sent)).map_err(unreadable)?;
     Ok(())
