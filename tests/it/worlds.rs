@@ -183,6 +183,39 @@ async fn a_text_message_trunk_that_is_written_by_hand_has_what_one_of_the_api_ha
 }
 
 #[tokio::test]
+async fn a_proof_of_a_world_proves_an_identity_or_an_address() {
+    let (first, second) = (empty().await, empty().await);
+    let proof = |kind: &str, entity: &str| json!({ "label": entity, "relationships": { "proof_type": kind, "entity": entity } });
+    let kind = |label: &str, of: &str| json!({ "label": label, "attributes": { "name": "Passport", "entity_type": of } });
+    let world = json!({
+        "shared": {
+            "countries": [{ "label": "land", "attributes": { "name": "Germany", "prefix": "49", "iso": "DE" } }],
+            "proof_types": [kind("of a person", "Personal"), kind("of an address", "Address")],
+        },
+        "accounts": [{ "name": "one", "records": {
+            "proofs": [proof("of a person", "ada"), proof("of an address", "home")],
+            "identities": [{ "label": "ada", "attributes": { "identity_type": "personal", "first_name": "Ada",
+                "last_name": "Lovelace", "phone_number": "442071234567" } }],
+            "addresses": [{ "label": "home", "relationships": { "identity": "ada", "country": "land" },
+                "attributes": { "city_name": "Berlin", "postal_code": "10115", "address": "Long Street 1" } }],
+        } }],
+    });
+    let loaded = load(&first, world).await.unwrap();
+    let list = client(&first, &loaded, 0).get("/proofs?include=entity").await;
+    let kinds: Vec<Value> =
+        (0..2).map(|n| list.at(&format!("/data/{n}/relationships/entity/data/type"))).collect();
+    assert!(kinds.contains(&json!("identities")) && kinds.contains(&json!("addresses")), "{}", list.text);
+    let saved = save(&first, SaveOptions::default()).await;
+    second.control().load_world(&WorldFile::from_json(&saved).unwrap(), None).await.unwrap();
+    assert_eq!(save(&second, SaveOptions::default()).await, saved);
+    let mut lost: Value = serde_json::from_str(&saved).unwrap();
+    lost["accounts"][0]["records"].as_object_mut().unwrap().remove("addresses");
+    lost["accounts"][0]["name"] = json!("two");
+    let refusal = load(&empty().await, lost).await.unwrap_err().to_string();
+    assert!(refusal.contains("none of the identities or addresses"), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_world_that_cannot_be_stored_leaves_nothing() {
     let server = empty().await;
     let mut world = with_trunks("one", &["A"]);

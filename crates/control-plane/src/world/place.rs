@@ -79,10 +79,12 @@ fn links(
         }
         let mut members = Vec::with_capacity(names.len());
         for name in names {
-            let id = labels.id(shared, relationship.target, name).ok_or_else(|| {
+            let id = labels.id(shared, relationship.targets(), name).ok_or_else(|| {
                 invalid(format!(
                     "has `{name}` in `{}` of {}, which is neither an id nor a label of {}",
-                    relationship.name, spec.name, relationship.target
+                    relationship.name,
+                    spec.name,
+                    relationship.targets().collect::<Vec<_>>().join(" or ")
                 ))
             })?;
             members.push(id);

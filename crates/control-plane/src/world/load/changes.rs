@@ -119,33 +119,36 @@ impl Control {
     ) -> Result<(), AttemptError<ControlError>> {
         let own: BTreeSet<(Option<usize>, &str, Uuid)> =
             placed.iter().map(|one| (one.owner, one.spec.name, one.id)).collect();
-        let mut asked: BTreeMap<(Option<usize>, &'static str), BTreeSet<Uuid>> = BTreeMap::new();
+        let mut asked: BTreeMap<(Option<usize>, Vec<&'static str>), BTreeSet<Uuid>> = BTreeMap::new();
         for one in placed {
             for (name, members) in &one.links {
-                let Some(target) = one.spec.relationship(name).map(|relationship| relationship.target) else {
-                    continue;
+                let Some(relationship) = one.spec.relationship(name) else { continue };
+                let targets: Vec<&'static str> = relationship.targets().collect();
+                let is_in_file = |id: &Uuid| {
+                    let is_of = |target: &&'static str| {
+                        own.contains(&(one.owner, *target, *id)) || own.contains(&(None, *target, *id))
+                    };
+                    targets.iter().any(is_of)
                 };
-                let is_in_file =
-                    |id: &Uuid| own.contains(&(one.owner, target, *id)) || own.contains(&(None, target, *id));
                 let others: BTreeSet<Uuid> = members.iter().copied().filter(|id| !is_in_file(id)).collect();
                 if !others.is_empty() {
-                    asked.entry((one.owner, target)).or_default().extend(others);
+                    asked.entry((one.owner, targets)).or_default().extend(others);
                 }
             }
         }
-        for ((owner, target), ids) in asked {
+        for ((owner, targets), ids) in asked {
             let ids: Vec<Uuid> = ids.into_iter().collect();
             for some in ids.chunks(AT_ONCE) {
-                let found = match find(target) {
-                    Some(spec) => {
-                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?
-                    }
-                    None => Vec::new(),
-                };
-                let found: BTreeSet<Uuid> = found.into_iter().map(|record| record.id).collect();
+                let mut found: BTreeSet<Uuid> = BTreeSet::new();
+                for spec in targets.iter().copied().filter_map(find) {
+                    let records =
+                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?;
+                    found.extend(records.into_iter().map(|record| record.id));
+                }
                 if let Some(absent) = some.iter().find(|id| !found.contains(*id)) {
+                    let targets = targets.join(" or ");
                     let message = format!(
-                        "refers to {absent}, which is none of the {target} of the account or the file"
+                        "refers to {absent}, which is none of the {targets} of the account or the file"
                     );
                     return Err(invalid(message).into());
                 }
