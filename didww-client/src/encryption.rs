@@ -135,7 +135,9 @@ impl EncryptionKeys {
     /// Returns an error when the system has no random bytes.
     pub fn start(&self, encrypted: &mut Vec<u8>) -> Result<FileCipher, EncryptionError> {
         let (mut key, mut vector) = (Zeroizing::new([0_u8; KEY_BYTES]), [0_u8; BLOCK_BYTES]);
-        OsRng.try_fill_bytes(key.as_mut_slice()).map_err(|error| EncryptionError::FileKey(error.to_string()))?;
+        OsRng
+            .try_fill_bytes(key.as_mut_slice())
+            .map_err(|error| EncryptionError::FileKey(error.to_string()))?;
         OsRng.try_fill_bytes(&mut vector).map_err(|error| EncryptionError::FileKey(error.to_string()))?;
         let secret = Zeroizing::new([key.as_slice(), vector.as_slice()].concat());
         for public in &self.keys {
