@@ -27,8 +27,9 @@ use crate::{did_changes, stock};
 const RENEW: &str = "accounts.renew";
 /// The most accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
-/// The most DIDs of a run, which is one transaction.
+/// The most DIDs of a run, which is one transaction, and the most capacity pools of it.
 const MOST_DIDS: usize = 200;
+const MOST_POOLS: usize = 200;
 /// The most records that are read at a time.
 const PAGE: u64 = 500;
 
@@ -160,43 +161,65 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Decides on the capacity pools that are over.
+    /// Decides on the capacity pools that are over, those first that are it for the longest. Pools of staff, which have no date or
+    /// are not charged, can be many.
     async fn pools(&mut self) -> Result<(), StoreError> {
         let scope = self.scope(CapacityPool::SPEC);
-        for record in self.page(scope, "renew_date", 0).await? {
-            if record.meta()?.get(IS_BILLED) != Some(&Value::Bool(true)) {
-                continue;
+        let (mut decided, mut offset) = (0, 0);
+        loop {
+            let page = self.page(scope, "renew_date", offset).await?;
+            if page.is_empty() {
+                return Ok(());
             }
-            let id = Id::new(record.id.to_string());
-            let pool =
-                CapacityPool::from_texts(id, &record.attributes, None).map_err(|error| corrupt(&error))?;
-            let day = pool.renew_date.as_ref().map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>());
-            let Some(Ok(expired_at)) = day else { continue };
-            if expired_at > self.now {
-                self.next = self.next.min(expired_at);
-                continue;
-            }
-            let breaks = self.breaks(&record).await?;
-            let mut attributes = record.attributes()?;
-            match renew_pool(&pool, &breaks, expired_at, self.now, &mut self.purse) {
-                PoolRenewal::Renewed(until) => {
-                    let day = until.to_string().get(..10).map(str::to_owned);
-                    attributes.insert("renew_date".to_owned(), json!(day));
-                    self.next = self.next.min(until);
-                }
-                PoolRenewal::Unpaid(again_at) => {
-                    self.next = self.next.min(again_at);
+            offset += PAGE;
+            for record in page {
+                if record.meta()?.get(IS_BILLED) != Some(&Value::Bool(true)) {
                     continue;
                 }
-                PoolRenewal::Reduced(channels, again_at) => {
-                    attributes.insert("total_channels_count".to_owned(), json!(channels));
-                    self.next = self.next.min(again_at);
+                let id = Id::new(record.id.to_string());
+                let pool = CapacityPool::from_texts(id, &record.attributes, None)
+                    .map_err(|error| corrupt(&error))?;
+                let day = pool.renew_date.as_ref().map(|day| format!("{day}T00:00:00Z").parse::<Timestamp>());
+                let Some(Ok(expired_at)) = day else { continue };
+                if expired_at > self.now || decided == MOST_POOLS {
+                    self.next = self.next.min(expired_at);
+                    return Ok(());
                 }
+                decided += usize::from(self.pool(record, &pool, expired_at).await?);
             }
-            let links = Vec::new();
-            self.changes.push(Change::Replace { scope, before: record, attributes, links, meta: None });
         }
-        Ok(())
+    }
+
+    /// Decides on a pool that is over. Returns whether it changes.
+    async fn pool(
+        &mut self,
+        record: Record,
+        pool: &CapacityPool,
+        expired_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let breaks = self.breaks(&record).await?;
+        let mut attributes = record.attributes()?;
+        match renew_pool(pool, &breaks, expired_at, self.now, &mut self.purse) {
+            PoolRenewal::Renewed(until) => {
+                let day = until.to_string().get(..10).map(str::to_owned);
+                attributes.insert("renew_date".to_owned(), json!(day));
+                self.next = self.next.min(until);
+            }
+            PoolRenewal::Unpaid(again_at) => {
+                self.next = self.next.min(again_at);
+                return Ok(false);
+            }
+            PoolRenewal::Reduced(channels, again_at) => {
+                self.next = self.next.min(again_at);
+                if channels == pool.total_channels_count {
+                    return Ok(false);
+                }
+                attributes.insert("total_channels_count".to_owned(), json!(channels));
+            }
+        }
+        let (scope, links) = (self.scope(CapacityPool::SPEC), Vec::new());
+        self.changes.push(Change::Replace { scope, before: record, attributes, links, meta: None });
+        Ok(true)
     }
 
     /// The prices of larger quantities of a pool.
@@ -242,19 +265,70 @@ mod tests {
     use service_base::guessing::GuessLimits;
     use service_base::ids::Ids;
     use service_core::Outbox;
+    use trunk_rules::domain::{PAYMENT_WAIT, with_defaults};
     use trunk_store::{SqliteStore, TakeJobs};
 
     use super::*;
 
     const ACCOUNT: i64 = 1;
 
-    #[tokio::test]
-    async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
+    /// A server whose clock stands.
+    fn core() -> Core {
         let store = Arc::new(SqliteStore::in_memory().unwrap());
         let (clock, guesses) = (Clock::system(), GuessLimits::default());
         clock.freeze(None);
-        let core =
-            Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
+        Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses)
+    }
+
+    /// Stores a pool whose period is over, with this number of channels, all in use.
+    async fn store_pool(core: &Core, channels: i64, is_billed: bool) -> Uuid {
+        let (id, created_at) = (core.ids.record(core.clock.now()), core.clock.now());
+        let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
+        let sent = json!({ "name": "Standard", "renew_date": "2020-01-01", "monthly_price": "1.0",
+            "total_channels_count": channels, "assigned_channels_count": channels });
+        let attributes = with_defaults(scope.spec, created_at, sent.as_object().unwrap().clone());
+        let meta = is_billed.then(|| json!({ IS_BILLED: true }).to_string());
+        let insert = Change::Insert { scope, id, created_at, attributes, links: Vec::new(), meta };
+        core.commit(vec![insert]).await.unwrap();
+        id
+    }
+
+    /// The pools that a run changes, without money, and the time of the next run.
+    async fn changed_pools(core: &Core) -> (Vec<Uuid>, Timestamp) {
+        let (now, purse) = (core.clock.now(), Purse::of(None).unwrap());
+        let next = now.after(PAID_PERIOD);
+        let (changes, released) = (Vec::new(), BTreeMap::new());
+        let mut run = Run { core, account: ACCOUNT, now, purse, next, changes, released };
+        run.pools().await.unwrap();
+        let changed = run.changes.iter().filter_map(|change| match change {
+            Change::Replace { before, .. } => Some(before.id),
+            _ => None,
+        });
+        (changed.collect(), run.next)
+    }
+
+    #[tokio::test]
+    async fn a_pool_behind_a_page_of_those_of_staff_is_renewed() {
+        let core = core();
+        for _ in 0..=PAGE {
+            store_pool(&core, 1, false).await;
+        }
+        // It costs nothing.
+        let billed = store_pool(&core, 0, true).await;
+        assert_eq!(changed_pools(&core).await.0, [billed]);
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_cannot_lose_channels_waits_for_money_unchanged() {
+        let core = core();
+        store_pool(&core, 1, true).await;
+        let (changed, next) = changed_pools(&core).await;
+        assert_eq!((changed, next), (Vec::new(), core.clock.now().after(PAYMENT_WAIT)));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
+        let core = core();
         let now = core.clock.now();
         let stored = async || core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap();
         decide_anew(&core, ACCOUNT).await.unwrap();
