@@ -48,6 +48,10 @@ mod messages;
 mod nodes;
 mod orders;
 mod owners_api;
+#[cfg(not(feature = "voipbin"))]
+mod platform_absent;
+#[cfg(feature = "voipbin")]
+mod platform_world;
 mod records;
 mod renewals;
 mod respond;
@@ -85,7 +89,8 @@ pub use trunk_rules::domain::Review;
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 pub use world::{
     HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,
-    WorldAccount, WorldError, WorldKey, WorldRecord, scenario,
+    WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider,
+    WorldRecord, WorldRoute, scenario,
 };
 
 /// Controls a running server. Clones control the same server.

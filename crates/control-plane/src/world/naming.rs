@@ -14,7 +14,7 @@ use crate::ControlError;
 pub(super) const WORLD: &str = "world";
 
 /// The most records of a world.
-pub(super) const MAX_RECORDS: usize = 10_000;
+pub(crate) const MAX_RECORDS: usize = 10_000;
 
 /// The ids of records by their types and labels.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +74,12 @@ fn id(owner: Uuid, spec: &ResourceSpec, position: usize, record: &WorldRecord) -
         return id;
     }
     let name = record.label.as_ref().map_or_else(|| format!("#{position}"), |label| format!("={label}"));
-    let digest = KeyDigest::of(&format!("world/{owner}/{}/{name}", spec.name));
+    derived(&format!("world/{owner}/{}/{name}", spec.name))
+}
+
+/// The id that follows from a text.
+pub(crate) fn derived(text: &str) -> Uuid {
+    let digest = KeyDigest::of(text);
     let mut bytes = [0; 16];
     for (byte, from) in bytes.iter_mut().zip(digest.as_bytes()) {
         *byte = *from;
@@ -115,7 +120,7 @@ pub(super) fn is_later(
     relationship.targets().any(|target| target != spec.name && position(target) > position(spec.name))
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> ControlError {
+pub(crate) fn invalid(message: impl Into<String>) -> ControlError {
     ControlError::invalid(WORLD, message)
 }
 

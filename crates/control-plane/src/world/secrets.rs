@@ -9,7 +9,7 @@ use service_base::ids::Ids;
 use crate::without_secrets::{is_secret, remove_credentials};
 
 /// What stands in the place of a secret.
-pub(super) const HIDDEN: &str = "(hidden)";
+pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Hides the secrets of a value, at any depth, and removes the credentials in its URLs.
 pub(super) fn hide(members: &mut Map<String, Value>) {
