@@ -99,6 +99,8 @@ pub struct Control {
     core: Arc<Core>,
     /// The environment of new keys.
     environment: Environment,
+    /// Held while an account is read and saved: a change must not undo one that this server makes at the same time.
+    account_changes: Arc<tokio::sync::Mutex<()>>,
     lab: Lab,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
@@ -125,6 +127,7 @@ impl Control {
         Self {
             core,
             environment: Environment::default(),
+            account_changes: Arc::default(),
             lab: Lab::default(),
             #[cfg(feature = "voipbin")]
             platform,
