@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -68,10 +69,11 @@ impl Writer {
     }
 }
 
-/// Creates a file. One that cannot be filled is removed: a part of an exchange would make the whole folder unreadable, and keep the
-/// next exchange from the file's number.
+/// Creates a file that its owner alone can read: names, addresses and telephone numbers stay in recordings. One that cannot be
+/// filled is removed: a part of an exchange would make the whole folder unreadable, and keep the next exchange from the file's
+/// number.
 fn create_whole(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = fs::File::options().write(true).create_new(true).open(path)?;
+    let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
     fill(&mut file).inspect_err(|_| {
         // What cannot be removed is reported with what caused it.
         let _removed = fs::remove_file(path);
@@ -127,6 +129,8 @@ fn read_files(folder: &Path, max: usize) -> Result<Vec<(String, Exchange)>, Reco
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use http::HeaderMap;
 
     use super::*;
@@ -165,6 +169,7 @@ mod tests {
         });
         assert!(full.unwrap_err().to_string().contains("full") && !path.exists());
         create_whole(&path, |file| file.write_all(b"{}")).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "others cannot read it");
         assert!(create_whole(&path, |_| Ok(())).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "{}");
     }
