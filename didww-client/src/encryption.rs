@@ -3,6 +3,8 @@
 //! A file is encrypted with AES-256 in CBC mode and PKCS #7 padding (RFC 5652 §6.3), under a key and an initialisation vector that
 //! are new for each file. Both are encrypted with RSA-OAEP (RFC 8017 §7.1: SHA-256, MGF1 with SHA-256, no label), once for
 //! each of the service's first two public keys, and written before the file. There is no other header.
+//!
+//! The key of a file, and what is held of its content, are overwritten in memory when they are dropped.
 
 mod cipher;
 
@@ -14,6 +16,7 @@ use rsa::pkcs8::DecodePublicKey as _;
 use rsa::rand_core::{OsRng, RngCore as _};
 use rsa::sha2::Sha256;
 use rsa::{Oaep, RsaPublicKey};
+use zeroize::Zeroizing;
 
 use cipher::{BLOCK_BYTES, KEY_BYTES};
 
@@ -49,6 +52,7 @@ pub enum EncryptionError {
 /// read the keys again.
 ///
 /// ```
+/// # #[cfg(feature = "http")]
 /// # async fn f(client: &didww_client::Client, passport: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
 /// use didww_client::{EncryptedUpload, EncryptionKeys};
 ///
@@ -102,7 +106,8 @@ impl EncryptionKeys {
     /// Returns the errors of reader and writer, and an error when the system has no random bytes. What was written until then is
     /// not a file.
     pub fn copy(&self, mut reader: impl Read, mut writer: impl Write) -> Result<u64, EncryptionError> {
-        let (mut chunk, mut encrypted, mut written) = (vec![0; CHUNK_BYTES], Vec::new(), 0_u64);
+        let mut chunk = Zeroizing::new(vec![0_u8; CHUNK_BYTES]);
+        let (mut encrypted, mut written) = (Vec::new(), 0_u64);
         let mut cipher = self.start(&mut encrypted)?;
         loop {
             let read = match reader.read(&mut chunk) {
@@ -129,16 +134,18 @@ impl EncryptionKeys {
     /// # Errors
     /// Returns an error when the system has no random bytes.
     pub fn start(&self, encrypted: &mut Vec<u8>) -> Result<FileCipher, EncryptionError> {
-        let (mut key, mut vector) = ([0; KEY_BYTES], [0; BLOCK_BYTES]);
-        OsRng.try_fill_bytes(&mut key).map_err(|error| EncryptionError::FileKey(error.to_string()))?;
+        let (mut key, mut vector) = (Zeroizing::new([0_u8; KEY_BYTES]), [0_u8; BLOCK_BYTES]);
+        OsRng
+            .try_fill_bytes(key.as_mut_slice())
+            .map_err(|error| EncryptionError::FileKey(error.to_string()))?;
         OsRng.try_fill_bytes(&mut vector).map_err(|error| EncryptionError::FileKey(error.to_string()))?;
-        let secret = [&key[..], &vector[..]].concat();
+        let secret = Zeroizing::new([key.as_slice(), vector.as_slice()].concat());
         for public in &self.keys {
             let wrapped = public.encrypt(&mut OsRng, Oaep::new::<Sha256>(), &secret);
             encrypted
                 .extend_from_slice(&wrapped.map_err(|error| EncryptionError::FileKey(error.to_string()))?);
         }
-        Ok(FileCipher::new(key, vector))
+        Ok(FileCipher::new(&key, vector))
     }
 }
 

@@ -141,6 +141,188 @@ async fn text_message_trunks_keep_their_credentials_and_are_saved_without_them()
 }
 
 #[tokio::test]
+async fn a_text_message_trunk_that_is_written_by_hand_has_what_one_of_the_api_has() {
+    let server = empty().await;
+    let url = "https://example.com/sms";
+    let kinds = [
+        ("http_in", json!({ "url": url, "http_method": "get" })),
+        ("http_out", json!({})),
+        ("smpp_esme", json!({ "server_location": "fra" })),
+        (
+            "smpp_smsc",
+            json!({ "host": "smpp.example.com", "system_id": "id", "password": "pw", "server_location": "fra" }),
+        ),
+    ];
+    let attributes = |kind: &str, nested: &Value| {
+        let configuration = json!({ "type": kind, "attributes": nested });
+        json!({ "name": format!("by hand {kind}"), "configuration": configuration })
+    };
+    let trunks: Vec<Value> =
+        kinds.iter().map(|(kind, nested)| json!({ "attributes": attributes(kind, nested) })).collect();
+    let file = json!({ "accounts": [{ "name": "one", "records": { "sms_trunks": trunks } }] });
+    let loaded = load(&server, file).await.unwrap();
+    let api = client(&server, &loaded, 0).at(Some(ApiVersion::NEWEST.as_str()));
+    for (kind, nested) in &kinds {
+        let mut body = attributes(kind, nested);
+        body["name"] = json!(format!("by the API {kind}"));
+        let created = api.post("/sms_trunks", &resource("sms_trunks", body)).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        let loaded = api.get(&format!("/sms_trunks?filter[name]=by%20hand%20{kind}")).await;
+        let same = |attributes: Value| {
+            let mut attributes = attributes;
+            let members = attributes.as_object_mut().unwrap();
+            members.retain(|name, _| !["name", "created_at", "updated_at"].contains(&name.as_str()));
+            // Generated anew for each trunk.
+            let nested = attributes["configuration"]["attributes"].as_object_mut().unwrap();
+            for (name, value) in nested {
+                if ["auth_name", "auth_password", "system_id", "password"].contains(&name.as_str()) {
+                    *value = json!(value.as_str().unwrap().is_empty());
+                }
+            }
+            attributes
+        };
+        assert_eq!(same(loaded.at("/data/0/attributes")), same(created.at("/data/attributes")), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_of_a_world_proves_an_identity_or_an_address() {
+    let (first, second) = (empty().await, empty().await);
+    let proof = |kind: &str, entity: &str| {
+        let relationships = json!({ "proof_type": kind, "entity": entity });
+        json!({ "label": entity, "relationships": relationships })
+    };
+    let kind = |label: &str, of: &str| {
+        let attributes = json!({ "name": "Passport", "entity_type": of });
+        json!({ "label": label, "attributes": attributes })
+    };
+    let world = json!({
+        "shared": {
+            "countries": [{ "label": "land", "attributes": { "name": "Germany", "prefix": "49", "iso": "DE" } }],
+            "proof_types": [kind("of a person", "Personal"), kind("of an address", "Address")],
+        },
+        "accounts": [{ "name": "one", "records": {
+            "proofs": [proof("of a person", "ada"), proof("of an address", "home")],
+            "identities": [{ "label": "ada", "attributes": { "identity_type": "personal", "first_name": "Ada",
+                "last_name": "Lovelace", "phone_number": "442071234567" } }],
+            "addresses": [{ "label": "home", "relationships": { "identity": "ada", "country": "land" },
+                "attributes": { "city_name": "Berlin", "postal_code": "10115", "address": "Long Street 1" } }],
+        } }],
+    });
+    let loaded = load(&first, world).await.unwrap();
+    let list = client(&first, &loaded, 0).get("/proofs?include=entity").await;
+    let kinds: Vec<Value> =
+        (0..2).map(|n| list.at(&format!("/data/{n}/relationships/entity/data/type"))).collect();
+    assert!(kinds.contains(&json!("identities")) && kinds.contains(&json!("addresses")), "{}", list.text);
+    let saved = save(&first, SaveOptions::default()).await;
+    second.control().load_world(&WorldFile::from_json(&saved).unwrap(), None).await.unwrap();
+    assert_eq!(save(&second, SaveOptions::default()).await, saved);
+    let mut lost: Value = serde_json::from_str(&saved).unwrap();
+    lost["accounts"][0]["records"].as_object_mut().unwrap().remove("addresses");
+    lost["accounts"][0]["name"] = json!("two");
+    let refusal = load(&empty().await, lost).await.unwrap_err().to_string();
+    assert!(refusal.contains("none of the identities or addresses"), "{refusal}");
+}
+
+/// A world with a customer who can call Great Britain through a carrier.
+fn with_platform() -> Value {
+    json!({
+        "platform": {
+            "providers": [{ "label": "carrier", "name": "Carrier", "hostname": "sip.example.com", "username": "user",
+                "password": "planted-password", "tech_headers": { "X-Auth": "planted-header" } }],
+            "customers": [{ "label": "shop", "name": "Shop", "balance": "12.5",
+                "webhook_uri": "https://example.com/hook", "webhook_secret": "planted-secret",
+                "outbound_config": { "destination_whitelist": ["GB"] } },
+                { "label": "frozen", "name": "Frozen", "frozen": true }],
+            "routes": [{ "customer": "shop", "provider": "carrier", "target": "+44", "priority": 1 },
+                { "provider": "carrier", "target": "all", "priority": 9 }],
+        },
+        "accounts": [{ "name": "one" }],
+    })
+}
+
+#[tokio::test]
+async fn the_communication_platform_is_loaded_and_saved_without_its_secrets_unless_they_are_asked_for() {
+    let (first, second) = (empty().await, empty().await);
+    let loaded = load(&first, with_platform()).await.unwrap();
+    assert_eq!(loaded.records, 5);
+    let names = async |server: &TestServer| {
+        let customers = server.control().customers().await.unwrap().into_iter();
+        customers.map(|customer| (customer.name, customer.balance.to_string())).collect::<Vec<_>>()
+    };
+    let expected =
+        [("Frozen", "1000.0"), ("Shop", "12.5")].map(|(name, had)| (name.to_owned(), had.to_owned()));
+    assert_eq!(names(&first).await, expected);
+    let open = save(&first, SaveOptions::default().secrets()).await;
+    let masked = save(&first, SaveOptions::default()).await;
+    for secret in ["planted-password", "planted-header", "planted-secret"] {
+        assert!(open.contains(secret), "{secret} is not in {open}");
+        assert!(!masked.contains(secret), "{secret} is in {masked}");
+    }
+    assert!(open.contains("\"gb\"") && open.contains("\"frozen\": true"), "{open}");
+    second.control().load_world(&WorldFile::from_json(&open).unwrap(), None).await.unwrap();
+    assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
+    // What is hidden is what is stored already, and a second load changes nothing.
+    second.control().load_world(&WorldFile::from_json(&masked).unwrap(), None).await.unwrap();
+    assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
+    load(&first, with_platform()).await.unwrap();
+    assert_eq!(save(&first, SaveOptions::default().secrets()).await, open);
+    let third = empty().await;
+    third.control().load_world(&WorldFile::from_json(&masked).unwrap(), None).await.unwrap();
+    assert_eq!(save(&third, SaveOptions::default()).await, masked);
+    let new = save(&third, SaveOptions::default().secrets()).await;
+    assert!(!new.contains("(hidden)") && !new.contains("planted"), "{new}");
+    assert_eq!(names(&third).await, expected);
+}
+
+#[tokio::test]
+async fn a_platform_that_is_wrong_leaves_nothing_and_belongs_to_no_account() {
+    let server = empty().await;
+    let with = |pointer: &str, value: Value| {
+        let mut world = with_platform();
+        *world.pointer_mut(pointer).unwrap() = value;
+        world
+    };
+    for (pointer, value, why) in [
+        (
+            "/platform/routes/0/provider",
+            json!("nowhere"),
+            "has a route to `+44` with `nowhere`, which is no provider",
+        ),
+        ("/platform/routes/0/customer", json!(UNKNOWN), "which is no customer"),
+        ("/platform/routes/1/target", json!("everywhere"), "right is `all`, or a calling code"),
+        (
+            "/platform/providers/0/hostname",
+            json!("user@sip.example.com"),
+            "has a wrong `hostname` of provider",
+        ),
+        ("/platform/customers/0/outbound_config/destination_whitelist", json!(["xx"]), "`outbound_config`"),
+        ("/platform/customers/0/webhook_uri", json!("ftp://example.com"), "`webhook_uri`"),
+        ("/platform/customers/1/label", json!("shop"), "has two customers"),
+    ] {
+        let refusal = load(&server, with(pointer, value)).await.unwrap_err().to_string();
+        assert!(refusal.contains(why), "{pointer}: {refusal}");
+        assert!(server.control().accounts().await.unwrap().is_empty(), "{pointer}");
+        assert!(server.control().customers().await.unwrap().is_empty(), "{pointer}");
+    }
+    let (account, _) = server.control().create_account(NewAccount::named("there")).await.unwrap();
+    let into = server.control().load_world(&read(with_platform()), Some(account.id)).await.unwrap_err();
+    assert!(into.to_string().contains("belongs to no account"), "{into}");
+}
+
+#[tokio::test]
+async fn a_provider_whose_host_changes_loses_the_secrets_of_the_former_one() {
+    let server = empty().await;
+    load(&server, with_platform()).await.unwrap();
+    let mut masked: Value = serde_json::from_str(&save(&server, SaveOptions::default()).await).unwrap();
+    masked["platform"]["providers"][0]["hostname"] = json!("sip.example.org");
+    load(&server, masked).await.unwrap();
+    let open = save(&server, SaveOptions::default().secrets()).await;
+    assert!(open.contains("sip.example.org") && open.contains("planted-secret"), "{open}");
+    assert!(!open.contains("planted-password") && !open.contains("planted-header"), "{open}");
+}
+
+#[tokio::test]
 async fn a_world_that_cannot_be_stored_leaves_nothing() {
     let server = empty().await;
     let mut world = with_trunks("one", &["A"]);

@@ -189,6 +189,7 @@ impl Control {
     /// # Errors
     /// If there is no such account, the name is blank or taken, or the rate limit is too high.
     pub async fn update_account(&self, id: Uuid, patch: AccountPatch) -> Result<Arc<Account>, ControlError> {
+        let _turn = self.account_changes.lock().await;
         let mut account = (*self.account(id).await?).clone();
         if let Some(rate_limit) = patch.rate_limit.as_sent() {
             check_rate(rate_limit.copied())?;

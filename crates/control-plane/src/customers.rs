@@ -379,7 +379,7 @@ fn mark_released(number: &mut Entity<PhoneNumbers>, at: Timestamp) {
     (number.public.tm_update, number.public.tm_delete) = (Some(at), Some(at));
 }
 
-fn check_webhook(uri: &str) -> Result<(), ControlError> {
+pub(crate) fn check_webhook(uri: &str) -> Result<(), ControlError> {
     let is_valid = uri.is_empty()
         || url::Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if is_valid {

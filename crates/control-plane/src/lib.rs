@@ -48,6 +48,10 @@ mod messages;
 mod nodes;
 mod orders;
 mod owners_api;
+#[cfg(not(feature = "voipbin"))]
+mod platform_absent;
+#[cfg(feature = "voipbin")]
+mod platform_world;
 mod records;
 mod renewals;
 mod request_counts;
@@ -90,7 +94,8 @@ pub use trunk_rules::domain::Review;
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 pub use world::{
     HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,
-    WorldAccount, WorldError, WorldKey, WorldRecord, scenario,
+    WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider,
+    WorldRecord, WorldRoute, scenario,
 };
 
 /// Controls a running server. Clones control the same server.
@@ -99,6 +104,8 @@ pub struct Control {
     core: Arc<Core>,
     /// The environment of new keys.
     environment: Environment,
+    /// Held while an account is read and saved: a change must not undo one that this server makes at the same time.
+    account_changes: Arc<tokio::sync::Mutex<()>>,
     lab: Lab,
     /// Empty if the server counts no requests.
     request_counts: Vec<Arc<RequestCounts>>,
@@ -127,6 +134,7 @@ impl Control {
         Self {
             core,
             environment: Environment::default(),
+            account_changes: Arc::default(),
             lab: Lab::default(),
             request_counts: Vec::new(),
             #[cfg(feature = "voipbin")]

@@ -204,15 +204,14 @@ impl Control {
             if !relationship.many && ids.len() > 1 {
                 return Err(ControlError::invalid(name, "contains at most one record"));
             }
-            let found = match find(relationship.target) {
-                Some(target) => {
-                    self.core.store.find_all(Scope { spec: target, ..scope }, ids.clone()).await?
-                }
-                None => Vec::new(),
-            };
-            let found: HashSet<Uuid> = found.into_iter().map(|record| record.id).collect();
+            let mut found: HashSet<Uuid> = HashSet::new();
+            for target in relationship.targets().filter_map(find) {
+                let records = self.core.store.find_all(Scope { spec: target, ..scope }, ids.clone()).await?;
+                found.extend(records.into_iter().map(|record| record.id));
+            }
             if let Some(absent) = ids.iter().find(|id| !found.contains(id)) {
-                let message = format!("refers to {absent}, which is not one of its {}", relationship.target);
+                let targets = relationship.targets().collect::<Vec<_>>().join(" or ");
+                let message = format!("refers to {absent}, which is not one of its {targets}");
                 return Err(ControlError::invalid(name, message));
             }
             links.push((relationship.name, ids.clone()));

@@ -2,7 +2,8 @@
 //!
 //! [`World`] is what a file says, read strictly; `Control::load_world` stores it, `Control::save_world` makes one of
 //! what is stored, and [`SCENARIOS`] are files that the program contains. A world has no calls, events, jobs, contents
-//! of files, secrets of callbacks, keys of tokens or customers of the communication platform.
+//! of files, secrets of callbacks or keys of tokens; and of customers of the communication platform no agents, access keys,
+//! numbers or flows.
 //!
 //! Bounds: a world has at most `MAX_RECORDS` records, and a body of the control API at most 4 MiB.
 
@@ -10,19 +11,21 @@ mod digest;
 mod load;
 mod loaded;
 mod model;
-mod naming;
+pub(crate) mod naming;
 mod place;
+pub(crate) mod platform;
 mod record;
 mod records;
 mod routes;
 mod save;
 mod scenarios;
-mod secrets;
+pub(crate) mod secrets;
 mod values;
 
 pub use digest::HexDigest;
 pub use loaded::{LoadedAccount, LoadedWorld};
 pub use model::{World, WorldAccount, WorldError, WorldKey};
+pub use platform::{WorldConfig, WorldCustomer, WorldPlatform, WorldProvider, WorldRoute};
 pub use record::{Related, WorldRecord};
 pub use records::Records;
 pub(crate) use routes::routes;

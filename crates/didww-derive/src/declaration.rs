@@ -48,7 +48,7 @@ pub(crate) struct Declaration {
     pub(crate) completions: Vec<TokenStream>,
     /// The names of sort criteria that are no attributes.
     pub(crate) sorts: Vec<String>,
-    /// The names of relationships that only filters follow. Each is also the type of its members.
+    /// The names of relationships that no version has. Each is also the type of its members.
     pub(crate) hidden: Vec<LitStr>,
     /// The crate by whose name the output refers to `didww-types`, if it is another one that re-exports it.
     pub(crate) exporter: Option<Ident>,

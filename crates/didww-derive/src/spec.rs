@@ -15,7 +15,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let max_page_size = declaration.max_page_size.as_ref().map(|size| quote!(.max_page_size(#size)));
     let attributes = declaration.attributes.iter().map(attribute);
     let hidden = declaration.hidden.iter().map(|name| {
-        quote!(::didww_types::RelationshipSpec::of(#name, "Followed by filters alone.", #name, true).hidden())
+        quote!(::didww_types::RelationshipSpec::of(#name, "In no version; for filters and rules.", #name, true).hidden())
     });
     let relationships = declaration.relationships.iter().map(relationship).chain(hidden);
     let same_targets = declaration.relationships.iter().map(|rel| {

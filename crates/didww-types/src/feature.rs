@@ -1,5 +1,8 @@
 //! What DIDWW enables for an account, beside its version.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// A feature that DIDWW enables per account, and on which members and values depend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -39,6 +42,27 @@ impl Feature {
             Self::ReadOnly => "read_only",
             Self::ProratedBilling => "prorated_billing",
         }
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is not the name of a feature that this crate knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a feature; known are outbound, replace_cli, randomize_cli, emergency, read_only")]
+pub struct UnknownFeature(String);
+
+impl FromStr for Feature {
+    type Err = UnknownFeature;
+
+    /// Reads a [name](Feature::as_str).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|feature| feature.as_str() == text);
+        found.ok_or_else(|| UnknownFeature(text.to_owned()))
     }
 }
 

@@ -50,7 +50,7 @@ pub use didww_derive::Resource;
 pub use difference::Difference;
 pub use document::{CollectionMeta, Document, Included, Linkage, RelationshipObject, ResourceObject};
 pub use error_object::{ErrorCode, ErrorDocument, ErrorObject, ErrorSource};
-pub use feature::{Feature, Features};
+pub use feature::{Feature, Features, UnknownFeature};
 pub use id::{Id, ResourceIdentifier};
 pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;

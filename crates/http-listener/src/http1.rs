@@ -59,21 +59,18 @@ pub(crate) async fn serve(
             progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request);
             let began = clock.stopwatch();
-            let response = match unread.refusal(origin(client)) {
-                Some(refusal) => {
-                    // The request's body is followed from here on.
-                    drop(request);
-                    Ok(refusal)
-                }
-                None => {
-                    let served = async {
-                        match intercept {
-                            Some(intercept) => Ok(intercept.serve(request, router).await),
-                            None => router.oneshot(request).await,
-                        }
-                    };
-                    served.instrument(span.clone()).await
-                }
+            let response = if let Some(refusal) = unread.refusal(origin(client)) {
+                // The request's body is followed from here on.
+                drop(request);
+                Ok(refusal)
+            } else {
+                let served = async {
+                    match intercept {
+                        Some(intercept) => Ok(intercept.serve(request, router).await),
+                        None => router.oneshot(request).await,
+                    }
+                };
+                served.instrument(span.clone()).await
             };
             // A client that has had its whole time for the body is not waited for again.
             let took = clock.stopwatch().saturating_sub(began);

@@ -94,9 +94,10 @@ fn is_secret_member(string: &[u8]) -> bool {
 }
 
 /// Whether a string of JSON, with its quotes, may be a text of JSON that has a secret: the body of a customer's requests is one.
+/// One that begins with an escape, such as that of a line end, is taken for one, because it could be.
 fn is_text_with_secret(string: &[u8]) -> bool {
     let text = string.strip_prefix(b"\"").unwrap_or(string).trim_ascii_start();
-    text.first().is_some_and(|first| b"{[".contains(first)) && names_secret(&String::from_utf8_lossy(text))
+    text.first().is_some_and(|first| b"{[\\".contains(first)) && names_secret(&String::from_utf8_lossy(text))
 }
 
 fn part(text: &[u8], from: usize, to: usize) -> &[u8] {
@@ -309,6 +310,8 @@ mod tests {
         let hidden = r#"{"a":"(hidden)","b":"(hidden)","c":"{\"to\":\"{SMS_TEXT}\"}","d":"password"}"#;
         assert_eq!(shown(text), hidden);
         assert_eq!(shown(hidden), hidden);
+        let escaped = r#"{"a":"\n{\"password\": \"p\"}","b":"\u007b\"token\":1}","c":"\n{\"to\":1}"}"#;
+        assert_eq!(shown(escaped), r#"{"a":"(hidden)","b":"(hidden)","c":"\n{\"to\":1}"}"#);
     }
 
     #[test]

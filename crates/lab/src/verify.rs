@@ -83,13 +83,13 @@ impl Journal {
         let regarded = expectations.requests.get(..MAX_EXPECTED).unwrap_or(&expectations.requests);
         let (mut requests, mut previous, mut are_in_order) = (Vec::new(), 0, true);
         for expected in regarded {
-            let (mut numbers, mut misses) = (Vec::new(), Vec::new());
+            let (mut numbers, mut nearest) = (Vec::new(), Nearest::default());
             for entry in &entries {
                 match expected.differences(entry) {
                     (differences, _) if differences.is_empty() => numbers.push(entry.number),
                     // A request that has nothing in common is not near.
                     (differences, compared) if differences.len() < compared => {
-                        misses.push((differences.len(), NearMiss::new(entry, differences)));
+                        nearest.add(entry, differences);
                     }
                     _ => {}
                 }
@@ -100,7 +100,7 @@ impl Journal {
                 None if expected.takes(0) => {}
                 None => are_in_order = false,
             }
-            requests.push(found(expected, numbers.len() as u64, misses));
+            requests.push(found(expected, numbers.len() as u64, nearest));
         }
         let in_order = expectations.in_order.then_some(are_in_order);
         let passed = requests.iter().all(|found| found.passed) && in_order != Some(false);
@@ -136,17 +136,37 @@ impl Journal {
     }
 }
 
-fn found(expected: &Expected, number: u64, mut misses: Vec<(usize, NearMiss)>) -> Found {
+/// The entries that differ least from an expectation, the nearest first, at most [`MAX_NEAR`]. A journal has up to 100,000
+/// entries, so the others are not kept until the end.
+#[derive(Default)]
+struct Nearest<'a> {
+    misses: Vec<(&'a Stored, Vec<String>)>,
+}
+
+impl<'a> Nearest<'a> {
+    /// Adds an entry that is not older than those before.
+    fn add(&mut self, entry: &'a Stored, differences: Vec<String>) {
+        // Of those that differ in as much, the oldest comes first.
+        let place = self.misses.partition_point(|(_, nearer)| nearer.len() <= differences.len());
+        if place < MAX_NEAR {
+            self.misses.insert(place, (entry, differences));
+            self.misses.truncate(MAX_NEAR);
+        }
+    }
+}
+
+fn found(expected: &Expected, number: u64, nearest: Nearest<'_>) -> Found {
     let passed = expected.takes(number);
-    // Stable: of those that differ in as much, the oldest comes first.
-    misses.sort_by_key(|(differences, _)| *differences);
-    misses.truncate(if passed { 0 } else { MAX_NEAR });
+    let misses = if passed { Vec::new() } else { nearest.misses };
     Found {
         passed,
         expected: expected.described(),
         wanted: expected.wanted(),
         found: number,
-        near_misses: misses.into_iter().map(|(_, miss)| miss).collect(),
+        near_misses: misses
+            .into_iter()
+            .map(|(entry, differences)| NearMiss::new(entry, differences))
+            .collect(),
     }
 }
 
@@ -244,6 +264,23 @@ mod tests {
         for (requests, reported) in [(5, 5), (6, 5)] {
             let report = journal(&vec![("GET", "/v3/dids"); requests]).verify(&expectations);
             assert_eq!(report.requests[0].near_misses.len(), reported, "{requests}");
+        }
+    }
+
+    #[test]
+    fn a_nearer_request_takes_the_place_of_one_that_is_older_and_less_near() {
+        let mut requests = vec![("GET", "/x"); MAX_NEAR + 1];
+        requests.extend([("GET", "/v3/dids"), ("POST", "/y")]);
+        let expected = Expected { status: Some(200), ..Expected::new("POST", "/v3/dids") };
+        let expectations = Expectations { requests: vec![expected], ..Expectations::default() };
+        let report = journal(&requests).verify(&expectations);
+        let near = &report.requests[0].near_misses;
+        assert_eq!(near.iter().map(|miss| miss.number).collect::<Vec<_>>(), [7, 8, 1, 2, 3]);
+        let entry = Stored::of("GET", "/x");
+        let mut nearest = Nearest::default();
+        for _ in 0..100 {
+            nearest.add(&entry, vec!["the method is GET".to_owned()]);
+            assert!(nearest.misses.len() <= MAX_NEAR, "no more are kept than are reported");
         }
     }
 

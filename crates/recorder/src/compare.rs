@@ -10,6 +10,7 @@ use didww_types::{ApiVersion, Secret};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Client;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::client::{Answer, client, send};
 use crate::diff::{Difference, Place, differences, shown};
@@ -34,8 +35,16 @@ impl Target {
     /// A service at `http://HOST:PORT` or `https://HOST`, with an API key of its own.
     ///
     /// # Errors
-    /// If no HTTP client can be made.
+    /// If it is another URL, such as one with the path of an API, or no HTTP client can be made.
     pub fn new(origin: &str, api_key: Secret) -> Result<Self, RecorderError> {
+        let shown = masked_url(origin).unwrap_or_else(|| origin.to_owned());
+        let refused = |why: &'static str| RecorderError::Target(shown.clone(), why);
+        let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url =
+            url.ok_or_else(|| refused("give http or https and a host, such as http://127.0.0.1:8080"))?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(refused("give scheme, host and port only: the paths are those of the recording"));
+        }
         let origin = origin.trim_end_matches('/').to_owned();
         Ok(Self { client: client(origin.starts_with("https:"))?, origin, api_key })
     }
@@ -220,6 +229,19 @@ mod tests {
         assert_eq!(of(&recorded, &response(404, "application/json", br#"{"a":2}"#)), ["status", "/a"]);
         assert_eq!(of(&recorded, &response(200, "text/html", b"<p>")), ["content-type", "body"]);
         assert_eq!(of(&recorded, &response(200, "application/json", b"")), ["body"]);
+    }
+
+    #[test]
+    fn a_server_is_a_scheme_a_host_and_a_port() {
+        for right in ["http://127.0.0.1:8080", "http://127.0.0.1:8080/", "https://trunks.example.com"] {
+            assert!(Target::new(right, Secret::new("k3y")).is_ok(), "{right}");
+        }
+        for wrong in
+            ["127.0.0.1:8080", "http://127.0.0.1:8080/v3", "http://h/?a=1", "http://h/#a", "ftp://h", ""]
+        {
+            let error = Target::new(wrong, Secret::new("k3y")).unwrap_err().to_string();
+            assert!(error.contains("is refused: give ") && !error.contains("k3y"), "{wrong}: {error}");
+        }
     }
 
     #[tokio::test]

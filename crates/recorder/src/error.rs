@@ -10,6 +10,9 @@ pub enum RecorderError {
     /// The service cannot be recorded.
     #[error("the upstream `{0}` is refused: {1}")]
     Upstream(String, &'static str),
+    /// The service cannot be compared.
+    #[error("the server `{0}` is refused: {1}")]
+    Target(String, &'static str),
     /// The folder cannot be read or written.
     #[error("the folder {folder} cannot be used: {1}", folder = .0.display())]
     Folder(PathBuf, io::Error),

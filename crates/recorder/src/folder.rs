@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -62,10 +63,21 @@ impl Writer {
             return Ok(false);
         }
         let path = self.folder.join(name(written.files + 1, exchange));
-        fs::File::options().write(true).create_new(true).open(path)?.write_all(text.as_bytes())?;
+        create_whole(&path, |file| file.write_all(text.as_bytes()))?;
         (written.files, written.bytes) = (written.files + 1, bytes);
         Ok(true)
     }
+}
+
+/// Creates a file that its owner alone can read: names, addresses and telephone numbers stay in recordings. One that cannot be
+/// filled is removed: a part of an exchange would make the whole folder unreadable, and keep the next exchange from the file's
+/// number.
+fn create_whole(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
+    let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    fill(&mut file).inspect_err(|_| {
+        // What cannot be removed is reported with what caused it.
+        let _removed = fs::remove_file(path);
+    })
 }
 
 /// The name of a file: its number, the method and the path.
@@ -117,6 +129,8 @@ fn read_files(folder: &Path, max: usize) -> Result<Vec<(String, Exchange)>, Reco
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use http::HeaderMap;
 
     use super::*;
@@ -143,6 +157,21 @@ mod tests {
         let refused = read_files(&folder, 1).unwrap_err().to_string();
         assert!(refused.contains("more than 1 files"), "{refused}");
         assert!(matches!(Writer::create(&folder, 2), Err(RecorderError::NotEmpty(_))));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_is_removed_and_one_that_exists_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("00001-GET-v3-a.json");
+        let full = create_whole(&path, |file| {
+            file.write_all(b"{")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(full.unwrap_err().to_string().contains("full") && !path.exists());
+        create_whole(&path, |file| file.write_all(b"{}")).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "others cannot read it");
+        assert!(create_whole(&path, |_| Ok(())).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}");
     }
 
     #[test]

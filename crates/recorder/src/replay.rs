@@ -4,6 +4,8 @@
 //! another order, and secrets are compared as masked. Where both name a version of the API, it is the same. Of several
 //! exchanges each answers once, in the order of the recording, and the last one goes on answering.
 
+use std::collections::HashMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -18,17 +20,23 @@ use url::form_urlencoded;
 use crate::exchange::{Exchange, RecordedRequest, RecordedResponse, VERSION};
 use crate::listen::{limits, unread};
 
+/// The parameters of a query in the order of their names. Several values of one name keep their order.
+type Parameters = Vec<(String, String)>;
+
 struct Replay {
     exchanges: Vec<Exchange>,
+    /// The parameters of their queries, which are read once: a program that waits for something asks the same thousands of times.
+    parameters: Vec<Parameters>,
+    /// Their positions by the path.
+    at_path: HashMap<String, Vec<usize>>,
     /// Which of them answered already.
     used: Mutex<Vec<bool>>,
 }
 
 /// Answers with these exchanges.
 pub fn replay(exchanges: impl IntoIterator<Item = Exchange>) -> Router {
-    let exchanges: Vec<Exchange> = exchanges.into_iter().collect();
-    let used = Mutex::new(vec![false; exchanges.len()]);
-    Router::new().fallback(answer).with_state(Arc::new(Replay { exchanges, used }))
+    let replay = Replay::new(exchanges.into_iter().collect());
+    Router::new().fallback(answer).with_state(Arc::new(replay))
 }
 
 async fn answer(State(replay): State<Arc<Replay>>, request: Request) -> Response {
@@ -53,12 +61,25 @@ async fn answer(State(replay): State<Arc<Replay>>, request: Request) -> Response
 }
 
 impl Replay {
+    fn new(exchanges: Vec<Exchange>) -> Self {
+        let parameters = exchanges.iter().map(|one| parameters(&one.request)).collect();
+        let mut at_path: HashMap<String, Vec<usize>> = HashMap::new();
+        for (position, one) in exchanges.iter().enumerate() {
+            at_path.entry(one.request.path.clone()).or_default().push(position);
+        }
+        let used = Mutex::new(vec![false; exchanges.len()]);
+        Self { exchanges, parameters, at_path, used }
+    }
+
     /// The exchange that answers a request: the first that did not answer yet, else the last.
     fn find(&self, asked: &RecordedRequest) -> Option<&Exchange> {
+        let sought = parameters(asked);
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = None;
-        for (exchange, used) in self.exchanges.iter().zip(used.iter_mut()) {
-            if !is_match(&exchange.request, asked) {
+        for position in self.at_path.get(&asked.path).into_iter().flatten() {
+            let of = (self.exchanges.get(*position), self.parameters.get(*position), used.get_mut(*position));
+            let (Some(exchange), Some(own), Some(used)) = of else { continue };
+            if *own != sought || !is_match(&exchange.request, asked) {
                 continue;
             }
             last = Some(exchange);
@@ -72,11 +93,13 @@ impl Replay {
 
     /// What the recording has instead, for the error.
     fn near(&self, asked: &RecordedRequest) -> String {
-        let requests = self.exchanges.iter().map(|one| &one.request);
-        let at_path: Vec<&RecordedRequest> = requests.filter(|one| one.path == asked.path).collect();
+        let positions = self.at_path.get(&asked.path).into_iter().flatten();
+        let exchanges = positions.filter_map(|position| self.exchanges.get(*position));
+        let at_path: Vec<&RecordedRequest> = exchanges.map(|one| &one.request).collect();
         let of_method: Vec<&RecordedRequest> =
             at_path.iter().copied().filter(|one| one.method == asked.method).collect();
-        if let Some(other) = of_method.iter().find(|one| is_same_query(one, asked)) {
+        let sought = parameters(asked);
+        if let Some(other) = of_method.iter().find(|one| parameters(one) == sought) {
             let what = if other.body == asked.body { "version of the API" } else { "body" };
             return format!("it has the request with another {what}");
         }
@@ -87,29 +110,22 @@ impl Replay {
     }
 }
 
+/// Whether a recorded request of the same path and the same parameters is the one that is asked.
 fn is_match(recorded: &RecordedRequest, asked: &RecordedRequest) -> bool {
     let versions = (recorded.headers.get(VERSION), asked.headers.get(VERSION));
     let is_same_version = match versions {
         (Some(recorded), Some(asked)) => recorded == asked,
         _ => true,
     };
-    recorded.method == asked.method
-        && recorded.path == asked.path
-        && is_same_query(recorded, asked)
-        && recorded.body == asked.body
-        && is_same_version
+    recorded.method == asked.method && recorded.body == asked.body && is_same_version
 }
 
-fn is_same_query(one: &RecordedRequest, other: &RecordedRequest) -> bool {
-    let pairs = |request: &RecordedRequest| {
-        let query = request.query.as_deref().unwrap_or_default();
-        let mut pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        // Stable: several values of one name keep their order.
-        pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
-        pairs
-    };
-    pairs(one) == pairs(other)
+fn parameters(request: &RecordedRequest) -> Parameters {
+    let query = request.query.as_deref().unwrap_or_default();
+    let mut pairs: Parameters = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    // Stable: several values of one name keep their order.
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    pairs
 }
 
 fn response(recorded: &RecordedResponse) -> Response {
@@ -152,8 +168,7 @@ mod tests {
     }
 
     fn of(exchanges: Vec<Exchange>) -> Replay {
-        let used = Mutex::new(vec![false; exchanges.len()]);
-        Replay { exchanges, used }
+        Replay::new(exchanges)
     }
 
     fn status(replay: &Replay, asked: &RecordedRequest) -> Option<u16> {
@@ -190,6 +205,20 @@ mod tests {
         assert_eq!(ask("POST", "/b", Some("y=2&x=1"), body), None);
         assert_eq!(ask("POST", "/a", Some("y=2"), body), None);
         assert_eq!(ask("POST", "/a", Some("y=2&x=1"), br#"{"n":2,"password":"one"}"#), None);
+    }
+
+    #[test]
+    fn several_values_of_one_parameter_keep_their_order_and_each_path_has_its_own_exchanges() {
+        let of_path = |path: &str, query: &str| request("GET", path, Some(query), b"");
+        let replay = of(vec![
+            recorded(200, of_path("/a", "x=1&x=2&y=3")),
+            recorded(201, of_path("/b", "x=1&x=2&y=3")),
+            recorded(202, of_path("/a", "x=2&x=1&y=3")),
+        ]);
+        assert_eq!(status(&replay, &of_path("/a", "y=3&x=2&x=1")), Some(202));
+        assert_eq!(status(&replay, &of_path("/a", "x=1&y=3&x=2")), Some(200));
+        assert_eq!(status(&replay, &of_path("/b", "x=1&x=2&y=3")), Some(201));
+        assert_eq!(status(&replay, &of_path("/c", "x=1&x=2&y=3")), None);
     }
 
     #[test]

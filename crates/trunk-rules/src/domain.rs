@@ -72,6 +72,7 @@ pub use renewal::{
     ServiceRenewal, renew_did, renew_pool, renew_service,
 };
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
+pub use sms_trunk::complete_sms_trunk;
 pub use voice_in_trunk::complete_configuration;
 pub use voice_out_trunk::{TrunkOperation, apply_to_trunk};
 pub use write_context::{Credentials, LinkedRecord, RecordText, WriteContext, WriteKind};

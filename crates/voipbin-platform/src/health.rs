@@ -45,7 +45,7 @@ pub(crate) async fn jobs(platform: &Arc<Platform>) -> Result<JobSet, StoreError>
 
 /// The change that schedules the checks of a new provider; none if checks are disabled. The next start with checks schedules
 /// them then.
-pub(crate) fn schedule(platform: &Platform, provider: Uuid) -> Option<Change> {
+pub fn schedule(platform: &Platform, provider: Uuid) -> Option<Change> {
     let job = || Box::new(next_check(platform, provider));
     let is_enabled = !platform.config.probe_interval.is_zero();
     is_enabled.then(|| Change::Schedule { job: job(), existing: IfScheduled::KeepEarlier })

@@ -59,7 +59,9 @@ use service_core::jobs::JobSet;
 use trunk_store::{Interest, StoreError};
 
 pub use sip_dialler::{DiallerError, MessageLog};
-pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, Provider, SupportMetadata, Timestamp};
+pub use voipbin_types::{
+    Flow, Number, NumberKind, NumberStatus, Provider, Route, SupportMetadata, Timestamp,
+};
 
 pub use crate::active_calls::ActiveCalls;
 pub use crate::api::{paths, refusal, router};
@@ -68,7 +70,7 @@ pub use crate::contract::openapi;
 pub use crate::directory::Directory;
 pub use crate::endpoints::{ENDPOINTS, Endpoint, Needs};
 pub use crate::entity::{Entity, Kind};
-pub use crate::health::probe_all;
+pub use crate::health::{probe_all, schedule as schedule_probes};
 pub use crate::open_providers::{OpenProvider, open_providers};
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
@@ -82,6 +84,8 @@ pub use crate::records::customers::{
 pub use crate::records::flows::{FlowPrivate, Flows};
 pub use crate::records::numbers::PhoneNumbers;
 pub use crate::records::outbound_configs::{OutboundConfigs, empty as empty_config};
+pub use crate::records::providers::{ProviderPrivate, Providers, SipCredentials};
+pub use crate::records::routes::Routes;
 pub use crate::sip_gateway::{SipGateway, SipGatewayError};
 pub use crate::timestamps::UniqueTimestamps;
 pub use crate::token::{Claims, DirectClaim, sign};

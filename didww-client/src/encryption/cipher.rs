@@ -4,6 +4,7 @@ use std::fmt;
 
 use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 pub(super) const KEY_BYTES: usize = 32;
 pub(super) const BLOCK_BYTES: usize = 16;
@@ -21,8 +22,8 @@ pub struct FileCipher {
 }
 
 impl FileCipher {
-    pub(super) fn new(key: [u8; KEY_BYTES], vector: [u8; BLOCK_BYTES]) -> Self {
-        Self { cipher: Aes256::new(&key.into()), chain: vector, rest: [0; BLOCK_BYTES], held: 0 }
+    pub(super) fn new(key: &[u8; KEY_BYTES], vector: [u8; BLOCK_BYTES]) -> Self {
+        Self { cipher: Aes256::new(key.into()), chain: vector, rest: [0; BLOCK_BYTES], held: 0 }
     }
 
     /// Encrypts a piece of the file, and appends the blocks that are complete.
@@ -61,6 +62,15 @@ impl FileCipher {
     }
 }
 
+/// The key overwrites itself, in `aes` with its feature `zeroize`.
+impl Drop for FileCipher {
+    fn drop(&mut self) {
+        self.rest.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for FileCipher {}
+
 impl fmt::Debug for FileCipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileCipher").finish_non_exhaustive()
@@ -74,7 +84,7 @@ mod tests {
     /// Encrypts with the key 00 01 … 1f and the vector 00 01 … 0f, in pieces of this size.
     fn encrypted(content: &[u8], piece: usize) -> String {
         let bytes = |byte: usize| u8::try_from(byte).unwrap();
-        let mut cipher = FileCipher::new(std::array::from_fn(bytes), std::array::from_fn(bytes));
+        let mut cipher = FileCipher::new(&std::array::from_fn(bytes), std::array::from_fn(bytes));
         let mut encrypted = Vec::new();
         for piece in content.chunks(piece) {
             cipher.update(piece, &mut encrypted);
@@ -82,6 +92,15 @@ mod tests {
         cipher.finish(&mut encrypted);
         let digits = encrypted.iter().flat_map(|byte| [byte >> 4, byte & 15]);
         digits.map(|digit| char::from_digit(u32::from(digit), 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_key_and_what_is_held_of_the_content_are_overwritten() {
+        // It compiles with the feature `zeroize` of `aes` alone.
+        fn is_overwritten<T: ZeroizeOnDrop>(_: &T) {}
+        let cipher = FileCipher::new(&[1; KEY_BYTES], [2; BLOCK_BYTES]);
+        is_overwritten(&cipher.cipher);
+        is_overwritten(&cipher);
     }
 
     #[test]

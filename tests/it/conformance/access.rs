@@ -1,6 +1,6 @@
 //! API keys, versions and rate limits.
 
-use didww_types::{ApiVersion, Feature};
+use didww_types::{ApiVersion, Feature, Patch};
 use http::Method;
 use serde_json::json;
 use trunk_server::control::{AccountPatch, NewAccount};
@@ -135,6 +135,24 @@ async fn trunks_do_not_exist_before_2021_12_15() {
         assert_eq!(api.get(DIDS).await.status, 200);
     }
     assert_eq!(world.api.get(TRUNKS).await.status, 200);
+}
+
+#[tokio::test]
+async fn two_changes_of_an_account_at_the_same_time_are_both_kept() {
+    let world = World::start().await;
+    let (control, account) = (world.server.control(), world.server.account());
+    for round in 1..=20_u32 {
+        let (mut named, mut limited) = (AccountPatch::default(), AccountPatch::default());
+        named.name = Some(format!("round {round}"));
+        limited.rate_limit = Patch::Set(1_000 + round);
+        let changes =
+            tokio::join!(control.update_account(account, named), control.update_account(account, limited));
+        changes.0.unwrap();
+        changes.1.unwrap();
+        let accounts = control.accounts().await.unwrap();
+        let kept = accounts.iter().find(|one| one.id == account).unwrap();
+        assert_eq!((kept.name.as_str(), kept.rate_limit), (&*format!("round {round}"), Some(1_000 + round)));
+    }
 }
 
 #[tokio::test]

@@ -315,6 +315,39 @@ async fn a_document_proves_what_its_kind_is_for() {
 }
 
 #[tokio::test]
+async fn an_include_path_goes_on_from_what_a_proof_proves_whichever_type_that_has() {
+    let desk = Desk::open().await;
+    let files = [desk.file().await];
+    let (personal, of_address) = (desk.proof_type("Personal").await, desk.proof_type("Address").await);
+    let (identity, address) = (json!(desk.identity), json!(desk.address));
+    let of_person = proof(&personal, identifier("identities", &desk.identity), &files);
+    let of_person = created(&desk.api, PROOFS, &of_person).await;
+    let of_place = proof(&of_address, identifier("addresses", &desk.address), &files);
+    let of_place = created(&desk.api, PROOFS, &of_place).await;
+    for version in [NEW, TOKENS] {
+        let api = desk.world.api.at(Some(version));
+        let answer = api.get(&format!("{PROOFS}?include=entity.identity,entity.addresses")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let included = answer.at("/included");
+        let shown = |id: &Value| included.as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap();
+        let (person, place) = (&shown(&identity)["relationships"], &shown(&address)["relationships"]);
+        assert_eq!(place["identity"]["data"]["id"], identity, "{version}");
+        assert_eq!(person["addresses"]["data"], json!([identifier("addresses", &desk.address)]), "{version}");
+        let both = api.get(&format!("{PROOFS}?include=entity.country")).await;
+        let countries = both.at("/included");
+        let countries = countries.as_array().unwrap().iter().filter(|one| one["type"] == "countries");
+        assert_eq!(countries.map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(desk.country)], "{version}");
+        let unknown = api.get(&format!("{PROOFS}?include=entity.dids")).await;
+        assert_eq!((unknown.status, unknown.at("/errors/0/code")), (400, json!("112")), "{version}");
+        let of_owner = api.get(&format!("{PROOFS}/{of_place}/entity?include=identity")).await;
+        assert_eq!(of_owner.at("/included/0/id"), identity, "{}", of_owner.text);
+        let without = api.get(&format!("{PROOFS}/{of_person}/entity?include=identity")).await;
+        assert_eq!((without.status, without.at("/data/id")), (200, identity.clone()), "{}", without.text);
+        assert_eq!(without.at("/included"), Value::Null, "an identity has none");
+    }
+}
+
+#[tokio::test]
 async fn a_new_document_of_a_form_takes_the_place_of_the_older_one() {
     let desk = Desk::open().await;
     let files = [desk.file().await];

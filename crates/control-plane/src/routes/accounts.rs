@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use didww_types::{ApiVersion, Feature, Secret};
+use didww_types::{ApiVersion, Feature, Secret, UnknownFeature};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,14 +55,8 @@ fn version(text: &str) -> Result<ApiVersion, ControlError> {
 }
 
 fn features(names: &[String]) -> Result<Vec<Feature>, ControlError> {
-    let known = Feature::ALL.map(Feature::as_str).join(", ");
-    names
-        .iter()
-        .map(|name| {
-            let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
-            found.ok_or_else(|| ControlError::invalid("features", format!("`{name}` is not one of {known}")))
-        })
-        .collect()
+    let invalid = |error: UnknownFeature| ControlError::invalid("features", error.to_string());
+    names.iter().map(|name| name.parse::<Feature>().map_err(invalid)).collect()
 }
 
 async fn list_accounts(State(control): State<Control>) -> Response {

@@ -1,7 +1,7 @@
 //! Stores a world.
 //!
-//! Everything that can be wrong with the file is found before anything is written. The records of all accounts are one
-//! transaction, and a second one sets the links of DIDs to text message trunks, which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created before the
+//! Everything that can be wrong with the file is found before anything is written. The records of all accounts, and what the
+//! file has of the communication platform, are one transaction, and a second one sets the links of DIDs to text message trunks, which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created before the
 //! records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
 
 mod account;
@@ -18,6 +18,7 @@ use super::loaded::{LoadedAccount, LoadedWorld};
 use super::model::World;
 use super::naming::{MAX_RECORDS, invalid};
 use super::place::{Placed, place};
+use super::platform::WorldPlatform;
 use crate::{Control, ControlError};
 
 impl Control {
@@ -34,16 +35,25 @@ impl Control {
         if count > MAX_RECORDS {
             return Err(invalid(format!("has {count} records, of which {MAX_RECORDS} fit")));
         }
+        let platform = &world.platform;
+        if into.is_some() && !platform.is_empty() {
+            return Err(invalid("has a `platform`, which belongs to no account; load it without one"));
+        }
         let targets = match into {
             Some(id) => vec![self.only_target(world, id).await?],
             None => self.targets(world).await?,
         };
         let ids: Vec<Uuid> = targets.iter().map(|target| target.id).collect();
         let placed = place(world, &ids)?;
+        // So that no account is created for a platform that is refused.
+        Retries::REQUEST.run(|| async move { self.platform_changes(platform).await.map(drop) }).await?;
         let mut created: Vec<Arc<Account>> = Vec::new();
-        if let Err(error) = self.fill(&targets, &placed, &mut created).await {
+        if let Err(error) = self.fill(&targets, &placed, platform, &mut created).await {
             return Err(self.undo(&created, error).await);
         }
+        self.platform_loaded(platform).await.map_err(|error| {
+            invalid(format!("was loaded, but its customers are known after the next start only: {error}"))
+        })?;
         for target in targets.iter().filter(|target| target.existing.is_some()) {
             self.settle(target).await.map_err(|error| {
                 invalid(format!("was loaded, but for settings of account `{}`: {error}", target.name))
@@ -52,7 +62,7 @@ impl Control {
         let accounts = targets.into_iter().map(|target| {
             LoadedAccount::new(target.id, target.name, target.existing.is_none(), target.new_key)
         });
-        Ok(LoadedWorld { accounts: accounts.collect(), records: placed.len() })
+        Ok(LoadedWorld { accounts: accounts.collect(), records: placed.len() + platform.len() })
     }
 
     /// Creates the new accounts and stores all records.
@@ -60,6 +70,7 @@ impl Control {
         &self,
         targets: &[Target<'_>],
         placed: &[Placed<'_>],
+        platform: &WorldPlatform,
         created: &mut Vec<Arc<Account>>,
     ) -> Result<(), ControlError> {
         let mut numbers = Vec::with_capacity(targets.len());
@@ -72,7 +83,8 @@ impl Control {
         let numbers = numbers.as_slice();
         Retries::REQUEST
             .run(|| async move {
-                let changes = self.world_changes(placed, numbers).await?;
+                let mut changes = self.world_changes(placed, numbers).await?;
+                changes.extend(self.platform_changes(platform).await?);
                 if !changes.is_empty() {
                     self.core.commit(changes).await.map_err(changes::refused)?;
                 }

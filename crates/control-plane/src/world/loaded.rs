@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub struct LoadedWorld {
     /// The accounts, in the order of the file.
     pub accounts: Vec<LoadedAccount>,
-    /// The number of records that were stored.
+    /// The number of records, and of providers, customers and routes, that were stored.
     pub records: usize,
 }
 

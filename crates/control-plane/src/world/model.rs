@@ -9,6 +9,7 @@ use trunk_store::account::Environment;
 use uuid::Uuid;
 
 use super::digest::HexDigest;
+use super::platform::WorldPlatform;
 use super::records::{self, Records};
 
 /// The format that this program reads and writes.
@@ -35,6 +36,9 @@ pub struct World {
     /// The accounts.
     #[serde(default)]
     pub accounts: Vec<WorldAccount>,
+    /// The communication platform.
+    #[serde(default, skip_serializing_if = "WorldPlatform::is_empty")]
+    pub platform: WorldPlatform,
 }
 
 /// An account of a world.
@@ -166,10 +170,10 @@ impl World {
         text
     }
 
-    /// The number of records.
+    /// The number of records, and of providers, customers and routes.
     pub fn record_count(&self) -> usize {
         let owned: usize = self.accounts.iter().map(|account| account.records.len()).sum();
-        self.shared.len() + owned
+        self.shared.len() + owned + self.platform.len()
     }
 }
 
@@ -244,11 +248,7 @@ mod features {
         let names = Vec::<String>::deserialize(deserializer)?;
         let mut features = Vec::with_capacity(names.len());
         for name in names {
-            let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
-            features.push(found.ok_or_else(|| {
-                let known = Feature::ALL.map(Feature::as_str).join(", ");
-                <D::Error as de::Error>::custom(format!("`{name}` is no feature; right are {known}"))
-            })?);
+            features.push(name.parse::<Feature>().map_err(<D::Error as de::Error>::custom)?);
         }
         Ok(Some(features))
     }

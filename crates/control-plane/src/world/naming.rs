@@ -14,17 +14,24 @@ use crate::ControlError;
 pub(super) const WORLD: &str = "world";
 
 /// The most records of a world.
-pub(super) const MAX_RECORDS: usize = 10_000;
+pub(crate) const MAX_RECORDS: usize = 10_000;
 
 /// The ids of records by their types and labels.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Labels(BTreeMap<(&'static str, String), Uuid>);
 
 impl Labels {
-    /// The id that a text stands for: that of the record with this label, else the text itself.
-    pub(super) fn id(&self, shared: &Self, kind: &'static str, name: &str) -> Option<Uuid> {
-        let key = (kind, name.to_owned());
-        let labelled = self.0.get(&key).or_else(|| shared.0.get(&key)).copied();
+    /// The id that a text stands for: that of the record of one of these types with this label, else the text itself.
+    pub(super) fn id(
+        &self,
+        shared: &Self,
+        mut kinds: impl Iterator<Item = &'static str>,
+        name: &str,
+    ) -> Option<Uuid> {
+        let labelled = kinds.find_map(|kind| {
+            let key = (kind, name.to_owned());
+            self.0.get(&key).or_else(|| shared.0.get(&key)).copied()
+        });
         labelled.or_else(|| Uuid::try_parse(name).ok())
     }
 }
@@ -67,7 +74,12 @@ fn id(owner: Uuid, spec: &ResourceSpec, position: usize, record: &WorldRecord) -
         return id;
     }
     let name = record.label.as_ref().map_or_else(|| format!("#{position}"), |label| format!("={label}"));
-    let digest = KeyDigest::of(&format!("world/{owner}/{}/{name}", spec.name));
+    derived(&format!("world/{owner}/{}/{name}", spec.name))
+}
+
+/// The id that follows from a text.
+pub(crate) fn derived(text: &str) -> Uuid {
+    let digest = KeyDigest::of(text);
     let mut bytes = [0; 16];
     for (byte, from) in bytes.iter_mut().zip(digest.as_bytes()) {
         *byte = *from;
@@ -83,7 +95,8 @@ pub(super) fn in_order() -> Vec<&'static ResourceSpec> {
     while !left.is_empty() {
         let waits_for = |spec: &'static ResourceSpec| {
             let stored = spec.relationships.iter().filter(|one| is_stored(one) && one.target != spec.name);
-            stored.filter(|one| left.iter().any(|other| other.name == one.target)).count()
+            let is_left = |target: &'static str| left.iter().any(|other| other.name == target);
+            stored.filter(|one| one.targets().any(is_left)).count()
         };
         let fewest = left.iter().copied().map(waits_for).min().unwrap_or_default();
         let (mut next, mut rest): (Vec<_>, Vec<_>) =
@@ -104,10 +117,10 @@ pub(super) fn is_later(
     relationship: &RelationshipSpec,
 ) -> bool {
     let position = |name: &str| order.iter().position(|other| other.name == name);
-    relationship.target != spec.name && position(relationship.target) > position(spec.name)
+    relationship.targets().any(|target| target != spec.name && position(target) > position(spec.name))
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> ControlError {
+pub(crate) fn invalid(message: impl Into<String>) -> ControlError {
     ControlError::invalid(WORLD, message)
 }
 
@@ -147,10 +160,13 @@ mod tests {
     fn a_label_goes_before_an_id_and_that_of_the_account_before_a_shared_one() {
         let labels = |id| Labels([(("dids", "main".to_owned()), Uuid::from_u128(id))].into_iter().collect());
         let (own, shared) = (labels(1), labels(2));
-        assert_eq!(own.id(&shared, "dids", "main"), Some(Uuid::from_u128(1)));
-        assert_eq!(Labels::default().id(&shared, "dids", "main"), Some(Uuid::from_u128(2)));
-        let id = Uuid::from_u128(3);
-        assert_eq!(own.id(&shared, "dids", &id.to_string()), Some(id));
-        assert_eq!(own.id(&shared, "voice_out_trunks", "main"), None);
+        let of = |labels: &Labels, kinds: &[&'static str], name: &str| {
+            labels.id(&shared, kinds.iter().copied(), name).map(|id| id.as_u128())
+        };
+        assert_eq!(of(&own, &["dids"], "main"), Some(1));
+        assert_eq!(of(&Labels::default(), &["dids"], "main"), Some(2));
+        assert_eq!(of(&own, &["dids"], &Uuid::from_u128(3).to_string()), Some(3));
+        assert_eq!(of(&own, &["voice_out_trunks"], "main"), None);
+        assert_eq!(of(&own, &["voice_out_trunks", "dids"], "main"), Some(1));
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::model::World;
 use super::naming::{Labels, in_order, invalid, name};
-use super::record::{Related, WorldRecord, is_set, is_stored};
+use super::record::{Related, UPDATED_AT, WorldRecord, is_set, is_stored};
 use crate::ControlError;
 
 /// A record of a world that can be stored.
@@ -51,7 +51,10 @@ pub(super) fn place<'a>(world: &'a World, accounts: &[Uuid]) -> Result<Vec<Place
 /// Refuses a record without an attribute that has no default.
 fn check_required(spec: &ResourceSpec, record: &WorldRecord, id: Uuid) -> Result<(), ControlError> {
     let is_missing = |attribute: &&AttributeSpec| {
-        is_set(attribute) && attribute.default.is_none() && !record.attributes.contains_key(attribute.name)
+        is_set(attribute)
+            && attribute.default.is_none()
+            && attribute.name != UPDATED_AT
+            && !record.attributes.contains_key(attribute.name)
     };
     match spec.attributes.iter().find(is_missing) {
         None => Ok(()),
@@ -76,10 +79,12 @@ fn links(
         }
         let mut members = Vec::with_capacity(names.len());
         for name in names {
-            let id = labels.id(shared, relationship.target, name).ok_or_else(|| {
+            let id = labels.id(shared, relationship.targets(), name).ok_or_else(|| {
                 invalid(format!(
                     "has `{name}` in `{}` of {}, which is neither an id nor a label of {}",
-                    relationship.name, spec.name, relationship.target
+                    relationship.name,
+                    spec.name,
+                    relationship.targets().collect::<Vec<_>>().join(" or ")
                 ))
             })?;
             members.push(id);

@@ -14,6 +14,8 @@ use super::values;
 
 /// The attribute with the time of creation, which is that of the load.
 pub(super) const CREATED_AT: &str = "created_at";
+/// The attribute with the time of the last change, which is that of the load unless the file has one.
+pub(super) const UPDATED_AT: &str = "updated_at";
 
 /// A record of a world. What it does not name has its default.
 #[derive(Clone, PartialEq, Default, Serialize)]

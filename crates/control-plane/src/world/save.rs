@@ -65,7 +65,8 @@ impl SaveOptions {
 type Wanted = BTreeMap<&'static str, BTreeSet<Uuid>>;
 
 impl Control {
-    /// Makes a world of what is stored: at most 10,000 records. It has no times of creation.
+    /// Makes a world of what is stored: at most 10,000 records. It has no times of creation. The communication platform is a
+    /// part of the world of all accounts alone.
     ///
     /// # Errors
     /// If there is no such account, there are more records, or the store fails.
@@ -89,6 +90,12 @@ impl Control {
         } else {
             self.shared_records(wanted, options).await?
         };
+        if options.account.is_none() {
+            world.platform = self.saved_platform().await?;
+            if !options.secrets {
+                world.platform.hide();
+            }
+        }
         check_size(world.record_count())?;
         Ok(world)
     }

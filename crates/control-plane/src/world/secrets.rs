@@ -1,6 +1,7 @@
 //! The secrets of a world: hidden when it is saved, unless they are asked for, and replaced when it is loaded.
 
 use didww_types::resources::{SmsConfiguration, SmsTrunk, VoiceOutTrunk};
+use didww_types::values::SmppSystemId;
 use didww_types::{ApiVersion, Resource as _, ResourceSpec};
 use serde_json::{Map, Value, json};
 use service_base::ids::Ids;
@@ -8,11 +9,7 @@ use service_base::ids::Ids;
 use crate::without_secrets::{is_secret, remove_credentials};
 
 /// What stands in the place of a secret.
-pub(super) const HIDDEN: &str = "(hidden)";
-
-/// The most characters of the texts with which an SMPP client binds.
-const SYSTEM_ID_CHARACTERS: usize = 15;
-const SMPP_PASSWORD_CHARACTERS: usize = 8;
+pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Hides the secrets of a value, at any depth, and removes the credentials in its URLs.
 pub(super) fn hide(members: &mut Map<String, Value>) {
@@ -71,7 +68,7 @@ pub(super) fn replace_hidden(
     ids: &Ids,
 ) {
     let is_sms = spec.name == SmsTrunk::SPEC.name;
-    let most = if is_sms { SMPP_PASSWORD_CHARACTERS } else { usize::MAX };
+    let most = if is_sms { SmsConfiguration::SMPP_PASSWORD_CHARACTERS } else { usize::MAX };
     let new = || first(ids.credentials(ApiVersion::NEWEST).1.expose(), most);
     for (name, member) in attributes {
         replace(member, stored.and_then(|stored| stored.get(name)), is_secret(name), &new);
@@ -148,7 +145,7 @@ fn add_sms_credentials(attributes: &mut Map<String, Value>, stored: Option<&Map<
         .and_then(|stored| stored.get("attributes"));
     let Some(members) = configuration.get_mut("attributes").and_then(Value::as_object_mut) else { return };
     let (of_name, of_password) = match kind.as_str() {
-        "smpp_esme" => (SYSTEM_ID_CHARACTERS, SMPP_PASSWORD_CHARACTERS),
+        "smpp_esme" => (SmppSystemId::MAX_CHARACTERS, SmsConfiguration::SMPP_PASSWORD_CHARACTERS),
         _ => (usize::MAX, usize::MAX),
     };
     let (username, password) = ids.credentials(ApiVersion::NEWEST);

@@ -25,31 +25,33 @@ pub(crate) struct IncludeNode {
 }
 
 impl IncludeNode {
-    /// Adds a dotted path such as `dids.order` to a forest whose roots are relationships of `spec`.
+    /// Adds a dotted path such as `dids.order` to a forest whose roots are relationships of `specs`, the types that the
+    /// records can have. A name is that of the first of them which has it.
     ///
     /// # Errors
     /// An error object if the path has more than [`MAX_PATH_LENGTH`] names, or names an unknown relationship.
     pub(super) fn add(
         context: &RequestContext<'_>,
-        spec: &'static ResourceSpec,
+        specs: &[&'static ResourceSpec],
         forest: &mut Vec<Self>,
         path: &str,
     ) -> Result<(), Box<ErrorObject>> {
         if path.split('.').count() > MAX_PATH_LENGTH {
             return Err(invalid(format!("{path} has more than {MAX_PATH_LENGTH} relationships")));
         }
-        Self::add_below(context, spec, forest, path)
+        Self::add_below(context, specs, forest, path)
     }
 
     fn add_below(
         context: &RequestContext<'_>,
-        spec: &'static ResourceSpec,
+        specs: &[&'static ResourceSpec],
         forest: &mut Vec<Self>,
         path: &str,
     ) -> Result<(), Box<ErrorObject>> {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-        let Some(relationship) = context.relationship(spec, name) else {
-            let owner = spec.name_at(context.version);
+        let found = specs.iter().find_map(|&spec| Some((spec, context.relationship(spec, name)?)));
+        let Some((spec, relationship)) = found else {
+            let owner = specs.first().map(|spec| spec.name_at(context.version)).unwrap_or_default();
             return Err(invalid(format!("{name} is not a valid relationship of {owner}")));
         };
         let index =
@@ -58,8 +60,9 @@ impl IncludeNode {
                 forest.len() - 1
             });
         let (Some(rest), Some(node)) = (rest, forest.get_mut(index)) else { return Ok(()) };
-        if let Some(target) = find(relationship.target) {
-            return Self::add_below(context, target, &mut node.children, rest);
+        let targets = relationship_targets(relationship);
+        if !targets.is_empty() {
+            return Self::add_below(context, &targets, &mut node.children, rest);
         }
         // This server does not declare the target, so it has no records. DIDWW documents some paths through such a
         // target; they are accepted, where the version has them, and include no record.
@@ -79,16 +82,20 @@ impl IncludeNode {
     }
 
     /// Sorts a forest by the order of declaration, in which recorded responses list the included records.
-    pub(super) fn sort(forest: &mut [Self], spec: &'static ResourceSpec) {
+    pub(super) fn sort(forest: &mut [Self], specs: &[&'static ResourceSpec]) {
         forest.sort_by_key(|node| {
-            spec.relationships.iter().position(|relationship| relationship.name == node.relationship.name)
+            let mut declared = specs.iter().flat_map(|spec| spec.relationships);
+            declared.position(|relationship| relationship.name == node.relationship.name)
         });
         for node in forest {
-            if let Some(target) = find(node.relationship.target) {
-                Self::sort(&mut node.children, target);
-            }
+            Self::sort(&mut node.children, &relationship_targets(node.relationship));
         }
     }
+}
+
+/// The declared types that the records of a relationship can have.
+pub(super) fn relationship_targets(relationship: &RelationshipSpec) -> Vec<&'static ResourceSpec> {
+    relationship.targets().filter_map(find).collect()
 }
 
 fn invalid(detail: String) -> Box<ErrorObject> {
@@ -348,6 +355,24 @@ struct Collector<'a> {
 /// Each record with the records that are included because of it.
 type Expanded = Vec<(RecordWithLinkage, Vec<RecordWithLinkage>)>;
 
+/// A relationship of the type of some records, with the nodes below it.
+type OwnNode<'n> = (&'static RelationshipSpec, &'n [IncludeNode]);
+
+/// The nodes whose relationships a type has. Where the records of a relationship can have one of two types, its node has those
+/// of both below it.
+fn own_nodes<'n>(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    forest: &'n [IncludeNode],
+) -> Vec<OwnNode<'n>> {
+    let own = |node: &'n IncludeNode| {
+        let mut relationships = context.relationships(spec);
+        let relationship = relationships.find(|one| one.name == node.relationship.name)?;
+        Some((relationship, node.children.as_slice()))
+    };
+    forest.iter().filter_map(own).collect()
+}
+
 impl Collector<'_> {
     fn expand<'s>(
         &'s mut self,
@@ -356,24 +381,20 @@ impl Collector<'_> {
         forest: &'s [IncludeNode],
     ) -> Pin<Box<dyn Future<Output = Result<Expanded, ApiError>> + Send + 's>> {
         Box::pin(async move {
+            let forest: Vec<OwnNode<'s>> = own_nodes(self.context, spec, forest);
             // Indexed by relationship, then by record.
             let mut members = Vec::with_capacity(forest.len());
-            for node in forest {
-                let of = related_identifiers_of_each(
-                    self.context,
-                    spec,
-                    &records,
-                    node.relationship,
-                    &mut self.left,
-                )
-                .await?;
+            for &(relationship, _) in &forest {
+                let of =
+                    related_identifiers_of_each(self.context, spec, &records, relationship, &mut self.left)
+                        .await?;
                 members.push(of);
             }
-            let new = self.select_unread(records.len(), forest, &members);
+            let new = self.select_unread(records.len(), &forest, &members);
             let mut included: Vec<Vec<RecordWithLinkage>> = records.iter().map(|_| Vec::new()).collect();
-            for (node, new) in forest.iter().zip(new) {
-                for target in node.relationship.targets().filter_map(find) {
-                    let groups = self.groups(target, &new, &node.children).await?;
+            for ((relationship, children), new) in forest.iter().zip(new) {
+                for target in relationship_targets(relationship) {
+                    let groups = self.groups(target, &new, children).await?;
                     for (group, included) in groups.into_iter().zip(&mut included) {
                         included.extend(group);
                     }
@@ -383,8 +404,8 @@ impl Collector<'_> {
             let shown = |record| {
                 let linkage = members
                     .iter_mut()
-                    .zip(forest)
-                    .filter_map(|(members, node)| Some((node.relationship.name, members.next()?)));
+                    .zip(&forest)
+                    .filter_map(|(members, (relationship, _))| Some((relationship.name, members.next()?)));
                 RecordWithLinkage { record, spec, linkage: linkage.collect() }
             };
             Ok(records.into_iter().map(shown).zip(included).collect())
@@ -397,18 +418,18 @@ impl Collector<'_> {
     fn select_unread(
         &mut self,
         records: usize,
-        forest: &[IncludeNode],
+        forest: &[OwnNode<'_>],
         members: &[Vec<Identifiers>],
     ) -> Vec<Vec<Vec<Uuid>>> {
         let mut new: Vec<Vec<Vec<Uuid>>> = forest.iter().map(|_| Vec::with_capacity(records)).collect();
         // With the ids that were returned for the node. Each node is expanded once, so that no other call returns any.
         let mut members: Vec<_> = members.iter().map(|of| (of.iter(), HashSet::new())).collect();
         for _ in 0..records {
-            for (((members, expanded), new), node) in members.iter_mut().zip(&mut new).zip(forest) {
+            for (((members, expanded), new), (_, children)) in members.iter_mut().zip(&mut new).zip(forest) {
                 let ids = members.next().into_iter().flatten().map(|(_, id)| *id);
                 let is_read = |id: &Uuid| {
                     let is_new = self.seen.insert(*id);
-                    if node.children.is_empty() { is_new } else { expanded.insert(*id) }
+                    if children.is_empty() { is_new } else { expanded.insert(*id) }
                 };
                 new.push(ids.filter(is_read).collect());
             }

@@ -10,7 +10,7 @@ use didww_types::{
 
 use super::context::RequestContext;
 use super::error::ApiError;
-use super::include::IncludeNode;
+use super::include::{IncludeNode, relationship_targets};
 use super::operation::Operation;
 use super::page;
 use super::target::parse_id;
@@ -68,7 +68,12 @@ impl QueryParams {
         let pairs = last_of_each(QueryPairs::parse(query).0);
         params.fields = fields(context, &pairs)?;
         let mut errors = Vec::new();
-        params.include(context, spec, &pairs, &mut errors);
+        let specs = if let Operation::Related { relationship, .. } = operation {
+            relationship_targets(relationship)
+        } else {
+            vec![spec]
+        };
+        params.include(context, &specs, &pairs, &mut errors);
         if operation.is_paged() {
             params.filters(context, spec, &pairs, &mut errors);
             match params.sort(context, spec, &pairs) {
@@ -92,18 +97,18 @@ impl QueryParams {
     fn include(
         &mut self,
         context: &RequestContext<'_>,
-        spec: &'static ResourceSpec,
+        specs: &[&'static ResourceSpec],
         pairs: &[(String, String)],
         errors: &mut Vec<ErrorObject>,
     ) {
         for (_, value) in pairs.iter().filter(|(name, _)| name == "include") {
             for path in value.split(',').filter(|path| !path.is_empty()) {
-                if let Err(error) = IncludeNode::add(context, spec, &mut self.include, path) {
+                if let Err(error) = IncludeNode::add(context, specs, &mut self.include, path) {
                     errors.push(*error);
                 }
             }
         }
-        IncludeNode::sort(&mut self.include, spec);
+        IncludeNode::sort(&mut self.include, specs);
     }
 
     fn filters(

@@ -385,11 +385,14 @@ fn include_parameter(spec: &'static ResourceSpec, version: ApiVersion) -> Option
         spec.relationships_at(version).map(|relationship| relationship.name_at(version).to_owned()).collect();
     let roots = paths.join("|");
     for relationship in spec.relationships_at(version) {
-        let target = find(relationship.target).filter(|target| target.exists_in(version));
-        let further = target.into_iter().flat_map(|target| target.relationships_at(version));
-        paths.extend(
-            further.map(|further| format!("{}.{}", relationship.name_at(version), further.name_at(version))),
-        );
+        let targets = relationship.targets().filter_map(find).filter(|target| target.exists_in(version));
+        for further in targets.flat_map(|target| target.relationships_at(version)) {
+            let path = format!("{}.{}", relationship.name_at(version), further.name_at(version));
+            // Both types of one relationship can have one of this name.
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
     }
     let listed = json!({ "type": "string", "enum": paths });
     let (words, item) = if paths.iter().any(|path| path.contains('.')) {
@@ -401,4 +404,20 @@ fn include_parameter(spec: &'static ResourceSpec, version: ApiVersion) -> Option
         ("Relationships whose records the response includes.", listed)
     };
     (!paths.is_empty()).then(|| comma_list("include", words, &item))
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::Proof;
+
+    use super::*;
+
+    #[test]
+    fn the_include_paths_through_both_types_of_a_relationship_are_listed_once() {
+        let parameter = include_parameter(Proof::SPEC, ApiVersion::NEWEST).unwrap().to_string();
+        for path in ["entity.identity", "entity.addresses", "entity.country"] {
+            assert_eq!(parameter.matches(&format!("\"{path}\"")).count(), 1, "{path}: {parameter}");
+        }
+    }
 }

@@ -29,7 +29,8 @@ pub struct RelationshipSpec {
     pub until: Option<ApiVersion>,
     /// The feature without which the relationship does not exist for an account.
     pub feature: Option<Feature>,
-    /// Whether no version shows the relationship: only filters follow it.
+    /// Whether no version has the relationship: filters follow it, `taken_by` and rules read it, and rules, the control API
+    /// and worlds set it. It is to-many, and has the name of its type.
     pub hidden: bool,
     /// Whether only requests have the relationship: it is stored, and no answer shows it.
     pub write_only: bool,

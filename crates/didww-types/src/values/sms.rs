@@ -29,8 +29,13 @@ checked_text! {
 checked_text! {
     /// The `system_id` of an SMPP session: at most 15 characters of ASCII.
     SmppSystemId, "system id", "at most 15 printable ASCII characters",
-    Kind::Text { max: Some(15), pattern: Some("^[ -~]*$") },
-    |text| of_ascii(text, 15)
+    Kind::Text { max: Some(SmppSystemId::MAX_CHARACTERS), pattern: Some("^[ -~]*$") },
+    |text| of_ascii(text, SmppSystemId::MAX_CHARACTERS)
+}
+
+impl SmppSystemId {
+    /// The most characters, of the field of that name in SMPP 3.4.
+    pub const MAX_CHARACTERS: usize = 15;
 }
 
 checked_text! {

@@ -934,3 +934,21 @@ fn a_type_whose_status_is_sent_has_the_attributes_for_it() {
     types.sort_unstable();
     assert_eq!(types, ["address_verifications", "emergency_verifications", "exports", "orders"]);
 }
+
+#[test]
+fn a_hidden_relationship_has_the_name_of_its_type_and_is_in_no_version() {
+    let mut hidden = 0;
+    for spec in REGISTRY {
+        for one in spec.relationships.iter().filter(|one| one.hidden) {
+            assert_eq!((one.name, one.many), (one.target, true), "{}", spec.name);
+            assert!(find(one.target).is_some(), "{} of {}", one.name, spec.name);
+            for version in ApiVersion::ALL {
+                assert!(spec.relationships_at(version).all(|shown| shown.name != one.name), "{version}");
+                let sent = spec.sent_relationships_at(version).any(|sent| sent.name == one.name);
+                assert!(!sent, "{} of {} in {version}", one.name, spec.name);
+            }
+            hidden += 1;
+        }
+    }
+    assert!(hidden > 0);
+}

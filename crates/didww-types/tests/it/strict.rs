@@ -8,7 +8,7 @@ use didww_types::values::{
     AbsoluteCallbackUrl, BillingCycles, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks,
     RtpTimeout, TechPrefix, ThresholdAmount, TwilioAccountSid, ValueError,
 };
-use didww_types::{Attribute, Flaw, Timestamp, Violation};
+use didww_types::{Attribute, Feature, Flaw, Timestamp, Violation};
 use serde_json::{Value, json};
 
 const SID: &str = "AC22222222222222222222222222222222";
@@ -414,4 +414,16 @@ fn a_violation_inside_an_authentication_method_has_a_pointer() {
             Flaw { pointer: "/attributes/tech_prefix".to_owned(), violation: Violation::TooLong(8) },
         ]
     );
+}
+
+#[test]
+fn a_feature_is_read_by_its_name_and_a_refusal_lists_all_names() {
+    for feature in Feature::ALL {
+        assert_eq!(feature.to_string().parse::<Feature>().unwrap(), feature);
+    }
+    let known = Feature::ALL.map(Feature::as_str).join(", ");
+    for wrong in ["", "Outbound", " outbound", "replace-cli"] {
+        let refusal = wrong.parse::<Feature>().unwrap_err().to_string();
+        assert_eq!(refusal, format!("`{wrong}` is not a feature; known are {known}"));
+    }
 }

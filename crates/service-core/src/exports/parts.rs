@@ -48,9 +48,19 @@ pub(super) struct Owner {
 struct Part {
     account: i64,
     export: Uuid,
+    /// The number of parts before it. Parts that an older server stored have none.
+    #[serde(default)]
+    number: u32,
     content: String,
     /// Whether no part follows.
     last: bool,
+}
+
+/// What tells the first part from the others, without its content.
+#[derive(Deserialize)]
+struct Place {
+    #[serde(default)]
+    number: u32,
 }
 
 /// Compresses a file and stores it. It holds one part at most.
@@ -98,7 +108,8 @@ impl<'a> FileWriter<'a> {
             return Err(JobError::Failed(format!("the file of the export {} is too large", self.export)));
         }
         let content = STANDARD.encode(std::mem::take(self.encoder.get_mut()));
-        let part = Part { account: self.owner.number, export: self.export, content, last };
+        let (account, export, number) = (self.owner.number, self.export, self.parts);
+        let part = Part { account, export, number, content, last };
         let body = serde_json::to_string(&part).map_err(|error| JobError::Failed(error.to_string()))?;
         let document = NewDocument {
             kind: KIND,
@@ -185,13 +196,15 @@ pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, Stor
     Ok(expired)
 }
 
-/// Whether an account has a file.
+/// Whether an account has a file. The id of a part other than the first one is that of no file: what is stored from there on
+/// is the end of a file, which nothing can decompress.
 ///
 /// # Errors
 /// If the store fails.
 pub async fn exists(core: &Core, account: Uuid, file: Uuid) -> Result<bool, StoreError> {
-    let first = core.store.document(KIND, part_id(file, 0)).await?;
-    Ok(first.is_some_and(|part| part.customer == account))
+    let Some(part) = core.store.document(KIND, part_id(file, 0)).await? else { return Ok(false) };
+    let place: Place = part.read()?;
+    Ok(part.customer == account && place.number == 0)
 }
 
 /// The content of a file, a part at a time, as it is read. It ends with an error if a part cannot be read.

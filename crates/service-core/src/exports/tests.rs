@@ -233,6 +233,10 @@ async fn a_file_of_several_parts_is_read_as_it_was_written() {
     writer.finish().await.unwrap();
     assert!(stored_parts(&core).await > 2);
     assert_eq!(text(&core, &format!("http://a.test/v3/exports/{file}.csv.gz")).await, written);
+    for part in core.store.documents(DocumentQuery::all(DocumentKind::ExportPart)).await.unwrap() {
+        let is_file = parts::exists(&core, ACCOUNT, part.id).await.unwrap();
+        assert_eq!(is_file, part.id == file, "the id of a later part is that of no file");
+    }
 }
 
 #[tokio::test]

@@ -5,12 +5,15 @@ mod configuration;
 use didww_types::resources::{Did, SmsConfiguration, SmsTrunk, SmsTrunkGroup, SmsTrunkPartial};
 use didww_types::values::SmsPriority;
 use didww_types::{DecodeError, Partial as _, Resource as _, Violation};
+use serde_json::{Map, Value};
 
 use super::draft::Draft;
 use super::{
     DeleteContext, LinkedRead, RecordChange, Refusal, RelatedRecords, Rules, WriteContext, WriteError,
     WriteKind, WriteOutcome,
 };
+
+use configuration::CONFIGURATION;
 
 pub(super) use configuration::renew;
 
@@ -19,6 +22,8 @@ pub(super) const TRUNKS: &str = SmsTrunkGroup::SMS_TRUNKS.as_str();
 const GROUP: &str = SmsTrunk::SMS_TRUNK_GROUP.as_str();
 const OUTGOING_DIDS: &str = SmsTrunk::OUTGOING_DIDS.as_str();
 const PRIORITY: &str = SmsTrunk::SPEC.attribute_name("priority");
+const ALLOW_IN: &str = SmsTrunk::SPEC.attribute_name("allow_in");
+const ALLOW_OUT: &str = SmsTrunk::SPEC.attribute_name("allow_out");
 const ALLOW_ANY_DID: &str = SmsTrunk::SPEC.attribute_name("allow_any_did_as_source");
 
 /// The priority of a trunk that names none.
@@ -73,6 +78,25 @@ impl Rules for SmsTrunk {
         let configuration = SmsTrunkPartial::from_attributes(attributes).ok()?.configuration?;
         matches!(configuration, SmsConfiguration::HttpOut(_)).then_some(HTTP_OUT_META)
     }
+}
+
+/// Adds what a new trunk has of what its attributes leave out: in its configuration, and what follows from its type.
+///
+/// # Errors
+/// If the configuration is of another form.
+pub fn complete_sms_trunk(attributes: &mut Map<String, Value>) -> Result<(), serde_json::Error> {
+    let Some(value) = attributes.get_mut(CONFIGURATION) else { return Ok(()) };
+    let sent: SmsConfiguration = serde_json::from_value(value.clone())?;
+    let (receives, sends) = (SmsConfiguration::receives(sent.kind()), SmsConfiguration::sends(sent.kind()));
+    *value = serde_json::to_value(configuration::complete(sent))?;
+    let priority = if receives { Value::from(USUAL_PRIORITY) } else { Value::Null };
+    let follow = [(ALLOW_IN, Value::Bool(receives)), (ALLOW_OUT, Value::Bool(sends)), (PRIORITY, priority)];
+    for (name, value) in follow {
+        if !attributes.contains_key(name) {
+            attributes.insert(name.to_owned(), value);
+        }
+    }
+    Ok(())
 }
 
 /// A trunk that can be in a group has a priority, and one that cannot has none.

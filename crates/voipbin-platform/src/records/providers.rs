@@ -9,26 +9,28 @@ use voipbin_types::Provider;
 use crate::entity::{Entity, Kind, json_text};
 
 /// The [`Kind`] of providers: how their documents are stored and found.
-pub(crate) struct Providers;
+pub struct Providers;
 
 /// The private part of a provider.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct ProviderPrivate {
+pub struct ProviderPrivate {
     /// The SIP credentials of the provider's trunk. A provider that was created by hand has none, until a request
     /// sets them.
-    pub(crate) sip: Option<SipCredentials>,
+    pub sip: Option<SipCredentials>,
     /// The networks from which the provider's trunk took calls when its carrier's API was last asked. Empty where that
     /// is not known: of a provider that was created by hand or by an earlier release, of a carrier that does not state
     /// it, and of a trunk of this server's own, which the server can look at whenever it is asked.
     #[serde(default)]
-    pub(crate) allowed_sip_ips: IpNetworks,
+    pub allowed_sip_ips: IpNetworks,
 }
 
 /// What answers the digest challenges of a carrier.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct SipCredentials {
-    pub(crate) username: String,
-    pub(crate) password: Secret,
+pub struct SipCredentials {
+    /// The user.
+    pub username: String,
+    /// The password, which no answer and no log contains.
+    pub password: Secret,
 }
 
 impl Kind for Providers {

@@ -7,7 +7,7 @@ use voipbin_types::Route;
 use crate::entity::{Entity, Kind};
 
 /// The [`Kind`] of routes: how their documents are stored and found.
-pub(crate) struct Routes;
+pub struct Routes;
 
 impl Kind for Routes {
     const KIND: DocumentKind = DocumentKind::Route;

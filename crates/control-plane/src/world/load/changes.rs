@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use didww_types::resources::{TrunkConfiguration, VoiceInTrunk};
+use didww_types::resources::{SmsTrunk, TrunkConfiguration, VoiceInTrunk};
 use didww_types::{Resource as _, ResourceSpec, Timestamp, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, expiry};
-use trunk_rules::domain::{Rulebook, complete_configuration, with_defaults};
+use trunk_rules::domain::{Rulebook, complete_configuration, complete_sms_trunk, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::world::naming::{in_order, invalid, is_later};
 use crate::world::place::Placed;
-use crate::world::record::CREATED_AT;
+use crate::world::record::{CREATED_AT, UPDATED_AT};
 use crate::world::secrets::{add_credentials, replace_hidden};
 use crate::{Control, ControlError};
 
@@ -91,6 +91,9 @@ impl Control {
         add_credentials(spec, &mut attributes, stored.as_ref(), &self.core.ids);
         complete(spec, &mut attributes)?;
         let mut attributes = with_defaults(spec, now, attributes);
+        if spec.attribute(UPDATED_AT).is_some() && !attributes.contains_key(UPDATED_AT) {
+            attributes.insert(UPDATED_AT.to_owned(), Value::String(now.to_string()));
+        }
         if let Some(created_at) = stored.as_ref().and_then(|stored| stored.get(CREATED_AT)) {
             attributes.insert(CREATED_AT.to_owned(), created_at.clone());
         }
@@ -116,33 +119,36 @@ impl Control {
     ) -> Result<(), AttemptError<ControlError>> {
         let own: BTreeSet<(Option<usize>, &str, Uuid)> =
             placed.iter().map(|one| (one.owner, one.spec.name, one.id)).collect();
-        let mut asked: BTreeMap<(Option<usize>, &'static str), BTreeSet<Uuid>> = BTreeMap::new();
+        let mut asked: BTreeMap<(Option<usize>, Vec<&'static str>), BTreeSet<Uuid>> = BTreeMap::new();
         for one in placed {
             for (name, members) in &one.links {
-                let Some(target) = one.spec.relationship(name).map(|relationship| relationship.target) else {
-                    continue;
+                let Some(relationship) = one.spec.relationship(name) else { continue };
+                let targets: Vec<&'static str> = relationship.targets().collect();
+                let is_in_file = |id: &Uuid| {
+                    let is_of = |target: &&'static str| {
+                        own.contains(&(one.owner, *target, *id)) || own.contains(&(None, *target, *id))
+                    };
+                    targets.iter().any(is_of)
                 };
-                let is_in_file =
-                    |id: &Uuid| own.contains(&(one.owner, target, *id)) || own.contains(&(None, target, *id));
                 let others: BTreeSet<Uuid> = members.iter().copied().filter(|id| !is_in_file(id)).collect();
                 if !others.is_empty() {
-                    asked.entry((one.owner, target)).or_default().extend(others);
+                    asked.entry((one.owner, targets)).or_default().extend(others);
                 }
             }
         }
-        for ((owner, target), ids) in asked {
+        for ((owner, targets), ids) in asked {
             let ids: Vec<Uuid> = ids.into_iter().collect();
             for some in ids.chunks(AT_ONCE) {
-                let found = match find(target) {
-                    Some(spec) => {
-                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?
-                    }
-                    None => Vec::new(),
-                };
-                let found: BTreeSet<Uuid> = found.into_iter().map(|record| record.id).collect();
+                let mut found: BTreeSet<Uuid> = BTreeSet::new();
+                for spec in targets.iter().copied().filter_map(find) {
+                    let records =
+                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?;
+                    found.extend(records.into_iter().map(|record| record.id));
+                }
                 if let Some(absent) = some.iter().find(|id| !found.contains(*id)) {
+                    let targets = targets.join(" or ");
                     let message = format!(
-                        "refers to {absent}, which is none of the {target} of the account or the file"
+                        "refers to {absent}, which is none of the {targets} of the account or the file"
                     );
                     return Err(invalid(message).into());
                 }
@@ -152,13 +158,16 @@ impl Control {
     }
 }
 
-/// Adds what a new inbound trunk has of what its configuration leaves out.
+/// Adds what a new inbound trunk, or trunk of text messages, has of what its configuration leaves out.
 fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
+    let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
+    if spec.name == SmsTrunk::SPEC.name {
+        return complete_sms_trunk(attributes).map_err(unreadable);
+    }
     if spec.name != VoiceInTrunk::SPEC.name {
         return Ok(());
     }
     let Some(value) = attributes.get_mut(CONFIGURATION) else { return Ok(()) };
-    let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
     let sent: TrunkConfiguration = serde_json::from_value(value.clone()).map_err(unreadable)?;
     *value = serde_json::to_value(complete_configuration(sent)).map_err(unreadable)?;
     Ok(())

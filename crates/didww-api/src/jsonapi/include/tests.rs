@@ -30,7 +30,7 @@ impl Stage {
         let context = self.fixture.context();
         let mut forest = Vec::new();
         for path in paths {
-            IncludeNode::add(&context, VoiceOutTrunk::SPEC, &mut forest, path).unwrap();
+            IncludeNode::add(&context, &[VoiceOutTrunk::SPEC], &mut forest, path).unwrap();
         }
         let records = vec![self.trunk.clone()];
         Ok(collect_within(&context, VoiceOutTrunk::SPEC, records, &forest, max_bytes).await?.1)

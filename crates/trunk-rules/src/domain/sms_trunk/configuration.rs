@@ -13,11 +13,9 @@ use serde_json::Value;
 use crate::domain::draft::Draft;
 use crate::domain::{Credentials, Refusal, WriteContext};
 
-const CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
+pub(super) const CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
 
-/// The most characters of the texts with which an SMPP client binds.
-const SYSTEM_ID_CHARACTERS: usize = 15;
-const PASSWORD_CHARACTERS: usize = 8;
+const PASSWORD_CHARACTERS: usize = SmsConfiguration::SMPP_PASSWORD_CHARACTERS;
 
 /// Decides on the configuration of a request: merges it into the stored one, or into the defaults of a new trunk.
 pub(super) fn decide(context: &WriteContext<'_>, draft: &mut Draft<SmsTrunk>) {
@@ -64,7 +62,7 @@ pub(in crate::domain) fn renew(configuration: &mut SmsConfiguration, fresh: &Cre
             http.auth_password = Patch::Set(fresh.password.clone());
         }
         SmsConfiguration::SmppEsme(smpp) => {
-            smpp.system_id = Patch::Set(first(&fresh.username, SYSTEM_ID_CHARACTERS));
+            smpp.system_id = Patch::Set(first(&fresh.username, SmppSystemId::MAX_CHARACTERS));
             smpp.password = Patch::Set(Secret::new(first(fresh.password.expose(), PASSWORD_CHARACTERS)));
         }
         _ => return false,
@@ -97,6 +95,11 @@ fn merge(before: SmsConfiguration, sent: SmsConfiguration) -> SmsConfiguration {
         }
         (_, sent) => sent,
     }
+}
+
+/// The configuration of a new trunk, with the defaults of what it leaves out.
+pub(super) fn complete(sent: SmsConfiguration) -> SmsConfiguration {
+    merge(defaults(&sent), sent)
 }
 
 /// What a new trunk of the type of `sent` has of what its request leaves out. Only the ports are documented.

@@ -1,0 +1,34 @@
+//! The communication platform of a world in a program without the platform: there is none.
+
+use service_core::AttemptError;
+use trunk_store::Change;
+
+use crate::world::platform::WorldPlatform;
+use crate::{Control, ControlError};
+
+#[allow(clippy::unused_async, reason = "with the platform, the store is read and written")]
+impl Control {
+    /// The changes that store what a world has of the platform.
+    ///
+    /// # Errors
+    /// If it has anything.
+    pub(crate) async fn platform_changes(
+        &self,
+        world: &WorldPlatform,
+    ) -> Result<Vec<Change>, AttemptError<ControlError>> {
+        if world.is_empty() {
+            return Ok(Vec::new());
+        }
+        Err(ControlError::invalid("world", "has a `platform`, which this program does not have").into())
+    }
+
+    /// Makes the customers of a world known.
+    pub(crate) async fn platform_loaded(&self, _world: &WorldPlatform) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    /// What is stored of the platform.
+    pub(crate) async fn saved_platform(&self) -> Result<WorldPlatform, ControlError> {
+        Ok(WorldPlatform::default())
+    }
+}
