@@ -72,9 +72,9 @@ impl Writer {
 /// Creates a file that its owner alone can read: names, addresses and telephone numbers stay in recordings. One that cannot be
 /// filled is removed: a part of an exchange would make the whole folder unreadable, and keep the next exchange from the file's
 /// number.
-fn create_whole(path: &Path, fill: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
+fn create_whole(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    fill(&mut file).inspect_err(|_| {
+    write(&mut file).inspect_err(|_| {
         // What cannot be removed is reported with what caused it.
         let _removed = fs::remove_file(path);
     })

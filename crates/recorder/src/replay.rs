@@ -5,7 +5,6 @@
 //! exchanges each answers once, in the order of the recording, and the last one goes on answering.
 
 use std::collections::HashMap;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;

@@ -151,13 +151,13 @@ async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_ot
         panic!("it waits for numbers");
     };
     core.store.commit(changes).await.unwrap();
-    let mut brought: Vec<(Value, Value)> = Vec::new();
+    let mut delivered: Vec<(Value, Value)> = Vec::new();
     for did in core.store.records_after(Did::SPEC, 0, 9).await.unwrap() {
         let attributes = did.record.attributes().unwrap();
-        brought.push((attributes["number"].clone(), attributes["channels_included_count"].clone()));
+        delivered.push((attributes["number"].clone(), attributes["channels_included_count"].clone()));
     }
     let expected = [(json!("37061498003"), json!(1)), (json!("37061498002"), json!(2))];
-    assert_eq!(brought, expected);
+    assert_eq!(delivered, expected);
 }
 
 /// Decides on an order of 5 channels that cost 15.00 and pay `days`, for an account with 85.00. Returns the status of the order and the
