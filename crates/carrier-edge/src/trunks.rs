@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::resources::{Did, VoiceOutTrunk};
-use didww_types::{Id, Resource as _, ResourceObject};
+use didww_types::{Id, Resource as _};
 use trunk_rules::carrier::{AccountDids, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
 use trunk_store::{
     ChangeFeed, Changes, Committed, Follower, Interest, Record, Records, StoreError, StoredRecord,
@@ -39,10 +39,18 @@ pub(crate) struct State {
 
 #[derive(Debug, Default)]
 struct AccountState {
+    /// The account as the terms of its trunks name it.
+    name: Arc<str>,
     dids: HashMap<Uuid, DidFacts>,
     prepared: Arc<AccountDids>,
     /// The trunks that depend on DIDs, with the data from which their terms are computed.
     dependent: HashMap<Uuid, Dependent>,
+}
+
+impl AccountState {
+    fn new(account: i64) -> Self {
+        Self { name: account.to_string().into(), ..Self::default() }
+    }
 }
 
 /// A trunk's attributes, its meta and its links.
@@ -139,7 +147,8 @@ impl Trunks {
             known.prepared = Arc::new(AccountDids::new(known.dids.values().cloned()));
             let dependent: Vec<_> = known.dependent.iter().map(|(id, from)| (*id, from.clone())).collect();
             for (id, (attributes, meta, links)) in dependent {
-                self.insert(state, account, id, &attributes, meta.as_deref(), &links);
+                let trunk = decode::<VoiceOutTrunk>(id, &attributes, meta.as_deref());
+                self.insert(state, account, id, trunk.as_ref(), &links);
             }
         }
     }
@@ -157,7 +166,7 @@ impl Trunks {
                 if *kind == "voice_out_trunks" {
                     state.has_deletions = true;
                     state.unusable.remove(id);
-                    state.index.remove(&Id::new(id.to_string()));
+                    state.index.remove(&wire_id(*id));
                 }
             }
             Committed::Reset { account: None, .. } => {
@@ -181,11 +190,11 @@ impl Trunks {
         let StoredRecord { account, record, links } = stored;
         match record.kind {
             "dids" => {
-                if let Some(did) = decode::<Did>(record.kind, record.id, &record.attributes, None) {
+                if let Some(did) = decode::<Did>(record.id, &record.attributes, None) {
                     state
                         .accounts
                         .entry(*account)
-                        .or_default()
+                        .or_insert_with(|| AccountState::new(*account))
                         .dids
                         .insert(record.id, DidFacts::of(&did, true));
                     state.stale.insert(*account);
@@ -211,17 +220,18 @@ impl Trunks {
     ) {
         let of = |name: &str| -> Vec<Id<Did>> {
             let found = links.iter().find(|(relationship, _)| *relationship == name);
-            found.map(|(_, ids)| ids.iter().map(|id| Id::new(id.to_string())).collect()).unwrap_or_default()
+            found.map(|(_, ids)| ids.iter().map(|id| wire_id(*id)).collect()).unwrap_or_default()
         };
         let links = TrunkLinks {
             dids: of("dids"),
             default_did: of("default_did").into_iter().next(),
             emergency_dids: of("emergency_dids"),
         };
-        let known = state.accounts.entry(account).or_default();
-        let depends = links != TrunkLinks::default()
-            || record.attributes.contains("\"allow_any_did_as_cli\":true")
-            || record.attributes.contains("\"emergency_enable_all\":true");
+        let trunk = decode::<VoiceOutTrunk>(record.id, &record.attributes, record.meta.as_deref());
+        let takes_all =
+            |trunk: &VoiceOutTrunk| trunk.allow_any_did_as_cli || trunk.emergency_enable_all == Some(true);
+        let depends = links != TrunkLinks::default() || trunk.as_ref().is_some_and(takes_all);
+        let known = state.accounts.entry(account).or_insert_with(|| AccountState::new(account));
         if depends {
             let from =
                 (record.attributes.as_str().into(), record.meta.as_deref().map(Into::into), links.clone());
@@ -229,30 +239,30 @@ impl Trunks {
         } else {
             known.dependent.remove(&record.id);
         }
-        self.insert(state, account, record.id, &record.attributes, record.meta.as_deref(), &links);
+        self.insert(state, account, record.id, trunk.as_ref(), &links);
     }
 
+    /// Computes the terms of a trunk, which is `None` if its record cannot be read.
     fn insert(
         &self,
         state: &mut State,
         account: i64,
         id: Uuid,
-        attributes: &str,
-        meta: Option<&str>,
+        trunk: Option<&VoiceOutTrunk>,
         links: &TrunkLinks,
     ) {
-        let dids = state.accounts.get(&account).map(|known| Arc::clone(&known.prepared)).unwrap_or_default();
-        let inserted = decode::<VoiceOutTrunk>("voice_out_trunks", id, attributes, meta)
+        let known = state.accounts.entry(account).or_insert_with(|| AccountState::new(account));
+        let (name, dids) = (Arc::clone(&known.name), Arc::clone(&known.prepared));
+        let inserted = trunk
             .ok_or_else(|| "its record cannot be read".to_owned())
             .and_then(|trunk| {
-                let account = account.to_string().into();
-                TrunkTerms::new(&trunk, links, account, &dids, &self.realm).map_err(|error| error.to_string())
+                TrunkTerms::new(trunk, links, name, &dids, &self.realm).map_err(|error| error.to_string())
             })
             .and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
         if let Err(error) = inserted {
             // A trunk whose terms cannot be computed admits no calls, rather than the wrong ones.
             tracing::error!(trunk = %id, error, "a trunk admits no calls: its terms cannot be computed");
-            state.index.remove(&Id::new(id.to_string()));
+            state.index.remove(&wire_id(id));
             state.unusable.insert(id, account);
         } else {
             state.unusable.remove(&id);
@@ -260,10 +270,15 @@ impl Trunks {
     }
 }
 
-fn decode<R: didww_types::Resource>(kind: &str, id: Uuid, attributes: &str, meta: Option<&str>) -> Option<R> {
-    let attributes = serde_json::from_str(attributes).ok()?;
-    let meta = meta.and_then(|text| serde_json::from_str(text).ok());
-    let object =
-        ResourceObject { id: id.to_string(), kind: kind.to_owned(), attributes, meta, ..Default::default() };
-    R::decode(object).inspect_err(|error| tracing::error!(kind, %id, %error, "a record cannot be read")).ok()
+/// Reads a record from its texts, without a tree of values in between.
+fn decode<R: didww_types::Resource>(id: Uuid, attributes: &str, meta: Option<&str>) -> Option<R> {
+    R::from_texts(wire_id(id), attributes, meta)
+        .inspect_err(|error| tracing::error!(kind = R::SPEC.name, %id, %error, "a record cannot be read"))
+        .ok()
+}
+
+/// The id of a record as its terms have it.
+fn wire_id<R>(id: Uuid) -> Id<R> {
+    let mut text = Uuid::encode_buffer();
+    Id::new(&*id.hyphenated().encode_lower(&mut text))
 }
