@@ -44,6 +44,7 @@ mod rtp_packet;
 mod sdp;
 mod sentence;
 mod settings;
+mod slot_table;
 mod source_table;
 mod spending;
 mod srtp_authentication;
