@@ -12,6 +12,7 @@ use didww_types::resources::VoiceOutTrunk;
 use ipnetwork::IpNetwork;
 
 use super::network::Address;
+use super::policy::Policies;
 use super::slot_table::SlotTable;
 use super::source_table::{Found, SourceTable};
 use super::{Authentication, Channels, TrunkTerms};
@@ -32,7 +33,7 @@ pub(super) struct Entry {
     pub(super) channels: Channels,
 }
 
-/// All trunks of an edge.
+/// All trunks of an edge. Trunks with equal policies share one.
 #[derive(Debug, Default)]
 pub struct TrunkIndex {
     slots: Vec<Option<Entry>>,
@@ -41,6 +42,7 @@ pub struct TrunkIndex {
     by_username: SlotTable,
     by_sid: HashMap<Box<str>, BTreeMap<Id<VoiceOutTrunk>, usize>>,
     sources: SourceTable,
+    policies: Policies,
 }
 
 impl TrunkIndex {
@@ -60,7 +62,7 @@ impl TrunkIndex {
     }
 
     /// Inserts or replaces a trunk. The next call uses the new terms.
-    pub fn insert(&mut self, terms: TrunkTerms) -> Result<(), IndexError> {
+    pub fn insert(&mut self, mut terms: TrunkTerms) -> Result<(), IndexError> {
         let existing_slot = self.slot_of(&terms.id);
         if let Authentication::Credentials { username, .. } = &terms.authentication
             && let Some(owner) = self.slot_of_username(username).filter(|slot| Some(*slot) != existing_slot)
@@ -68,6 +70,7 @@ impl TrunkIndex {
             let owner = self.entry(owner).map_or_else(|| terms.id.clone(), |entry| entry.terms.id.clone());
             return Err(IndexError { trunk: terms.id, owner });
         }
+        self.policies.share(&mut terms.policy);
         let terms = Arc::new(terms);
         let old = existing_slot.and_then(|slot| Some((slot, self.slots.get_mut(slot)?.take()?)));
         let channels = old.map_or_else(Channels::default, |(slot, old)| {

@@ -25,7 +25,7 @@ const LATCH_MILLIS: i64 = 250;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
 /// How the media of a trunk's calls is accepted and sent, from the trunk's attributes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RtpTerms {
     allowed: Box<[Subnet]>,
     /// Whether media is sent to where it comes from (`force_symmetric_rtp`).

@@ -1,15 +1,16 @@
 //! A trunk in the form that calls use: everything that a check needs, prepared when the trunk is written.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use didww_types::resources::{AuthenticationMethod, Did, MediaEncryptionMode, VoiceOutTrunk};
+use didww_types::Id;
+use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk};
 use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
-use didww_types::{Id, Timestamp};
 
-use super::network::{Address, Subnet};
+use super::network::Subnet;
+use super::policy::{Callers, TrunkPolicy};
 use super::{
-    AccountDids, BlockState, CliAction, CliRule, DestinationRule, DidSet, Digits, PasswordHash, PrefixSet,
-    RtpTerms,
+    AccountDids, BlockState, CliAction, CliRule, DestinationRule, Digits, PasswordHash, PrefixSet, RtpTerms,
 };
 
 /// How a trunk authenticates calls.
@@ -71,54 +72,28 @@ pub enum TermsError {
     DestinationPrefix(String),
 }
 
-/// A trunk in the form that calls use.
+/// A trunk in the form that calls use: what it alone has, and its [`TrunkPolicy`].
+// A million of them are in memory, so what trunks have in common stands in the policy.
 #[derive(Debug, Clone)]
 pub struct TrunkTerms {
     /// The trunk's id, as in the API.
     pub id: Id<VoiceOutTrunk>,
-    /// The account that owns the trunk, by the identifier that the index's user chooses.
-    pub account: Arc<str>,
     /// The trunk's name, which log lines quote.
     pub name: Box<str>,
     /// Whether the trunk is blocked, and why.
     pub block_state: BlockState,
-    /// The maximum spending in a rolling 24 hours, in US dollars; `None` is unlimited.
-    pub threshold: Option<Money>,
     /// The amount spent when these terms were prepared, in US dollars. Used in explanations only.
     pub spent: Money,
-    /// The maximum number of simultaneous calls; `None` is unlimited.
-    pub capacity: Option<u32>,
     /// How the trunk authenticates calls.
     pub authentication: Authentication,
-    /// The tech prefix, dialled before the number; may be empty.
-    pub tech_prefix: Box<str>,
-    /// The destinations that the trunk may call.
-    pub destinations: DestinationRule,
-    /// The caller numbers that the trunk may present.
-    pub cli: CliRule,
-    /// How the media of its calls is encrypted.
-    pub media_encryption_mode: MediaEncryptionMode,
-    /// How its media is accepted and sent.
-    pub rtp: RtpTerms,
-    pub(super) networks: Box<[Subnet]>,
-    emergency: Callers,
+    pub(super) policy: Arc<TrunkPolicy>,
 }
 
-/// A set of caller numbers: the trunk's own, or all of its account.
-#[derive(Debug, Clone)]
-pub(super) enum Callers {
-    Own(DidSet),
-    AllOf(Arc<AccountDids>),
-    AllEmergencyOf(Arc<AccountDids>),
-}
+impl Deref for TrunkTerms {
+    type Target = TrunkPolicy;
 
-impl Callers {
-    pub(super) fn set(&self) -> &DidSet {
-        match self {
-            Self::Own(set) => set,
-            Self::AllOf(account) => &account.callers,
-            Self::AllEmergencyOf(account) => &account.emergency,
-        }
+    fn deref(&self) -> &TrunkPolicy {
+        &self.policy
     }
 }
 
@@ -156,15 +131,10 @@ impl TrunkTerms {
             Callers::Own(dids.emergency_among(&links.emergency_dids))
         };
         let default = links.default_did.as_ref().and_then(|id| dids.number(id));
-        Ok(Self {
-            id: trunk.id.clone(),
+        let policy = TrunkPolicy {
             account,
-            name: trunk.name.as_str().into(),
-            block_state: BlockState::of(trunk),
             threshold: trunk.threshold_amount.map(ThresholdAmount::money),
-            spent: trunk.meta.spent_amount,
             capacity: trunk.capacity_limit.map(|limit| u32::try_from(limit.get().max(0)).unwrap_or(u32::MAX)),
-            authentication: authentication(method, realm),
             tech_prefix: tech_prefix.into(),
             destinations: DestinationRule::new(&trunk.default_dst_action, PrefixSet::new(prefixes?)),
             cli: CliRule::new(CliAction::of(&trunk.on_cli_mismatch_action), callers, default),
@@ -172,31 +142,15 @@ impl TrunkTerms {
             networks: subnets("allowed_sip_ips", method.allowed_sip_ips())?,
             rtp: RtpTerms::new(trunk)?,
             emergency,
+        };
+        Ok(Self {
+            id: trunk.id.clone(),
+            name: trunk.name.as_str().into(),
+            block_state: BlockState::of(trunk),
+            spent: trunk.meta.spent_amount,
+            authentication: authentication(method, realm),
+            policy: Arc::new(policy),
         })
-    }
-
-    /// Whether calls from an address are allowed.
-    pub fn allows(&self, source: std::net::IpAddr) -> bool {
-        self.allows_source(Address::of(source))
-    }
-
-    pub(super) fn allows_source(&self, source: Address) -> bool {
-        self.networks.iter().any(|network| network.contains(source))
-    }
-
-    /// Whether a dialled text begins with the tech prefix.
-    pub fn allows_dialled(&self, dialled: &[u8]) -> bool {
-        dialled.starts_with(self.tech_prefix.as_bytes())
-    }
-
-    /// Whether emergency calls may be made from a number at the given time.
-    pub fn allows_emergency_from(&self, number: Digits, now: Timestamp) -> bool {
-        self.emergency.set().contains(number, now)
-    }
-
-    /// The numbers from which emergency calls may be made.
-    pub fn emergency_callers(&self) -> &DidSet {
-        self.emergency.set()
     }
 }
 
