@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{Id, Resource as _};
-use trunk_rules::carrier::{AccountDids, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
+use trunk_rules::carrier::{AccountDids, Algorithm, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
 use trunk_store::{
     ChangeFeed, Changes, Committed, Follower, Interest, Record, Records, StoreError, StoredRecord,
     for_each_record,
@@ -17,6 +17,8 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(crate) struct Trunks {
     realm: String,
+    /// The digest algorithms under which passwords are hashed.
+    algorithms: Vec<Algorithm>,
     state: RwLock<State>,
 }
 
@@ -70,8 +72,8 @@ impl State {
 }
 
 impl Trunks {
-    pub(crate) fn new(realm: String) -> Self {
-        Self { realm, state: RwLock::default() }
+    pub(crate) fn new(realm: String, algorithms: Vec<Algorithm>) -> Self {
+        Self { realm, algorithms, state: RwLock::default() }
     }
 
     /// Loads all trunks and DIDs, and takes them in place of the present ones. Writes meanwhile are changes since then. Each trunk
@@ -256,7 +258,8 @@ impl Trunks {
         let inserted = trunk
             .ok_or_else(|| "its record cannot be read".to_owned())
             .and_then(|trunk| {
-                TrunkTerms::new(trunk, links, name, &dids, &self.realm).map_err(|error| error.to_string())
+                let digests = (self.realm.as_str(), self.algorithms.as_slice());
+                TrunkTerms::for_digests(trunk, links, name, &dids, digests).map_err(|error| error.to_string())
             })
             .and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
         if let Err(error) = inserted {

@@ -46,20 +46,28 @@ impl Algorithm {
 #[derive(Clone)]
 pub struct PasswordHash {
     md5: [u8; 16],
-    sha256: [u8; 32],
+    /// Absent where SHA-256 is not offered, as for each of a million trunks.
+    sha256: Option<Box<[u8; 32]>>,
 }
 
 impl PasswordHash {
     /// Hashes the password under every algorithm, so that no call has to.
     pub fn new(username: &str, realm: &str, password: &Secret) -> Self {
-        let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
-        Self { md5: hash::<Md5>(&parts).into(), sha256: hash::<Sha256>(&parts).into() }
+        Self::under(&[Algorithm::Md5, Algorithm::Sha256], username, realm, password)
     }
 
-    pub(super) fn of(&self, algorithm: Algorithm) -> &[u8] {
+    /// Hashes the password under MD5, which explanations use in any case, and under SHA-256 if it is one of the algorithms. A
+    /// digest with another algorithm is never accepted.
+    pub fn under(algorithms: &[Algorithm], username: &str, realm: &str, password: &Secret) -> Self {
+        let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
+        let sha256 = algorithms.contains(&Algorithm::Sha256).then(|| Box::new(hash::<Sha256>(&parts).into()));
+        Self { md5: hash::<Md5>(&parts).into(), sha256 }
+    }
+
+    pub(super) fn of(&self, algorithm: Algorithm) -> Option<&[u8]> {
         match algorithm {
-            Algorithm::Md5 => &self.md5,
-            Algorithm::Sha256 => &self.sha256,
+            Algorithm::Md5 => Some(&self.md5),
+            Algorithm::Sha256 => self.sha256.as_deref().map(<[u8; 32]>::as_slice),
         }
     }
 }

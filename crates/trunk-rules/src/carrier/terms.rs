@@ -10,7 +10,8 @@ use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network
 use super::network::Subnet;
 use super::policy::{Callers, TrunkPolicy};
 use super::{
-    AccountDids, BlockState, CliAction, CliRule, DestinationRule, Digits, PasswordHash, PrefixSet, RtpTerms,
+    AccountDids, Algorithm, BlockState, CliAction, CliRule, DestinationRule, Digits, PasswordHash, PrefixSet,
+    RtpTerms,
 };
 
 /// How a trunk authenticates calls.
@@ -98,13 +99,25 @@ impl Deref for TrunkTerms {
 }
 
 impl TrunkTerms {
-    /// Prepares a trunk. `realm` is the digest realm of the edge; the password is hashed with it.
+    /// Prepares a trunk. `realm` is the digest realm of the edge; the password is hashed with it under every algorithm.
     pub fn new(
         trunk: &VoiceOutTrunk,
         links: &TrunkLinks,
         account: Arc<str>,
         dids: &Arc<AccountDids>,
         realm: &str,
+    ) -> Result<Self, TermsError> {
+        Self::for_digests(trunk, links, account, dids, (realm, &[Algorithm::Md5, Algorithm::Sha256]))
+    }
+
+    /// Prepares a trunk for digests of this realm with these algorithms, as
+    /// [`Settings::algorithms`](super::Settings::algorithms) offers them.
+    pub fn for_digests(
+        trunk: &VoiceOutTrunk,
+        links: &TrunkLinks,
+        account: Arc<str>,
+        dids: &Arc<AccountDids>,
+        (realm, algorithms): (&str, &[Algorithm]),
     ) -> Result<Self, TermsError> {
         let method = &trunk.authentication_method;
         let tech_prefix = method.tech_prefix().map_or("", |prefix| prefix.as_str());
@@ -148,7 +161,7 @@ impl TrunkTerms {
             name: trunk.name.as_str().into(),
             block_state: BlockState::of(trunk),
             spent: trunk.meta.spent_amount,
-            authentication: authentication(method, realm),
+            authentication: authentication(method, realm, algorithms),
             policy: Arc::new(policy),
         })
     }
@@ -170,12 +183,12 @@ pub(super) fn subnets(
     Ok(subnets.into())
 }
 
-fn authentication(method: &AuthenticationMethod, realm: &str) -> Authentication {
+fn authentication(method: &AuthenticationMethod, realm: &str, algorithms: &[Algorithm]) -> Authentication {
     match method {
         AuthenticationMethod::CredentialsAndIp(_) => match method.credentials() {
             Some((username, password)) => Authentication::Credentials {
                 username: username.into(),
-                password: PasswordHash::new(username, realm, password),
+                password: PasswordHash::under(algorithms, username, realm, password),
             },
             None => Authentication::Nobody,
         },
