@@ -49,6 +49,7 @@ mod slot_table;
 mod source_table;
 mod spending;
 mod srtp_authentication;
+mod subnet_set;
 mod terms;
 mod threshold;
 mod uri;

@@ -60,7 +60,8 @@ impl PasswordHash {
     /// digest with another algorithm is never accepted.
     pub fn under(algorithms: &[Algorithm], username: &str, realm: &str, password: &Secret) -> Self {
         let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
-        let sha256 = algorithms.contains(&Algorithm::Sha256).then(|| Box::new(hash::<Sha256>(&parts).into()));
+        let sha256: Option<Box<[u8; 32]>> =
+            algorithms.contains(&Algorithm::Sha256).then(|| Box::new(hash::<Sha256>(&parts).into()));
         Self { md5: hash::<Md5>(&parts).into(), sha256 }
     }
 

@@ -178,8 +178,8 @@ impl TrunkIndex {
             Authentication::Address => Some(slot),
             Authentication::Nobody => return,
         };
-        for network in &terms.networks {
-            self.sources.insert(*network, terms.tech_prefix.as_bytes(), &terms.id, open);
+        for network in terms.networks.iter() {
+            self.sources.insert(network, terms.tech_prefix.as_bytes(), &terms.id, open);
         }
     }
 
@@ -198,8 +198,8 @@ impl TrunkIndex {
             Authentication::Address => {}
             Authentication::Nobody => return,
         }
-        for network in &terms.networks {
-            self.sources.remove(*network, terms.tech_prefix.as_bytes(), &terms.id);
+        for network in terms.networks.iter() {
+            self.sources.remove(network, terms.tech_prefix.as_bytes(), &terms.id);
         }
     }
 

@@ -37,6 +37,11 @@ impl Address {
         self.v6
     }
 
+    /// The bits of an IPv4 address.
+    pub(super) fn v4(self) -> Option<u32> {
+        if self.v6 { None } else { u32::try_from(self.bits >> 96).ok() }
+    }
+
     /// The subnet with the given mask length that contains the address.
     pub(super) const fn subnet(self, length: u8) -> Subnet {
         Subnet { v6: self.v6, base: self.bits & mask(length), length }
@@ -56,6 +61,16 @@ impl Subnet {
             }
             IpNetwork::V4(v4) => Address::of(network.ip()).subnet(v4.prefix()),
         }
+    }
+
+    /// A subnet of IPv4 addresses, whose host bits are zero.
+    pub(super) fn of_v4(base: u32, length: u8) -> Self {
+        Self { v6: false, base: u128::from(base) << 96, length }
+    }
+
+    /// The base and the length of a subnet of IPv4 addresses.
+    pub(super) fn v4(self) -> Option<(u32, u8)> {
+        if self.v6 { None } else { Some((u32::try_from(self.base >> 96).ok()?, self.length)) }
     }
 
     pub(super) const fn contains(self, address: Address) -> bool {

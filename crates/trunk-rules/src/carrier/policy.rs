@@ -8,7 +8,8 @@ use didww_types::Timestamp;
 use didww_types::resources::MediaEncryptionMode;
 use didww_types::values::Money;
 
-use super::network::{Address, Subnet};
+use super::network::Address;
+use super::subnet_set::SubnetSet;
 use super::{AccountDids, CliRule, DestinationRule, DidSet, Digits, RtpTerms};
 
 /// What a trunk lets through.
@@ -30,7 +31,7 @@ pub struct TrunkPolicy {
     pub media_encryption_mode: MediaEncryptionMode,
     /// How its media is accepted and sent.
     pub rtp: RtpTerms,
-    pub(super) networks: Box<[Subnet]>,
+    pub(super) networks: SubnetSet,
     pub(super) emergency: Callers,
 }
 
@@ -81,7 +82,7 @@ impl TrunkPolicy {
     }
 
     pub(super) fn allows_source(&self, source: Address) -> bool {
-        self.networks.iter().any(|network| network.contains(source))
+        self.networks.contains(source)
     }
 
     /// Whether a dialled text begins with the tech prefix.
@@ -147,7 +148,7 @@ mod tests {
             cli: CliRule::new(CliAction::Reject, callers, None),
             media_encryption_mode: MediaEncryptionMode::Disabled,
             rtp: RtpTerms::for_tests(&["192.0.2.0/24"], false),
-            networks: Box::default(),
+            networks: SubnetSet::default(),
             emergency: Callers::Own(DidSet::default()),
         })
     }

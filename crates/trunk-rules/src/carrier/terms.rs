@@ -9,6 +9,7 @@ use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network
 
 use super::network::Subnet;
 use super::policy::{Callers, TrunkPolicy};
+use super::subnet_set::SubnetSet;
 use super::{
     AccountDids, Algorithm, BlockState, CliAction, CliRule, DestinationRule, Digits, PasswordHash, PrefixSet,
     RtpTerms,
@@ -171,16 +172,14 @@ impl TrunkTerms {
 pub(super) fn subnets(
     attribute: &'static str,
     networks: Option<&IpNetworks>,
-) -> Result<Box<[Subnet]>, TermsError> {
+) -> Result<SubnetSet, TermsError> {
     let mut subnets = Vec::new();
     for text in networks.map_or(&[][..], IpNetworks::texts) {
         let network =
             normalised_network(text).ok_or_else(|| TermsError::Network { attribute, given: text.clone() })?;
         subnets.push(Subnet::of(network));
     }
-    subnets.sort_unstable();
-    subnets.dedup();
-    Ok(subnets.into())
+    Ok(SubnetSet::new(subnets))
 }
 
 fn authentication(method: &AuthenticationMethod, realm: &str, algorithms: &[Algorithm]) -> Authentication {
