@@ -86,12 +86,24 @@ pub async fn for_each_record<S: Records + ?Sized>(
     spec: &'static ResourceSpec,
     mut visit: impl FnMut(StoredRecord) + Send,
 ) -> Result<(), StoreError> {
+    for_each_page(store, spec, |page| page.into_iter().for_each(&mut visit)).await
+}
+
+/// Passes the records to `visit` as [`for_each_record`] does, a thousand at a time.
+///
+/// # Errors
+/// As [`for_each_record`].
+pub async fn for_each_page<S: Records + ?Sized>(
+    store: &S,
+    spec: &'static ResourceSpec,
+    mut visit: impl FnMut(Vec<StoredRecord>) + Send,
+) -> Result<(), StoreError> {
     let mut read = store.records_after(spec, 0, RECORDS_PER_READ);
     loop {
         let records = read.await?;
         let Some(last) = records.last() else { return Ok(()) };
         read = begun(store.records_after(spec, last.record.number, RECORDS_PER_READ)).await;
-        records.into_iter().for_each(&mut visit);
+        visit(records);
     }
 }
 
