@@ -253,7 +253,11 @@ fn parse_lines<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<S
     let mut session = Stream::default();
     let mut streams: Vec<Stream<'a>> = Vec::new();
     for line in lines.flatten() {
-        let Some((kind, value)) = line.split_once('=') else { continue };
+        // Each type is one letter (RFC 4566 §5).
+        let parts = line.split_at_checked(1);
+        let Some((kind, value)) = parts.and_then(|(kind, rest)| Some((kind, rest.strip_prefix('=')?))) else {
+            continue;
+        };
         let section = streams.last_mut().unwrap_or(&mut session);
         match kind {
             "m" => streams.push(media_line(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
