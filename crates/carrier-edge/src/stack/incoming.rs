@@ -218,7 +218,9 @@ impl Incoming {
             let mut text = String::with_capacity(512);
             text.push_str("SIP/2.0 100 Trying\r\n");
             for header in transaction.original.headers.iter().filter(|header| is_copied(header)) {
-                let _infallible = write!(text, "{}: {}\r\n", header.name(), header.value());
+                for part in [header.name(), ": ", header.value(), "\r\n"] {
+                    text.push_str(part);
+                }
             }
             for timestamp in self.values("Timestamp") {
                 let _infallible = write!(text, "Timestamp: {timestamp}\r\n");
