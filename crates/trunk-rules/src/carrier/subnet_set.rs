@@ -39,7 +39,8 @@ impl SubnetSet {
         match address.v4() {
             // Without an early end, several are compared at once.
             Some(bits) => {
-                self.v4.iter().fold(false, |found, subnet| found | (bits & subnet.mask == subnet.base))
+                let is_in = |subnet: &V4| bits & subnet.mask == subnet.base;
+                self.v4.iter().fold(0, |found, subnet| found | u8::from(is_in(subnet))) != 0
             }
             None => self.v6.iter().any(|subnet| subnet.contains(address)),
         }
