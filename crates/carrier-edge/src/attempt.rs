@@ -49,6 +49,11 @@ impl<'a> Parts<'a> {
         self.from
     }
 
+    /// The values of the header with credentials.
+    pub(crate) fn credentials(&self) -> &[&'a [u8]] {
+        &self.credentials
+    }
+
     /// The header that the refusal of an unsupported request carries.
     pub(crate) fn header(&self) -> Option<inspection::Header> {
         self.not_supported.as_ref()?.header.clone()

@@ -80,7 +80,6 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
         return Some((400, "CSeq is not a number and a method"));
     };
     let is_address = |name| request.value(name).is_some_and(is_name_addr);
-    let is_unique = |name| request.values(name).nth(1).is_none();
     if number >= SEQUENCE_LIMIT {
         return Some((400, "the number in CSeq is 2147483648 or more"));
     }
@@ -93,10 +92,22 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     if request.max_forwards().is_err() {
         return Some((400, "Max-Forwards is not a number"));
     }
-    if !ONCE.into_iter().all(is_unique) {
+    if has_one_twice(request) {
         return Some((400, "a header that must be unique occurs twice"));
     }
     request_uri::malformed(request.request_uri())
+}
+
+/// Whether a header that stands once occurs twice. One pass over the headers looks for all of them.
+fn has_one_twice(request: &Incoming) -> bool {
+    let mut seen = [false; ONCE.len()];
+    for header in request.headers().iter() {
+        let known = ONCE.iter().zip(&mut seen).find(|(name, _)| header.name().eq_ignore_ascii_case(name));
+        if known.is_some_and(|(_, seen)| std::mem::replace(seen, true)) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The first unsupported part of a request; `None` if all are supported.

@@ -105,12 +105,12 @@ impl Inner {
         let settings = &self.config.settings;
         let parts = Parts::of(request, settings);
         let source = request.source().ip();
-        let username = claimed_username(parts.attempt().credentials, settings);
+        let username = claimed_username(parts.credentials(), settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return Step::Drop;
         }
-        if !parts.attempt().credentials.is_empty() {
+        if !parts.credentials().is_empty() {
             self.unanswered_challenges.answered(source, parts.call_id().as_bytes());
         }
         let nonces = self.front.nonces_at(now);

@@ -133,7 +133,8 @@ impl Edge {
         config.settings.check()?;
         nodes::begin(&core).await?;
         let is_shared = core.store.is_shared();
-        let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
+        let (realm, algorithms) = (config.settings.realm.clone(), config.settings.algorithms.clone());
+        let trunks = Arc::new(Trunks::new(realm, algorithms));
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
         billing.load(&*core.store, core.clock.now(), &trunks).await?;

@@ -1,5 +1,7 @@
 //! Call records: the JSON that is stored, published to subscribers and shown by the control API.
 
+mod running;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -139,6 +141,12 @@ impl Ending {
     }
 }
 
+/// How a call ended whose server died.
+fn lost_ending() -> Ending {
+    let lost = Cause::ServerLost;
+    Ending::new(lost.id(), lost.code(), lost.text(), HungUpBy::Server)
+}
+
 impl CallRecord {
     fn base(pop: &str, origin: Origin, call_id: &str, trunk: &TrunkTerms, ended: Timestamp) -> Self {
         Self {
@@ -260,9 +268,7 @@ impl CallRecord {
     /// The record, except for its end, that an answered call has if this server dies. It is stored in the
     /// call's row.
     pub(crate) fn of_running(pop: &str, call_state: &CallState) -> Self {
-        let lost = Cause::ServerLost;
-        let ending = Ending::new(lost.id(), lost.code(), lost.text(), HungUpBy::Server);
-        Self::of_call(pop, call_state, &ending, (call_state.origin.started, None))
+        Self::of_call(pop, call_state, &lost_ending(), (call_state.origin.started, None))
     }
 
     pub(crate) fn to_json(&self) -> Option<String> {
@@ -296,7 +302,7 @@ pub(crate) struct LostRecord(Map<String, Value>);
 
 impl LostRecord {
     pub(crate) fn read(attributes: &str) -> Option<Self> {
-        serde_json::from_str(attributes).ok().map(Self)
+        serde_json::from_str(attributes).ok().map(running::completed).map(Self)
     }
 
     /// A member that is a text.

@@ -2,21 +2,27 @@
 //! answered since the last one.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::resources::{Did, VoiceOutTrunk};
-use didww_types::{Id, Resource as _, ResourceObject};
-use trunk_rules::carrier::{AccountDids, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
+use didww_types::{Id, Resource as _};
+use trunk_rules::carrier::{AccountDids, Algorithm, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
 use trunk_store::{
-    ChangeFeed, Changes, Committed, Follower, Interest, Record, Records, StoreError, StoredRecord,
+    ChangeFeed, Changes, Committed, Follower, Interest, Records, StoreError, StoredRecord, for_each_page,
     for_each_record,
 };
 use uuid::Uuid;
+
+/// The number of trunks for which a thread is worth its start.
+const FEWEST_OF_A_THREAD: usize = 64;
 
 /// The trunks, and the DIDs that their rules depend on.
 #[derive(Debug)]
 pub(crate) struct Trunks {
     realm: String,
+    /// The digest algorithms under which passwords are hashed.
+    algorithms: Vec<Algorithm>,
     state: RwLock<State>,
 }
 
@@ -39,10 +45,18 @@ pub(crate) struct State {
 
 #[derive(Debug, Default)]
 struct AccountState {
+    /// The account as the terms of its trunks name it.
+    name: Arc<str>,
     dids: HashMap<Uuid, DidFacts>,
     prepared: Arc<AccountDids>,
     /// The trunks that depend on DIDs, with the data from which their terms are computed.
     dependent: HashMap<Uuid, Dependent>,
+}
+
+impl AccountState {
+    fn new(account: i64) -> Self {
+        Self { name: account.to_string().into(), ..Self::default() }
+    }
 }
 
 /// A trunk's attributes, its meta and its links.
@@ -62,8 +76,8 @@ impl State {
 }
 
 impl Trunks {
-    pub(crate) fn new(realm: String) -> Self {
-        Self { realm, state: RwLock::default() }
+    pub(crate) fn new(realm: String, algorithms: Vec<Algorithm>) -> Self {
+        Self { realm, algorithms, state: RwLock::default() }
     }
 
     /// Loads all trunks and DIDs, and takes them in place of the present ones. Writes meanwhile are changes since then. Each trunk
@@ -79,16 +93,15 @@ impl Trunks {
         let follower = Some(store.follow(Interest::Everything));
         // What was deleted meanwhile is in no change that is applied.
         let mut state = State { follower, has_deletions: true, ..State::default() };
-        for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
-            for_each_record(store, spec, |stored| {
-                self.apply_stored(&mut state, &stored);
-                if spec.name == VoiceOutTrunk::SPEC.name {
-                    visit(&stored);
-                }
-            })
-            .await?;
-            self.recompute_stale(&mut state);
-        }
+        for_each_record(store, Did::SPEC, |stored| self.apply_stored(&mut state, &stored)).await?;
+        self.recompute_stale(&mut state);
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        for_each_page(store, VoiceOutTrunk::SPEC, |page| {
+            self.apply_trunks(&mut state, &page, threads);
+            page.iter().for_each(&mut visit);
+        })
+        .await?;
+        self.recompute_stale(&mut state);
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
         *self.write() = state;
         Ok(())
@@ -139,7 +152,9 @@ impl Trunks {
             known.prepared = Arc::new(AccountDids::new(known.dids.values().cloned()));
             let dependent: Vec<_> = known.dependent.iter().map(|(id, from)| (*id, from.clone())).collect();
             for (id, (attributes, meta, links)) in dependent {
-                self.insert(state, account, id, &attributes, meta.as_deref(), &links);
+                let trunk = decode::<VoiceOutTrunk>(id, &attributes, meta.as_deref());
+                let terms = self.terms(state.accounts.get(&account), trunk.as_ref(), &links);
+                insert(state, account, id, terms);
             }
         }
     }
@@ -157,7 +172,7 @@ impl Trunks {
                 if *kind == "voice_out_trunks" {
                     state.has_deletions = true;
                     state.unusable.remove(id);
-                    state.index.remove(&Id::new(id.to_string()));
+                    state.index.remove(&wire_id(*id));
                 }
             }
             Committed::Reset { account: None, .. } => {
@@ -178,20 +193,20 @@ impl Trunks {
     }
 
     fn apply_stored(&self, state: &mut State, stored: &StoredRecord) {
-        let StoredRecord { account, record, links } = stored;
+        let StoredRecord { account, record, .. } = stored;
         match record.kind {
             "dids" => {
-                if let Some(did) = decode::<Did>(record.kind, record.id, &record.attributes, None) {
+                if let Some(did) = decode::<Did>(record.id, &record.attributes, None) {
                     state
                         .accounts
                         .entry(*account)
-                        .or_default()
+                        .or_insert_with(|| AccountState::new(*account))
                         .dids
                         .insert(record.id, DidFacts::of(&did, true));
                     state.stale.insert(*account);
                 }
             }
-            "voice_out_trunks" => self.apply_trunk(state, *account, record, links),
+            "voice_out_trunks" => self.apply_trunks(state, std::slice::from_ref(stored), 1),
             _ => {}
         }
     }
@@ -202,68 +217,175 @@ impl Trunks {
         self.apply_stored(&mut self.write(), stored);
     }
 
-    fn apply_trunk(
+    /// Applies trunks. To compute their terms takes longest, so up to `threads` threads do that.
+    fn apply_trunks(&self, state: &mut State, page: &[StoredRecord], threads: usize) {
+        for StoredRecord { account, .. } in page {
+            state.accounts.entry(*account).or_insert_with(|| AccountState::new(*account));
+        }
+        for Prepared { account, id, dependent, terms } in self.prepare(&state.accounts, page, threads) {
+            if let Some(known) = state.accounts.get_mut(&account) {
+                match dependent {
+                    Some(dependent) => drop(known.dependent.insert(id, dependent)),
+                    None => drop(known.dependent.remove(&id)),
+                }
+            }
+            insert(state, account, id, terms);
+        }
+    }
+
+    /// Computes the terms of trunks, in their order.
+    fn prepare(
         &self,
-        state: &mut State,
-        account: i64,
-        record: &Record,
-        links: &[(&'static str, Vec<Uuid>)],
-    ) {
+        accounts: &HashMap<i64, AccountState>,
+        page: &[StoredRecord],
+        threads: usize,
+    ) -> Vec<Prepared> {
+        let compute = |part: &[StoredRecord]| -> Vec<Prepared> {
+            part.iter().map(|stored| self.prepare_one(accounts, stored)).collect()
+        };
+        let size = page.len().div_ceil(threads.max(1)).max(FEWEST_OF_A_THREAD);
+        std::thread::scope(|scope| {
+            let mut parts = page.chunks(size);
+            let own = parts.next().unwrap_or_default();
+            let begun: Vec<_> = parts
+                .map(|part| {
+                    let begun = std::thread::Builder::new().spawn_scoped(scope, move || compute(part));
+                    (part, begun)
+                })
+                .collect();
+            let mut prepared = compute(own);
+            for (part, begun) in begun {
+                // Where the system starts no thread, or a thread failed, the trunks are computed here.
+                let computed = begun.ok().and_then(|thread| thread.join().ok());
+                prepared.extend(computed.unwrap_or_else(|| compute(part)));
+            }
+            prepared
+        })
+    }
+
+    fn prepare_one(&self, accounts: &HashMap<i64, AccountState>, stored: &StoredRecord) -> Prepared {
+        let StoredRecord { account, record, links } = stored;
         let of = |name: &str| -> Vec<Id<Did>> {
             let found = links.iter().find(|(relationship, _)| *relationship == name);
-            found.map(|(_, ids)| ids.iter().map(|id| Id::new(id.to_string())).collect()).unwrap_or_default()
+            found.map(|(_, ids)| ids.iter().map(|id| wire_id(*id)).collect()).unwrap_or_default()
         };
         let links = TrunkLinks {
             dids: of("dids"),
             default_did: of("default_did").into_iter().next(),
             emergency_dids: of("emergency_dids"),
         };
-        let known = state.accounts.entry(account).or_default();
-        let depends = links != TrunkLinks::default()
-            || record.attributes.contains("\"allow_any_did_as_cli\":true")
-            || record.attributes.contains("\"emergency_enable_all\":true");
-        if depends {
-            let from =
-                (record.attributes.as_str().into(), record.meta.as_deref().map(Into::into), links.clone());
-            known.dependent.insert(record.id, from);
-        } else {
-            known.dependent.remove(&record.id);
-        }
-        self.insert(state, account, record.id, &record.attributes, record.meta.as_deref(), &links);
+        let trunk = decode::<VoiceOutTrunk>(record.id, &record.attributes, record.meta.as_deref());
+        let takes_all =
+            |trunk: &VoiceOutTrunk| trunk.allow_any_did_as_cli || trunk.emergency_enable_all == Some(true);
+        let depends = links != TrunkLinks::default() || trunk.as_ref().is_some_and(takes_all);
+        let terms = self.terms(accounts.get(account), trunk.as_ref(), &links);
+        let dependent: Option<Dependent> = depends
+            .then(|| (record.attributes.as_str().into(), record.meta.as_deref().map(Into::into), links));
+        Prepared { account: *account, id: record.id, dependent, terms }
     }
 
-    fn insert(
+    /// Computes the terms of a trunk of an account. The trunk is `None` if its record cannot be read.
+    fn terms(
         &self,
-        state: &mut State,
-        account: i64,
-        id: Uuid,
-        attributes: &str,
-        meta: Option<&str>,
+        known: Option<&AccountState>,
+        trunk: Option<&VoiceOutTrunk>,
         links: &TrunkLinks,
-    ) {
-        let dids = state.accounts.get(&account).map(|known| Arc::clone(&known.prepared)).unwrap_or_default();
-        let inserted = decode::<VoiceOutTrunk>("voice_out_trunks", id, attributes, meta)
-            .ok_or_else(|| "its record cannot be read".to_owned())
-            .and_then(|trunk| {
-                let account = account.to_string().into();
-                TrunkTerms::new(&trunk, links, account, &dids, &self.realm).map_err(|error| error.to_string())
-            })
-            .and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
-        if let Err(error) = inserted {
-            // A trunk whose terms cannot be computed admits no calls, rather than the wrong ones.
-            tracing::error!(trunk = %id, error, "a trunk admits no calls: its terms cannot be computed");
-            state.index.remove(&Id::new(id.to_string()));
-            state.unusable.insert(id, account);
-        } else {
-            state.unusable.remove(&id);
-        }
+    ) -> Result<TrunkTerms, String> {
+        let known = known.ok_or("its account is not known")?;
+        let trunk = trunk.ok_or("its record cannot be read")?;
+        let digests = (self.realm.as_str(), self.algorithms.as_slice());
+        TrunkTerms::for_digests(trunk, links, Arc::clone(&known.name), &known.prepared, digests)
+            .map_err(|error| error.to_string())
     }
 }
 
-fn decode<R: didww_types::Resource>(kind: &str, id: Uuid, attributes: &str, meta: Option<&str>) -> Option<R> {
-    let attributes = serde_json::from_str(attributes).ok()?;
-    let meta = meta.and_then(|text| serde_json::from_str(text).ok());
-    let object =
-        ResourceObject { id: id.to_string(), kind: kind.to_owned(), attributes, meta, ..Default::default() };
-    R::decode(object).inspect_err(|error| tracing::error!(kind, %id, %error, "a record cannot be read")).ok()
+/// A trunk whose terms are computed.
+struct Prepared {
+    account: i64,
+    id: Uuid,
+    /// What its terms are computed from, if they depend on DIDs.
+    dependent: Option<Dependent>,
+    terms: Result<TrunkTerms, String>,
+}
+
+fn insert(state: &mut State, account: i64, id: Uuid, terms: Result<TrunkTerms, String>) {
+    let inserted = terms.and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
+    if let Err(error) = inserted {
+        // A trunk whose terms cannot be computed admits no calls, rather than the wrong ones.
+        tracing::error!(trunk = %id, error, "a trunk admits no calls: its terms cannot be computed");
+        state.index.remove(&wire_id(id));
+        state.unusable.insert(id, account);
+    } else {
+        state.unusable.remove(&id);
+    }
+}
+
+/// Reads a record from its texts, without a tree of values in between.
+fn decode<R: didww_types::Resource>(id: Uuid, attributes: &str, meta: Option<&str>) -> Option<R> {
+    R::from_texts(wire_id(id), attributes, meta)
+        .inspect_err(|error| tracing::error!(kind = R::SPEC.name, %id, %error, "a record cannot be read"))
+        .ok()
+}
+
+/// The id of a record as its terms have it.
+fn wire_id<R>(id: Uuid) -> Id<R> {
+    let mut text = Uuid::encode_buffer();
+    Id::new(&*id.hyphenated().encode_lower(&mut text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use trunk_store::Record;
+
+    use super::*;
+
+    fn stored(number: u16) -> StoredRecord {
+        let mut attributes = json!({
+            "name": format!("trunk {number}"), "status": "active", "on_cli_mismatch_action": "reject_call",
+            "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": number % 5 == 0,
+            "threshold_reached": false, "media_encryption_mode": "disabled", "default_dst_action": "allow_all",
+            "dst_prefixes": [], "rtp_ping": false, "force_symmetric_rtp": false,
+            "authentication_method": { "type": "credentials_and_ip", "attributes": {
+                "allowed_sip_ips": ["192.0.2.0/24"], "username": format!("user {number}"), "password": "secret"
+            } }
+        });
+        if number == 77 {
+            attributes = json!({});
+        }
+        let record = Record {
+            number: i64::from(number),
+            id: Uuid::from_u128(u128::from(number)),
+            kind: VoiceOutTrunk::SPEC.name,
+            revision: 0,
+            attributes: attributes.to_string(),
+            meta: None,
+        };
+        StoredRecord { account: i64::from(number % 3), record, links: Vec::new() }
+    }
+
+    #[test]
+    fn several_threads_prepare_the_same_trunks_as_one() {
+        let trunks = Trunks::new("realm".to_owned(), vec![Algorithm::Md5]);
+        let page: Vec<StoredRecord> = (1..=300).map(stored).collect();
+        let (mut one, mut many) = (State::default(), State::default());
+        trunks.apply_trunks(&mut one, &page, 1);
+        trunks.apply_trunks(&mut many, &page, 4);
+        assert_eq!((one.index.len(), many.index.len()), (299, 299));
+        for stored in &page {
+            let id: Id<VoiceOutTrunk> = wire_id(stored.record.id);
+            let of = |state: &State| {
+                state.index.get(&id).map(|terms| (terms.name.to_string(), terms.account.to_string()))
+            };
+            assert_eq!(of(&one), of(&many));
+            assert!(many.has(&id));
+            let depends =
+                |state: &State| state.accounts[&stored.account].dependent.contains_key(&stored.record.id);
+            let expected = stored.record.number % 5 == 0 && stored.record.number != 77;
+            assert_eq!((depends(&one), depends(&many)), (expected, expected));
+        }
+        assert_eq!(many.unusable, HashMap::from([(Uuid::from_u128(77), 77 % 3)]));
+        let named = many.index.with_username("user 300").map(|terms| terms.name.to_string());
+        assert_eq!(named.as_deref(), Some("trunk 300"));
+    }
 }

@@ -103,7 +103,7 @@ pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Channels, Documents, Engine, Events,
-    IdempotencyKeys, Jobs, Nodes, RateShares, Records, SHARE_LEASE, Store, TokenKeys, Writes,
+    IdempotencyKeys, Jobs, Nodes, RateShares, Records, SHARE_LEASE, Store, TokenKeys, Writes, for_each_page,
     for_each_record,
 };
 pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

@@ -22,6 +22,7 @@ mod idempotency;
 mod indexing;
 mod jobs;
 mod list;
+mod mapping;
 mod memory;
 mod open;
 mod open_error;

@@ -32,7 +32,7 @@ pub use idempotency_keys::IdempotencyKeys;
 pub use jobs::Jobs;
 pub use nodes::Nodes;
 pub use rate_shares::{RateShares, SHARE_LEASE};
-pub use records::{Records, for_each_record};
+pub use records::{Records, for_each_page, for_each_record};
 pub use token_keys::TokenKeys;
 pub use writes::Writes;
 

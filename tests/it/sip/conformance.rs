@@ -75,6 +75,36 @@ async fn a_repeated_invite_receives_the_last_response_again() {
 }
 
 #[tokio::test]
+async fn an_invite_that_is_repeated_after_its_ack_receives_the_answer_without_its_description() {
+    let (edge, _trunk) = open().await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    call.headers = vec!["Record-Route: <sip:127.0.0.1:5999;lr>".to_owned()];
+    call.invite(&[]).await;
+    let text = call.sent.clone();
+    let first = call.answer().await;
+    assert_eq!(first.code(), 200, "{first:?}");
+    call.acknowledge().await;
+    let mut again = None;
+    for _ in 0..5 {
+        // While its ACK is on its way, a copy is absorbed.
+        call.uac.send(&text).await;
+        again = next_final(&mut call).await;
+        if again.as_ref().is_some_and(|again| again.body.is_empty()) {
+            break;
+        }
+    }
+    let again = again.expect("a repeated INVITE is answered");
+    assert_eq!(again.code(), 200, "{again:?}");
+    for name in ["Via", "From", "To", "Call-ID", "CSeq", "Contact", "Record-Route"] {
+        assert_eq!(again.header(name), first.header(name), "{again:?}");
+    }
+    assert_eq!(again.header("Content-Length"), Some("0"), "{again:?}");
+    assert!(again.header("Content-Type").is_none() && again.body.is_empty(), "{again:?}");
+    assert_eq!((edge.active().await.len(), edge.counts().await[2]), (1, 1), "it is no second call");
+    call.hang_up().await;
+}
+
+#[tokio::test]
 async fn a_refusal_is_repeated_over_udp_until_its_ack_and_not_over_tcp() {
     let (edge, _trunk) = open().await;
     let mut call = Call::new(&edge, "9990404").await;

@@ -40,7 +40,8 @@ impl RowUpdate {
             trunk: self.trunk,
             answered_at: self.call_state.connected().unwrap_or_else(|| inner.core.clock.now()),
             acknowledged: self.to == RowState::Acknowledged,
-            attributes: CallRecord::of_running(&inner.config.server_name, &self.call_state).to_json()?,
+            attributes: CallRecord::of_running(&inner.config.server_name, &self.call_state)
+                .to_running_json()?,
         })))
     }
 }

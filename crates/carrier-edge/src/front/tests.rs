@@ -23,7 +23,7 @@ fn front() -> Front {
 fn front_of(mark: NodeMark) -> Front {
     let clock = Clock::system();
     clock.freeze(Some(Timestamp::from_unix_millis(START)));
-    let trunks = Trunks::new(REALM.to_owned());
+    let trunks = Trunks::new(REALM.to_owned(), Vec::new());
     let methods = [
         (
             "credentials_and_ip",

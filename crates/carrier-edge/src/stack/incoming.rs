@@ -218,7 +218,9 @@ impl Incoming {
             let mut text = String::with_capacity(512);
             text.push_str("SIP/2.0 100 Trying\r\n");
             for header in transaction.original.headers.iter().filter(|header| is_copied(header)) {
-                let _infallible = write!(text, "{}: {}\r\n", header.name(), header.value());
+                for part in [header.name(), ": ", header.value(), "\r\n"] {
+                    text.push_str(part);
+                }
             }
             for timestamp in self.values("Timestamp") {
                 let _infallible = write!(text, "Timestamp: {timestamp}\r\n");
@@ -362,6 +364,7 @@ impl Incoming {
                     let description = session_description(&request.headers, &request.body);
                     let description = description.map(|found| found.map(<[u8]>::to_vec));
                     self.0.acknowledgement = Some(Acknowledgement { source, description });
+                    self.shorten_answer();
                     return InviteEvent::Acknowledged;
                 }
                 Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
@@ -370,6 +373,25 @@ impl Incoming {
                 _ => {}
             }
         }
+    }
+
+    /// Shortens the answer that the library keeps for half a minute, in case that a copy of the INVITE was delayed. The caller has
+    /// acknowledged it, so a copy needs only what names the dialog.
+    fn shorten_answer(&self) {
+        let Transaction { endpoint_inner, key, .. } = &self.0.transaction;
+        endpoint_inner.finished_transactions.with_mut(|finished| {
+            if let Some(Some(SipMessage::Response(response))) = finished.get_mut(key)
+                && response.status_code.code() < 300
+            {
+                let names_dialog = |name: &str| {
+                    ["Contact", "Record-Route"].iter().any(|kept| name.eq_ignore_ascii_case(kept))
+                };
+                response.headers.retain(|header| is_copied(header) || names_dialog(header.name()));
+                response.headers.push(Header::ContentLength(0_u32.into()));
+                response.headers.0.shrink_to_fit();
+                response.body = Vec::new();
+            }
+        });
     }
 
     /// Puts an event back into the queue, followed by a marker. The results of sending would each take the memory of an event

@@ -139,6 +139,22 @@ impl Pool {
         }
     }
 
+    /// Marks a record of the pool as used, and counts the bytes that it gained. `before` and `after` are when it was used, and
+    /// its bytes.
+    fn renew(&mut self, owner: &Owner, before: (u64, usize), after: (u64, usize)) {
+        let Some(group) = self.groups.get_mut(owner) else { return };
+        let Some(key) = group.records.remove(&before.0) else { return };
+        group.records.insert(after.0, key);
+        if before.1 == after.1 {
+            return;
+        }
+        let size = group.bytes - before.1 + after.1;
+        self.bytes = self.bytes - before.1 + after.1;
+        self.sizes.remove(&(group.bytes, owner.clone()));
+        group.bytes = size;
+        self.sizes.insert((size, owner.clone()));
+    }
+
     /// The record to drop, if a limit is exceeded; `owner` is the one whose records changed.
     fn excess(&self, owner: &Owner) -> Option<(Arc<str>, Party)> {
         let is_full = |bytes, count, max| bytes > max || count > records(max);
@@ -256,10 +272,18 @@ impl Calls {
         self.uses += 1;
         record.used = self.uses;
         let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
-        if let Some((owner, used, bytes)) = before {
-            self.pool(&owner).remove(&owner, used, bytes);
+        match before {
+            // Nearly every message is one of a record that keeps its owner.
+            Some((same, was_used, had)) if same == owner => {
+                self.pool(&owner).renew(&owner, (was_used, had), (used, bytes));
+            }
+            before => {
+                if let Some((owner, used, bytes)) = before {
+                    self.pool(&owner).remove(&owner, used, bytes);
+                }
+                self.pool(&owner).insert(&owner, used, (key, party), bytes);
+            }
         }
-        self.pool(&owner).insert(&owner, used, (key, party), bytes);
         while let Some((call_id, party)) = self.pool(&owner).excess(&owner) {
             if !self.remove(&call_id, party) {
                 break;

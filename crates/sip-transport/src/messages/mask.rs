@@ -68,6 +68,7 @@ pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
 /// Whether the body may report DTMF: every INFO does that has no other known purpose.
 fn carries_digits(bytes: &[u8]) -> bool {
     let Some(head) = Head::of(bytes) else { return false };
+    let is_description = |kind: &&[u8]| kind.eq_ignore_ascii_case(b"application/sdp");
     let mut kinds = head.values(["Content-Type", "c"]).map(<[u8]>::to_ascii_lowercase);
     // Also of a start line that is not valid otherwise.
     let is_info = head.leading_method().is_some_and(|method| method.eq_ignore_ascii_case(b"INFO"));
@@ -75,7 +76,10 @@ fn carries_digits(bytes: &[u8]) -> bool {
     if is_info {
         return kinds.next().is_none_or(|kind| !kind.starts_with(b"application/media_control+xml"));
     }
+    // A description names no digits, and most bodies are one.
+    let mut kinds = head.values(["Content-Type", "c"]).filter(|kind| !is_description(kind));
     kinds.any(|kind| {
+        let kind = kind.to_ascii_lowercase();
         [&b"dtmf"[..], b"telephone-event", b"kpml", b"digits"].iter().any(|word| names(&kind, word))
     })
 }
@@ -160,6 +164,11 @@ fn mask_passwords(line: &mut [u8]) {
         let ends_user = |byte: &u8| matches!(byte, b' ' | b'\t' | b'<' | b'>' | b'"');
         let start = from + before.iter().rposition(ends_user).map_or(0, |start| start + 1);
         let user = line.get(start..at).unwrap_or_default();
+        from = at + 1;
+        // Few lines have a second colon: behind the scheme, it begins a password.
+        if user.iter().filter(|byte| **byte == b':').nth(1).is_none() {
+            continue;
+        }
         let after = |scheme: &[u8]| {
             let found = user.windows(scheme.len()).rposition(|word| word.eq_ignore_ascii_case(scheme));
             found.map(|at| at + scheme.len())
@@ -169,7 +178,6 @@ fn mask_passwords(line: &mut [u8]) {
         {
             hide(line.get_mut(start + name + colon + 1..at).unwrap_or_default());
         }
-        from = at + 1;
     }
 }
 
@@ -227,6 +235,10 @@ fn mask_responses(text: &mut [u8]) {
     let mut at = 0;
     while at < text.len() {
         let here = text.get(at..).unwrap_or_default();
+        // Both names begin with this letter.
+        let Some(begin) = here.iter().position(|byte| byte.eq_ignore_ascii_case(&b'r')) else { return };
+        at += begin;
+        let here = here.get(begin..).unwrap_or_default();
         let is_here =
             |name: &&&[u8]| here.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
         let Some(name) = NAMES.iter().find(is_here) else {

@@ -25,7 +25,7 @@ use super::{
 pub fn admit(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>) -> Verdict {
     let check_only = |channels: &Channels, limit| has_room(channels.held(), limit);
     match run_checks(snapshot, attempt, check_only) {
-        Ok((admitted, ())) => Verdict::Admitted(Box::new(admitted)),
+        Ok((admitted, ())) => Verdict::Admitted(admitted),
         Err(verdict) => verdict,
     }
 }
@@ -34,7 +34,7 @@ pub fn admit(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>) -> Verdict {
 /// releases it.
 pub fn admit_and_hold(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>) -> (Verdict, Option<Channel>) {
     match run_checks(snapshot, attempt, Channels::take) {
-        Ok((admitted, channel)) => (Verdict::Admitted(Box::new(admitted)), Some(channel)),
+        Ok((admitted, channel)) => (Verdict::Admitted(admitted), Some(channel)),
         Err(verdict) => (verdict, None),
     }
 }
@@ -67,7 +67,7 @@ fn run_checks<C>(
     snapshot: &Snapshot<'_>,
     attempt: &Attempt<'_>,
     take_channel: impl FnOnce(&Channels, Option<u32>) -> Result<C, Full>,
-) -> Result<(Admitted, C), Verdict> {
+) -> Result<(Box<Admitted>, C), Verdict> {
     let dialled = user_part(attempt.request_uri).unwrap_or_default();
     let (Entry { terms: trunk, channels }, identified, passed) = select(snapshot, attempt, &dialled)?;
     // The prefix is removed once only: the rest may begin with the same characters again.
@@ -87,7 +87,8 @@ fn run_checks<C>(
     let rate = call.route(destination)?;
     let media = call.media()?;
     let channel = call.capacity(channels, take_channel)?;
-    let admitted = Admitted {
+    // Boxed here, because its hundreds of bytes would be copied on each way out.
+    let admitted = Box::new(Admitted {
         trunk: Arc::clone(trunk),
         identified,
         dialled: lossy_text(dialled),
@@ -97,7 +98,7 @@ fn run_checks<C>(
         media,
         rate,
         passed: call.passed,
-    };
+    });
     Ok((admitted, channel))
 }
 

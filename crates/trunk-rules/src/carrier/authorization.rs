@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 /// Why a header contains no usable digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderFlaw {
@@ -140,7 +142,7 @@ pub(super) fn parameters<'a, const N: usize>(
 fn parameter(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let equals = text.iter().position(|byte| *byte == b'=')?;
     let name = text.get(..equals)?.trim_ascii_end();
-    if name.is_empty() || name.iter().any(|byte| !byte.is_ascii_graphic() || b",\"".contains(byte)) {
+    if name.is_empty() || name.iter().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b',' | b'"')) {
         return None;
     }
     let value = text.get(equals + 1..)?.trim_ascii_start();
@@ -161,12 +163,15 @@ fn parameter(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 fn closing_quote(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    text.iter().position(|byte| {
-        let closes = *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        closes
-    })
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text.get(at) == Some(&b'"') {
+            return Some(at);
+        }
+        // Behind a backslash stands an escaped character.
+        at += 2;
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Counts simultaneous calls, from admission to the end of the call. Each channel is released exactly once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// All channels of the trunk are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,23 +38,25 @@ pub const fn has_room(held: u32, limit: Option<u32>) -> Result<(), Full> {
     }
 }
 
-/// The channels of one trunk. Clones share one counter.
-#[derive(Debug, Clone, Default)]
-pub struct Channels(Arc<AtomicU32>);
+/// The channels of one trunk.
+// Of a million trunks few have ever had a call, so the counter is made for the first one.
+#[derive(Debug, Default)]
+pub struct Channels(OnceLock<Arc<AtomicU32>>);
 
 impl Channels {
     /// The number of channels in use.
     pub fn held(&self) -> u32 {
-        self.0.load(Ordering::Acquire)
+        self.0.get().map_or(0, |held| held.load(Ordering::Acquire))
     }
 
     /// Takes a channel if one is free. The check and the increment are one atomic step.
     pub fn take(&self, limit: Option<u32>) -> Result<Channel, Full> {
-        let mut held = self.held();
+        let counter = self.0.get_or_init(Arc::default);
+        let mut held = counter.load(Ordering::Acquire);
         loop {
             has_room(held, limit)?;
-            match self.0.compare_exchange_weak(held, held + 1, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(Channel(Arc::clone(&self.0))),
+            match counter.compare_exchange_weak(held, held + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(Channel(Arc::clone(counter))),
                 Err(now) => held = now,
             }
         }

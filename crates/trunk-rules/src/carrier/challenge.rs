@@ -115,7 +115,8 @@ impl DigestChallenge {
         const COUNT: &str = "00000001";
         let algorithm = self.algorithm.unwrap_or(Algorithm::Md5);
         let count_and_qop = self.has_qop.then_some((COUNT.as_bytes(), b"auth".as_slice()));
-        let (secret, nonce) = (password.of(algorithm), self.nonce.as_bytes());
+        // Without the hash, no answer to this challenge is accepted.
+        let (secret, nonce) = (password.of(algorithm).unwrap_or_default(), self.nonce.as_bytes());
         let request = [method.as_bytes(), b":", uri.as_bytes()];
         let digest = match algorithm {
             Algorithm::Md5 => {

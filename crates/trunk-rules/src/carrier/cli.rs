@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use didww_types::Timestamp;
 use didww_types::resources::OnCliMismatchAction;
 
-use super::terms::Callers;
+use super::policy::Callers;
 use super::{DidSet, Digits, address_uri, normalise, user_part};
 
 /// The caller number as the customer sent it.
@@ -129,7 +129,7 @@ pub enum CliRefusal {
 }
 
 /// The caller numbers that a trunk may present.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CliRule {
     action: CliAction,
     callers: Callers,

@@ -5,7 +5,7 @@ use didww_types::resources::DefaultDstAction;
 use super::Digits;
 
 /// A set of number prefixes. A look-up is one binary search, regardless of their number.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 // Sorted, and no element is a prefix of another. So the only element that can be a prefix of a number is the
 // last one that is not greater than it.
 pub struct PrefixSet(Box<[Digits]>);
@@ -44,7 +44,7 @@ impl PrefixSet {
 }
 
 /// A trunk's default destination action and the prefixes that are exceptions to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DestinationRule {
     reject_by_default: bool,
     exceptions: PrefixSet,

@@ -38,7 +38,7 @@ impl DidFacts {
 }
 
 /// A set of caller numbers with their expiry times.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 // Sorted by number, each number once.
 pub struct DidSet(Box<[(Digits, Timestamp)]>);
 

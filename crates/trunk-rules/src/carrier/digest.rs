@@ -224,7 +224,9 @@ pub(super) fn verify_chosen<'a, 'p, T>(
         let failure = if expired { DigestFailure::NonceExpired } else { DigestFailure::NonceCountUnparsable };
         return refuse(who, failure, false);
     };
-    let password_hash = password.of(algorithm);
+    let Some(password_hash) = password.of(algorithm) else {
+        return refuse(who, DigestFailure::UnsupportedAlgorithm, false);
+    };
     let is_correct = match algorithm {
         Algorithm::Md5 => response_matches::<Md5>(password_hash, sent, session, qop, request),
         Algorithm::Sha256 => response_matches::<Sha256>(password_hash, sent, session, qop, request),

@@ -46,20 +46,29 @@ impl Algorithm {
 #[derive(Clone)]
 pub struct PasswordHash {
     md5: [u8; 16],
-    sha256: [u8; 32],
+    /// Absent where SHA-256 is not offered, as for each of a million trunks.
+    sha256: Option<Box<[u8; 32]>>,
 }
 
 impl PasswordHash {
     /// Hashes the password under every algorithm, so that no call has to.
     pub fn new(username: &str, realm: &str, password: &Secret) -> Self {
-        let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
-        Self { md5: hash::<Md5>(&parts).into(), sha256: hash::<Sha256>(&parts).into() }
+        Self::under(&[Algorithm::Md5, Algorithm::Sha256], username, realm, password)
     }
 
-    pub(super) fn of(&self, algorithm: Algorithm) -> &[u8] {
+    /// Hashes the password under MD5, which explanations use in any case, and under SHA-256 if it is one of the algorithms. A
+    /// digest with another algorithm is never accepted.
+    pub fn under(algorithms: &[Algorithm], username: &str, realm: &str, password: &Secret) -> Self {
+        let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
+        let sha256: Option<Box<[u8; 32]>> =
+            algorithms.contains(&Algorithm::Sha256).then(|| Box::new(hash::<Sha256>(&parts).into()));
+        Self { md5: hash::<Md5>(&parts).into(), sha256 }
+    }
+
+    pub(super) fn of(&self, algorithm: Algorithm) -> Option<&[u8]> {
         match algorithm {
-            Algorithm::Md5 => &self.md5,
-            Algorithm::Sha256 => &self.sha256,
+            Algorithm::Md5 => Some(&self.md5),
+            Algorithm::Sha256 => self.sha256.as_deref().map(<[u8; 32]>::as_slice),
         }
     }
 }
@@ -104,11 +113,26 @@ pub(super) fn response<D: sha2::Digest>(
     Hex::of(&digest)
 }
 
+/// The longest text of usual parts of a digest.
+const GATHERED_BYTES: usize = 256;
+
 pub(super) fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
+    // A hasher takes one text in less time than the many parts of it.
+    let mut gathered = [0_u8; GATHERED_BYTES];
+    let mut length = 0;
     let mut hasher = D::new();
     for part in parts {
-        hasher.update(part);
+        let end = length + part.len();
+        if let Some(room) = gathered.get_mut(length..end) {
+            room.copy_from_slice(part);
+            length = end;
+        } else {
+            hasher.update(gathered.get(..length).unwrap_or_default());
+            hasher.update(part);
+            length = 0;
+        }
     }
+    hasher.update(gathered.get(..length).unwrap_or_default());
     hasher.finalize()
 }
 
@@ -131,5 +155,21 @@ impl Hex {
 
     pub(super) fn text(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_of_any_length_are_hashed_as_one_text(
+            parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..6)
+        ) {
+            let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(hash::<Md5>(&slices), <Md5 as sha2::Digest>::digest(parts.concat()));
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Every call compares its numbers with sets of numbers and prefixes, and a word can be compared, sorted and
 //! hashed without following a pointer. A value contains digits only; their meaning is decided elsewhere.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 const MAX_DIGITS: usize = 15;
 const BITS_PER_DIGIT: u32 = 4;
@@ -58,13 +58,17 @@ impl Digits {
 
 impl fmt::Display for Digits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [b'0'; MAX_DIGITS];
         let mut rest = self.0;
-        while rest != 0 {
-            let nibble = u32::try_from(rest >> (u64::BITS - BITS_PER_DIGIT)).unwrap_or_default();
-            f.write_char(char::from_digit(nibble.saturating_sub(1), 10).unwrap_or('0'))?;
+        for digit in text.iter_mut().take(self.len()) {
+            let nibble = u8::try_from(rest >> (u64::BITS - BITS_PER_DIGIT)).unwrap_or_default();
+            *digit = b'0' + nibble.saturating_sub(1);
             rest <<= BITS_PER_DIGIT;
         }
-        Ok(())
+        // Written at once: every call writes its numbers, and a character at a time costs more than the decision.
+        f.write_str(
+            text.get(..self.len()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default(),
+        )
     }
 }
 

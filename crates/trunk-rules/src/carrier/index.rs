@@ -12,6 +12,8 @@ use didww_types::resources::VoiceOutTrunk;
 use ipnetwork::IpNetwork;
 
 use super::network::Address;
+use super::policy::Policies;
+use super::slot_table::SlotTable;
 use super::source_table::{Found, SourceTable};
 use super::{Authentication, Channels, TrunkTerms};
 
@@ -25,21 +27,22 @@ pub struct IndexError {
     pub owner: Id<VoiceOutTrunk>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Entry {
     pub(super) terms: Arc<TrunkTerms>,
     pub(super) channels: Channels,
 }
 
-/// All trunks of an edge.
+/// All trunks of an edge. Trunks with equal policies share one.
 #[derive(Debug, Default)]
 pub struct TrunkIndex {
     slots: Vec<Option<Entry>>,
     free: Vec<usize>,
-    by_id: HashMap<Id<VoiceOutTrunk>, usize>,
-    by_username: HashMap<Box<str>, usize>,
+    by_id: SlotTable,
+    by_username: SlotTable,
     by_sid: HashMap<Box<str>, BTreeMap<Id<VoiceOutTrunk>, usize>>,
     sources: SourceTable,
+    policies: Policies,
 }
 
 impl TrunkIndex {
@@ -59,18 +62,19 @@ impl TrunkIndex {
     }
 
     /// Inserts or replaces a trunk. The next call uses the new terms.
-    pub fn insert(&mut self, terms: TrunkTerms) -> Result<(), IndexError> {
-        let existing_slot = self.by_id.get(&terms.id).copied();
+    pub fn insert(&mut self, mut terms: TrunkTerms) -> Result<(), IndexError> {
+        let existing_slot = self.slot_of(&terms.id);
         if let Authentication::Credentials { username, .. } = &terms.authentication
-            && let Some(owner) = self.by_username.get(username).filter(|slot| Some(**slot) != existing_slot)
+            && let Some(owner) = self.slot_of_username(username).filter(|slot| Some(*slot) != existing_slot)
         {
-            let owner = self.entry(*owner).map_or_else(|| terms.id.clone(), |entry| entry.terms.id.clone());
+            let owner = self.entry(owner).map_or_else(|| terms.id.clone(), |entry| entry.terms.id.clone());
             return Err(IndexError { trunk: terms.id, owner });
         }
+        self.policies.share(&mut terms.policy);
         let terms = Arc::new(terms);
-        let old = existing_slot.and_then(|slot| self.slots.get_mut(slot)?.take());
-        let channels = old.map_or_else(Channels::default, |old| {
-            self.unlink(&old.terms);
+        let old = existing_slot.and_then(|slot| Some((slot, self.slots.get_mut(slot)?.take()?)));
+        let channels = old.map_or_else(Channels::default, |(slot, old)| {
+            self.unlink(&old.terms, slot);
             old.channels
         });
         let slot = existing_slot.or_else(|| self.free.pop()).unwrap_or(self.slots.len());
@@ -78,18 +82,21 @@ impl TrunkIndex {
             self.slots.push(None);
         }
         self.link(&terms, slot);
-        if let Some(entry) = self.slots.get_mut(slot) {
-            *entry = Some(Entry { terms: Arc::clone(&terms), channels });
+        if existing_slot.is_none() {
+            self.by_id.insert(terms.id.as_str(), slot);
         }
-        self.by_id.insert(terms.id.clone(), slot);
+        if let Some(entry) = self.slots.get_mut(slot) {
+            *entry = Some(Entry { terms, channels });
+        }
         Ok(())
     }
 
     /// Removes a trunk. Its calls in progress keep their channels until they end.
     pub fn remove(&mut self, id: &Id<VoiceOutTrunk>) -> Option<Arc<TrunkTerms>> {
-        let slot = self.by_id.remove(id)?;
+        let slot = self.slot_of(id)?;
         let old = self.slots.get_mut(slot)?.take()?;
-        self.unlink(&old.terms);
+        self.by_id.remove(id.as_str(), slot);
+        self.unlink(&old.terms, slot);
         self.free.push(slot);
         Some(old.terms)
     }
@@ -107,12 +114,12 @@ impl TrunkIndex {
 
     /// The trunk with the given id.
     pub fn get(&self, id: &Id<VoiceOutTrunk>) -> Option<&Arc<TrunkTerms>> {
-        self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.terms)
+        self.slot_of(id).and_then(|slot| self.entry(slot)).map(|entry| &entry.terms)
     }
 
     /// The channels of the trunk with the given id.
     pub fn channels(&self, id: &Id<VoiceOutTrunk>) -> Option<&Channels> {
-        self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.channels)
+        self.slot_of(id).and_then(|slot| self.entry(slot)).map(|entry| &entry.channels)
     }
 
     /// The allowed subnet, of any trunk, that shares most leading bits with an address. Logs of a refused
@@ -129,7 +136,7 @@ impl TrunkIndex {
 
     pub(super) fn by_username(&self, username: &[u8]) -> Option<&Entry> {
         let username = std::str::from_utf8(username).ok()?;
-        self.by_username.get(username).and_then(|slot| self.entry(*slot))
+        self.slot_of_username(username).and_then(|slot| self.entry(slot))
     }
 
     pub(super) fn by_twilio_sid(&self, sid: &[u8]) -> Option<&Entry> {
@@ -145,10 +152,23 @@ impl TrunkIndex {
         self.slots.get(slot)?.as_ref()
     }
 
+    fn slot_of(&self, id: &Id<VoiceOutTrunk>) -> Option<usize> {
+        self.by_id.find(id.as_str(), |slot| self.entry(slot).is_some_and(|entry| entry.terms.id == *id))
+    }
+
+    fn slot_of_username(&self, username: &str) -> Option<usize> {
+        self.by_username.find(username, |slot| {
+            match self.entry(slot).map(|entry| &entry.terms.authentication) {
+                Some(Authentication::Credentials { username: known, .. }) => **known == *username,
+                _ => false,
+            }
+        })
+    }
+
     fn link(&mut self, terms: &TrunkTerms, slot: usize) {
         let open = match &terms.authentication {
             Authentication::Credentials { username, .. } => {
-                self.by_username.insert(username.clone(), slot);
+                self.by_username.insert(username, slot);
                 None
             }
             Authentication::Twilio(sid) => {
@@ -158,16 +178,14 @@ impl TrunkIndex {
             Authentication::Address => Some(slot),
             Authentication::Nobody => return,
         };
-        for network in &terms.networks {
-            self.sources.insert(*network, terms.tech_prefix.as_bytes(), &terms.id, open);
+        for network in terms.networks.iter() {
+            self.sources.insert(network, terms.tech_prefix.as_bytes(), &terms.id, open);
         }
     }
 
-    fn unlink(&mut self, terms: &TrunkTerms) {
+    fn unlink(&mut self, terms: &TrunkTerms, slot: usize) {
         match &terms.authentication {
-            Authentication::Credentials { username, .. } => {
-                self.by_username.remove(username);
-            }
+            Authentication::Credentials { username, .. } => self.by_username.remove(username, slot),
             Authentication::Twilio(sid) => {
                 if let Some(trunks) = self.by_sid.get_mut(sid) {
                     trunks.remove(&terms.id);
@@ -180,8 +198,8 @@ impl TrunkIndex {
             Authentication::Address => {}
             Authentication::Nobody => return,
         }
-        for network in &terms.networks {
-            self.sources.remove(*network, terms.tech_prefix.as_bytes(), &terms.id);
+        for network in terms.networks.iter() {
+            self.sources.remove(network, terms.tech_prefix.as_bytes(), &terms.id);
         }
     }
 

@@ -15,7 +15,8 @@ pub(super) struct Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Subnet {
     v6: bool,
-    base: u128,
+    /// In the order of the network, which compares like the number, and takes no room for its alignment.
+    base: [u8; 16],
     length: u8,
 }
 
@@ -37,13 +38,26 @@ impl Address {
         self.v6
     }
 
+    /// The bits of an IPv4 address.
+    pub(super) fn v4(self) -> Option<u32> {
+        if self.v6 { None } else { u32::try_from(self.bits >> 96).ok() }
+    }
+
     /// The subnet with the given mask length that contains the address.
     pub(super) const fn subnet(self, length: u8) -> Subnet {
-        Subnet { v6: self.v6, base: self.bits & mask(length), length }
+        Subnet::new(self.v6, self.bits & mask(length), length)
     }
 }
 
 impl Subnet {
+    const fn new(v6: bool, base: u128, length: u8) -> Self {
+        Self { v6, base: base.to_be_bytes(), length }
+    }
+
+    const fn base(self) -> u128 {
+        u128::from_be_bytes(self.base)
+    }
+
     /// Clears the host bits, so that equal subnets are equal as values.
     pub(super) fn of(network: IpNetwork) -> Self {
         match network {
@@ -51,15 +65,23 @@ impl Subnet {
             IpNetwork::V6(v6) if v6.ip().to_ipv4_mapped().is_some() && v6.prefix() >= 96 => {
                 Address::of(network.ip()).subnet(v6.prefix() - 96)
             }
-            IpNetwork::V6(v6) => {
-                Self { v6: true, base: u128::from(v6.ip()) & mask(v6.prefix()), length: v6.prefix() }
-            }
+            IpNetwork::V6(v6) => Self::new(true, u128::from(v6.ip()) & mask(v6.prefix()), v6.prefix()),
             IpNetwork::V4(v4) => Address::of(network.ip()).subnet(v4.prefix()),
         }
     }
 
+    /// A subnet of IPv4 addresses, whose host bits are zero.
+    pub(super) fn of_v4(base: u32, length: u8) -> Self {
+        Self::new(false, u128::from(base) << 96, length)
+    }
+
+    /// The base and the length of a subnet of IPv4 addresses.
+    pub(super) fn v4(self) -> Option<(u32, u8)> {
+        if self.v6 { None } else { Some((u32::try_from(self.base() >> 96).ok()?, self.length)) }
+    }
+
     pub(super) const fn contains(self, address: Address) -> bool {
-        self.v6 == address.v6 && self.base == address.bits & mask(self.length)
+        self.v6 == address.v6 && self.base() == address.bits & mask(self.length)
     }
 
     /// Whether the subnet is narrow enough to identify the user of an address in it: `/16` or narrower for
@@ -71,9 +93,9 @@ impl Subnet {
         let min_length = if self.v6 { 32 } else { 16 };
         let lies_in = |(base, length): ([u8; 4], u8)| {
             let private = Address::of(IpAddr::from(base)).subnet(length);
-            self.length >= length && self.base & mask(length) == private.base
+            self.length >= length && self.base() & mask(length) == private.base()
         };
-        let is_unique_local = self.v6 && self.length >= 7 && self.base >> 121 == 0xfc >> 1;
+        let is_unique_local = self.v6 && self.length >= 7 && self.base() >> 121 == 0xfc >> 1;
         self.length >= min_length || is_unique_local || (!self.v6 && PRIVATE.into_iter().any(lies_in))
     }
 
@@ -87,15 +109,15 @@ impl Subnet {
 
     /// The number of leading bits that an address shares with the subnet, at most its mask length.
     pub(super) fn shared_bits(self, address: Address) -> u32 {
-        (self.base ^ address.bits).leading_zeros().min(u32::from(self.length))
+        (self.base() ^ address.bits).leading_zeros().min(u32::from(self.length))
     }
 
     /// Converts the subnet for display and for other libraries.
     pub(super) fn network(self) -> Option<IpNetwork> {
         let address = if self.v6 {
-            IpAddr::V6(Ipv6Addr::from(self.base))
+            IpAddr::V6(Ipv6Addr::from(self.base()))
         } else {
-            IpAddr::V4(Ipv4Addr::from(u32::try_from(self.base >> 96).unwrap_or_default()))
+            IpAddr::V4(Ipv4Addr::from(u32::try_from(self.base() >> 96).unwrap_or_default()))
         };
         IpNetwork::new(address, self.length).ok()
     }

@@ -10,8 +10,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::uri::hex_value;
-
 const TIMESTAMP_BYTES: usize = 8;
 const SALT_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
@@ -142,15 +140,26 @@ fn decoded(nonce: &[u8]) -> Option<[u8; NONCE_BYTES]> {
         return None;
     }
     let mut bytes = [0; NONCE_BYTES];
+    let mut flaws = 0;
     for (byte, pair) in bytes.iter_mut().zip(nonce.chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        // Only one spelling of a nonce is accepted: otherwise upper case would be a second text for it.
-        if high.is_ascii_uppercase() || low.is_ascii_uppercase() {
-            return None;
-        }
-        *byte = hex_value(*high)? << 4 | hex_value(*low)?;
+        let (high, low) = (lower_hex_value(*high), lower_hex_value(*low));
+        flaws |= high | low;
+        *byte = (high << 4) | (low & 15);
     }
-    Some(bytes)
+    (flaws & NOT_A_DIGIT == 0).then_some(bytes)
+}
+
+const NOT_A_DIGIT: u8 = 0x80;
+
+/// The value of a hexadecimal digit, or [`NOT_A_DIGIT`]. Only one spelling of a nonce is accepted: otherwise upper case would be
+/// a second text for it.
+const fn lower_hex_value(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => NOT_A_DIGIT,
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use didww_types::Timestamp;
 use didww_types::resources::VoiceOutTrunk;
 
 use super::media_address::no_media_to;
-use super::network::{Address, Subnet};
+use super::network::Address;
+use super::subnet_set::SubnetSet;
 use super::terms::subnets;
 use super::{Codec, Direction, TermsError};
 
@@ -25,9 +26,9 @@ const LATCH_MILLIS: i64 = 250;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
 /// How the media of a trunk's calls is accepted and sent, from the trunk's attributes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RtpTerms {
-    allowed: Box<[Subnet]>,
+    allowed: SubnetSet,
     /// Whether media is sent to where it comes from (`force_symmetric_rtp`).
     pub force_symmetric: bool,
     /// Whether one empty packet is sent when a call is answered (`rtp_ping`).
@@ -49,7 +50,8 @@ impl RtpTerms {
 
     #[cfg(test)]
     pub(super) fn for_tests(allowed: &[&str], force_symmetric: bool) -> Self {
-        let allowed = allowed.iter().map(|network| Subnet::of(network.parse().unwrap())).collect();
+        let allowed = allowed.iter().map(|network| super::network::Subnet::of(network.parse().unwrap()));
+        let allowed = SubnetSet::new(allowed);
         Self { allowed, force_symmetric, ping: false, timeout: Duration::from_secs(30) }
     }
 
@@ -60,8 +62,7 @@ impl RtpTerms {
 
     /// Whether an address is in `allowed_rtp_ips`.
     pub fn lists(&self, address: IpAddr) -> bool {
-        let address = Address::of(address);
-        self.allowed.iter().any(|network| network.contains(address))
+        self.allowed.contains(Address::of(address))
     }
 }
 

@@ -234,16 +234,30 @@ pub(super) struct Stream<'a> {
 
 /// Parses the streams. Attributes of the session are applied to each stream that has none of its own.
 pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
-    let mut lines =
-        sdp.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip_while(|line| line.is_empty());
-    if lines.next() != Some(b"v=0") {
+    // Nearly all bodies are text as a whole. Session names and information lines may be in any character set; the lines parsed
+    // here are ASCII.
+    match std::str::from_utf8(sdp) {
+        Ok(text) => parse_lines(text.split('\n').map(|line| Some(line.trim_ascii()))),
+        Err(_) => parse_lines(
+            sdp.split(|byte| *byte == b'\n').map(|line| std::str::from_utf8(line.trim_ascii()).ok()),
+        ),
+    }
+}
+
+/// Parses lines without the spaces around them; those that are no text are `None`.
+fn parse_lines<'a>(lines: impl Iterator<Item = Option<&'a str>>) -> Result<Vec<Stream<'a>>, SdpError> {
+    let mut lines = lines.skip_while(|line| *line == Some(""));
+    if lines.next() != Some(Some("v=0")) {
         return Err(SdpError::NotSdp);
     }
     let mut session = Stream::default();
-    let mut streams: Vec<Stream<'_>> = Vec::new();
-    // Session names and information lines may be in any character set; the lines parsed here are ASCII.
-    for line in lines.filter_map(|line| std::str::from_utf8(line).ok()) {
-        let Some((kind, value)) = line.split_once('=') else { continue };
+    let mut streams: Vec<Stream<'a>> = Vec::new();
+    for line in lines.flatten() {
+        // Each type is one letter (RFC 4566 §5).
+        let parts = line.split_at_checked(1);
+        let Some((kind, value)) = parts.and_then(|(kind, rest)| Some((kind, rest.strip_prefix('=')?))) else {
+            continue;
+        };
         let section = streams.last_mut().unwrap_or(&mut session);
         match kind {
             "m" => streams.push(media_line(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),

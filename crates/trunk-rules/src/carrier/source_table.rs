@@ -24,28 +24,124 @@ impl Prefix {
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self(bytes))
     }
+
+    fn length(self) -> usize {
+        self.0.iter().position(|byte| *byte == 0).unwrap_or(MAX_PREFIX_LENGTH)
+    }
+
+    /// Whether a dialled text begins with the prefix.
+    fn begins(self, dialled: &[u8]) -> bool {
+        self.0.get(..self.length()).is_some_and(|prefix| dialled.starts_with(prefix))
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct SourceTable {
     nodes: HashMap<Subnet, Node>,
-    buckets: HashMap<(Subnet, Prefix), Bucket>,
     /// The same subnets as in `nodes`, sorted, to find the one nearest to an address.
     ordered: BTreeSet<Subnet>,
     v4: BTreeMap<Reverse<u8>, usize>,
     v6: BTreeMap<Reverse<u8>, usize>,
 }
 
-/// The number of pairs of this subnet by length of the tech prefix.
-#[derive(Debug, Default)]
-struct Node {
-    lengths: [u32; MAX_PREFIX_LENGTH + 1],
+/// The pairs of a subnet.
+#[derive(Debug)]
+enum Node {
+    /// The only pair, which is all that a subnet of one trunk has.
+    One(Prefix, Bucket),
+    Many(Box<Pairs>),
 }
 
 #[derive(Debug, Default)]
+struct Pairs {
+    buckets: HashMap<Prefix, Bucket>,
+    /// The number of pairs by length of the tech prefix.
+    lengths: [u32; MAX_PREFIX_LENGTH + 1],
+}
+
+/// The trunks of a pair.
+#[derive(Debug, Default)]
 struct Bucket {
     trunks: usize,
-    open: BTreeMap<Id<VoiceOutTrunk>, usize>,
+    /// Those that admit calls by address alone; absent if there are none.
+    open: Option<Box<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    slots: BTreeMap<Id<VoiceOutTrunk>, usize>,
+}
+
+impl Node {
+    /// The pair with the longest prefix that a dialled text begins with.
+    fn find(&self, dialled: &[u8]) -> Option<&Bucket> {
+        match self {
+            Self::One(prefix, bucket) => prefix.begins(dialled).then_some(bucket),
+            Self::Many(pairs) => {
+                let lengths = pairs.lengths.iter().enumerate().rev().filter(|(_, count)| **count > 0);
+                lengths
+                    .filter_map(|(length, _)| Prefix::of(dialled.get(..length)?))
+                    .find_map(|prefix| pairs.buckets.get(&prefix))
+            }
+        }
+    }
+
+    /// The pair with a prefix, which is added if there is none.
+    fn bucket(&mut self, prefix: Prefix) -> &mut Bucket {
+        if matches!(self, Self::One(known, _) if *known != prefix) {
+            let one = std::mem::replace(self, Self::Many(Box::default()));
+            if let (Self::Many(pairs), Self::One(known, bucket)) = (&mut *self, one) {
+                *pairs.bucket(known) = bucket;
+            }
+        }
+        match self {
+            Self::One(_, bucket) => bucket,
+            Self::Many(pairs) => pairs.bucket(prefix),
+        }
+    }
+
+    /// Removes a trunk from the pair with a prefix. Returns true if the subnet has no pair any more.
+    fn remove(&mut self, prefix: Prefix, id: &Id<VoiceOutTrunk>) -> bool {
+        match self {
+            Self::One(known, bucket) => *known == prefix && bucket.remove(id),
+            Self::Many(pairs) => {
+                let Pairs { buckets, lengths } = &mut **pairs;
+                if buckets.get_mut(&prefix).is_some_and(|bucket| bucket.remove(id)) {
+                    buckets.remove(&prefix);
+                    if let Some(count) = lengths.get_mut(prefix.length()) {
+                        *count -= 1;
+                    }
+                }
+                buckets.is_empty()
+            }
+        }
+    }
+}
+
+impl Pairs {
+    fn bucket(&mut self, prefix: Prefix) -> &mut Bucket {
+        let Self { buckets, lengths } = self;
+        buckets.entry(prefix).or_insert_with(|| {
+            if let Some(count) = lengths.get_mut(prefix.length()) {
+                *count += 1;
+            }
+            Bucket::default()
+        })
+    }
+}
+
+impl Bucket {
+    /// Removes a trunk. Returns true if it was the last one.
+    fn remove(&mut self, id: &Id<VoiceOutTrunk>) -> bool {
+        if let Some(open) = &mut self.open {
+            open.slots.remove(id);
+            if open.slots.is_empty() {
+                self.open = None;
+            }
+        }
+        self.trunks = self.trunks.saturating_sub(1);
+        self.trunks == 0
+    }
 }
 
 /// The result of a look-up.
@@ -70,40 +166,25 @@ impl SourceTable {
         id: &Id<VoiceOutTrunk>,
         open: Option<usize>,
     ) {
-        let Some(packed) = Prefix::of(prefix) else { return };
+        let Some(prefix) = Prefix::of(prefix) else { return };
         let node = self.nodes.entry(subnet).or_insert_with(|| {
             self.ordered.insert(subnet);
             let lengths = if subnet.is_v6() { &mut self.v6 } else { &mut self.v4 };
             *lengths.entry(Reverse(subnet.length())).or_default() += 1;
-            Node::default()
+            Node::One(prefix, Bucket::default())
         });
-        let bucket = self.buckets.entry((subnet, packed)).or_insert_with(|| {
-            if let Some(count) = node.lengths.get_mut(prefix.len()) {
-                *count += 1;
-            }
-            Bucket::default()
-        });
+        let bucket = node.bucket(prefix);
         bucket.trunks += 1;
         if let Some(slot) = open {
-            bucket.open.insert(id.clone(), slot);
+            bucket.open.get_or_insert_default().slots.insert(id.clone(), slot);
         }
     }
 
     /// Removes what [`insert`](Self::insert) added for this subnet, prefix and trunk.
     pub(super) fn remove(&mut self, subnet: Subnet, prefix: &[u8], id: &Id<VoiceOutTrunk>) {
-        let Some(packed) = Prefix::of(prefix) else { return };
-        let Some(bucket) = self.buckets.get_mut(&(subnet, packed)) else { return };
-        bucket.open.remove(id);
-        bucket.trunks -= 1;
-        if bucket.trunks > 0 {
-            return;
-        }
-        self.buckets.remove(&(subnet, packed));
+        let Some(prefix) = Prefix::of(prefix) else { return };
         let Some(node) = self.nodes.get_mut(&subnet) else { return };
-        if let Some(count) = node.lengths.get_mut(prefix.len()) {
-            *count -= 1;
-        }
-        if node.lengths.iter().any(|count| *count > 0) {
+        if !node.remove(prefix, id) {
             return;
         }
         self.nodes.remove(&subnet);
@@ -125,12 +206,9 @@ impl SourceTable {
             let subnet = source.subnet(*length);
             let Some(node) = self.nodes.get(&subnet) else { continue };
             found = Found::NoPrefix;
-            for (length, count) in node.lengths.iter().enumerate().rev() {
-                let Some(start) = dialled.get(..length).filter(|_| *count > 0) else { continue };
-                let bucket = Prefix::of(start).and_then(|prefix| self.buckets.get(&(subnet, prefix)));
-                if let Some(bucket) = bucket {
-                    return bucket.open.values().next().map_or(Found::NeedsDigest, |slot| Found::Open(*slot));
-                }
+            if let Some(bucket) = node.find(dialled) {
+                let open = bucket.open.as_ref().and_then(|open| open.slots.values().next());
+                return open.map_or(Found::NeedsDigest, |slot| Found::Open(*slot));
             }
         }
         found
@@ -159,11 +237,7 @@ impl SourceTable {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-            && self.buckets.is_empty()
-            && self.ordered.is_empty()
-            && self.v4.is_empty()
-            && self.v6.is_empty()
+        self.nodes.is_empty() && self.ordered.is_empty() && self.v4.is_empty() && self.v6.is_empty()
     }
 }
 

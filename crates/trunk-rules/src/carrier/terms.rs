@@ -1,14 +1,17 @@
 //! A trunk in the form that calls use: everything that a check needs, prepared when the trunk is written.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use didww_types::resources::{AuthenticationMethod, Did, MediaEncryptionMode, VoiceOutTrunk};
+use didww_types::Id;
+use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk};
 use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
-use didww_types::{Id, Timestamp};
 
-use super::network::{Address, Subnet};
+use super::network::Subnet;
+use super::policy::{Callers, TrunkPolicy};
+use super::subnet_set::SubnetSet;
 use super::{
-    AccountDids, BlockState, CliAction, CliRule, DestinationRule, DidSet, Digits, PasswordHash, PrefixSet,
+    AccountDids, Algorithm, BlockState, CliAction, CliRule, DestinationRule, Digits, PasswordHash, PrefixSet,
     RtpTerms,
 };
 
@@ -71,65 +74,51 @@ pub enum TermsError {
     DestinationPrefix(String),
 }
 
-/// A trunk in the form that calls use.
+/// A trunk in the form that calls use: what it alone has, and its [`TrunkPolicy`].
+// A million of them are in memory, so what trunks have in common stands in the policy.
 #[derive(Debug, Clone)]
 pub struct TrunkTerms {
     /// The trunk's id, as in the API.
     pub id: Id<VoiceOutTrunk>,
-    /// The account that owns the trunk, by the identifier that the index's user chooses.
-    pub account: Arc<str>,
     /// The trunk's name, which log lines quote.
     pub name: Box<str>,
     /// Whether the trunk is blocked, and why.
     pub block_state: BlockState,
-    /// The maximum spending in a rolling 24 hours, in US dollars; `None` is unlimited.
-    pub threshold: Option<Money>,
     /// The amount spent when these terms were prepared, in US dollars. Used in explanations only.
     pub spent: Money,
-    /// The maximum number of simultaneous calls; `None` is unlimited.
-    pub capacity: Option<u32>,
     /// How the trunk authenticates calls.
     pub authentication: Authentication,
-    /// The tech prefix, dialled before the number; may be empty.
-    pub tech_prefix: Box<str>,
-    /// The destinations that the trunk may call.
-    pub destinations: DestinationRule,
-    /// The caller numbers that the trunk may present.
-    pub cli: CliRule,
-    /// How the media of its calls is encrypted.
-    pub media_encryption_mode: MediaEncryptionMode,
-    /// How its media is accepted and sent.
-    pub rtp: RtpTerms,
-    pub(super) networks: Box<[Subnet]>,
-    emergency: Callers,
+    pub(super) policy: Arc<TrunkPolicy>,
 }
 
-/// A set of caller numbers: the trunk's own, or all of its account.
-#[derive(Debug, Clone)]
-pub(super) enum Callers {
-    Own(DidSet),
-    AllOf(Arc<AccountDids>),
-    AllEmergencyOf(Arc<AccountDids>),
-}
+impl Deref for TrunkTerms {
+    type Target = TrunkPolicy;
 
-impl Callers {
-    pub(super) fn set(&self) -> &DidSet {
-        match self {
-            Self::Own(set) => set,
-            Self::AllOf(account) => &account.callers,
-            Self::AllEmergencyOf(account) => &account.emergency,
-        }
+    fn deref(&self) -> &TrunkPolicy {
+        &self.policy
     }
 }
 
 impl TrunkTerms {
-    /// Prepares a trunk. `realm` is the digest realm of the edge; the password is hashed with it.
+    /// Prepares a trunk. `realm` is the digest realm of the edge; the password is hashed with it under every algorithm.
     pub fn new(
         trunk: &VoiceOutTrunk,
         links: &TrunkLinks,
         account: Arc<str>,
         dids: &Arc<AccountDids>,
         realm: &str,
+    ) -> Result<Self, TermsError> {
+        Self::for_digests(trunk, links, account, dids, (realm, &[Algorithm::Md5, Algorithm::Sha256]))
+    }
+
+    /// Prepares a trunk for digests of this realm with these algorithms, as
+    /// [`Settings::algorithms`](super::Settings::algorithms) offers them.
+    pub fn for_digests(
+        trunk: &VoiceOutTrunk,
+        links: &TrunkLinks,
+        account: Arc<str>,
+        dids: &Arc<AccountDids>,
+        (realm, algorithms): (&str, &[Algorithm]),
     ) -> Result<Self, TermsError> {
         let method = &trunk.authentication_method;
         let tech_prefix = method.tech_prefix().map_or("", |prefix| prefix.as_str());
@@ -156,15 +145,10 @@ impl TrunkTerms {
             Callers::Own(dids.emergency_among(&links.emergency_dids))
         };
         let default = links.default_did.as_ref().and_then(|id| dids.number(id));
-        Ok(Self {
-            id: trunk.id.clone(),
+        let policy = TrunkPolicy {
             account,
-            name: trunk.name.as_str().into(),
-            block_state: BlockState::of(trunk),
             threshold: trunk.threshold_amount.map(ThresholdAmount::money),
-            spent: trunk.meta.spent_amount,
             capacity: trunk.capacity_limit.map(|limit| u32::try_from(limit.get().max(0)).unwrap_or(u32::MAX)),
-            authentication: authentication(method, realm),
             tech_prefix: tech_prefix.into(),
             destinations: DestinationRule::new(&trunk.default_dst_action, PrefixSet::new(prefixes?)),
             cli: CliRule::new(CliAction::of(&trunk.on_cli_mismatch_action), callers, default),
@@ -172,31 +156,15 @@ impl TrunkTerms {
             networks: subnets("allowed_sip_ips", method.allowed_sip_ips())?,
             rtp: RtpTerms::new(trunk)?,
             emergency,
+        };
+        Ok(Self {
+            id: trunk.id.clone(),
+            name: trunk.name.as_str().into(),
+            block_state: BlockState::of(trunk),
+            spent: trunk.meta.spent_amount,
+            authentication: authentication(method, realm, algorithms),
+            policy: Arc::new(policy),
         })
-    }
-
-    /// Whether calls from an address are allowed.
-    pub fn allows(&self, source: std::net::IpAddr) -> bool {
-        self.allows_source(Address::of(source))
-    }
-
-    pub(super) fn allows_source(&self, source: Address) -> bool {
-        self.networks.iter().any(|network| network.contains(source))
-    }
-
-    /// Whether a dialled text begins with the tech prefix.
-    pub fn allows_dialled(&self, dialled: &[u8]) -> bool {
-        dialled.starts_with(self.tech_prefix.as_bytes())
-    }
-
-    /// Whether emergency calls may be made from a number at the given time.
-    pub fn allows_emergency_from(&self, number: Digits, now: Timestamp) -> bool {
-        self.emergency.set().contains(number, now)
-    }
-
-    /// The numbers from which emergency calls may be made.
-    pub fn emergency_callers(&self) -> &DidSet {
-        self.emergency.set()
     }
 }
 
@@ -204,24 +172,22 @@ impl TrunkTerms {
 pub(super) fn subnets(
     attribute: &'static str,
     networks: Option<&IpNetworks>,
-) -> Result<Box<[Subnet]>, TermsError> {
+) -> Result<SubnetSet, TermsError> {
     let mut subnets = Vec::new();
     for text in networks.map_or(&[][..], IpNetworks::texts) {
         let network =
             normalised_network(text).ok_or_else(|| TermsError::Network { attribute, given: text.clone() })?;
         subnets.push(Subnet::of(network));
     }
-    subnets.sort_unstable();
-    subnets.dedup();
-    Ok(subnets.into())
+    Ok(SubnetSet::new(subnets))
 }
 
-fn authentication(method: &AuthenticationMethod, realm: &str) -> Authentication {
+fn authentication(method: &AuthenticationMethod, realm: &str, algorithms: &[Algorithm]) -> Authentication {
     match method {
         AuthenticationMethod::CredentialsAndIp(_) => match method.credentials() {
             Some((username, password)) => Authentication::Credentials {
                 username: username.into(),
-                password: PasswordHash::new(username, realm, password),
+                password: PasswordHash::under(algorithms, username, realm, password),
             },
             None => Authentication::Nobody,
         },

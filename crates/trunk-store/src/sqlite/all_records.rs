@@ -2,16 +2,29 @@
 
 use didww_types::ResourceSpec;
 use rusqlite::{Connection, params};
+use uuid::Uuid;
 
 use super::error::failed;
-use super::record_writer::RecordWriter;
-use super::row::record;
+use super::mapping::forget_read_pages;
+use super::row::{record, uuid};
 use super::symbols::Symbols;
 use crate::{StoreError, StoredRecord};
 
 /// Number of records of any type that [`records_after`] passes over: no index has the records of one type of all accounts
 /// in the order of their numbers, and a read must not run for as long as the database is large.
 const MAX_PASSED_OVER: i64 = 10_000;
+/// Number of accounts in which [`has_none`] looks for a record of a type.
+const MAX_ACCOUNTS: usize = 1_000;
+
+const NEXT_ACCOUNT: &str = "SELECT min(account) FROM record WHERE account > ?1";
+const OF_ACCOUNT: &str = "SELECT 1 FROM record WHERE account = ?1 AND kind = ?2";
+/// A number is never used twice, so a range of numbers has at most as many records as numbers.
+const OF_TYPE: &str = "SELECT number, id, revision, attributes, meta, account FROM record \
+                       WHERE number > ?2 AND number <= ?3 AND +kind = ?1 ORDER BY number LIMIT ?4";
+const NEXT_NUMBER: &str = "SELECT min(number) FROM record WHERE number > ?1";
+/// The order of the tables is fixed: the links of a page are a range of an index, and the records behind them are not.
+const LINKS: &str = "SELECT l.owner, l.number, l.relationship, r.id FROM link l CROSS JOIN record r ON r.number = l.target \
+                     WHERE l.owner >= ?1 AND l.owner <= ?2 AND l.relationship >= ?3 AND l.relationship <= ?4";
 
 /// Returns the records of a type with greater numbers than `after` and their relationships, at most `max`, and the number
 /// after which others may follow; `None` if there are no others.
@@ -22,28 +35,116 @@ pub(super) fn records_after(
     after: i64,
     max: usize,
 ) -> Result<(Vec<StoredRecord>, Option<i64>), StoreError> {
-    let write = RecordWriter { connection, symbols };
-    let last: Option<i64> = connection
-        .prepare_cached(
-            "SELECT max(number) FROM (SELECT number FROM record WHERE number > ?1 ORDER BY number LIMIT ?2)",
-        )
-        .and_then(|mut select| select.query_row(params![after, MAX_PASSED_OVER], |row| row.get(0)))
-        .map_err(failed)?;
-    let Some(last) = last else { return Ok((Vec::new(), None)) };
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT number, id, revision, attributes, meta, account FROM record \
-             WHERE number > ?2 AND number <= ?3 AND +kind = ?1 ORDER BY number LIMIT ?4",
-        )
-        .map_err(failed)?;
-    let limit = i64::try_from(max).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![symbols.kind(spec.name), after, last, limit]).map_err(failed)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
-        let record = record(row, spec.name).map_err(failed)?;
-        let links = write.links(spec, record.number)?;
-        found.push(StoredRecord { account: row.get(5).map_err(failed)?, record, links });
+    let kind = symbols.kind(spec.name);
+    if after <= 0 && has_none(connection, kind)? {
+        return Ok((Vec::new(), None));
     }
-    let next = if found.len() < max { Some(last) } else { found.last().map(|stored| stored.record.number) };
+    let last = after.saturating_add(MAX_PASSED_OVER);
+    let mut found = Vec::new();
+    {
+        let mut statement = connection.prepare_cached(OF_TYPE).map_err(failed)?;
+        let limit = i64::try_from(max).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![kind, after, last, limit]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let record = record(row, spec.name).map_err(failed)?;
+            found.push(StoredRecord { account: row.get(5).map_err(failed)?, record, links: Vec::new() });
+        }
+    }
+    add_links(connection, symbols, spec, &mut found)?;
+    let next = if found.len() < max {
+        let next: Option<i64> = connection
+            .prepare_cached(NEXT_NUMBER)
+            .and_then(|mut select| select.query_row(params![last], |row| row.get(0)))
+            .map_err(failed)?;
+        next.map(|number| number.saturating_sub(1))
+    } else {
+        found.last().map(|stored| stored.record.number)
+    };
+    forget_read_pages(connection);
     Ok((found, next))
+}
+
+/// Whether no account has a record of a type. If there are many accounts, it is not found out.
+fn has_none(connection: &Connection, kind: i64) -> Result<bool, StoreError> {
+    let mut next = connection.prepare_cached(NEXT_ACCOUNT).map_err(failed)?;
+    let mut of_account = connection.prepare_cached(OF_ACCOUNT).map_err(failed)?;
+    let mut account = i64::MIN;
+    for _ in 0..MAX_ACCOUNTS {
+        let found: Option<i64> = next.query_row(params![account], |row| row.get(0)).map_err(failed)?;
+        let Some(found) = found else { return Ok(true) };
+        if of_account.exists(params![found, kind]).map_err(failed)? {
+            return Ok(false);
+        }
+        account = found;
+    }
+    Ok(false)
+}
+
+/// Adds the members of each relationship to records in the order of their numbers, in the order in which they were linked. One
+/// statement reads those of all: a statement for each record takes longer than to read the record.
+fn add_links(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    found: &mut [StoredRecord],
+) -> Result<(), StoreError> {
+    let names: Vec<(&'static str, i64)> = spec
+        .relationships
+        .iter()
+        .map(|relationship| (relationship.name, symbols.member(spec.name, relationship.name)))
+        .collect();
+    for stored in found.iter_mut() {
+        stored.links = names.iter().map(|(name, _)| (*name, Vec::new())).collect();
+    }
+    let (Some(first), Some(last)) = (found.first(), found.last()) else { return Ok(()) };
+    let (first, last) = (first.record.number, last.record.number);
+    let (least, greatest) = (names.iter().map(|name| name.1).min(), names.iter().map(|name| name.1).max());
+    let mut members: Vec<(i64, i64, i64, Uuid)> = Vec::new();
+    {
+        let mut statement = connection.prepare_cached(LINKS).map_err(failed)?;
+        let mut rows = statement.query(params![first, last, least, greatest]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let id = uuid(row, 3).map_err(failed)?;
+            members.push((
+                row.get(0).map_err(failed)?,
+                row.get(1).map_err(failed)?,
+                row.get(2).map_err(failed)?,
+                id,
+            ));
+        }
+    }
+    members.sort_unstable();
+    for (owner, _, relationship, id) in members {
+        // Records of other types have numbers between those of a page.
+        let Ok(at) = found.binary_search_by_key(&owner, |stored| stored.record.number) else { continue };
+        let Some(place) = names.iter().position(|(_, number)| *number == relationship) else { continue };
+        if let Some((_, ids)) = found.get_mut(at).and_then(|stored| stored.links.get_mut(place)) {
+            ids.push(id);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{assert_seeks, plan};
+    use super::*;
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        connection
+    }
+
+    #[test]
+    fn the_records_of_a_type_are_a_range_of_numbers_and_their_links_a_range_of_owners() {
+        let connection = database();
+        assert_seeks(&connection, NEXT_ACCOUNT, "record_list");
+        assert_seeks(&connection, OF_ACCOUNT, "record_list");
+        assert_seeks(&connection, OF_TYPE, "INTEGER PRIMARY KEY");
+        assert_seeks(&connection, NEXT_NUMBER, "INTEGER PRIMARY KEY");
+        assert_seeks(&connection, LINKS, "link_owner");
+        let steps = plan(&connection, LINKS);
+        assert!(steps.first().is_some_and(|step| step.contains("link_owner")), "{steps:?}");
+    }
 }

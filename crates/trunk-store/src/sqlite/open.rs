@@ -17,6 +17,7 @@ use super::commits::{self, CommitCount, Commits};
 use super::connections::Connections;
 use super::files::{Files, with_suffix};
 use super::indexing::{self, Duplicates};
+use super::mapping::map;
 use super::memory::SharedConnection;
 use super::open_error::OpenError;
 use super::scan::Source;
@@ -363,7 +364,8 @@ fn readers(path: &Path, limits: StoreLimits) -> rusqlite::Result<(Vec<Connection
 /// Opens a connection for reads by a key.
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;")?;
+    connection.execute_batch("PRAGMA query_only = ON;")?;
+    map(&connection)?;
     disable_checkpoint_on_close(&connection);
     // The first read opens the log, so that later reads succeed even if the files are deleted. This one needs no schema,
     // whose parsing takes longer than everything else here; most connections are not used soon after a start.

@@ -1,6 +1,9 @@
 //! Reads of records, the resources of accounts.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use didww_types::ResourceSpec;
 use uuid::Uuid;
@@ -84,7 +87,7 @@ const RECORDS_PER_READ: u64 = 1_000;
 
 /// Passes every record of a type, of all accounts, to `visit`, the oldest first. The reads are not one state of the
 /// database: a caller that keeps copies [follows](crate::ChangeFeed::follow) the store first, and applies the changes
-/// since then after the last record.
+/// since then after the last record. The next records are read while `visit` runs, so two pages are in memory.
 ///
 /// # Errors
 /// A failure of the engine; `visit` has been called for some records then.
@@ -93,11 +96,32 @@ pub async fn for_each_record<S: Records + ?Sized>(
     spec: &'static ResourceSpec,
     mut visit: impl FnMut(StoredRecord) + Send,
 ) -> Result<(), StoreError> {
-    let mut after = 0;
+    for_each_page(store, spec, |page| page.into_iter().for_each(&mut visit)).await
+}
+
+/// Passes the records to `visit` as [`for_each_record`] does, a thousand at a time.
+///
+/// # Errors
+/// As [`for_each_record`].
+pub async fn for_each_page<S: Records + ?Sized>(
+    store: &S,
+    spec: &'static ResourceSpec,
+    mut visit: impl FnMut(Vec<StoredRecord>) + Send,
+) -> Result<(), StoreError> {
+    let mut read = store.records_after(spec, 0, RECORDS_PER_READ);
     loop {
-        let records = store.records_after(spec, after, RECORDS_PER_READ).await?;
+        let records = read.await?;
         let Some(last) = records.last() else { return Ok(()) };
-        after = last.record.number;
-        records.into_iter().for_each(&mut visit);
+        read = begun(store.records_after(spec, last.record.number, RECORDS_PER_READ)).await;
+        visit(records);
+    }
+}
+
+/// Polls an answer once, so that an engine with threads of its own works on it before it is awaited.
+async fn begun<T>(mut answer: Answer<'_, T>) -> Answer<'_, T> {
+    let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut answer).poll(context))).await;
+    match polled {
+        Poll::Ready(outcome) => Answer::ready(outcome),
+        Poll::Pending => answer,
     }
 }

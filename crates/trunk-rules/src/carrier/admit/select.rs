@@ -150,7 +150,7 @@ fn trunk_not_allowed(
         [format!("tech_prefix {prefix}"), lossy_text(dialled), explanation.to_owned()]
     } else {
         let nearest = terms.networks.iter().max_by_key(|network| network.shared_bits(source));
-        let nearest = nearest.map_or_else(|| "none".to_owned(), ToString::to_string);
+        let nearest = nearest.map_or_else(|| "none".to_owned(), |nearest| nearest.to_string());
         let explanation = "the digest is valid, but the trunk does not allow the address; other trunks do";
         [
             format!("{} allowed_sip_ips, the nearest {nearest}", terms.networks.len()),

@@ -127,6 +127,22 @@ fn session_variants_and_clients_without_qop_are_accepted() {
 }
 
 #[test]
+fn a_password_that_was_not_hashed_under_an_algorithm_verifies_none_of_its_digests() {
+    let settings = settings();
+    let request = SignedRequest { method: b"INVITE", body: b"v=0\r\n" };
+    let verify_with = |password: &PasswordHash, algorithm: &str| {
+        let header = with(&[("algorithm", algorithm)]);
+        let found = verify_digest(&[header.as_bytes()], request, &settings, &fresh, |_| Some(((), password)));
+        found.map(|ok| ok.count).map_err(|refusal| refusal.failure)
+    };
+    let only_md5 = PasswordHash::under(&[Algorithm::Md5], "user", REALM, &"secret".into());
+    assert_eq!(verify_with(&only_md5, "MD5"), Ok(1));
+    assert_eq!(verify_with(&only_md5, "SHA-256"), Err(DigestFailure::UnsupportedAlgorithm));
+    let both = PasswordHash::under(&settings.algorithms, "user", REALM, &"secret".into());
+    assert_eq!(verify_with(&both, "SHA-256"), Ok(1));
+}
+
+#[test]
 fn auth_int_is_refused_unless_it_was_offered_and_then_protects_the_body() {
     let header = with(&[("qop", "auth-int")]);
     assert_eq!(failure(&header), DigestFailure::UnsupportedQop);

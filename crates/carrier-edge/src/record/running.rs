@@ -1,0 +1,152 @@
+//! The record of an answered call as its row in the store has it: with the members that are this call's own. What the record of
+//! every call has whose server died is added when the row is read. Each answered call has such a row.
+
+use didww_types::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use trunk_rules::carrier::Cause;
+use uuid::Uuid;
+
+use super::CallRecord;
+
+/// The members of a call's own. Those without a value are left out.
+#[derive(Serialize)]
+struct Own<'a> {
+    id: Uuid,
+    time_start: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_number: Option<&'a str>,
+    original_src_number: &'a str,
+    dst_number: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_type: Option<&'static str>,
+    trunk_name: &'a str,
+    trunk_id: &'a str,
+    call_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p_charge_info: Option<&'a str>,
+    source_ip: &'a str,
+    source_port: u16,
+    source_protocol: &'static str,
+    pop: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initial_billing_interval: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_billing_interval: Option<u32>,
+}
+
+impl CallRecord {
+    /// What the row of an answered call keeps of its record.
+    pub(crate) fn to_running_json(&self) -> Option<String> {
+        let own = Own {
+            id: self.id,
+            time_start: self.time_start,
+            src_number: self.src_number.as_deref(),
+            original_src_number: &self.original_src_number,
+            dst_number: &self.dst_number,
+            call_type: self.call_type,
+            trunk_name: &self.trunk_name,
+            trunk_id: &self.trunk_id,
+            call_id: &self.call_id,
+            user_agent: self.user_agent.as_deref(),
+            p_charge_info: self.p_charge_info.as_deref(),
+            source_ip: &self.source_ip,
+            source_port: self.source_port,
+            source_protocol: self.source_protocol,
+            pop: &self.pop,
+            rate: self.rate.as_deref(),
+            initial_billing_interval: self.initial_billing_interval,
+            next_billing_interval: self.next_billing_interval,
+        };
+        serde_json::to_string(&own).ok()
+    }
+}
+
+/// The members of a stored row, with those that it leaves out. `time_end` is known only once the end is.
+pub(super) fn completed(own: Map<String, Value>) -> Map<String, Value> {
+    let lost = Cause::ServerLost;
+    let common = json!({
+        "time_connect": null, "duration": 0, "billing_duration": 0, "success": false,
+        "src_number": null, "call_type": null, "user_agent": null, "p_charge_info": null,
+        "rate": null, "price": "0", "initial_billing_interval": null, "next_billing_interval": null,
+        "disconnect_code": lost.code(), "disconnect_reason": lost.text(), "disconnect_cause": lost.id(),
+        "hung_up_by": super::HungUpBy::Server.name(), "check": null, "configured": null, "received": null,
+        "explanation": super::ending_sentence(&super::lost_ending()),
+        "rtp_dropped": 0, "rtp_dropped_from": [], "rtp_received": 0, "rtp_sent": 0, "rtp_excess": 0,
+        "media": null, "no_audio": null
+    });
+    let mut members = match common {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    members.extend(own);
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use rust_decimal::Decimal;
+    use trunk_rules::carrier::{Admitted, Checks, Cli, Digits, Identified, Rate};
+
+    use super::super::LostRecord;
+    use super::*;
+    use crate::call_state::{CallState, DialogKey, Origin};
+    use crate::test_trunk::trunk;
+
+    fn state(rate: Option<Rate>, user_agent: Option<&str>) -> CallState {
+        let key = DialogKey { call_id: "call".into(), remote_tag: "a".into(), local_tag: "b".into() };
+        let origin = Origin {
+            id: Uuid::from_u128(7),
+            started: Timestamp::from_unix_millis(5_000),
+            source: "192.0.2.1:5062".parse().unwrap(),
+            protocol: "udp",
+            user_agent: user_agent.map(Into::into),
+            p_charge_info: None,
+        };
+        let number = || "442012345678".to_owned();
+        let cli =
+            Cli { original: number(), presented: number(), action: None, diverted: false, restricted: false };
+        let admitted = Admitted {
+            trunk: trunk(&json!({})),
+            identified: Identified::Address,
+            dialled: number(),
+            destination: Digits::parse(number().as_bytes()).unwrap(),
+            cli,
+            emergency: None,
+            media: None,
+            rate,
+            passed: Checks::default(),
+        };
+        CallState::new(key, origin, 1, admitted, false)
+    }
+
+    #[test]
+    fn a_row_says_all_that_the_record_of_a_lost_call_says() {
+        let interval = NonZeroU32::new(6).unwrap();
+        let rate = Rate { per_minute: Decimal::ONE, initial_interval: interval, next_interval: interval };
+        for call in [state(Some(rate), Some("phone/1")), state(None, None)] {
+            let record = CallRecord::of_running("pop", &call);
+            let row = record.to_running_json().unwrap();
+            let mut whole = serde_json::to_value(&record).unwrap();
+            let whole = whole.as_object_mut().unwrap();
+            whole.remove("time_end");
+            let read = LostRecord::read(&row).unwrap();
+            assert_eq!(read.0, *whole);
+            assert_eq!(read.rate(), call.rate);
+            assert!(row.len() * 3 < record.to_json().unwrap().len() * 2, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_an_earlier_version_says_everything_itself() {
+        let record = CallRecord::of_running("pop", &state(None, None));
+        let read = LostRecord::read(&record.to_json().unwrap()).unwrap();
+        assert_eq!(Value::Object(read.0), serde_json::to_value(&record).unwrap());
+    }
+}

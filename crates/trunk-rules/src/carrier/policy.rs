@@ -1,0 +1,191 @@
+//! What a trunk lets through: the part of its terms that many trunks of an account have in common, kept once for all of them.
+
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use didww_types::Timestamp;
+use didww_types::resources::MediaEncryptionMode;
+use didww_types::values::Money;
+
+use super::network::Address;
+use super::subnet_set::SubnetSet;
+use super::{AccountDids, CliRule, DestinationRule, DidSet, Digits, RtpTerms};
+
+/// What a trunk lets through.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TrunkPolicy {
+    /// The account that owns the trunk, by the identifier that the index's user chooses.
+    pub account: Arc<str>,
+    /// The maximum spending in a rolling 24 hours, in US dollars; `None` is unlimited.
+    pub threshold: Option<Money>,
+    /// The maximum number of simultaneous calls; `None` is unlimited.
+    pub capacity: Option<u32>,
+    /// The tech prefix, dialled before the number; may be empty.
+    pub tech_prefix: Box<str>,
+    /// The destinations that the trunk may call.
+    pub destinations: DestinationRule,
+    /// The caller numbers that the trunk may present.
+    pub cli: CliRule,
+    /// How the media of its calls is encrypted.
+    pub media_encryption_mode: MediaEncryptionMode,
+    /// How its media is accepted and sent.
+    pub rtp: RtpTerms,
+    pub(super) networks: SubnetSet,
+    pub(super) emergency: Callers,
+}
+
+/// A set of caller numbers: the trunk's own, or all of its account.
+#[derive(Debug, Clone)]
+pub(super) enum Callers {
+    Own(DidSet),
+    AllOf(Arc<AccountDids>),
+    AllEmergencyOf(Arc<AccountDids>),
+}
+
+impl Callers {
+    pub(super) fn set(&self) -> &DidSet {
+        match self {
+            Self::Own(set) => set,
+            Self::AllOf(account) => &account.callers,
+            Self::AllEmergencyOf(account) => &account.emergency,
+        }
+    }
+}
+
+/// The numbers of an account are the same only if they were prepared together: to compare them would take longer.
+impl PartialEq for Callers {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Own(one), Self::Own(other)) => one == other,
+            (Self::AllOf(one), Self::AllOf(other))
+            | (Self::AllEmergencyOf(one), Self::AllEmergencyOf(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+impl Eq for Callers {}
+impl Hash for Callers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Own(set) => set.hash(state),
+            Self::AllOf(account) | Self::AllEmergencyOf(account) => Arc::as_ptr(account).hash(state),
+        }
+    }
+}
+
+impl TrunkPolicy {
+    /// Whether calls from an address are allowed.
+    pub fn allows(&self, source: std::net::IpAddr) -> bool {
+        self.allows_source(Address::of(source))
+    }
+
+    pub(super) fn allows_source(&self, source: Address) -> bool {
+        self.networks.contains(source)
+    }
+
+    /// Whether a dialled text begins with the tech prefix.
+    pub fn allows_dialled(&self, dialled: &[u8]) -> bool {
+        dialled.starts_with(self.tech_prefix.as_bytes())
+    }
+
+    /// Whether emergency calls may be made from a number at the given time.
+    pub fn allows_emergency_from(&self, number: Digits, now: Timestamp) -> bool {
+        self.emergency.set().contains(number, now)
+    }
+
+    /// The numbers from which emergency calls may be made.
+    pub fn emergency_callers(&self) -> &DidSet {
+        self.emergency.set()
+    }
+}
+
+/// The number of policies among which those that no trunk has any more are not looked for.
+const FEW: usize = 1_024;
+
+/// The policies of the trunks of an index, each once.
+///
+/// Bound: twice the policies that trunks and calls have, or [`FEW`].
+#[derive(Debug, Default)]
+pub(super) struct Policies {
+    known: HashSet<Arc<TrunkPolicy>>,
+    /// The number at which those without a trunk are removed.
+    most: usize,
+}
+
+impl Policies {
+    /// Replaces a policy by an equal one that is known already, or makes it known.
+    pub(super) fn share(&mut self, policy: &mut Arc<TrunkPolicy>) {
+        if let Some(known) = self.known.get(&**policy) {
+            *policy = Arc::clone(known);
+            return;
+        }
+        if self.known.len() >= self.most.max(FEW) {
+            self.known.retain(|known| Arc::strong_count(known) > 1);
+            self.most = self.known.len().saturating_mul(2);
+        }
+        self.known.insert(Arc::clone(policy));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::carrier::CliAction;
+    use didww_types::resources::DefaultDstAction;
+
+    fn policy(capacity: u32, callers: Callers) -> Arc<TrunkPolicy> {
+        Arc::new(TrunkPolicy {
+            account: "a".into(),
+            threshold: None,
+            capacity: Some(capacity),
+            tech_prefix: "".into(),
+            destinations: DestinationRule::new(
+                &DefaultDstAction::AllowAll,
+                crate::carrier::PrefixSet::new([]),
+            ),
+            cli: CliRule::new(CliAction::Reject, callers, None),
+            media_encryption_mode: MediaEncryptionMode::Disabled,
+            rtp: RtpTerms::for_tests(&["192.0.2.0/24"], false),
+            networks: SubnetSet::default(),
+            emergency: Callers::Own(DidSet::default()),
+        })
+    }
+
+    fn own() -> Callers {
+        Callers::Own(DidSet::default())
+    }
+
+    #[test]
+    fn equal_policies_are_kept_once_and_others_are_not_mistaken_for_them() {
+        let mut policies = Policies::default();
+        let share = |policies: &mut Policies, mut policy: Arc<TrunkPolicy>| {
+            policies.share(&mut policy);
+            policy
+        };
+        let first = share(&mut policies, policy(1, own()));
+        assert!(Arc::ptr_eq(&first, &share(&mut policies, policy(1, own()))));
+        assert_eq!(share(&mut policies, policy(2, own())).capacity, Some(2));
+        let (one, other) = (Arc::new(AccountDids::default()), Arc::new(AccountDids::default()));
+        let all = share(&mut policies, policy(1, Callers::AllOf(Arc::clone(&one))));
+        assert!(Arc::ptr_eq(&all, &share(&mut policies, policy(1, Callers::AllOf(Arc::clone(&one))))));
+        for callers in [own(), Callers::AllOf(other), Callers::AllEmergencyOf(one)] {
+            assert!(!Arc::ptr_eq(&all, &share(&mut policies, policy(1, callers))));
+        }
+    }
+
+    #[test]
+    fn policies_without_a_trunk_do_not_accumulate() {
+        let mut policies = Policies::default();
+        let mut kept = policy(0, own());
+        policies.share(&mut kept);
+        for capacity in 1..20_000 {
+            policies.share(&mut policy(capacity, own()));
+            assert!(policies.known.len() <= FEW);
+        }
+        let mut again = policy(0, own());
+        policies.share(&mut again);
+        assert!(Arc::ptr_eq(&kept, &again));
+    }
+}

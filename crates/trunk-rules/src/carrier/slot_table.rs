@@ -1,0 +1,99 @@
+//! Finds the slot of a trunk by a text that the trunk has, such as its id, without a second copy of the text.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use hashbrown::HashTable;
+
+/// Slots by the hashes of their texts. Half of a hash is kept beside each slot, so that neither a growing table nor a text that is
+/// not in it reads the texts of other slots. The hashes are keyed at random: a peer cannot choose texts that collide.
+#[derive(Debug, Default)]
+pub(super) struct SlotTable {
+    hasher: RandomState,
+    slots: HashTable<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    hash: u32,
+    slot: u32,
+}
+
+impl Place {
+    /// The table takes its buckets from the low bits, and compares the highest ones.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) << 32 | u64::from(hash)
+    }
+
+    const fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+impl SlotTable {
+    fn hash(&self, text: &str) -> u32 {
+        u32::try_from(self.hasher.hash_one(text) >> 32).unwrap_or_default()
+    }
+
+    /// The slot of a text. `has` states whether a slot has the text; it is asked about slots with equal hashes alone.
+    pub(super) fn find(&self, text: &str, has: impl Fn(usize) -> bool) -> Option<usize> {
+        let hash = self.hash(text);
+        let found = self.slots.find(Place::spread(hash), |place| place.hash == hash && has(place.slot()));
+        found.map(|place| place.slot())
+    }
+
+    /// Adds a text that the table does not have.
+    pub(super) fn insert(&mut self, text: &str, slot: usize) {
+        let hash = self.hash(text);
+        // There are fewer trunks than that in any memory.
+        let place = Place { hash, slot: u32::try_from(slot).unwrap_or(u32::MAX) };
+        self.slots.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
+    }
+
+    /// Removes a text of a slot.
+    pub(super) fn remove(&mut self, text: &str, slot: usize) {
+        let hash = self.hash(text);
+        let found =
+            self.slots.find_entry(Place::spread(hash), |place| place.hash == hash && place.slot() == slot);
+        if let Ok(entry) = found {
+            entry.remove();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_map_finds(steps in proptest::collection::vec((0usize..40, any::<bool>()), 0..200)) {
+            let texts: Vec<String> = (0..40).map(|at| format!("text {at}")).collect();
+            let (mut table, mut map) = (SlotTable::default(), HashMap::new());
+            for (at, inserts) in steps {
+                let text = texts[at].as_str();
+                if inserts && !map.contains_key(text) {
+                    table.insert(text, at);
+                    map.insert(text, at);
+                } else if !inserts {
+                    table.remove(text, at);
+                    map.remove(text);
+                }
+                prop_assert_eq!((table.len(), table.is_empty()), (map.len(), map.is_empty()));
+                for text in &texts {
+                    let found = table.find(text, |slot| texts[slot] == *text);
+                    prop_assert_eq!(found, map.get(text.as_str()).copied());
+                }
+            }
+        }
+    }
+}
