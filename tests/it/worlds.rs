@@ -217,10 +217,10 @@ async fn a_proof_of_a_world_proves_an_identity_or_an_address() {
     let saved = save(&first, SaveOptions::default()).await;
     second.control().load_world(&WorldFile::from_json(&saved).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default()).await, saved);
-    let mut lost: Value = serde_json::from_str(&saved).unwrap();
-    lost["accounts"][0]["records"].as_object_mut().unwrap().remove("addresses");
-    lost["accounts"][0]["name"] = json!("two");
-    let refusal = load(&empty().await, lost).await.unwrap_err().to_string();
+    let mut incomplete: Value = serde_json::from_str(&saved).unwrap();
+    incomplete["accounts"][0]["records"].as_object_mut().unwrap().remove("addresses");
+    incomplete["accounts"][0]["name"] = json!("two");
+    let refusal = load(&empty().await, incomplete).await.unwrap_err().to_string();
     assert!(refusal.contains("none of the identities or addresses"), "{refusal}");
 }
 

@@ -73,7 +73,7 @@ fn init_with(config: &Config, traces: Option<&Traces>) -> LogLevel {
     match config.log_format {
         LogFormat::Json => install(registry().with(lines.json().with_filter(filter)), traces),
         LogFormat::Text => {
-            install(registry().with(lines.fmt_fields(EscapedFields).with_filter(filter)), traces)
+            install(registry().with(lines.fmt_fields(EscapedFields).with_filter(filter)), traces);
         }
     }
     LogLevel(level)

@@ -343,7 +343,7 @@ mod tests {
     fn stored(number: u16) -> StoredRecord {
         let mut attributes = json!({
             "name": format!("trunk {number}"), "status": "active", "on_cli_mismatch_action": "reject_call",
-            "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": number % 5 == 0,
+            "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": number.is_multiple_of(5),
             "threshold_reached": false, "media_encryption_mode": "disabled", "default_dst_action": "allow_all",
             "dst_prefixes": [], "rtp_ping": false, "force_symmetric_rtp": false,
             "authentication_method": { "type": "credentials_and_ip", "attributes": {

@@ -262,15 +262,7 @@ impl Settings {
         let defaults = Config::default();
         let listen = self.listen.unwrap_or(defaults.listen);
         check_address("listen", &listen)?;
-        let api_tls = match (self.api_tls_cert, self.api_tls_key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(IdentityFiles { certificate, key }),
-            (one, other) => {
-                let given = one.or(other).unwrap_or_default().display().to_string();
-                let expected = "give api-tls-cert and api-tls-key together, or none of them";
-                return Err(ConfigError::Value { name: "api-tls-cert", given, expected });
-            }
-        };
+        let api_tls = check_api_tls(self.api_tls_cert, self.api_tls_key)?;
         let control_listen = self.control_listen.or(defaults.control_listen).filter(|text| text != "off");
         if let Some(control) = &control_listen {
             check_address("control-listen", control)?;
@@ -363,6 +355,22 @@ impl Settings {
             log,
             log_format: self.log_format.unwrap_or(defaults.log_format),
         })
+    }
+}
+
+/// Refuses a certificate without its key, and a key without its certificate.
+fn check_api_tls(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+) -> Result<Option<IdentityFiles>, ConfigError> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(IdentityFiles { certificate, key })),
+        (one, other) => {
+            let given = one.or(other).unwrap_or_default().display().to_string();
+            let expected = "give api-tls-cert and api-tls-key together, or none of them";
+            Err(ConfigError::Value { name: "api-tls-cert", given, expected })
+        }
     }
 }
 

@@ -98,11 +98,11 @@ fn add_links(
     }
     let (Some(first), Some(last)) = (found.first(), found.last()) else { return Ok(()) };
     let (first, last) = (first.record.number, last.record.number);
-    let (least, greatest) = (names.iter().map(|name| name.1).min(), names.iter().map(|name| name.1).max());
+    let (smallest, greatest) = (names.iter().map(|name| name.1).min(), names.iter().map(|name| name.1).max());
     let mut members: Vec<(i64, i64, i64, Uuid)> = Vec::new();
     {
         let mut statement = connection.prepare_cached(LINKS).map_err(failed)?;
-        let mut rows = statement.query(params![first, last, least, greatest]).map_err(failed)?;
+        let mut rows = statement.query(params![first, last, smallest, greatest]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let id = uuid(row, 3).map_err(failed)?;
             members.push((
