@@ -2,7 +2,6 @@
 
 use didww_types::resources::{AvailableDid, Balance, CapacityPool, Did, DidGroup};
 use serde_json::Map;
-use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
@@ -72,7 +71,7 @@ async fn run(core: &Arc<Core>, payload: &Value) -> Value {
     let schedule = Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace };
     core.store.commit(vec![schedule]).await.unwrap();
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), order_jobs(), stopped));
+    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), order_jobs(&core.clock), stopped));
     let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
     let completed = async {
         loop {
