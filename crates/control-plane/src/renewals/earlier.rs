@@ -45,7 +45,7 @@ pub(super) fn jobs(clock: &Clock) -> JobSet {
 async fn find(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
     // The first run has none.
     let mut search: Search = serde_json::from_str(&leased.job.payload).unwrap_or_default();
-    let (now, mut changes) = (core.clock.now(), Vec::new());
+    let now = core.clock.now();
     if !search.has_ended {
         let spec = EmergencyCallingService::SPEC;
         let services = core.store.records_after(spec, search.after, PER_RUN).await?;
@@ -58,14 +58,19 @@ async fn find(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
             }
         }
         for account in accounts {
-            if core.store.job(RENEW, account.to_string()).await?.is_none() {
-                changes.push(schedule(account, now));
+            if core.store.job(RENEW, account.to_string()).await?.is_some() {
+                continue;
+            }
+            match core.commit(vec![schedule(account, now)]).await {
+                // One with its maximum of jobs must not keep others from theirs. Its next order schedules its renewals.
+                Ok(_) | Err(StoreError::Quota { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
     let due_at = if search.has_ended { now.after(PAID_PERIOD) } else { now };
     let payload = serde_json::to_string(&search).map_err(|error| JobError::Failed(error.to_string()))?;
-    Ok(Outcome::again_with(due_at, payload).with(changes))
+    Ok(Outcome::again_with(due_at, payload))
 }
 
 /// Whether a service has a period that was paid by an order.
