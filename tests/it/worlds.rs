@@ -229,7 +229,8 @@ fn with_platform() -> Value {
     json!({
         "platform": {
             "providers": [{ "label": "carrier", "name": "Carrier", "hostname": "sip.example.com", "username": "user",
-                "password": "planted-password", "tech_headers": { "X-Auth": "planted-header" } }],
+                "password": "planted-password", "tech_headers": { "X-Auth": "planted-header" },
+                "metadata": { "trunk": "T", "portal": { "password": "planted-note" } } }],
             "customers": [{ "label": "shop", "name": "Shop", "balance": "12.5",
                 "webhook_uri": "https://example.com/hook", "webhook_secret": "planted-secret",
                 "outbound_config": { "destination_whitelist": ["GB"] } },
@@ -255,7 +256,7 @@ async fn the_communication_platform_is_loaded_and_saved_without_its_secrets_unle
     assert_eq!(names(&first).await, expected);
     let open = save(&first, SaveOptions::default().secrets()).await;
     let masked = save(&first, SaveOptions::default()).await;
-    for secret in ["planted-password", "planted-header", "planted-secret"] {
+    for secret in ["planted-password", "planted-header", "planted-note", "planted-secret"] {
         assert!(open.contains(secret), "{secret} is not in {open}");
         assert!(!masked.contains(secret), "{secret} is in {masked}");
     }
@@ -319,7 +320,10 @@ async fn a_provider_whose_host_changes_loses_the_secrets_of_the_former_one() {
     load(&server, masked).await.unwrap();
     let open = save(&server, SaveOptions::default().secrets()).await;
     assert!(open.contains("sip.example.org") && open.contains("planted-secret"), "{open}");
-    assert!(!open.contains("planted-password") && !open.contains("planted-header"), "{open}");
+    for former in ["planted-password", "planted-header", "planted-note"] {
+        assert!(!open.contains(former), "{former} is in {open}");
+    }
+    assert!(!open.contains("(hidden)"), "{open}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use std::time::Duration;
 use didww_types::resources::{Order, OrderStatus};
 use didww_types::{Id, Resource as _, Timestamp};
 use serde_json::{Value, json};
+use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided, Retries};
 use trunk_rules::domain::{CARRY_OUT, HELD, PERIOD_DAYS, WriteOutcome, cancel_order, days_long, with_period};
@@ -36,8 +37,8 @@ const GIVEN_UP_AFTER: u32 = 3;
 const AT_ONCE: usize = 4;
 
 /// The jobs that carry out orders, and those that renew what was ordered.
-pub fn order_jobs() -> JobSet {
-    JobSet::default().handle(JobKind::new(CARRY_OUT, carry_out).at_once(AT_ONCE)).and(renewals::jobs())
+pub fn order_jobs(clock: &Clock) -> JobSet {
+    JobSet::default().handle(JobKind::new(CARRY_OUT, carry_out).at_once(AT_ONCE)).and(renewals::jobs(clock))
 }
 
 impl Control {

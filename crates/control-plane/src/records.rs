@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use didww_types::resources::{AvailableDid, CapacityPool, Did};
+use didww_types::resources::{AvailableDid, CapacityPool, Did, EmergencyCallingService};
 use didww_types::{AttributeSpec, Named as _, RelationshipSpec, Resource as _, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Core, Retries};
@@ -123,7 +123,7 @@ impl Control {
                 Ok(StoredRecord { id, is_new })
             })
             .await;
-        if [Did::TYPE, CapacityPool::TYPE].contains(&spec.name) {
+        if [Did::TYPE, CapacityPool::TYPE, EmergencyCallingService::TYPE].contains(&spec.name) {
             renewals::decide_anew(&self.core, owner).await?;
         }
         stored

@@ -5,12 +5,14 @@
 //! what is over for several periods is decided again at once. What is left when a run has read enough is read by the next one, behind
 //! what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
 
+mod earlier;
 mod pass;
 mod run;
 
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided};
 use trunk_rules::domain::{PAID_PERIOD, Purse, WriteOutcome};
@@ -27,8 +29,8 @@ const RENEW: &str = "accounts.renew";
 const AT_ONCE: usize = 4;
 
 /// The jobs that renew what accounts ordered.
-pub(crate) fn jobs() -> JobSet {
-    JobSet::default().handle(JobKind::new(RENEW, renew).at_once(AT_ONCE))
+pub(crate) fn jobs(clock: &Clock) -> JobSet {
+    JobSet::default().handle(JobKind::new(RENEW, renew).at_once(AT_ONCE)).and(earlier::jobs(clock))
 }
 
 /// The change that schedules the renewals of an account, at this time at the latest.

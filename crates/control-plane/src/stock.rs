@@ -9,6 +9,8 @@ use service_core::{Core, Retries};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
+use crate::balances::balance;
+
 /// The most numbers that are looked up at a time.
 const AT_ONCE: usize = 500;
 
@@ -37,13 +39,33 @@ pub(crate) async fn count(core: &Core, differences: BTreeMap<Uuid, i64>) -> Resu
 pub(crate) async fn clear(core: &Core, account: i64, deletes: bool) -> Result<(), StoreError> {
     Retries::REQUEST
         .run(|| async move {
-            // An order that is carried out meanwhile changes its record, a release the group of its number: this is done again then.
-            let mut changes = pending_orders(core, account).await?;
-            changes.extend(count(core, ordered(core, account).await?).await?);
+            let changes = given_back(core, account).await?;
             core.store.reset_with(changes, Some(account), deletes).await?;
             Ok(())
         })
         .await
+}
+
+/// The changes that give back the stock of an account, and the conditions without which they would be wrong.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if DIDs came or went meanwhile, or the store fails.
+async fn given_back(core: &Core, account: i64) -> Result<Vec<Change>, StoreError> {
+    // An order that is made from here on is paid from the balance, and one that is pending already is carried out by a change of
+    // its record. So both are seen, but for a new one that costs nothing.
+    let paid_from = balance(core, account).await?;
+    let mut changes: Vec<Change> = paid_from.into_iter().map(|record| Change::Unchanged { record }).collect();
+    changes.extend(pending_orders(core, account).await?);
+    let numbers = ordered(core, account).await?;
+    changes.extend(count(core, numbers.clone()).await?);
+    check_ordered(core, account, &numbers).await?;
+    Ok(changes)
+}
+
+/// Checks that an account still has these DIDs. One that was released before the record of its group was read is counted there
+/// already; a later release changes that record.
+async fn check_ordered(core: &Core, account: i64, numbers: &BTreeMap<Uuid, i64>) -> Result<(), StoreError> {
+    if ordered(core, account).await? == *numbers { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// A page of the records that fulfil conditions.
@@ -141,3 +163,6 @@ pub(crate) async fn by_number(core: &Core, numbers: &[String]) -> Result<HashMap
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

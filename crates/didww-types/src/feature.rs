@@ -53,7 +53,7 @@ impl fmt::Display for Feature {
 
 /// The text is not the name of a feature that this crate knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a feature; known are outbound, replace_cli, randomize_cli, emergency, read_only")]
+#[error("`{0}` is not a feature; known are {known}", known = Feature::ALL.map(Feature::as_str).join(", "))]
 pub struct UnknownFeature(String);
 
 impl FromStr for Feature {

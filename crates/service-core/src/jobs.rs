@@ -20,8 +20,8 @@
 //!
 //! - deleting records at the time that an attribute of theirs states, such as reservations, and uploaded files with their
 //!   contents ([`expiry`](crate::expiry));
-//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, and renewing what was ordered
-//!   when its paid period is over (`control-plane`);
+//! - carrying out orders a few seconds after they are made, looking for numbers that they lack, renewing what was ordered
+//!   when its paid period is over, and once in the life of a database finding what no earlier server renewed (`control-plane`);
 //! - deleting expired records of calls, of the edge, of the platform and to DIDs ([`retention`](crate::retention));
 //! - deleting expired idempotency keys, and shares of rate limits that ended nodes held (`http.forget_idempotency_keys` and
 //!   `http.forget_rate_shares` of `http-listener`);

@@ -334,6 +334,32 @@ async fn a_service_that_its_owner_cancels_and_one_of_staff_are_not_charged() {
 }
 
 #[tokio::test]
+async fn a_period_of_a_service_that_staff_shorten_is_renewed_at_its_new_end() {
+    let desk = Desk::open("10.0").await;
+    let control = desk.world.server.control();
+    let days = |count: u64| Duration::from_hours(24 * count);
+    let day = |at: Timestamp| json!(at.to_string()[..10]);
+    let now = control.clock().freeze(None);
+    let did = desk.local("493011111111").await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&did])).await;
+    let (service, _) = desk.service(&id).await;
+    desk.review(&id, Review::Approve).await.unwrap();
+    let end = now.after(days(5));
+    let shorter = RecordMembers::default().attribute("renew_date", day(end));
+    let (owner, number) = (Some(desk.world.server.account()), Some(service.parse().unwrap()));
+    control.put_record(owner, "emergency_calling_services", number, shorter).await.unwrap();
+    control.clock().advance(days(5));
+    let charged = async {
+        while desk.balance().await != "3.50" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), charged).await.expect("it was never charged");
+    let renewed = desk.api.get(&format!("{SERVICES}/{service}")).await;
+    assert_eq!(renewed.at("/data/attributes/renew_date"), day(end.after(days(30))));
+}
+
+#[tokio::test]
 async fn an_approval_that_the_account_cannot_pay_changes_nothing() {
     let desk = Desk::open("3.99").await;
     let did = desk.local("493011111111").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use serde_json::{Value, json};
-use trunk_server::control::{DidPatch, NewDid, RecordMembers};
+use trunk_server::control::{DidPatch, NewDid, RecordMembers, SaveOptions, World as WorldFile};
 
 use super::shop::Shop;
 use crate::support::world::*;
@@ -154,6 +154,24 @@ async fn a_period_that_staff_shorten_is_renewed_at_its_new_end() {
     let end = control.clock().now().after(Duration::from_secs(DAY));
     patch.expires_at = Some(end);
     control.update_did(owner, id.as_str().unwrap().parse().unwrap(), patch).await.unwrap();
+    shop.wait(DAY);
+    shop.until_balance("14.80").await;
+    assert_eq!(time(&shop.did().await), end.after(Duration::from_secs(MONTH)));
+}
+
+#[tokio::test]
+async fn a_period_that_the_file_of_a_world_shortens_is_renewed_at_its_new_end() {
+    let shop = Shop::open(1, "20.00", "0").await;
+    let (control, owner) = (shop.world.server.control(), shop.world.server.account());
+    shop.buy(json!({})).await;
+    let saved = control.save_world(SaveOptions::default().account(owner)).await.unwrap().to_json();
+    let saved: Value = serde_json::from_str(&saved).unwrap();
+    let mut did = saved["accounts"][0]["records"]["dids"][0].clone();
+    let end = control.clock().now().after(Duration::from_secs(DAY));
+    did["attributes"]["expires_at"] = json!(end);
+    let file = json!({ "accounts": [{ "name": "one", "records": { "dids": [did] } }] });
+    control.load_world(&WorldFile::from_json(&file.to_string()).unwrap(), Some(owner)).await.unwrap();
+    assert_eq!(time(&shop.did().await), end);
     shop.wait(DAY);
     shop.until_balance("14.80").await;
     assert_eq!(time(&shop.did().await), end.after(Duration::from_secs(MONTH)));

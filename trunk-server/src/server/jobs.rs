@@ -12,7 +12,7 @@ pub(super) fn of_every_server(core: &Arc<Core>, months: u32) -> JobSet {
     idempotency::jobs(&core.clock)
         .and(shared_limiter::jobs(core))
         .and(expiry::jobs())
-        .and(order_jobs())
+        .and(order_jobs(&core.clock))
         .and(kept::jobs(&core.clock))
         .and(exports::jobs(&core.clock))
         .and(audit_log::jobs(&core.clock, months))

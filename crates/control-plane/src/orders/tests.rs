@@ -2,7 +2,6 @@
 
 use didww_types::resources::{AvailableDid, Balance, CapacityPool, Did, DidGroup};
 use serde_json::Map;
-use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
@@ -72,7 +71,7 @@ async fn run(core: &Arc<Core>, payload: &Value) -> Value {
     let schedule = Change::Schedule { job: Box::new(job), existing: IfScheduled::Replace };
     core.store.commit(vec![schedule]).await.unwrap();
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), order_jobs(), stopped));
+    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), order_jobs(&core.clock), stopped));
     let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
     let completed = async {
         loop {
@@ -189,11 +188,12 @@ async fn channels(core: &Core, pool: Uuid, days: i64) -> (Value, Value) {
     (order["status"].clone(), money["balance"].clone())
 }
 
-/// Stores a pool of 7 channels that is charged, and whose period ends so many days after today.
-async fn charged_pool(core: &Core, days: u64) -> Uuid {
+/// Stores a pool of so many channels that is charged, and whose period ends so many days after today.
+async fn charged_pool(core: &Core, days: u64, channels: i64) -> Uuid {
     let (now, id) = (core.clock.now(), Uuid::from_u128(8));
     let ends = now.after(Duration::from_hours(24 * days)).to_string();
-    let attributes = json!({ "name": "Standard", "renew_date": ends[..10], "total_channels_count": 7 });
+    let attributes =
+        json!({ "name": "Standard", "renew_date": ends[..10], "total_channels_count": channels });
     let attributes = with_defaults(CapacityPool::SPEC, now, attributes.as_object().unwrap().clone());
     let pool = Change::Insert {
         scope: Scope { account: ACCOUNT, spec: CapacityPool::SPEC },
@@ -222,12 +222,27 @@ async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
         (11, ("canceled", "100.00")),
     ] {
         let core = core();
-        let pool = charged_pool(&core, left).await;
+        let pool = charged_pool(&core, left, 7).await;
         let (status, balance) = channels(&core, pool, 10).await;
         assert_eq!((status, balance), (json!(expected.0), json!(expected.1)), "{left} days are left");
         let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
         let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
         let channels = if expected.0 == "completed" { 12 } else { 7 };
         assert_eq!(pool["total_channels_count"], channels, "{left} days are left");
+    }
+}
+
+/// An order for such a pool pays a whole period if it was over, and the pool can be renewed before the order is carried out.
+#[tokio::test]
+async fn a_whole_period_that_is_paid_is_not_shortened_by_the_renewal_of_a_pool_without_channels() {
+    for (channels, days, begins) in [(0, 30, true), (0, 29, false), (1, 30, false)] {
+        let core = core();
+        let pool = charged_pool(&core, 22, channels).await;
+        let outcome = self::channels(&core, pool, days).await;
+        assert_eq!(outcome, (json!("completed"), json!("85.00")), "{channels} {days}");
+        let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
+        let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
+        let end = core.clock.now().after(days_long(if begins { PERIOD_DAYS } else { 22 })).to_string();
+        assert_eq!(pool["renew_date"], json!(end[..10]), "{channels} {days}");
     }
 }

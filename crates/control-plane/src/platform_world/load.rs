@@ -2,6 +2,7 @@
 
 use didww_types::Secret;
 use didww_types::values::Money;
+use serde_json::{Map, Value};
 use service_core::{AttemptError, Core};
 use trunk_rules::outbound::{
     ConfigUpdate, Country, ProviderHost, SYSTEM_CUSTOMER, is_route_target, provider_codecs, settle_config,
@@ -18,7 +19,7 @@ use crate::ControlError;
 use crate::customers::check_webhook;
 use crate::world::naming::invalid;
 use crate::world::platform::{WorldCustomer, WorldPlatform, WorldProvider, WorldRoute};
-use crate::world::secrets::HIDDEN;
+use crate::world::secrets::{HIDDEN, reveal};
 
 type Attempt<T> = Result<T, AttemptError<ControlError>>;
 
@@ -100,10 +101,12 @@ async fn of_provider(
         Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate::default())
     };
     if provider.public.hostname != sent.hostname {
-        // The credentials of one carrier, of which a header can be one, must not be sent to another one.
+        // The credentials of one carrier, of which a header can be one, must not be sent to another one, and what is known of
+        // its trunk is not that of the other one's.
         provider.private = ProviderPrivate::default();
         let unasked = Provider::default();
         provider.public.tech_headers = unasked.tech_headers;
+        provider.public.metadata = unasked.metadata;
         provider.public.health_status = unasked.health_status;
         provider.public.health_checked_at = None;
     }
@@ -123,6 +126,10 @@ async fn of_provider(
         let value = revealed(value, own, || core.ids.url_safe_token());
         headers.push((header.clone(), value.expose().to_owned()));
     }
+    let known: Map<String, Value> =
+        provider.public.metadata.iter().map(|(member, value)| (member.clone(), value.clone())).collect();
+    let mut metadata = sent.metadata.clone();
+    reveal(&mut metadata, Some(&known), &|| core.ids.url_safe_token().expose().to_owned());
     let public = &mut provider.public;
     public.kind = sent.kind.as_str().into();
     public.name.clone_from(name);
@@ -132,7 +139,7 @@ async fn of_provider(
     public.tech_postfix.clone_from(&sent.tech_postfix);
     public.tech_headers = headers.into_iter().collect();
     public.codecs = codecs;
-    public.metadata = sent.metadata.iter().map(|(member, value)| (member.clone(), value.clone())).collect();
+    public.metadata = metadata.into_iter().collect();
     if !is_new {
         public.tm_update = Some(at);
     }

@@ -168,8 +168,12 @@ impl<'a> Run<'a> {
                 return Ok(Met::Stays);
             }
             PoolRenewal::Reduced(channels, again_at) => {
-                attributes.insert("total_channels_count".to_owned(), json!(channels));
                 self.pass.note(again_at);
+                if channels == pool.total_channels_count {
+                    return Ok(Met::Stays);
+                }
+                attributes.insert("total_channels_count".to_owned(), json!(channels));
+                self.changed += 1;
                 // It is over as before.
                 Met::Stays
             }

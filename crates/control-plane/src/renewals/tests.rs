@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use didww_types::resources::{Balance, Did, EmergencyCallingService, Order};
+use didww_types::resources::{Balance, CapacityPool, Did, EmergencyCallingService, Order};
 use didww_types::{Resource as _, ResourceSpec};
 use serde_json::{Map, Value, json};
-use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
 use service_core::Outbox;
-use trunk_rules::domain::{MONTHLY_PRICE, with_defaults};
+use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, with_defaults};
 use trunk_store::{Record, Scope, SqliteStore, TakeJobs};
 use uuid::Uuid;
 
+use super::earlier::{AFTER_START, FIND, PER_RUN, Search};
 use super::run::MOST_READ;
 use super::*;
 
@@ -55,6 +55,27 @@ fn did(core: &Core, id: u128, price: &str, expires_at: Timestamp) -> Change {
     insert(core, Did::SPEC, id, &attributes, Vec::new(), Some(json!({ MONTHLY_PRICE: price })))
 }
 
+/// A pool of this number of channels, whose period ended on a day.
+fn pool(core: &Core, id: u128, renew_date: &str, channels: i64, is_billed: bool) -> Change {
+    let attributes = json!({
+        "name": "Standard", "renew_date": renew_date, "monthly_price": "1.0", "total_channels_count": channels,
+    });
+    let meta = is_billed.then(|| json!({ IS_BILLED: true }));
+    insert(core, CapacityPool::SPEC, id, &attributes, Vec::new(), meta)
+}
+
+/// An active service whose period ended on a day. `order` is the order that it was paid with.
+fn service(core: &Core, id: u128, renew_date: &str, order: Option<u128>) -> Change {
+    let attributes = json!({ "status": "active", "renew_date": renew_date });
+    let links = order.map(|order| (EmergencyCallingService::ORDER.as_str(), vec![Uuid::from_u128(order)]));
+    let prices = json!({ "setup_price": "1.5", "monthly_price": "2.5" });
+    insert(core, EmergencyCallingService::SPEC, id, &attributes, links.into_iter().collect(), Some(prices))
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_string()[..10].to_owned()
+}
+
 async fn find(core: &Core, spec: &'static ResourceSpec, id: u128) -> Option<Record> {
     core.store.find(Scope { account: ACCOUNT, spec }, Uuid::from_u128(id)).await.unwrap()
 }
@@ -69,7 +90,7 @@ async fn renewed(core: &Arc<Core>) -> Timestamp {
     let now = core.clock.now();
     core.commit(vec![anew(ACCOUNT, now)]).await.unwrap();
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), jobs(), stopped));
+    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), jobs(&core.clock), stopped));
     let settled = async {
         loop {
             let job = core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap().unwrap();
@@ -149,12 +170,9 @@ async fn a_service_whose_number_is_released_at_the_same_time_is_canceled_after_i
     let number = |id: u128| json!({ "number": format!("{id:011}"), "emergency_enabled": true });
     let mut ends = number(released);
     ends["expires_at"] = json!(began);
-    let active = json!({ "status": "active", "renew_date": began.to_string()[..10] });
-    let ordered = vec![(EmergencyCallingService::ORDER.as_str(), vec![Uuid::from_u128(order)])];
-    let prices = Some(json!({ "setup_price": "1.5", "monthly_price": "2.5" }));
     core.commit(vec![
         insert(&core, Order::SPEC, order, &json!({ "items": [] }), Vec::new(), None),
-        insert(&core, EmergencyCallingService::SPEC, service, &active, ordered, prices),
+        self::service(&core, service, &day(began), Some(order)),
         insert(&core, Did::SPEC, released, &ends, of_service.clone(), Some(json!({ MONTHLY_PRICE: "5.0" }))),
         insert(&core, Did::SPEC, kept, &number(kept), of_service, None),
     ])
@@ -174,4 +192,83 @@ async fn a_service_whose_number_is_released_at_the_same_time_is_canceled_after_i
         (Scope { account: ACCOUNT, spec: Did::SPEC }, Did::EMERGENCY_CALLING_SERVICE.as_str());
     let record = find(&core, Did::SPEC, kept).await.unwrap();
     assert!(core.store.members(of_dids, vec![record.number], through, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_pool_behind_more_of_those_of_staff_than_a_run_reads_is_renewed() {
+    let core = core();
+    let now = core.clock.now();
+    let of_staff = u128::try_from(MOST_READ).unwrap() + 1;
+    let mut changes: Vec<Change> = (1..=of_staff).map(|id| pool(&core, id, "2020-01-01", 1, false)).collect();
+    // It has no channels, and costs nothing.
+    let billed = of_staff + 1;
+    changes.push(pool(&core, billed, &day(now), 0, true));
+    core.commit(changes).await.unwrap();
+    renewed(&core).await;
+    let midnight: Timestamp = format!("{}T00:00:00Z", day(now)).parse().unwrap();
+    let until = midnight.after(PAID_PERIOD);
+    assert_eq!(attribute(&core, CapacityPool::SPEC, billed, "renew_date").await, day(until));
+    for id in [1, of_staff] {
+        assert_eq!(attribute(&core, CapacityPool::SPEC, id, "renew_date").await, "2020-01-01");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_has_no_channels_to_lose_waits_for_money_unchanged() {
+    let core = core();
+    let (used, other) = (1_u128, 2_u128);
+    let number = json!({ "number": "37061498222", "dedicated_channels_count": 3 });
+    let of_pool = vec![(Did::CAPACITY_POOL.as_str(), vec![Uuid::from_u128(used)])];
+    core.commit(vec![
+        pool(&core, used, "2020-01-01", 3, true),
+        pool(&core, other, "2020-01-01", 3, true),
+        insert(&core, Did::SPEC, 3, &number, of_pool, None),
+    ])
+    .await
+    .unwrap();
+    let before = find(&core, CapacityPool::SPEC, used).await.unwrap();
+    assert_eq!(renewed(&core).await, core.clock.now().after(PAYMENT_WAIT));
+    assert_eq!(find(&core, CapacityPool::SPEC, used).await, Some(before));
+    assert_eq!(attribute(&core, CapacityPool::SPEC, other, "total_channels_count").await, 0);
+}
+
+#[tokio::test]
+async fn services_that_were_approved_before_services_were_renewed_are_found_once() {
+    let core = core();
+    let began = core.clock.now();
+    let (of_staff, order) = (u128::from(PER_RUN), 8_000_u128);
+    let ordered = of_staff + 1;
+    let mut changes: Vec<Change> = (1..=of_staff).map(|id| service(&core, id, &day(began), None)).collect();
+    changes.extend([
+        insert(&core, Order::SPEC, order, &json!({ "items": [] }), Vec::new(), None),
+        service(&core, ordered, &day(began), Some(order)),
+        insert(&core, Balance::SPEC, 9_000, &json!({ "balance": "4.00" }), Vec::new(), None),
+    ]);
+    core.commit(changes).await.unwrap();
+    let jobs_of_start = jobs(&core.clock);
+    let now = core.clock.advance(AFTER_START);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let runner = tokio::spawn(service_core::jobs::run(Arc::clone(&core), jobs_of_start, stopped));
+    let settled = async {
+        loop {
+            let search = core.store.job(FIND, String::new()).await.unwrap();
+            let renewals = core.store.job(RENEW, ACCOUNT.to_string()).await.unwrap();
+            if let (Some(search), Some(renewals)) = (search, renewals)
+                && search.due_at > now
+                && renewals.due_at > now
+            {
+                return search.payload;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let payload = tokio::time::timeout(Duration::from_mins(1), settled).await.expect("it is never found");
+    stop.send_replace(true);
+    runner.await.unwrap();
+    assert!(serde_json::from_str::<Search>(&payload).unwrap().has_ended, "{payload}");
+    assert_eq!(attribute(&core, Balance::SPEC, 9_000, "balance").await, "1.50");
+    let kept = attribute(&core, EmergencyCallingService::SPEC, of_staff, "renew_date").await;
+    assert_eq!(kept, day(began), "that of staff is left alone");
+    let renewed = attribute(&core, EmergencyCallingService::SPEC, ordered, "renew_date").await;
+    assert_ne!(renewed, day(began));
 }

@@ -1,8 +1,9 @@
 //! Stores a world.
 //!
 //! Everything that can be wrong with the file is found before anything is written. The records of all accounts, and what the
-//! file has of the communication platform, are one transaction, and a second one sets the links of DIDs to text message trunks, which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created before the
-//! records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
+//! file has of the communication platform, are one transaction, and a second one sets the links of DIDs to text message trunks,
+//! which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created
+//! before the records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
 
 mod account;
 mod changes;
@@ -19,7 +20,7 @@ use super::model::World;
 use super::naming::{MAX_RECORDS, invalid};
 use super::place::{Placed, place};
 use super::platform::WorldPlatform;
-use crate::{Control, ControlError};
+use crate::{Control, ControlError, renewals};
 
 impl Control {
     /// Stores a world: creates the accounts that do not exist, and stores the records, all of them or none. A record
@@ -54,6 +55,13 @@ impl Control {
         self.platform_loaded(platform).await.map_err(|error| {
             invalid(format!("was loaded, but its customers are known after the next start only: {error}"))
         })?;
+        // A record can have another end of its period now; a new account has no renewals.
+        for account in targets.iter().filter_map(|target| target.existing.as_ref()) {
+            renewals::decide_anew(&self.core, account.number).await.map_err(|error| {
+                let name = &account.name;
+                invalid(format!("was loaded, but renewals of account `{name}` are late: {error}"))
+            })?;
+        }
         for target in targets.iter().filter(|target| target.existing.is_some()) {
             self.settle(target).await.map_err(|error| {
                 invalid(format!("was loaded, but for settings of account `{}`: {error}", target.name))

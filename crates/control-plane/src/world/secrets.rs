@@ -70,8 +70,17 @@ pub(super) fn replace_hidden(
     let is_sms = spec.name == SmsTrunk::SPEC.name;
     let most = if is_sms { SmsConfiguration::SMPP_PASSWORD_CHARACTERS } else { usize::MAX };
     let new = || first(ids.credentials(ApiVersion::NEWEST).1.expose(), most);
-    for (name, member) in attributes {
-        replace(member, stored.and_then(|stored| stored.get(name)), is_secret(name), &new);
+    reveal(attributes, stored, &new);
+}
+
+/// Replaces hidden secrets of members: by those of the stored members, else by new ones.
+pub(crate) fn reveal(
+    members: &mut Map<String, Value>,
+    stored: Option<&Map<String, Value>>,
+    new: &dyn Fn() -> String,
+) {
+    for (name, member) in members {
+        replace(member, stored.and_then(|stored| stored.get(name)), is_secret(name), new);
     }
 }
 

@@ -25,13 +25,13 @@ pub fn day_start(day: &Date) -> Option<Timestamp> {
 }
 
 /// The price of some days of a period that costs `whole`. It is exact for a whole period; of fewer days, each costs a thirtieth,
-/// and the sum is rounded to cents, half a cent upwards.
+/// and the sum is rounded to cents, half a cent upwards, but not to more than the whole period costs.
 pub(super) fn prorated(whole: Decimal, days: i64) -> Decimal {
     if days >= PERIOD_DAYS {
         return whole;
     }
     let part = whole * Decimal::from(days.max(0)) / Decimal::from(PERIOD_DAYS);
-    part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
+    part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(whole.max(Decimal::ZERO))
 }
 
 /// Whether channels that are added to a pool begin its period: it has none, or one that is over and that no channel has to pay.
@@ -76,6 +76,8 @@ mod tests {
             ("0.15", 1, "0.01"),
             ("0.14", 1, "0.00"),
             ("30.0", 29, "29.00"),
+            ("0.016", 29, "0.016"),
+            ("0.016", 28, "0.01"),
             ("2.05", 0, "0.00"),
             ("2.05", -1, "0.00"),
         ] {
