@@ -184,6 +184,7 @@ impl TrunkIndex {
     }
 
     fn unlink(&mut self, terms: &TrunkTerms, slot: usize) {
+        self.policies.release(&terms.policy);
         match &terms.authentication {
             Authentication::Credentials { username, .. } => self.by_username.remove(username, slot),
             Authentication::Twilio(sid) => {
@@ -211,5 +212,9 @@ impl TrunkIndex {
             && self.by_username.is_empty()
             && self.by_sid.is_empty()
             && self.sources.is_empty()
+            && self.policies.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

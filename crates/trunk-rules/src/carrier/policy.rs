@@ -1,6 +1,7 @@
 //! What a trunk lets through: the part of its terms that many trunks of an account have in common, kept once for all of them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -101,31 +102,40 @@ impl TrunkPolicy {
     }
 }
 
-/// The number of policies among which those that no trunk has any more are not looked for.
-const FEW: usize = 1_024;
-
-/// The policies of the trunks of an index, each once.
+/// The policies of the trunks of an index, each once, with the number of its trunks.
 ///
-/// Bound: twice the policies that trunks and calls have, or [`FEW`].
+/// One that no trunk has any more is forgotten at once: it may have the numbers of an account as they were, of which each change
+/// of a DID makes another copy. A call in progress keeps its own.
 #[derive(Debug, Default)]
-pub(super) struct Policies {
-    known: HashSet<Arc<TrunkPolicy>>,
-    /// The number at which those without a trunk are removed.
-    most: usize,
-}
+pub(super) struct Policies(HashMap<Arc<TrunkPolicy>, usize>);
 
 impl Policies {
-    /// Replaces a policy by an equal one that is known already, or makes it known.
+    /// Counts a trunk that has a policy. The policy is replaced by an equal one of another trunk, if there is one.
     pub(super) fn share(&mut self, policy: &mut Arc<TrunkPolicy>) {
-        if let Some(known) = self.known.get(&**policy) {
-            *policy = Arc::clone(known);
-            return;
+        match self.0.entry(Arc::clone(policy)) {
+            Entry::Occupied(mut known) => {
+                *policy = Arc::clone(known.key());
+                *known.get_mut() += 1;
+            }
+            Entry::Vacant(new) => {
+                new.insert(1);
+            }
         }
-        if self.known.len() >= self.most.max(FEW) {
-            self.known.retain(|known| Arc::strong_count(known) > 1);
-            self.most = self.known.len().saturating_mul(2);
+    }
+
+    /// Forgets a trunk that had a policy.
+    pub(super) fn release(&mut self, policy: &TrunkPolicy) {
+        if let Some(trunks) = self.0.get_mut(policy) {
+            *trunks = trunks.saturating_sub(1);
+            if *trunks == 0 {
+                self.0.remove(policy);
+            }
         }
-        self.known.insert(Arc::clone(policy));
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -176,16 +186,19 @@ mod tests {
     }
 
     #[test]
-    fn policies_without_a_trunk_do_not_accumulate() {
+    fn a_policy_is_known_for_as_long_as_a_trunk_has_it() {
         let mut policies = Policies::default();
-        let mut kept = policy(0, own());
-        policies.share(&mut kept);
-        for capacity in 1..20_000 {
-            policies.share(&mut policy(capacity, own()));
-            assert!(policies.known.len() <= FEW);
-        }
-        let mut again = policy(0, own());
+        let (mut one, mut other) = (policy(1, own()), policy(1, own()));
+        policies.share(&mut one);
+        policies.share(&mut other);
+        policies.release(&one);
+        let mut again = policy(1, own());
         policies.share(&mut again);
-        assert!(Arc::ptr_eq(&kept, &again));
+        assert!(Arc::ptr_eq(&other, &again), "one trunk has it still");
+        policies.release(&other);
+        policies.release(&again);
+        assert!(policies.is_empty());
+        policies.release(&one);
+        assert!(policies.is_empty(), "one that is not known changes nothing");
     }
 }
