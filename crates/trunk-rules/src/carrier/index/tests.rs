@@ -92,6 +92,11 @@ proptest! {
                 let expected = model.iter().find(|(_, (used, _))| *used == user).map(|(trunk, _)| id_of(*trunk));
                 prop_assert_eq!(found, expected);
             }
+            let source = index.sources.find(Address::of("203.0.113.5".parse().unwrap()), b"44");
+            let open = if let Found::Open(slot) = source { index.entry(slot) } else { None };
+            let expected = model.iter().find(|(_, (user, _))| *user == USERS).map(|(trunk, _)| id_of(*trunk));
+            prop_assert_eq!(open.map(|entry| entry.terms.id.clone()), expected);
+            prop_assert_eq!(source == Found::NoAddress, model.is_empty());
             let all: Vec<&Arc<TrunkTerms>> = model.keys().filter_map(|trunk| index.get(&id_of(*trunk))).collect();
             for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
                 prop_assert_eq!(Arc::ptr_eq(&one.policy, &other.policy), one.capacity == other.capacity);
