@@ -95,7 +95,7 @@ impl Trunks {
         let mut state = State { follower, has_deletions: true, ..State::default() };
         for_each_record(store, Did::SPEC, |stored| self.apply_stored(&mut state, &stored)).await?;
         self.recompute_stale(&mut state);
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = self.threads_of_a_load();
         for_each_page(store, VoiceOutTrunk::SPEC, |page| {
             self.apply_trunks(&mut state, &page, threads);
             page.iter().for_each(&mut visit);
@@ -105,6 +105,13 @@ impl Trunks {
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
         *self.write() = state;
         Ok(())
+    }
+
+    /// The number of threads that compute terms while all trunks are loaded: one for each processor at a start, but one alone
+    /// where calls are served meanwhile.
+    fn threads_of_a_load(&self) -> usize {
+        let serves = !self.state.read().unwrap_or_else(PoisonError::into_inner).index.is_empty();
+        if serves { 1 } else { std::thread::available_parallelism().map_or(1, NonZeroUsize::get) }
     }
 
     /// The current trunks, including every write that was answered before this call. Only if the edge fell behind the

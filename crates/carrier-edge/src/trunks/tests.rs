@@ -69,6 +69,15 @@ fn several_threads_prepare_the_same_trunks_as_one() {
 }
 
 #[test]
+fn a_load_leaves_the_processors_to_the_calls_that_are_served() {
+    let trunks = trunks();
+    let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    assert_eq!(trunks.threads_of_a_load(), all);
+    trunks.insert_stored(&stored(1));
+    assert_eq!(trunks.threads_of_a_load(), 1);
+}
+
+#[test]
 fn a_trunk_whose_meta_cannot_be_read_admits_no_calls() {
     let of = |meta: Option<&str>| {
         let mut stored = stored(1);
