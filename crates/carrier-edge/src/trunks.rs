@@ -103,7 +103,9 @@ impl Trunks {
         .await?;
         self.recompute_stale(&mut state);
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
-        *self.write() = state;
+        let replaced = std::mem::replace(&mut *self.write(), state);
+        // Freed without the lock, for which calls wait: it takes a good part of a second if there are a million trunks.
+        drop(replaced);
         Ok(())
     }
 
