@@ -92,17 +92,17 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     if request.max_forwards().is_err() {
         return Some((400, "Max-Forwards is not a number"));
     }
-    if has_one_twice(request) {
+    if has_one_twice(request.names()) {
         return Some((400, "a header that must be unique occurs twice"));
     }
     request_uri::malformed(request.request_uri())
 }
 
-/// Whether a header that stands once occurs twice. One pass over the headers looks for all of them.
-fn has_one_twice(request: &Incoming) -> bool {
+/// Whether a header that stands once occurs twice among these names. One pass over them looks for all such headers.
+fn has_one_twice<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let mut seen = [false; ONCE.len()];
-    for header in request.headers().iter() {
-        let known = ONCE.iter().zip(&mut seen).find(|(name, _)| header.name().eq_ignore_ascii_case(name));
+    for name in names {
+        let known = ONCE.iter().zip(&mut seen).find(|(once, _)| name.eq_ignore_ascii_case(once));
         if known.is_some_and(|(_, seen)| std::mem::replace(seen, true)) {
             return true;
         }
@@ -221,4 +221,21 @@ pub(crate) fn header_of(code: u16, random: u64) -> Option<Header> {
         422 => ("Min-SE", sip_transport::session_timer::MIN_INTERVAL_SECONDS.to_string()),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_header_that_decides_something_stands_once_and_others_as_often_as_they_like() {
+        let others = ["Via", "Via", "Route", "Contact", "Contact", "X-Other", "X-Other"];
+        let with = |more: &[&str]| has_one_twice(others.iter().chain(&ONCE).chain(more).copied());
+        assert!(!with(&[]));
+        for name in ONCE {
+            assert!(with(&[name]), "{name}");
+            assert!(with(&[name.to_ascii_lowercase().as_str()]), "{name}");
+            assert!(!has_one_twice([name].into_iter()), "{name}");
+        }
+    }
 }

@@ -3,11 +3,12 @@
 mod running;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use didww_types::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 use trunk_rules::carrier::{Cause, Charge, Rate, Refusal, TrunkTerms, Warning};
@@ -297,12 +298,31 @@ impl CallRecord {
     }
 }
 
+/// What a row has of the rate of its call.
+#[derive(Deserialize)]
+struct OwnRate {
+    rate: Option<String>,
+    initial_billing_interval: Option<NonZeroU32>,
+    next_billing_interval: Option<NonZeroU32>,
+}
+
 /// The stored record of a call whose server died, as written when the call was answered.
 pub(crate) struct LostRecord(Map<String, Value>);
 
 impl LostRecord {
     pub(crate) fn read(attributes: &str) -> Option<Self> {
         serde_json::from_str(attributes).ok().map(running::completed).map(Self)
+    }
+
+    /// The rate of a call, as [`rate`](Self::rate) returns it, without the rest of its record: each call of another node is
+    /// counted by it.
+    pub(crate) fn rate_of(attributes: &str) -> Option<Rate> {
+        let own: OwnRate = serde_json::from_str(attributes).ok()?;
+        Some(Rate {
+            per_minute: own.rate?.parse().ok()?,
+            initial_interval: own.initial_billing_interval?,
+            next_interval: own.next_billing_interval?,
+        })
     }
 
     /// A member that is a text.

@@ -95,7 +95,7 @@ impl Trunks {
         let mut state = State { follower, has_deletions: true, ..State::default() };
         for_each_record(store, Did::SPEC, |stored| self.apply_stored(&mut state, &stored)).await?;
         self.recompute_stale(&mut state);
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = self.threads_of_a_load();
         for_each_page(store, VoiceOutTrunk::SPEC, |page| {
             self.apply_trunks(&mut state, &page, threads);
             page.iter().for_each(&mut visit);
@@ -103,8 +103,17 @@ impl Trunks {
         .await?;
         self.recompute_stale(&mut state);
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
-        *self.write() = state;
+        let replaced = std::mem::replace(&mut *self.write(), state);
+        // Freed without the lock, for which calls wait: it takes a good part of a second if there are a million trunks.
+        drop(replaced);
         Ok(())
+    }
+
+    /// The number of threads that compute terms while all trunks are loaded: one for each processor at a start, but one alone
+    /// where calls are served meanwhile.
+    fn threads_of_a_load(&self) -> usize {
+        let serves = !self.state.read().unwrap_or_else(PoisonError::into_inner).index.is_empty();
+        if serves { 1 } else { std::thread::available_parallelism().map_or(1, NonZeroUsize::get) }
     }
 
     /// The current trunks, including every write that was answered before this call. Only if the edge fell behind the
@@ -334,58 +343,4 @@ fn wire_id<R>(id: Uuid) -> Id<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use trunk_store::Record;
-
-    use super::*;
-
-    fn stored(number: u16) -> StoredRecord {
-        let mut attributes = json!({
-            "name": format!("trunk {number}"), "status": "active", "on_cli_mismatch_action": "reject_call",
-            "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": number.is_multiple_of(5),
-            "threshold_reached": false, "media_encryption_mode": "disabled", "default_dst_action": "allow_all",
-            "dst_prefixes": [], "rtp_ping": false, "force_symmetric_rtp": false,
-            "authentication_method": { "type": "credentials_and_ip", "attributes": {
-                "allowed_sip_ips": ["192.0.2.0/24"], "username": format!("user {number}"), "password": "secret"
-            } }
-        });
-        if number == 77 {
-            attributes = json!({});
-        }
-        let record = Record {
-            number: i64::from(number),
-            id: Uuid::from_u128(u128::from(number)),
-            kind: VoiceOutTrunk::SPEC.name,
-            revision: 0,
-            attributes: attributes.to_string(),
-            meta: None,
-        };
-        StoredRecord { account: i64::from(number % 3), record, links: Vec::new() }
-    }
-
-    #[test]
-    fn several_threads_prepare_the_same_trunks_as_one() {
-        let trunks = Trunks::new("realm".to_owned(), vec![Algorithm::Md5]);
-        let page: Vec<StoredRecord> = (1..=300).map(stored).collect();
-        let (mut one, mut many) = (State::default(), State::default());
-        trunks.apply_trunks(&mut one, &page, 1);
-        trunks.apply_trunks(&mut many, &page, 4);
-        assert_eq!((one.index.len(), many.index.len()), (299, 299));
-        for stored in &page {
-            let id: Id<VoiceOutTrunk> = wire_id(stored.record.id);
-            let of = |state: &State| {
-                state.index.get(&id).map(|terms| (terms.name.to_string(), terms.account.to_string()))
-            };
-            assert_eq!(of(&one), of(&many));
-            assert!(many.has(&id));
-            let depends =
-                |state: &State| state.accounts[&stored.account].dependent.contains_key(&stored.record.id);
-            let expected = stored.record.number % 5 == 0 && stored.record.number != 77;
-            assert_eq!((depends(&one), depends(&many)), (expected, expected));
-        }
-        assert_eq!(many.unusable, HashMap::from([(Uuid::from_u128(77), 77 % 3)]));
-        let named = many.index.with_username("user 300").map(|terms| terms.name.to_string());
-        assert_eq!(named.as_deref(), Some("trunk 300"));
-    }
-}
+mod tests;

@@ -92,7 +92,7 @@ impl Ledgers {
             return;
         }
         // A free call counts for nothing.
-        if let Some(rate) = LostRecord::read(&call.attributes).and_then(|record| record.rate()) {
+        if let Some(rate) = LostRecord::rate_of(&call.attributes) {
             let ledger = self.by_trunk.entry(call.trunk).or_insert_with(|| TrunkLedger::new(call.account));
             ledger.count_running(call, rate);
         }
@@ -156,7 +156,7 @@ impl Ledgers {
                 ledger.spending.add(unstored.ended, unstored.price);
             }
             for call in calls.into_iter().flatten() {
-                if let Some(rate) = LostRecord::read(&call.attributes).and_then(|record| record.rate()) {
+                if let Some(rate) = LostRecord::rate_of(&call.attributes) {
                     ledger.count_running(&call, rate);
                 }
             }

@@ -1,5 +1,8 @@
 //! The record of an answered call as its row in the store has it: with the members that are this call's own. What the record of
 //! every call has whose server died is added when the row is read. Each answered call has such a row.
+//!
+//! The server that reads a row may be of the release before or after the one that wrote it: a release may leave out no more than the
+//! release before it adds.
 
 use didww_types::Timestamp;
 use serde::Serialize;
@@ -92,7 +95,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use rust_decimal::Decimal;
-    use trunk_rules::carrier::{Admitted, Checks, Cli, Digits, Identified, Rate};
+    use trunk_rules::carrier::{Admitted, Charge, Checks, Cli, Digits, Identified, Rate};
+    use trunk_store::RunningCall;
 
     use super::super::LostRecord;
     use super::*;
@@ -140,6 +144,62 @@ mod tests {
             assert_eq!(read.0, *whole);
             assert_eq!(read.rate(), call.rate);
             assert!(row.len() * 3 < record.to_json().unwrap().len() * 2, "{row}");
+        }
+    }
+
+    /// A row as it is written. What it leaves out, the release before must add.
+    const ROW: &str = concat!(
+        r#"{"id":"00000000-0000-0000-0000-000000000007","time_start":"1970-01-01T00:00:05.000Z","#,
+        r#""src_number":"442012345678","original_src_number":"442012345678","dst_number":"442012345678","#,
+        r#""call_type":"outbound","trunk_name":"trunk","trunk_id":"t","call_id":"call","source_ip":"192.0.2.1","#,
+        r#""source_port":5062,"source_protocol":"udp","pop":"pop"}"#
+    );
+
+    #[test]
+    fn a_row_is_written_as_the_release_before_reads_it() {
+        assert_eq!(CallRecord::of_running("pop", &state(None, None)).to_running_json().unwrap(), ROW);
+    }
+
+    #[test]
+    fn the_record_that_is_stored_from_a_row_has_every_member_of_a_record() {
+        let call = RunningCall {
+            id: Uuid::from_u128(7),
+            account: 1,
+            trunk: Uuid::from_u128(8),
+            answered_at: Timestamp::from_unix_millis(6_000),
+            acknowledged: true,
+            attributes: ROW.to_owned(),
+        };
+        let ended = Timestamp::from_unix_millis(9_000);
+        let stored = LostRecord::read(&call.attributes).unwrap().into_stored(&call, ended, Charge::NOTHING);
+        let stored: Value = serde_json::from_str(&stored.unwrap().attributes).unwrap();
+        let mut expected = serde_json::to_value(CallRecord::of_running("pop", &state(None, None))).unwrap();
+        expected["time_connect"] = json!(call.answered_at);
+        expected["time_end"] = json!(ended);
+        expected["success"] = json!(true);
+        assert_eq!(stored, expected);
+    }
+
+    #[test]
+    fn the_rate_of_a_row_is_that_of_its_record() {
+        let rate = |own: &str| {
+            let rate = LostRecord::rate_of(own);
+            assert_eq!(rate, LostRecord::read(own).and_then(|record| record.rate()), "{own}");
+            rate.is_some()
+        };
+        assert!(rate(
+            r#"{"rate":"0.5","initial_billing_interval":60,"next_billing_interval":6,"price":"0"}"#
+        ));
+        for none in [
+            ROW,
+            r#"{"rate":null,"initial_billing_interval":null,"next_billing_interval":null}"#,
+            r#"{"rate":"0.5","initial_billing_interval":0,"next_billing_interval":6}"#,
+            r#"{"rate":"0.5","initial_billing_interval":60}"#,
+            r#"{"rate":"much","initial_billing_interval":60,"next_billing_interval":6}"#,
+            r#"{"rate":5,"initial_billing_interval":60,"next_billing_interval":6}"#,
+            "{",
+        ] {
+            assert!(!rate(none), "{none}");
         }
     }
 

@@ -167,6 +167,11 @@ impl Incoming {
         self.0.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
     }
 
+    /// The names of its headers, the long one of each, in the order of their lines.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.transaction.original.headers.iter().map(Header::name)
+    }
+
     pub(crate) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.values(name).next()
     }

@@ -380,15 +380,30 @@ impl Calls {
             messages + RECORD_OVERHEAD
         };
         let is_right = |record: &Record| record.bytes >= bytes(record) && record.bytes < bytes(record) + 513;
+        let is_listed = |call_id: &Arc<str>, record: &Record| {
+            let pool = match &record.owner {
+                Owner::Named(_) => &self.owned,
+                Owner::Address(_) => &self.unowned,
+            };
+            let listed = pool.groups.get(&record.owner).and_then(|group| group.records.get(&record.used));
+            listed.is_some_and(|(listed, party)| *listed == *call_id && *party == record.party)
+        };
+        let is_right_group = |pool: &Pool, owner: &Owner, group: &Group| {
+            let own = records().filter(|record| record.owner == *owner);
+            group.bytes == own.map(|record| record.bytes).sum::<usize>()
+                && pool.sizes.contains(&(group.bytes, owner.clone()))
+        };
         let pools =
             [(&self.owned, limits.all, limits.owner), (&self.unowned, limits.unowned, limits.address)];
         let is_bounded = |(pool, all, group): &(&Pool, usize, usize)| {
             let sums = pool.groups.values().map(|group| group.bytes).sum::<usize>() == pool.bytes
                 && pool.groups.values().map(|group| group.records.len()).sum::<usize>() == pool.records
                 && pool.groups.len() == pool.sizes.len();
-            sums && pool.bytes <= *all && pool.groups.values().all(|own| own.bytes <= *group)
+            let groups = pool.groups.iter().all(|(owner, group)| is_right_group(pool, owner, group));
+            sums && groups && pool.bytes <= *all && pool.groups.values().all(|own| own.bytes <= *group)
         };
         records().all(is_right)
+            && self.by_call_id.iter().all(|(id, records)| records.iter().all(|record| is_listed(id, record)))
             && pools.iter().all(is_bounded)
             && records().count() == self.owned.records + self.unowned.records
             && self.by_call_id.values().all(|records| (1..=MAX_PARTIES).contains(&records.len()))

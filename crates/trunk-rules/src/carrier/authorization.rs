@@ -225,6 +225,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_value_ends_at_the_first_quote_that_no_backslash_escapes(text in "[a\"\\\\]{0,24}") {
+            let (mut expected, mut is_escaped) = (None, false);
+            for (at, byte) in text.bytes().enumerate() {
+                if byte == b'"' && !is_escaped {
+                    expected = Some(at);
+                    break;
+                }
+                is_escaped = byte == b'\\' && !is_escaped;
+            }
+            prop_assert_eq!(closing_quote(text.as_bytes()), expected);
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..120), text in "Digest [a-z=\",\\\\ ]{0,60}"
         ) {

@@ -45,6 +45,21 @@ pub struct TrunkIndex {
     policies: Policies,
 }
 
+/// Whether calls find two states of a trunk in the same way, whose policies are shared.
+fn is_found_alike(one: &TrunkTerms, other: &TrunkTerms) -> bool {
+    let is_named_alike = match (&one.authentication, &other.authentication) {
+        (
+            Authentication::Credentials { username: one, .. },
+            Authentication::Credentials { username: other, .. },
+        ) => one == other,
+        (Authentication::Twilio(one), Authentication::Twilio(other)) => one == other,
+        (Authentication::Address, Authentication::Address)
+        | (Authentication::Nobody, Authentication::Nobody) => true,
+        _ => false,
+    };
+    is_named_alike && Arc::ptr_eq(&one.policy, &other.policy)
+}
+
 impl TrunkIndex {
     /// Returns an index without trunks, in which no call finds one.
     pub fn new() -> Self {
@@ -72,16 +87,24 @@ impl TrunkIndex {
         }
         self.policies.share(&mut terms.policy);
         let terms = Arc::new(terms);
-        let old = existing_slot.and_then(|slot| Some((slot, self.slots.get_mut(slot)?.take()?)));
-        let channels = old.map_or_else(Channels::default, |(slot, old)| {
-            self.unlink(&old.terms, slot);
-            old.channels
-        });
         let slot = existing_slot.or_else(|| self.free.pop()).unwrap_or(self.slots.len());
         if slot == self.slots.len() {
             self.slots.push(None);
         }
-        self.link(&terms, slot);
+        let old = self.slots.get_mut(slot).and_then(Option::take);
+        // The end of each call writes what its trunk spent, and nothing else of it.
+        let keeps_its_places = old.as_ref().is_some_and(|old| is_found_alike(&old.terms, &terms));
+        let channels = old.map_or_else(Channels::default, |old| {
+            if keeps_its_places {
+                self.policies.release(&old.terms.policy);
+            } else {
+                self.unlink(&old.terms, slot);
+            }
+            old.channels
+        });
+        if !keeps_its_places {
+            self.link(&terms, slot);
+        }
         if existing_slot.is_none() {
             self.by_id.insert(terms.id.as_str(), slot);
         }
@@ -184,6 +207,7 @@ impl TrunkIndex {
     }
 
     fn unlink(&mut self, terms: &TrunkTerms, slot: usize) {
+        self.policies.release(&terms.policy);
         match &terms.authentication {
             Authentication::Credentials { username, .. } => self.by_username.remove(username, slot),
             Authentication::Twilio(sid) => {
@@ -211,5 +235,9 @@ impl TrunkIndex {
             && self.by_username.is_empty()
             && self.by_sid.is_empty()
             && self.sources.is_empty()
+            && self.policies.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

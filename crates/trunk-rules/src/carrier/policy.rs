@@ -1,6 +1,6 @@
 //! What a trunk lets through: the part of its terms that many trunks of an account have in common, kept once for all of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -101,32 +101,51 @@ impl TrunkPolicy {
     }
 }
 
-/// The number of policies among which those that no trunk has any more are not looked for.
-const FEW: usize = 1_024;
-
 /// The policies of the trunks of an index, each once.
 ///
-/// Bound: twice the policies that trunks and calls have, or [`FEW`].
+/// One that no trunk has any more is forgotten at once: it may have the numbers of an account as they were, of which each change
+/// of a DID makes another copy. A call in progress keeps its own.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     known: HashSet<Arc<TrunkPolicy>>,
-    /// The number at which those without a trunk are removed.
-    most: usize,
+    /// The number of further trunks of those that several trunks have, by their addresses. Of a million policies that one trunk
+    /// alone has, a count would take as much memory as the table of them.
+    further: HashMap<usize, usize>,
 }
 
 impl Policies {
-    /// Replaces a policy by an equal one that is known already, or makes it known.
+    /// Counts a trunk that has a policy. The policy is replaced by an equal one of another trunk, if there is one.
     pub(super) fn share(&mut self, policy: &mut Arc<TrunkPolicy>) {
         if let Some(known) = self.known.get(&**policy) {
             *policy = Arc::clone(known);
-            return;
+            *self.further.entry(address_of(policy)).or_default() += 1;
+        } else {
+            self.known.insert(Arc::clone(policy));
         }
-        if self.known.len() >= self.most.max(FEW) {
-            self.known.retain(|known| Arc::strong_count(known) > 1);
-            self.most = self.known.len().saturating_mul(2);
-        }
-        self.known.insert(Arc::clone(policy));
     }
+
+    /// Forgets a trunk whose policy was [shared](Self::share).
+    pub(super) fn release(&mut self, policy: &Arc<TrunkPolicy>) {
+        let address = address_of(policy);
+        let Some(further) = self.further.get_mut(&address) else {
+            self.known.remove(&**policy);
+            return;
+        };
+        *further = further.saturating_sub(1);
+        if *further == 0 {
+            self.further.remove(&address);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.further.is_empty()
+    }
+}
+
+/// The address of a policy, which no other one has while it is known.
+fn address_of(policy: &Arc<TrunkPolicy>) -> usize {
+    Arc::as_ptr(policy).addr()
 }
 
 #[cfg(test)]
@@ -176,16 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn policies_without_a_trunk_do_not_accumulate() {
+    fn a_policy_is_known_for_as_long_as_a_trunk_has_it() {
         let mut policies = Policies::default();
-        let mut kept = policy(0, own());
-        policies.share(&mut kept);
-        for capacity in 1..20_000 {
-            policies.share(&mut policy(capacity, own()));
-            assert!(policies.known.len() <= FEW);
-        }
-        let mut again = policy(0, own());
+        let (mut one, mut other) = (policy(1, own()), policy(1, own()));
+        policies.share(&mut one);
+        policies.share(&mut other);
+        policies.release(&one);
+        let mut again = policy(1, own());
         policies.share(&mut again);
-        assert!(Arc::ptr_eq(&kept, &again));
+        assert!(Arc::ptr_eq(&other, &again), "one trunk has it still");
+        policies.release(&other);
+        policies.release(&again);
+        assert!(policies.is_empty());
     }
 }

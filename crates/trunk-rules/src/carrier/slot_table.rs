@@ -36,22 +36,31 @@ impl SlotTable {
 
     /// The slot of a text. `has` states whether a slot has the text; it is asked about slots with equal hashes alone.
     pub(super) fn find(&self, text: &str, has: impl Fn(usize) -> bool) -> Option<usize> {
-        let hash = self.hash(text);
-        let found = self.slots.find(Place::spread(hash), |place| place.hash == hash && has(place.slot()));
-        found.map(|place| place.slot())
+        self.find_hashed(self.hash(text), has)
     }
 
     /// Adds a text that the table does not have.
     pub(super) fn insert(&mut self, text: &str, slot: usize) {
-        let hash = self.hash(text);
+        self.insert_hashed(self.hash(text), slot);
+    }
+
+    /// Removes a text of a slot.
+    pub(super) fn remove(&mut self, text: &str, slot: usize) {
+        self.remove_hashed(self.hash(text), slot);
+    }
+
+    fn find_hashed(&self, hash: u32, has: impl Fn(usize) -> bool) -> Option<usize> {
+        let found = self.slots.find(Place::spread(hash), |place| place.hash == hash && has(place.slot()));
+        found.map(|place| place.slot())
+    }
+
+    fn insert_hashed(&mut self, hash: u32, slot: usize) {
         // There are fewer trunks than that in any memory.
         let place = Place { hash, slot: u32::try_from(slot).unwrap_or(u32::MAX) };
         self.slots.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
     }
 
-    /// Removes a text of a slot.
-    pub(super) fn remove(&mut self, text: &str, slot: usize) {
-        let hash = self.hash(text);
+    fn remove_hashed(&mut self, hash: u32, slot: usize) {
         let found =
             self.slots.find_entry(Place::spread(hash), |place| place.hash == hash && place.slot() == slot);
         if let Ok(entry) = found {
@@ -72,7 +81,7 @@ impl SlotTable {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     proptest! {
         #[test]
@@ -92,6 +101,28 @@ mod tests {
                 for text in &texts {
                     let found = table.find(text, |slot| texts[slot] == *text);
                     prop_assert_eq!(found, map.get(text.as_str()).copied());
+                }
+            }
+        }
+
+        #[test]
+        fn texts_with_equal_hashes_are_not_mistaken_for_each_other(
+            steps in proptest::collection::vec((0usize..40, any::<bool>()), 0..200), hashes in 1usize..4
+        ) {
+            // The first ones end in the same bits, and begin with the same.
+            let hash = |at: usize| [0, 0x0100_0000, u32::MAX][at % hashes];
+            let (mut table, mut set) = (SlotTable::default(), HashSet::new());
+            for (at, inserts) in steps {
+                if !inserts {
+                    table.remove_hashed(hash(at), at);
+                    set.remove(&at);
+                } else if set.insert(at) {
+                    table.insert_hashed(hash(at), at);
+                }
+                prop_assert_eq!(table.len(), set.len());
+                for at in 0..40 {
+                    let found = table.find_hashed(hash(at), |slot| slot == at);
+                    prop_assert_eq!(found, set.get(&at).copied());
                 }
             }
         }

@@ -314,6 +314,88 @@ mod tests {
         assert_eq!(SourceTable::default().nearest(address("203.0.113.1")), None);
     }
 
+    /// Pairs of a subnet and a prefix, each with the number of a trunk, and whether it is open.
+    type Rows = BTreeMap<(Subnet, &'static str, usize), bool>;
+
+    fn scanned(rows: &Rows, source: Address, dialled: &str) -> Found {
+        let near: Vec<_> = rows.iter().filter(|((subnet, _, _), _)| subnet.contains(source)).collect();
+        let rank = |subnet: &Subnet, prefix: &str| {
+            dialled.starts_with(prefix).then_some((subnet.length(), prefix.len()))
+        };
+        let best = near.iter().filter_map(|((subnet, prefix, _), _)| rank(subnet, *prefix)).max();
+        match best {
+            None if near.is_empty() => Found::NoAddress,
+            None => Found::NoPrefix,
+            Some(best) => near
+                .iter()
+                .find(|((subnet, prefix, _), open)| **open && rank(subnet, *prefix) == Some(best))
+                .map_or(Found::NeedsDigest, |((_, _, trunk), _)| Found::Open(*trunk)),
+        }
+    }
+
+    const NETWORKS: [&str; 11] = [
+        "0.0.0.0/0",
+        "203.0.0.0/15",
+        "203.0.113.0/24",
+        "::ffff:203.0.113.0/120",
+        "203.0.113.7/32",
+        "10.0.0.0/8",
+        "::/0",
+        "::/64",
+        "2001:db8::/32",
+        "2001:db8:0:1::/64",
+        "2001:db8::7/128",
+    ];
+    const ADDRESSES: [&str; 9] = [
+        "203.0.113.7",
+        "::ffff:203.0.113.7",
+        "203.0.113.200",
+        "203.1.0.1",
+        "10.1.2.3",
+        "0.0.0.0",
+        "2001:db8::7",
+        "2001:db8:0:1::1",
+        "fd00::1",
+    ];
+    const PREFIXES: [&str; 6] = ["", "1", "12", "12#", "9", "12345678"];
+    const DIALLED: [&str; 7] = ["", "1", "12", "12#4", "9", "1234567890", "442"];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn it_finds_what_a_scan_finds_whatever_was_added_and_removed_before(
+            steps in proptest::collection::vec((0..NETWORKS.len(), 0..PREFIXES.len(), 0usize..3, any::<bool>()), 0..30)
+        ) {
+            let (mut table, mut rows) = (SourceTable::default(), Rows::new());
+            for (network, prefix, trunk, open) in steps {
+                let (network, prefix, id) = (subnet(NETWORKS[network]), PREFIXES[prefix], Id::from(trunk.to_string()));
+                if rows.remove(&(network, prefix, trunk)).is_some() {
+                    table.remove(network, prefix.as_bytes(), &id);
+                } else {
+                    table.insert(network, prefix.as_bytes(), &id, open.then_some(trunk));
+                    rows.insert((network, prefix, trunk), open);
+                }
+                prop_assert_eq!(table.is_empty(), rows.is_empty());
+                for source in ADDRESSES.map(address) {
+                    for dialled in DIALLED {
+                        prop_assert_eq!(table.find(source, dialled.as_bytes()), scanned(&rows, source, dialled));
+                    }
+                    let subnets = || rows.keys().map(|(subnet, _, _)| *subnet);
+                    let near = subnets().filter(|near| near.contains(source) && near.identifies_source());
+                    prop_assert_eq!(table.narrowest_identifying(source), near.max_by_key(|near| near.length()));
+                    let shared = |subnet: Subnet| subnet.shared_bits(source);
+                    let most = subnets().filter(|subnet| subnet.is_v6() == source.is_v6()).map(shared).max();
+                    prop_assert_eq!(table.nearest(source).map(shared), most);
+                }
+            }
+            for ((network, prefix, trunk), _) in rows {
+                table.remove(network, prefix.as_bytes(), &Id::from(trunk.to_string()));
+            }
+            prop_assert!(table.is_empty());
+        }
+    }
+
     proptest! {
         #[test]
         fn it_finds_what_a_scan_finds_and_forgets_what_is_removed(

@@ -79,7 +79,39 @@ mod tests {
         prop_oneof![v4, v6].prop_map(|(address, length)| IpNetwork::new(address, length).unwrap())
     }
 
+    /// Networks that often contain each other, half of them in the form of IPv4-mapped addresses.
+    fn overlapping() -> impl Strategy<Value = IpNetwork> {
+        let length = prop_oneof![9 => 22u8..=32, 1 => 0u8..=21];
+        (0u32..1_024, length, any::<bool>()).prop_map(|(low, length, is_mapped)| {
+            let address = Ipv4Addr::from(0xCB00_7000 | low);
+            if is_mapped {
+                IpNetwork::new(IpAddr::V6(address.to_ipv6_mapped()), length + 96).unwrap()
+            } else {
+                IpNetwork::new(IpAddr::V4(address), length).unwrap()
+            }
+        })
+    }
+
     proptest! {
+        #[test]
+        fn mapped_addresses_and_mapped_networks_are_those_of_ipv4(
+            networks in proptest::collection::vec(overlapping(), 0..6), low in 0u32..1_024, is_mapped in any::<bool>()
+        ) {
+            let v4 = Ipv4Addr::from(0xCB00_7000 | low);
+            let plain = |network: &IpNetwork| match network.ip().to_canonical() {
+                IpAddr::V4(address) => {
+                    let length = if network.is_ipv6() { network.prefix() - 96 } else { network.prefix() };
+                    IpNetwork::new(IpAddr::V4(address), length).unwrap()
+                }
+                IpAddr::V6(_) => *network,
+            };
+            let expected = networks.iter().any(|network| plain(network).contains(IpAddr::V4(v4)));
+            let set = SubnetSet::new(networks.iter().map(|network| Subnet::of(*network)));
+            let address = if is_mapped { IpAddr::V6(v4.to_ipv6_mapped()) } else { IpAddr::V4(v4) };
+            prop_assert_eq!(set.contains(Address::of(address)), expected);
+            prop_assert!(set.v6.is_empty());
+        }
+
         #[test]
         fn it_contains_what_one_of_its_subnets_contains(
             networks in proptest::collection::vec(network(), 0..20),

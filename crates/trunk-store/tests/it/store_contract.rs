@@ -85,6 +85,8 @@ macro_rules! part {
         a_link_to_nothing_or_to_another_account_is_a_conflict
         every_record_of_a_type_is_read_in_order_a_page_at_a_time
         a_record_behind_many_of_another_type_is_read_too
+        a_record_behind_many_numbers_of_records_that_are_gone_is_read_too
+        the_records_of_a_page_have_their_own_members_in_the_order_of_their_links
         the_check_succeeds_until_the_store_is_closed
     } };
     ($factory:ident lists) => { part! { @ $factory lists:

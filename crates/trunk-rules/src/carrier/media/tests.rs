@@ -77,6 +77,33 @@ fn the_payload_types_that_may_arrive_are_the_selected_one_or_those_of_an_answer(
 }
 
 #[test]
+fn lines_that_are_no_text_or_have_no_type_change_nothing() {
+    let attributes = ["rtpmap:101 telephone-event/8000", "ptime:20", "sendonly"];
+    let plain = offer("RTP/AVP", "8 101", &attributes);
+    let read = |sdp: &[u8]| negotiate(&MediaEncryptionMode::Disabled, &Settings::default(), Some(sdp));
+    let expected = read(plain.as_bytes());
+    assert!(matches!(expected, Ok(Some(_))));
+    let lines: [&[u8]; 8] = [
+        b"i=caf\xe9\r\n",
+        b"\xe9=x\r\n",
+        "\u{e9}=x\r\n".as_bytes(),
+        "i=caf\u{e9}\r\n".as_bytes(),
+        b"mm=audio\r\n",
+        b"aa=recvonly\r\n",
+        b"=\r\n",
+        b"a\r\n",
+    ];
+    for line in lines {
+        let behind = [plain.as_bytes(), line].concat();
+        assert_eq!(read(&behind), expected, "{line:?}");
+        let (version, rest) = plain.as_bytes().split_at(b"v=0\r\n".len());
+        assert_eq!(read(&[version, line, rest].concat()), expected, "{line:?}");
+        let before = [line, plain.as_bytes()].concat();
+        assert_eq!(read(&before), Err(MediaRefusal::Unparsable(SdpError::NotSdp)), "{line:?}");
+    }
+}
+
+#[test]
 fn each_refusal_has_its_warning() {
     let mode = MediaEncryptionMode::Disabled;
     let plain = offer("RTP/AVP", "8", &[]);

@@ -1,7 +1,7 @@
 //! Single records: inserted, replaced, linked and deleted.
 
-use didww_types::Resource as _;
 use didww_types::resources::{AvailableDid, Did, DidReservation, VoiceOutTrunk};
+use didww_types::{Resource as _, ResourceSpec};
 use futures_util::future::join;
 use serde_json::{Map, json};
 use trunk_store::{Change, ListQuery, NO_ACCOUNT, Scope, Store, StoreError};
@@ -311,6 +311,62 @@ pub(super) async fn a_record_behind_many_of_another_type_is_read_too(store: &imp
     commit(store, vec![insert(trunks(1), id(1), trunk("behind them", &json!({})))]).await;
     let read = store.records_after(VoiceOutTrunk::SPEC, 0, 5).await.unwrap();
     assert_eq!(read.iter().map(|stored| stored.record.id).collect::<Vec<_>>(), [id(1)]);
+}
+
+pub(super) async fn a_record_behind_many_numbers_of_records_that_are_gone_is_read_too(store: &impl Store) {
+    commit(store, vec![insert(trunks(1), id(1), trunk("before them", &json!({})))]).await;
+    let many = (0..10_500_u128).map(|n| insert(dids(2), id(100 + n), did(&n.to_string(), &json!({}))));
+    commit(store, many.collect()).await;
+    store.reset(Some(2), false).await.unwrap();
+    let read = async |spec: &'static ResourceSpec, after: i64| {
+        let read = store.records_after(spec, after, 5).await.unwrap();
+        read.iter().map(|stored| (stored.record.id, stored.record.number)).collect::<Vec<_>>()
+    };
+    let first = read(VoiceOutTrunk::SPEC, 0).await;
+    assert!(read(VoiceOutTrunk::SPEC, first[0].1).await.is_empty(), "there is nothing behind the gap");
+    commit(store, vec![insert(trunks(1), id(2), trunk("behind them", &json!({})))]).await;
+    let ids = |read: Vec<(Uuid, i64)>| read.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(ids(read(VoiceOutTrunk::SPEC, 0).await), [id(1), id(2)]);
+    assert_eq!(ids(read(VoiceOutTrunk::SPEC, first[0].1).await), [id(2)]);
+    assert!(read(Did::SPEC, 0).await.is_empty(), "no account has one any more");
+    let numbers = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
+    let attributes = Map::from_iter([("number".to_owned(), json!("1"))]);
+    commit(store, vec![insert(numbers, id(3), attributes)]).await;
+    assert_eq!(ids(read(AvailableDid::SPEC, 0).await), [id(3)], "a type that belongs to no account");
+}
+
+pub(super) async fn the_records_of_a_page_have_their_own_members_in_the_order_of_their_links(
+    store: &impl Store,
+) {
+    let inserts = (1..=5).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
+    commit(store, inserts.collect()).await;
+    let of = |numbers: &[u128]| numbers.iter().map(|n| id(*n)).collect::<Vec<Uuid>>();
+    let links = vec![("dids", of(&[5, 3, 4])), ("default_did", of(&[3])), ("emergency_dids", of(&[4, 1]))];
+    commit(store, vec![linked(trunks(1), id(11), trunk("a", &json!({})), links)]).await;
+    // A record of another type, with a number between theirs.
+    commit(store, vec![insert(dids(1), id(6), did("6", &json!({})))]).await;
+    commit(store, vec![insert(trunks(1), id(12), trunk("b", &json!({})))]).await;
+    let links = vec![("dids", of(&[2, 5]))];
+    commit(store, vec![linked(trunks(1), id(13), trunk("c", &json!({})), links)]).await;
+    let add = members(trunks(1), found(store, trunks(1), id(11)).await, "dids", true, of(&[6, 1]));
+    commit(store, vec![add]).await;
+    commit(store, vec![Change::Delete { scope: dids(1), id: id(4) }]).await;
+    let read = store.records_after(VoiceOutTrunk::SPEC, 0, 9).await.unwrap();
+    let names = ["dids", "default_did", "emergency_dids"];
+    let found: Vec<_> = read
+        .iter()
+        .map(|stored| {
+            let members =
+                |name: &str| stored.links.iter().find(|(known, _)| *known == name).unwrap().1.clone();
+            (stored.record.id, names.map(members))
+        })
+        .collect();
+    let expected = [
+        (id(11), [of(&[5, 3, 6, 1]), of(&[3]), of(&[1])]),
+        (id(12), [of(&[]), of(&[]), of(&[])]),
+        (id(13), [of(&[2, 5]), of(&[]), of(&[])]),
+    ];
+    assert_eq!(found, expected);
 }
 
 pub(super) async fn the_check_succeeds_until_the_store_is_closed(store: &impl Store) {

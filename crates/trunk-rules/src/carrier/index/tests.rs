@@ -1,0 +1,110 @@
+use didww_types::Resource as _;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::carrier::{AccountDids, Channel, TrunkLinks};
+
+const IDS: usize = 6;
+const USERS: usize = 4;
+
+fn id_of(trunk: usize) -> Id<VoiceOutTrunk> {
+    Id::from(trunk.to_string())
+}
+
+/// A trunk with the username of this number, or without one from [`USERS`] on, which may present all numbers of its account.
+fn terms(trunk: usize, user: usize, capacity: u32, dids: &Arc<AccountDids>) -> TrunkTerms {
+    let mut method = json!({
+        "type": "ip_only", "attributes": { "allowed_sip_ips": ["203.0.113.0/24"], "tech_prefix": "" }
+    });
+    if user < USERS {
+        method["type"] = json!("credentials_and_ip");
+        method["attributes"]["username"] = json!(format!("user {user}"));
+        method["attributes"]["password"] = json!("secret");
+    }
+    let object = json!({ "type": "voice_out_trunks", "id": trunk.to_string(), "attributes": {
+        "name": "trunk", "status": "active", "on_cli_mismatch_action": "reject_call", "capacity_limit": capacity,
+        "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": true, "threshold_reached": false,
+        "media_encryption_mode": "disabled", "default_dst_action": "allow_all", "dst_prefixes": [],
+        "authentication_method": method
+    } });
+    let decoded = VoiceOutTrunk::decode(serde_json::from_value(object).unwrap()).unwrap();
+    TrunkTerms::new(&decoded, &TrunkLinks::default(), "account".into(), dids, "realm").unwrap()
+}
+
+#[test]
+fn the_numbers_of_an_account_as_they_were_are_forgotten_with_the_last_trunk_that_has_them() {
+    let mut index = TrunkIndex::new();
+    let then = Arc::new(AccountDids::new([]));
+    let (kept_then, now) = (Arc::downgrade(&then), Arc::new(AccountDids::new([])));
+    for trunk in [0, 1] {
+        index.insert(terms(trunk, trunk, 1, &then)).unwrap();
+    }
+    drop(then);
+    index.insert(terms(0, 0, 1, &now)).unwrap();
+    assert!(kept_then.upgrade().is_some(), "another trunk has them");
+    index.insert(terms(1, 1, 1, &now)).unwrap();
+    assert!(kept_then.upgrade().is_none());
+    let kept_now = Arc::downgrade(&now);
+    drop(now);
+    for trunk in [0, 1] {
+        index.remove(&id_of(trunk)).unwrap();
+    }
+    assert!(kept_now.upgrade().is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    // The last user but one stands for a trunk without a username, and the last one for a removal.
+    #[test]
+    fn it_has_what_a_map_of_its_trunks_has(
+        steps in proptest::collection::vec((0usize..IDS, 0usize..USERS + 2, 1u32..4), 0..40)
+    ) {
+        let dids = Arc::new(AccountDids::new([]));
+        let mut index = TrunkIndex::new();
+        let mut model: BTreeMap<usize, (usize, u32)> = BTreeMap::new();
+        let mut held: BTreeMap<usize, Channel> = BTreeMap::new();
+        for (trunk, user, capacity) in steps {
+            let owner = model.iter().find(|(other, (used, _))| **other != trunk && *used == user && user < USERS);
+            let owner = owner.map(|(owner, _)| id_of(*owner));
+            if user > USERS {
+                prop_assert_eq!(index.remove(&id_of(trunk)).is_some(), model.remove(&trunk).is_some());
+                held.remove(&trunk);
+            } else if let Some(owner) = owner {
+                let refused = Err(IndexError { trunk: id_of(trunk), owner });
+                prop_assert_eq!(index.insert(terms(trunk, user, capacity, &dids)), refused);
+            } else {
+                prop_assert_eq!(index.insert(terms(trunk, user, capacity, &dids)), Ok(()));
+                model.insert(trunk, (user, capacity));
+                let take = || index.channels(&id_of(trunk)).unwrap().take(None).unwrap();
+                held.entry(trunk).or_insert_with(take);
+            }
+            prop_assert_eq!((index.len(), index.is_empty()), (model.len(), model.is_empty()));
+            for trunk in 0..IDS {
+                let (id, known) = (id_of(trunk), model.get(&trunk));
+                let found = index.get(&id).map(|terms| (terms.id.clone(), terms.capacity));
+                prop_assert_eq!(found, known.map(|(_, capacity)| (id.clone(), Some(*capacity))));
+                prop_assert_eq!(index.channels(&id).map(Channels::held), known.map(|_| 1), "an update keeps them");
+            }
+            for user in 0..USERS {
+                let found = index.with_username(&format!("user {user}")).map(|terms| terms.id.clone());
+                let expected = model.iter().find(|(_, (used, _))| *used == user).map(|(trunk, _)| id_of(*trunk));
+                prop_assert_eq!(found, expected);
+            }
+            let source = index.sources.find(Address::of("203.0.113.5".parse().unwrap()), b"44");
+            let open = if let Found::Open(slot) = source { index.entry(slot) } else { None };
+            let expected = model.iter().find(|(_, (user, _))| *user == USERS).map(|(trunk, _)| id_of(*trunk));
+            prop_assert_eq!(open.map(|entry| entry.terms.id.clone()), expected);
+            prop_assert_eq!(source == Found::NoAddress, model.is_empty());
+            let all: Vec<&Arc<TrunkTerms>> = model.keys().filter_map(|trunk| index.get(&id_of(*trunk))).collect();
+            for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+                prop_assert_eq!(Arc::ptr_eq(&one.policy, &other.policy), one.capacity == other.capacity);
+            }
+        }
+        for trunk in 0..IDS {
+            index.remove(&id_of(trunk));
+        }
+        prop_assert!(index.is_clean());
+    }
+}
