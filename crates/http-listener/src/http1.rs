@@ -16,7 +16,6 @@ use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
@@ -63,23 +62,23 @@ pub(crate) async fn serve(
                 // The request's body is followed from here on.
                 drop(request);
                 Ok(refusal)
+            } else if let Some(span) = &span {
+                Ok(span::serve(span, intercept, request, router).await)
             } else {
-                let served = async {
-                    match intercept {
-                        Some(intercept) => Ok(intercept.serve(request, router).await),
-                        None => router.oneshot(request).await,
-                    }
-                };
-                served.instrument(span.clone()).await
+                match intercept {
+                    Some(intercept) => Ok(intercept.serve(request, router).await),
+                    None => router.oneshot(request).await,
+                }
             };
             // A client that has had its whole time for the body is not waited for again.
             let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
             if let (Some((counts, route, method)), Ok(response)) = (counted, &response) {
                 counts.count(route, method, response.status(), took);
-                span::end(&span, response.status());
+                if let Some(span) = span {
+                    span::end(&span, response.status());
+                }
             }
-            drop(span);
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());
