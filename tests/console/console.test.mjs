@@ -488,6 +488,26 @@ checked('the token is asked for once, kept for the session, and stands in no add
   await dialog.waitFor();
   assert.equal(await page.page.evaluate(() => sessionStorage.getItem('console.token')), null);
 });
+checked('a page whose token is refused says why, and asks for nothing until it has another one', { server: () => locked, clock: true, token: TOKEN }, async (page) => {
+  await page.show('latency');
+  await live(page);
+  const refuse = (route) => route.fulfill({ status: 401, contentType: 'application/json', body: '{"error":"the control token is wrong"}' });
+  await page.page.route('**/control/v1/**', refuse);
+  // This view looks every ten seconds.
+  await page.page.clock.runFor(11_000);
+  const dialog = page.page.getByRole('dialog', { name: 'Enter the control token' });
+  const why = dialog.getByText('the control token is wrong');
+  await why.waitFor();
+  const asked = page.requests.length;
+  await page.page.clock.runFor(61_000);
+  assert.deepEqual(page.requests.slice(asked), []);
+  assert.equal(await why.count(), 1);
+  await page.page.unroute('**/control/v1/**', refuse);
+  await dialog.getByLabel('Control token', { exact: true }).fill(TOKEN);
+  await page.press('Enter');
+  await live(page);
+  page.problems.splice(0);
+});
 before(async () => {
   locked = await Server.start(BINARY, ['--control-token', TOKEN]);
 });
