@@ -162,7 +162,8 @@ export const entryView = {
         place,
       ],
       refresh,
-      wants: () => false,
+      // One that has not come yet can come.
+      wants: (name, data) => !isShown && name === 'changed' && data.kinds.includes('journal'),
     };
   },
 };
