@@ -283,6 +283,11 @@ checked('the journal stands still while it is paused, and is forgotten when that
   await dialog.getByRole('button', { name: 'Forget them' }).click();
   await page.page.getByText('No request has come yet.').waitFor();
   assert.deepEqual((await server.send('/journal')).requests, []);
+  // By another page, or a test.
+  await ask('/regions?page%5Bnumber%5D=8');
+  await page.page.getByRole('row', { name: /number%5D=8/ }).waitFor();
+  await server.send('/journal', undefined, 'DELETE');
+  await page.page.getByText('No request has come yet.').waitFor();
 });
 
 checked('a fault is set by the form, shows what it has hit, and is removed', {}, async (page) => {
