@@ -248,13 +248,13 @@ checked('requests appear in the journal while they come, and one is read without
 });
 
 checked('what strangers send stays text in the journal, and what would not be seen is shown', {}, async (page) => {
-  const attributes = { name: `${MARKUP}\u202egnp.exe`, password: 'planted' };
+  const attributes = { name: `${MARKUP}\u202egnp.exe\u200f\u{e0041}`, password: 'planted' };
   const body = JSON.stringify({ data: { type: 'voice_out_trunks', attributes } });
   await ask('/voice_out_trunks', { method: 'POST', body, headers: { 'Content-Type': 'application/vnd.api+json', 'User-Agent': MARKUP } });
   const [{ number }] = (await server.send('/journal?method=POST&limit=1')).requests;
   await page.show(`journal/${number}`);
   const text = await page.page.getByRole('region', { name: 'Request: body' }).innerText();
-  for (const words of [`"name": "${MARKUP}\\u202egnp.exe"`, '"password": "(hidden)"']) assert.ok(text.includes(words), `${words} in ${text}`);
+  for (const words of [`"name": "${MARKUP}\\u202egnp.exe\\u200f\\ue0041"`, '"password": "(hidden)"']) assert.ok(text.includes(words), `${words} in ${text}`);
   assert.ok((await page.page.getByRole('region', { name: 'Request: headers, table' }).innerText()).includes(MARKUP));
   await server.send('/faults', { effect: 'content_type', content_type: MARKUP, path: `/${MARKUP}`, resource: MARKUP });
   await page.show('faults');
@@ -283,6 +283,11 @@ checked('the journal stands still while it is paused, and is forgotten when that
   await dialog.getByRole('button', { name: 'Forget them' }).click();
   await page.page.getByText('No request has come yet.').waitFor();
   assert.deepEqual((await server.send('/journal')).requests, []);
+  // By another page, or a test.
+  await ask('/regions?page%5Bnumber%5D=8');
+  await page.page.getByRole('row', { name: /number%5D=8/ }).waitFor();
+  await server.send('/journal', undefined, 'DELETE');
+  await page.page.getByText('No request has come yet.').waitFor();
 });
 
 checked('a fault is set by the form, shows what it has hit, and is removed', {}, async (page) => {
@@ -333,7 +338,32 @@ checked('a fault is set by the form, shows what it has hit, and is removed', {},
   await server.send('/faults', { effect: 'close', path: '/v3/nowhere' });
   await page.page.getByRole('row', { name: /closed without an answer/ }).waitFor();
   assert.equal(await page.page.locator('tbody tr').count(), 1, 'what was removed does not come back');
+  await page.page.getByRole('button', { name: /^Remove fault/ }).focus();
   await server.send('/faults', undefined, 'DELETE');
+  await page.page.getByText('No fault is set.').waitFor();
+  assert.equal(await page.page.evaluate(() => document.activeElement.tagName), 'H1', 'the focus is not lost with the last row');
+});
+
+checked('a fault that was set is not reported as failed if the list cannot be read then', {}, async (page) => {
+  await page.show('faults');
+  await page.page.route('**/control/v1/faults', (route) => (route.request().method() === 'GET' ? route.fulfill({ status: 500, body: 'no list' }) : route.continue()));
+  const form = page.page.getByRole('form', { name: 'Set a fault' });
+  await form.getByLabel('Status (required)').fill('503');
+  await form.getByLabel('Path, or dialled number').fill('/v3/nowhere');
+  await form.getByRole('button', { name: 'Set the fault' }).click();
+  await form.getByText(/^Fault \d+ is set\.$/).waitFor();
+  await page.page.getByText('This could not be read.').waitFor();
+  assert.equal((await server.send('/faults')).faults.length, 1);
+  await server.send('/faults', undefined, 'DELETE');
+});
+
+checked('a request that has not come yet is shown when it comes', {}, async (page) => {
+  const { last } = await server.send('/journal?limit=1');
+  await page.show(`journal/${last + 1}`);
+  await live(page);
+  await page.page.getByText('The journal has no request with this number.').waitFor();
+  await ask('/regions?page%5Bnumber%5D=9');
+  await page.page.getByRole('region', { name: 'Request line' }).waitFor();
 });
 
 checked('a request of the journal is made to fail, and is not any more, with the keyboard alone', {}, async (page) => {
@@ -390,6 +420,28 @@ checked('the latency of the API is shown as a chart and by route', {}, async (pa
   await page.page.getByRole('row', { name: /^\/control\/v1\/request_counts / }).waitFor();
   await page.show('overview');
   await page.page.getByRole('img', { name: /^Requests to the API by how long they took/ }).waitFor();
+});
+
+checked('the counts of another server are not compared with those of the one before it', { clock: true }, async (page) => {
+  const bounds_us = Array.from({ length: 14 }, (_, at) => 500 * (at + 1));
+  const counts = (...durations) => ({
+    route: '/v3/regions',
+    requests: [{ method: 'GET', status: '2xx', count: durations[0] + durations[1] }],
+    durations: [...durations, ...Array(13).fill(0)],
+    total_us: 9_000,
+  });
+  let counted = counts(1, 8);
+  await page.page.route('**/control/v1/request_counts', (route) => route.fulfill({ json: { bounds_us, listeners: [{ listener: 'api', routes: [counted] }] } }));
+  await page.show('latency');
+  await page.page.getByRole('row', { name: /^\/v3\/regions 9 / }).waitFor();
+  const from = page.page.getByRole('button', { name: /^Count from/ });
+  await from.click();
+  assert.equal(await from.innerText(), 'Count from the start');
+  // More than before, but fewer within the second bound.
+  counted = counts(10, 2);
+  await page.page.clock.runFor(11_000);
+  await page.page.getByRole('row', { name: /^\/v3\/regions 12 / }).waitFor();
+  assert.equal(await from.innerText(), 'Count from now on');
 });
 
 let audited;
@@ -487,6 +539,26 @@ checked('the token is asked for once, kept for the session, and stands in no add
   await page.page.getByRole('button', { name: 'Sign out' }).click();
   await dialog.waitFor();
   assert.equal(await page.page.evaluate(() => sessionStorage.getItem('console.token')), null);
+});
+checked('a page whose token is refused says why, and asks for nothing until it has another one', { server: () => locked, clock: true, token: TOKEN }, async (page) => {
+  await page.show('latency');
+  await live(page);
+  const refuse = (route) => route.fulfill({ status: 401, contentType: 'application/json', body: '{"error":"the control token is wrong"}' });
+  await page.page.route('**/control/v1/**', refuse);
+  // This view looks every ten seconds.
+  await page.page.clock.runFor(11_000);
+  const dialog = page.page.getByRole('dialog', { name: 'Enter the control token' });
+  const why = dialog.getByText('the control token is wrong');
+  await why.waitFor();
+  const asked = page.requests.length;
+  await page.page.clock.runFor(61_000);
+  assert.deepEqual(page.requests.slice(asked), []);
+  assert.equal(await why.count(), 1);
+  await page.page.unroute('**/control/v1/**', refuse);
+  await dialog.getByLabel('Control token', { exact: true }).fill(TOKEN);
+  await page.press('Enter');
+  await live(page);
+  page.problems.splice(0);
 });
 before(async () => {
   locked = await Server.start(BINARY, ['--control-token', TOKEN]);

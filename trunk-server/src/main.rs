@@ -27,6 +27,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LAST_SPANS: Duration = Duration::from_secs(5);
 /// The same after a failure, and after a second signal.
 const LAST_SPANS_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// The longest time that is waited for threads which nothing needs any more, such as one that looks up the name of a collector or of
+/// a callback's host.
+const LAST_THREADS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
@@ -79,6 +82,8 @@ fn main() -> ExitCode {
     if let Some(traces) = traces {
         traces.stop(if outcome.is_ok() { LAST_SPANS } else { LAST_SPANS_AFTER_FAILURE });
     }
+    // The end of the runtime would wait for a resolver that does not answer.
+    runtime.shutdown_timeout(LAST_THREADS);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error, if is_wrong_setting(&*error) { 2 } else { 1 }),

@@ -47,6 +47,16 @@ fn a_keyring_that_cannot_be_reached_is_named_and_no_secret_is_printed() {
 }
 
 #[test]
+fn a_secret_that_is_too_long_is_not_stored_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = "s".repeat((64 << 10) + 1);
+    let output = run(folder.path(), &["context", "store", "didww"], &input);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("longer than 65536 bytes"), "{said}");
+}
+
+#[test]
 fn an_empty_secret_is_not_stored() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["context", "store", "didww"], "  \nmore\n");

@@ -157,7 +157,7 @@ impl WatchedLab {
 
     /// What is new since the last look.
     fn changed(&mut self) -> [Option<&'static str>; 2] {
-        let journal = self.lab.journal().map_or(0, |journal| journal.last());
+        let journal = self.lab.journal().map_or(0, |journal| journal.revision());
         let faults = self.lab.faults().revision();
         let kinds =
             [(journal != self.journal).then_some("journal"), (faults != self.faults).then_some("faults")];

@@ -147,6 +147,8 @@ pub(crate) fn routes() -> Vec<Route> {
 #[derive(Serialize, JsonSchema)]
 struct Listed {
     requests: Vec<JournalEntry>,
+    /// The number of the oldest request that is kept; one more than `last` if there is none.
+    first: u64,
     /// The number of the last request that ended; 0 before the first one.
     last: u64,
 }
@@ -205,10 +207,10 @@ async fn list_journal(State(control): State<Control>, uri: Uri) -> Response {
         let journal = control.journal()?;
         let limit = filters.limit.unwrap_or(DEFAULT_LISTED).min(MAX_LISTED);
         // Before the list, so that one who goes on after it misses none.
-        let last = journal.last();
+        let (first, last) = (journal.first(), journal.last());
         let requests = journal.newest(&filters.selection(), filters.after.unwrap_or(0), limit);
         let last = requests.first().map_or(last, |newest| newest.number.max(last));
-        Ok((StatusCode::OK, json!(Listed { requests, last })))
+        Ok((StatusCode::OK, json!(Listed { requests, first, last })))
     })
     .await
 }

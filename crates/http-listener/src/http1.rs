@@ -16,7 +16,6 @@ use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
@@ -36,6 +35,9 @@ pub(crate) async fn serve(
 ) {
     let limits = listener.limits;
     let (progress_of_stream, backlog) = (Arc::clone(&progress), Backlog::new(1));
+    // Requests share that of their connection: a count of references that all connections changed would be passed between
+    // processors for each request.
+    let listener = Arc::new(listener);
     let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
@@ -43,10 +45,9 @@ pub(crate) async fn serve(
             request.extensions_mut().insert(OverTls);
         }
         let (router, progress, state) = (router.clone(), Arc::clone(&progress_of_stream), Arc::clone(&state));
-        let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), listener.clock.clone());
-        let counted = listener.counts.as_ref().map(|counts| {
-            (Arc::clone(counts), counts.route(request.uri().path()), place_of(request.method()))
-        });
+        let (unread, backlog, listener) = (Arc::clone(&unread), Arc::clone(&backlog), Arc::clone(&listener));
+        let counts = listener.counts.as_ref();
+        let counted = counts.map(|counts| (counts.route(request.uri().path()), place_of(request.method())));
         let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
         let span = span::begin(&listener, &request);
         async move {
@@ -58,31 +59,33 @@ pub(crate) async fn serve(
             }
             progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request);
-            let began = clock.stopwatch();
+            let began = listener.clock.stopwatch();
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
                 // The request's body is followed from here on.
                 drop(request);
                 Ok(refusal)
+            } else if let Some(span) = &span {
+                Ok(span::serve(span, intercept, request, router).await)
             } else {
-                let served = async {
-                    match intercept {
-                        Some(intercept) => Ok(intercept.serve(request, router).await),
-                        None => router.oneshot(request).await,
-                    }
-                };
-                served.instrument(span.clone()).await
+                match intercept {
+                    Some(intercept) => Ok(intercept.serve(request, router).await),
+                    None => router.oneshot(request).await,
+                }
             };
             // A client that has had its whole time for the body is not waited for again.
-            let took = clock.stopwatch().saturating_sub(began);
+            let took = listener.clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
-            if let (Some((counts, route, method)), Ok(response)) = (counted, &response) {
+            if let (Some(counts), Some((route, method)), Ok(response)) =
+                (&listener.counts, counted, &response)
+            {
                 counts.count(route, method, response.status(), took);
-                span::end(&span, response.status());
+                if let Some(span) = span {
+                    span::end(&span, response.status());
+                }
             }
-            drop(span);
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
-            state.end_request(clock.stopwatch());
+            state.end_request(listener.clock.stopwatch());
             let response = match response {
                 Ok(response) => response,
                 Err(never) => match never {},

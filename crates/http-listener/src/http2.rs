@@ -24,7 +24,6 @@ use hyper_util::service::TowerToHyperService;
 use service_base::forwarded::{Client, origin};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::drain::UnreadBody;
@@ -151,20 +150,20 @@ impl Requests {
             drop(request);
             refusal
         } else {
-            let served = async {
-                match listener.intercept.as_ref().filter(|intercept| intercept.is_active()) {
-                    Some(intercept) => intercept.serve(request, router.clone()).await,
-                    None => serve_request(router, request).await,
-                }
-            };
-            served.instrument(span.clone()).await
+            let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
+            match (&span, intercept) {
+                (Some(span), _) => span::serve(span, intercept.cloned(), request, router.clone()).await,
+                (None, Some(intercept)) => intercept.serve(request, router.clone()).await,
+                (None, None) => serve_request(router, request).await,
+            }
         };
         let took = listener.clock.stopwatch().saturating_sub(began);
         if let Some((counts, route, method)) = counted {
             counts.count(route, method, response.status(), took);
-            span::end(&span, response.status());
+            if let Some(span) = span {
+                span::end(&span, response.status());
+            }
         }
-        drop(span);
         // Some clients take the reset of a stream that they still send on for a failure, and lose the response.
         let _is_at_end = unread_body.drain(took >= listener.limits.body_deadline).await;
         if response.extensions().get::<Abort>().is_some() {

@@ -3,23 +3,33 @@
 //! A route's handlers add the id of the request, and the account or customer that sends it. The health endpoints have no
 //! spans, and neither does a listener that does not know its routes.
 
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use http::{Request, StatusCode};
+use service_base::boxed::Boxed;
 use service_base::trace;
-use tracing::Span;
+use tower::ServiceExt as _;
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::context::ListenerContext;
 use crate::health::HEALTH_PATHS;
+use crate::intercept::Intercept;
 use crate::request_counts::name_of;
 
-/// Begins the span of a request. Without an exporter of traces it is none.
-pub(crate) fn begin<B>(listener: &ListenerContext, request: &Request<B>) -> Span {
+/// Begins the span of a request. `None` without an exporter of traces. In a box, because the future of every request has room for
+/// it.
+pub(crate) fn begin<B>(listener: &ListenerContext, request: &Request<B>) -> Option<Box<Span>> {
+    if !trace::is_installed() {
+        return None;
+    }
+    let counts = listener.counts.as_ref()?;
     let path = request.uri().path();
-    let Some(counts) = listener.counts.as_ref().filter(|_| trace::is_installed()) else {
-        return Span::none();
-    };
     if HEALTH_PATHS.contains(&path) {
-        return Span::none();
+        return None;
     }
     let (method, route) = (name_of(request.method()), counts.template(counts.route(path)));
     let name = format!("{method} {route}");
@@ -38,14 +48,31 @@ pub(crate) fn begin<B>(listener: &ListenerContext, request: &Request<B>) -> Span
         "customer.id" = Empty,
     );
     trace::follow(&span, request.headers());
-    span
+    Some(Box::new(span))
+}
+
+/// Serves a request inside its span. Apart from how requests without a span are served, whose futures would else have a second
+/// copy of the request.
+pub(crate) fn serve(
+    span: &Span,
+    intercept: Option<Arc<dyn Intercept>>,
+    request: Request<Body>,
+    router: Router,
+) -> Boxed<'static, Response> {
+    let served = async move {
+        match intercept {
+            Some(intercept) => intercept.serve(request, router).await,
+            None => match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+        }
+    };
+    Box::pin(served.instrument(span.clone()))
 }
 
 /// Records the status of the response. A server error makes the span one.
 pub(crate) fn end(span: &Span, status: StatusCode) {
-    if span.is_disabled() {
-        return;
-    }
     span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.record(trace::STATUS, trace::FAILED);

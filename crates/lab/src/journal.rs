@@ -38,6 +38,8 @@ pub struct Journal {
     ring: Mutex<Ring>,
     /// The number of the last entry, looked at without the lock.
     last: AtomicU64,
+    /// How often all entries were forgotten.
+    clears: AtomicU64,
     added: Notify,
 }
 
@@ -75,7 +77,14 @@ impl Journal {
     }
 
     fn bounded(max_entries: usize, max_bytes: usize) -> Self {
-        Self { max_entries, max_bytes, ring: Mutex::default(), last: AtomicU64::new(0), added: Notify::new() }
+        Self {
+            max_entries,
+            max_bytes,
+            ring: Mutex::default(),
+            last: AtomicU64::new(0),
+            clears: AtomicU64::new(0),
+            added: Notify::new(),
+        }
     }
 
     /// Adds an entry, and drops the oldest ones that have no room any more.
@@ -102,7 +111,20 @@ impl Journal {
         let cleared = ring.entries.len();
         ring.entries.clear();
         (ring.bytes, ring.dropped) = (0, 0);
+        self.clears.fetch_add(1, Ordering::Release);
         cleared
+    }
+
+    /// Returns a number that is another one whenever the entries may be. It takes no lock.
+    pub fn revision(&self) -> u64 {
+        // Neither of the two ever decreases.
+        self.last().wrapping_add(self.clears.load(Ordering::Acquire))
+    }
+
+    /// Returns the number of the oldest entry; without entries, the one that the next entry will have.
+    pub fn first(&self) -> u64 {
+        let ring = self.lock();
+        ring.entries.front().map_or(ring.last + 1, |oldest| oldest.number)
     }
 
     /// Returns the number of the last entry; 0 before the first one.
@@ -181,6 +203,10 @@ mod tests {
         assert_eq!((some.gone_after(0), some.last), (1, 4));
         let found = |number| journal.entry(number).map(|entry| entry.number);
         assert_eq!([0, 1, 2, 4, 5].map(found), [None, None, Some(2), Some(4), None]);
+        let before = (journal.first(), journal.revision());
+        journal.clear();
+        assert_eq!((before, journal.first(), journal.last()), ((2, 4), 5, 4));
+        assert!(journal.revision() > before.1, "who shows the entries has to know of it");
     }
 
     #[test]

@@ -24,6 +24,7 @@ export const onLocked = (handler) => {
 export const headers = () => (session.token ? { Authorization: `Bearer ${session.token}` } : {});
 
 export async function send(method, path, body) {
+  const { token } = session;
   const sent = { ...headers() };
   if (body !== undefined) sent['Content-Type'] = 'application/json';
   let answer;
@@ -48,7 +49,8 @@ export async function send(method, path, body) {
   } catch {
     // No JSON: the text itself.
   }
-  if (answer.status === 401) whenLocked(session.token ? why : '');
+  // A refusal of a token that is not in use any more says nothing of the one that is.
+  if (answer.status === 401 && token === session.token) whenLocked(token ? why : '');
   throw new Refusal(answer.status, why || `The server answered ${answer.status}.`);
 }
 

@@ -135,15 +135,17 @@ function settled() {
   if (hadFocus) main.querySelector('h1')?.focus();
 }
 
-// At most once a second, whatever happens meanwhile; never while the view is read already, nor while the page is hidden.
+// At most once a second, whatever happens meanwhile; never while the view is read already, while the page is hidden, nor while the
+// token is asked for.
 function soon() {
-  if (pending || !shown?.refresh) return;
+  if (pending || asking || !shown?.refresh) return;
   if (document.hidden || reading.has(shown)) {
     isDue = true;
     return;
   }
   pending = setTimeout(() => {
     pending = undefined;
+    if (asking) return;
     if (reading.has(shown)) isDue = true;
     else refresh();
   }, Math.max(50, QUIET - (Date.now() - last)));
@@ -262,7 +264,8 @@ let asking;
 onLocked((why) => {
   off();
   if (asking) {
-    asking.querySelector('.error').textContent = why;
+    // Other requests of the page are refused too: without a reason, that of the token stays.
+    if (why) asking.querySelector('.error').textContent = why;
     return;
   }
   session.token = '';

@@ -1,10 +1,12 @@
 // Elements. Every text goes into the page as text: nothing here parses markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+// But for the joiners and selectors that scripts and emoji need.
+const UNSEEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 // Strangers write texts too: a sign that is not seen, or that reorders what stands around it, is shown as its number.
-const visible = (text) => text.replaceAll('\r\n', '\n').replace(UNSEEN, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const visible = (text) => text.replaceAll('\r\n', '\n').replace(UNSEEN, (sign) => `\\u${sign.codePointAt(0).toString(16).padStart(4, '0')}`);
 
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
@@ -31,7 +33,8 @@ export const s = (tag, properties, ...children) => fill(document.createElementNS
 
 const FOCUSABLE = 'a, button, input, select, textarea, summary, [tabindex]';
 
-// Replaces what an element has. If the focus is there, it goes to the same link, or else to what then has the same place.
+// Replaces what an element has. If the focus is there, it goes to the same link, or else to what then has the same place or is the
+// last; to the heading if nothing is left that can have it.
 export const replace = (element, ...children) => {
   const held = document.activeElement;
   const isHeld = held !== element && element.contains(held);
@@ -42,7 +45,7 @@ export const replace = (element, ...children) => {
   if (isHeld) {
     const now = [...element.querySelectorAll(FOCUSABLE)];
     const same = to === null ? undefined : now.find((one) => one.getAttribute('href') === to);
-    (same ?? now[before])?.focus({ preventScroll: true });
+    (same ?? now[before] ?? now.at(-1) ?? document.querySelector('h1'))?.focus({ preventScroll: true });
   }
   return element;
 };

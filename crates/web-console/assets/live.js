@@ -113,15 +113,21 @@ export function off() {
   become('off');
 }
 
+function restLater() {
+  resting = setTimeout(() => {
+    if (state === 'off') return;
+    disconnect();
+    become('resting');
+  }, REST);
+}
+// A page that is opened behind another one has not been seen yet.
+if (document.hidden) restLater();
+
 // A page that was hidden for a while finds out at once whether there is a stream.
 document.addEventListener('visibilitychange', () => {
   clearTimeout(resting);
   if (document.hidden) {
-    resting = setTimeout(() => {
-      if (state === 'off') return;
-      disconnect();
-      become('resting');
-    }, REST);
+    restLater();
   } else if (state === 'polling' || state === 'resting') {
     wait = 1_000;
     connect();

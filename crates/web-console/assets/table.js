@@ -31,8 +31,9 @@ export function table({ caption, columns, key, nothing }) {
   function update(rows) {
     if (rows.length === 0) {
       known = new Map();
-      body.replaceChildren();
+      // The rows after it, so that the focus does not go with them.
       replace(place, nothing?.() ?? empty('There is nothing here yet.'));
+      body.replaceChildren();
       return;
     }
     if (node.parentNode !== place) replace(place, node);

@@ -103,7 +103,7 @@ async fn a_list_is_filtered_and_its_newest_come_first() {
         assert_eq!(lab.control.get(&format!("/journal?{wrong}")).await.status, 422, "{wrong}");
     }
     assert_eq!(lab.control.delete("/journal").await.json(), json!({ "cleared": 3 }));
-    assert_eq!(lab.control.get("/journal").await.json(), json!({ "requests": [], "last": 3 }));
+    assert_eq!(lab.control.get("/journal").await.json(), json!({ "requests": [], "first": 4, "last": 3 }));
 }
 
 #[tokio::test]

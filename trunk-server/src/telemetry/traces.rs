@@ -7,6 +7,7 @@
 mod collector;
 mod environment;
 mod propagation;
+mod sampling;
 
 use std::time::Duration;
 
@@ -22,10 +23,12 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use url::Url;
 
 use super::error::TracesError;
 use crate::config::Config;
 use collector::Collector;
+use sampling::BoundedSampler;
 
 /// The exporter of traces of this process.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ impl Traces {
             .map_err(|error| failed(&error))?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
+            .with_sampler(BoundedSampler::from_environment())
             .with_resource(environment::resource())
             .build();
         Ok(Some(Self { provider, endpoint }))
@@ -82,6 +86,11 @@ impl Traces {
     }
 }
 
+/// Scheme, host and port of a URL. What follows them may be a key of a collector, which does not belong in the log.
+fn origin(endpoint: &str) -> String {
+    Url::parse(endpoint).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
 /// Makes a subscriber that of the process, unless it has one, and adds the exporter to it.
 pub(super) fn install<S>(subscriber: S, traces: Option<&Traces>)
 where
@@ -92,7 +101,18 @@ where
         return;
     };
     if subscriber.with(traces.layer::<S>()).try_init().is_ok() {
-        trace::install(propagation::PROPAGATION);
-        tracing::info!(collector = traces.endpoint, "traces are exported");
+        trace::install(if environment::propagates() { propagation::W3C } else { propagation::NONE });
+        tracing::info!(collector = origin(&traces.endpoint), "traces are exported");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_of_a_collector_where_it_is_and_not_its_path() {
+        assert_eq!(origin("https://otel.example:4318/canary/v1/traces"), "https://otel.example:4318");
+        assert_eq!(origin("HTTP://127.0.0.1/v1/traces"), "http://127.0.0.1");
     }
 }

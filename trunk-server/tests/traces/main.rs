@@ -93,6 +93,49 @@ async fn a_request_that_names_no_span_or_none_that_can_be_read_begins_a_trace() 
 }
 
 #[tokio::test]
+async fn a_stranger_has_few_requests_sampled_that_the_server_would_not_sample() {
+    let mut collector = Receiver::start(Manner::Answers(200)).await;
+    let server = Server::start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("").as_str()),
+        ("OTEL_TRACES_SAMPLER", "parentbased_always_off"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+    ])
+    .await;
+    let began = std::time::Instant::now();
+    let parent = format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n");
+    for _ in 0..200 {
+        // Those above the limit of requests have spans too.
+        server.ask("GET", "/v3/dids", &parent, &Value::Null).await;
+    }
+    let most = usize::try_from(20 + 20 * (began.elapsed().as_secs() + 1)).unwrap();
+    let (code, log) = server.stop().await;
+    assert_eq!(code, Some(0), "{log}");
+    collector.take_arrived();
+    let sent = collector.spans().iter().filter(|span| span.name == "GET /v3/dids").count();
+    assert!((20..=most).contains(&sent), "{sent} of 200, at most {most}");
+}
+
+#[tokio::test]
+async fn no_trace_is_continued_or_named_if_the_environment_has_no_format_for_it() {
+    let mut collector = Receiver::start(Manner::Answers(200)).await;
+    let mut receiver = Receiver::start(Manner::Answers(503)).await;
+    let server = Server::start(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("").as_str()),
+        ("OTEL_PROPAGATORS", "none"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+    ])
+    .await;
+    let id = server.trunk(&receiver.url("/callback")).await;
+    let body =
+        json!({ "data": { "type": "voice_out_trunks", "id": id, "attributes": { "status": "blocked" } } });
+    let parent = format!("traceparent: 00-{TRACE}-{PARENT}-01\r\n");
+    assert_eq!(server.ask("PATCH", &format!("/v3/voice_out_trunks/{id}"), &parent, &body).await.status, 200);
+    let span = collector.span(|span| span.name == "PATCH /v3/voice_out_trunks/{id}").await;
+    assert_eq!(span.parent, "");
+    assert_eq!(receiver.next().await.header("traceparent"), None);
+}
+
+#[tokio::test]
 async fn an_unknown_path_is_one_of_others_and_a_health_check_has_no_span() {
     let (mut collector, server) = traced(Manner::Answers(200)).await;
     assert_eq!(server.ask("GET", "/readyz", "", &Value::Null).await.status, 200);

@@ -134,10 +134,15 @@ impl Set {
 /// Stores the first line of standard input in the keyring.
 fn store(entry: &str) -> Result<(), Failure> {
     let mut line = String::new();
-    let mut input = std::io::stdin().lock().take(MAX_SECRET_BYTES);
+    let mut input = std::io::stdin().lock().take(MAX_SECRET_BYTES + 1);
     input
         .read_line(&mut line)
         .map_err(|error| Failure::usage(format!("the secret cannot be read from standard input: {error}")))?;
+    if u64::try_from(line.len()).unwrap_or(u64::MAX) > MAX_SECRET_BYTES {
+        return Err(Failure::usage(format!(
+            "the first line of standard input should be the secret, and is longer than {MAX_SECRET_BYTES} bytes"
+        )));
+    }
     let secret = line.trim();
     if secret.is_empty() {
         return Err(Failure::usage("the first line of standard input should be the secret, and is empty"));

@@ -100,7 +100,7 @@ function howOften({ first, times, probability, seed }) {
 export const faults = {
   path: 'faults',
   title: 'Faults',
-  show({ accounts, params }) {
+  show({ accounts, params, reread }) {
     const names = new Map(accounts.map(({ id, name }) => [id, name]));
     const said = h('div');
     const rows = table({
@@ -128,12 +128,12 @@ export const faults = {
     async function act(run) {
       try {
         const text = await run();
-        await refresh();
+        await reread();
         replace(said, notice('good', text));
         announce(text);
       } catch (error) {
         replace(said, notice('bad', error.status === 404 ? 'The fault was removed already.' : error.message));
-        await refresh().catch(() => {});
+        await reread();
       }
       document.querySelector('h1')?.focus();
     }
@@ -154,7 +154,8 @@ export const faults = {
       send: async (values) => {
         const fault = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== '' && value !== false));
         const { id } = await post('/faults', fault);
-        await refresh();
+        // It is set, whatever becomes of the list: one who reads of a failure sets it once more.
+        await reread();
         return `Fault ${id} is set.`;
       },
     });

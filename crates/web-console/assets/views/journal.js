@@ -76,7 +76,9 @@ export const journal = {
       // A server that began again counts from 1 again.
       const isSame = after !== undefined && found.last >= after;
       const all = new Map([...(isSame ? kept : []), ...found.requests].map((entry) => [entry.number, entry]));
-      kept = [...all.values()].sort((one, other) => other.number - one.number).slice(0, MOST);
+      // What went to make room, or was forgotten by another page, is not there to be opened.
+      const there = [...all.values()].filter(({ number }) => number >= found.first);
+      kept = there.sort((one, other) => other.number - one.number).slice(0, MOST);
       last = after === undefined || isSame ? found.last : undefined;
       rows.update(kept);
       if (last === undefined) await refresh();
@@ -162,7 +164,8 @@ export const entryView = {
         place,
       ],
       refresh,
-      wants: () => false,
+      // One that has not come yet can come.
+      wants: (name, data) => !isShown && name === 'changed' && data.kinds.includes('journal'),
     };
   },
 };

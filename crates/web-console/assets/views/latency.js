@@ -35,7 +35,9 @@ function later(routes, before) {
     const { number = 0, failed = 0, total = 0, durations = [] } = old.get(one.route) ?? {};
     return { ...one, number: one.number - number, failed: one.failed - failed, total: one.total - total, durations: one.durations.map((value, at) => value - (durations[at] ?? 0)) };
   });
-  const isSame = rest.every((one) => one.number >= 0) && before.every(({ route }) => routes.some((one) => one.route === route));
+  // A count that went down, of whichever bound, is one of another server.
+  const hasGrown = ({ failed, total, durations }) => [failed, total, ...durations].every((value) => value >= 0);
+  const isSame = rest.every(hasGrown) && before.every(({ route }) => routes.some((one) => one.route === route));
   return isSame ? rest.filter(({ number }) => number > 0) : undefined;
 }
 
@@ -96,7 +98,10 @@ export const latency = {
 
     function show() {
       const all = routesOf(counted, listener);
-      const routes = (from && later(all, from)) ?? all;
+      const since = from && later(all, from);
+      // After a restart there is nothing left to count from.
+      if (from && !since) countFrom(undefined);
+      const routes = since ?? all;
       const bounds = counted.bounds_us;
       if (routes.length === 0) replace(chart, empty('No request has come yet.', 'Each one is counted when it is answered.'));
       else replace(chart, chartOf(routes, bounds, 'Requests by how long they took'));
@@ -134,10 +139,13 @@ export const latency = {
       showRecent();
     }
 
+    function countFrom(routes) {
+      from = routes;
+      start.textContent = from ? 'Count from the start' : 'Count from now on';
+    }
     const start = button('Count from now on', () => {
       if (!counted) return;
-      from = from ? undefined : routesOf(counted, listener);
-      start.textContent = from ? 'Count from the start' : 'Count from now on';
+      countFrom(from ? undefined : routesOf(counted, listener));
       announce(from ? 'Requests are counted from now on.' : 'Requests are counted from the start.');
       show();
     });

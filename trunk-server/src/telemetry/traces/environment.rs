@@ -44,10 +44,21 @@ fn endpoint_of(
         return Ok(Some(format!("{base}{PATH}")));
     }
     if let Some(whole) = variable(TRACES) {
-        return check_endpoint(TRACES, &whole).map(Some);
+        // As it is, a slash at its end included.
+        return check_endpoint(TRACES, &whole).map(|_| Some(whole));
     }
     let base = variable(ALL).map(|base| check_endpoint(ALL, &base)).transpose()?;
     Ok(base.map(|base| format!("{base}{PATH}")))
+}
+
+/// Whether ids of traces are exchanged with other services: unless `OTEL_PROPAGATORS` is `none`, or names other formats than that
+/// of W3C alone.
+pub(super) fn propagates() -> bool {
+    has_tracecontext(variable("OTEL_PROPAGATORS").as_deref())
+}
+
+fn has_tracecontext(propagators: Option<&str>) -> bool {
+    propagators.is_none_or(|names| names.split(',').any(|name| name.trim() == "tracecontext"))
 }
 
 /// The longest time of an export, all its attempts included.
@@ -86,12 +97,19 @@ mod tests {
     #[test]
     fn the_setting_goes_before_the_variable_of_traces_and_that_before_the_one_of_all_signals() {
         let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4318/");
-        let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4318/elsewhere");
+        let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4318/elsewhere/");
         let is = |url: &str| Ok(Some(url.to_owned()));
         assert_eq!(chosen(None, &[]), Ok(None));
         assert_eq!(chosen(None, &[all]), is("http://all:4318/v1/traces"));
-        assert_eq!(chosen(None, &[all, traces]), is("http://traces:4318/elsewhere"));
+        assert_eq!(chosen(None, &[all, traces]), is("http://traces:4318/elsewhere/"));
         assert_eq!(chosen(Some("http://own"), &[all, traces]), is("http://own/v1/traces"));
+    }
+
+    #[test]
+    fn ids_are_exchanged_unless_the_environment_names_other_formats() {
+        let exchanged = [None, Some("tracecontext"), Some("baggage, tracecontext")];
+        assert!(exchanged.into_iter().all(has_tracecontext));
+        assert!([Some("none"), Some("b3,baggage")].into_iter().all(|names| !has_tracecontext(names)));
     }
 
     #[test]

@@ -11,7 +11,10 @@ use service_base::trace::{Propagation, TRACEPARENT};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-pub(super) const PROPAGATION: Propagation = Propagation { follow, traceparent };
+/// The format of W3C.
+pub(super) const W3C: Propagation = Propagation { follow, traceparent };
+/// No format: each trace begins and ends in this server.
+pub(super) const NONE: Propagation = Propagation { follow: |_, _| {}, traceparent: |_| None };
 
 /// The one header that is read.
 struct Header<'a>(&'a str);
