@@ -211,6 +211,8 @@ mod masked;
 mod multipart;
 #[cfg(feature = "http")]
 mod page;
+#[cfg(feature = "exports")]
+mod price_files;
 #[cfg(feature = "http")]
 mod price_services;
 #[cfg(feature = "http")]

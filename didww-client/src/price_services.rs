@@ -46,15 +46,15 @@ pub(crate) fn token_url(base: &str) -> Option<&'static str> {
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct VoiceInPrices(Client);
+pub struct VoiceInPrices(pub(crate) Client);
 
 /// A client of the service with the prices of outbound calls; see [`VoiceInPrices`].
 #[derive(Clone)]
-pub struct VoiceOutPrices(Client);
+pub struct VoiceOutPrices(pub(crate) Client);
 
 /// A client of the service with the prices of text messages; see [`VoiceInPrices`].
 #[derive(Clone)]
-pub struct SmsPrices(Client);
+pub struct SmsPrices(pub(crate) Client);
 
 /// A kind of outbound text messages, each with a plan of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,14 +134,6 @@ macro_rules! services {
                 }
             }
 
-            #[cfg(feature = "exports")]
-            impl $name {
-                async fn file_at(&self, path: &str) -> Result<crate::ExportFile, Error> {
-                    let request = self.0.raw(Method::GET, path).header("Accept", "application/gzip");
-                    Ok(crate::ExportFile::new(request.send().await?.bytes().clone()))
-                }
-            }
-
             impl fmt::Debug for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.debug_tuple(stringify!($name)).field(&self.0).finish()
@@ -174,15 +166,6 @@ impl VoiceInPrices {
     ) -> Result<Vec<Price<VoiceInPrice>>, Error> {
         self.get(LOOK_UP, [("filter[number]", Some(number)), ("filter[src_country_iso]", callers)]).await
     }
-
-    /// Downloads the price file: all prices of the plan, as CSV in gzip. `rows::<BTreeMap<String, String>>()` reads its rows.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no plan, and those of every request.
-    #[cfg(feature = "exports")]
-    pub async fn file(&self) -> Result<crate::ExportFile, Error> {
-        self.file_at("/prices.csv.gz").await
-    }
 }
 
 impl VoiceOutPrices {
@@ -192,15 +175,6 @@ impl VoiceOutPrices {
     /// [`Error::NotFound`] if there is no price or no plan, and those of every request.
     pub async fn look_up(&self, number: &str) -> Result<Vec<Price<VoiceOutPrice>>, Error> {
         self.get(LOOK_UP, [("filter[number]", Some(number)), ("", None)]).await
-    }
-
-    /// Downloads the price file: all prices of the plan, as CSV in gzip. `rows::<BTreeMap<String, String>>()` reads its rows.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no plan, and those of every request.
-    #[cfg(feature = "exports")]
-    pub async fn file(&self) -> Result<crate::ExportFile, Error> {
-        self.file_at("/prices.csv.gz").await
     }
 }
 
@@ -224,28 +198,10 @@ impl SmsPrices {
     pub async fn sms_in(&self, destination: SmsDestination<'_>) -> Result<Vec<Price<SmsInPrice>>, Error> {
         self.get(&format!("/sms_in{LOOK_UP}"), destination.filters()).await
     }
-
-    /// Downloads the price file of outbound text messages of a kind, as CSV in gzip.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no plan of the kind, and those of every request.
-    #[cfg(feature = "exports")]
-    pub async fn sms_out_file(&self, traffic: SmsTraffic) -> Result<crate::ExportFile, Error> {
-        self.file_at(&format!("{}/prices.csv.gz", traffic.base())).await
-    }
-
-    /// Downloads the price file of inbound text messages, as CSV in gzip.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no plan, and those of every request.
-    #[cfg(feature = "exports")]
-    pub async fn sms_in_file(&self) -> Result<crate::ExportFile, Error> {
-        self.file_at("/sms_in/prices.csv.gz").await
-    }
 }
 
 impl SmsTraffic {
-    const fn base(self) -> &'static str {
+    pub(crate) const fn base(self) -> &'static str {
         match self {
             Self::A2p => "/sms_out/a2p",
             Self::P2p => "/sms_out/p2p",
