@@ -322,13 +322,13 @@ mod tests {
         let rank = |subnet: &Subnet, prefix: &str| {
             dialled.starts_with(prefix).then_some((subnet.length(), prefix.len()))
         };
-        let best = near.iter().filter_map(|((subnet, prefix, _), _)| rank(subnet, *prefix)).max();
+        let best = near.iter().filter_map(|((subnet, prefix, _), _)| rank(subnet, prefix)).max();
         match best {
             None if near.is_empty() => Found::NoAddress,
             None => Found::NoPrefix,
             Some(best) => near
                 .iter()
-                .find(|((subnet, prefix, _), open)| **open && rank(subnet, *prefix) == Some(best))
+                .find(|((subnet, prefix, _), open)| **open && rank(subnet, prefix) == Some(best))
                 .map_or(Found::NeedsDigest, |((_, _, trunk), _)| Found::Open(*trunk)),
         }
     }
