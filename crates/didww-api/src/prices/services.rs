@@ -2,8 +2,8 @@
 
 use didww_types::Timestamp;
 use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOutPrice, line};
-use http::{Request, header};
-use http_listener::host_of;
+use http::Request;
+use http_listener::named_host;
 
 use super::plan::Plan;
 
@@ -104,7 +104,7 @@ impl PriceService {
 
     /// The service whose host a request to the API's listener names.
     pub(crate) fn of_request<B>(services: &PriceServices, request: &Request<B>) -> Option<Self> {
-        let host = named_host(request)?;
+        let host = named_host(request.headers(), request.uri())?;
         let is_beside = |service: &Self| {
             let place = services.place(*service);
             let own = place.host.as_deref();
@@ -183,18 +183,13 @@ impl PriceServices {
     /// Whether a request at the service's listener names its host.
     pub(super) fn takes<B>(&self, service: PriceService, request: &Request<B>) -> bool {
         let Some(own) = &self.place(service).host else { return true };
-        named_host(request).is_some_and(|host| own.eq_ignore_ascii_case(host))
+        named_host(request.headers(), request.uri()).is_some_and(|host| own.eq_ignore_ascii_case(host))
     }
-}
-
-/// The host that a request names, without its port. On HTTP/2 it is that of the URI.
-fn named_host<B>(request: &Request<B>) -> Option<&str> {
-    let sent = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).map(host_of);
-    sent.or_else(|| request.uri().host())
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header;
     use token_service::AUDIENCES;
 
     use super::*;
@@ -255,10 +250,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_host_header_the_uri_names_the_host() {
+    fn a_whole_uri_names_the_host_whatever_the_header_has() {
         let services = PriceServices::default();
-        let found = PriceService::of_request(&services, &request("https://api-vin.test:1/v3", None));
-        assert_eq!(found, Some(PriceService::VoiceIn));
+        for header in [None, Some("api.didww.com"), Some("api-sms.didww.com")] {
+            let found = PriceService::of_request(&services, &request("https://api-vin.test:1/v3", header));
+            assert_eq!(found, Some(PriceService::VoiceIn), "{header:?}");
+        }
         assert_eq!(PriceService::of_request(&services, &request("/v3", None)), None);
     }
 }
