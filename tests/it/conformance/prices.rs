@@ -337,6 +337,17 @@ async fn a_request_needs_a_token_for_the_service_and_no_key_helps() {
 }
 
 #[tokio::test]
+async fn a_token_is_minted_at_the_hosts_of_the_price_services_too() {
+    let world = start().await;
+    for host in [VIN, "api-sms.localhost:8080"] {
+        let request = http_client().post(world.server.token_url()).header(header::HOST, host);
+        let request = request.header("Api-Key", world.server.api_key());
+        let answer = request.body(json!({ "aud": VIN }).to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn another_path_method_or_accepted_type_is_refused_as_the_api_does() {
     let world = start().await;
     let prices = world.prices(VIN).await;

@@ -102,17 +102,16 @@ impl PriceService {
         }
     }
 
-    /// The service whose host a request to the API's listener names.
+    /// The service whose host a request to the API's listener names. A configured host goes before what begins like a host of
+    /// another service.
     pub(crate) fn of_request<B>(services: &PriceServices, request: &Request<B>) -> Option<Self> {
         let host = named_host(request.headers(), request.uri())?;
-        let is_beside = |service: &Self| {
-            let place = services.place(*service);
-            let own = place.host.as_deref();
-            let is_named =
-                || own.map_or_else(|| service.has_label_of(host), |own| own.eq_ignore_ascii_case(host));
-            !place.own_listener && is_named()
+        let beside = || Self::ALL.into_iter().filter(move |service| !services.place(*service).own_listener);
+        let is_configured = |service: &Self| {
+            services.place(*service).host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host))
         };
-        Self::ALL.into_iter().find(is_beside)
+        let is_like = |service: &Self| services.place(*service).host.is_none() && service.has_label_of(host);
+        beside().find(is_configured).or_else(|| beside().find(is_like))
     }
 
     /// Whether the first label of a host is one of the service's.
@@ -236,6 +235,14 @@ mod tests {
         assert_eq!(named(&services, "Rates.example.com:8080"), Some(PriceService::VoiceIn));
         assert_eq!(named(&services, "api-vin.didww.com"), None);
         assert_eq!(named(&services, "api-vout.didww.com"), Some(PriceService::VoiceOut));
+    }
+
+    #[test]
+    fn a_configured_host_goes_before_one_that_begins_like_that_of_another_service() {
+        let place = PricePlace { host: Some("api-vin.example.com".to_owned()), own_listener: false };
+        let services = PriceServices::default().at(PriceService::Sms, place);
+        assert_eq!(named(&services, "api-vin.example.com"), Some(PriceService::Sms));
+        assert_eq!(named(&services, "api-vin.example.org"), Some(PriceService::VoiceIn));
     }
 
     #[test]
