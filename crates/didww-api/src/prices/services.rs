@@ -4,6 +4,7 @@ use didww_types::Timestamp;
 use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOutPrice, line};
 use http::Request;
 use http_listener::named_host;
+use trunk_rules::prices::voice_in_key;
 
 use super::plan::Plan;
 
@@ -124,18 +125,13 @@ impl PriceService {
 impl PriceServices {
     /// Makes the services of these plans, which hold since `now`, all at the API's listener.
     pub fn new(plans: PricePlans, now: Timestamp) -> Self {
-        let of_voice_in = |price: &VoiceInPrice| {
-            let [country, source] = [&price.country, &price.src_country_name].map(Option::as_deref);
-            let named = [country.unwrap_or_default(), source.unwrap_or_default()];
-            format!("{}\n{}\n{}", price.destination, price.source_type, named.join("\n"))
-        };
         let sms_out = [
             Plan::new("sms_out_a2p_prices.csv.gz", plans.sms_out_a2p, line::<SmsOutPrice>, now),
             Plan::new("sms_out_p2p_prices.csv.gz", plans.sms_out_p2p, line::<SmsOutPrice>, now),
             Plan::new("sms_out_otp_prices.csv.gz", plans.sms_out_otp, line::<SmsOutPrice>, now),
         ];
         Self {
-            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, of_voice_in, now),
+            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, voice_in_key, now),
             voice_out: Plan::new(
                 "voice_out_prices.csv.gz",
                 plans.voice_out,
