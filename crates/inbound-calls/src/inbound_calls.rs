@@ -7,7 +7,6 @@ use std::time::Duration;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
 use service_core::Core;
-use service_core::inbound_records::forget_all;
 use service_core::jobs::JobSet;
 use sip_dialler::{Dialler, DiallerConfig, DiallerError, MessageLog};
 use tokio::sync::{OnceCell, oneshot};
@@ -266,7 +265,8 @@ impl InboundCalls {
     }
 
     /// Ends what would outlive a reset of the records of an account, or of all. For all, the live calls of this node hang up,
-    /// and are waited for at most 5 seconds; for an account its calls hang up, and their records are deleted.
+    /// and are waited for at most 5 seconds; for an account its calls are asked to hang up. Their records are the caller's to
+    /// delete, which ends those that go on.
     ///
     /// # Errors
     /// If the store fails.
@@ -280,7 +280,7 @@ impl InboundCalls {
         for call in stored::list(core, &query).await? {
             self.hang_up(call.id).await?;
         }
-        forget_all(core, account).await
+        Ok(())
     }
 
     /// Makes live calls hang up, including those that are placed from now on. Waits at most 5 seconds for their ends, then
