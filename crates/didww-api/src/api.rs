@@ -21,6 +21,7 @@ use crate::download::Download;
 use crate::headers::REQUEST_IDS;
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target, too_big};
+use crate::on_behalf::OnBehalf;
 use crate::prices::{self, PriceService};
 use crate::refused::{error_response, refused};
 use crate::state::Api;
@@ -33,7 +34,9 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     if api.tokens.is_beside_the_api() && is_token_path(request.uri().path()) {
         return Box::pin(respond_to_token_request(&api.tokens, request)).await;
     }
-    if let Some(service) = PriceService::of_request(&api.prices, &request) {
+    // What the server itself asks in place of an owner names the API's address, which can be the host of a price service.
+    let is_of_a_client = request.extensions().get::<OnBehalf>().is_none();
+    if let Some(service) = PriceService::of_request(&api.prices, &request).filter(|_| is_of_a_client) {
         return Box::pin(prices::respond(&api, service, request)).await;
     }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
