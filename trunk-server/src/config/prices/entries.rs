@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::ops::RangeInclusive;
 
 use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice, line};
 use didww_types::values::Money;
@@ -177,11 +176,13 @@ impl SmsInEntry {
         check_destination("prices.sms_in.destination_prefix", self.destination_prefix.as_deref())?;
         check_lengths(
             "prices.sms_in.source_number_length_max",
-            self.source_number_length_min..=self.source_number_length_max,
+            self.source_number_length_min,
+            self.source_number_length_max,
         )?;
         check_lengths(
             "prices.sms_in.destination_number_length_max",
-            self.destination_number_length_min..=self.destination_number_length_max,
+            self.destination_number_length_min,
+            self.destination_number_length_max,
         )?;
         check_amount("prices.sms_in.price", Some(self.price))?;
         Ok(SmsInPrice {
@@ -219,10 +220,9 @@ fn check_destination(name: &'static str, prefix: Option<&str>) -> Result<(), Con
 }
 
 /// Refuses a range of lengths that no number has.
-fn check_lengths(name: &'static str, lengths: RangeInclusive<u32>) -> Result<(), ConfigError> {
-    if lengths.is_empty() {
-        let expected = "give at least the least number of digits";
-        return Err(ConfigError::value(name, lengths.end().to_string(), expected));
+fn check_lengths(name: &'static str, min: u32, max: u32) -> Result<(), ConfigError> {
+    if max < min {
+        return Err(ConfigError::value(name, max.to_string(), "give at least the least number of digits"));
     }
     Ok(())
 }
