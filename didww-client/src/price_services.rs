@@ -122,10 +122,10 @@ macro_rules! services {
                 async fn get<A: DeserializeOwned>(
                     &self,
                     path: &str,
-                    filters: [(&str, Option<&str>); 2],
+                    filters: &[(&str, Option<&str>)],
                 ) -> Result<Vec<Price<A>>, Error> {
                     let mut request = self.0.raw(Method::GET, path);
-                    for (name, value) in filters {
+                    for &(name, value) in filters {
                         if let Some(value) = value {
                             request = request.query(name, value);
                         }
@@ -164,7 +164,7 @@ impl VoiceInPrices {
         number: &str,
         callers: Option<&str>,
     ) -> Result<Vec<Price<VoiceInPrice>>, Error> {
-        self.get(LOOK_UP, [("filter[number]", Some(number)), ("filter[src_country_iso]", callers)]).await
+        self.get(LOOK_UP, &[("filter[number]", Some(number)), ("filter[src_country_iso]", callers)]).await
     }
 }
 
@@ -174,7 +174,7 @@ impl VoiceOutPrices {
     /// # Errors
     /// [`Error::NotFound`] if there is no price or no plan, and those of every request.
     pub async fn look_up(&self, number: &str) -> Result<Vec<Price<VoiceOutPrice>>, Error> {
-        self.get(LOOK_UP, [("filter[number]", Some(number)), ("", None)]).await
+        self.get(LOOK_UP, &[("filter[number]", Some(number))]).await
     }
 }
 
@@ -188,7 +188,7 @@ impl SmsPrices {
         traffic: SmsTraffic,
         destination: SmsDestination<'_>,
     ) -> Result<Vec<Price<SmsOutPrice>>, Error> {
-        self.get(&format!("{}{LOOK_UP}", traffic.base()), destination.filters()).await
+        self.get(&format!("{}{LOOK_UP}", traffic.base()), &destination.filters()).await
     }
 
     /// Looks up the prices of inbound text messages.
@@ -196,7 +196,7 @@ impl SmsPrices {
     /// # Errors
     /// [`Error::NotFound`] if there is no price or no plan, and those of every request.
     pub async fn sms_in(&self, destination: SmsDestination<'_>) -> Result<Vec<Price<SmsInPrice>>, Error> {
-        self.get(&format!("/sms_in{LOOK_UP}"), destination.filters()).await
+        self.get(&format!("/sms_in{LOOK_UP}"), &destination.filters()).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest::Response;
 use serde_json::{Value, json};
+use trunk_server::config::Config;
 
 use crate::sip::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, until};
 use crate::sip::uac::Call;
@@ -268,4 +269,14 @@ async fn the_records_of_an_account_are_read_and_changed_under_the_rules_of_its_o
     assert_eq!(edge.control.patch(&format!("{others}/{}", trunk.id), &change).await.status, 404);
     assert_eq!(edge.control.get(&format!("/accounts/{}/records/trunks", edge.account)).await.status, 404);
     assert_eq!(edge.control.get(&of("00000000-0000-4000-8000-000000000000")).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_records_of_an_account_are_read_also_where_the_address_of_the_api_is_the_host_of_prices() {
+    let prices = Config::from_toml("[prices]\nvoice_in_host = \"127.0.0.1\"\n").unwrap().prices;
+    let server = engine::builder().control_listener().prices(prices).start().await;
+    let address = server.server().control_address().unwrap();
+    let control = Api::new(format!("http://{address}/control/v1"), "").with_key(None);
+    let records = control.get(&format!("/accounts/{}/records/dids", server.account())).await;
+    assert_eq!((records.status, records.at("/data")), (200, json!([])), "{}", records.text);
 }

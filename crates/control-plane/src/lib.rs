@@ -216,7 +216,7 @@ impl Control {
         if let Some(inbound) = &self.inbound {
             inbound.reset(account).await?;
         }
-        // The database may have records of a server with SIP, although this one has none.
+        // Also of a server without SIP: its database may have records of one with it.
         if let Some(account) = account {
             inbound_records::forget_all(&self.core, account).await?;
         }

@@ -21,19 +21,23 @@ use crate::download::Download;
 use crate::headers::REQUEST_IDS;
 use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target, too_big};
+use crate::on_behalf::OnBehalf;
 use crate::prices::{self, PriceService};
 use crate::refused::{error_response, refused};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
-/// Serves a request and logs its outcome. A path outside `/v3/` receives 404, but for `/token` where the token service has
-/// no listener of its own, and a host of a price service is served by that.
+/// Serves a request and logs its outcome. `/token` is that of the token service, whatever host it names, unless that has a
+/// listener of its own. A host of a price service is served by that. Another path outside `/v3/` receives 404.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
-    if let Some(service) = PriceService::of_request(&api.prices, &request) {
-        return Box::pin(prices::respond(&api, service, request)).await;
-    }
+    // A program that names a price service by its host has one address for tokens and prices.
     if api.tokens.is_beside_the_api() && is_token_path(request.uri().path()) {
         return Box::pin(respond_to_token_request(&api.tokens, request)).await;
+    }
+    // What the server itself asks in place of an owner names the API's address, which can be the host of a price service.
+    let is_of_a_client = request.extensions().get::<OnBehalf>().is_none();
+    if let Some(service) = PriceService::of_request(&api.prices, &request).filter(|_| is_of_a_client) {
+        return Box::pin(prices::respond(&api, service, request)).await;
     }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
     let mut file = None;

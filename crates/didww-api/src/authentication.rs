@@ -129,6 +129,7 @@ pub(crate) async fn authenticate_for_prices(
     let Admitted { key, .. } =
         checked.map_err(|refusal| ApiError::invalid_token().because(refusal.cause()))?;
     let account = key.account;
+    trace::record("account.id", account.id);
     let budget = Budget::Prices(audience, account.number);
     let admitted = api.rates.admit(budget, account.rate_limit, || api.core.clock.now()).await;
     admitted.map_err(|seconds| {

@@ -1,4 +1,4 @@
-//! Filter values: one line of CSV (RFC 4180), in which a quoted value can contain a comma.
+//! One line of CSV (RFC 4180), in which a quoted value can contain a comma: filter values, and rows of files.
 //!
 //! The API parses a filter that accepts several values as CSV: `a,b` is two values, `"a,b"` is one, and a
 //! quote inside quotes is doubled. A text that is not valid CSV, such as `5" pipe`, is taken as one value, as
@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-/// Joins values into one line of CSV, quoting only the values that need it.
-pub(crate) fn join_values<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
+/// Joins values into one line of CSV, without a line end, and quotes only those that need it.
+pub fn join_values<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     values.into_iter().map(quoted).collect::<Vec<_>>().join(",")
 }
 

@@ -45,7 +45,7 @@ mod version;
 mod violation;
 
 pub use attribute::{Attribute, Kind};
-pub use csv::split_values;
+pub use csv::{join_values, split_values};
 pub use didww_derive::Resource;
 pub use difference::Difference;
 pub use document::{CollectionMeta, Document, Included, Linkage, RelationshipObject, ResourceObject};

@@ -14,7 +14,7 @@ use http::{HeaderValue, Method};
 /// The headers that a page may send: those of the recorded responses, and further ones that the APIs read.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "Origin, X-Requested-With, Content-Type, Accept, auth-key, x-api-key, api-key, x-api-token, \
-     x-didww-api-version, authorization, idempotency-key, x-request-id, if-none-match",
+     x-didww-api-version, authorization, idempotency-key, x-request-id, if-none-match, if-modified-since",
 );
 
 /// Whether a request is a preflight of a browser.

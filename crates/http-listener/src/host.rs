@@ -1,5 +1,7 @@
 //! The host that a request names.
 
+use http::{HeaderMap, Uri, header};
+
 /// Returns the host of `HOST:PORT` or `HOST`, an IPv6 address in its brackets. What is neither has no host, and is returned as
 /// it is.
 pub fn host_of(authority: &str) -> &str {
@@ -9,9 +11,41 @@ pub fn host_of(authority: &str) -> &str {
     }
 }
 
+/// Returns the host that a request names, without its port and without the full stop that can end a full name. A request
+/// target that is a whole URI names it, whatever the header `Host` has (RFC 9112, section 3.2.2).
+pub fn named_host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    let sent = || headers.get(header::HOST).and_then(|value| value.to_str().ok()).map(host_of);
+    let host = uri.host().or_else(sent)?;
+    Some(host.strip_suffix('.').unwrap_or(host))
+}
+
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
+
+    #[test]
+    fn a_request_names_the_host_of_its_uri_or_else_of_its_header() {
+        for (uri, host, named) in [
+            ("/", Some("a.test:80"), Some("a.test")),
+            ("/", Some("A.test.:80"), Some("A.test")),
+            ("/", Some("[::1]:80"), Some("[::1]")),
+            ("/", Some(""), Some("")),
+            ("/", None, None),
+            ("http://a.test:80/", Some("b.test"), Some("a.test")),
+            ("http://a.test./", None, Some("a.test")),
+            ("https://[::1]:80/", None, Some("[::1]")),
+        ] {
+            let request = Request::builder().uri(uri);
+            let request = match host {
+                Some(host) => request.header(header::HOST, host),
+                None => request,
+            };
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(named_host(&parts.headers, &parts.uri), named, "{uri} {host:?}");
+        }
+    }
 
     #[test]
     fn a_port_is_no_part_of_the_host() {

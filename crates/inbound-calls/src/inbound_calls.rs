@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use service_base::background::in_background;
 use service_base::descriptors::Share;
-use service_core::Core;
-use service_core::inbound_records::forget_all;
 use service_core::jobs::JobSet;
+use service_core::{AttemptError, Core, Retries};
 use sip_dialler::{Dialler, DiallerConfig, DiallerError, MessageLog};
 use tokio::sync::{OnceCell, oneshot};
 use trunk_rules::inbound::{Ending, Limited, Rank, Refused, admits, in_order};
-use trunk_store::{Interest, StoreError};
+use trunk_store::{Change, Interest, StoreError};
 use uuid::Uuid;
 
 use crate::call::{self, Call};
@@ -135,45 +134,79 @@ impl InboundCalls {
         if !is_number || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(InboundError::To);
         }
-        let now = core.clock.now();
-        let mut record = InboundCall::new(core.ids.record(now), from, number, now);
-        let full = InboundError::Full(self.shared.live.max_calls());
-        let slot = self.shared.live.reserve(record.id).ok_or(full)?;
-        let route = route::find(core, account, &record.to).await?;
-        let admitted = self.admit(&mut record, route)?;
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(refused) => {
-                record.end(Ending::Refused(refused), now);
-                call::log(&record);
-                core.commit(vec![stored::put(&record, core.store.node(), None)?]).await?;
-                return Ok(record);
-            }
-        };
-        let dialler = Arc::clone(self.dialler.get_or_try_init(|| self.start_dialler()).await?);
-        self.begin(record, slot, dialler, admitted).await
+        Retries::REQUEST.run(|| self.attempt(&from, &number, account)).await
     }
 
-    /// Commits the record of a new call, and runs the call.
+    /// Reads the route of a number, and places a call there.
+    async fn attempt(
+        &self,
+        from: &str,
+        number: &str,
+        account: Option<Uuid>,
+    ) -> Result<InboundCall, AttemptError<InboundError>> {
+        let core = &self.shared.core;
+        let now = core.clock.now();
+        let record = InboundCall::new(core.ids.record(now), from.to_owned(), number.to_owned(), now);
+        let full = InboundError::Full(self.shared.live.max_calls());
+        let slot = self.shared.live.reserve(record.id).ok_or(AttemptError::Other(full))?;
+        let route = route::find(core, account, number).await?;
+        self.place_at(record, slot, route).await
+    }
+
+    /// Places a call at a route, if the DID is still as it was read: what a reset or a deletion meanwhile took away leaves no
+    /// record and no call behind it.
+    async fn place_at(
+        &self,
+        mut record: InboundCall,
+        slot: Slot,
+        route: Option<Route>,
+    ) -> Result<InboundCall, AttemptError<InboundError>> {
+        let core = &self.shared.core;
+        let unchanged = route.as_ref().map(|route| Change::Unchanged { record: route.did.clone() });
+        match self.admit(&mut record, route).map_err(AttemptError::Other)? {
+            Ok(admitted) => {
+                let dialler = self.dialler.get_or_try_init(|| self.start_dialler()).await;
+                let dialler = dialler.map_err(|error| AttemptError::Other(InboundError::Dialler(error)))?;
+                self.begin(record, slot, Arc::clone(dialler), admitted, unchanged).await
+            }
+            Err(refused) => {
+                record.end(Ending::Refused(refused), record.time_start);
+                let put = stored::put(&record, core.store.node(), None)?;
+                core.commit(unchanged.into_iter().chain([put]).collect()).await?;
+                call::log(&record);
+                Ok(record)
+            }
+        }
+    }
+
+    /// Commits the record of a new call beside this condition, and runs the call.
     async fn begin(
         &self,
         record: InboundCall,
         slot: Slot,
         dialler: Arc<Dialler>,
         admitted: Admitted,
-    ) -> Result<InboundCall, InboundError> {
+        unchanged: Option<Change>,
+    ) -> Result<InboundCall, AttemptError<InboundError>> {
         let (shared, placed) = (Arc::clone(&self.shared), record.clone());
-        let change = stored::put(&record, shared.core.store.node(), None)?;
+        let put = stored::put(&record, shared.core.store.node(), None)?;
+        let changes: Vec<Change> = unchanged.into_iter().chain([put]).collect();
         let (reply, written) = oneshot::channel();
         // A separate task: a client that disconnects must not cancel it between the write and the dialling.
         tokio::spawn(async move {
-            let outcome = shared.core.commit(vec![change]).await.map(|_| ());
-            let has_failed = outcome.is_err();
-            // Fails only if the client has disconnected.
-            let _disconnected = reply.send(outcome);
-            if !has_failed {
-                let Admitted { places, trunks } = admitted;
-                Box::pin(call::run(Call { shared, dialler, record, slot, places, trunks })).await;
+            let outcome = shared.core.commit(changes).await;
+            // The reply fails only if the client has disconnected.
+            match outcome {
+                Ok(_) => {
+                    let _disconnected = reply.send(Ok(()));
+                    let Admitted { places, trunks } = admitted;
+                    Box::pin(call::run(Call { shared, dialler, record, slot, places, trunks })).await;
+                }
+                Err(error) => {
+                    // Another attempt takes the same places.
+                    drop((slot, admitted));
+                    let _disconnected = reply.send(Err(error));
+                }
             }
         });
         written
@@ -191,7 +224,7 @@ impl InboundCalls {
         let Some(Route { account, did, number, features, capacity_group, to }) = route else {
             return Ok(Err(Refused::UnknownNumber));
         };
-        (record.account, record.did) = (Some(account), Some(did));
+        (record.account, record.did) = (Some(account), Some(did.id));
         record.shared_capacity_group_name = capacity_group;
         let live = &self.shared.live;
         let most = self.shared.config.calls_per_account;
@@ -210,7 +243,7 @@ impl InboundCalls {
         if trunks.is_empty() {
             return Ok(Err(Refused::EmptyGroup));
         }
-        let of_did = (Limited::Did, did, limit(number.capacity_limit));
+        let of_did = (Limited::Did, did.id, limit(number.capacity_limit));
         let of_group = group.map(|group| (Limited::Group, group.id, group.limit));
         for (limited, subject, limit) in std::iter::once(of_did).chain(of_group) {
             match live.enter(subject, limit) {
@@ -266,7 +299,8 @@ impl InboundCalls {
     }
 
     /// Ends what would outlive a reset of the records of an account, or of all. For all, the live calls of this node hang up,
-    /// and are waited for at most 5 seconds; for an account its calls hang up, and their records are deleted.
+    /// and are waited for at most 5 seconds; for an account its calls are asked to hang up. Their records are the caller's to
+    /// delete, which ends those that go on.
     ///
     /// # Errors
     /// If the store fails.
@@ -280,7 +314,7 @@ impl InboundCalls {
         for call in stored::list(core, &query).await? {
             self.hang_up(call.id).await?;
         }
-        forget_all(core, account).await
+        Ok(())
     }
 
     /// Makes live calls hang up, including those that are placed from now on. Waits at most 5 seconds for their ends, then
@@ -309,4 +343,77 @@ impl InboundCalls {
 fn rank(trunk: &Trunk) -> Rank {
     let number = |rank: didww_types::values::TrunkRank| u32::try_from(rank.get()).unwrap_or_default();
     Rank { priority: number(trunk.stored.priority), weight: number(trunk.stored.weight) }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::resources::Did;
+    use didww_types::{ApiVersion, Features, Resource as _};
+    use serde_json::{Map, json};
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::Outbox;
+    use trunk_rules::domain::with_defaults;
+    use trunk_store::account::{Account, ApiKey, KeyDigest};
+    use trunk_store::{Scope, SqliteStore};
+
+    use super::*;
+
+    const NUMBER: &str = "442079460018";
+    const DID: Uuid = Uuid::from_u128(3);
+
+    /// A server with an account, whose DID is routed nowhere. Returns where its DIDs are too.
+    async fn core() -> (Arc<Core>, Scope) {
+        let store = Arc::new(SqliteStore::in_memory().unwrap());
+        let (clock, guesses) = (Clock::system(), GuessLimits::default());
+        let (ids, outbox, descriptors) = (Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024));
+        let core = Arc::new(Core::new(store, clock, ids, outbox, descriptors, guesses));
+        let now = core.clock.now();
+        let account = Account {
+            number: 0,
+            id: Uuid::from_u128(1),
+            name: "one".to_owned(),
+            version: ApiVersion::NEWEST,
+            features: Features::default(),
+            rate_limit: None,
+            record_quota: None,
+            created_at: now,
+        };
+        let key = ApiKey {
+            id: Uuid::from_u128(2),
+            digest: KeyDigest::of("key"),
+            created_at: now,
+            addresses: None,
+            environment: None,
+        };
+        let account = core.store.create_account(account, key).await.unwrap().number;
+        let scope = Scope { account, spec: Did::SPEC };
+        let number = Map::from_iter([("number".to_owned(), json!(NUMBER))]);
+        let attributes = with_defaults(Did::SPEC, now, number);
+        let insert =
+            Change::Insert { scope, id: DID, created_at: now, attributes, links: Vec::new(), meta: None };
+        core.commit(vec![insert]).await.unwrap();
+        (core, scope)
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_did_was_deleted_meanwhile_leaves_no_record_and_is_tried_again() {
+        let (core, scope) = core().await;
+        let inbound =
+            InboundCalls::start(Arc::clone(&core), InboundConfig::default(), None, None).await.unwrap();
+        let now = core.clock.now();
+        let record = InboundCall::new(core.ids.record(now), "1".to_owned(), NUMBER.to_owned(), now);
+        let (id, slot) = (record.id, inbound.shared.live.reserve(record.id).unwrap());
+        let route = route::find(&core, None, NUMBER).await.unwrap();
+        assert_eq!(route.as_ref().map(|route| route.did.id), Some(DID));
+        core.commit(vec![Change::Delete { scope, id: DID }]).await.unwrap();
+        let placed = inbound.place_at(record, slot, route).await;
+        assert!(matches!(placed, Err(AttemptError::Store(StoreError::Conflict))), "{placed:?}");
+        assert_eq!((inbound.find(id).await.unwrap(), inbound.live()), (None, 0));
+        // The next attempt reads that the number is no DID.
+        let placed = inbound.place(NewInboundCall::new("1", NUMBER)).await.unwrap();
+        assert_eq!((placed.did, placed.disconnect_code), (None, Some(404)));
+    }
 }

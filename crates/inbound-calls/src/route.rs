@@ -21,9 +21,9 @@ const MAX_TRUNKS: usize = 100;
 pub(crate) struct Route {
     /// The id of the account.
     pub(crate) account: Uuid,
-    /// The id of the DID.
-    pub(crate) did: Uuid,
-    /// The DID as it is stored.
+    /// The record of the DID as it was read.
+    pub(crate) did: Record,
+    /// What the record has.
     pub(crate) number: Did,
     /// The features of the DID's group; `None` if it has no group.
     pub(crate) features: Option<Vec<DidFeature>>,
@@ -81,8 +81,8 @@ pub(crate) async fn find(
     let to = destinations(core, account.number, &did).await?;
     let features = features(core, account.number, &did).await?;
     let capacity_group = capacity_group(core, account.number, &did).await?;
-    let (id, number) = (did.id, decoded::<Did>(&did)?);
-    Ok(Some(Route { account: account.id, did: id, number, features, capacity_group, to }))
+    let number = decoded::<Did>(&did)?;
+    Ok(Some(Route { account: account.id, did, number, features, capacity_group, to }))
 }
 
 /// The DID with a number, if this account has it.

@@ -175,6 +175,7 @@ async fn write_outbound(
         if u64::try_from(page.len()).is_ok_and(|read| read < PER_PAGE) {
             return Ok(());
         }
+        give_way().await;
     }
 }
 
@@ -201,7 +202,13 @@ async fn write_inbound(
         if u64::try_from(documents.len()).is_ok_and(|read| read < INBOUND_PER_PAGE) {
             return Ok(());
         }
+        give_way().await;
     }
+}
+
+/// Lets other tasks run between two pages: a read of a database in a file does not wait, and neither does a compression.
+async fn give_way() {
+    tokio::task::yield_now().await;
 }
 
 fn trunk(filters: &ExportFilters) -> Option<Uuid> {

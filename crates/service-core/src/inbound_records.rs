@@ -60,8 +60,10 @@ pub(crate) struct InboundRecordAttempt {
     pub(crate) cli: String,
     /// The request URI; none if the trunk has none.
     pub(crate) uri: Option<String>,
-    /// The `Call-ID` of the INVITE; none if none was sent.
+    /// The `Call-ID` of the INVITE, also of one that was not sent; none if the trunk was passed over.
     pub(crate) call_id: Option<String>,
+    /// When the first INVITE was sent.
+    pub(crate) sent_at: Option<Timestamp>,
     /// When the final response arrived.
     pub(crate) final_at: Option<Timestamp>,
     /// The code of the final response.

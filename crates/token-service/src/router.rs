@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_listener::{BodyError, Exchange, RequestIds, cors, read_body};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_listener::{BodyError, Exchange, RequestIds, cors, named_host, read_body};
 use service_base::forwarded::{Client, origin};
 use service_base::log_limiter::LogLimiter;
 
@@ -112,14 +112,7 @@ async fn serve(tokens: &TokenService, parts: &Parts, body: Body) -> Result<Minte
 /// Whether a request names the host of the token service, with any port.
 fn is_for(host: Option<&str>, parts: &Parts) -> bool {
     let Some(expected) = host else { return true };
-    named_host(&parts.headers).is_some_and(|named| named.eq_ignore_ascii_case(expected))
-}
-
-/// The host that a request names, without its port.
-fn named_host(headers: &HeaderMap) -> Option<&str> {
-    let host = headers.get(header::HOST)?.to_str().ok()?;
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    Some(host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name))
+    named_host(&parts.headers, &parts.uri).is_some_and(|named| named.eq_ignore_ascii_case(expected))
 }
 
 #[cfg(test)]

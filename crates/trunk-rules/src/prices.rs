@@ -45,6 +45,13 @@ pub fn price_id(parts: &[&str]) -> Uuid {
     uuid::Builder::from_sha1_bytes(bytes).into_uuid()
 }
 
+/// What names a price of inbound calls within its plan.
+pub fn voice_in_key(price: &VoiceInPrice) -> String {
+    let [country, source] = [&price.country, &price.src_country_name].map(Option::as_deref);
+    let named = [country.unwrap_or_default(), source.unwrap_or_default()];
+    format!("{}\n{}\n{}", price.destination, price.source_type, named.join("\n"))
+}
+
 /// The prices of outbound calls that a rate card states, in the order of their prefixes.
 pub fn voice_out_plan(card: &RateCard) -> Vec<VoiceOutPrice> {
     let rows = card.rows().into_iter();

@@ -50,6 +50,12 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
          Content-Disposition: form-data; name=\"encrypted_files[encryption_fingerprint]\"\r\n\r\nx\r\n--b--"
             .to_owned(),
         "GET /openapi/2026-11-19.json\n\n".to_owned(),
+        "GET /v3/lookup/prices?filter[number]=18005550123&filter%5Bsrc_country_iso%5D=CA&page[size]=1\n\
+         host: api-vin.test:443\nx-didww-api-version: 2026-11-19\n\n"
+            .to_owned(),
+        "GET http://api-sms.test/v3/sms_in/lookup/prices?filter[dst_number]=447700900123\n\
+         x-didww-api-version: 2026-11-19\n\n"
+            .to_owned(),
         "OPTIONS /v3/dids\norigin: http://a\naccess-control-request-method: GET\n\n".to_owned(),
         "DELETE /v3/voice_out_trunks/00000000-0000-0000-0000-000000000000\n\n".to_owned(),
     ] {

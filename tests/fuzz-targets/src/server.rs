@@ -75,7 +75,9 @@ impl Server {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let (router, tokens) = runtime.block_on(routes());
         let mut server = Self { runtime, router, tokens, token: String::new(), trunk: String::new() };
-        let mint = server.post("/token", r#"{"aud":"api.didww.com","api_version":"2026-11-19"}"#);
+        let services = r#"["api.didww.com","api-vin.didww.com","api-vout.didww.com","api-sms.didww.com"]"#;
+        let mint = format!(r#"{{"aud":{services},"api_version":"2026-11-19"}}"#);
+        let mint = server.post("/token", &mint);
         mint["access_token"].as_str().expect("a token is minted").clone_into(&mut server.token);
         let trunk = r#"{"data":{"type":"voice_out_trunks","attributes":{"name":"first",
             "allowed_sip_ips":["203.0.113.0/24"],"on_cli_mismatch_action":"reject_call"}}}"#;

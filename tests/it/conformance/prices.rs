@@ -337,6 +337,17 @@ async fn a_request_needs_a_token_for_the_service_and_no_key_helps() {
 }
 
 #[tokio::test]
+async fn a_token_is_minted_at_the_hosts_of_the_price_services_too() {
+    let world = start().await;
+    for host in [VIN, "api-sms.localhost:8080"] {
+        let request = http_client().post(world.server.token_url()).header(header::HOST, host);
+        let request = request.header("Api-Key", world.server.api_key());
+        let answer = request.body(json!({ "aud": VIN }).to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn another_path_method_or_accepted_type_is_refused_as_the_api_does() {
     let world = start().await;
     let prices = world.prices(VIN).await;
@@ -349,8 +360,39 @@ async fn another_path_method_or_accepted_type_is_refused_as_the_api_does() {
     let mut request = prices.request(Method::GET, LOOK_UP).build().unwrap();
     request.headers_mut().insert(header::ACCEPT, "text/html".parse().unwrap());
     assert_eq!(http_client().execute(request).await.unwrap().status(), 406);
+    let head = prices.request(Method::HEAD, LOOK_UP).send().await.unwrap();
+    assert_eq!(head.status(), 200, "a look-up answers HEAD as well");
+    assert!(head.bytes().await.unwrap().is_empty());
     // The host of the API serves no prices.
     assert_eq!(Prices { host: "api.didww.com", ..prices }.get(LOOK_UP).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_web_page_may_read_prices_and_say_which_file_it_has() {
+    let world = start().await;
+    let page = "https://console.example";
+    // A preflight has no credential of its own.
+    let unknown = Prices { token: "x".to_owned(), ..world.prices(VIN).await };
+    let preflight = |path: &str| {
+        let request = unknown.request(Method::OPTIONS, path).header(header::ORIGIN, page);
+        request.header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET")
+    };
+    for path in [FILE, LOOK_UP] {
+        let answer = Answer::of(preflight(path).send().await.unwrap()).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{path}");
+        assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], page);
+        let allowed = answer.headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap();
+        for name in ["authorization", "if-modified-since"] {
+            assert!(allowed.split(", ").any(|one| one == name), "{name}: {allowed}");
+        }
+    }
+    assert_eq!(preflight("/dids").send().await.unwrap().status(), 404);
+    let file = world.prices(VIN).await.request(Method::GET, FILE).header(header::ORIGIN, page);
+    let file = file.send().await.unwrap();
+    assert_eq!(file.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], page);
+    let varies: Vec<&str> =
+        file.headers().get_all(header::VARY).iter().map(|value| value.to_str().unwrap()).collect();
+    assert_eq!(varies, ["Authorization", "Origin"]);
 }
 
 #[tokio::test]

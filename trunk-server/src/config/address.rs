@@ -1,5 +1,7 @@
 //! The addresses of listeners.
 
+use http_listener::host_of;
+
 use super::error::ConfigError;
 
 /// Refuses what is no `HOST:PORT`.
@@ -14,6 +16,18 @@ pub(super) fn check_address(name: &'static str, text: &str) -> Result<(), Config
         given: text.to_owned(),
         expected: "give HOST:PORT, such as 127.0.0.1:8080",
     })
+}
+
+/// Refuses what is not the name of a host alone: requests are compared with it without their port, and without the full stop of
+/// a full name.
+pub(super) fn check_host(name: &'static str, host: &str) -> Result<(), ConfigError> {
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-[:]".contains(&byte);
+    let is_alone = host_of(host) == host && !host.ends_with('.');
+    if !host.is_empty() && is_alone && host.bytes().all(is_valid) {
+        return Ok(());
+    }
+    let expected = "give a host name without scheme, port and path, such as host.example.com";
+    Err(ConfigError::value(name, host, expected))
 }
 
 /// Whether two listeners would take the same port of the same address, or of all addresses.

@@ -2,18 +2,17 @@
 //!
 //! The prices of outbound calls are not among them: they are those that `[[sip.rates]]` sets, by which calls are charged.
 
-use std::num::NonZeroU32;
+mod entries;
 
 use didww_api::{PricePlace, PricePlans, PriceService, PriceServices};
 use didww_types::Timestamp;
-use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice};
-use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
-use trunk_rules::carrier::{Digits, RateCard};
-use trunk_rules::prices::{country_name, voice_out_plan};
+use trunk_rules::carrier::RateCard;
+use trunk_rules::prices::voice_out_plan;
 
-use super::address::{check_address, is_same_port};
+use super::address::{check_address, check_host, is_same_port};
 use super::error::ConfigError;
+use entries::{A2P, OTP, P2P, SmsInEntry, SmsOutEntry, VoiceInEntry};
 
 /// Where the price services are served, and their plans. An absent key keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -43,70 +42,6 @@ pub struct PricesConfig {
     sms_out_otp: Vec<SmsOutEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sms_in: Vec<SmsInEntry>,
-}
-
-/// An entry of `[[prices.voice_in]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct VoiceInEntry {
-    destination: String,
-    country: Option<String>,
-    src_country: Option<String>,
-    source_type: String,
-    rate: Option<Money>,
-    connection_fee: Option<Money>,
-    #[serde(default = "one")]
-    initial_interval: NonZeroU32,
-    #[serde(default = "one")]
-    next_interval: NonZeroU32,
-    #[serde(default)]
-    reject_calls: bool,
-}
-
-/// An entry of `[[prices.sms_out_a2p]]`, `[[prices.sms_out_p2p]]` or `[[prices.sms_out_otp]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct SmsOutEntry {
-    source_prefix: Option<String>,
-    destination_prefix: Option<String>,
-    country: Option<String>,
-    mcc: Option<u32>,
-    mcc_name: Option<String>,
-    mnc: Option<u32>,
-    mnc_name: Option<String>,
-    price: Option<Money>,
-    #[serde(default)]
-    reject_sms: bool,
-}
-
-/// An entry of `[[prices.sms_in]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct SmsInEntry {
-    source_prefix: Option<String>,
-    #[serde(default = "shortest")]
-    source_number_length_min: u32,
-    #[serde(default = "longest")]
-    source_number_length_max: u32,
-    destination_prefix: Option<String>,
-    #[serde(default = "shortest")]
-    destination_number_length_min: u32,
-    #[serde(default = "longest")]
-    destination_number_length_max: u32,
-    country: Option<String>,
-    price: Money,
-}
-
-const fn one() -> NonZeroU32 {
-    NonZeroU32::MIN
-}
-
-const fn shortest() -> u32 {
-    1
-}
-
-const fn longest() -> u32 {
-    15
 }
 
 /// The settings of a service: the names of its keys, its address and its host.
@@ -144,6 +79,7 @@ impl PricesConfig {
     /// Checks the table. `others` are the addresses of other listeners.
     pub(super) fn check(&self, others: &[&str]) -> Result<(), ConfigError> {
         let mut taken = others.to_vec();
+        let mut hosts: Vec<&str> = Vec::new();
         for Settings { names: [listen_name, host_name], listen, host, .. } in self.settings() {
             if let Some(own) = listen {
                 check_address(listen_name, own)?;
@@ -154,10 +90,15 @@ impl PricesConfig {
                 }
                 taken.push(own);
             }
-            let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-[:]".contains(&byte);
-            if let Some(host) = host.filter(|host| host.is_empty() || !host.bytes().all(is_valid)) {
-                let expected = "give a host name without scheme and path, such as prices.example.com";
-                return Err(ConfigError::value(host_name, host, expected));
+            let Some(host) = host else { continue };
+            check_host(host_name, host)?;
+            // A service with a listener of its own is found by that.
+            if listen.is_none() {
+                if hosts.iter().any(|other| other.eq_ignore_ascii_case(host)) {
+                    let expected = "give another host than those of the other price services, or a listener";
+                    return Err(ConfigError::value(host_name, host, expected));
+                }
+                hosts.push(host);
             }
         }
         self.plans(None).map(drop)
@@ -187,16 +128,13 @@ impl PricesConfig {
     }
 
     fn plans(&self, card: Option<&RateCard>) -> Result<PricePlans, ConfigError> {
-        let sms_out = |entries: &[SmsOutEntry], names: &SmsOutNames| {
-            entries.iter().map(|entry| entry.price(names)).collect::<Result<Vec<_>, _>>()
-        };
         Ok(PricePlans {
-            voice_in: self.voice_in.iter().map(VoiceInEntry::price).collect::<Result<_, _>>()?,
+            voice_in: entries::voice_in(&self.voice_in)?,
             voice_out: card.map(voice_out_plan).unwrap_or_default(),
-            sms_out_a2p: sms_out(&self.sms_out_a2p, &A2P)?,
-            sms_out_p2p: sms_out(&self.sms_out_p2p, &P2P)?,
-            sms_out_otp: sms_out(&self.sms_out_otp, &OTP)?,
-            sms_in: self.sms_in.iter().map(SmsInEntry::price).collect::<Result<_, _>>()?,
+            sms_out_a2p: entries::sms_out(&self.sms_out_a2p, &A2P)?,
+            sms_out_p2p: entries::sms_out(&self.sms_out_p2p, &P2P)?,
+            sms_out_otp: entries::sms_out(&self.sms_out_otp, &OTP)?,
+            sms_in: entries::sms_in(&self.sms_in)?,
         })
     }
 
@@ -213,131 +151,13 @@ impl PricesConfig {
     }
 }
 
-impl VoiceInEntry {
-    fn price(&self) -> Result<VoiceInPrice, ConfigError> {
-        check_digits("prices.voice_in.destination", Some(&self.destination))?;
-        if self.source_type.trim().is_empty() {
-            let expected = "give the kind of line that calls come from, such as fixed or cellular";
-            return Err(ConfigError::value("prices.voice_in.source_type", "", expected));
-        }
-        check_priced("prices.voice_in.rate", self.rate, self.reject_calls)?;
-        check_amount("prices.voice_in.connection_fee", self.connection_fee)?;
-        let connection_fee = self.connection_fee.unwrap_or_default();
-        Ok(VoiceInPrice {
-            destination: self.destination.clone(),
-            country: named("prices.voice_in.country", self.country.as_deref())?,
-            src_country_name: named("prices.voice_in.src_country", self.src_country.as_deref())?,
-            source_type: self.source_type.clone(),
-            rate: self.rate,
-            connection_fee: (!self.reject_calls).then_some(connection_fee),
-            initial_interval: self.initial_interval.get(),
-            next_interval: self.next_interval.get(),
-            reject_calls: self.reject_calls,
-        })
-    }
-}
-
-/// The names of the keys of a table of outbound text messages.
-struct SmsOutNames {
-    source_prefix: &'static str,
-    destination_prefix: &'static str,
-    country: &'static str,
-    price: &'static str,
-}
-
-macro_rules! sms_out_names {
-    ($table:literal) => {
-        SmsOutNames {
-            source_prefix: concat!("prices.", $table, ".source_prefix"),
-            destination_prefix: concat!("prices.", $table, ".destination_prefix"),
-            country: concat!("prices.", $table, ".country"),
-            price: concat!("prices.", $table, ".price"),
-        }
-    };
-}
-
-const A2P: SmsOutNames = sms_out_names!("sms_out_a2p");
-const P2P: SmsOutNames = sms_out_names!("sms_out_p2p");
-const OTP: SmsOutNames = sms_out_names!("sms_out_otp");
-
-impl SmsOutEntry {
-    fn price(&self, names: &SmsOutNames) -> Result<SmsOutPrice, ConfigError> {
-        check_digits(names.source_prefix, self.source_prefix.as_deref())?;
-        check_digits(names.destination_prefix, self.destination_prefix.as_deref())?;
-        check_priced(names.price, self.price, self.reject_sms)?;
-        Ok(SmsOutPrice {
-            source_prefix: self.source_prefix.clone(),
-            destination_prefix: self.destination_prefix.clone(),
-            country: named(names.country, self.country.as_deref())?,
-            mcc: self.mcc,
-            mcc_name: self.mcc_name.clone(),
-            mnc: self.mnc,
-            mnc_name: self.mnc_name.clone(),
-            reject_sms: self.reject_sms,
-            price: self.price,
-        })
-    }
-}
-
-impl SmsInEntry {
-    fn price(&self) -> Result<SmsInPrice, ConfigError> {
-        check_digits("prices.sms_in.source_prefix", self.source_prefix.as_deref())?;
-        check_digits("prices.sms_in.destination_prefix", self.destination_prefix.as_deref())?;
-        check_amount("prices.sms_in.price", Some(self.price))?;
-        Ok(SmsInPrice {
-            source_prefix: self.source_prefix.clone(),
-            source_number_length_min: self.source_number_length_min,
-            source_number_length_max: self.source_number_length_max,
-            destination_prefix: self.destination_prefix.clone(),
-            destination_number_length_min: self.destination_number_length_min,
-            destination_number_length_max: self.destination_number_length_max,
-            country: named("prices.sms_in.country", self.country.as_deref())?,
-            price: self.price,
-        })
-    }
-}
-
-/// Refuses a prefix that no number begins with.
-fn check_digits(name: &'static str, prefix: Option<&str>) -> Result<(), ConfigError> {
-    match prefix {
-        Some(text) if Digits::parse(text.as_bytes()).is_none() => {
-            Err(ConfigError::value(name, text, "give 1 to 15 digits"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn check_amount(name: &'static str, amount: Option<Money>) -> Result<(), ConfigError> {
-    match amount {
-        Some(amount) if amount < Money::default() => {
-            Err(ConfigError::value(name, amount.to_string(), "give US dollars from 0 up"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses an entry that has both a price and a rejection, or neither.
-fn check_priced(name: &'static str, amount: Option<Money>, rejects: bool) -> Result<(), ConfigError> {
-    if amount.is_some() == rejects {
-        let given = amount.map(|amount| amount.to_string()).unwrap_or_default();
-        return Err(ConfigError::value(name, given, "give US dollars as text, or reject instead"));
-    }
-    check_amount(name, amount)
-}
-
-/// The name of the country with a code.
-fn named(name: &'static str, code: Option<&str>) -> Result<Option<String>, ConfigError> {
-    let Some(code) = code else { return Ok(None) };
-    let expected = "give the upper-case code of a country, such as GB";
-    let known = country_name(code).ok_or_else(|| ConfigError::value(name, code, expected))?;
-    Ok(Some(known.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use didww_types::values::Money;
     use serde_json::Value;
+    use trunk_rules::prices::country_name;
 
     use super::*;
 
@@ -376,6 +196,9 @@ mod tests {
             ("sms_listen = \"127.0.0.1:8081\"", "another port"),
             ("sms_listen = \"127.0.0.1:8090\"\nvoice_out_listen = \"127.0.0.1:8090\"", "prices.sms_listen"),
             ("voice_out_host = \"https://x\"", "prices.voice_out_host"),
+            ("voice_out_host = \"rates.test:8080\"", "prices.voice_out_host"),
+            ("voice_out_host = \"rates.test.\"", "prices.voice_out_host"),
+            ("voice_in_host = \"a.test\"\nsms_host = \"A.test\"", "prices.sms_host"),
             ("rates = []", "rates"),
             ("[[voice_in]]\ndestination = \"1800\"\nsource_type = \"fixed\"", "prices.voice_in.rate"),
             (
@@ -387,9 +210,57 @@ mod tests {
             ("[[sms_in]]\nprice = \"1\"\ncountry = \"gb\"", "prices.sms_in.country"),
             ("[[sms_out_a2p]]\nprice = \"1\"\nreject_sms = true", "prices.sms_out_a2p.price"),
             ("[[sms_out_p2p]]\nprice = \"1\"\nsource_prefix = \"\"", "prices.sms_out_p2p.source_prefix"),
+            ("[[sms_out_p2p]]\nprice = \"1\"\ndestination_prefix = \"04\"", "sms_out_p2p.destination_prefix"),
+            (
+                "[[voice_in]]\ndestination = \"1\"\nsource_type = \"a\"\nreject_calls = true\nconnection_fee = \"0\"",
+                "prices.voice_in.connection_fee",
+            ),
+            (
+                "[[sms_in]]\nprice = \"1\"\ndestination_number_length_min = 16",
+                "prices.sms_in.destination_number_length_max is `15`",
+            ),
+            (
+                "[[sms_in]]\nprice = \"1\"\nsource_number_length_max = 0",
+                "prices.sms_in.source_number_length_max is `0`",
+            ),
         ] {
             let error = checked(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_least_range_of_lengths_and_the_same_host_at_listeners_of_their_own_are_valid() {
+        for text in [
+            "[[sms_in]]\nprice = \"1\"\ndestination_number_length_min = 15\nsource_number_length_max = 1",
+            "voice_in_host = \"a.test\"\nsms_host = \"a.test\"\nsms_listen = \"127.0.0.1:0\"",
+        ] {
+            assert!(checked(text).is_ok(), "{text}: {:?}", checked(text));
+        }
+    }
+
+    #[test]
+    fn two_prices_that_would_have_the_same_id_are_refused() {
+        let calls = "[[voice_in]]\ndestination = \"1\"\nsource_type = \"fixed\"\ncountry = \"US\"\n";
+        let messages = "[[sms_out_a2p]]\ndestination_prefix = \"44\"\nprice = \"0.05\"\n";
+        let inbound = "[[sms_in]]\nprice = \"0\"\n";
+        for (first, second, refused) in [
+            (
+                format!("{calls}rate = \"1\"\n"),
+                format!("{calls}rate = \"2\"\n"),
+                Some("prices.voice_in is `1, fixed"),
+            ),
+            (format!("{calls}rate = \"1\"\n"), format!("{calls}rate = \"1\"\nsrc_country = \"CA\"\n"), None),
+            (messages.to_owned(), messages.to_owned(), Some("prices.sms_out_a2p is `,44,")),
+            (messages.to_owned(), format!("{messages}mnc = 1\n"), None),
+            (messages.to_owned(), messages.replace("a2p", "otp"), None),
+            (inbound.to_owned(), inbound.to_owned(), Some("prices.sms_in is `,1,15,")),
+        ] {
+            let outcome = checked(&format!("{first}{second}"));
+            match refused {
+                Some(named) => assert!(outcome.unwrap_err().contains(named), "{second}"),
+                None => assert!(outcome.is_ok(), "{second}"),
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use token_service::TokenSettings;
 use trunk_store::account::Environment;
 
-use super::address::{check_address, is_same_port};
+use super::address::{check_address, check_host, is_same_port};
 use super::error::ConfigError;
 
 /// The service that mints access tokens. An absent key keeps its default.
@@ -31,17 +31,7 @@ impl TokensConfig {
                 return Err(ConfigError::value("tokens.listen", own, expected));
             }
         }
-        let is_name = |host: &str| {
-            let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-[:]".contains(&byte);
-            !host.is_empty() && host.bytes().all(is_valid)
-        };
-        match &self.host {
-            Some(host) if !is_name(host) => {
-                let expected = "give a host name without scheme and path, such as auth.example.com";
-                Err(ConfigError::value("tokens.host", host, expected))
-            }
-            _ => Ok(()),
-        }
+        self.host.as_ref().map_or(Ok(()), |host| check_host("tokens.host", host))
     }
 
     /// Returns the environment that the server stands for.
@@ -105,6 +95,8 @@ mod tests {
             ("listen = \"127.0.0.1:8080\"", "another port"),
             ("host = \"https://auth.example.com\"", "tokens.host"),
             ("host = \"\"", "tokens.host"),
+            ("host = \"auth.example.com:443\"", "tokens.host"),
+            ("host = \"auth.example.com.\"", "tokens.host"),
             ("environment = \"staging\"", "staging"),
             ("lifetime = 5", "lifetime"),
         ] {

@@ -76,6 +76,23 @@ async fn a_request_has_a_span_with_route_status_account_and_id_below_the_span_th
 }
 
 #[tokio::test]
+async fn a_request_for_prices_has_the_account_of_its_token() {
+    let (mut collector, server) = traced(Manner::Answers(200)).await;
+    let accounts = server.control("GET", "/accounts", &Value::Null).await;
+    let account = accounts["accounts"][0]["id"].as_str().unwrap();
+    let answer = server.ask("POST", "/token", "", &json!({ "aud": "api-vout.didww.com" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let minted: Value = serde_json::from_slice(&answer.body).unwrap();
+    let bearer = format!("Authorization: Bearer {}\r\n", minted["access_token"].as_str().unwrap());
+    // The target names the host, whatever the header has.
+    let prices = "http://api-vout.localhost/v3/lookup/prices?filter%5Bnumber%5D=447700900123";
+    let answer = server.ask("GET", prices, &bearer, &Value::Null).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let span = collector.span(|span| span.name == "GET /v3/lookup/prices").await;
+    assert_eq!(span.attribute("account.id"), account);
+}
+
+#[tokio::test]
 async fn a_request_that_names_no_span_or_none_that_can_be_read_begins_a_trace() {
     let (mut collector, server) = traced(Manner::Answers(200)).await;
     let zeros = format!("traceparent: 00-{}-{PARENT}-01\r\n", "0".repeat(32));

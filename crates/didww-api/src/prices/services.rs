@@ -2,8 +2,9 @@
 
 use didww_types::Timestamp;
 use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOutPrice, line};
-use http::{Request, header};
-use http_listener::host_of;
+use http::Request;
+use http_listener::named_host;
+use trunk_rules::prices::voice_in_key;
 
 use super::plan::Plan;
 
@@ -102,17 +103,16 @@ impl PriceService {
         }
     }
 
-    /// The service whose host a request to the API's listener names.
+    /// The service whose host a request to the API's listener names. A configured host goes before what begins like a host of
+    /// another service.
     pub(crate) fn of_request<B>(services: &PriceServices, request: &Request<B>) -> Option<Self> {
-        let host = named_host(request)?;
-        let is_beside = |service: &Self| {
-            let place = services.place(*service);
-            let own = place.host.as_deref();
-            let is_named =
-                || own.map_or_else(|| service.has_label_of(host), |own| own.eq_ignore_ascii_case(host));
-            !place.own_listener && is_named()
+        let host = named_host(request.headers(), request.uri())?;
+        let beside = || Self::ALL.into_iter().filter(move |service| !services.place(*service).own_listener);
+        let is_configured = |service: &Self| {
+            services.place(*service).host.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(host))
         };
-        Self::ALL.into_iter().find(is_beside)
+        let is_like = |service: &Self| services.place(*service).host.is_none() && service.has_label_of(host);
+        beside().find(is_configured).or_else(|| beside().find(is_like))
     }
 
     /// Whether the first label of a host is one of the service's.
@@ -125,18 +125,13 @@ impl PriceService {
 impl PriceServices {
     /// Makes the services of these plans, which hold since `now`, all at the API's listener.
     pub fn new(plans: PricePlans, now: Timestamp) -> Self {
-        let of_voice_in = |price: &VoiceInPrice| {
-            let [country, source] = [&price.country, &price.src_country_name].map(Option::as_deref);
-            let named = [country.unwrap_or_default(), source.unwrap_or_default()];
-            format!("{}\n{}\n{}", price.destination, price.source_type, named.join("\n"))
-        };
         let sms_out = [
             Plan::new("sms_out_a2p_prices.csv.gz", plans.sms_out_a2p, line::<SmsOutPrice>, now),
             Plan::new("sms_out_p2p_prices.csv.gz", plans.sms_out_p2p, line::<SmsOutPrice>, now),
             Plan::new("sms_out_otp_prices.csv.gz", plans.sms_out_otp, line::<SmsOutPrice>, now),
         ];
         Self {
-            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, of_voice_in, now),
+            voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, voice_in_key, now),
             voice_out: Plan::new(
                 "voice_out_prices.csv.gz",
                 plans.voice_out,
@@ -183,18 +178,13 @@ impl PriceServices {
     /// Whether a request at the service's listener names its host.
     pub(super) fn takes<B>(&self, service: PriceService, request: &Request<B>) -> bool {
         let Some(own) = &self.place(service).host else { return true };
-        named_host(request).is_some_and(|host| own.eq_ignore_ascii_case(host))
+        named_host(request.headers(), request.uri()).is_some_and(|host| own.eq_ignore_ascii_case(host))
     }
-}
-
-/// The host that a request names, without its port. On HTTP/2 it is that of the URI.
-fn named_host<B>(request: &Request<B>) -> Option<&str> {
-    let sent = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).map(host_of);
-    sent.or_else(|| request.uri().host())
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header;
     use token_service::AUDIENCES;
 
     use super::*;
@@ -244,6 +234,14 @@ mod tests {
     }
 
     #[test]
+    fn a_configured_host_goes_before_one_that_begins_like_that_of_another_service() {
+        let place = PricePlace { host: Some("api-vin.example.com".to_owned()), own_listener: false };
+        let services = PriceServices::default().at(PriceService::Sms, place);
+        assert_eq!(named(&services, "api-vin.example.com"), Some(PriceService::Sms));
+        assert_eq!(named(&services, "api-vin.example.org"), Some(PriceService::VoiceIn));
+    }
+
+    #[test]
     fn a_service_with_a_listener_of_its_own_leaves_that_of_the_api() {
         let place = |host: Option<&str>| PricePlace { host: host.map(str::to_owned), own_listener: true };
         let services = PriceServices::default().at(PriceService::Sms, place(None));
@@ -255,10 +253,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_host_header_the_uri_names_the_host() {
+    fn a_whole_uri_names_the_host_whatever_the_header_has() {
         let services = PriceServices::default();
-        let found = PriceService::of_request(&services, &request("https://api-vin.test:1/v3", None));
-        assert_eq!(found, Some(PriceService::VoiceIn));
+        for header in [None, Some("api.didww.com"), Some("api-sms.didww.com")] {
+            let found = PriceService::of_request(&services, &request("https://api-vin.test:1/v3", header));
+            assert_eq!(found, Some(PriceService::VoiceIn), "{header:?}");
+        }
         assert_eq!(PriceService::of_request(&services, &request("/v3", None)), None);
     }
 }

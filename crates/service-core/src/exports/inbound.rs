@@ -10,10 +10,12 @@ use trunk_rules::inbound::caller_country;
 use super::lines::{line, second};
 use crate::inbound_records::{InboundRecord, InboundRecordAttempt};
 
+/// Who ended a call or an attempt: the trunk's side.
+const DESTINATION: &str = "Destination";
+/// The same, if it was the server.
+const SYSTEM: &str = "System";
 /// The reason phrase of an answered call that a side hung up.
 const HUNG_UP: &str = "Bye";
-/// The code with which a trunk confirms that the server gave it up, after its ringing timeout.
-const REQUEST_TERMINATED: u16 = 487;
 /// Calls to DIDs cost nothing here.
 const FREE: &str = "0";
 
@@ -41,7 +43,7 @@ pub(super) fn lines_of(record: &InboundRecord, filters: &ExportFilters) -> Strin
     let mut attempts = record.attempts.iter().zip(1_usize..).peekable();
     while let Some((attempt, number)) = attempts.next() {
         let is_last = attempts.peek().is_none();
-        let outcome = if is_last { of_call(record, Some(attempt)) } else { of_attempt(record, attempt) };
+        let outcome = if is_last { of_call(record, Some(attempt)) } else { of_attempt(attempt) };
         if is_sent(&attempt.cli) {
             lines.push_str(&line_of(record, Some((attempt, number)), &outcome));
         }
@@ -80,18 +82,16 @@ fn without_plus(number: &str) -> &str {
     number.strip_prefix('+').unwrap_or(number)
 }
 
-/// How an attempt ended that another one followed.
-fn of_attempt(record: &InboundRecord, attempt: &InboundRecordAttempt) -> Outcome {
+/// How an attempt ended that another one followed. Only its final response is known to have a time.
+fn of_attempt(attempt: &InboundRecordAttempt) -> Outcome {
     Outcome {
         connected: None,
-        ended: attempt.final_at.or(record.time_end),
+        ended: attempt.final_at,
         duration: 0,
         code: attempt.code,
         response: phrase(attempt).unwrap_or_else(|| attempt.outcome.clone().unwrap_or_default()),
-        initiator: match attempt.code {
-            Some(code) if code != REQUEST_TERMINATED => "Destination",
-            _ => "System",
-        },
+        // A trunk that was sent the call ended it, as in the record of a call: by its response, or by none in time.
+        initiator: if attempt.sent_at.is_some() { DESTINATION } else { SYSTEM },
     }
 }
 
@@ -99,13 +99,13 @@ fn of_attempt(record: &InboundRecord, attempt: &InboundRecordAttempt) -> Outcome
 fn of_call(record: &InboundRecord, attempt: Option<&InboundRecordAttempt>) -> Outcome {
     let initiator = match record.disconnect_initiator.as_deref() {
         Some("caller") => "Origination",
-        Some("callee") => "Destination",
-        _ => "System",
+        Some("callee") => DESTINATION,
+        _ => SYSTEM,
     };
     let refused = attempt.filter(|attempt| attempt.code == record.disconnect_code).and_then(phrase);
     let reason = record.reason.clone().unwrap_or_default();
     let response = match record.time_connect {
-        Some(_) if initiator != "System" => HUNG_UP.to_owned(),
+        Some(_) if initiator != SYSTEM => HUNG_UP.to_owned(),
         Some(_) => reason,
         None => refused.unwrap_or(reason),
     };
@@ -134,7 +134,8 @@ fn line_of(
             attempt.trunk_name.clone(),
             attempt.uri.clone().unwrap_or_default(),
             number.to_string(),
-            attempt.call_id.clone(),
+            // It is made before it is known whether anything can be sent.
+            attempt.call_id.clone().filter(|_| attempt.sent_at.is_some()),
         ),
         None => (String::new(), String::new(), String::new(), None),
     };
@@ -178,7 +179,8 @@ mod tests {
     fn attempt(code: Option<u16>, phrase: &str, call_id: &str) -> Value {
         json!({
             "voice_in_trunk": ID, "trunk_name": "T", "cli": "442079460999", "uri": "sip:1@192.0.2.7:5060",
-            "call_id": call_id, "final_at": "2026-11-28T12:00:01.900Z", "code": code, "reason_phrase": phrase,
+            "call_id": call_id, "sent_at": "2026-11-28T12:00:00.300Z",
+            "final_at": code.map(|_| "2026-11-28T12:00:01.900Z"), "code": code, "reason_phrase": phrase,
             "outcome": "no response to the INVITE within 32 seconds", "next": null,
         })
     }
@@ -219,10 +221,15 @@ mod tests {
 
     #[test]
     fn each_attempt_is_a_line_of_which_the_last_one_has_the_end_of_the_call() {
+        let mut unsent = attempt(None, "", "c@1");
+        unsent["sent_at"] = Value::Null;
+        unsent["outcome"] = json!("no port for media is free here");
         let attempts = json!({ "attempts": [
             attempt(Some(503), "Busy Everywhere", "a@1"),
             attempt(None, "", "b@1"),
-            attempt(Some(486), "Busy Here", "c@1"),
+            unsent,
+            attempt(Some(487), "Request Terminated", "d@1"),
+            attempt(Some(486), "Busy Here", "e@1"),
         ] });
         let cells = |line: &String| {
             let cells: Vec<&str> = line.split(',').collect();
@@ -234,8 +241,10 @@ mod tests {
             found,
             [
                 [end, "1", "503", "Busy Everywhere", "Destination", "a@1"],
-                [end, "2", "", "no response to the INVITE within 32 seconds", "System", "b@1"],
-                ["2026-11-28 12:00:02", "3", "486", "Busy Here", "Destination", "c@1"],
+                ["", "2", "", "no response to the INVITE within 32 seconds", "Destination", "b@1"],
+                ["", "3", "", "no port for media is free here", "System", ID],
+                [end, "4", "487", "Request Terminated", "Destination", "d@1"],
+                ["2026-11-28 12:00:02", "5", "486", "Busy Here", "Destination", "e@1"],
             ]
         );
     }

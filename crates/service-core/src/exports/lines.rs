@@ -1,9 +1,7 @@
 //! The lines of a file: its header, and what a record of a call becomes. RFC 4180, in UTF-8, with LF at the end of lines.
 
-use std::fmt::Write as _;
-
-use didww_types::Timestamp;
 use didww_types::resources::{ExportFilters, ExportType};
+use didww_types::{Timestamp, join_values};
 use serde_json::{Map, Value};
 
 /// The columns of inbound calls.
@@ -125,22 +123,9 @@ pub(super) fn second(time: &str) -> String {
     }
 }
 
-/// A line of these cells.
+/// A line of these cells, with its end.
 pub(super) fn line(cells: &[String]) -> String {
-    let mut line = String::new();
-    for (place, cell) in cells.iter().enumerate() {
-        if place > 0 {
-            line.push(',');
-        }
-        if cell.contains([',', '"', '\r', '\n']) {
-            // Writing to a text cannot fail.
-            let _written = write!(line, "\"{}\"", cell.replace('"', "\"\""));
-        } else {
-            line.push_str(cell);
-        }
-    }
-    line.push('\n');
-    line
+    join_values(cells.iter().map(String::as_str)) + "\n"
 }
 
 #[cfg(test)]

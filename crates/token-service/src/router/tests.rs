@@ -1,5 +1,5 @@
 use axum::response::IntoResponse as _;
-use http::Method;
+use http::{HeaderMap, Method};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -138,6 +138,7 @@ async fn with_a_host_name_of_its_own_it_serves_that_name_alone() {
     for (host, status) in [
         ("auth.example.com", 200),
         ("AUTH.example.com:8080", 200),
+        ("auth.example.com.", 200),
         ("api.example.com", 404),
         ("auth.example.com.evil", 404),
     ] {

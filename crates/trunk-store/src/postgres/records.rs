@@ -74,7 +74,8 @@ async fn find_all(
 /// Returns which of these texts, whose index keys are `keys`, are claimed in a field.
 async fn claimed(client: &Client, field: i64, texts: &[String], keys: &[Vec<u8>]) -> Done<HashSet<String>> {
     let select = "SELECT g.place FROM unnest($1::bytea[]) WITH ORDINALITY AS g (value, place) \
-                  WHERE EXISTS (SELECT 1 FROM claim c WHERE c.field = $2 AND c.value = g.value)";
+                  WHERE EXISTS (SELECT 1 FROM claim c WHERE c.field = $2 AND c.value = g.value) \
+                  OR EXISTS (SELECT 1 FROM unclaimed c WHERE c.field = $2 AND c.value = g.value)";
     let rows = client.query_typed(select, &[(&keys, Type::BYTEA_ARRAY), (&field, Type::INT8)]).await?;
     let mut claimed = HashSet::with_capacity(rows.len());
     for row in &rows {
@@ -86,7 +87,8 @@ async fn claimed(client: &Client, field: i64, texts: &[String], keys: &[Vec<u8>]
     Ok(claimed)
 }
 
-/// Returns the record that has claimed a text, whose index key is `key`, in a field, and the number of its account.
+/// Returns the record that has claimed a text, whose index key is `key`, in a field, and the number of its account. Of records
+/// that share it, one claims it; when that is gone, another one still has it.
 async fn claimant(
     client: &Client,
     field: i64,
@@ -94,7 +96,9 @@ async fn claimant(
     kind: &'static str,
 ) -> Done<Option<(i64, Record)>> {
     let select = "SELECT r.number, r.id, r.revision, r.attributes, r.meta, r.account \
-                  FROM claim c JOIN record r ON r.number = c.record WHERE c.field = $1 AND c.value = $2";
+                  FROM (SELECT record FROM claim WHERE field = $1 AND value = $2 \
+                        UNION ALL SELECT record FROM unclaimed WHERE field = $1 AND value = $2) c \
+                  JOIN record r ON r.number = c.record ORDER BY r.number LIMIT 1";
     let found = client.query_typed_opt(select, &[(&field, Type::INT8), (&key, Type::BYTEA)]).await?;
     found.map(|row| Ok((row.try_get(5)?, record(&row, kind)?))).transpose()
 }

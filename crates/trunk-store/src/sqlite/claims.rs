@@ -49,8 +49,12 @@ pub(super) fn claimed(
     texts: &[String],
 ) -> Result<HashSet<String>, StoreError> {
     let field = symbols.member(spec.name, attribute);
-    let mut select =
-        connection.prepare_cached("SELECT 1 FROM claim WHERE field = ?1 AND value = ?2").map_err(failed)?;
+    let mut select = connection
+        .prepare_cached(
+            "SELECT 1 FROM claim WHERE field = ?1 AND value = ?2 \
+             UNION ALL SELECT 1 FROM unclaimed WHERE field = ?1 AND value = ?2",
+        )
+        .map_err(failed)?;
     let mut claimed = HashSet::new();
     for text in texts {
         if select.exists(params![field, text]).map_err(failed)? {
@@ -60,7 +64,8 @@ pub(super) fn claimed(
     Ok(claimed)
 }
 
-/// Returns the record of the type that has claimed this text, of any account, and the number of its account.
+/// Returns the record of the type that has claimed this text, of any account, and the number of its account. Of records that
+/// share it, one claims it; when that is gone, another one still has it.
 pub(super) fn claimant(
     connection: &Connection,
     symbols: &Symbols,
@@ -72,7 +77,9 @@ pub(super) fn claimant(
     connection
         .prepare_cached(
             "SELECT r.number, r.id, r.revision, r.attributes, r.meta, r.account \
-             FROM claim c JOIN record r ON r.number = c.record WHERE c.field = ?1 AND c.value = ?2",
+             FROM (SELECT record FROM claim WHERE field = ?1 AND value = ?2 \
+                   UNION ALL SELECT record FROM unclaimed WHERE field = ?1 AND value = ?2) c \
+             JOIN record r ON r.number = c.record ORDER BY r.number LIMIT 1",
         )
         .map_err(failed)?
         .query_row(params![field, text], |row| Ok((row.get(5)?, record(row, spec.name)?)))

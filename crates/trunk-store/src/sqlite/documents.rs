@@ -92,16 +92,16 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec
     rows.map_err(failed)
 }
 
+/// Selects the documents with a key from the oldest on, behind a place.
+const PAGE: &str = "SELECT d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body \
+    FROM document_key k JOIN document d ON d.number = k.document \
+    WHERE k.kind = ?1 AND k.name = ?2 AND k.value = ?3 AND (k.created_at, k.document) > (?4, ?5) \
+    AND k.created_at < ?6 ORDER BY k.created_at, k.document LIMIT ?7";
+
 pub(super) fn page(connection: &Connection, page: &KeyedPage) -> Result<Vec<Document>, StoreError> {
     let KeyedPage { kind, key: (name, value), after: (created_at, number), before, limit } = page;
     let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
-    let mut select = connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM document_key k JOIN document d ON d.number = k.document \
-             WHERE k.kind = ?1 AND k.name = ?2 AND k.value = ?3 AND (k.created_at, k.document) > (?4, ?5) \
-             AND k.created_at < ?6 ORDER BY k.created_at, k.document LIMIT ?7"
-        ))
-        .map_err(failed)?;
+    let mut select = connection.prepare_cached(PAGE).map_err(failed)?;
     let rows = select
         .query_map(params![*kind as i64, name, value, created_at, number, before, limit], read(*kind))
         .map_err(failed)?;

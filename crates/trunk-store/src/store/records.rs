@@ -64,7 +64,7 @@ pub trait Records: Send + Sync + std::fmt::Debug {
 
     /// Returns the record of the type, of any account, that has this text in an attribute that is
     /// [unique everywhere](field@didww_types::AttributeSpec::unique_everywhere), and the number of its account. Of records
-    /// that shared the text before it had to be unique, it is the first one.
+    /// that shared the text before it had to be unique, it is the oldest one that is left.
     fn claimant(
         &self,
         spec: &'static ResourceSpec,

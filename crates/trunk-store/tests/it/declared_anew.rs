@@ -6,7 +6,8 @@ use didww_types::{FilterTest, Resource as _, resources::Did};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use trunk_store::{
-    Accounts as _, Condition, Engine as _, IndexValue, ListQuery, OpenError, Order, Records as _, SqliteStore,
+    Accounts as _, Change, Condition, Engine as _, IndexValue, ListQuery, OpenError, Order, Records as _,
+    SqliteStore,
 };
 
 use crate::support::records::{account, commit, did, dids, everything, id, insert, key, trunk, trunks};
@@ -195,4 +196,38 @@ async fn a_start_that_is_cut_off_while_it_looks_for_duplicates_does_not_count_th
         let error = SqliteStore::open(&path).unwrap_err();
         assert!(matches!(error, OpenError::Duplicates { records: 1, .. }), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_number_that_dids_shared_leads_to_the_one_that_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trunks.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let one = store.create_account(account(1, "one"), key(2, "secret")).await.unwrap().number;
+    let other = store.create_account(account(3, "other"), key(4, "other secret")).await.unwrap().number;
+    let of_one = insert(dids(one), id(101), did("11", &json!({})));
+    let of_other = insert(dids(other), id(102), did("12", &json!({})));
+    commit(&store, vec![of_one, of_other]).await;
+    store.close().await.unwrap();
+    drop(store);
+    // As the migration leaves a number that two DIDs have.
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO unclaimed (field, value, record) SELECT field, '11', record FROM claim WHERE value = '12';
+             DELETE FROM claim WHERE value = '12';",
+        )
+        .unwrap();
+    drop(connection);
+    let store = SqliteStore::open(&path).unwrap();
+    let claimant = async || {
+        let found = store.claimant(Did::SPEC, "number", "11".to_owned()).await.unwrap();
+        found.map(|(account, record)| (account, record.id))
+    };
+    assert_eq!(claimant().await, Some((one, id(101))));
+    commit(&store, vec![Change::Delete { scope: dids(one), id: id(101) }]).await;
+    assert_eq!(claimant().await, Some((other, id(102))));
+    let claimed = store.claimed(Did::SPEC, "number", vec!["11".to_owned()]).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    store.close().await.unwrap();
 }

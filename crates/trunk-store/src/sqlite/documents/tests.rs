@@ -94,6 +94,7 @@ fn the_oldest_and_the_newest_documents_are_found_by_an_index() {
         .read(|connection| {
             for (sql, index) in [
                 (AGED, "document_list (kind=? AND deleted=? AND created_at>? AND created_at<?)"),
+                (PAGE, "(kind=? AND name=? AND value=? AND (created_at,document)>(?,?) AND created_at<?)"),
                 (NEXT_KIND, "(kind>?)"),
                 (NEWEST, "document_list (kind=? AND deleted=?)"),
             ] {
