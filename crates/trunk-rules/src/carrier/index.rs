@@ -51,8 +51,8 @@ fn is_found_alike(one: &TrunkTerms, other: &TrunkTerms) -> bool {
         (
             Authentication::Credentials { username: one, .. },
             Authentication::Credentials { username: other, .. },
-        ) => one == other,
-        (Authentication::Twilio(one), Authentication::Twilio(other)) => one == other,
+        )
+        | (Authentication::Twilio(one), Authentication::Twilio(other)) => one == other,
         (Authentication::Address, Authentication::Address)
         | (Authentication::Nobody, Authentication::Nobody) => true,
         _ => false,
