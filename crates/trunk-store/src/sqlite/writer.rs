@@ -75,7 +75,7 @@ impl Writer {
                     let mut group = vec![first];
                     group.extend(writes.try_iter().take(MAX_GROUP_WRITES - 1));
                     self.counts.taken(group.len());
-                    self.commit_group(group);
+                    self.commit_group(group, writes);
                 }
                 Err(RecvTimeoutError::Timeout) => self.check_while_idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -84,29 +84,47 @@ impl Writer {
         self.close();
     }
 
-    fn commit_group(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
+    fn commit_group(&mut self, group: Vec<Box<dyn QueuedWrite>>, writes: &Receiver<Box<dyn QueuedWrite>>) {
         if self.health.has_ended() {
             return self.refuse(group, &StoreError::Ended);
         }
-        if let Err(group) = self.run_without_savepoints(group) {
+        if let Err(group) = self.run_without_savepoints(group, writes) {
             self.run_with_savepoints(group);
         }
         self.checkpoint_if_due(false);
     }
 
-    /// Runs a group without savepoints, so that a single write cannot be rolled back. Most writes that fail have changed
-    /// nothing yet. If one has, the whole group is rolled back and returned.
+    /// Takes a write that came while a group of so many ran. It shares the commit of the group: the next one would be a flush
+    /// later.
+    fn take_another(
+        &self,
+        writes: &Receiver<Box<dyn QueuedWrite>>,
+        group: &mut usize,
+    ) -> Option<Box<dyn QueuedWrite>> {
+        if *group >= MAX_GROUP_WRITES {
+            return None;
+        }
+        let another = writes.try_recv().ok()?;
+        *group += 1;
+        self.counts.taken(1);
+        Some(another)
+    }
+
+    /// Runs a group without savepoints, so that a single write cannot be rolled back, and with it the writes that come
+    /// meanwhile. Most writes that fail have changed nothing yet. If one has, the whole group is rolled back and returned.
     fn run_without_savepoints(
         &mut self,
         group: Vec<Box<dyn QueuedWrite>>,
+        writes: &Receiver<Box<dyn QueuedWrite>>,
     ) -> Result<(), Vec<Box<dyn QueuedWrite>>> {
         if self.connection.execute_batch("BEGIN IMMEDIATE").is_err() {
             return Err(group);
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
+        let mut taken = group.len();
         let mut group = group.into_iter();
-        while let Some(mut write) = group.next() {
+        while let Some(mut write) = group.next().or_else(|| self.take_another(writes, &mut taken)) {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
