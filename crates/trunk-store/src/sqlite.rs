@@ -17,6 +17,7 @@ mod connections;
 mod content;
 mod documents;
 mod error;
+mod facets;
 mod files;
 mod idempotency;
 mod indexing;
@@ -41,6 +42,7 @@ mod symbols;
 mod token_keys;
 pub(crate) mod transfer;
 mod wal;
+mod wide_insert;
 mod write;
 mod writer;
 
