@@ -278,13 +278,22 @@ impl RecordWriter<'_> {
     /// Counts a change among the records of a type, and adds `by` to their number.
     fn count_change(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
         let kind = self.symbols.kind(scope.spec.name);
-        self.execute(
-            "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1) \
-             ON CONFLICT (account, kind) DO UPDATE SET records = records + excluded.records, changes = changes + 1",
-            params![scope.owner(), kind, by],
-        )
-        .map(|_| ())
-        .map_err(failed)
+        // All but the first change of an account find the row. To insert it and to update it if it exists is to look twice.
+        let counted = self
+            .execute(
+                "UPDATE record_count SET records = records + ?3, changes = changes + 1 \
+                 WHERE account = ?1 AND kind = ?2",
+                params![scope.owner(), kind, by],
+            )
+            .map_err(failed)?;
+        if counted == 0 {
+            self.execute(
+                "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1)",
+                params![scope.owner(), kind, by],
+            )
+            .map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Returns the members of each relationship of a record, in the order in which they were linked.
