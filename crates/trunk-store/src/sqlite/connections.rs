@@ -278,6 +278,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_write_that_conflicts_with_its_group_is_answered_when_reads_see_what_it_conflicts_with() {
+        let (_folder, connections) = connections();
+        let (release, released) = std::sync::mpsc::channel();
+        let (begun, started) = std::sync::mpsc::channel();
+        let first = connections.write(move |connection| {
+            connection.execute("INSERT INTO n VALUES (1)", []).map_err(failed)?;
+            begun.send(()).unwrap();
+            released.recv().map_err(|_| closed())
+        });
+        started.recv().unwrap();
+        let conflicts = connections.write(|_| -> Result<(), StoreError> { Err(StoreError::Conflict) });
+        release.send(()).unwrap();
+        assert_eq!(conflicts.await, Err(StoreError::Conflict));
+        assert_eq!(numbers(&connections), [1]);
+        assert_eq!(first.await, Ok(()));
+    }
+
+    #[tokio::test]
     async fn no_write_of_a_group_succeeds_if_the_engine_rolls_the_group_back() {
         let (_folder, connections) = connections();
         let release = occupy(&connections);

@@ -122,6 +122,9 @@ impl Writer {
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
+        // Writes that conflict with what the group changes. Reads see that after the commit: a caller that decides again before
+        // would only conflict again.
+        let mut conflicting = Vec::new();
         let mut taken = group.len();
         let mut group = group.into_iter();
         while let Some(mut write) = group.next().or_else(|| self.take_another(writes, &mut taken)) {
@@ -131,10 +134,15 @@ impl Writer {
                 Err(error)
                     if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
                 {
-                    self.refuse(vec![write], &error);
+                    if error == StoreError::Conflict && before != changes_before_group {
+                        conflicting.push(write);
+                    } else {
+                        self.refuse(vec![write], &error);
+                    }
                 }
                 Err(error @ StoreError::Ended) => {
                     rollback(&self.connection);
+                    self.refuse(conflicting, &StoreError::Conflict);
                     done.push(write);
                     done.extend(group);
                     self.refuse(done, &error);
@@ -142,6 +150,7 @@ impl Writer {
                 }
                 Err(_) => {
                     rollback(&self.connection);
+                    self.refuse(conflicting, &StoreError::Conflict);
                     done.push(write);
                     done.extend(group);
                     return Err(done);
@@ -149,6 +158,7 @@ impl Writer {
             }
         }
         self.commit(done, changes_before_group);
+        self.refuse(conflicting, &StoreError::Conflict);
         Ok(())
     }
 
