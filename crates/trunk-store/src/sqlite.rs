@@ -28,6 +28,7 @@ mod memory;
 mod open;
 mod open_error;
 mod outbox;
+mod pacing;
 #[cfg(test)]
 mod plan;
 mod queued_write;
