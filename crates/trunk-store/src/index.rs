@@ -57,6 +57,8 @@ pub(crate) struct IndexEntry {
     pub(crate) value: IndexValue,
     /// Whether no other record of the account may have the value.
     pub(crate) unique: bool,
+    /// Whether no other record of the type may have the value, of any account.
+    pub(crate) everywhere: bool,
 }
 
 impl IndexEntry {
@@ -81,6 +83,7 @@ struct Indexed {
     path: &'static str,
     kind: Kind,
     unique: bool,
+    everywhere: bool,
 }
 
 impl IndexPlan {
@@ -108,7 +111,12 @@ impl IndexPlan {
         paths.extend(spec.unique_paths.iter().map(|path| (*path, false)));
         let shared = spec.attributes.iter().filter_map(|attribute| attribute.unique_among);
         paths.extend(shared.map(|path| (path, true)));
-        let indexed = |(path, unique)| Indexed { path, kind: kind_of(spec, path), unique };
+        let indexed = |(path, unique)| Indexed {
+            path,
+            kind: kind_of(spec, path),
+            unique,
+            everywhere: spec.is_unique_everywhere(path),
+        };
         Self(paths.into_iter().map(indexed).collect())
     }
 
@@ -148,20 +156,20 @@ fn entries_of<'a>(
     attributes: &Map<String, Value>,
 ) -> Vec<IndexEntry> {
     let mut entries: Vec<IndexEntry> = Vec::with_capacity(indexed.len());
-    for Indexed { path, kind, unique } in indexed {
-        let (path, kind, unique) = (*path, *kind, *unique);
+    for Indexed { path, kind, unique, everywhere } in indexed {
+        let (path, kind, unique, everywhere) = (*path, *kind, *unique, *everywhere);
         match (kind, &*derived(attributes, path)) {
             // A list has an entry for each item, once; an empty one has that of null.
             (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
                 for item in items {
-                    let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique };
+                    let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique, everywhere };
                     if !entries.contains(&entry) {
                         entries.push(entry);
                     }
                 }
             }
             (kind, value) => {
-                entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique });
+                entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique, everywhere });
             }
         }
     }
@@ -224,13 +232,8 @@ fn decimal_key(text: &str) -> Option<String> {
 }
 
 /// Selects the entries whose values must be unique among the records of all accounts.
-pub(crate) fn claims_of<'a>(
-    spec: &'static ResourceSpec,
-    entries: &'a [IndexEntry],
-) -> impl Iterator<Item = &'a IndexEntry> {
-    entries
-        .iter()
-        .filter(move |entry| entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path))
+pub(crate) fn claims_of(entries: &[IndexEntry]) -> impl Iterator<Item = &IndexEntry> {
+    entries.iter().filter(|entry| entry.everywhere && entry.value != IndexValue::Null)
 }
 
 /// Returns the value that an index has for a path: what the path leads to, a text in lower case (`name~`), two texts one
