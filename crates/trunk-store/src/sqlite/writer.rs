@@ -105,7 +105,7 @@ impl Writer {
         group: &mut usize,
         may_wait: &mut bool,
     ) -> Option<Box<dyn QueuedWrite>> {
-        if *group >= MAX_GROUP_WRITES {
+        if *group >= MAX_GROUP_WRITES || self.health.has_ended() {
             return None;
         }
         let mut another = writes.try_recv();
