@@ -331,14 +331,19 @@ impl RecordWriter<'_> {
     }
 
     fn link(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {
-        // The target existed when the caller applied the rules. If it was deleted since, the caller must apply them again.
-        let Some(target) = self.number_of(scope, target)? else { return Err(StoreError::Conflict) };
-        self.execute(
-            "INSERT INTO link (owner, relationship, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            params![owner, relationship, target],
-        )
-        .map(|_| ())
-        .map_err(failed)
+        let linked = self
+            .execute(
+                "INSERT OR IGNORE INTO link (owner, relationship, target) \
+                 SELECT ?1, ?2, number FROM record WHERE id = ?3 AND account IN (?4, ?5)",
+                params![owner, relationship, target.as_bytes().as_slice(), scope.owner(), NO_ACCOUNT],
+            )
+            .map_err(failed)?;
+        // Nothing is inserted if the link exists. If there is no target, it existed when the caller applied the rules, and was
+        // deleted since: the caller must apply them again.
+        if linked == 0 && self.number_of(scope, target)?.is_none() {
+            return Err(StoreError::Conflict);
+        }
+        Ok(())
     }
 
     fn unlink(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {
