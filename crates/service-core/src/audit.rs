@@ -15,9 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 use didww_types::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use service_base::ids::Ids;
-use trunk_store::{Change, DocumentKind, NewDocument, Record, Scope, StoreError};
+use trunk_store::{Change, DocumentKind, NewDocument, Scope, StoreError};
 use uuid::Uuid;
 
 /// The index key of the accounts whose records an entry names.
@@ -180,7 +179,8 @@ fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
     let (scope, id, action, members) = match change {
         Change::Insert { scope, id, .. } => (scope, *id, "created", Vec::new()),
         Change::Replace { scope, before, attributes, links, .. } => {
-            let mut members = changed(before, attributes)?;
+            let mut members: Vec<String> =
+                before.replaced_by(attributes)?.into_iter().map(|(name, _)| name).collect();
             members.extend(links.iter().map(|(name, _)| (*name).to_owned()));
             if members.is_empty() {
                 return Ok(None);
@@ -203,14 +203,4 @@ fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
         action,
         members,
     }))
-}
-
-/// The names of the attributes that differ. An absent one is null.
-fn changed(before: &Record, after: &Map<String, Value>) -> Result<Vec<String>, StoreError> {
-    let before = before.attributes()?;
-    let of =
-        |attributes: &Map<String, Value>, name: &str| attributes.get(name).cloned().unwrap_or(Value::Null);
-    let added = after.keys().filter(|name| !before.contains_key(*name));
-    let names = before.keys().chain(added);
-    Ok(names.filter(|name| of(&before, name) != of(after, name)).cloned().collect())
 }

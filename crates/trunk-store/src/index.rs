@@ -57,6 +57,8 @@ pub(crate) struct IndexEntry {
     pub(crate) value: IndexValue,
     /// Whether no other record of the account may have the value.
     pub(crate) unique: bool,
+    /// Whether no other record of the type may have the value, of any account.
+    pub(crate) everywhere: bool,
 }
 
 impl IndexEntry {
@@ -81,6 +83,7 @@ struct Indexed {
     path: &'static str,
     kind: Kind,
     unique: bool,
+    everywhere: bool,
 }
 
 impl IndexPlan {
@@ -108,32 +111,76 @@ impl IndexPlan {
         paths.extend(spec.unique_paths.iter().map(|path| (*path, false)));
         let shared = spec.attributes.iter().filter_map(|attribute| attribute.unique_among);
         paths.extend(shared.map(|path| (path, true)));
-        let indexed = |(path, unique)| Indexed { path, kind: kind_of(spec, path), unique };
+        let indexed = |(path, unique)| Indexed {
+            path,
+            kind: kind_of(spec, path),
+            unique,
+            everywhere: spec.is_unique_everywhere(path),
+        };
         Self(paths.into_iter().map(indexed).collect())
     }
 
     /// Returns the index entries of a record with these attributes.
     pub(crate) fn entries(&self, attributes: &Map<String, Value>) -> Vec<IndexEntry> {
-        let mut entries: Vec<IndexEntry> = Vec::with_capacity(self.0.len());
-        for Indexed { path, kind, unique } in &self.0 {
-            let (path, kind, unique) = (*path, *kind, *unique);
-            match (kind, &*derived(attributes, path)) {
-                // A list has an entry for each item, once; an empty one has that of null.
-                (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
-                    for item in items {
-                        let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique };
-                        if !entries.contains(&entry) {
-                            entries.push(entry);
-                        }
-                    }
-                }
-                (kind, value) => {
-                    entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique });
-                }
+        entries_of(self.0.iter(), attributes)
+    }
+
+    /// Returns the index entries that a record loses and those that it gains, if it has these attributes after some were
+    /// [replaced](crate::Record::replaced_by). What leads to no replaced attribute is not looked at.
+    pub(crate) fn changed(
+        &self,
+        replaced: &[(String, Value)],
+        attributes: &Map<String, Value>,
+    ) -> (Vec<IndexEntry>, Vec<IndexEntry>) {
+        let was = |name: &str| replaced.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        let leads_there = |indexed: &&Indexed| names_in(indexed.path).any(|name| was(name).is_some());
+        let affected: Vec<&Indexed> = self.0.iter().filter(leads_there).collect();
+        // The attributes before, as far as they are looked at.
+        let mut before = Map::new();
+        for name in affected.iter().flat_map(|indexed| names_in(indexed.path)) {
+            if let Some(value) = was(name).or_else(|| attributes.get(name)) {
+                before.insert(name.to_owned(), value.clone());
             }
         }
-        entries
+        let old = entries_of(affected.iter().copied(), &before);
+        let new = entries_of(affected.iter().copied(), attributes);
+        let released = old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
+        let gained = new.into_iter().filter(|entry| !old.contains(entry)).collect();
+        (released, gained)
     }
+}
+
+/// Returns the index entries of what is indexed of a record with these attributes.
+fn entries_of<'a>(
+    indexed: impl ExactSizeIterator<Item = &'a Indexed>,
+    attributes: &Map<String, Value>,
+) -> Vec<IndexEntry> {
+    let mut entries: Vec<IndexEntry> = Vec::with_capacity(indexed.len());
+    for Indexed { path, kind, unique, everywhere } in indexed {
+        let (path, kind, unique, everywhere) = (*path, *kind, *unique, *everywhere);
+        match (kind, &*derived(attributes, path)) {
+            // A list has an entry for each item, once; an empty one has that of null.
+            (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
+                for item in items {
+                    let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique, everywhere };
+                    if !entries.contains(&entry) {
+                        entries.push(entry);
+                    }
+                }
+            }
+            (kind, value) => {
+                entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique, everywhere });
+            }
+        }
+    }
+    entries
+}
+
+/// The names of the attributes to which a path leads, or into which it does.
+fn names_in(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.strip_suffix('~').unwrap_or(path);
+    let path = path.split('@').next().unwrap_or(path);
+    path.split('+').map(|part| part.split('.').next().unwrap_or(part))
 }
 
 /// Returns the index entries of a record of a type with these attributes.
@@ -185,13 +232,8 @@ fn decimal_key(text: &str) -> Option<String> {
 }
 
 /// Selects the entries whose values must be unique among the records of all accounts.
-pub(crate) fn claims_of<'a>(
-    spec: &'static ResourceSpec,
-    entries: &'a [IndexEntry],
-) -> impl Iterator<Item = &'a IndexEntry> {
-    entries
-        .iter()
-        .filter(move |entry| entry.value != IndexValue::Null && spec.is_unique_everywhere(entry.path))
+pub(crate) fn claims_of(entries: &[IndexEntry]) -> impl Iterator<Item = &IndexEntry> {
+    entries.iter().filter(|entry| entry.everywhere && entry.value != IndexValue::Null)
 }
 
 /// Returns the value that an index has for a path: what the path leads to, a text in lower case (`name~`), two texts one
@@ -249,6 +291,52 @@ mod tests {
         assert_eq!(*derived(attributes, "npa+nxx"), "201221");
         assert_eq!((*derived(attributes, "name")).as_str(), Some("CÓRDOBA"));
         assert!(derived(attributes, "none~").is_null() && derived(attributes, "absent").is_null());
+    }
+
+    #[test]
+    fn what_an_index_loses_and_gains_by_a_change_is_the_difference_between_before_and_after() {
+        let values = [
+            Value::Null,
+            Value::from("A"),
+            Value::from("b"),
+            serde_json::json!(["A", "b"]),
+            serde_json::json!({ "type": "x", "attributes": { "twilio_account_sid": "AC1" } }),
+        ];
+        let mut changes = 0;
+        for spec in didww_types::REGISTRY {
+            let plan = IndexPlan::of(spec);
+            let all = |value: &str| -> Map<String, Value> {
+                spec.attributes.iter().map(|of| (of.name.to_owned(), Value::from(value))).collect()
+            };
+            for attribute in spec.attributes {
+                for (was, is) in values.iter().flat_map(|was| values.iter().map(move |is| (was, is))) {
+                    let (mut before, mut after) = (all("z"), all("z"));
+                    before.insert(attribute.name.to_owned(), was.clone());
+                    after.insert(attribute.name.to_owned(), is.clone());
+                    let replaced: Vec<(String, Value)> =
+                        if was == is { Vec::new() } else { vec![(attribute.name.to_owned(), was.clone())] };
+                    let (old, new) = (plan.entries(&before), plan.entries(&after));
+                    let of = |some: &[IndexEntry], others: &[IndexEntry]| -> Vec<IndexEntry> {
+                        some.iter().filter(|entry| !others.contains(entry)).cloned().collect()
+                    };
+                    let expected = (of(&old, &new), of(&new, &old));
+                    changes += usize::from(!expected.0.is_empty());
+                    let found = plan.changed(&replaced, &after);
+                    assert_eq!(found, expected, "{} {}: {was} {is}", spec.name, attribute.name);
+                }
+            }
+        }
+        assert!(changes > 100, "{changes}");
+    }
+
+    #[test]
+    fn a_path_leads_to_an_attribute_into_one_or_to_several() {
+        let names = |path: &'static str| names_in(path).collect::<Vec<_>>();
+        assert_eq!(names("name"), ["name"]);
+        assert_eq!(names("name~"), ["name"]);
+        assert_eq!(names("name@shared"), ["name"]);
+        assert_eq!(names("npa+nxx"), ["npa", "nxx"]);
+        assert_eq!(names("method.attributes.sid"), ["method"]);
     }
 
     #[test]

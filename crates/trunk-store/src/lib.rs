@@ -57,6 +57,7 @@ mod postgres;
 mod query;
 mod rate_share;
 mod record;
+mod replaced;
 mod sqlite;
 mod store;
 mod sum_parts;

@@ -17,6 +17,7 @@ mod connections;
 mod content;
 mod documents;
 mod error;
+mod facets;
 mod files;
 mod idempotency;
 mod indexing;
@@ -27,6 +28,7 @@ mod memory;
 mod open;
 mod open_error;
 mod outbox;
+mod pacing;
 #[cfg(test)]
 mod plan;
 mod queued_write;
@@ -41,6 +43,7 @@ mod symbols;
 mod token_keys;
 pub(crate) mod transfer;
 mod wal;
+mod wide_insert;
 mod write;
 mod writer;
 

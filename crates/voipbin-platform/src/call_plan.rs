@@ -231,6 +231,8 @@ fn call(
     plan: Plan,
 ) -> Entity<Calls> {
     let (id, at) = platform.new_id_and_time();
+    // It is an index key too, and begins with the time for the reason that ids of records do.
+    let activeflow_id = platform.core.ids.record(platform.core.clock.now());
     let mut metadata: BTreeMap<String, Value> = BTreeMap::new();
     if let Some(provider) = order.provider {
         metadata.extend(provider_calls::metadata(provider));
@@ -247,7 +249,7 @@ fn call(
         owner_type: String::new(),
         owner_id: Uuid::nil(),
         flow_id: order.flow.map_or(Uuid::nil(), |flow| flow.id),
-        activeflow_id: platform.core.ids.request(),
+        activeflow_id,
         kind: Some(CallKind::Flow),
         master_call_id: Uuid::nil(),
         chained_call_ids: Vec::new(),

@@ -50,7 +50,7 @@ impl IndexRows {
             let to = if entry.unique { &mut self.unique } else { &mut self.facets };
             to.push(scope.owner(), field, entry.value.key(), record);
         }
-        for entry in claims_of(scope.spec, entries) {
+        for entry in claims_of(entries) {
             let field = symbols.member(scope.spec.name, entry.path);
             self.claims.push(0, field, entry.value.key(), record);
         }
@@ -129,7 +129,7 @@ impl Taken {
             for entry in entries.iter().filter(|entry| entry.unique) {
                 unique.push(scope.owner(), symbols.member(scope.spec.name, entry.path), entry.value.key(), 0);
             }
-            for entry in claims_of(scope.spec, entries) {
+            for entry in claims_of(entries) {
                 claims.push(0, symbols.member(scope.spec.name, entry.path), entry.value.key(), 0);
             }
         }
@@ -193,7 +193,7 @@ impl Taken {
         scope: Scope,
         entries: &[IndexEntry],
     ) -> Result<(), StoreError> {
-        for entry in claims_of(scope.spec, entries) {
+        for entry in claims_of(entries) {
             let field = symbols.member(scope.spec.name, entry.path);
             if !self.everywhere.insert((field, entry.value.key())) {
                 return Err(StoreError::Taken(entry.path.to_owned()));

@@ -25,7 +25,7 @@ pub(super) fn check_free(
     scope: Scope,
     entries: &[IndexEntry],
 ) -> Result<(), StoreError> {
-    for entry in claims_of(scope.spec, entries) {
+    for entry in claims_of(entries) {
         let field = symbols.member(scope.spec.name, entry.path);
         let taken = connection
             .prepare_cached(
@@ -95,7 +95,7 @@ pub(super) fn insert(
     record: i64,
     entries: &[IndexEntry],
 ) -> Result<(), StoreError> {
-    for entry in claims_of(scope.spec, entries) {
+    for entry in claims_of(entries) {
         let field = symbols.member(scope.spec.name, entry.path);
         let inserted = connection
             .prepare_cached("INSERT INTO claim (field, value, record) VALUES (?1, ?2, ?3)")
@@ -135,7 +135,7 @@ pub(super) fn remove(
     record: &Record,
     entries: &[IndexEntry],
 ) -> Result<(), StoreError> {
-    for entry in claims_of(scope.spec, entries) {
+    for entry in claims_of(entries) {
         let field = symbols.member(scope.spec.name, entry.path);
         for sql in [
             "DELETE FROM claim WHERE field = ?1 AND value = ?2 AND record = ?3",

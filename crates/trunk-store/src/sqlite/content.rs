@@ -49,10 +49,8 @@ impl Content {
         if text == before.attributes {
             return Ok(Self { text, ..Self::default() });
         }
-        let old = symbols.index_of(spec, &before.attributes()?);
-        let new = symbols.index_of(spec, attributes);
-        let released = old.iter().filter(|entry| !new.contains(entry)).cloned().collect();
-        let gained = new.into_iter().filter(|entry| !old.contains(entry)).collect();
+        let replaced = before.replaced_by(attributes)?;
+        let (released, gained) = symbols.changed_index(spec, &replaced, attributes);
         Ok(Self { text, gained, released })
     }
 }

@@ -1,10 +1,13 @@
 //! The documents of the communication platform, and their index keys.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::error::{failed, is_taken};
 use super::row::uuid;
+use super::wide_insert::WideInsert;
 use crate::{Aged, Document, DocumentKind, DocumentQuery, KeyedPage, NewDocument, StoreError};
 
 /// The columns that [`read`] reads.
@@ -226,6 +229,17 @@ fn replace(connection: &Connection, revision: i64, document: &NewDocument) -> Re
     if changed == 0 { Err(StoreError::Conflict) } else { Ok(()) }
 }
 
+static INSERT_KEYS: LazyLock<WideInsert> = LazyLock::new(|| {
+    WideInsert::new("document_key (kind, document, created_at, name, value)", 3, |own| {
+        format!("(?1, ?2, ?3, ?{own}, ?{})", own + 1)
+    })
+});
+static INSERT_UNIQUE: LazyLock<WideInsert> = LazyLock::new(|| {
+    WideInsert::new("document_unique (kind, document, name, value)", 2, |own| {
+        format!("(?1, ?2, ?{own}, ?{})", own + 1)
+    })
+});
+
 /// Inserts and deletes index keys, so that the tables contain exactly the keys of the document.
 fn write_keys(
     connection: &Connection,
@@ -234,52 +248,58 @@ fn write_keys(
     document: &NewDocument,
 ) -> Result<(), StoreError> {
     let kind = document.kind as i64;
-    let keys: &[(&str, String)] = if document.deleted { &[] } else { &document.keys };
-    for (table, wanted) in [("document_key", keys), ("document_unique", &document.unique)] {
-        let stored: Vec<(String, String)> = if new {
-            Vec::new()
-        } else {
-            connection
-                .prepare_cached(&format!("SELECT name, value FROM {table} WHERE document = ?1"))
-                .map_err(failed)?
-                .query_map(params![number], |row| Ok((row.get(0)?, row.get(1)?)))
-                .map_err(failed)?
-                .collect::<Result<_, _>>()
-                .map_err(failed)?
-        };
-        let same =
-            |(name, value): &(String, String), other: &(&str, String)| name == other.0 && *value == other.1;
-        for removed in stored.iter().filter(|stored| !wanted.iter().any(|wanted| same(stored, wanted))) {
-            connection
-                .prepare_cached(&format!(
-                    "DELETE FROM {table} WHERE document = ?1 AND name = ?2 AND value = ?3"
-                ))
-                .map_err(failed)?
-                .execute(params![number, removed.0, removed.1])
-                .map_err(failed)?;
-        }
-        for added in wanted.iter().filter(|wanted| !stored.iter().any(|stored| same(stored, wanted))) {
-            let (columns, values) = if table == "document_key" {
-                ("kind, name, value, document, created_at", "?1, ?2, ?3, ?4, ?5")
-            } else {
-                ("kind, name, value, document", "?1, ?2, ?3, ?4")
-            };
-            let mut insert = connection
-                .prepare_cached(&format!("INSERT INTO {table} ({columns}) VALUES ({values})"))
-                .map_err(failed)?;
-            let inserted = if table == "document_key" {
-                insert.execute(params![kind, added.0, added.1, number, document.created_at])
-            } else {
-                insert.execute(params![kind, added.0, added.1, number])
-            };
-            match inserted {
-                Ok(_) => {}
-                Err(error) if is_taken(&error) => return Err(StoreError::Taken(added.0.to_owned())),
-                Err(error) => return Err(failed(error)),
-            }
-        }
+    let keys: &[(&'static str, String)] = if document.deleted { &[] } else { &document.keys };
+    let rows = missing_keys(connection, "document_key", number, new, keys)?;
+    INSERT_KEYS
+        .execute(connection, &[kind, number, document.created_at], &rows)
+        .map_err(|error| if is_taken(&error) { repeated(&rows) } else { failed(error) })?;
+    // One by one, because an error names the key that another document has.
+    for row in missing_keys(connection, "document_unique", number, new, &document.unique)? {
+        let taken = || StoreError::Taken(row.0.to_owned());
+        INSERT_UNIQUE
+            .execute(connection, &[kind, number], &[row])
+            .map_err(|error| if is_taken(&error) { taken() } else { failed(error) })?;
     }
     Ok(())
+}
+
+/// Deletes the keys in a table that a document shall not have any more. Returns those that it does not have yet.
+fn missing_keys<'a>(
+    connection: &Connection,
+    table: &str,
+    number: i64,
+    new: bool,
+    wanted: &'a [(&'static str, String)],
+) -> Result<Vec<(&'a str, &'a str)>, StoreError> {
+    if new {
+        return Ok(wanted.iter().map(|(name, value)| (*name, value.as_str())).collect());
+    }
+    let stored: Vec<(String, String)> = connection
+        .prepare_cached(&format!("SELECT name, value FROM {table} WHERE document = ?1"))
+        .map_err(failed)?
+        .query_map(params![number], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(failed)?
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    let same = |(name, value): &(String, String), other: &(&'static str, String)| {
+        name == other.0 && *value == other.1
+    };
+    for removed in stored.iter().filter(|stored| !wanted.iter().any(|wanted| same(stored, wanted))) {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE document = ?1 AND name = ?2 AND value = ?3"))
+            .map_err(failed)?
+            .execute(params![number, removed.0, removed.1])
+            .map_err(failed)?;
+    }
+    let added = wanted.iter().filter(|wanted| !stored.iter().any(|stored| same(stored, wanted)));
+    Ok(added.map(|(name, value)| (*name, value.as_str())).collect())
+}
+
+/// The error for keys of a document of which one is named twice.
+fn repeated(keys: &[(&str, &str)]) -> StoreError {
+    let again =
+        keys.iter().enumerate().find(|(at, key)| keys.iter().take(*at).any(|earlier| earlier == *key));
+    StoreError::Taken(again.map(|(_, key)| key.0.to_owned()).unwrap_or_default())
 }
 
 /// Selects the next kind of which documents exist.

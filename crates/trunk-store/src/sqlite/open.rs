@@ -386,5 +386,5 @@ pub(super) fn prepare(connection: &Connection) {
     // With stable query plans, a statement is not compiled again for other parameters. If the setting fails, statements
     // may be, which only costs time.
     let _is_set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
-    connection.set_prepared_statement_cache_capacity(128);
+    connection.set_prepared_statement_cache_capacity(192);
 }

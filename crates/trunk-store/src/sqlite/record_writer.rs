@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::claims;
 use super::content::Content;
 use super::error::{failed, is_taken};
+use super::facets;
 use super::row::{find, record, uuid};
 use super::sums;
 use super::symbols::Symbols;
@@ -74,7 +75,7 @@ impl RecordWriter<'_> {
             Err(error) => return Err(failed(error)),
         }
         let number = self.connection.last_insert_rowid();
-        self.index(scope, number, entries)?;
+        facets::insert(self.connection, self.symbols, scope, number, entries)?;
         claims::insert(self.connection, self.symbols, scope, number, entries)?;
         self.count_change(scope, 1)?;
         for (relationship, targets) in links {
@@ -110,8 +111,8 @@ impl RecordWriter<'_> {
         claims::check_free(self.connection, self.symbols, scope, gained)?;
         claims::remove(self.connection, self.symbols, scope, before, released)?;
         claims::insert(self.connection, self.symbols, scope, before.number, gained)?;
-        self.unindex(scope, before.number, released)?;
-        self.index(scope, before.number, gained)?;
+        facets::delete(self.connection, self.symbols, scope, before.number, released)?;
+        facets::insert(self.connection, self.symbols, scope, before.number, gained)?;
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);
             self.execute(
@@ -230,7 +231,7 @@ impl RecordWriter<'_> {
             return Err(StoreError::Conflict);
         };
         let entries = self.symbols.index_of(scope.spec, &record.attributes()?);
-        self.unindex(scope, record.number, &entries)?;
+        facets::delete(self.connection, self.symbols, scope, record.number, &entries)?;
         claims::remove(self.connection, self.symbols, scope, &record, &entries)?;
         for sql in [
             "DELETE FROM link WHERE owner = ?1",
@@ -274,66 +275,25 @@ impl RecordWriter<'_> {
         if taken.map_err(failed)? { Err(entry.taken()) } else { Ok(()) }
     }
 
-    fn index(&self, scope: Scope, record: i64, entries: &[IndexEntry]) -> Result<(), StoreError> {
-        const FACET: &str = "INSERT INTO facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
-        const UNIQUE: &str =
-            "INSERT INTO unique_facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
-        self.execute_for_each((FACET, UNIQUE), scope, record, entries, |error, entry| {
-            if is_taken(&error) { entry.taken() } else { failed(error) }
-        })
-    }
-
-    fn unindex(&self, scope: Scope, record: i64, entries: &[IndexEntry]) -> Result<(), StoreError> {
-        const FACET: &str =
-            "DELETE FROM facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4";
-        const UNIQUE: &str =
-            "DELETE FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4";
-        self.execute_for_each((FACET, UNIQUE), scope, record, entries, |error, _| failed(error))
-    }
-
-    /// Executes a statement for each entry: the first one for those that are not unique, the second one for the others.
-    /// Each is looked up once, since a look-up costs a third of an execution.
-    fn execute_for_each(
-        &self,
-        statements: (&str, &str),
-        scope: Scope,
-        record: i64,
-        entries: &[IndexEntry],
-        error: impl Fn(rusqlite::Error, &IndexEntry) -> StoreError,
-    ) -> Result<(), StoreError> {
-        let prepare = |sql: &str| {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement.raw_bind_parameter(1, scope.owner())?;
-            statement.raw_bind_parameter(4, record)?;
-            Ok(statement)
-        };
-        let (mut plain, mut unique) = (None, None);
-        for entry in entries {
-            let (sql, prepared) =
-                if entry.unique { (statements.1, &mut unique) } else { (statements.0, &mut plain) };
-            let statement = match prepared {
-                Some(statement) => statement,
-                None => prepared.insert(prepare(sql).map_err(failed)?),
-            };
-            statement
-                .raw_bind_parameter(2, self.symbols.member(scope.spec.name, entry.path))
-                .and_then(|()| statement.raw_bind_parameter(3, &entry.value))
-                .and_then(|()| statement.raw_execute())
-                .map_err(|failure| error(failure, entry))?;
-        }
-        Ok(())
-    }
-
     /// Counts a change among the records of a type, and adds `by` to their number.
     fn count_change(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
         let kind = self.symbols.kind(scope.spec.name);
-        self.execute(
-            "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1) \
-             ON CONFLICT (account, kind) DO UPDATE SET records = records + excluded.records, changes = changes + 1",
-            params![scope.owner(), kind, by],
-        )
-        .map(|_| ())
-        .map_err(failed)
+        // All but the first change of an account find the row. To insert it and to update it if it exists is to look twice.
+        let counted = self
+            .execute(
+                "UPDATE record_count SET records = records + ?3, changes = changes + 1 \
+                 WHERE account = ?1 AND kind = ?2",
+                params![scope.owner(), kind, by],
+            )
+            .map_err(failed)?;
+        if counted == 0 {
+            self.execute(
+                "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1)",
+                params![scope.owner(), kind, by],
+            )
+            .map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Returns the members of each relationship of a record, in the order in which they were linked.
@@ -371,14 +331,19 @@ impl RecordWriter<'_> {
     }
 
     fn link(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {
-        // The target existed when the caller applied the rules. If it was deleted since, the caller must apply them again.
-        let Some(target) = self.number_of(scope, target)? else { return Err(StoreError::Conflict) };
-        self.execute(
-            "INSERT INTO link (owner, relationship, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            params![owner, relationship, target],
-        )
-        .map(|_| ())
-        .map_err(failed)
+        let linked = self
+            .execute(
+                "INSERT OR IGNORE INTO link (owner, relationship, target) \
+                 SELECT ?1, ?2, number FROM record WHERE id = ?3 AND account IN (?4, ?5)",
+                params![owner, relationship, target.as_bytes().as_slice(), scope.owner(), NO_ACCOUNT],
+            )
+            .map_err(failed)?;
+        // Nothing is inserted if the link exists. If there is no target, it existed when the caller applied the rules, and was
+        // deleted since: the caller must apply them again.
+        if linked == 0 && self.number_of(scope, target)?.is_none() {
+            return Err(StoreError::Conflict);
+        }
+        Ok(())
     }
 
     fn unlink(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {

@@ -76,6 +76,20 @@ impl Symbols {
         plan.map_or_else(|| index_of(spec, attributes), |plan| plan.entries(attributes))
     }
 
+    /// Returns the index entries that a record of a type loses and those that it gains, if it has these attributes after some
+    /// were [replaced](crate::Record::replaced_by).
+    pub(super) fn changed_index(
+        &self,
+        spec: &'static ResourceSpec,
+        replaced: &[(String, Value)],
+        attributes: &Map<String, Value>,
+    ) -> (Vec<IndexEntry>, Vec<IndexEntry>) {
+        match self.plans.get(spec.name) {
+            Some(plan) => plan.changed(replaced, attributes),
+            None => IndexPlan::of(spec).changed(replaced, attributes),
+        }
+    }
+
     /// Returns the sums of which the records of a type are a part.
     pub(super) fn parts(&self, kind: &str) -> &[Part] {
         self.parts.get(kind).map_or(&[], Vec::as_slice)

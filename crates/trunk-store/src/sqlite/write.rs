@@ -1,7 +1,11 @@
 //! Applies the changes of a write, inside its transaction.
 
+use std::collections::HashSet;
+
+use didww_types::ResourceSpec;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::content::Content;
 use super::error::failed;
@@ -35,14 +39,13 @@ pub(super) fn apply(
     let write = RecordWriter { connection, symbols };
     let mut records = Vec::new();
     let (mut effects, mut deleted) = (Vec::new(), Vec::new());
+    let push = |effects: &mut Vec<Committed>, scope: Scope, record: &Record, links| {
+        let (account, record) = (scope.owner(), record.clone());
+        effects.push(Committed::Stored(StoredRecord { account, record, links }));
+    };
     let stored = |effects: &mut Vec<Committed>, scope: Scope, record: &Record| -> Result<(), StoreError> {
         if followed {
-            let links = write.links(scope.spec, record.number)?;
-            effects.push(Committed::Stored(StoredRecord {
-                account: scope.owner(),
-                record: record.clone(),
-                links,
-            }));
+            push(effects, scope, record, write.links(scope.spec, record.number)?);
         }
         Ok(())
     };
@@ -57,7 +60,9 @@ pub(super) fn apply(
                 let created_at = created_at.as_unix_millis();
                 let record = write.insert(*scope, *id, created_at, content, links, meta.clone())?;
                 summed(scope, record.number, attributes, 1)?;
-                stored(&mut effects, *scope, &record)?;
+                if followed {
+                    push(&mut effects, *scope, &record, links_of_new(scope.spec, links));
+                }
                 records.push(record);
             }
             Change::Replace { scope, before, attributes, links, meta } => {
@@ -132,6 +137,20 @@ pub(super) fn apply(
     Ok(Written { records, effects: effects.into(), is_complete })
 }
 
+/// The members of each relationship of a record that was created with these links, as [`RecordWriter::links`] reads them.
+fn links_of_new(
+    spec: &'static ResourceSpec,
+    linked: &[(&'static str, Vec<Uuid>)],
+) -> Vec<(&'static str, Vec<Uuid>)> {
+    let members = |name: &'static str| {
+        let mut seen = HashSet::new();
+        let named = linked.iter().filter(|(linked, _)| *linked == name).flat_map(|(_, members)| members);
+        // A member that is named twice is linked once.
+        named.copied().filter(|member| seen.insert(*member)).collect()
+    };
+    spec.relationships.iter().map(|declared| (declared.name, members(declared.name))).collect()
+}
+
 /// Deletes all records, calls and events, of one account or of all, and with `accounts` also the accounts and keys.
 pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: bool) -> Result<(), StoreError> {
     let of_records = [
@@ -164,4 +183,58 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         documents::reset(connection)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::resources::{Did, VoiceOutTrunk};
+    use didww_types::{Resource as _, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+    use crate::{ChangeFeed as _, Changes, Interest, Records as _, SqliteStore, Writes as _};
+
+    fn insert(
+        spec: &'static ResourceSpec,
+        id: u128,
+        attributes: &Value,
+        links: Vec<(&'static str, Vec<Uuid>)>,
+    ) -> Change {
+        Change::Insert {
+            scope: Scope { account: 1, spec },
+            id: Uuid::from_u128(id),
+            created_at: Timestamp::from_unix_millis(0),
+            attributes: attributes.as_object().unwrap().clone(),
+            links,
+            meta: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_feed_has_the_members_of_a_new_record_as_a_read_finds_them() {
+        let store = SqliteStore::in_memory().unwrap();
+        let did = |id: u128| insert(Did::SPEC, id, &json!({ "number": id.to_string() }), Vec::new());
+        store.commit(vec![did(1), did(2)]).await.unwrap();
+        let mut follower = store.follow(Interest::Everything);
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let links = vec![("dids", vec![two, one, two]), ("default_did", vec![one])];
+        store.commit(vec![insert(VoiceOutTrunk::SPEC, 3, &json!({ "name": "a" }), links)]).await.unwrap();
+        let Changes::Since(writes) = follower.changes() else { panic!("the follower fell behind") };
+        let stored: Vec<StoredRecord> = writes
+            .iter()
+            .flat_map(|write| write.iter())
+            .filter_map(|effect| match effect {
+                Committed::Stored(stored) if stored.record.kind == VoiceOutTrunk::SPEC.name => {
+                    Some(stored.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(stored, store.records_after(VoiceOutTrunk::SPEC, 0, 9).await.unwrap());
+        let members = |name: &str| {
+            let found = stored.iter().flat_map(|stored| &stored.links).find(|(of, _)| *of == name);
+            found.map(|(_, members)| members.clone())
+        };
+        assert_eq!((members("dids"), members("default_did")), (Some(vec![two, one]), Some(vec![one])));
+    }
 }

@@ -12,7 +12,7 @@
 mod health;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::commits::{CommitCount, Commits};
 use super::error::failed;
 use super::files::Files;
+use super::pacing::Pacing;
 use super::queued_write::{QueuedWrite, WriteCounts};
 use super::wal::Wal;
 use crate::{StoreError, WriteHealth};
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     health: HealthReporter,
     clock: Clock,
     counts: Arc<WriteCounts>,
+    pacing: Pacing,
     /// The earliest time of the next checkpoint, on the clock's stopwatch.
     next_checkpoint: Duration,
 }
@@ -59,7 +61,8 @@ impl Writer {
     ) -> Self {
         let health = HealthReporter::new(health, clock.clone());
         let (counts, next_checkpoint) = (Arc::default(), Duration::ZERO);
-        Self { connection, wal, commits, files, health, clock, counts, next_checkpoint }
+        let pacing = Pacing::default();
+        Self { connection, wal, commits, files, health, clock, counts, pacing, next_checkpoint }
     }
 
     /// The writes that wait for this writer, and its commits.
@@ -75,7 +78,7 @@ impl Writer {
                     let mut group = vec![first];
                     group.extend(writes.try_iter().take(MAX_GROUP_WRITES - 1));
                     self.counts.taken(group.len());
-                    self.commit_group(group);
+                    self.commit_group(group, writes);
                 }
                 Err(RecvTimeoutError::Timeout) => self.check_while_idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -84,39 +87,77 @@ impl Writer {
         self.close();
     }
 
-    fn commit_group(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
+    fn commit_group(&mut self, group: Vec<Box<dyn QueuedWrite>>, writes: &Receiver<Box<dyn QueuedWrite>>) {
         if self.health.has_ended() {
             return self.refuse(group, &StoreError::Ended);
         }
-        if let Err(group) = self.run_without_savepoints(group) {
+        if let Err(group) = self.run_without_savepoints(group, writes) {
             self.run_with_savepoints(group);
         }
         self.checkpoint_if_due(false);
     }
 
-    /// Runs a group without savepoints, so that a single write cannot be rolled back. Most writes that fail have changed
-    /// nothing yet. If one has, the whole group is rolled back and returned.
+    /// Takes a write that came while a group of so many ran, or comes if it may wait for more. It shares the commit of the
+    /// group: the next one would be a flush later.
+    fn take_another(
+        &self,
+        writes: &Receiver<Box<dyn QueuedWrite>>,
+        group: &mut usize,
+        may_wait: &mut bool,
+    ) -> Option<Box<dyn QueuedWrite>> {
+        if *group >= MAX_GROUP_WRITES || self.health.has_ended() {
+            return None;
+        }
+        let mut another = writes.try_recv();
+        if matches!(another, Err(TryRecvError::Empty))
+            && std::mem::take(may_wait)
+            && let Some(wait) = self.pacing.wait(*group)
+        {
+            // One sleep, and not one until each write that comes: to wake up takes about as long as to run a write.
+            std::thread::sleep(wait);
+            another = writes.try_recv();
+        }
+        let another = another.ok()?;
+        *group += 1;
+        self.counts.taken(1);
+        Some(another)
+    }
+
+    /// Runs a group without savepoints, so that a single write cannot be rolled back, and with it the writes that come
+    /// meanwhile. Most writes that fail have changed nothing yet. If one has, the whole group is rolled back and returned.
     fn run_without_savepoints(
         &mut self,
         group: Vec<Box<dyn QueuedWrite>>,
+        writes: &Receiver<Box<dyn QueuedWrite>>,
     ) -> Result<(), Vec<Box<dyn QueuedWrite>>> {
         if self.connection.execute_batch("BEGIN IMMEDIATE").is_err() {
             return Err(group);
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
+        // Writes that conflict with what the group changes. Reads see that after the commit: a caller that decides again before
+        // would only conflict again.
+        let mut conflicting = Vec::new();
+        let (mut taken, mut may_wait) = (group.len(), true);
         let mut group = group.into_iter();
-        while let Some(mut write) = group.next() {
+        while let Some(mut write) =
+            group.next().or_else(|| self.take_another(writes, &mut taken, &mut may_wait))
+        {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
                 Err(error)
                     if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
                 {
-                    self.refuse(vec![write], &error);
+                    if error == StoreError::Conflict && before != changes_before_group {
+                        conflicting.push(write);
+                    } else {
+                        self.refuse(vec![write], &error);
+                    }
                 }
                 Err(error @ StoreError::Ended) => {
                     rollback(&self.connection);
+                    self.refuse(conflicting, &StoreError::Conflict);
                     done.push(write);
                     done.extend(group);
                     self.refuse(done, &error);
@@ -124,6 +165,7 @@ impl Writer {
                 }
                 Err(_) => {
                     rollback(&self.connection);
+                    self.refuse(conflicting, &StoreError::Conflict);
                     done.push(write);
                     done.extend(group);
                     return Err(done);
@@ -131,6 +173,7 @@ impl Writer {
             }
         }
         self.commit(done, changes_before_group);
+        self.refuse(conflicting, &StoreError::Conflict);
         Ok(())
     }
 
@@ -174,7 +217,13 @@ impl Writer {
                 .map_err(failed)
                 .inspect_err(|_| rollback(&self.connection))
         } else {
-            self.make_durable()
+            let begun = self.clock.stopwatch();
+            let durable = self.make_durable();
+            if durable.is_ok() {
+                let (waiting, _) = self.counts.read();
+                self.pacing.committed(group.len(), waiting, self.clock.stopwatch().saturating_sub(begun));
+            }
+            durable
         };
         match outcome {
             Ok(()) => {

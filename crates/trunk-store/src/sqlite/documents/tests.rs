@@ -104,3 +104,19 @@ fn the_oldest_and_the_newest_documents_are_found_by_an_index() {
         })
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_document_with_many_keys_is_found_by_each_and_one_with_a_key_twice_is_refused() {
+    let store = SqliteStore::in_memory().unwrap();
+    let keys: Vec<_> = (0..40).map(|key: u32| ("key", key.to_string())).collect();
+    write(&store, [NewDocument { keys: keys.clone(), ..call(1) }]).await;
+    for (name, value) in keys {
+        let found = store.documents(DocumentQuery::with(DocumentKind::Call, name, value)).await.unwrap();
+        assert_eq!(found.len(), 1);
+    }
+    let key = |name: &'static str, value: &str| (name, value.to_owned());
+    let twice = NewDocument { keys: vec![key("a", "1"), key("b", "2"), key("b", "2")], ..call(2) };
+    let refused = store.commit(vec![Change::Put { revision: None, document: Box::new(twice) }]).await;
+    assert_eq!(refused, Err(StoreError::Taken("b".to_owned())));
+    assert_eq!(store.document(DocumentKind::Call, Uuid::from_u128(2)).await, Ok(None));
+}
