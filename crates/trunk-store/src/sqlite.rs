@@ -28,7 +28,6 @@ mod memory;
 mod open;
 mod open_error;
 mod outbox;
-mod pacing;
 #[cfg(test)]
 mod plan;
 mod queued_write;

@@ -12,7 +12,7 @@
 mod health;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use super::commits::{CommitCount, Commits};
 use super::error::failed;
 use super::files::Files;
-use super::pacing::Pacing;
 use super::queued_write::{QueuedWrite, WriteCounts};
 use super::wal::Wal;
 use crate::{StoreError, WriteHealth};
@@ -45,7 +44,6 @@ pub(super) struct Writer {
     health: HealthReporter,
     clock: Clock,
     counts: Arc<WriteCounts>,
-    pacing: Pacing,
     /// The earliest time of the next checkpoint, on the clock's stopwatch.
     next_checkpoint: Duration,
 }
@@ -61,8 +59,7 @@ impl Writer {
     ) -> Self {
         let health = HealthReporter::new(health, clock.clone());
         let (counts, next_checkpoint) = (Arc::default(), Duration::ZERO);
-        let pacing = Pacing::default();
-        Self { connection, wal, commits, files, health, clock, counts, pacing, next_checkpoint }
+        Self { connection, wal, commits, files, health, clock, counts, next_checkpoint }
     }
 
     /// The writes that wait for this writer, and its commits.
@@ -97,27 +94,17 @@ impl Writer {
         self.checkpoint_if_due(false);
     }
 
-    /// Takes a write that came while a group of so many ran, or comes if it may wait for more. It shares the commit of the
-    /// group: the next one would be a flush later.
+    /// Takes a write that came while a group of so many ran. It shares the commit of the group: the next one would be a flush
+    /// later.
     fn take_another(
         &self,
         writes: &Receiver<Box<dyn QueuedWrite>>,
         group: &mut usize,
-        may_wait: &mut bool,
     ) -> Option<Box<dyn QueuedWrite>> {
         if *group >= MAX_GROUP_WRITES || self.health.has_ended() {
             return None;
         }
-        let mut another = writes.try_recv();
-        if matches!(another, Err(TryRecvError::Empty))
-            && std::mem::take(may_wait)
-            && let Some(wait) = self.pacing.wait(*group)
-        {
-            // One sleep, and not one until each write that comes: to wake up takes about as long as to run a write.
-            std::thread::sleep(wait);
-            another = writes.try_recv();
-        }
-        let another = another.ok()?;
+        let another = writes.try_recv().ok()?;
         *group += 1;
         self.counts.taken(1);
         Some(another)
@@ -138,11 +125,9 @@ impl Writer {
         // Writes that conflict with what the group changes. Reads see that after the commit: a caller that decides again before
         // would only conflict again.
         let mut conflicting = Vec::new();
-        let (mut taken, mut may_wait) = (group.len(), true);
+        let mut taken = group.len();
         let mut group = group.into_iter();
-        while let Some(mut write) =
-            group.next().or_else(|| self.take_another(writes, &mut taken, &mut may_wait))
-        {
+        while let Some(mut write) = group.next().or_else(|| self.take_another(writes, &mut taken)) {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
@@ -217,13 +202,7 @@ impl Writer {
                 .map_err(failed)
                 .inspect_err(|_| rollback(&self.connection))
         } else {
-            let begun = self.clock.stopwatch();
-            let durable = self.make_durable();
-            if durable.is_ok() {
-                let (waiting, _) = self.counts.read();
-                self.pacing.committed(group.len(), waiting, self.clock.stopwatch().saturating_sub(begun));
-            }
-            durable
+            self.make_durable()
         };
         match outcome {
             Ok(()) => {
