@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::context::RequestContext;
-use super::cooperative::yield_periodically;
+use super::cooperative::Work;
 use super::error::ApiError;
 use super::include::RecordWithLinkage;
 use super::query::QueryParams;
@@ -35,13 +35,15 @@ pub(super) struct Document<'a> {
     /// A further member of the document's `meta`.
     count: Option<(&'static str, u64)>,
     text: String,
+    work: Work,
 }
 
 impl<'a> Document<'a> {
     pub(super) fn new(context: &'a RequestContext<'a>, params: &'a QueryParams) -> Self {
         let quoted = Value::String(context.base.clone()).to_string();
         let base = quoted.trim_matches('"').to_owned();
-        Self { context, params, base, count: None, text: String::with_capacity(BYTES_PER_RECORD) }
+        let text = String::with_capacity(BYTES_PER_RECORD);
+        Self { context, params, base, count: None, text, work: Work::default() }
     }
 
     /// Adds a number to the document's `meta`, if there is one.
@@ -99,7 +101,7 @@ impl<'a> Document<'a> {
                 self.text.push(',');
             }
             self.resource(entry)?;
-            yield_periodically(index).await;
+            self.work.yield_if_due().await;
         }
         self.text.push(']');
         Ok(())
@@ -140,7 +142,7 @@ impl<'a> Document<'a> {
                 self.text.push(',');
             }
             self.resource(entry)?;
-            yield_periodically(index).await;
+            self.work.yield_if_due().await;
         }
         self.text.push(']');
         Ok(())
@@ -174,15 +176,18 @@ impl<'a> Document<'a> {
 
     fn resource(&mut self, entry: &RecordWithLinkage) -> Result<(), ApiError> {
         let selected = self.params.selected_fields(entry.spec.name);
+        let begin = self.text.len();
         if selected.is_some() || !entry.linkage.is_empty() {
+            self.work.add_rendered();
             return self.render(entry, selected);
         }
         let RequestContext { account, version, rendered, .. } = self.context;
         let (record, version, features) = (&entry.record, *version, account.features);
         if rendered.copy(Rendering { record, version, features, base: &self.base }, &mut self.text) {
+            self.work.add_copied(self.text.len() - begin);
             return Ok(());
         }
-        let begin = self.text.len();
+        self.work.add_rendered();
         self.render(entry, None)?;
         let text = self.text.get(begin..).unwrap_or_default();
         rendered.keep(Rendering { record, version, features, base: &self.base }, text);
