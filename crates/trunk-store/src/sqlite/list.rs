@@ -38,14 +38,21 @@ impl Lists<'_> {
         // All statements must read the same state of the database: a page may be counted from the end of the list, and a
         // cached list is valid for one number of changes.
         let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
-        let Page { numbers, total } = self.page(query)?;
-        Ok(Listing { records: self.records(query.scope, &numbers, max_bytes)?, total })
+        let count = self.count(query.scope)?;
+        let Page { numbers, total } = self.page(query, count)?;
+        let records = self.records(query.scope, &numbers, max_bytes)?;
+        Ok(Listing { records, total, changes: is_cacheable(query).then_some(count.changes) })
+    }
+
+    /// Returns the number of changes among the records of a type in an account.
+    pub(super) fn changes(&self, scope: Scope) -> Result<i64, StoreError> {
+        Ok(self.count(scope)?.changes)
     }
 
     /// Returns the ids of a page of a list.
     pub(super) fn ids(&self, query: &ListQuery) -> Result<Vec<Uuid>, StoreError> {
         let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
-        let Page { numbers, .. } = self.page(query)?;
+        let Page { numbers, .. } = self.page(query, self.count(query.scope)?)?;
         let mut select =
             self.connection.prepare_cached("SELECT id FROM record WHERE number = ?1").map_err(failed)?;
         let id = |number| select.query_row([number], |row| uuid(row, 0)).map_err(failed);
@@ -98,9 +105,8 @@ impl Lists<'_> {
         Ok(members)
     }
 
-    /// Finds the record numbers of a page.
-    fn page(&self, query: &ListQuery) -> Result<Page, StoreError> {
-        let count = self.count(query.scope)?;
+    /// Finds the record numbers of a page. `count` is that of the records of its type in the account.
+    fn page(&self, query: &ListQuery, count: RecordCount) -> Result<Page, StoreError> {
         if let Some(page) = self.page_from_index(query, count)? {
             return Ok(page);
         }

@@ -30,6 +30,16 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Crowded`], [`StoreError::TooLong`], [`StoreError::TooLarge`], or a failure of the engine.
     fn list(&self, query: ListQuery) -> Answer<'_, Listing>;
 
+    /// Returns how often records of a type were changed in an account. No two states of its records of the type have the same
+    /// number, so a page with this number in its [`changes`](Listing::changes) is that of the state that was read. `None` if
+    /// the engine would take about as long as it takes to read a page.
+    ///
+    /// # Errors
+    /// Only a failure of the engine.
+    fn changes(&self, _scope: Scope) -> Answer<'_, Option<i64>> {
+        Answer::ready(Ok(None))
+    }
+
     /// Returns the ids of a page of a list.
     ///
     /// # Errors

@@ -275,6 +275,38 @@ fn a_path_to_records_that_all_accounts_share_is_followed_from_the_accounts_own_r
     }
 }
 
+#[tokio::test]
+async fn a_page_has_the_number_of_changes_if_it_depends_on_the_records_of_its_type_alone() {
+    let store = SqliteStore::in_memory().unwrap();
+    let changes = async || store.changes(dids(1)).await.unwrap();
+    let of_page = async |conditions| store.list(query(Vec::new(), conditions)).await.unwrap().changes;
+    assert_eq!((changes().await, of_page(Vec::new()).await), (Some(0), Some(0)));
+    let mut seen = vec![Some(0)];
+    let mut is_new = async || {
+        let now = changes().await;
+        let is_new = !seen.contains(&now);
+        seen.push(now);
+        is_new && of_page(Vec::new()).await == now
+    };
+    let mut records = store.commit(vec![insert(1, 1)]).await.unwrap();
+    assert!(is_new().await, "an insertion");
+    let before = records.remove(0);
+    let id = before.id;
+    let replace =
+        Change::Replace { scope: dids(1), before, attributes: did(2), links: Vec::new(), meta: None };
+    store.commit(vec![replace]).await.unwrap();
+    assert!(is_new().await, "a change");
+    store.commit(vec![insert(2, 3)]).await.unwrap();
+    assert!(!is_new().await, "one of another account");
+    store.commit(vec![Change::Delete { scope: dids(1), id }]).await.unwrap();
+    assert!(is_new().await, "a deletion");
+    store.reset(None, false).await.unwrap();
+    assert!(is_new().await, "the deletion of everything");
+    assert_eq!(of_page(vec![in_pools(&[id_text(1)])]).await, None, "it depends on records of other types");
+    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+    assert_eq!(of_page(vec![blocked]).await, changes().await);
+}
+
 /// A store in which no long read runs.
 fn without_long_reads() -> SqliteStore {
     let limits = StoreLimits { running: 0, waiting: 0, waiting_per_asker: 0, ..StoreLimits::default() };

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use didww_types::ResourceSpec;
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::super::list::Lists;
@@ -56,6 +57,12 @@ impl Records for SqliteStore {
         let is_short =
             query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64 && have_index(&query);
         self.read_page(query.scope, is_short, move |lists, bytes| lists.list(&query, bytes))
+    }
+
+    fn changes(&self, scope: Scope) -> Answer<'_, Option<i64>> {
+        let (symbols, cache) = (&self.symbols, &self.list_cache);
+        let read = |connection: &Connection| Lists { connection, symbols, cache }.changes(scope).map(Some);
+        Answer::ready(self.connections.read(read))
     }
 
     fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {
