@@ -52,9 +52,9 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     let Exchange { parts, request_id, .. } = &exchange;
     let (method, path) = (&parts.method, parts.uri.path());
     let mut response = match outcome {
-        Ok(Reply { status, body, content_type, replayed }) => {
+        Ok(Reply { status, body, content_type, replayed, tag }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, replayed, "request");
-            let mut response = headers::respond(status, body, parts, runtime);
+            let mut response = headers::respond_tagged(status, body, tag, parts, runtime);
             if let Some(content_type) = content_type {
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
             }
@@ -116,8 +116,8 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     // What the operator does in place of an owner has no key.
     let actor = if key.id.is_nil() { Actor::Staff } else { Actor::Key(key.id) };
-    let (account, rendered) = (key.account, &api.rendered);
-    let context = RequestContext { core, rules, account, version, rendered, base };
+    let (account, rendered, pages) = (key.account, &api.rendered, &api.pages);
+    let context = RequestContext { core, rules, account, version, rendered, pages, base };
     let outcome = serve_account(api, context, (scope, actor), parts, &target, body).await;
     outcome.map_err(|error| match unheeded_version {
         Some(was_sent) => error.with_version_note(version, was_sent),
@@ -190,8 +190,9 @@ async fn serve_account(
             let handler = {
                 let (api, body) = (Arc::clone(api), body.clone());
                 async move {
-                    let (core, rules, rendered) = (&*api.core, api.rules, &api.rendered);
-                    let context = RequestContext { core, rules, account, version, rendered, base };
+                    let (core, rules) = (&*api.core, api.rules);
+                    let (rendered, pages) = (&api.rendered, &api.pages);
+                    let context = RequestContext { core, rules, account, version, rendered, pages, base };
                     let reply = perform(&api, &context, actor, operation, params, &body).await;
                     // The handler goes on with the body when the client disconnects.
                     drop(upload);

@@ -8,10 +8,12 @@ use trunk_rules::domain::with_defaults;
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::include::collect_included;
+use super::kept_pages::{KeptPage, PageOf};
 use super::query::QueryParams;
 use super::render::{Document, Pages};
 use super::reply::Reply;
 use super::target::parse_id;
+use crate::headers::entity_tag;
 use trunk_store::{Condition, ListQuery, Order, Record};
 
 /// Responds with a page of the account's records.
@@ -24,9 +26,42 @@ pub(super) async fn list(
     if let Some(most) = spec.sample {
         return sample(context, spec, params, query, most).await;
     }
+    let of = page_of(context, spec, params);
+    if let Some(of) = of
+        && let Some(KeptPage { changes, body, tag }) = context.pages.get(of)
+        && context.core.store.changes(context.scope(spec)).await? == Some(changes)
+    {
+        return Ok(Reply { tag: Some(tag), ..Reply::document(StatusCode::OK, body) });
+    }
     let path = spec.path_at(context.version);
-    list_reply(context, spec, params, query, &Links { base: &context.base }.collection(path)).await
+    let url = Links { base: &context.base }.collection(path);
+    let (reply, changes) = page(context, spec, params, query, &url).await?;
+    let (Some(of), Some(changes)) = (of, changes) else { return Ok(reply) };
+    let (body, tag) = (reply.body.clone(), entity_tag(&reply.body));
+    context.pages.keep(of, KeptPage { changes, body, tag: tag.clone() });
+    Ok(Reply { tag: Some(tag), ..reply })
 }
+
+/// What a page depends on beside the records of its type; `None` if it also depends on records of other types, or has a long
+/// query.
+fn page_of<'a>(
+    context: &'a RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &'a QueryParams,
+) -> Option<PageOf<'a>> {
+    let is_alone = params.include.is_empty() && context.rules.counted(spec).is_empty();
+    (is_alone && params.text.len() <= MAX_KEPT_QUERY).then(|| PageOf {
+        owner: context.scope(spec).owner(),
+        kind: spec.name,
+        version: context.version,
+        features: context.account.features,
+        base: &context.base,
+        query: &params.text,
+    })
+}
+
+/// The longest query of a page that is kept, in bytes.
+const MAX_KEPT_QUERY: usize = 1024;
 
 /// Responds with a sample of the records that a query finds, in random order: at most this number, and the number of all.
 async fn sample(
@@ -122,6 +157,17 @@ pub(super) async fn list_reply(
     query: ListQuery,
     url: &str,
 ) -> Result<Reply, ApiError> {
+    Ok(page(context, spec, params, query, url).await?.0)
+}
+
+/// As [`list_reply`], with [the number of changes](trunk_store::Listing::changes) of the page.
+async fn page(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &QueryParams,
+    query: ListQuery,
+    url: &str,
+) -> Result<(Reply, Option<i64>), ApiError> {
     let listing = context.core.store.list(query).await?;
     let pages = (!spec.unpaged).then(|| Pages {
         total: listing.total,
@@ -134,7 +180,7 @@ pub(super) async fn list_reply(
     } else {
         document.collection(&primary, &included, pages.as_ref()).await?
     };
-    Ok(Reply::document(StatusCode::OK, text))
+    Ok((Reply::document(StatusCode::OK, text), listing.changes))
 }
 
 /// Responds with one record and what it includes; 404 if the account has none with this id.
@@ -175,4 +221,64 @@ pub(super) async fn single_reply(
     let (primary, included) =
         collect_included(context, spec, record.into_iter().collect(), &params.include).await?;
     Ok(Reply::document(status, Document::new(context, params).single(&primary, &included).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::{Did, VoiceOutTrunk};
+    use trunk_rules::domain::Rulebook;
+    use trunk_store::Change;
+
+    use super::super::fixture::Fixture;
+    use super::super::include::IncludeNode;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_answered_again_until_a_record_of_its_type_changes() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let record = fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
+        let context = fixture.context();
+        let read = async || list(&context, VoiceOutTrunk::SPEC, &QueryParams::default()).await.unwrap();
+        let (first, again) = (read().await, read().await);
+        assert_eq!(first.body.as_ptr(), again.body.as_ptr(), "it is the same memory");
+        assert_eq!(
+            (first.tag.as_ref(), again.tag.as_ref()),
+            (Some(&entity_tag(&first.body)), first.tag.as_ref())
+        );
+        fixture.insert(Did::SPEC, ("number", "37061498222"), Vec::new()).await;
+        assert_eq!(first.body.as_ptr(), read().await.body.as_ptr(), "of another type");
+
+        fixture.insert(VoiceOutTrunk::SPEC, ("name", "Bellatrix"), Vec::new()).await;
+        let with_both = read().await;
+        assert!(String::from_utf8_lossy(&with_both.body).contains("Bellatrix"));
+        assert_ne!(first.tag, with_both.tag);
+        let delete = Change::Delete { scope: fixture.scope(VoiceOutTrunk::SPEC), id: record.id };
+        fixture.core.store.commit(vec![delete]).await.unwrap();
+        let text = String::from_utf8_lossy(&read().await.body).into_owned();
+        assert!(text.contains("Bellatrix") && !text.contains("Alphard"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_page_with_other_records_or_for_another_query_is_read() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let did = fixture.insert(Did::SPEC, ("number", "37061498222"), Vec::new()).await;
+        let links = vec![("dids", vec![did.id])];
+        fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), links).await;
+        let context = fixture.context();
+        let read =
+            async |params: &QueryParams| list(&context, VoiceOutTrunk::SPEC, params).await.unwrap().body;
+        let plain = read(&QueryParams::default()).await;
+        let mut including = QueryParams::default();
+        IncludeNode::add(&context, &[VoiceOutTrunk::SPEC], &mut including.include, "dids").unwrap();
+        let (first, again) = (read(&including).await, read(&including).await);
+        assert_ne!(first.as_ptr(), again.as_ptr());
+        assert!(String::from_utf8_lossy(&first).contains("37061498222"));
+        let mut second_page = including.clone();
+        second_page.include.clear();
+        second_page.page.number = 2;
+        "page[number]=2".clone_into(&mut second_page.text);
+        assert!(!String::from_utf8_lossy(&read(&second_page).await).contains("Alphard"));
+        assert_eq!(plain.as_ptr(), read(&QueryParams::default()).await.as_ptr());
+    }
 }
