@@ -44,6 +44,25 @@ impl Lists<'_> {
         Ok(Listing { records, total, changes: is_cacheable(query).then_some(count.changes) })
     }
 
+    /// As [`list`](Self::list), of a list that [is looked up](crate::list_plan::is_looked_up) and has at most `most` records. Its
+    /// numbers are found anew each time, which takes about as long as to find them in the cache.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if there are more.
+    pub(super) fn looked_up(
+        &self,
+        query: &ListQuery,
+        max_bytes: usize,
+        most: usize,
+    ) -> Result<Listing, StoreError> {
+        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
+        let count = self.count(query.scope)?;
+        let numbers = self.sorted(query, self.few_matching(query, most)?, count.records)?;
+        let Page { numbers, total } = Page::of(&numbers, query);
+        let records = self.records(query.scope, &numbers, max_bytes)?;
+        Ok(Listing { records, total, changes: Some(count.changes) })
+    }
+
     /// Returns the number of changes among the records of a type in an account.
     pub(super) fn changes(&self, scope: Scope) -> Result<i64, StoreError> {
         Ok(self.count(scope)?.changes)

@@ -327,14 +327,29 @@ async fn a_first_page_of_small_records_waits_for_no_long_read() {
             assert_eq!((listing.records.len() as u64, listing.total), (limit, 200));
         }
     }
-    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+    let blocked = |flags: &[i64]| Condition {
+        test: FilterTest::Equals("blocked"),
+        values: flags.iter().map(|flag| IndexValue::Integer(*flag)).collect(),
+    };
+    let newest_first = || vec![Order { attribute: "created_at", descending: true }];
+    for order in [Vec::new(), newest_first()] {
+        for (offset, records) in [(0, 50), (50, 17), (100, 0)] {
+            let listing = page(offset, 50, order.clone(), vec![blocked(&[1])]).await.unwrap();
+            assert_eq!((listing.records.len(), listing.total), (records, 67), "a third of all");
+            let in_order = |pair: &[Record]| (pair[0].number < pair[1].number) == order.is_empty();
+            assert!(listing.records.windows(2).all(in_order));
+        }
+    }
     let two = [by_number(), vec![Order { attribute: "blocked", descending: false }]].concat();
     for (offset, limit, order, conditions) in [
         (0, 101, Vec::new(), Vec::new()),
         (51, 50, Vec::new(), Vec::new()),
         (u64::MAX, 1, Vec::new(), Vec::new()),
         (0, 1, two, Vec::new()),
-        (0, 1, Vec::new(), vec![blocked]),
+        (0, 1, Vec::new(), vec![blocked(&[0])]),
+        (0, 1, Vec::new(), vec![blocked(&[2; 17])]),
+        (0, 1, by_number(), vec![blocked(&[1])]),
+        (0, 1, Vec::new(), vec![blocked(&[1]), blocked(&[1])]),
     ] {
         let refused = page(offset, limit, order, conditions).await.unwrap_err();
         assert_eq!(refused, StoreError::Crowded, "{offset} {limit}");

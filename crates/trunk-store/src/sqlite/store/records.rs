@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::list::Lists;
 use super::super::{all_records, claims, row};
 use super::SqliteStore;
-use crate::list_plan::have_index;
+use crate::list_plan::{have_index, is_looked_up};
 use crate::{
     Answer, Asker, ListQuery, Listing, NO_ACCOUNT, Record, Records, Scope, StoreError, StoredRecord,
 };
@@ -54,6 +54,17 @@ impl Records for SqliteStore {
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Listing> {
+        if is_looked_up(&query) {
+            let (symbols, cache) = (&self.symbols, &self.list_cache);
+            let bytes = self.limits.page_bytes.min(MAX_DIRECT_BYTES);
+            let read = |connection: &Connection| {
+                Lists { connection, symbols, cache }.looked_up(&query, bytes, MAX_DIRECT_RECORDS)
+            };
+            match self.connections.read(read) {
+                Err(StoreError::TooLarge(_)) => {}
+                outcome => return Answer::ready(outcome),
+            }
+        }
         let is_short =
             query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64 && have_index(&query);
         self.read_page(query.scope, is_short, move |lists, bytes| lists.list(&query, bytes))
