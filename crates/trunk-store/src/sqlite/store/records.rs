@@ -45,7 +45,16 @@ impl SqliteStore {
 
 impl Records for SqliteStore {
     fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>> {
-        Answer::ready(self.connections.read(|connection| row::find(connection, &self.symbols, scope, id)))
+        // Before the record is read: a commit since then makes another state, of which it may or may not be.
+        let state = self.connections.state();
+        if let Some(record) = state.and_then(|state| self.found.get(state, scope, id)) {
+            return Answer::ready(Ok(Some(record)));
+        }
+        let found = self.connections.read(|connection| row::find(connection, &self.symbols, scope, id));
+        if let (Some(state), Ok(Some(record))) = (state, &found) {
+            self.found.keep(state, scope, record);
+        }
+        Answer::ready(found)
     }
 
     fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>> {
@@ -71,9 +80,17 @@ impl Records for SqliteStore {
     }
 
     fn changes(&self, scope: Scope) -> Answer<'_, Option<i64>> {
+        let state = self.connections.state();
+        if let Some(known) = state.and_then(|state| self.found.changes(state, scope)) {
+            return Answer::ready(Ok(Some(known)));
+        }
         let (symbols, cache) = (&self.symbols, &self.list_cache);
-        let read = |connection: &Connection| Lists { connection, symbols, cache }.changes(scope).map(Some);
-        Answer::ready(self.connections.read(read))
+        let read = |connection: &Connection| Lists { connection, symbols, cache }.changes(scope);
+        let changes = self.connections.read(read);
+        if let (Some(state), Ok(changes)) = (state, &changes) {
+            self.found.keep_changes(state, scope, *changes);
+        }
+        Answer::ready(changes.map(Some))
     }
 
     fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {
