@@ -10,8 +10,8 @@ use http::HeaderValue;
 use http::header::CONNECTION;
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -19,12 +19,14 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::connection::{ConnectionContext, OverTls};
+use crate::connection_table::ConnectionState;
+use crate::context::ListenerContext;
 use crate::drain::UnreadBody;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
 use crate::span;
 use crate::timed_stream::Progress;
-use crate::unread_responses::Backlog;
+use crate::unread_responses::{Backlog, UnreadResponses};
 
 /// Serves requests until the client disconnects or a deadline passes. When the server stops, a request in
 /// progress is finished first.
@@ -35,21 +37,25 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let limits = listener.limits;
-    let (progress_of_stream, backlog) = (Arc::clone(&progress), Backlog::new(1));
-    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+    let shared =
+        Shared { state, unread, listener, progress: Arc::clone(&progress), backlog: Backlog::new(1) };
+    let shared = Arc::new(shared);
+    // No service of tower: hyper would have to clone it for each request, with counters that all connections share.
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        let (router, shared) = (router.clone(), Arc::clone(&shared));
+        let listener = &shared.listener;
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
         if listener.tls.is_some() {
             request.extensions_mut().insert(OverTls);
         }
-        let (router, progress, state) = (router.clone(), Arc::clone(&progress_of_stream), Arc::clone(&state));
-        let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), listener.clock.clone());
-        let counted = listener.counts.as_ref().map(|counts| {
-            (Arc::clone(counts), counts.route(request.uri().path()), place_of(request.method()))
-        });
+        let counts = listener.counts.as_ref();
+        let counted = counts.map(|counts| (counts.route(request.uri().path()), place_of(request.method())));
         let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
-        let span = span::begin(&listener, &request);
+        let span = span::begin(listener, &request);
         async move {
+            let Shared { state, unread, listener, progress, backlog } = &*shared;
+            let clock = &listener.clock;
             progress.heads.fetch_add(1, Ordering::Relaxed);
             backlog.written().await;
             if !state.start_request() {
@@ -75,7 +81,9 @@ pub(crate) async fn serve(
             // A client that has had its whole time for the body is not waited for again.
             let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
-            if let (Some((counts, route, method)), Ok(response)) = (counted, &response) {
+            if let (Some(counts), Some((route, method)), Ok(response)) =
+                (&listener.counts, counted, &response)
+            {
                 counts.count(route, method, response.status(), took);
                 span::end(&span, response.status());
             }
@@ -91,7 +99,7 @@ pub(crate) async fn serve(
                 progress.resets.store(*abort == Abort::Reset, Ordering::Relaxed);
                 return Err(Aborted);
             }
-            let mut response = follow_stream(unread.count(response, origin(client), &backlog), &progress);
+            let mut response = follow_stream(unread.count(response, origin(client), backlog), progress);
             if !is_at_end {
                 // A client with a pool of connections must not send its next request on this one.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -105,7 +113,7 @@ pub(crate) async fn serve(
         .header_read_timeout(limits.idle_deadline)
         .max_buf_size(limits.header_bytes.max(8192))
         .max_headers(limits.header_count)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         served = connection.as_mut() => {
@@ -129,6 +137,15 @@ pub(crate) async fn serve(
             Err(_) => tracing::debug!(%peer, "a stream was cut while the server stopped"),
         }
     }
+}
+
+/// What the requests of a connection share.
+struct Shared {
+    state: Arc<ConnectionState>,
+    unread: Arc<UnreadResponses>,
+    listener: ListenerContext,
+    progress: Arc<Progress>,
+    backlog: Arc<Backlog>,
 }
 
 /// The time in which a stream that ends because the server stops has to be at its end.

@@ -97,7 +97,7 @@ async fn dropping_completes_waiting_writes_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_reader_finds_an_older_state_than_another_one_has_seen_or_a_writer_was_told_of() {
+async fn no_reader_finds_an_older_state_than_another_one_or_the_writer_has_seen() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(&folder.path().join("states.db")).unwrap());
     let mut record = commit(&*store, vec![insert(trunks(1), id(1), trunk("T", &json!({})))]).await.remove(0);
