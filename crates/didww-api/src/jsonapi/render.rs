@@ -4,6 +4,8 @@
 //! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the version
 //! and written with the selected members.
 
+use std::borrow::Cow;
+
 use didww_types::{PageLinks, RelationshipSpec, ResourceSpec};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -31,7 +33,7 @@ pub(super) struct Document<'a> {
     context: &'a RequestContext<'a>,
     params: &'a QueryParams,
     /// What links begin with, escaped for use inside a JSON string.
-    base: String,
+    base: Cow<'a, str>,
     /// A further member of the document's `meta`.
     count: Option<(&'static str, u64)>,
     text: String,
@@ -40,8 +42,13 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn new(context: &'a RequestContext<'a>, params: &'a QueryParams) -> Self {
-        let quoted = Value::String(context.base.clone()).to_string();
-        let base = quoted.trim_matches('"').to_owned();
+        let needs_escape = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+        let base = if context.base.bytes().any(needs_escape) {
+            let quoted = Value::String(context.base.clone()).to_string();
+            Cow::Owned(quoted.trim_matches('"').to_owned())
+        } else {
+            Cow::Borrowed(context.base.as_str())
+        };
         let text = String::with_capacity(BYTES_PER_RECORD);
         Self { context, params, base, count: None, text, work: Work::default() }
     }
