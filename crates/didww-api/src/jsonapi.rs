@@ -15,6 +15,7 @@ mod kept_pages;
 mod needs;
 mod operation;
 mod page;
+mod page_types;
 mod query;
 mod read;
 mod relationships;

@@ -1,8 +1,8 @@
 //! The documents of pages that were answered last, each with the state of the records that it shows.
 //!
-//! A page that shows records of one type alone, and includes none, is a function of what [`PageOf`] has and of these records. The
-//! store counts their changes, so a page is answered again only after the store was asked for that number and it is the page's:
-//! the answer is what reading the page at that moment would have made, whichever node wrote last.
+//! A page is a function of what [`PageOf`] has and of the records of some types ([`PageTypes`](super::page_types::PageTypes)). The
+//! store counts the changes of each type, so a page is answered again only after the store was asked for these numbers and they
+//! are the page's: the answer is what reading the page at that moment would have made, whichever node wrote last.
 //!
 //! Bounds: the pages and their bytes, in total and of one owner. The page that was not used for longest goes first, and that of
 //! an owner with too many is its own.
@@ -22,7 +22,7 @@ const MAX_PAGE_BYTES: usize = 512 << 10;
 /// The part of the pages and of the bytes that one owner of records can have.
 const SHARE: usize = 2;
 
-/// What a page depends on beside the records of its type.
+/// What a page depends on beside records.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageOf<'a> {
     /// The number of the account that owns the records, or that of none.
@@ -41,8 +41,8 @@ pub(super) struct PageOf<'a> {
 /// The document of a page.
 #[derive(Debug, Clone)]
 pub(super) struct KeptPage {
-    /// How often the records had been changed: [`Records::changes`](trunk_store::Records::changes).
-    pub(super) changes: i64,
+    /// How often the records of each type had been changed: [`Records::changes`](trunk_store::Records::changes).
+    pub(super) changes: Vec<i64>,
     pub(super) body: Bytes,
     /// The entity tag of the body.
     pub(super) tag: HeaderValue,
@@ -174,7 +174,7 @@ mod tests {
 
     fn page(changes: i64, bytes: usize) -> KeptPage {
         let tag = HeaderValue::from_static("W/\"1\"");
-        KeptPage { changes, body: Bytes::from(vec![b'x'; bytes]), tag }
+        KeptPage { changes: vec![changes], body: Bytes::from(vec![b'x'; bytes]), tag }
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         pages.keep(AT, page(1, 10));
         pages.keep(AT, page(2, 20));
         let kept = pages.get(AT).unwrap();
-        assert_eq!((kept.changes, kept.body.len()), (2, 20));
+        assert_eq!((kept.changes, kept.body.len()), (vec![2], 20));
         for other in [
             PageOf { owner: 2, ..AT },
             PageOf { kind: "orders", ..AT },

@@ -9,6 +9,7 @@ use super::context::RequestContext;
 use super::error::ApiError;
 use super::include::collect_included;
 use super::kept_pages::{KeptPage, PageOf};
+use super::page_types::PageTypes;
 use super::query::QueryParams;
 use super::render::{Document, Pages};
 use super::reply::Reply;
@@ -26,38 +27,65 @@ pub(super) async fn list(
     if let Some(most) = spec.sample {
         return sample(context, spec, params, query, most).await;
     }
+    let url = Links { base: &context.base }.collection(spec.path_at(context.version));
+    let types = PageTypes::of(context, spec, &query, &params.include);
+    let Some(types) = types.filter(|_| params.text.len() <= MAX_KEPT_QUERY) else {
+        return list_reply(context, spec, params, query, &url).await;
+    };
     let of = page_of(context, spec, params);
-    if let Some(of) = of
-        && let Some(KeptPage { changes, body, tag }) = context.pages.get(of)
-        && context.core.store.changes(context.scope(spec)).await? == Some(changes)
+    let kept = context.pages.get(of);
+    // Such a page is of one state, and has the number of its changes.
+    let is_read_at_once =
+        types.as_slice().len() == 1 && params.include.is_empty() && context.rules.counted(spec).is_empty();
+    let before = if kept.is_some() || !is_read_at_once { changes(context, &types).await? } else { None };
+    if let Some(KeptPage { changes, body, tag }) = kept
+        && before.as_ref() == Some(&changes)
     {
         return Ok(Reply { tag: Some(tag), ..Reply::document(StatusCode::OK, body) });
     }
-    let path = spec.path_at(context.version);
-    let url = Links { base: &context.base }.collection(path);
-    let (reply, changes) = page(context, spec, params, query, &url).await?;
-    let (Some(of), Some(changes)) = (of, changes) else { return Ok(reply) };
+    let (reply, own) = page(context, spec, params, query, &url).await?;
+    let changes = match own {
+        Some(own) if is_read_at_once => Some(vec![own]),
+        _ if is_read_at_once => None,
+        // Its parts are of different states, but not of states in which these records differ.
+        _ => match before {
+            Some(before) => changes(context, &types).await?.filter(|after| *after == before),
+            None => None,
+        },
+    };
+    let Some(changes) = changes else { return Ok(reply) };
     let (body, tag) = (reply.body.clone(), entity_tag(&reply.body));
     context.pages.keep(of, KeptPage { changes, body, tag: tag.clone() });
     Ok(Reply { tag: Some(tag), ..reply })
 }
 
-/// What a page depends on beside the records of its type; `None` if it also depends on records of other types, or has a long
-/// query.
+/// How often records of each of these types were changed. `None` if the store does not tell it.
+///
+/// Each number only grows. So if the numbers are the same as before, there was a moment, when the first of them was read, at which
+/// all of them were.
+async fn changes(context: &RequestContext<'_>, types: &PageTypes) -> Result<Option<Vec<i64>>, ApiError> {
+    let mut all = Vec::with_capacity(types.as_slice().len());
+    for spec in types.as_slice() {
+        let Some(changes) = context.core.store.changes(context.scope(spec)).await? else { return Ok(None) };
+        all.push(changes);
+    }
+    Ok(Some(all))
+}
+
+/// What a page depends on beside records.
 fn page_of<'a>(
     context: &'a RequestContext<'_>,
     spec: &'static ResourceSpec,
     params: &'a QueryParams,
-) -> Option<PageOf<'a>> {
-    let is_alone = params.include.is_empty() && context.rules.counted(spec).is_empty();
-    (is_alone && params.text.len() <= MAX_KEPT_QUERY).then(|| PageOf {
+) -> PageOf<'a> {
+    PageOf {
         owner: context.scope(spec).owner(),
         kind: spec.name,
         version: context.version,
         features: context.account.features,
         base: &context.base,
         query: &params.text,
-    })
+    }
 }
 
 /// The longest query of a page that is kept, in bytes.
@@ -225,8 +253,9 @@ pub(super) async fn single_reply(
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use didww_types::Resource as _;
-    use didww_types::resources::{Did, VoiceOutTrunk};
+    use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk};
     use trunk_rules::domain::Rulebook;
     use trunk_store::Change;
 
@@ -260,25 +289,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_with_other_records_or_for_another_query_is_read() {
+    async fn a_page_for_another_query_is_read() {
         let fixture = Fixture::start(Rulebook::new(&[])).await;
-        let did = fixture.insert(Did::SPEC, ("number", "37061498222"), Vec::new()).await;
-        let links = vec![("dids", vec![did.id])];
-        fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), links).await;
+        fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
         let context = fixture.context();
         let read =
             async |params: &QueryParams| list(&context, VoiceOutTrunk::SPEC, params).await.unwrap().body;
-        let plain = read(&QueryParams::default()).await;
+        let mut second = QueryParams::default();
+        let first = read(&second).await;
+        second.page.number = 2;
+        "page[number]=2".clone_into(&mut second.text);
+        assert!(!String::from_utf8_lossy(&read(&second).await).contains("Alphard"));
+        assert_eq!(first.as_ptr(), read(&QueryParams::default()).await.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_page_with_other_records_is_answered_again_until_one_of_their_types_or_a_link_changes() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let insert = async |number: &str| fixture.insert(Did::SPEC, ("number", number), Vec::new()).await;
+        let (did, other) = (insert("37061498222").await, insert("37061498223").await);
+        let links = vec![("dids", vec![did.id])];
+        let trunk = fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), links).await;
+        let context = fixture.context();
         let mut including = QueryParams::default();
         IncludeNode::add(&context, &[VoiceOutTrunk::SPEC], &mut including.include, "dids").unwrap();
-        let (first, again) = (read(&including).await, read(&including).await);
-        assert_ne!(first.as_ptr(), again.as_ptr());
-        assert!(String::from_utf8_lossy(&first).contains("37061498222"));
-        let mut second_page = including.clone();
-        second_page.include.clear();
-        second_page.page.number = 2;
-        "page[number]=2".clone_into(&mut second_page.text);
-        assert!(!String::from_utf8_lossy(&read(&second_page).await).contains("Alphard"));
-        assert_eq!(plain.as_ptr(), read(&QueryParams::default()).await.as_ptr());
+        let read = async || list(&context, VoiceOutTrunk::SPEC, &including).await.unwrap().body;
+        let has = |body: &Bytes, number: &str| String::from_utf8_lossy(body).contains(number);
+        let first = read().await;
+        assert!(has(&first, "37061498222") && !has(&first, "37061498223"));
+        assert_eq!(first.as_ptr(), read().await.as_ptr());
+        fixture.insert(CapacityPool::SPEC, ("name", "Standard"), Vec::new()).await;
+        assert_eq!(first.as_ptr(), read().await.as_ptr(), "of a type that it does not show");
+
+        let scope = fixture.scope(VoiceOutTrunk::SPEC);
+        let members = vec![other.id];
+        let add = Change::Members { scope, owner: trunk, relationship: "dids", add: true, members };
+        fixture.core.store.commit(vec![add]).await.unwrap();
+        let with_both = read().await;
+        assert!(has(&with_both, "37061498222") && has(&with_both, "37061498223"));
+        assert_eq!(with_both.as_ptr(), read().await.as_ptr());
+        let delete = Change::Delete { scope: fixture.scope(Did::SPEC), id: did.id };
+        fixture.core.store.commit(vec![delete]).await.unwrap();
+        let last = read().await;
+        assert!(!has(&last, "37061498222") && has(&last, "37061498223"));
     }
 }
