@@ -36,6 +36,7 @@ mod record_writer;
 mod row;
 mod running;
 mod scan;
+mod snapshot;
 mod states;
 mod store;
 mod sums;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::error::failed;
 use super::row::{find, record, uuid};
+use super::snapshot::Snapshot;
 use super::symbols::Symbols;
 use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
@@ -37,7 +38,7 @@ impl Lists<'_> {
     pub(super) fn list(&self, query: &ListQuery, max_bytes: usize) -> Result<Listing, StoreError> {
         // All statements must read the same state of the database: a page may be counted from the end of the list, and a
         // cached list is valid for one number of changes.
-        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
+        let _snapshot = Snapshot::begin(self.connection)?;
         let count = self.count(query.scope)?;
         let Page { numbers, total } = self.page(query, count)?;
         let records = self.records(query.scope, &numbers, max_bytes)?;
@@ -55,7 +56,7 @@ impl Lists<'_> {
         max_bytes: usize,
         most: usize,
     ) -> Result<Listing, StoreError> {
-        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
+        let _snapshot = Snapshot::begin(self.connection)?;
         let count = self.count(query.scope)?;
         let numbers = self.sorted(query, self.few_matching(query, most)?, count.records)?;
         let Page { numbers, total } = Page::of(&numbers, query);
@@ -70,7 +71,7 @@ impl Lists<'_> {
 
     /// Returns the ids of a page of a list.
     pub(super) fn ids(&self, query: &ListQuery) -> Result<Vec<Uuid>, StoreError> {
-        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
+        let _snapshot = Snapshot::begin(self.connection)?;
         let Page { numbers, .. } = self.page(query, self.count(query.scope)?)?;
         let mut select =
             self.connection.prepare_cached("SELECT id FROM record WHERE number = ?1").map_err(failed)?;
