@@ -19,6 +19,9 @@ const MAX_PAGES: usize = 64;
 const MAX_BYTES: usize = 4 << 20;
 /// The most bytes of one page. One that is longer is not kept.
 const MAX_PAGE_BYTES: usize = 512 << 10;
+/// The fewest bytes of one page. One that is shorter is read quickly, and there can be many, such as those of a filter by name: they
+/// must not take the places of others.
+const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
 /// The part of the pages and of the bytes that one owner of records can have.
 const SHARE: usize = 2;
 
@@ -88,7 +91,7 @@ impl KeptPages {
         let (base, query) = (base.to_owned(), query.to_owned());
         let entry = Entry { owner, kind, version, features, base, query, page, last_used: 0 };
         let bytes = entry.bytes();
-        if bytes > MAX_PAGE_BYTES {
+        if !(MIN_PAGE_BYTES..=MAX_PAGE_BYTES).contains(&bytes) {
             return;
         }
         let mut state = self.state();
@@ -217,11 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn all_pages_together_are_bounded_and_a_long_one_is_not_kept() {
+    fn all_pages_together_are_bounded_and_one_that_is_too_long_or_too_short_is_not_kept() {
         let pages = KeptPages::default();
         let room = MAX_PAGE_BYTES - AT.base.len() - AT.query.len();
+        let least = PageOf { base: "", query: "", ..AT };
         pages.keep(AT, page(1, room + 1));
-        assert!(pages.get(AT).is_none());
+        pages.keep(least, page(1, MIN_PAGE_BYTES - 1));
+        assert!(pages.get(AT).is_none() && pages.get(least).is_none());
         let most = i64::try_from(MAX_BYTES / MAX_PAGE_BYTES).unwrap();
         for owner in 0..=most {
             pages.keep(PageOf { owner, ..AT }, page(1, room));

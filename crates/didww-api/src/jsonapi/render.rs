@@ -21,6 +21,9 @@ use trunk_store::Record;
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
 const BYTES_PER_RECORD: usize = 2048;
 
+/// The most records of a document whose texts are kept. Those of a longer one would displace those of all others.
+const MAX_KEPT_RECORDS: usize = 200;
+
 /// The pages of a list of which a response has one.
 pub(super) struct Pages {
     /// The number of records on all pages.
@@ -37,6 +40,8 @@ pub(super) struct Document<'a> {
     /// A further member of the document's `meta`.
     count: Option<(&'static str, u64)>,
     text: String,
+    /// Whether the texts of its resources are kept.
+    keeps: bool,
     work: Work,
 }
 
@@ -50,7 +55,7 @@ impl<'a> Document<'a> {
             Cow::Borrowed(context.base.as_str())
         };
         let text = String::with_capacity(BYTES_PER_RECORD);
-        Self { context, params, base, count: None, text, work: Work::default() }
+        Self { context, params, base, count: None, text, keeps: true, work: Work::default() }
     }
 
     /// Adds a number to the document's `meta`, if there is one.
@@ -81,7 +86,9 @@ impl<'a> Document<'a> {
         included: &[RecordWithLinkage],
         pages: Option<&Pages>,
     ) -> Result<String, ApiError> {
-        self.text.reserve(BYTES_PER_RECORD * (primary.len() + included.len()));
+        let records = primary.len() + included.len();
+        self.keeps = records <= MAX_KEPT_RECORDS;
+        self.text.reserve(BYTES_PER_RECORD * records);
         self.list(primary).await?;
         self.included(included).await?;
         self.meta(pages.map(|pages| pages.total));
@@ -196,8 +203,10 @@ impl<'a> Document<'a> {
         }
         self.work.add_rendered();
         self.render(entry, None)?;
-        let text = self.text.get(begin..).unwrap_or_default();
-        rendered.keep(Rendering { record, version, features, base: &self.base }, text);
+        if self.keeps {
+            let text = self.text.get(begin..).unwrap_or_default();
+            rendered.keep(Rendering { record, version, features, base: &self.base }, text);
+        }
         Ok(())
     }
 
