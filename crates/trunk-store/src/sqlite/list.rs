@@ -9,6 +9,7 @@
 //! that runs the read (`scan`) bounds its time.
 
 mod filters;
+mod members;
 mod sort;
 
 use rusqlite::{Connection, OptionalExtension as _, params};

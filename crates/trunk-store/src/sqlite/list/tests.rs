@@ -1,7 +1,7 @@
 //! Compares pages with the whole list, on every way in which a page is found. The bounds are small in tests, so that a
 //! few records reach every way.
 
-use didww_types::resources::Did;
+use didww_types::resources::{CapacityPool, Did};
 use didww_types::{FilterTest, Resource as _, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,11 +14,15 @@ fn dids(account: i64) -> Scope {
     Scope { account, spec: Did::SPEC }
 }
 
-fn did(n: u8) -> Map<String, Value> {
+fn defaults(spec: &'static didww_types::ResourceSpec) -> Map<String, Value> {
     let default = |attribute: &didww_types::AttributeSpec| {
         (attribute.name.to_owned(), attribute.default.map_or(Value::Null, didww_types::DefaultValue::to_json))
     };
-    let mut attributes: Map<String, Value> = Did::SPEC.attributes.iter().map(default).collect();
+    spec.attributes.iter().map(default).collect()
+}
+
+fn did(n: u8) -> Map<String, Value> {
+    let mut attributes = defaults(Did::SPEC);
     attributes.insert("number".to_owned(), json!(format!("{:03}", u16::from(n) * 37 % 256)));
     attributes.insert(
         "description".to_owned(),
@@ -353,6 +357,38 @@ async fn a_first_page_of_small_records_waits_for_no_long_read() {
     ] {
         let refused = page(offset, limit, order, conditions).await.unwrap_err();
         assert_eq!(refused, StoreError::Crowded, "{offset} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn up_to_a_hundred_members_are_read_without_a_long_read() {
+    let pools = Scope { account: 1, spec: CapacityPool::SPEC };
+    let pool = |n: u128, name: &str| {
+        let mut attributes = defaults(CapacityPool::SPEC);
+        attributes.insert("name".to_owned(), json!(name));
+        let created_at = Timestamp::from_unix_millis(0);
+        let id = Uuid::from_u128(n);
+        Change::Insert { scope: pools, id, created_at, attributes, links: Vec::new(), meta: None }
+    };
+    let with_pool = |n: u8, pool: u128| match insert(1, n) {
+        Change::Insert { scope, id, created_at, attributes, meta, .. } => {
+            let links = vec![("capacity_pool", vec![Uuid::from_u128(pool)])];
+            Change::Insert { scope, id, created_at, attributes, links, meta }
+        }
+        other => other,
+    };
+    let store = without_long_reads();
+    store.commit(vec![pool(1, "a"), pool(2, "b")]).await.unwrap();
+    let records = store.commit((0..101).rev().map(|n| with_pool(n, 1)).collect()).await.unwrap();
+    let numbers: Vec<i64> = records.iter().map(|record| record.number).collect();
+    let members = |of: &[i64], most| store.members(dids(1), of.to_vec(), "capacity_pool", most);
+    let found = members(&numbers[..100], usize::MAX).await.unwrap();
+    let expected: Vec<_> =
+        numbers[..100].iter().map(|n| (*n, "capacity_pools".to_owned(), Uuid::from_u128(1))).collect();
+    assert_eq!(found, expected);
+    assert!(members(&[], 1).await.unwrap().is_empty());
+    for (of, most) in [(&numbers[..], usize::MAX), (&numbers[..2], 1)] {
+        assert_eq!(members(of, most).await.unwrap_err(), StoreError::Crowded);
     }
 }
 

@@ -104,6 +104,17 @@ impl Records for SqliteStore {
         relationship: &'static str,
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
+        if owners.len() <= MAX_DIRECT_RECORDS {
+            let (symbols, cache) = (&self.symbols, &self.list_cache);
+            let few = most.min(MAX_DIRECT_RECORDS);
+            let read = |connection: &Connection| {
+                Lists { connection, symbols, cache }.few_members(scope, &owners, relationship, few)
+            };
+            match self.connections.read(read) {
+                Err(StoreError::TooLarge(_)) => {}
+                outcome => return Answer::ready(outcome),
+            }
+        }
         self.read_lists(scope, move |lists| lists.members(scope, &owners, relationship, most))
     }
 
