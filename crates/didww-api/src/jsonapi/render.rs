@@ -5,6 +5,7 @@
 //! and written with the selected members.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use didww_types::{PageLinks, RelationshipSpec, ResourceSpec};
 use serde_json::{Map, Value};
@@ -251,7 +252,9 @@ impl<'a> Document<'a> {
             self.text.push_str(attribute.name);
             self.text.push_str("\":");
             match attributes.get(attribute.name) {
-                Some(value) => self.text.push_str(&value.to_string()),
+                Some(value) => {
+                    let _infallible = write!(self.text, "{value}");
+                }
                 None => self.text.push_str("null"),
             }
         }

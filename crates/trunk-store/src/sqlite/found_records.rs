@@ -25,11 +25,14 @@ const MAX_LISTS: usize = 1024;
 
 /// What was read last from the current state.
 pub(super) struct FoundRecords {
-    places: Box<[Mutex<Option<Found>>]>,
+    places: Box<[Mutex<Place>]>,
     /// By the owner of the records and the name of their type.
     changes: Mutex<HashMap<(i64, &'static str), KnownChanges, RandomState>>,
     hasher: RandomState,
 }
+
+/// A place is empty in most servers, so that it takes no more than a pointer.
+type Place = Option<Box<Found>>;
 
 struct Found {
     /// The number of the state.
@@ -72,7 +75,7 @@ impl FoundRecords {
         }
         let Some(place) = self.place(record.id) else { return };
         let found = Found { state, owner: scope.owner(), record: record.clone() };
-        let replaced = lock(place).replace(found);
+        let replaced = lock(place).replace(Box::new(found));
         // After the lock was released.
         drop(replaced);
     }
@@ -94,7 +97,7 @@ impl FoundRecords {
         }
     }
 
-    fn place(&self, id: Uuid) -> Option<&Mutex<Option<Found>>> {
+    fn place(&self, id: Uuid) -> Option<&Mutex<Place>> {
         let hash = self.hasher.hash_one(id);
         self.places.get(usize::try_from(hash % PLACES as u64).ok()?)
     }
