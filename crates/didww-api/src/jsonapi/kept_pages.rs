@@ -22,8 +22,9 @@ const MAX_PAGE_BYTES: usize = 512 << 10;
 /// The fewest bytes of one page. One that is shorter is read quickly, and there can be many, such as those of a filter by name: they
 /// must not take the places of others.
 const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
-/// The part of the pages and of the bytes that one owner of records can have.
-const SHARE: usize = 2;
+/// The part of the pages and of the bytes that one owner of records can have: a fourth. An account reads its own records and those
+/// of none, which are half of all pages at most, and the others are left to the other accounts.
+const SHARE: usize = 4;
 
 /// What a page depends on beside records.
 #[derive(Debug, Clone, Copy)]
@@ -210,7 +211,8 @@ mod tests {
             pages.keep(PageOf { query: name, ..AT }, page(1, 10));
         }
         assert!(is_kept(2, 0));
-        assert!(is_kept(1, MAX_PAGES / 2) && !is_kept(1, MAX_PAGES / 2 - 1));
+        let first = MAX_PAGES - MAX_PAGES / SHARE;
+        assert!(is_kept(1, first) && !is_kept(1, first - 1));
         pages.keep(PageOf { owner: 3, ..AT }, page(1, MAX_PAGE_BYTES - 100));
         for name in names.iter().take(MAX_BYTES / SHARE / MAX_PAGE_BYTES + 1) {
             pages.keep(PageOf { query: name, ..AT }, page(1, MAX_PAGE_BYTES - 100));
