@@ -41,24 +41,24 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     }
     let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
     let mut file = None;
-    let outcome = if let Some(download) = Download::of(&exchange.parts) {
-        exchange.run(Box::pin(download.open(&api, &exchange.parts))).await.map(|open| {
-            file = Some(open);
-            Reply::empty()
-        })
-    } else if is_preflight_of_the_api(&exchange.parts) {
-        Ok(Reply::empty())
-    } else {
+    let outcome = match Asked::of(&exchange.parts) {
+        Asked::File(download) => {
+            exchange.run(Box::pin(download.open(&api, &exchange.parts))).await.map(|open| {
+                file = Some(open);
+                Reply::empty()
+            })
+        }
+        Asked::Preflight => Ok(Reply::empty()),
         // In a box, because the router moves the future of this handler several times.
-        exchange.run(Box::pin(serve(&api, &exchange.parts, body))).await
+        Asked::Operation(target) => exchange.run(Box::pin(serve(&api, &exchange.parts, target, body))).await,
     };
     let runtime = exchange.runtime(&api.core);
     let Exchange { parts, request_id, .. } = &exchange;
     let (method, path) = (&parts.method, parts.uri.path());
     let mut response = match outcome {
-        Ok(Reply { status, body, content_type, replayed }) => {
+        Ok(Reply { status, body, content_type, replayed, tag }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, replayed, "request");
-            let mut response = headers::respond(status, body, parts, runtime);
+            let mut response = headers::respond_tagged(status, body, tag, parts, runtime);
             if let Some(content_type) = content_type {
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
             }
@@ -103,13 +103,36 @@ pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
     error_response(&error, parts, Duration::ZERO)
 }
 
-/// Whether a request is a preflight for one of the API's paths.
-fn is_preflight_of_the_api(parts: &http::request::Parts) -> bool {
-    cors::is_preflight(parts) && Target::parse(parts.uri.path()).is_some()
+/// What a request asks for, by its method and its path.
+enum Asked {
+    /// A file of an account.
+    File(Download),
+    /// What a browser may send to one of the API's paths.
+    Preflight,
+    /// An operation on the target of the path; `None` if it is not one of the API's paths.
+    Operation(Option<Target>),
 }
 
-async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
-    let target = Target::parse(parts.uri.path()).ok_or_else(ApiError::no_route)?;
+impl Asked {
+    fn of(parts: &http::request::Parts) -> Self {
+        match Target::parse(parts.uri.path()) {
+            Some(_) if cors::is_preflight(parts) => Self::Preflight,
+            Some(target) => match Download::of(&parts.method, &target) {
+                Some(download) => Self::File(download),
+                None => Self::Operation(Some(target)),
+            },
+            None => Self::Operation(None),
+        }
+    }
+}
+
+async fn serve(
+    api: &Arc<Api>,
+    parts: &http::request::Parts,
+    target: Option<Target>,
+    body: Body,
+) -> Result<Reply, ApiError> {
+    let target = target.ok_or_else(ApiError::no_route)?;
     let Caller { key, scope, version, unheeded_version } = match authenticate(api, parts).await {
         // A wrong credential counts as none.
         Err(error) if error.status() == StatusCode::UNAUTHORIZED && is_open(&target, parts) => {
@@ -120,9 +143,9 @@ async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Resu
     let (core, rules, base) = (&*api.core, api.rules, link_base(api, parts));
     // What the operator does in place of an owner has no key.
     let actor = if key.id.is_nil() { Actor::Staff } else { Actor::Key(key.id) };
-    let (account, rendered) = (key.account, &api.rendered);
-    let context = RequestContext { core, rules, account, version, rendered, base };
-    let outcome = serve_account(api, context, (scope, actor), parts, &target, body).await;
+    let (account, rendered, pages) = (key.account, &api.rendered, &api.pages);
+    let context = RequestContext { core, rules, account, version, rendered, pages, base };
+    let outcome = serve_account(api, context, (scope, actor), parts, target, body).await;
     outcome.map_err(|error| match unheeded_version {
         Some(was_sent) => error.with_version_note(version, was_sent),
         None => error,
@@ -140,7 +163,7 @@ async fn serve_account(
     context: RequestContext<'_>,
     (scope, actor): (Scope, Actor),
     parts: &http::request::Parts,
-    target: &Target,
+    target: Target,
     body: Body,
 ) -> Result<Reply, ApiError> {
     let operation = Operation::new(&context, &parts.method, target).ok_or_else(ApiError::no_route)?;
@@ -194,8 +217,9 @@ async fn serve_account(
             let handler = {
                 let (api, body) = (Arc::clone(api), body.clone());
                 async move {
-                    let (core, rules, rendered) = (&*api.core, api.rules, &api.rendered);
-                    let context = RequestContext { core, rules, account, version, rendered, base };
+                    let (core, rules) = (&*api.core, api.rules);
+                    let (rendered, pages) = (&api.rendered, &api.pages);
+                    let context = RequestContext { core, rules, account, version, rendered, pages, base };
                     let reply = perform(&api, &context, actor, operation, params, &body).await;
                     // The handler goes on with the body when the client disconnects.
                     drop(upload);

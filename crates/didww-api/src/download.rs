@@ -3,11 +3,11 @@
 //! Either credential is enough, in every version: an access token, or an API key alone. A refused key has no body where a refused
 //! token has a document.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::response::Response;
-use didww_types::{REGISTRY, ResourceSpec};
+use didww_types::REGISTRY;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use service_core::exports::parts;
@@ -19,6 +19,22 @@ use crate::state::Api;
 
 /// The media type of the files.
 const GZIP: &str = "application/gzip";
+
+/// The path of each type that has files, with their ending. Every GET is compared with these, and most types have none.
+static ENDINGS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+    let mut endings = Vec::new();
+    for spec in REGISTRY {
+        let Some(ending) = spec.downloads else { continue };
+        for path in spec.paths() {
+            // Of the types of a path, the first one decides.
+            let first = REGISTRY.iter().find(|other| other.paths().any(|own| own == path));
+            if first.is_some_and(|first| first.name == spec.name) {
+                endings.push((path, ending));
+            }
+        }
+    }
+    endings
+});
 
 /// A request for a file.
 #[derive(Debug)]
@@ -38,17 +54,15 @@ pub(crate) struct OpenFile {
 
 impl Download {
     /// The file that a request is for; `None` if it is for anything else.
-    pub(crate) fn of(parts: &Parts) -> Option<Self> {
-        if parts.method != Method::GET && parts.method != Method::HEAD {
+    pub(crate) fn of(method: &Method, target: &Target) -> Option<Self> {
+        if *method != Method::GET && *method != Method::HEAD {
             return None;
         }
-        let target = Target::parse(parts.uri.path())?;
-        let Endpoint::Record(name) = target.endpoint else { return None };
-        let is_of = |spec: &&&ResourceSpec| spec.paths().any(|path| path == target.resource);
-        let suffix = REGISTRY.iter().find(is_of)?.downloads?;
-        let id = name.strip_suffix(suffix)?;
+        let Endpoint::Record(name) = &target.endpoint else { return None };
+        let (_, ending) = ENDINGS.iter().find(|(path, _)| *path == target.resource)?;
+        let id = name.strip_suffix(*ending)?;
         let id = if id.len() == 36 { Uuid::try_parse(id).ok() } else { None };
-        Some(Self { name, id })
+        Some(Self { name: name.clone(), id })
     }
 
     /// Finds the file of the account that asks for it.

@@ -74,10 +74,21 @@ const STATIC_HEADERS: [(HeaderName, HeaderValue); 9] = [
 /// A successful response has an `ETag`; a GET or HEAD request whose `If-None-Match` equals it receives 304 without a
 /// body.
 pub(crate) fn respond(status: StatusCode, body: Bytes, request: &Parts, runtime: Duration) -> Response {
+    respond_tagged(status, body, None, request, runtime)
+}
+
+/// As [`respond`], with the entity tag of the body if it is known.
+pub(crate) fn respond_tagged(
+    status: StatusCode,
+    body: Bytes,
+    tag: Option<HeaderValue>,
+    request: &Parts,
+    runtime: Duration,
+) -> Response {
     let mut status = status;
     let mut body = body;
     let mut headers = if status.is_success() && !body.is_empty() {
-        let tag = entity_tag(&body);
+        let tag = tag.unwrap_or_else(|| entity_tag(&body));
         let reads = matches!(request.method, Method::GET | Method::HEAD);
         let sent_tag = request.headers.get(header::IF_NONE_MATCH).filter(|_| reads);
         let unchanged = sent_tag.is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
@@ -115,7 +126,7 @@ pub(crate) fn respond(status: StatusCode, body: Bytes, request: &Parts, runtime:
 ///
 /// The digest is not a cryptographic one, which took a sixth of the time of a list of 50: an account that constructs two
 /// documents with the same digest misleads only its own cache. Nodes of the same build agree on it.
-fn entity_tag(body: &[u8]) -> HeaderValue {
+pub(crate) fn entity_tag(body: &[u8]) -> HeaderValue {
     let [high, low] = [0, 1].map(|seed| FixedState::with_seed(seed).hash_one(body));
     let mut digits = Uuid::encode_buffer();
     let digits = Uuid::from_u64_pair(high, low).simple().encode_lower(&mut digits);

@@ -23,7 +23,7 @@ impl Replay for KeyedReply {
 
     fn replayed(KeptAnswer { status, content_type, body }: KeptAnswer) -> Self {
         let content_type = (content_type == JSON).then_some(JSON);
-        Self(Ok(Reply { status, body, content_type, replayed: true }))
+        Self(Ok(Reply { status, body, content_type, replayed: true, tag: None }))
     }
 }
 

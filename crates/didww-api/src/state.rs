@@ -9,7 +9,7 @@ use service_core::Core;
 use token_service::TokenService;
 use trunk_rules::domain::Rulebook;
 
-use crate::jsonapi::RenderedResources;
+use crate::jsonapi::{KeptPages, RenderedResources};
 use crate::prices::services::PriceServices;
 
 /// The state that every request handler of the API receives.
@@ -39,6 +39,8 @@ pub struct Api {
     pub idempotency: Idempotency,
     /// The texts of the resources that were rendered last.
     pub(crate) rendered: RenderedResources,
+    /// The pages that were answered last.
+    pub(crate) pages: KeptPages,
     /// The API keys whose ignored version headers were logged.
     pub ignored_versions: FirstTime,
     /// The price services.
@@ -68,6 +70,7 @@ impl Api {
             uploads: FairLimiter::uploads(),
             idempotency: Idempotency::default(),
             rendered: RenderedResources::default(),
+            pages: KeptPages::default(),
             ignored_versions: FirstTime::default(),
             prices: PriceServices::default(),
         }

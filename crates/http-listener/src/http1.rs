@@ -10,20 +10,22 @@ use http::HeaderValue;
 use http::header::CONNECTION;
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::connection::{ConnectionContext, OverTls};
+use crate::connection_table::ConnectionState;
+use crate::context::ListenerContext;
 use crate::drain::UnreadBody;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
 use crate::span;
 use crate::timed_stream::Progress;
-use crate::unread_responses::Backlog;
+use crate::unread_responses::{Backlog, UnreadResponses};
 
 /// Serves requests until the client disconnects or a deadline passes. When the server stops, a request in
 /// progress is finished first.
@@ -34,23 +36,25 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let limits = listener.limits;
-    let (progress_of_stream, backlog) = (Arc::clone(&progress), Backlog::new(1));
-    // Requests share that of their connection: a count of references that all connections changed would be passed between
-    // processors for each request.
-    let listener = Arc::new(listener);
-    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+    let shared =
+        Shared { state, unread, listener, progress: Arc::clone(&progress), backlog: Backlog::new(1) };
+    let shared = Arc::new(shared);
+    // No service of tower: hyper would have to clone it for each request, with counters that all connections share.
+    let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        let (router, shared) = (router.clone(), Arc::clone(&shared));
+        let listener = &shared.listener;
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
         if listener.tls.is_some() {
             request.extensions_mut().insert(OverTls);
         }
-        let (router, progress, state) = (router.clone(), Arc::clone(&progress_of_stream), Arc::clone(&state));
-        let (unread, backlog, listener) = (Arc::clone(&unread), Arc::clone(&backlog), Arc::clone(&listener));
         let counts = listener.counts.as_ref();
         let counted = counts.map(|counts| (counts.route(request.uri().path()), place_of(request.method())));
         let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
-        let span = span::begin(&listener, &request);
+        let span = span::begin(listener, &request);
         async move {
+            let Shared { state, unread, listener, progress, backlog } = &*shared;
+            let clock = &listener.clock;
             progress.heads.fetch_add(1, Ordering::Relaxed);
             backlog.written().await;
             if !state.start_request() {
@@ -59,7 +63,7 @@ pub(crate) async fn serve(
             }
             progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request);
-            let began = listener.clock.stopwatch();
+            let began = clock.stopwatch();
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
                 // The request's body is followed from here on.
                 drop(request);
@@ -73,7 +77,7 @@ pub(crate) async fn serve(
                 }
             };
             // A client that has had its whole time for the body is not waited for again.
-            let took = listener.clock.stopwatch().saturating_sub(began);
+            let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
             if let (Some(counts), Some((route, method)), Ok(response)) =
                 (&listener.counts, counted, &response)
@@ -85,7 +89,7 @@ pub(crate) async fn serve(
             }
             let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
-            state.end_request(listener.clock.stopwatch());
+            state.end_request(clock.stopwatch());
             let response = match response {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -94,7 +98,7 @@ pub(crate) async fn serve(
                 progress.resets.store(*abort == Abort::Reset, Ordering::Relaxed);
                 return Err(Aborted);
             }
-            let mut response = follow_stream(unread.count(response, origin(client), &backlog), &progress);
+            let mut response = follow_stream(unread.count(response, origin(client), backlog), progress);
             if !is_at_end {
                 // A client with a pool of connections must not send its next request on this one.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -108,7 +112,7 @@ pub(crate) async fn serve(
         .header_read_timeout(limits.idle_deadline)
         .max_buf_size(limits.header_bytes.max(8192))
         .max_headers(limits.header_count)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         served = connection.as_mut() => {
@@ -132,6 +136,15 @@ pub(crate) async fn serve(
             Err(_) => tracing::debug!(%peer, "a stream was cut while the server stopped"),
         }
     }
+}
+
+/// What the requests of a connection share.
+struct Shared {
+    state: Arc<ConnectionState>,
+    unread: Arc<UnreadResponses>,
+    listener: ListenerContext,
+    progress: Arc<Progress>,
+    backlog: Arc<Backlog>,
 }
 
 /// The time in which a stream that ends because the server stops has to be at its end.

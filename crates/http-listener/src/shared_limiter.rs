@@ -108,9 +108,11 @@ where
         limit: C::Limit,
         now: impl Fn() -> i64,
     ) -> Result<(), u64> {
+        if C::is_unlimited(limit) {
+            return Ok(());
+        }
         match &self.inner.core {
             None => self.inner.shares.counters.admit(subject, limit, now()),
-            Some(_) if C::is_unlimited(limit) => Ok(()),
             Some(core) => self.inner.admit(subject, limit, now, || core.live_nodes()).await,
         }
     }

@@ -27,6 +27,8 @@ const SHORT_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) struct UnreadResponses {
     max_bytes: usize,
+    /// A copy of the total, which every request reads.
+    total: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -54,6 +56,10 @@ impl Backlog {
 
     /// Waits until the previous long response was written.
     pub(crate) async fn written(&self) {
+        // Most requests follow a short response, and none of those waits.
+        if self.bytes.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let written = self.written.notified();
         tokio::pin!(written);
         // Registered before the count is read, so that no notification is missed.
@@ -91,19 +97,24 @@ impl Drop for CountedChunk {
 impl UnreadResponses {
     /// Creates a counter for up to `max_bytes`, of which one client can have half.
     pub(crate) fn new(max_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { max_bytes, state: Mutex::default() })
+        Arc::new(Self { max_bytes, total: AtomicUsize::new(0), state: Mutex::default() })
     }
 
     /// Returns whether more than half of the memory is in use. Clients must then read their responses sooner.
     pub(crate) fn is_scarce(&self) -> bool {
-        self.lock().total > self.max_bytes / 2
+        self.total.load(Ordering::Acquire) > self.max_bytes / 2
     }
 
     /// Returns the 503 response for a client whose unread responses take 7/8 of its half of the memory.
     /// `None` while the client is below.
     pub(crate) fn refusal(&self, client: IpAddr) -> Option<Response> {
+        let most = self.max_bytes / 2 - self.max_bytes / 16;
+        // No client has more than all have.
+        if self.total.load(Ordering::Acquire) <= most {
+            return None;
+        }
         let unread = self.lock().by_client.get(&client).copied().unwrap_or_default();
-        (unread > self.max_bytes / 2 - self.max_bytes / 16).then(service_unavailable)
+        (unread > most).then(service_unavailable)
     }
 
     /// Returns the response, which counts as unread unless it is as short as the backlog allows; or 503 if it is long and there
@@ -136,6 +147,7 @@ impl UnreadResponses {
             return false;
         }
         state.total += length;
+        self.total.store(state.total, Ordering::Release);
         state.by_client.insert(client, of_client + length);
         true
     }
@@ -143,6 +155,7 @@ impl UnreadResponses {
     fn release(&self, client: IpAddr, length: usize) {
         let mut state = self.lock();
         state.total = state.total.saturating_sub(length);
+        self.total.store(state.total, Ordering::Release);
         if let Some(of_client) = state.by_client.get_mut(&client) {
             *of_client = of_client.saturating_sub(length);
             if *of_client == 0 {

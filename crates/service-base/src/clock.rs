@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the time is injected")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +26,9 @@ struct Inner {
     started: Instant,
     /// The system's time when the clock was created, in milliseconds since 1970.
     started_at: i64,
+    /// Whether the state was ever changed. Until then the time is the system's, and to read it takes no lock, which every
+    /// request of all threads would take twice.
+    is_changed: AtomicBool,
     state: Mutex<State>,
     /// Wakes sleepers when the time is frozen, advanced or resumed.
     changed: watch::Sender<()>,
@@ -50,6 +54,7 @@ impl Clock {
         Self(Arc::new(Inner {
             started: Instant::now(),
             started_at: system_millis(),
+            is_changed: AtomicBool::new(false),
             state: Mutex::default(),
             changed: watch::Sender::new(()),
         }))
@@ -145,11 +150,15 @@ impl Clock {
     }
 
     fn state(&self) -> State {
+        if !self.0.is_changed.load(Ordering::SeqCst) {
+            return State::default();
+        }
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> Timestamp {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.is_changed.store(true, Ordering::SeqCst);
         change(&mut state);
         self.0.changed.send_replace(());
         Timestamp::from_unix_millis(millis(*state))

@@ -34,6 +34,26 @@ pub(crate) fn have_index(query: &ListQuery) -> bool {
         && !query.order.iter().any(Order::is_related)
 }
 
+/// The most values of a condition that are looked up on the caller's thread: each is a search in an index, also if no record has
+/// it.
+const MAX_LOOKED_UP_VALUES: usize = 16;
+
+/// Whether one equality of an attribute with few values selects a list that is in the order of creation. It costs no more than
+/// its own records, of which there can be any number.
+pub(crate) fn is_looked_up(query: &ListQuery) -> bool {
+    let [condition] = query.conditions.as_slice() else { return false };
+    let is_in_order = match query.order.as_slice() {
+        [] => true,
+        [one] => one.attribute == "created_at",
+        _ => false,
+    };
+    let is_equality = matches!(condition.test, FilterTest::Equals(_));
+    query.linked_from.is_none()
+        && is_in_order
+        && is_equality
+        && condition.values.len() <= MAX_LOOKED_UP_VALUES
+}
+
 /// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
 pub(crate) fn is_cacheable(query: &ListQuery) -> bool {
     let linked = |condition: &Condition| {

@@ -65,4 +65,7 @@ pub struct Listing {
     pub records: Vec<Record>,
     /// Number of records in the whole list.
     pub total: u64,
+    /// How often records of the type had been changed in the account ([`Records::changes`](crate::Records::changes)) in the
+    /// state of the database that was read, if the page depends on these records alone and the engine tells it.
+    pub changes: Option<i64>,
 }

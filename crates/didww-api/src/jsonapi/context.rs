@@ -8,6 +8,7 @@ use trunk_rules::domain::Rulebook;
 use trunk_store::Scope;
 use trunk_store::account::Account;
 
+use super::kept_pages::KeptPages;
 use super::rendered::RenderedResources;
 
 /// What the handlers know about an authenticated request beyond its operation.
@@ -23,6 +24,8 @@ pub(crate) struct RequestContext<'a> {
     pub version: ApiVersion,
     /// The texts of the resources that were rendered last.
     pub rendered: &'a RenderedResources,
+    /// The pages that were answered last.
+    pub pages: &'a KeptPages,
     /// What the links of the response begin with, such as `http://127.0.0.1:8080/v3`.
     pub base: String,
 }

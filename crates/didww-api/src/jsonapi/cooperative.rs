@@ -13,3 +13,62 @@ pub(super) async fn yield_periodically(index: usize) {
         tokio::task::yield_now().await;
     }
 }
+
+/// The work of a loop since it yielded, for one whose iterations cost very different times: a text that is copied takes a small
+/// part of the time of one that is rendered, and to yield after sixteen of them would take longer than they do.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// Parts, of which a rendered record has [`PARTS_PER_RECORD`].
+    parts: usize,
+}
+
+/// The parts of the work on a rendered record, of which copying up to 2 KiB is one.
+const PARTS_PER_RECORD: usize = 16;
+
+impl Work {
+    /// Adds a record that was rendered.
+    pub(super) fn add_rendered(&mut self) {
+        self.parts = self.parts.saturating_add(PARTS_PER_RECORD);
+    }
+
+    /// Adds a text of this many bytes that was copied.
+    pub(super) fn add_copied(&mut self, bytes: usize) {
+        self.parts = self.parts.saturating_add(1 + bytes / 2048);
+    }
+
+    /// Yields to the other tasks of the thread if it is time.
+    pub(super) async fn yield_if_due(&mut self) {
+        if self.parts >= PARTS_PER_RECORD * RECORDS_PER_YIELD {
+            self.parts = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn sixteen_rendered_records_take_as_long_as_hundreds_of_copied_ones() {
+        let yields = |work: &mut Work| work.yield_if_due().now_or_never().is_none();
+        let mut work = Work::default();
+        for _ in 1..RECORDS_PER_YIELD {
+            work.add_rendered();
+            assert!(!yields(&mut work));
+        }
+        work.add_rendered();
+        assert!(yields(&mut work));
+        assert!(!yields(&mut work), "it begins anew");
+        for _ in 1..PARTS_PER_RECORD * RECORDS_PER_YIELD {
+            work.add_copied(2_000);
+            assert!(!yields(&mut work));
+        }
+        work.add_copied(2_000);
+        assert!(yields(&mut work));
+        work.add_copied(PARTS_PER_RECORD * RECORDS_PER_YIELD * 2048);
+        assert!(yields(&mut work), "a long text takes long to copy");
+    }
+}

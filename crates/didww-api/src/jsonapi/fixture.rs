@@ -14,6 +14,7 @@ use trunk_store::{Change, Record, Scope, SqliteStore};
 use uuid::Uuid;
 
 use super::context::RequestContext;
+use super::kept_pages::KeptPages;
 use super::rendered::RenderedResources;
 
 pub(super) struct Fixture {
@@ -21,6 +22,7 @@ pub(super) struct Fixture {
     rules: Rulebook,
     account: Arc<Account>,
     rendered: RenderedResources,
+    pages: KeptPages,
 }
 
 impl Fixture {
@@ -54,7 +56,8 @@ impl Fixture {
             environment: None,
         };
         let account = core.store.create_account(account, key).await.unwrap();
-        Self { core, rules, account, rendered: RenderedResources::default() }
+        let (rendered, pages) = (RenderedResources::default(), KeptPages::default());
+        Self { core, rules, account, rendered, pages }
     }
 
     /// The context of a request at the newest version.
@@ -65,6 +68,7 @@ impl Fixture {
             account: Arc::clone(&self.account),
             version: ApiVersion::NEWEST,
             rendered: &self.rendered,
+            pages: &self.pages,
             base: "http://127.0.0.1/v3".to_owned(),
         }
     }

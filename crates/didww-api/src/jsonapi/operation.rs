@@ -53,11 +53,11 @@ pub(crate) enum LinkageChange {
 impl Operation {
     /// Returns the operation of a method on a path, or `None` if the resource does not declare it in the version of the
     /// request.
-    pub(crate) fn new(context: &RequestContext<'_>, method: &Method, target: &Target) -> Option<Self> {
+    pub(crate) fn new(context: &RequestContext<'_>, method: &Method, target: Target) -> Option<Self> {
         let spec = find_path(&target.resource, context.version)?;
         let reads = *method == Method::GET || *method == Method::HEAD;
         let writes = *method == Method::PATCH || *method == Method::PUT;
-        let operation = match target.endpoint.clone() {
+        let operation = match target.endpoint {
             Endpoint::Collection if reads && spec.singleton.is_some() => Self::Single { spec },
             _ if spec.singleton.is_some() => return None,
             Endpoint::Related(..) | Endpoint::Relationship(..) if spec.unrouted => return None,

@@ -34,6 +34,8 @@ pub(crate) struct QueryParams {
     pub page: Page,
     /// The decoded parameters that the `links` of a page repeat: all but those of the page itself.
     pub in_links: Vec<(String, String)>,
+    /// The query from which the parameters were parsed, if the response is a page.
+    pub text: String,
 }
 
 impl QueryParams {
@@ -85,6 +87,7 @@ impl QueryParams {
                 Err(error) => errors.push(*error),
             }
             params.in_links = pairs.into_iter().filter(|(name, _)| is_in_links(name)).collect();
+            query.clone_into(&mut params.text);
         }
         if errors.is_empty() { Ok(params) } else { Err(ApiError::from_objects(errors)) }
     }

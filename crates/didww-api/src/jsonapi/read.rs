@@ -8,10 +8,13 @@ use trunk_rules::domain::with_defaults;
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::include::collect_included;
+use super::kept_pages::{KeptPage, PageOf};
+use super::page_types::PageTypes;
 use super::query::QueryParams;
 use super::render::{Document, Pages};
 use super::reply::Reply;
 use super::target::parse_id;
+use crate::headers::entity_tag;
 use trunk_store::{Condition, ListQuery, Order, Record};
 
 /// Responds with a page of the account's records.
@@ -24,9 +27,69 @@ pub(super) async fn list(
     if let Some(most) = spec.sample {
         return sample(context, spec, params, query, most).await;
     }
-    let path = spec.path_at(context.version);
-    list_reply(context, spec, params, query, &Links { base: &context.base }.collection(path)).await
+    let url = Links { base: &context.base }.collection(spec.path_at(context.version));
+    let types = PageTypes::of(context, spec, &query, &params.include);
+    let Some(types) = types.filter(|_| params.text.len() <= MAX_KEPT_QUERY) else {
+        return list_reply(context, spec, params, query, &url).await;
+    };
+    let of = page_of(context, spec, params);
+    let kept = context.pages.get(of);
+    // Such a page is of one state, and has the number of its changes.
+    let is_read_at_once =
+        types.as_slice().len() == 1 && params.include.is_empty() && context.rules.counted(spec).is_empty();
+    let before = if kept.is_some() || !is_read_at_once { changes(context, &types).await? } else { None };
+    if let Some(KeptPage { changes, body, tag }) = kept
+        && before.as_ref() == Some(&changes)
+    {
+        return Ok(Reply { tag: Some(tag), ..Reply::document(StatusCode::OK, body) });
+    }
+    let (reply, own) = page(context, spec, params, query, &url).await?;
+    let changes = match own {
+        Some(own) if is_read_at_once => Some(vec![own]),
+        _ if is_read_at_once => None,
+        // Its parts are of different states, but not of states in which these records differ.
+        _ => match before {
+            Some(before) => changes(context, &types).await?.filter(|after| *after == before),
+            None => None,
+        },
+    };
+    let Some(changes) = changes else { return Ok(reply) };
+    let (body, tag) = (reply.body.clone(), entity_tag(&reply.body));
+    context.pages.keep(of, KeptPage { changes, body, tag: tag.clone() });
+    Ok(Reply { tag: Some(tag), ..reply })
 }
+
+/// How often records of each of these types were changed. `None` if the store does not tell it.
+///
+/// Each number only grows. So if the numbers are the same as before, there was a moment, when the first of them was read, at which
+/// all of them were.
+async fn changes(context: &RequestContext<'_>, types: &PageTypes) -> Result<Option<Vec<i64>>, ApiError> {
+    let mut all = Vec::with_capacity(types.as_slice().len());
+    for spec in types.as_slice() {
+        let Some(changes) = context.core.store.changes(context.scope(spec)).await? else { return Ok(None) };
+        all.push(changes);
+    }
+    Ok(Some(all))
+}
+
+/// What a page depends on beside records.
+fn page_of<'a>(
+    context: &'a RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &'a QueryParams,
+) -> PageOf<'a> {
+    PageOf {
+        owner: context.scope(spec).owner(),
+        kind: spec.name,
+        version: context.version,
+        features: context.account.features,
+        base: &context.base,
+        query: &params.text,
+    }
+}
+
+/// The longest query of a page that is kept, in bytes.
+const MAX_KEPT_QUERY: usize = 1024;
 
 /// Responds with a sample of the records that a query finds, in random order: at most this number, and the number of all.
 async fn sample(
@@ -122,6 +185,17 @@ pub(super) async fn list_reply(
     query: ListQuery,
     url: &str,
 ) -> Result<Reply, ApiError> {
+    Ok(page(context, spec, params, query, url).await?.0)
+}
+
+/// As [`list_reply`], with [the number of changes](trunk_store::Listing::changes) of the page.
+async fn page(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &QueryParams,
+    query: ListQuery,
+    url: &str,
+) -> Result<(Reply, Option<i64>), ApiError> {
     let listing = context.core.store.list(query).await?;
     let pages = (!spec.unpaged).then(|| Pages {
         total: listing.total,
@@ -134,7 +208,7 @@ pub(super) async fn list_reply(
     } else {
         document.collection(&primary, &included, pages.as_ref()).await?
     };
-    Ok(Reply::document(StatusCode::OK, text))
+    Ok((Reply::document(StatusCode::OK, text), listing.changes))
 }
 
 /// Responds with one record and what it includes; 404 if the account has none with this id.
@@ -175,4 +249,88 @@ pub(super) async fn single_reply(
     let (primary, included) =
         collect_included(context, spec, record.into_iter().collect(), &params.include).await?;
     Ok(Reply::document(status, Document::new(context, params).single(&primary, &included).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use didww_types::Resource as _;
+    use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk};
+    use trunk_rules::domain::Rulebook;
+    use trunk_store::Change;
+
+    use super::super::fixture::Fixture;
+    use super::super::include::IncludeNode;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_answered_again_until_a_record_of_its_type_changes() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let record = fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
+        let context = fixture.context();
+        let read = async || list(&context, VoiceOutTrunk::SPEC, &QueryParams::default()).await.unwrap();
+        let (first, again) = (read().await, read().await);
+        assert_eq!(first.body.as_ptr(), again.body.as_ptr(), "it is the same memory");
+        assert_eq!(
+            (first.tag.as_ref(), again.tag.as_ref()),
+            (Some(&entity_tag(&first.body)), first.tag.as_ref())
+        );
+        fixture.insert(Did::SPEC, ("number", "37061498222"), Vec::new()).await;
+        assert_eq!(first.body.as_ptr(), read().await.body.as_ptr(), "of another type");
+
+        fixture.insert(VoiceOutTrunk::SPEC, ("name", "Bellatrix"), Vec::new()).await;
+        let with_both = read().await;
+        assert!(String::from_utf8_lossy(&with_both.body).contains("Bellatrix"));
+        assert_ne!(first.tag, with_both.tag);
+        let delete = Change::Delete { scope: fixture.scope(VoiceOutTrunk::SPEC), id: record.id };
+        fixture.core.store.commit(vec![delete]).await.unwrap();
+        let text = String::from_utf8_lossy(&read().await.body).into_owned();
+        assert!(text.contains("Bellatrix") && !text.contains("Alphard"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_page_for_another_query_is_read() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
+        let context = fixture.context();
+        let read =
+            async |params: &QueryParams| list(&context, VoiceOutTrunk::SPEC, params).await.unwrap().body;
+        let mut second = QueryParams::default();
+        let first = read(&second).await;
+        second.page.number = 2;
+        "page[number]=2".clone_into(&mut second.text);
+        assert!(!String::from_utf8_lossy(&read(&second).await).contains("Alphard"));
+        assert_eq!(first.as_ptr(), read(&QueryParams::default()).await.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_page_with_other_records_is_answered_again_until_one_of_their_types_or_a_link_changes() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let insert = async |number: &str| fixture.insert(Did::SPEC, ("number", number), Vec::new()).await;
+        let (did, other) = (insert("37061498222").await, insert("37061498223").await);
+        let links = vec![("dids", vec![did.id])];
+        let trunk = fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), links).await;
+        let context = fixture.context();
+        let mut including = QueryParams::default();
+        IncludeNode::add(&context, &[VoiceOutTrunk::SPEC], &mut including.include, "dids").unwrap();
+        let read = async || list(&context, VoiceOutTrunk::SPEC, &including).await.unwrap().body;
+        let has = |body: &Bytes, number: &str| String::from_utf8_lossy(body).contains(number);
+        let first = read().await;
+        assert!(has(&first, "37061498222") && !has(&first, "37061498223"));
+        assert_eq!(first.as_ptr(), read().await.as_ptr());
+        fixture.insert(CapacityPool::SPEC, ("name", "Standard"), Vec::new()).await;
+        assert_eq!(first.as_ptr(), read().await.as_ptr(), "of a type that it does not show");
+
+        let scope = fixture.scope(VoiceOutTrunk::SPEC);
+        let members = vec![other.id];
+        let add = Change::Members { scope, owner: trunk, relationship: "dids", add: true, members };
+        fixture.core.store.commit(vec![add]).await.unwrap();
+        let with_both = read().await;
+        assert!(has(&with_both, "37061498222") && has(&with_both, "37061498223"));
+        assert_eq!(with_both.as_ptr(), read().await.as_ptr());
+        let delete = Change::Delete { scope: fixture.scope(Did::SPEC), id: did.id };
+        fixture.core.store.commit(vec![delete]).await.unwrap();
+        let last = read().await;
+        assert!(!has(&last, "37061498222") && has(&last, "37061498223"));
+    }
 }

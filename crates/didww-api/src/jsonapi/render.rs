@@ -4,12 +4,15 @@
 //! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the version
 //! and written with the selected members.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use didww_types::{PageLinks, RelationshipSpec, ResourceSpec};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::context::RequestContext;
-use super::cooperative::yield_periodically;
+use super::cooperative::Work;
 use super::error::ApiError;
 use super::include::RecordWithLinkage;
 use super::query::QueryParams;
@@ -18,6 +21,9 @@ use trunk_store::Record;
 
 /// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
 const BYTES_PER_RECORD: usize = 2048;
+
+/// The most records of a document whose texts are kept. Those of a longer one would displace those of all others.
+const MAX_KEPT_RECORDS: usize = 200;
 
 /// The pages of a list of which a response has one.
 pub(super) struct Pages {
@@ -31,17 +37,26 @@ pub(super) struct Document<'a> {
     context: &'a RequestContext<'a>,
     params: &'a QueryParams,
     /// What links begin with, escaped for use inside a JSON string.
-    base: String,
+    base: Cow<'a, str>,
     /// A further member of the document's `meta`.
     count: Option<(&'static str, u64)>,
     text: String,
+    /// Whether the texts of its resources are kept.
+    keeps: bool,
+    work: Work,
 }
 
 impl<'a> Document<'a> {
     pub(super) fn new(context: &'a RequestContext<'a>, params: &'a QueryParams) -> Self {
-        let quoted = Value::String(context.base.clone()).to_string();
-        let base = quoted.trim_matches('"').to_owned();
-        Self { context, params, base, count: None, text: String::with_capacity(BYTES_PER_RECORD) }
+        let needs_escape = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
+        let base = if context.base.bytes().any(needs_escape) {
+            let quoted = Value::String(context.base.clone()).to_string();
+            Cow::Owned(quoted.trim_matches('"').to_owned())
+        } else {
+            Cow::Borrowed(context.base.as_str())
+        };
+        let text = String::with_capacity(BYTES_PER_RECORD);
+        Self { context, params, base, count: None, text, keeps: true, work: Work::default() }
     }
 
     /// Adds a number to the document's `meta`, if there is one.
@@ -72,7 +87,9 @@ impl<'a> Document<'a> {
         included: &[RecordWithLinkage],
         pages: Option<&Pages>,
     ) -> Result<String, ApiError> {
-        self.text.reserve(BYTES_PER_RECORD * (primary.len() + included.len()));
+        let records = primary.len() + included.len();
+        self.keeps = records <= MAX_KEPT_RECORDS;
+        self.text.reserve(BYTES_PER_RECORD * records);
         self.list(primary).await?;
         self.included(included).await?;
         self.meta(pages.map(|pages| pages.total));
@@ -99,7 +116,7 @@ impl<'a> Document<'a> {
                 self.text.push(',');
             }
             self.resource(entry)?;
-            yield_periodically(index).await;
+            self.work.yield_if_due().await;
         }
         self.text.push(']');
         Ok(())
@@ -140,7 +157,7 @@ impl<'a> Document<'a> {
                 self.text.push(',');
             }
             self.resource(entry)?;
-            yield_periodically(index).await;
+            self.work.yield_if_due().await;
         }
         self.text.push(']');
         Ok(())
@@ -174,18 +191,23 @@ impl<'a> Document<'a> {
 
     fn resource(&mut self, entry: &RecordWithLinkage) -> Result<(), ApiError> {
         let selected = self.params.selected_fields(entry.spec.name);
+        let begin = self.text.len();
         if selected.is_some() || !entry.linkage.is_empty() {
+            self.work.add_rendered();
             return self.render(entry, selected);
         }
         let RequestContext { account, version, rendered, .. } = self.context;
         let (record, version, features) = (&entry.record, *version, account.features);
         if rendered.copy(Rendering { record, version, features, base: &self.base }, &mut self.text) {
+            self.work.add_copied(self.text.len() - begin);
             return Ok(());
         }
-        let begin = self.text.len();
+        self.work.add_rendered();
         self.render(entry, None)?;
-        let text = self.text.get(begin..).unwrap_or_default();
-        rendered.keep(Rendering { record, version, features, base: &self.base }, text);
+        if self.keeps {
+            let text = self.text.get(begin..).unwrap_or_default();
+            rendered.keep(Rendering { record, version, features, base: &self.base }, text);
+        }
         Ok(())
     }
 
@@ -230,7 +252,9 @@ impl<'a> Document<'a> {
             self.text.push_str(attribute.name);
             self.text.push_str("\":");
             match attributes.get(attribute.name) {
-                Some(value) => self.text.push_str(&value.to_string()),
+                Some(value) => {
+                    let _infallible = write!(self.text, "{value}");
+                }
                 None => self.text.push_str("null"),
             }
         }

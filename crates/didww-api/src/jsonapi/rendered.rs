@@ -10,8 +10,11 @@ use didww_types::{ApiVersion, Features};
 use foldhash::quality::RandomState;
 use trunk_store::Record;
 
-/// The number of entries. A resource has one place, and another one with the same place takes it.
-const ENTRIES: usize = 1024;
+/// The number of sets. A resource belongs to one, with others.
+const SETS: usize = 256;
+/// The number of entries of a set, of which a new one replaces the one that was not used for longest. With one place for each
+/// resource, some of a page of fifty would share a place, and be rendered anew each time.
+const ENTRIES: usize = 4;
 /// The most bytes of a record's content and its text together, which bounds the cache to 16 MiB.
 const MAX_BYTES: usize = 16 << 10;
 
@@ -28,10 +31,13 @@ pub(super) struct Rendering<'a> {
 
 /// The texts of the resources that were rendered last.
 pub(crate) struct RenderedResources {
-    entries: Box<[Mutex<Option<Entry>>]>,
-    /// Seeded at random, so that a client cannot choose records that share a place.
+    sets: Box<[Mutex<Set>]>,
+    /// Seeded at random, so that a client cannot choose records that share a set.
     hasher: RandomState,
 }
+
+/// The one that was used last is the first.
+type Set = [Option<Box<Entry>>; ENTRIES];
 
 struct Entry {
     record: Record,
@@ -43,51 +49,66 @@ struct Entry {
 
 impl Default for RenderedResources {
     fn default() -> Self {
-        let entries = (0..ENTRIES).map(|_| Mutex::default()).collect();
-        Self { entries, hasher: RandomState::default() }
+        Self::with_sets(SETS)
     }
 }
 
 impl RenderedResources {
-    /// Appends the text of a resource, if it was rendered before, and returns whether it was.
-    pub(super) fn copy(&self, of: Rendering<'_>, to: &mut String) -> bool {
-        let Some(place) = self.place(of) else { return false };
-        let entry = place.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = entry.as_ref().filter(|entry| entry.is_of(of));
-        if let Some(entry) = found {
-            to.push_str(&entry.text);
-        }
-        found.is_some()
+    fn with_sets(number: usize) -> Self {
+        Self { sets: (0..number).map(|_| Mutex::default()).collect(), hasher: RandomState::default() }
     }
 
-    /// Keeps the text of a resource.
+    /// Appends the text of a resource, if it was rendered before, and returns whether it was.
+    pub(super) fn copy(&self, of: Rendering<'_>, to: &mut String) -> bool {
+        let Some(set) = self.set(of) else { return false };
+        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = set.iter().position(|entry| entry.as_ref().is_some_and(|entry| entry.is_of(of)));
+        let Some(newer) = found.and_then(|place| set.get_mut(..=place)) else { return false };
+        newer.rotate_right(1);
+        let Some(Some(entry)) = newer.first() else { return false };
+        to.push_str(&entry.text);
+        true
+    }
+
+    /// Keeps the text of a resource, in place of an older one of the same record.
     pub(super) fn keep(&self, of: Rendering<'_>, text: &str) {
         let Rendering { record, version, features, base } = of;
         let content = record.attributes.len() + record.meta.as_ref().map_or(0, String::len);
         if content + base.len() + text.len() > MAX_BYTES {
             return;
         }
-        let Some(place) = self.place(of) else { return };
+        let Some(set) = self.set(of) else { return };
         let entry =
             Entry { record: record.clone(), version, features, base: base.to_owned(), text: text.to_owned() };
-        let replaced = place.lock().unwrap_or_else(PoisonError::into_inner).replace(entry);
+        let entry = Some(Box::new(entry));
+        let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = set.iter().position(|entry| entry.as_ref().is_some_and(|entry| entry.is_like(of)));
+        let Some(newer) = set.get_mut(..=older.unwrap_or(ENTRIES - 1)) else { return };
+        newer.rotate_right(1);
+        let replaced = newer.first_mut().map(|first| std::mem::replace(first, entry));
+        drop(set);
         // After the lock was released.
         drop(replaced);
     }
 
-    fn place(&self, of: Rendering<'_>) -> Option<&Mutex<Option<Entry>>> {
+    fn set(&self, of: Rendering<'_>) -> Option<&Mutex<Set>> {
         let hash = self.hasher.hash_one((of.record.id, of.version));
-        let number = usize::try_from(hash % ENTRIES as u64).ok()?;
-        self.entries.get(number)
+        let number = usize::try_from(hash.checked_rem(self.sets.len() as u64)?).ok()?;
+        self.sets.get(number)
     }
 }
 
 impl Entry {
     fn is_of(&self, of: Rendering<'_>) -> bool {
-        self.version == of.version
+        self.is_like(of) && self.record == *of.record
+    }
+
+    /// Whether it is of the same record, though of other content.
+    fn is_like(&self, of: Rendering<'_>) -> bool {
+        self.record.id == of.record.id
+            && self.version == of.version
             && self.features == of.features
             && self.base == of.base
-            && self.record == *of.record
     }
 }
 
@@ -156,6 +177,25 @@ mod tests {
         }
         keep(&cache, &record, "newer");
         assert_eq!(copied(&cache, &record, AT).as_deref(), Some("before newer"));
+    }
+
+    #[test]
+    fn the_text_that_was_not_used_for_longest_is_replaced() {
+        let cache = RenderedResources::with_sets(1);
+        let numbered = |id| Record { id: Uuid::from_u128(id), ..record() };
+        let is_kept = |id| copied(&cache, &numbered(id), AT).is_some();
+        for id in [1, 2, 3, 4] {
+            keep(&cache, &numbered(id), "text");
+        }
+        assert!([4, 3, 2, 1].into_iter().all(is_kept));
+        let changed = Record { revision: 1, ..numbered(2) };
+        keep(&cache, &changed, "changed");
+        assert_eq!(copied(&cache, &changed, AT).as_deref(), Some("before changed"));
+        assert!(!is_kept(2), "it replaced its older one, and no other");
+        assert!([4, 3, 1].into_iter().all(is_kept));
+        keep(&cache, &numbered(5), "text");
+        assert!(copied(&cache, &changed, AT).is_none(), "it was not used for longest");
+        assert!([5, 4, 3, 1].into_iter().all(is_kept));
     }
 
     #[test]

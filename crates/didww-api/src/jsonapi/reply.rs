@@ -1,7 +1,7 @@
 //! The response to a request that succeeded.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 /// The media type of answers that are no documents of JSON:API in the eyes of the service.
 pub(crate) const JSON: &str = "application/json";
@@ -17,19 +17,27 @@ pub(crate) struct Reply {
     pub content_type: Option<&'static str>,
     /// True for the response to an earlier request with the same idempotency key.
     pub replayed: bool,
+    /// The entity tag of the body, if it is known already.
+    pub tag: Option<HeaderValue>,
 }
 
 impl Reply {
-    pub(super) fn document(status: StatusCode, body: String) -> Self {
-        Self { status, body: Bytes::from(body), content_type: None, replayed: false }
+    pub(super) fn document(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self { status, body: body.into(), content_type: None, replayed: false, tag: None }
     }
 
     /// 200 without a body of its own.
     pub(crate) fn empty() -> Self {
-        Self { status: StatusCode::OK, body: Bytes::new(), content_type: None, replayed: false }
+        Self { status: StatusCode::OK, body: Bytes::new(), content_type: None, replayed: false, tag: None }
     }
 
     pub(super) fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), content_type: None, replayed: false }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: Bytes::new(),
+            content_type: None,
+            replayed: false,
+            tag: None,
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn list(node: &Node, query: ListQuery) -> Result<Listing, Store
     node.long_read(asker, (node, query), |client, (node, query)| {
         Box::pin(async move {
             let Page { numbers, total } = page(client, node, query).await?;
-            Ok(Listing { records: records(client, node, query, &numbers).await?, total })
+            Ok(Listing { records: records(client, node, query, &numbers).await?, total, changes: None })
         })
     })
     .await
@@ -117,7 +117,7 @@ async fn first_page(client: &Client, node: &Node, query: &ListQuery) -> Done<Lis
     let total = rows.first().map(|row| row.try_get::<_, i64>(5)).transpose()?.unwrap_or_default();
     let is_empty = rows.first().map(|row| row.try_get::<_, Option<i64>>(0)).transpose()?.flatten().is_none();
     let records = if is_empty { Vec::new() } else { within(&rows, query.scope.spec.name)? };
-    Ok(Listing { records, total: u64::try_from(total).unwrap_or_default() })
+    Ok(Listing { records, total: u64::try_from(total).unwrap_or_default(), changes: None })
 }
 
 /// Reads records whose attributes are null if they would exceed the bytes of a page.

@@ -71,6 +71,14 @@ impl Connections {
         }
     }
 
+    /// The [number of the state](super::states::States::current) that a read sees which begins now, or a later one.
+    pub(super) fn state(&self) -> Option<u64> {
+        match self {
+            Self::Memory { counts, .. } => counts.states.current(),
+            Self::File { counts, .. } => counts.states.current(),
+        }
+    }
+
     /// Reads one state of the database, on a connection that no other thread uses meanwhile. It runs on the caller's
     /// thread, because a read by a key takes microseconds; longer reads belong to [`Scans`](super::scan::Scans).
     pub(super) fn read<T>(
@@ -115,7 +123,9 @@ impl Connections {
         match self {
             Self::Memory { shared, counts } => {
                 let connection = shared.lock_briefly();
+                counts.states.begin_commit();
                 let outcome = commit_alone(&connection, &mut *task);
+                counts.states.end_commit();
                 if outcome.is_ok() {
                     counts.committed();
                 }
@@ -159,7 +169,8 @@ impl Connections {
 
     /// Accepts no further work. Returns the writer's thread, which ends after it has completed the queue.
     fn end(&self) -> Option<JoinHandle<()>> {
-        let Self::File { queue, writer, readers, .. } = self else { return None };
+        let Self::File { queue, writer, readers, counts } = self else { return None };
+        counts.states.close();
         drop(lock(queue).take());
         readers.close();
         lock(writer).take()

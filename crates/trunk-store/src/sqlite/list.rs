@@ -9,6 +9,7 @@
 //! that runs the read (`scan`) bounds its time.
 
 mod filters;
+mod members;
 mod sort;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::error::failed;
 use super::row::{find, record, uuid};
+use super::snapshot::Snapshot;
 use super::symbols::Symbols;
 use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
@@ -37,15 +39,41 @@ impl Lists<'_> {
     pub(super) fn list(&self, query: &ListQuery, max_bytes: usize) -> Result<Listing, StoreError> {
         // All statements must read the same state of the database: a page may be counted from the end of the list, and a
         // cached list is valid for one number of changes.
-        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
-        let Page { numbers, total } = self.page(query)?;
-        Ok(Listing { records: self.records(query.scope, &numbers, max_bytes)?, total })
+        let _snapshot = Snapshot::begin(self.connection)?;
+        let count = self.count(query.scope)?;
+        let Page { numbers, total } = self.page(query, count)?;
+        let records = self.records(query.scope, &numbers, max_bytes)?;
+        Ok(Listing { records, total, changes: is_cacheable(query).then_some(count.changes) })
+    }
+
+    /// As [`list`](Self::list), of a list that [is looked up](crate::list_plan::is_looked_up) and has at most `most` records. Its
+    /// numbers are found anew each time, which takes about as long as to find them in the cache.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if there are more.
+    pub(super) fn looked_up(
+        &self,
+        query: &ListQuery,
+        max_bytes: usize,
+        most: usize,
+    ) -> Result<Listing, StoreError> {
+        let _snapshot = Snapshot::begin(self.connection)?;
+        let count = self.count(query.scope)?;
+        let numbers = self.sorted(query, self.few_matching(query, most)?, count.records)?;
+        let Page { numbers, total } = Page::of(&numbers, query);
+        let records = self.records(query.scope, &numbers, max_bytes)?;
+        Ok(Listing { records, total, changes: Some(count.changes) })
+    }
+
+    /// Returns the number of changes among the records of a type in an account.
+    pub(super) fn changes(&self, scope: Scope) -> Result<i64, StoreError> {
+        Ok(self.count(scope)?.changes)
     }
 
     /// Returns the ids of a page of a list.
     pub(super) fn ids(&self, query: &ListQuery) -> Result<Vec<Uuid>, StoreError> {
-        let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
-        let Page { numbers, .. } = self.page(query)?;
+        let _snapshot = Snapshot::begin(self.connection)?;
+        let Page { numbers, .. } = self.page(query, self.count(query.scope)?)?;
         let mut select =
             self.connection.prepare_cached("SELECT id FROM record WHERE number = ?1").map_err(failed)?;
         let id = |number| select.query_row([number], |row| uuid(row, 0)).map_err(failed);
@@ -98,9 +126,8 @@ impl Lists<'_> {
         Ok(members)
     }
 
-    /// Finds the record numbers of a page.
-    fn page(&self, query: &ListQuery) -> Result<Page, StoreError> {
-        let count = self.count(query.scope)?;
+    /// Finds the record numbers of a page. `count` is that of the records of its type in the account.
+    fn page(&self, query: &ListQuery, count: RecordCount) -> Result<Page, StoreError> {
         if let Some(page) = self.page_from_index(query, count)? {
             return Ok(page);
         }

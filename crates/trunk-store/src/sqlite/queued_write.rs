@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::states::States;
 use crate::StoreError;
 
 /// The writes that wait, and the commits since the database was opened.
@@ -13,6 +14,8 @@ use crate::StoreError;
 pub(super) struct WriteCounts {
     waiting: AtomicU64,
     commits: AtomicU64,
+    /// The numbers of the states that the commits make.
+    pub(super) states: States,
 }
 
 impl WriteCounts {

@@ -136,6 +136,8 @@ impl RecordWriter<'_> {
         add: bool,
         members: &[Uuid],
     ) -> Result<(), StoreError> {
+        // Pages that show the members depend on them.
+        self.count_change(scope, 0)?;
         let relationship = self.symbols.member(scope.spec.name, relationship);
         for member in members {
             if add {

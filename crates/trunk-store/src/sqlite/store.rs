@@ -20,6 +20,7 @@ use nodes::Heartbeats;
 use tokio::sync::watch;
 
 use super::connections::Connections;
+use super::found_records::FoundRecords;
 use super::list::{ListCache, Lists};
 use super::outbox::Leases;
 use super::scan::{Scans, Source};
@@ -40,6 +41,7 @@ pub struct SqliteStore {
     pub(super) connections: Connections,
     limits: StoreLimits,
     list_cache: Arc<ListCache>,
+    found: FoundRecords,
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
     feed: Arc<Feed>,
@@ -64,6 +66,7 @@ impl SqliteStore {
             connections,
             limits,
             list_cache: Arc::default(),
+            found: FoundRecords::default(),
             symbols,
             directory,
             feed: Arc::default(),

@@ -216,7 +216,9 @@ impl Writer {
 
     fn make_durable(&mut self) -> Result<(), StoreError> {
         let counted = self.commits.increment(&self.connection);
+        self.counts.states.begin_commit();
         let committed = counted.and_then(|count| self.connection.execute_batch("COMMIT").map(|()| count));
+        self.counts.states.end_commit();
         let count = match committed {
             Ok(count) => count,
             Err(error) => {

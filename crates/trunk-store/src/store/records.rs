@@ -30,6 +30,18 @@ pub trait Records: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Crowded`], [`StoreError::TooLong`], [`StoreError::TooLarge`], or a failure of the engine.
     fn list(&self, query: ListQuery) -> Answer<'_, Listing>;
 
+    /// Returns how often records of a type were changed in an account, or links that they have: the number grows with each
+    /// change. A link is had by the record that declares its relationship, and goes with the other one when that is deleted,
+    /// which counts as a change of that one's type alone. No two states have the same number, so a page with this number in its
+    /// [`changes`](Listing::changes) is that of the state that was read. `None` if the engine would take about as long as it
+    /// takes to read a page.
+    ///
+    /// # Errors
+    /// Only a failure of the engine.
+    fn changes(&self, _scope: Scope) -> Answer<'_, Option<i64>> {
+        Answer::ready(Ok(None))
+    }
+
     /// Returns the ids of a page of a list.
     ///
     /// # Errors

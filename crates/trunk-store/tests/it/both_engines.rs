@@ -8,8 +8,8 @@ use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use trunk_store::{
-    Change, Changes, Condition, Follower, IndexValue, Interest, ListQuery, Order, PostgresStore, Record,
-    SqliteStore, Store, StoreError,
+    Change, Changes, Condition, Follower, IndexValue, Interest, ListQuery, Listing, Order, PostgresStore,
+    Record, SqliteStore, Store, StoreError,
 };
 use uuid::Uuid;
 
@@ -35,6 +35,11 @@ fn line(answer: &impl Debug) -> String {
         line.push_str(part.trim_start_matches(|digit: char| digit.is_ascii_digit()));
     }
     line
+}
+
+/// A page without the number of changes, which one of the engines does not tell.
+fn without_changes(listing: Listing) -> Listing {
+    Listing { changes: None, ..listing }
 }
 
 impl<'a, S: Store> Answers<'a, S> {
@@ -188,7 +193,7 @@ impl<'a, S: Store> Answers<'a, S> {
         let query =
             ListQuery { conditions, order, offset: list.offset, limit: list.limit, ..everything(trunks(1)) };
         let listing = self.store.list(query.clone()).await;
-        self.answer(&listing);
+        self.answer(&listing.map(without_changes));
         let ids = self.store.list_ids(query).await;
         self.answer(&ids);
     }
@@ -200,7 +205,7 @@ impl<'a, S: Store> Answers<'a, S> {
                 let members = self.store.members(scope, vec![record.number], "dids", 1_000).await.unwrap();
                 self.answer(&members.into_iter().map(|(_, kind, id)| (kind, id)).collect::<Vec<_>>());
             }
-            self.answer(&listing);
+            self.answer(&without_changes(listing));
             let after = self.store.records_after(scope.spec, 0, 1_000).await;
             self.answer(&after);
         }

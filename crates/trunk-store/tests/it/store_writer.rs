@@ -1,13 +1,15 @@
 //! The writer of a database in a file: its queue, and overload.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use serde_json::json;
 use trunk_store::{Engine as _, Records as _, SqliteStore, StoreError, Writes as _};
 
-use crate::support::records::{everything, id, insert, trunk, trunks};
+use crate::support::records::{commit, everything, found, id, insert, replace, trunk, trunks};
 use crate::support::within;
 
 /// Maximum number of writes that wait, plus the maximum that the writer takes at once.
@@ -92,4 +94,43 @@ async fn dropping_completes_waiting_writes_too() {
         let again = SqliteStore::open(&path).unwrap();
         assert_eq!(again.list(everything(trunks(1))).await.unwrap().total, 50 * round);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_reader_finds_an_older_state_than_another_one_or_the_writer_has_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("states.db")).unwrap());
+    let mut record = commit(&*store, vec![insert(trunks(1), id(1), trunk("T", &json!({})))]).await.remove(0);
+    let (seen, is_over) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
+    let changes = store.changes(trunks(1)).await.unwrap().unwrap();
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (store, seen, is_over) = (Arc::clone(&store), Arc::clone(&seen), Arc::clone(&is_over));
+            tokio::spawn(async move {
+                while !is_over.load(Ordering::SeqCst) {
+                    let least = seen.load(Ordering::SeqCst);
+                    let revision = found(&*store, trunks(1), id(1)).await.revision;
+                    assert!(revision >= least, "{revision} was read after {least}");
+                    // Each write changes the revision and the number of changes by one.
+                    let changed = store.changes(trunks(1)).await.unwrap().unwrap() - changes;
+                    assert!(changed >= revision, "{changed} changes were read after revision {revision}");
+                    seen.fetch_max(changed, Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for revision in 1..=100 {
+        let attributes = trunk("T", &json!({ "external_reference_id": revision.to_string() }));
+        record = store.commit(vec![replace(trunks(1), record, attributes)]).await.unwrap().remove(0);
+        seen.fetch_max(revision, Ordering::SeqCst);
+        let read = found(&*store, trunks(1), id(1)).await;
+        assert_eq!((read.revision, &read), (revision, &record), "the writer reads what it wrote");
+    }
+    is_over.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    within("closing", store.close()).await.unwrap();
+    assert!(store.find(trunks(1), id(1)).await.is_err(), "nothing is read from a closed store");
 }

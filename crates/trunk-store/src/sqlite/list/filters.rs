@@ -51,9 +51,26 @@ impl Lists<'_> {
     /// Returns the numbers of the records that match a query, in the order of creation.
     pub(super) fn matching(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
         let (text, parameters) = statement(self.symbols, query);
-        let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
+        self.selected(&text, parameters, usize::MAX)
+    }
+
+    /// As [`matching`](Self::matching), if an index selects the records and has at most `most` entries of them. No more of its
+    /// entries are read.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if there are more.
+    pub(super) fn few_matching(&self, query: &ListQuery, most: usize) -> Result<Vec<i64>, StoreError> {
+        let (text, parameters) = statement(self.symbols, query);
+        self.selected(&format!("{text} LIMIT {}", most.saturating_add(1)), parameters, most)
+    }
+
+    fn selected(&self, text: &str, parameters: Vec<SqlValue>, most: usize) -> Result<Vec<i64>, StoreError> {
+        let mut select = self.connection.prepare_cached(text).map_err(failed)?;
         let numbers = select.query_map(params_from_iter(parameters), |row| row.get(0)).map_err(failed)?;
         let mut numbers: Vec<i64> = numbers.collect::<Result<_, _>>().map_err(failed)?;
+        if numbers.len() > most {
+            return Err(StoreError::TooLarge("more records than a short read may have".to_owned()));
+        }
         // For a single index value they are in this order already.
         numbers.sort_unstable();
         // A record has an index entry for each item of a list, of which several can match.

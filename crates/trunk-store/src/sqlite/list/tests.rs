@@ -1,7 +1,7 @@
 //! Compares pages with the whole list, on every way in which a page is found. The bounds are small in tests, so that a
 //! few records reach every way.
 
-use didww_types::resources::Did;
+use didww_types::resources::{CapacityPool, Did};
 use didww_types::{FilterTest, Resource as _, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,11 +14,15 @@ fn dids(account: i64) -> Scope {
     Scope { account, spec: Did::SPEC }
 }
 
-fn did(n: u8) -> Map<String, Value> {
+fn defaults(spec: &'static didww_types::ResourceSpec) -> Map<String, Value> {
     let default = |attribute: &didww_types::AttributeSpec| {
         (attribute.name.to_owned(), attribute.default.map_or(Value::Null, didww_types::DefaultValue::to_json))
     };
-    let mut attributes: Map<String, Value> = Did::SPEC.attributes.iter().map(default).collect();
+    spec.attributes.iter().map(default).collect()
+}
+
+fn did(n: u8) -> Map<String, Value> {
+    let mut attributes = defaults(Did::SPEC);
     attributes.insert("number".to_owned(), json!(format!("{:03}", u16::from(n) * 37 % 256)));
     attributes.insert(
         "description".to_owned(),
@@ -275,6 +279,38 @@ fn a_path_to_records_that_all_accounts_share_is_followed_from_the_accounts_own_r
     }
 }
 
+#[tokio::test]
+async fn a_page_has_the_number_of_changes_if_it_depends_on_the_records_of_its_type_alone() {
+    let store = SqliteStore::in_memory().unwrap();
+    let changes = async || store.changes(dids(1)).await.unwrap();
+    let of_page = async |conditions| store.list(query(Vec::new(), conditions)).await.unwrap().changes;
+    assert_eq!((changes().await, of_page(Vec::new()).await), (Some(0), Some(0)));
+    let mut seen = vec![Some(0)];
+    let mut is_new = async || {
+        let now = changes().await;
+        let is_new = !seen.contains(&now);
+        seen.push(now);
+        is_new && of_page(Vec::new()).await == now
+    };
+    let mut records = store.commit(vec![insert(1, 1)]).await.unwrap();
+    assert!(is_new().await, "an insertion");
+    let before = records.remove(0);
+    let id = before.id;
+    let replace =
+        Change::Replace { scope: dids(1), before, attributes: did(2), links: Vec::new(), meta: None };
+    store.commit(vec![replace]).await.unwrap();
+    assert!(is_new().await, "a change");
+    store.commit(vec![insert(2, 3)]).await.unwrap();
+    assert!(!is_new().await, "one of another account");
+    store.commit(vec![Change::Delete { scope: dids(1), id }]).await.unwrap();
+    assert!(is_new().await, "a deletion");
+    store.reset(None, false).await.unwrap();
+    assert!(is_new().await, "the deletion of everything");
+    assert_eq!(of_page(vec![in_pools(&[id_text(1)])]).await, None, "it depends on records of other types");
+    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+    assert_eq!(of_page(vec![blocked]).await, changes().await);
+}
+
 /// A store in which no long read runs.
 fn without_long_reads() -> SqliteStore {
     let limits = StoreLimits { running: 0, waiting: 0, waiting_per_asker: 0, ..StoreLimits::default() };
@@ -295,17 +331,64 @@ async fn a_first_page_of_small_records_waits_for_no_long_read() {
             assert_eq!((listing.records.len() as u64, listing.total), (limit, 200));
         }
     }
-    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
+    let blocked = |flags: &[i64]| Condition {
+        test: FilterTest::Equals("blocked"),
+        values: flags.iter().map(|flag| IndexValue::Integer(*flag)).collect(),
+    };
+    let newest_first = || vec![Order { attribute: "created_at", descending: true }];
+    for order in [Vec::new(), newest_first()] {
+        for (offset, records) in [(0, 50), (50, 17), (100, 0)] {
+            let listing = page(offset, 50, order.clone(), vec![blocked(&[1])]).await.unwrap();
+            assert_eq!((listing.records.len(), listing.total), (records, 67), "a third of all");
+            let in_order = |pair: &[Record]| (pair[0].number < pair[1].number) == order.is_empty();
+            assert!(listing.records.windows(2).all(in_order));
+        }
+    }
     let two = [by_number(), vec![Order { attribute: "blocked", descending: false }]].concat();
     for (offset, limit, order, conditions) in [
         (0, 101, Vec::new(), Vec::new()),
         (51, 50, Vec::new(), Vec::new()),
         (u64::MAX, 1, Vec::new(), Vec::new()),
         (0, 1, two, Vec::new()),
-        (0, 1, Vec::new(), vec![blocked]),
+        (0, 1, Vec::new(), vec![blocked(&[0])]),
+        (0, 1, Vec::new(), vec![blocked(&[2; 17])]),
+        (0, 1, by_number(), vec![blocked(&[1])]),
+        (0, 1, Vec::new(), vec![blocked(&[1]), blocked(&[1])]),
     ] {
         let refused = page(offset, limit, order, conditions).await.unwrap_err();
         assert_eq!(refused, StoreError::Crowded, "{offset} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn up_to_a_hundred_members_are_read_without_a_long_read() {
+    let pools = Scope { account: 1, spec: CapacityPool::SPEC };
+    let pool = |n: u128, name: &str| {
+        let mut attributes = defaults(CapacityPool::SPEC);
+        attributes.insert("name".to_owned(), json!(name));
+        let created_at = Timestamp::from_unix_millis(0);
+        let id = Uuid::from_u128(n);
+        Change::Insert { scope: pools, id, created_at, attributes, links: Vec::new(), meta: None }
+    };
+    let with_pool = |n: u8, pool: u128| match insert(1, n) {
+        Change::Insert { scope, id, created_at, attributes, meta, .. } => {
+            let links = vec![("capacity_pool", vec![Uuid::from_u128(pool)])];
+            Change::Insert { scope, id, created_at, attributes, links, meta }
+        }
+        other => other,
+    };
+    let store = without_long_reads();
+    store.commit(vec![pool(1, "a"), pool(2, "b")]).await.unwrap();
+    let records = store.commit((0..101).rev().map(|n| with_pool(n, 1)).collect()).await.unwrap();
+    let numbers: Vec<i64> = records.iter().map(|record| record.number).collect();
+    let members = |of: &[i64], most| store.members(dids(1), of.to_vec(), "capacity_pool", most);
+    let found = members(&numbers[..100], usize::MAX).await.unwrap();
+    let expected: Vec<_> =
+        numbers[..100].iter().map(|n| (*n, "capacity_pools".to_owned(), Uuid::from_u128(1))).collect();
+    assert_eq!(found, expected);
+    assert!(members(&[], 1).await.unwrap().is_empty());
+    for (of, most) in [(&numbers[..], usize::MAX), (&numbers[..2], 1)] {
+        assert_eq!(members(of, most).await.unwrap_err(), StoreError::Crowded);
     }
 }
 

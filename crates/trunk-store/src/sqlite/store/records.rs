@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use didww_types::ResourceSpec;
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::super::list::Lists;
 use super::super::{all_records, claims, row};
 use super::SqliteStore;
-use crate::list_plan::have_index;
+use crate::list_plan::{have_index, is_looked_up};
 use crate::{
     Answer, Asker, ListQuery, Listing, NO_ACCOUNT, Record, Records, Scope, StoreError, StoredRecord,
 };
@@ -44,7 +45,16 @@ impl SqliteStore {
 
 impl Records for SqliteStore {
     fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>> {
-        Answer::ready(self.connections.read(|connection| row::find(connection, &self.symbols, scope, id)))
+        // Before the record is read: a commit since then makes another state, of which it may or may not be.
+        let state = self.connections.state();
+        if let Some(record) = state.and_then(|state| self.found.get(state, scope, id)) {
+            return Answer::ready(Ok(Some(record)));
+        }
+        let found = self.connections.read(|connection| row::find(connection, &self.symbols, scope, id));
+        if let (Some(state), Ok(Some(record))) = (state, &found) {
+            self.found.keep(state, scope, record);
+        }
+        Answer::ready(found)
     }
 
     fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>> {
@@ -53,9 +63,34 @@ impl Records for SqliteStore {
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Listing> {
+        if is_looked_up(&query) {
+            let (symbols, cache) = (&self.symbols, &self.list_cache);
+            let bytes = self.limits.page_bytes.min(MAX_DIRECT_BYTES);
+            let read = |connection: &Connection| {
+                Lists { connection, symbols, cache }.looked_up(&query, bytes, MAX_DIRECT_RECORDS)
+            };
+            match self.connections.read(read) {
+                Err(StoreError::TooLarge(_)) => {}
+                outcome => return Answer::ready(outcome),
+            }
+        }
         let is_short =
             query.offset.saturating_add(query.limit) <= MAX_DIRECT_RECORDS as u64 && have_index(&query);
         self.read_page(query.scope, is_short, move |lists, bytes| lists.list(&query, bytes))
+    }
+
+    fn changes(&self, scope: Scope) -> Answer<'_, Option<i64>> {
+        let state = self.connections.state();
+        if let Some(known) = state.and_then(|state| self.found.changes(state, scope)) {
+            return Answer::ready(Ok(Some(known)));
+        }
+        let (symbols, cache) = (&self.symbols, &self.list_cache);
+        let read = |connection: &Connection| Lists { connection, symbols, cache }.changes(scope);
+        let changes = self.connections.read(read);
+        if let (Some(state), Ok(changes)) = (state, &changes) {
+            self.found.keep_changes(state, scope, *changes);
+        }
+        Answer::ready(changes.map(Some))
     }
 
     fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {
@@ -69,6 +104,17 @@ impl Records for SqliteStore {
         relationship: &'static str,
         most: usize,
     ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
+        if owners.len() <= MAX_DIRECT_RECORDS {
+            let (symbols, cache) = (&self.symbols, &self.list_cache);
+            let few = most.min(MAX_DIRECT_RECORDS);
+            let read = |connection: &Connection| {
+                Lists { connection, symbols, cache }.few_members(scope, &owners, relationship, few)
+            };
+            match self.connections.read(read) {
+                Err(StoreError::TooLarge(_)) => {}
+                outcome => return Answer::ready(outcome),
+            }
+        }
         self.read_lists(scope, move |lists| lists.members(scope, &owners, relationship, most))
     }
 

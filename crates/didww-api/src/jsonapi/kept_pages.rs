@@ -1,0 +1,239 @@
+//! The documents of pages that were answered last, each with the state of the records that it shows.
+//!
+//! A page is a function of what [`PageOf`] has and of the records of some types ([`PageTypes`](super::page_types::PageTypes)). The
+//! store counts the changes of each type, so a page is answered again only after the store was asked for these numbers and they
+//! are the page's: the answer is what reading the page at that moment would have made, whichever node wrote last.
+//!
+//! Bounds: the pages and their bytes, in total and of one owner. The page that was not used for longest goes first, and that of
+//! an owner with too many is its own.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use didww_types::{ApiVersion, Features};
+use http::HeaderValue;
+
+/// The most pages.
+const MAX_PAGES: usize = 64;
+/// The most bytes of all pages.
+const MAX_BYTES: usize = 4 << 20;
+/// The most bytes of one page. One that is longer is not kept.
+const MAX_PAGE_BYTES: usize = 512 << 10;
+/// The fewest bytes of one page. One that is shorter is read quickly, and there can be many, such as those of a filter by name: they
+/// must not take the places of others.
+const MIN_PAGE_BYTES: usize = if cfg!(test) { 10 } else { 8 << 10 };
+/// The part of the pages and of the bytes that one owner of records can have: a fourth. An account reads its own records and those
+/// of none, which are half of all pages at most, and the others are left to the other accounts.
+const SHARE: usize = 4;
+
+/// What a page depends on beside records.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PageOf<'a> {
+    /// The number of the account that owns the records, or that of none.
+    pub(super) owner: i64,
+    /// The name of the records' type.
+    pub(super) kind: &'static str,
+    pub(super) version: ApiVersion,
+    /// The features of the account that reads it, without which some relationships are not shown.
+    pub(super) features: Features,
+    /// What its links begin with.
+    pub(super) base: &'a str,
+    /// The query of the request, as it was sent.
+    pub(super) query: &'a str,
+}
+
+/// The document of a page.
+#[derive(Debug, Clone)]
+pub(super) struct KeptPage {
+    /// How often the records of each type had been changed: [`Records::changes`](trunk_store::Records::changes).
+    pub(super) changes: Vec<i64>,
+    pub(super) body: Bytes,
+    /// The entity tag of the body.
+    pub(super) tag: HeaderValue,
+}
+
+/// The pages that were answered last.
+#[derive(Default)]
+pub(crate) struct KeptPages(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    entries: Vec<Entry>,
+    /// Incremented with each use of a page.
+    uses: u64,
+}
+
+struct Entry {
+    owner: i64,
+    kind: &'static str,
+    version: ApiVersion,
+    features: Features,
+    base: String,
+    query: String,
+    page: KeptPage,
+    /// The value of [`State::uses`] at the last use.
+    last_used: u64,
+}
+
+impl KeptPages {
+    /// Returns a page, which is to be answered only if the number of changes is still the same.
+    pub(super) fn get(&self, of: PageOf<'_>) -> Option<KeptPage> {
+        let mut state = self.state();
+        state.uses += 1;
+        let uses = state.uses;
+        let entry = state.entries.iter_mut().find(|entry| entry.is_of(of))?;
+        entry.last_used = uses;
+        Some(entry.page.clone())
+    }
+
+    /// Keeps a page in place of its older version.
+    pub(super) fn keep(&self, of: PageOf<'_>, page: KeptPage) {
+        let PageOf { owner, kind, version, features, base, query } = of;
+        let (base, query) = (base.to_owned(), query.to_owned());
+        let entry = Entry { owner, kind, version, features, base, query, page, last_used: 0 };
+        let bytes = entry.bytes();
+        if !(MIN_PAGE_BYTES..=MAX_PAGE_BYTES).contains(&bytes) {
+            return;
+        }
+        let mut state = self.state();
+        state.uses += 1;
+        let entry = Entry { last_used: state.uses, ..entry };
+        let mut gone = Vec::new();
+        if let Some(older) = state.entries.iter().position(|older| older.is_of(of)) {
+            gone.push(state.entries.swap_remove(older));
+        }
+        let is_own = |other: &Entry| other.owner == owner;
+        state.evict(is_own, MAX_PAGES / SHARE - 1, MAX_BYTES / SHARE - bytes, &mut gone);
+        state.evict(|_| true, MAX_PAGES - 1, MAX_BYTES - bytes, &mut gone);
+        state.entries.push(entry);
+        drop(state);
+        // After the lock was released.
+        drop(gone);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Removes those that were not used for longest of the pages that `is_evictable` selects, until these are at most this many
+    /// with this many bytes.
+    fn evict(
+        &mut self,
+        is_evictable: impl Fn(&Entry) -> bool,
+        pages: usize,
+        bytes: usize,
+        gone: &mut Vec<Entry>,
+    ) {
+        loop {
+            let evictable = || self.entries.iter().enumerate().filter(|(_, entry)| is_evictable(entry));
+            if evictable().count() <= pages
+                && evictable().map(|(_, entry)| entry.bytes()).sum::<usize>() <= bytes
+            {
+                return;
+            }
+            let Some((oldest, _)) = evictable().min_by_key(|(_, entry)| entry.last_used) else { return };
+            gone.push(self.entries.swap_remove(oldest));
+        }
+    }
+}
+
+impl Entry {
+    fn is_of(&self, of: PageOf<'_>) -> bool {
+        self.owner == of.owner
+            && self.kind == of.kind
+            && self.version == of.version
+            && self.features == of.features
+            && self.query == of.query
+            && self.base == of.base
+    }
+
+    fn bytes(&self) -> usize {
+        self.page.body.len() + self.base.len() + self.query.len()
+    }
+}
+
+/// Records can hold passwords, so nothing of them is shown.
+impl std::fmt::Debug for KeptPages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptPages").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Feature;
+
+    use super::*;
+
+    const AT: PageOf<'static> = PageOf {
+        owner: 1,
+        kind: "dids",
+        version: ApiVersion::V2022_05_10,
+        features: Features::NONE,
+        base: "http://a/v3",
+        query: "sort=number",
+    };
+
+    fn page(changes: i64, bytes: usize) -> KeptPage {
+        let tag = HeaderValue::from_static("W/\"1\"");
+        KeptPage { changes: vec![changes], body: Bytes::from(vec![b'x'; bytes]), tag }
+    }
+
+    #[test]
+    fn a_page_is_that_of_the_same_request_alone_and_the_newest() {
+        let pages = KeptPages::default();
+        assert!(pages.get(AT).is_none());
+        pages.keep(AT, page(1, 10));
+        pages.keep(AT, page(2, 20));
+        let kept = pages.get(AT).unwrap();
+        assert_eq!((kept.changes, kept.body.len()), (vec![2], 20));
+        for other in [
+            PageOf { owner: 2, ..AT },
+            PageOf { kind: "orders", ..AT },
+            PageOf { version: ApiVersion::V2026_04_16, ..AT },
+            PageOf { features: Features::of([Feature::Emergency]), ..AT },
+            PageOf { base: "http://b/v3", ..AT },
+            PageOf { query: "", ..AT },
+        ] {
+            assert!(pages.get(other).is_none(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn an_owner_with_too_many_pages_loses_its_own_and_the_oldest() {
+        let pages = KeptPages::default();
+        let names: Vec<String> = (0..MAX_PAGES).map(|n| format!("page={n}")).collect();
+        let is_kept = |owner, n: usize| pages.get(PageOf { owner, query: &names[n], ..AT }).is_some();
+        pages.keep(PageOf { owner: 2, query: &names[0], ..AT }, page(1, 10));
+        for name in &names {
+            pages.keep(PageOf { query: name, ..AT }, page(1, 10));
+        }
+        assert!(is_kept(2, 0));
+        let first = MAX_PAGES - MAX_PAGES / SHARE;
+        assert!(is_kept(1, first) && !is_kept(1, first - 1));
+        pages.keep(PageOf { owner: 3, ..AT }, page(1, MAX_PAGE_BYTES - 100));
+        for name in names.iter().take(MAX_BYTES / SHARE / MAX_PAGE_BYTES + 1) {
+            pages.keep(PageOf { query: name, ..AT }, page(1, MAX_PAGE_BYTES - 100));
+        }
+        assert!(!is_kept(1, 0) && is_kept(1, 1) && is_kept(2, 0), "its bytes are limited too");
+        assert!(pages.get(PageOf { owner: 3, ..AT }).is_some());
+    }
+
+    #[test]
+    fn all_pages_together_are_bounded_and_one_that_is_too_long_or_too_short_is_not_kept() {
+        let pages = KeptPages::default();
+        let room = MAX_PAGE_BYTES - AT.base.len() - AT.query.len();
+        let least = PageOf { base: "", query: "", ..AT };
+        pages.keep(AT, page(1, room + 1));
+        pages.keep(least, page(1, MIN_PAGE_BYTES - 1));
+        assert!(pages.get(AT).is_none() && pages.get(least).is_none());
+        let most = i64::try_from(MAX_BYTES / MAX_PAGE_BYTES).unwrap();
+        for owner in 0..=most {
+            pages.keep(PageOf { owner, ..AT }, page(1, room));
+        }
+        let kept = |owner| pages.get(PageOf { owner, ..AT }).is_some();
+        assert!(!kept(0) && (1..=most).all(kept));
+    }
+}
