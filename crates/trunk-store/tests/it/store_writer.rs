@@ -102,7 +102,7 @@ async fn no_reader_finds_an_older_state_than_another_one_or_the_writer_has_seen(
     let store = Arc::new(SqliteStore::open(&folder.path().join("states.db")).unwrap());
     let mut record = commit(&*store, vec![insert(trunks(1), id(1), trunk("T", &json!({})))]).await.remove(0);
     let (seen, is_over) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
-    let changes = store.changes(trunks(1)).await.unwrap().unwrap();
+    let before = store.changes(trunks(1)).await.unwrap().unwrap();
     let readers: Vec<_> = (0..3)
         .map(|_| {
             let (store, seen, is_over) = (Arc::clone(&store), Arc::clone(&seen), Arc::clone(&is_over));
@@ -112,7 +112,7 @@ async fn no_reader_finds_an_older_state_than_another_one_or_the_writer_has_seen(
                     let revision = found(&*store, trunks(1), id(1)).await.revision;
                     assert!(revision >= least, "{revision} was read after {least}");
                     // Each write changes the revision and the number of changes by one.
-                    let changed = store.changes(trunks(1)).await.unwrap().unwrap() - changes;
+                    let changed = store.changes(trunks(1)).await.unwrap().unwrap() - before;
                     assert!(changed >= revision, "{changed} changes were read after revision {revision}");
                     seen.fetch_max(changed, Ordering::SeqCst);
                     tokio::task::yield_now().await;
