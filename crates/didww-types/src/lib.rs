@@ -36,6 +36,7 @@ mod resource;
 pub mod resources;
 #[cfg(feature = "schema")]
 mod schema;
+mod sha1;
 mod spec;
 mod text;
 mod timestamp;
