@@ -79,15 +79,6 @@ fn record(declaration: &Declaration) -> TokenStream {
                 <#partial as ::didww_types::Partial<Self>>::decode(object)?.complete()
             }
 
-            fn from_texts(
-                id: ::didww_types::Id<Self>,
-                attributes: &str,
-                meta: Option<&str>,
-            ) -> Result<Self, ::didww_types::DecodeError> {
-                use ::didww_types::derive_support::Fields as _;
-                ::didww_types::derive_support::read_texts::<#partial>(id, attributes, meta)?.complete()
-            }
-
             fn encode(&self) -> Result<::didww_types::ResourceObject, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 let mut object = ::didww_types::ResourceObject {
@@ -169,14 +160,6 @@ fn partial(declaration: &Declaration) -> TokenStream {
         }
 
         impl ::didww_types::Partial<#ident> for #partial {
-            fn empty() -> Self {
-                <Self as ::didww_types::derive_support::Fields>::empty()
-            }
-
-            fn from_attributes(attributes: &str) -> Result<Self, ::didww_types::DecodeError> {
-                ::didww_types::derive_support::read_texts(::didww_types::Id::new(""), attributes, None)
-            }
-
             fn attributes(
                 &self,
             ) -> Result<::didww_types::derive_support::Members, ::didww_types::DecodeError> {
@@ -230,7 +213,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
         impl ::didww_types::derive_support::Fields for #partial {
             type Record = #ident;
 
-            fn empty() -> Self {
+            fn without_fields() -> Self {
                 Self {
                     id: ::didww_types::Id::new(""),
                     #(#attributes: None,)*
