@@ -1,4 +1,6 @@
 //! Generates decoding and encoding of the record, and the partial record, whose attributes are all optional.
+//!
+//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all types.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -70,15 +72,18 @@ fn record(declaration: &Declaration) -> TokenStream {
             type Include = #include;
             type Field = #field;
 
+            #[inline]
             fn id(&self) -> &::didww_types::Id<Self> {
                 &self.id
             }
 
+            #[inline]
             fn decode(object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support::Fields as _;
                 <#partial as ::didww_types::Partial<Self>>::decode(object)?.complete()
             }
 
+            #[inline]
             fn encode(&self) -> Result<::didww_types::ResourceObject, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 let mut object = ::didww_types::ResourceObject {
@@ -160,6 +165,7 @@ fn partial(declaration: &Declaration) -> TokenStream {
         }
 
         impl ::didww_types::Partial<#ident> for #partial {
+            #[inline]
             fn attributes(
                 &self,
             ) -> Result<::didww_types::derive_support::Members, ::didww_types::DecodeError> {
@@ -171,6 +177,7 @@ fn partial(declaration: &Declaration) -> TokenStream {
                 Ok(members)
             }
 
+            #[inline]
             fn decode(mut object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 Ok(Self {
@@ -213,6 +220,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
         impl ::didww_types::derive_support::Fields for #partial {
             type Record = #ident;
 
+            #[inline]
             fn without_fields() -> Self {
                 Self {
                     id: ::didww_types::Id::new(""),
@@ -221,6 +229,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
                 }
             }
 
+            #[inline]
             fn identify(&mut self, id: ::didww_types::Id<#ident>) {
                 self.id = id;
             }
@@ -258,6 +267,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
                 #read_meta
             }
 
+            #[inline]
             fn complete(self) -> Result<#ident, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 Ok(#ident {
