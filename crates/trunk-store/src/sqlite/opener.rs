@@ -93,7 +93,8 @@ mod tests {
         let path = folder.path().join("one.db");
         drop(SqliteStore::open(&path).unwrap());
         // It keeps the log and the shared memory at their paths.
-        let held = reader(&path).unwrap();
+        let held = Connection::open(&path).unwrap();
+        held.query_row("SELECT count(*) FROM record", [], |row| row.get::<_, i64>(0)).unwrap();
         let mut files = Files::open(&path).unwrap();
         files.watch_companions().unwrap();
         let opener = Opener::new(files.path().to_owned(), files.watched());
