@@ -249,7 +249,6 @@ impl ServerBuilder {
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs())).and(inbound.jobs());
         #[cfg(feature = "voipbin")]
         let jobs = jobs.and(platform_jobs);
-        running.run_jobs(jobs, callbacks);
         #[cfg(feature = "voipbin")]
         let platform_api = voipbin_platform::router(Arc::clone(&platform));
         #[cfg(not(feature = "voipbin"))]
@@ -286,6 +285,8 @@ impl ServerBuilder {
         let identities = identities.chain(edge.as_ref().and_then(carrier_edge::Edge::tls_identity));
         let identities: Vec<_> = identities.collect();
         running.watch_certificates(&identities);
+        // After the listeners: the first request does not wait behind what is due.
+        running.run_jobs(jobs, callbacks);
         Ok(Server {
             core,
             control,
