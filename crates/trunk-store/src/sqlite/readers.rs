@@ -92,3 +92,59 @@ impl Drop for Borrowed<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::SqliteStore;
+    use super::super::files::Files;
+    use super::super::opener::reader;
+    use super::*;
+
+    /// A pool of at most two connections to a database, whose files it holds open; and the path of its log.
+    fn pool() -> (tempfile::TempDir, Connection, Readers, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pool.db");
+        drop(SqliteStore::open(&path).unwrap());
+        let held = Connection::open(&path).unwrap();
+        assert!(reads(&held));
+        let mut files = Files::open(&path).unwrap();
+        files.watch_companions().unwrap();
+        let opener = Arc::new(Opener::new(files.path().to_owned(), files.watched()));
+        let log = folder.path().join("pool.db-wal");
+        (folder, held, Readers::new(reader(&path).unwrap(), 2, opener), log)
+    }
+
+    fn reads(connection: &Connection) -> bool {
+        connection.query_row("SELECT count(*) FROM record", [], |row| row.get::<_, i64>(0)).is_ok()
+    }
+
+    #[test]
+    fn a_connection_is_opened_when_the_others_are_in_use() {
+        let (_folder, _held, readers, _log) = pool();
+        for _ in 0..3 {
+            let borrowed = (readers.borrow().unwrap(), readers.borrow().unwrap());
+            assert!(reads(borrowed.0.connection().unwrap()) && reads(borrowed.1.connection().unwrap()));
+            assert_eq!(lock(&readers.pool).unopened, 0);
+        }
+        readers.close();
+        assert!(readers.borrow().is_none());
+    }
+
+    #[test]
+    fn a_thread_waits_for_a_connection_while_none_can_be_opened() {
+        let (folder, _held, readers, log) = pool();
+        std::fs::rename(&log, folder.path().join("aside")).unwrap();
+        let first = readers.borrow().unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| readers.borrow().is_some());
+            while lock(&readers.pool).waiting == 0 {
+                std::thread::yield_now();
+            }
+            drop(first);
+            assert!(second.join().unwrap());
+        });
+        assert_eq!(lock(&readers.pool).unopened, 1, "it may be opened later");
+    }
+}
