@@ -179,12 +179,18 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        #[cfg(not(feature = "voipbin"))]
         prepare_reference(&core, &config.reference_data).await?;
+        // At the same time: of a new database, one writes while the other still reads.
+        #[cfg(feature = "voipbin")]
+        let platform = {
+            let load = Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits);
+            let load = async { load.await.map_err(StartError::from) };
+            let (platform, ()) = tokio::try_join!(load, prepare_reference(&core, &config.reference_data))?;
+            Arc::new(platform)
+        };
         #[cfg(feature = "sip")]
         let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
-        #[cfg(feature = "voipbin")]
-        let platform =
-            Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
             Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit, messages.clone()).await?,
@@ -243,7 +249,6 @@ impl ServerBuilder {
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs())).and(inbound.jobs());
         #[cfg(feature = "voipbin")]
         let jobs = jobs.and(platform_jobs);
-        running.run_jobs(jobs, callbacks);
         #[cfg(feature = "voipbin")]
         let platform_api = voipbin_platform::router(Arc::clone(&platform));
         #[cfg(not(feature = "voipbin"))]
@@ -280,6 +285,8 @@ impl ServerBuilder {
         let identities = identities.chain(edge.as_ref().and_then(carrier_edge::Edge::tls_identity));
         let identities: Vec<_> = identities.collect();
         running.watch_certificates(&identities);
+        // After the listeners: the first request does not wait behind what is due.
+        running.run_jobs(jobs, callbacks);
         Ok(Server {
             core,
             control,

@@ -1,4 +1,6 @@
 //! Generates the bodies of create and update requests, and the marker trait of each verb.
+//!
+//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all types.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -161,12 +163,14 @@ fn linkable<'a>(body: &Ident, members: impl Iterator<Item = &'a Member<'a>>) -> 
     let arms: Vec<TokenStream> = members.filter_map(Member::link).collect();
     let link = if arms.is_empty() {
         quote! {
+            #[inline]
             fn link(self, _: &str, _: &[&str]) -> Option<Self> {
                 None
             }
         }
     } else {
         quote! {
+            #[inline]
             fn link(self, name: &str, ids: &[&str]) -> Option<Self> {
                 match name {
                     #(#arms)*
@@ -235,6 +239,7 @@ fn create(declaration: &Declaration) -> TokenStream {
         }
 
         impl ::didww_types::Create for #body {
+            #[inline]
             fn to_sent(&self) -> Result<::didww_types::Sent, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 let mut sent = ::didww_types::Sent::default();
@@ -313,6 +318,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
             }
 
             #[doc = #changes_doc]
+            #[inline]
             pub fn changes_since(&self, before: &Self) -> #body {
                 let mut patch = #body::default();
                 #(#changes)*
@@ -321,6 +327,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
         }
 
         impl ::didww_types::Update for #body {
+            #[inline]
             fn to_sent(&self) -> Result<::didww_types::Sent, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 let mut sent = ::didww_types::Sent::default();
@@ -328,6 +335,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
                 Ok(sent)
             }
 
+            #[inline]
             fn is_empty(&self) -> bool {
                 *self == Self::default()
             }
@@ -338,6 +346,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
         impl ::didww_types::Updatable for #ident {
             type Patch = #body;
 
+            #[inline]
             fn changes_since(&self, before: &Self) -> #body {
                 #ident::changes_since(self, before)
             }

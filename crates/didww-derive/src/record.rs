@@ -1,4 +1,6 @@
 //! Generates decoding and encoding of the record, and the partial record, whose attributes are all optional.
+//!
+//! The functions are `#[inline]` so that a program compiles those of the types that it uses, and not those of all types.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -70,24 +72,18 @@ fn record(declaration: &Declaration) -> TokenStream {
             type Include = #include;
             type Field = #field;
 
+            #[inline]
             fn id(&self) -> &::didww_types::Id<Self> {
                 &self.id
             }
 
+            #[inline]
             fn decode(object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support::Fields as _;
                 <#partial as ::didww_types::Partial<Self>>::decode(object)?.complete()
             }
 
-            fn from_texts(
-                id: ::didww_types::Id<Self>,
-                attributes: &str,
-                meta: Option<&str>,
-            ) -> Result<Self, ::didww_types::DecodeError> {
-                use ::didww_types::derive_support::Fields as _;
-                ::didww_types::derive_support::read_texts::<#partial>(id, attributes, meta)?.complete()
-            }
-
+            #[inline]
             fn encode(&self) -> Result<::didww_types::ResourceObject, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 let mut object = ::didww_types::ResourceObject {
@@ -169,14 +165,7 @@ fn partial(declaration: &Declaration) -> TokenStream {
         }
 
         impl ::didww_types::Partial<#ident> for #partial {
-            fn empty() -> Self {
-                <Self as ::didww_types::derive_support::Fields>::empty()
-            }
-
-            fn from_attributes(attributes: &str) -> Result<Self, ::didww_types::DecodeError> {
-                ::didww_types::derive_support::read_texts(::didww_types::Id::new(""), attributes, None)
-            }
-
+            #[inline]
             fn attributes(
                 &self,
             ) -> Result<::didww_types::derive_support::Members, ::didww_types::DecodeError> {
@@ -188,6 +177,7 @@ fn partial(declaration: &Declaration) -> TokenStream {
                 Ok(members)
             }
 
+            #[inline]
             fn decode(mut object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 Ok(Self {
@@ -230,7 +220,8 @@ fn fields(declaration: &Declaration) -> TokenStream {
         impl ::didww_types::derive_support::Fields for #partial {
             type Record = #ident;
 
-            fn empty() -> Self {
+            #[inline]
+            fn without_fields() -> Self {
                 Self {
                     id: ::didww_types::Id::new(""),
                     #(#attributes: None,)*
@@ -238,6 +229,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
                 }
             }
 
+            #[inline]
             fn identify(&mut self, id: ::didww_types::Id<#ident>) {
                 self.id = id;
             }
@@ -275,6 +267,7 @@ fn fields(declaration: &Declaration) -> TokenStream {
                 #read_meta
             }
 
+            #[inline]
             fn complete(self) -> Result<#ident, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 Ok(#ident {

@@ -13,10 +13,9 @@ use serde::Deserializer;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::resource::Named;
 use crate::text::CowStr;
 use crate::tolerant::Tolerant;
-use crate::{Attribute, DecodeError, Id};
+use crate::{Attribute, DecodeError, Id, Named};
 
 /// A value that is filled from the members of a JSON object, one at a time.
 pub(crate) trait MemberSink {
@@ -56,7 +55,7 @@ pub trait Fields: Sized {
     type Record: Named;
 
     /// Creates a partial record without any field.
-    fn empty() -> Self;
+    fn without_fields() -> Self;
     /// Sets the id, which the object has beside its attributes.
     fn identify(&mut self, id: Id<Self::Record>);
     /// Reads the value of the attribute `name`; an undeclared one is kept or ignored.
@@ -103,12 +102,12 @@ pub fn read_record<'de, F: Fields, D: Deserializer<'de>>(deserializer: D) -> Res
 }
 
 /// Decodes a record that may lack attributes from the JSON texts of its attributes and of its `meta` member.
-pub fn read_texts<F: Fields>(
+pub(crate) fn read_texts<F: Fields>(
     id: Id<F::Record>,
     attributes: &str,
     meta: Option<&str>,
 ) -> Result<F, DecodeError> {
-    let mut fields = F::empty();
+    let mut fields = F::without_fields();
     fields.identify(id);
     let mut text = serde_json::Deserializer::from_str(attributes);
     ReadInto(&mut Attributes(&mut fields))
@@ -149,7 +148,7 @@ impl<'de, F: Fields> Visitor<'de> for ResourceVisitor<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<F, A::Error> {
-        let mut fields = F::empty();
+        let mut fields = F::without_fields();
         let mut kind = Cow::Borrowed("");
         while let Some(CowStr(name)) = members.next_key()? {
             match &*name {

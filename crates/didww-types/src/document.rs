@@ -213,6 +213,8 @@ impl Included {
     ///
     /// # Errors
     /// Returns an error with the path when a record of a declared type cannot be decoded.
+    // As [`AnyRecord::decode_at`].
+    #[inline]
     pub fn records(&self) -> Result<Vec<AnyRecord>, DecodeError> {
         let decode = |record: &ResourceObject| {
             AnyRecord::decode_at(self.version(), record.clone()).map_err(|error| under(record, error))

@@ -36,6 +36,7 @@ mod resource;
 pub mod resources;
 #[cfg(feature = "schema")]
 mod schema;
+mod sha1;
 mod spec;
 mod text;
 mod timestamp;
@@ -76,7 +77,7 @@ pub use wire_core::{DecodeError, Extra, Secret, UndeclaredText, UnknownText, hid
 /// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod derive_support {
-    pub use crate::direct::{Fields, ignore, next_value, read_partial, read_record, read_texts};
+    pub use crate::direct::{Fields, ignore, next_value, read_partial, read_record};
     pub use crate::resource::support::*;
     pub use crate::resource::{Linkable, same_name};
     pub use serde::de::MapAccess;

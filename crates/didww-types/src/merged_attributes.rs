@@ -104,6 +104,7 @@ macro_rules! merged_attributes {
             pub const NAMES: &'static [&'static str] = &[$(stringify!($field)),+];
 
             /// Takes over the attributes that `newer` has; the others keep their values.
+            #[inline]
             pub fn merge(&mut self, newer: Self) {
                 $(if $crate::merged_attributes::Member::is_sent(&newer.$field) {
                     self.$field = newer.$field;

@@ -29,6 +29,8 @@ macro_rules! registry {
             ///
             /// # Errors
             /// Returns an error with the path when a record of a declared type does not have its shape.
+            // A program that does not call it need not compile the decoding of every type.
+            #[inline]
             pub fn decode_at(version: ApiVersion, object: ResourceObject) -> Result<Self, DecodeError> {
                 match canonical_name(version, &object.kind) {
                     $(

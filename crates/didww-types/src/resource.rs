@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use wire_core::Names;
 
+use crate::direct::{Fields, read_texts};
 use crate::{ApiVersion, DecodeError, Id, Linkage, ResourceObject, ResourceSpec};
 
 /// A type that has a JSON:API type name.
@@ -72,7 +73,10 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
     /// # Errors
     /// Returns an error when a text is not a JSON object of the declared shape, or when an attribute without a
     /// default is missing.
-    fn from_texts(id: Id<Self>, attributes: &str, meta: Option<&str>) -> Result<Self, DecodeError>;
+    // Not a part of what the derive writes: programs that read no stored records do not compile it for every type.
+    fn from_texts(id: Id<Self>, attributes: &str, meta: Option<&str>) -> Result<Self, DecodeError> {
+        read_texts::<Self::Partial>(id, attributes, meta)?.complete()
+    }
 
     /// Decodes a record in the form of an API version. Errors are those of [`decode`](Self::decode).
     fn decode_at(version: ApiVersion, mut object: ResourceObject) -> Result<Self, DecodeError> {
@@ -83,15 +87,19 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
 
 /// A record of which any field may be absent: one with only the fields that a request selected, or only the
 /// attributes that a write changes.
-pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
+pub trait Partial<R>: Fields<Record = R> + DeserializeOwned + Clone + Send + Sync + Sized + 'static {
     /// Creates a record without any field.
-    fn empty() -> Self;
+    fn empty() -> Self {
+        Self::without_fields()
+    }
 
     /// Decodes a record from the JSON text of its attributes in the canonical form. It has no id.
     ///
     /// # Errors
     /// Returns an error when the text is not a JSON object, or an attribute has the wrong shape.
-    fn from_attributes(attributes: &str) -> Result<Self, DecodeError>;
+    fn from_attributes(attributes: &str) -> Result<Self, DecodeError> {
+        read_texts::<Self>(Id::new(""), attributes, None)
+    }
 
     /// Encodes the attributes that are present, in the canonical form. Those that this crate does not declare
     /// are left out.

@@ -109,6 +109,14 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.waiting
     }
 
+    /// The number of waiting jobs that may start now.
+    pub fn startable(&self) -> usize {
+        let max = self.bounds.running_of_one;
+        let of_one = |client: &Client<T>| client.waiting.len().min(max.saturating_sub(client.running));
+        let of_all: usize = self.clients.values().map(of_one).sum();
+        of_all.min(self.bounds.running.saturating_sub(self.running))
+    }
+
     /// The number of running jobs of all clients.
     pub fn running(&self) -> usize {
         self.running
@@ -165,7 +173,9 @@ mod tests {
             (queue.begin_next(), queue.begin_next(), queue.begin_next()),
             (Some(('a', 0)), Some(('a', 1)), None)
         );
+        assert_eq!((queue.waiting(), queue.startable()), (1, 0));
         queue.push('b', 9).unwrap();
+        assert_eq!(queue.startable(), 1);
         assert_eq!(queue.begin_next(), Some(('b', 9)));
         queue.done('a');
         assert_eq!(queue.begin_next(), Some(('a', 2)));
@@ -182,6 +192,7 @@ mod tests {
         for job in 0..4 {
             queue.push('b', job).unwrap();
         }
+        assert_eq!(queue.startable(), 3, "two of each, and three in total");
         assert_eq!(queue.push('c', 0), Err(0), "too many in total");
         assert_eq!(queue.clear().len(), 8);
         assert_eq!((queue.begin_next(), queue.clients.len()), (None, 0));

@@ -12,6 +12,7 @@
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use didww_types::Timestamp;
@@ -193,10 +194,10 @@ fn micros(at: Timestamp) -> i64 {
 }
 
 /// The pairs of source and credential that were correct: a direct-mapped table, in which a new entry replaces
-/// the one with the same slot. Only a client with a correct credential can cause an entry.
+/// the one with the same slot. Only a client with a correct credential can cause an entry. The table is made for the first one.
 struct Proven {
     key: RandomState,
-    slots: Box<[AtomicU64]>,
+    slots: OnceLock<Box<[AtomicU64]>>,
 }
 
 impl std::fmt::Debug for Proven {
@@ -207,22 +208,25 @@ impl std::fmt::Debug for Proven {
 
 impl Proven {
     fn new() -> Self {
-        Self { key: RandomState::new(), slots: (0..PROVEN_SLOTS).map(|_| AtomicU64::new(0)).collect() }
+        Self { key: RandomState::new(), slots: OnceLock::new() }
     }
 
-    /// The slot of a pair, and the hash that it holds if the pair is known.
-    fn slot(&self, source: Source, sent: CredentialHash) -> Option<(&AtomicU64, u64)> {
+    /// The index of a pair's slot, and the hash that the slot holds if the pair is known.
+    fn place(&self, source: Source, sent: CredentialHash) -> (usize, u64) {
         let hash = self.key.hash_one((source, sent));
-        let index = usize::try_from(hash % PROVEN_SLOTS as u64).ok()?;
-        Some((self.slots.get(index)?, hash))
+        (usize::try_from(hash % PROVEN_SLOTS as u64).unwrap_or_default(), hash)
     }
 
     fn contains(&self, source: Source, sent: CredentialHash) -> bool {
-        self.slot(source, sent).is_some_and(|(slot, hash)| slot.load(Ordering::Relaxed) == hash)
+        let (index, hash) = self.place(source, sent);
+        let slot = self.slots.get().and_then(|slots| slots.get(index));
+        slot.is_some_and(|slot| slot.load(Ordering::Relaxed) == hash)
     }
 
     fn insert(&self, source: Source, sent: CredentialHash) {
-        if let Some((slot, hash)) = self.slot(source, sent) {
+        let (index, hash) = self.place(source, sent);
+        let slots = self.slots.get_or_init(|| (0..PROVEN_SLOTS).map(|_| AtomicU64::new(0)).collect());
+        if let Some(slot) = slots.get(index) {
             slot.store(hash, Ordering::Relaxed);
         }
     }

@@ -31,17 +31,32 @@ const ATTEMPTS: usize = 5;
 /// The most bytes of a line, without its end.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// Stores the fixed records of all types, unless they are stored already.
+/// Stores the fixed records of all types, unless they are stored already: in one transaction, because a first start waits
+/// for it.
 ///
 /// # Errors
 /// If the store fails.
 pub async fn store_fixed(core: &Core) -> Result<(), StoreError> {
+    for _ in 1..ATTEMPTS {
+        match store_fixed_once(core).await {
+            Err(StoreError::Taken(_) | StoreError::Conflict) => {}
+            outcome => return outcome,
+        }
+    }
+    store_fixed_once(core).await
+}
+
+async fn store_fixed_once(core: &Core) -> Result<(), StoreError> {
+    let mut changes = Vec::new();
     for spec in REGISTRY.iter().filter(|spec| !spec.fixed.is_empty()) {
         let entries = spec.fixed.iter().filter_map(|record| {
             let attributes = Map::from_iter([("name".to_owned(), json!(record.name))]);
             Some(Checked { id: Uuid::parse_str(record.id).ok()?, attributes, links: Vec::new(), meta: None })
         });
-        store(core, spec, entries.collect()).await?;
+        changes.extend(differing(core, spec, entries.collect()).await?);
+    }
+    if !changes.is_empty() {
+        core.commit(changes).await?;
     }
     Ok(())
 }
@@ -196,6 +211,20 @@ async fn store_once(
     spec: &'static ResourceSpec,
     records: Vec<Checked>,
 ) -> Result<usize, StoreError> {
+    let changes = differing(core, spec, records).await?;
+    let written = changes.len();
+    if written > 0 {
+        core.commit(changes).await?;
+    }
+    Ok(written)
+}
+
+/// The changes that make the stored records of a type as these are.
+async fn differing(
+    core: &Core,
+    spec: &'static ResourceSpec,
+    records: Vec<Checked>,
+) -> Result<Vec<Change>, StoreError> {
     let scope = Scope { account: NO_ACCOUNT, spec };
     let ids = records.iter().map(|record| record.id).collect();
     let found = core.store.find_all(scope, ids).await?;
@@ -225,11 +254,7 @@ async fn store_once(
             changes.push(Change::Replace { scope, before, attributes, links, meta });
         }
     }
-    let written = changes.len();
-    if written > 0 {
-        core.commit(changes).await?;
-    }
-    Ok(written)
+    Ok(changes)
 }
 
 /// The stored members of the relationships that records name, by relationship and the owner's number. Each relationship is read

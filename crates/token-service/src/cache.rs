@@ -2,10 +2,11 @@
 //!
 //! The table has a fixed number of slots, and a token enters the one that a keyed hash of its digest selects, in the place
 //! of the token that was there. Only a token with a valid signature enters, so a client can displace others' tokens only
-//! with tokens of its own, and each costs the other one verification. Tokens themselves are not kept.
+//! with tokens of its own, and each costs the other one verification. Tokens themselves are not kept. The table is made for the
+//! first token.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
@@ -41,30 +42,30 @@ type Slot = Mutex<Option<(TokenDigest, Arc<Verified>)>>;
 /// The tokens that were verified lately, one to a slot.
 pub(crate) struct Cache {
     hasher: RandomState,
-    slots: Box<[Slot]>,
+    slots: OnceLock<Box<[Slot]>>,
 }
 
 impl Cache {
     pub(crate) fn get(&self, token: TokenDigest) -> Option<Arc<Verified>> {
-        let slot = self.slot(token)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slots.get()?.get(self.index(token))?.lock().unwrap_or_else(PoisonError::into_inner);
         slot.as_ref().filter(|(stored, _)| *stored == token).map(|(_, verified)| Arc::clone(verified))
     }
 
     pub(crate) fn insert(&self, token: TokenDigest, verified: Arc<Verified>) {
-        if let Some(slot) = self.slot(token) {
+        let slots = self.slots.get_or_init(|| (0..SLOTS).map(|_| Slot::default()).collect());
+        if let Some(slot) = slots.get(self.index(token)) {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((token, verified));
         }
     }
 
-    fn slot(&self, token: TokenDigest) -> Option<&Slot> {
-        let index = self.hasher.hash_one(token) % SLOTS as u64;
-        self.slots.get(usize::try_from(index).unwrap_or_default())
+    fn index(&self, token: TokenDigest) -> usize {
+        usize::try_from(self.hasher.hash_one(token) % SLOTS as u64).unwrap_or_default()
     }
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), slots: (0..SLOTS).map(|_| Slot::default()).collect() }
+        Self { hasher: RandomState::new(), slots: OnceLock::new() }
     }
 }
 

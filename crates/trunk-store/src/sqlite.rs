@@ -28,6 +28,7 @@ mod mapping;
 mod memory;
 mod open;
 mod open_error;
+mod opener;
 mod outbox;
 #[cfg(test)]
 mod plan;

@@ -30,7 +30,8 @@ pub struct UndeclaredText {
     pub valid: &'static [&'static str],
 }
 
-/// Declares an enumeration of wire texts with a hidden variant that preserves any other text.
+/// Declares an enumeration of wire texts with a hidden variant that preserves any other text. Its functions are `#[inline]`, so
+/// that a program compiles those of the enumerations that it uses.
 ///
 /// ```
 /// wire_core::string_enum! {
@@ -69,11 +70,13 @@ macro_rules! string_enum {
             pub const TEXTS: &'static [&'static str] = &[$($text),+];
 
             /// The named variants, in the order of their declaration.
+            #[inline]
             pub fn all() -> impl Iterator<Item = Self> {
                 Self::TEXTS.iter().map(|text| Self::from(*text))
             }
 
             /// The wire text of this value; for an unknown value, the text as it was read.
+            #[inline]
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -86,6 +89,7 @@ macro_rules! string_enum {
             type Err = $crate::UndeclaredText;
 
             /// Reads the text of a named variant. Another one is an error that lists them; `from` keeps it.
+            #[inline]
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match Self::from(text) {
                     Self::Unknown(_) => {
@@ -97,6 +101,7 @@ macro_rules! string_enum {
         }
 
         impl From<&str> for $name {
+            #[inline]
             fn from(text: &str) -> Self {
                 match text {
                     $($text => Self::$variant,)+
@@ -106,6 +111,7 @@ macro_rules! string_enum {
         }
 
         impl std::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }

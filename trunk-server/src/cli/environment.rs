@@ -25,6 +25,14 @@ pub struct UnknownVariable {
 /// Returns the variables, sorted by name, that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to the
 /// variables that an orchestrator sets for a service.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVariable> {
+    let names = names.map(|name| name.to_string_lossy().into_owned());
+    let mut unknown: Vec<String> = names
+        .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_set_by_orchestrator(rest)))
+        .collect();
+    if unknown.is_empty() {
+        // The command line is not made a second time then.
+        return Vec::new();
+    }
     let command = Cli::command();
     let of_subcommands = command.get_subcommands().flat_map(clap::Command::get_arguments);
     let known: Vec<String> = command
@@ -33,11 +41,7 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVa
         .filter_map(|argument| argument.get_env())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    let names = names.map(|name| name.to_string_lossy().into_owned());
-    let mut unknown: Vec<String> = names
-        .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_set_by_orchestrator(rest)))
-        .filter(|name| !known.contains(name))
-        .collect();
+    unknown.retain(|name| !known.contains(name));
     unknown.sort();
     let with_nearest = |name: String| {
         let nearest = known.iter().map(|setting| (strsim::levenshtein(&name, setting), setting)).min();

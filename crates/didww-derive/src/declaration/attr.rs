@@ -48,7 +48,7 @@ impl Attr {
         } else if meta.path.is_ident("since") {
             self.since = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("default") {
-            self.default = Some(default_value(&meta.value()?.parse()?)?);
+            self.default = Some(default_value(meta.value()?)?);
         } else if meta.path.is_ident("unique") {
             self.unique = true;
         } else if meta.path.is_ident("unique_everywhere") {

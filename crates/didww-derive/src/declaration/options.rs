@@ -3,7 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{Error, Expr, ExprLit, Lit, LitInt, LitStr, Result, Token, Type, parenthesized};
+use syn::parse::ParseStream;
+use syn::{Error, Lit, LitInt, LitStr, Result, Token, Type, bracketed, parenthesized};
 
 /// Whether a create request may, or must, have a member. A required one has a position among the
 /// constructor's parameters.
@@ -170,19 +171,23 @@ pub(super) fn access(meta: &ParseNestedMeta<'_>) -> Result<Access> {
     Ok(Access::Required(content.parse::<LitInt>()?.base10_parse()?))
 }
 
-pub(super) fn default_value(value: &Expr) -> Result<TokenStream> {
-    match value {
-        Expr::Lit(ExprLit { lit: Lit::Bool(flag), .. }) => {
-            Ok(quote!(::didww_types::DefaultValue::Boolean(#flag)))
+/// A literal or `[]`. It is not parsed as an expression, which would need the largest feature of `syn`.
+pub(super) fn default_value(input: ParseStream<'_>) -> Result<TokenStream> {
+    const EXPECTED: &str = "a default must be a boolean, an integer, a string or `[]`";
+    if input.peek(syn::token::Bracket) {
+        let content;
+        bracketed!(content in input);
+        if content.is_empty() {
+            return Ok(quote!(::didww_types::DefaultValue::EmptyList));
         }
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
-            Ok(quote!(::didww_types::DefaultValue::Integer(#number)))
-        }
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-            Ok(quote!(::didww_types::DefaultValue::Text(#text)))
-        }
-        Expr::Array(array) if array.elems.is_empty() => Ok(quote!(::didww_types::DefaultValue::EmptyList)),
-        other => Err(Error::new_spanned(other, "a default must be a boolean, an integer, a string or `[]`")),
+        return Err(content.error(EXPECTED));
+    }
+    let value: Lit = input.parse().map_err(|error: Error| Error::new(error.span(), EXPECTED))?;
+    match &value {
+        Lit::Bool(flag) => Ok(quote!(::didww_types::DefaultValue::Boolean(#flag))),
+        Lit::Int(number) => Ok(quote!(::didww_types::DefaultValue::Integer(#number))),
+        Lit::Str(text) => Ok(quote!(::didww_types::DefaultValue::Text(#text))),
+        other => Err(Error::new_spanned(other, EXPECTED)),
     }
 }
 

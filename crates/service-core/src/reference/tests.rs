@@ -48,6 +48,16 @@ async fn only_what_is_stored_otherwise_is_written() {
 }
 
 #[tokio::test]
+async fn the_fixed_records_of_all_types_are_stored_in_one_transaction_and_once() {
+    let core = core(SqliteStore::in_memory().unwrap());
+    let before = core.store.load().commits;
+    store_fixed(&core).await.unwrap();
+    assert_eq!(core.store.load().commits, before + 1);
+    store_fixed(&core).await.unwrap();
+    assert_eq!(core.store.load().commits, before + 1, "nothing is left to store");
+}
+
+#[tokio::test]
 async fn a_line_of_the_greatest_length_is_read_and_a_longer_one_is_refused_for_it() {
     let line = country(1).to_string();
     let longest = format!("{line}{}", " ".repeat(MAX_LINE_BYTES - line.len()));

@@ -46,17 +46,12 @@ impl std::fmt::Debug for Connections {
 
 impl Connections {
     /// Starts the thread of the writer, which ends after the last write.
-    pub(super) fn file(writer: Writer, readers: Vec<Connection>) -> std::io::Result<Self> {
+    pub(super) fn file(writer: Writer, readers: Readers) -> std::io::Result<Self> {
         let (queue, queued) = sync_channel(QUEUE_CAPACITY);
         let counts = Arc::clone(writer.counts());
         let work = move || writer.run(&queued);
         let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
-        Ok(Self::File {
-            queue: Mutex::new(Some(queue)),
-            writer: Mutex::new(Some(writer)),
-            readers: Readers::new(readers),
-            counts,
-        })
+        Ok(Self::File { queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(writer)), readers, counts })
     }
 
     pub(super) fn memory(shared: Arc<SharedConnection>) -> Self {

@@ -37,10 +37,13 @@ pub(super) struct Files {
     older_lock: Option<File>,
     /// Whether the database existed before it was opened.
     existed: bool,
-    /// The paths that are checked, and the files that must be there.
-    watched: Vec<(PathBuf, FileId)>,
+    watched: Watched,
     _registration: Registration,
 }
+
+/// The paths of a database, and the files that must be there.
+#[derive(Debug, Clone)]
+pub(super) struct Watched(Vec<(PathBuf, FileId)>);
 
 /// The entry of a database in [`OPEN_DATABASES`], which is removed on drop.
 #[derive(Debug)]
@@ -107,7 +110,7 @@ impl Files {
         let id = file_id(&found);
         open_databases.insert(id);
         Ok(Self {
-            watched: vec![(path.clone(), id)],
+            watched: Watched(vec![(path.clone(), id)]),
             path,
             database,
             older_lock,
@@ -162,18 +165,30 @@ impl Files {
         for suffix in ["-wal", "-shm"] {
             let path = with_suffix(&self.path, suffix);
             let found = fs::metadata(&path)?;
-            self.watched.push((path, file_id(&found)));
+            self.watched.0.push((path, file_id(&found)));
         }
         // The engine takes no locks on its log, so closing a descriptor of it releases none.
         OpenOptions::new().read(true).write(true).open(with_suffix(&self.path, "-wal"))
     }
 
+    /// The paths that are checked, and the files that must be there.
+    pub(super) fn watched(&self) -> Watched {
+        self.watched.clone()
+    }
+
+    /// As [`Watched::check`].
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.watched.check()
+    }
+}
+
+impl Watched {
     /// Checks that each path still leads to the open file.
     ///
     /// # Errors
     /// The text states which file was deleted, moved or replaced.
     pub(super) fn check(&self) -> Result<(), String> {
-        self.watched.iter().try_for_each(|(path, open)| match fs::metadata(path) {
+        self.0.iter().try_for_each(|(path, open)| match fs::metadata(path) {
             Ok(found) if file_id(&found) == *open => Ok(()),
             Ok(_) => Err(format!("{} was replaced by another file", path.display())),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

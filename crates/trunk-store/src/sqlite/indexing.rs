@@ -5,9 +5,11 @@
 //! entries of another form. The table `indexed` knows the form of each attribute's entries; what differs from the
 //! declaration is built here, in batches, each of which notes how far it came: a start that is cut off goes on there.
 
+use std::collections::{HashMap, HashSet};
+
 use didww_types::ResourceSpec;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, Error, Transaction, params};
 use serde_json::{Map, Value};
 
 use super::claims;
@@ -48,13 +50,17 @@ pub(super) struct Duplicates {
 /// The stale attributes of a type that has records.
 pub(super) type Unfinished = Vec<(&'static ResourceSpec, Vec<Stale>)>;
 
+/// The noted form of each attribute's entries, by its field; and the last visited record, if building was cut off.
+type Noted = HashMap<i64, (String, Option<i64>)>;
+
 /// Notes the form of what is declared, and deletes entries of another form. Returns the types whose records are yet to be
 /// indexed by [`finish`].
 pub(super) fn begin(transaction: &Transaction<'_>, symbols: &Symbols) -> rusqlite::Result<Unfinished> {
-    forget_undeclared(transaction, symbols)?;
+    let noted = noted(transaction)?;
+    forget_undeclared(transaction, symbols, &noted)?;
     let mut unfinished = Vec::new();
     for spec in symbols.registry() {
-        let stale = stale(transaction, symbols, spec)?;
+        let stale = stale(&noted, symbols, spec);
         if stale.is_empty() {
             continue;
         }
@@ -86,43 +92,41 @@ pub(super) fn finish(
     Ok(None)
 }
 
+fn noted(connection: &Connection) -> rusqlite::Result<Noted> {
+    let mut select = connection.prepare("SELECT field, form, after FROM indexed")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    rows.collect()
+}
+
 /// Forgets the form of attributes that are not indexed any more: records written meanwhile get no entries.
-fn forget_undeclared(connection: &Connection, symbols: &Symbols) -> rusqlite::Result<()> {
-    let declared: Vec<String> = symbols
+fn forget_undeclared(connection: &Connection, symbols: &Symbols, noted: &Noted) -> rusqlite::Result<()> {
+    let declared: HashSet<i64> = symbols
         .registry()
         .iter()
-        .flat_map(|spec| {
-            paths(spec).into_iter().map(|entry| symbols.member(spec.name, entry.path).to_string())
-        })
+        .flat_map(|spec| paths(spec).into_iter().map(|entry| symbols.member(spec.name, entry.path)))
         .collect();
-    connection
-        .execute(&format!("DELETE FROM indexed WHERE field NOT IN ({})", declared.join(", ")), [])
-        .map(|_| ())
+    for field in noted.keys().filter(|field| !declared.contains(*field)) {
+        connection.prepare_cached("DELETE FROM indexed WHERE field = ?1")?.execute(params![field])?;
+    }
+    Ok(())
 }
 
 fn paths(spec: &'static ResourceSpec) -> Vec<IndexEntry> {
     index_of(spec, &Map::new())
 }
 
-fn stale(
-    connection: &Connection,
-    symbols: &Symbols,
-    spec: &'static ResourceSpec,
-) -> rusqlite::Result<Vec<Stale>> {
-    let mut select = connection.prepare_cached("SELECT form, after FROM indexed WHERE field = ?1")?;
+fn stale(noted: &Noted, symbols: &Symbols, spec: &'static ResourceSpec) -> Vec<Stale> {
     let mut stale = Vec::new();
     for entry in paths(spec) {
         let (field, form) = (symbols.member(spec.name, entry.path), form_of(spec, &entry));
-        let found: Option<(String, Option<i64>)> =
-            select.query_row(params![field], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let after = match found {
-            Some((found, None)) if found == form => continue,
-            Some((found, after)) if found == form => after,
+        let after = match noted.get(&field) {
+            Some((found, None)) if *found == form => continue,
+            Some((found, after)) if *found == form => *after,
             _ => None,
         };
         stale.push(Stale { path: entry.path, field, form, after });
     }
-    Ok(stale)
+    stale
 }
 
 fn build(

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use didww_types::{REGISTRY, ResourceSpec};
 use rusqlite::backup::Backup;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 use service_base::clock::Clock;
 use tokio::sync::watch;
@@ -17,14 +16,15 @@ use super::commits::{self, CommitCount, Commits};
 use super::connections::Connections;
 use super::files::{Files, with_suffix};
 use super::indexing::{self, Duplicates};
-use super::mapping::map;
 use super::memory::SharedConnection;
 use super::open_error::OpenError;
+use super::opener::{NO_MUTEX, Opener, prepare, reader, scan_reader};
+use super::readers::Readers;
 use super::scan::Source;
 use super::store::SqliteStore;
 use super::symbols::Symbols;
 use super::wal::Wal;
-use super::writer::{Writer, disable_checkpoint_on_close};
+use super::writer::Writer;
 use crate::directory::SharedDirectory;
 use crate::{StoreLimits, WriteHealth};
 
@@ -64,11 +64,8 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// The schema after which API keys are not in any table any more. Files of this schema and older ones are rewritten.
 const WITHOUT_KEYS: usize = 17;
 
-/// Number of connections for reads by a key.
+/// Maximum number of connections for reads by a key.
 const READER_CONNECTIONS: usize = 4;
-
-/// No two threads use a connection at the same time, so the engine need not lock it.
-const NO_MUTEX: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
 impl SqliteStore {
     /// Opens the database in a file, or creates one if the file does not exist, with the default limits.
@@ -90,7 +87,8 @@ impl SqliteStore {
         let canonical = files.path().to_owned();
         let noted = commits::read_note(&canonical);
         check_header(&files, noted, path)?;
-        if files.length().map_err(access)? > 0 {
+        let is_empty = files.length().map_err(access)? == 0;
+        if !is_empty {
             identify(&canonical, path, false)?;
         }
         files.make_private();
@@ -98,6 +96,11 @@ impl SqliteStore {
         let mut writer =
             Connection::open_with_flags(&canonical, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)
                 .map_err(engine)?;
+        if is_empty {
+            // The step to a write-ahead log writes the first page. There is nothing that a journal of it could restore, and
+            // the files and flushes of one are a good part of the first start.
+            writer.execute_batch("PRAGMA journal_mode = MEMORY;").map_err(engine)?;
+        }
         writer
             .execute_batch(
                 // The temporary store holds the undo journal of one write of a group: a few pages, which fit in memory.
@@ -111,9 +114,12 @@ impl SqliteStore {
         }
         claims::log_shared(&writer).map_err(engine)?;
         let directory = SharedDirectory::new(accounts::load(&writer).map_err(engine)?);
-        let (readers, sources) = readers(&canonical, limits).map_err(engine)?;
 
         let log = files.watch_companions().map_err(access)?;
+        let opener = Arc::new(Opener::new(canonical.clone(), files.watched()));
+        let first = reader(&canonical).map_err(engine)?;
+        let sources = sources(&canonical, &opener, limits).map_err(engine)?;
+        let readers = Readers::new(first, READER_CONNECTIONS, opener);
         let stored = CommitCount::of(&writer).map_err(engine)?;
         let missing = noted.and_then(|noted| commits::missing(noted, stored));
         if let Some(missing) = missing {
@@ -349,42 +355,10 @@ fn mark(transaction: &Transaction<'_>, schema: usize) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)
 }
 
-/// Opens the connections for reads by a key and those for long reads: beside each other, since this is a good part of a start.
-fn readers(path: &Path, limits: StoreLimits) -> rusqlite::Result<(Vec<Connection>, Vec<Source>)> {
-    std::thread::scope(|scope| {
-        let sources =
-            scope.spawn(|| (0..limits.running.max(1)).map(|_| scan_reader(path).map(Source::Own)).collect());
-        let readers = (0..READER_CONNECTIONS).map(|_| reader(path)).collect::<rusqlite::Result<_>>();
-        let sources: rusqlite::Result<_> =
-            sources.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok((readers?, sources?))
-    })
-}
-
-/// Opens a connection for reads by a key.
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | NO_MUTEX)?;
-    connection.execute_batch("PRAGMA query_only = ON;")?;
-    map(&connection)?;
-    disable_checkpoint_on_close(&connection);
-    // The first read opens the log, so that later reads succeed even if the files are deleted. This one needs no schema,
-    // whose parsing takes longer than everything else here; most connections are not used soon after a start.
-    connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
-    prepare(&connection);
-    Ok(connection)
-}
-
-/// Opens a connection for long reads, which sort in memory and so need no space on a disk.
-fn scan_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = reader(path)?;
-    connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
-    Ok(connection)
-}
-
-/// Makes room in the cache for every statement of the store, so that none is compiled twice.
-pub(super) fn prepare(connection: &Connection) {
-    // With stable query plans, a statement is not compiled again for other parameters. If the setting fails, statements
-    // may be, which only costs time.
-    let _is_set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
-    connection.set_prepared_statement_cache_capacity(192);
+/// The connections of the threads for long reads: the last one, which is used first, is open.
+fn sources(path: &Path, opener: &Arc<Opener>, limits: StoreLimits) -> rusqlite::Result<Vec<Source>> {
+    let mut sources: Vec<Source> =
+        (1..limits.running).map(|_| Source::Unopened(Arc::clone(opener))).collect();
+    sources.push(Source::Own(scan_reader(path)?));
+    Ok(sources)
 }

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use super::error::failed;
 use super::memory::SharedConnection;
+use super::opener::Opener;
 use super::queued_write::{closed, lock};
 use crate::{Asker, StoreError, StoreLimits};
 
@@ -30,6 +31,8 @@ const CHECK_INTERVAL: i32 = 1_000;
 pub(super) enum Source {
     /// A connection of the thread alone, to a database in a file.
     Own(Connection),
+    /// The same, which is opened before the thread starts.
+    Unopened(Arc<Opener>),
     /// The only connection of a database in memory.
     Shared(Arc<SharedConnection>),
 }
@@ -144,7 +147,9 @@ impl Scans {
             return Err(closed());
         }
         state.turns.push(asker, scan).map_err(|_| StoreError::Crowded)?;
-        let source = if state.turns.waiting() > state.idle { state.sources.pop() } else { None };
+        // An asker at its limit waits for its own reads, and not for a thread.
+        let needs_thread = !state.sources.is_empty() && state.turns.startable() > state.idle;
+        let source = if needs_thread { state.sources.pop() } else { None };
         drop(state);
         self.shared.changed.notify_one();
         if let Some(source) = source {
@@ -154,8 +159,20 @@ impl Scans {
     }
 
     /// Starts a thread. If the operating system refuses one, all reads that wait are refused, because without threads
-    /// they would wait forever.
+    /// they would wait forever. If its connection cannot be opened, the reads wait for the threads that run: the connection of
+    /// the first one has been open since the start.
     fn start(&self, source: Source) {
+        let source = match source {
+            Source::Unopened(opener) => {
+                let Some(connection) = opener.scan_reader() else {
+                    // Below those that are open, which are used first.
+                    lock(&self.shared.state).sources.insert(0, Source::Unopened(opener));
+                    return;
+                };
+                Source::Own(connection)
+            }
+            open => open,
+        };
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("store-scan".to_owned());
         match thread.spawn(move || run_thread(&shared, source)) {
@@ -245,6 +262,8 @@ fn run_scan(shared: &Arc<Shared>, source: &mut Source, mut scan: Box<dyn Scan>) 
             run_interruptible(connection, stop, &mut *scan)
         }
         Source::Shared(memory) => run_in_slices(shared, memory, &mut *scan),
+        // It is opened before a thread starts.
+        Source::Unopened(_) => Err(closed()),
     };
     scan.answer(outcome);
 }

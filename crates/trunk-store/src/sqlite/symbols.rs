@@ -37,15 +37,19 @@ impl Symbols {
         let plans = registry.iter().map(|spec| (spec.name, IndexPlan::of(spec))).collect();
         let mut symbols =
             Self { registry, kinds: HashMap::default(), members: HashMap::default(), parts, plans };
-        let mut insert =
-            connection.prepare("INSERT INTO symbol (name) VALUES (?1) ON CONFLICT DO NOTHING")?;
-        let mut select = connection.prepare("SELECT number FROM symbol WHERE name = ?1")?;
+        // All in one read: a look-up of each declared name would be a good part of a start.
+        let mut select = connection.prepare("SELECT name, number FROM symbol")?;
+        let known = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut known: HashMap<String, i64> = known.collect::<rusqlite::Result<_>>()?;
+        let mut insert = connection.prepare("INSERT INTO symbol (name) VALUES (?1)")?;
         let mut number = |name: &str| -> rusqlite::Result<i64> {
-            if let Ok(number) = select.query_row(params![name], |row| row.get(0)) {
-                return Ok(number);
+            if let Some(number) = known.get(name) {
+                return Ok(*number);
             }
             insert.execute(params![name])?;
-            select.query_row(params![name], |row| row.get(0))
+            let number = connection.last_insert_rowid();
+            known.insert(name.to_owned(), number);
+            Ok(number)
         };
         for spec in registry {
             symbols.kinds.insert(spec.name, number(spec.name)?);

@@ -53,9 +53,11 @@ async fn a_full_queue_of_one_asker_does_not_delay_another() {
         Err(StoreError::Crowded),
         "its limit is 64 waiting reads"
     );
+    assert_eq!(lock(&scans.threads).len(), 2, "no thread was started for reads that may not run");
     for _ in 0..100 {
         assert_eq!(scans.read(LIGHT, |_| Ok(7)).await, Ok(7), "another asker is served at once");
     }
+    assert_eq!(lock(&scans.threads).len(), 3);
     assert!(started.try_recv().is_err(), "no waiting read was started meanwhile, although a thread is idle");
     for (release, read) in running.into_iter().chain(waiting) {
         release.send(()).unwrap();

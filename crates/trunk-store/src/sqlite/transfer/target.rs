@@ -17,6 +17,7 @@ use super::super::error::failed;
 use super::super::files::Files;
 use super::super::indexing::{self, Duplicates};
 use super::super::open::{self, APPLICATION_ID, TRANSFER_ID, unusable};
+use super::super::opener::prepare;
 use super::super::symbols::Symbols;
 use super::source::{SqliteSource, store_error};
 use super::statements::{DERIVE, inserts, select};
@@ -60,7 +61,7 @@ impl SqliteTarget {
             .map_err(engine)?;
         let (symbols, duplicates) = open::declare(&mut connection, REGISTRY).map_err(engine)?;
         refuse(&path, duplicates)?;
-        open::prepare(&connection);
+        prepare(&connection);
         let mut target = Self { connection, path, symbols, known: HashSet::new(), _files: files };
         let mark = target.begin()?;
         Ok((target, mark))
