@@ -87,8 +87,7 @@ impl SqliteStore {
         let canonical = files.path().to_owned();
         let noted = commits::read_note(&canonical);
         check_header(&files, noted, path)?;
-        let is_empty = files.length().map_err(access)? == 0;
-        if !is_empty {
+        if files.length().map_err(access)? > 0 {
             identify(&canonical, path, false)?;
         }
         files.make_private();
@@ -96,11 +95,6 @@ impl SqliteStore {
         let mut writer =
             Connection::open_with_flags(&canonical, OpenFlags::SQLITE_OPEN_READ_WRITE | NO_MUTEX)
                 .map_err(engine)?;
-        if is_empty {
-            // The step to a write-ahead log writes the first page. There is nothing that a journal of it could restore, and
-            // the files and flushes of one are a good part of the first start.
-            writer.execute_batch("PRAGMA journal_mode = MEMORY;").map_err(engine)?;
-        }
         writer
             .execute_batch(
                 // The temporary store holds the undo journal of one write of a group: a few pages, which fit in memory.
