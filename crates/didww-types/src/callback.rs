@@ -14,12 +14,12 @@ mod received;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use subtle::ConstantTimeEq as _;
+use sha1::Sha1;
 
 use crate::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
-use crate::sha1::{DIGEST_BYTES, hmac_sha1};
 use crate::values::with_scheme;
 use crate::{DecodeError, Id, Secret, Timestamp};
 
@@ -83,15 +83,22 @@ impl Payload {
     }
 }
 
-fn mac(key: &Secret, url: &str, payload: &Payload) -> [u8; DIGEST_BYTES] {
-    let (url, message) = (with_port(&with_scheme(url)), payload.message());
-    hmac_sha1(key.expose().as_bytes(), &[url.as_bytes(), message.as_bytes()])
+fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
+    // HMAC accepts keys of any length, so the error cannot occur. If it did, an all-zero key would match no
+    // signature.
+    let mut mac = match Hmac::<Sha1>::new_from_slice(key.expose().as_bytes()) {
+        Ok(mac) => mac,
+        Err(_) => Hmac::<Sha1>::new(&hmac::digest::Key::<Hmac<Sha1>>::default()),
+    };
+    mac.update(with_port(&with_scheme(url)).as_bytes());
+    mac.update(payload.message().as_bytes());
+    mac
 }
 
 /// Computes the signature of a callback with an account's callback secret: the value of its `X-DIDWW-Signature` header: 40 lower-case
 /// hexadecimal digits.
 pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
-    wire_core::to_hex(&mac(secret, url, payload))
+    wire_core::to_hex(&mac(secret, url, payload).finalize().into_bytes())
 }
 
 /// Checks the signature of a callback. The comparison takes constant time.
@@ -114,8 +121,8 @@ pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
 /// assert!(!verify(&secret, url, &payload, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"));
 /// ```
 pub fn verify(secret: &Secret, url: &str, payload: &Payload, signature: &str) -> bool {
-    let Some(bytes) = wire_core::from_hex::<DIGEST_BYTES>(signature) else { return false };
-    mac(secret, url, payload).as_slice().ct_eq(bytes.as_slice()).into()
+    let Some(bytes) = wire_core::from_hex::<20>(signature) else { return false };
+    mac(secret, url, payload).verify_slice(&bytes).is_ok()
 }
 
 /// Inserts the default port of the scheme into a URL without a port.

@@ -36,7 +36,6 @@ mod resource;
 pub mod resources;
 #[cfg(feature = "schema")]
 mod schema;
-mod sha1;
 mod spec;
 mod text;
 mod timestamp;

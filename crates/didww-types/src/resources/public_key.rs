@@ -1,6 +1,9 @@
 //! The keys that files are encrypted with: `public_keys`.
 
-use crate::sha1::sha1;
+use std::fmt::Write as _;
+
+use sha1::{Digest as _, Sha1};
+
 use crate::values::PublicKeyText;
 use crate::{Extra, Id, Resource};
 
@@ -54,5 +57,10 @@ impl PublicKey {
 
 fn fingerprint(key: &str) -> Option<String> {
     let der = PublicKeyText::der(key)?;
-    Some(wire_core::to_hex(&sha1(&[&der])))
+    let mut digits = String::with_capacity(40);
+    for byte in Sha1::digest(der) {
+        // Writing to a text cannot fail.
+        let _written = write!(digits, "{byte:02x}");
+    }
+    Some(digits)
 }
