@@ -192,8 +192,8 @@ mod tests {
     use super::super::error::failed;
     use super::*;
 
-    /// The connections of a database with a table `n` and one whose rows a commit refuses, and its folder, which is deleted with
-    /// the test.
+    /// The connections of a database with a table `n` and one whose rows a commit refuses, and its folder, which is
+    /// deleted with the test.
     fn connections() -> (tempfile::TempDir, Connections) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.db");
