@@ -187,12 +187,15 @@ mod tests {
     use super::super::error::failed;
     use super::*;
 
-    /// The connections of a database with a table `n`, and its folder, which is deleted with the test.
+    /// The connections of a database with a table `n` and one whose rows a commit refuses, and its folder, which is
+    /// deleted with the test.
     fn connections() -> (tempfile::TempDir, Connections) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("queue.db");
         drop(SqliteStore::open(&path).unwrap());
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE n (n INTEGER UNIQUE)").unwrap();
+        let tables = "CREATE TABLE n (n INTEGER UNIQUE); \
+            CREATE TABLE refused (n INTEGER REFERENCES n (n) DEFERRABLE INITIALLY DEFERRED)";
+        Connection::open(&path).unwrap().execute_batch(tables).unwrap();
         let connections = SqliteStore::open(&path).unwrap().connections;
         (folder, connections)
     }
@@ -226,6 +229,32 @@ mod tests {
         }));
         started.recv().unwrap();
         release
+    }
+
+    /// Begins a group with a statement that changes something. What is written until a message is sent joins the group.
+    fn begin_group(
+        connections: &Connections,
+        sql: &'static str,
+    ) -> (std::sync::mpsc::Sender<()>, impl Future<Output = Result<(), StoreError>>) {
+        let (release, released) = std::sync::mpsc::channel();
+        let (begun, started) = std::sync::mpsc::channel();
+        let first = connections.write(move |connection| {
+            connection.execute(sql, []).map_err(failed)?;
+            // If its group is rolled back it runs again, and is not awaited then.
+            if begun.send(()).is_ok() { released.recv().map_err(|_| closed()) } else { Ok(()) }
+        });
+        started.recv().unwrap();
+        (release, first)
+    }
+
+    /// The errors of writes that are refused for what another one may have stored.
+    fn refusals() -> [StoreError; 3] {
+        let quota = StoreError::Quota { kind: "voice_out_trunks", most: 1 };
+        [StoreError::Conflict, StoreError::Taken("n".to_owned()), quota]
+    }
+
+    fn refuse(connections: &Connections, error: StoreError) -> impl Future<Output = Result<(), StoreError>> {
+        connections.write(move |_| -> Result<(), StoreError> { Err(error.clone()) })
     }
 
     #[tokio::test]
@@ -264,17 +293,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_rows_of_a_statement_that_fails_in_the_middle_are_taken_back_alone() {
+        let (_folder, connections) = connections();
+        let release = occupy(&connections);
+        let before = insert(&connections, 1);
+        // Nothing else of the write has changed anything.
+        let halfway = connections.write(|connection| {
+            let sql = "INSERT OR FAIL INTO n VALUES (5), (1), (6)";
+            connection.execute(sql, []).map(|_| ()).map_err(|_| StoreError::Taken("n".to_owned()))
+        });
+        let after = insert(&connections, 5);
+        release.send(()).unwrap();
+        assert_eq!((before.await, after.await), (Ok(()), Ok(())));
+        assert_eq!(halfway.await, Err(StoreError::Taken("n".to_owned())));
+        assert_eq!(numbers(&connections), [1, 5]);
+    }
+
+    #[tokio::test]
     async fn a_write_that_comes_while_a_group_runs_shares_its_commit() {
         let (_folder, connections) = connections();
         let (_, before) = connections.counts();
-        let (release, released) = std::sync::mpsc::channel();
-        let (begun, started) = std::sync::mpsc::channel();
-        let first = connections.write(move |connection| {
-            connection.execute("INSERT INTO n VALUES (1)", []).map_err(failed)?;
-            begun.send(()).unwrap();
-            released.recv().map_err(|_| closed())
-        });
-        started.recv().unwrap();
+        let (release, first) = begin_group(&connections, "INSERT INTO n VALUES (1)");
         let second = insert(&connections, 2);
         release.send(()).unwrap();
         assert_eq!((first.await, second.await), (Ok(()), Ok(())));
@@ -284,21 +323,62 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_conflicts_with_its_group_is_answered_when_reads_see_what_it_conflicts_with() {
+    async fn a_group_that_has_changed_many_rows_is_joined_by_no_further_write() {
         let (_folder, connections) = connections();
-        let (release, released) = std::sync::mpsc::channel();
-        let (begun, started) = std::sync::mpsc::channel();
-        let first = connections.write(move |connection| {
-            connection.execute("INSERT INTO n VALUES (1)", []).map_err(failed)?;
-            begun.send(()).unwrap();
-            released.recv().map_err(|_| closed())
-        });
-        started.recv().unwrap();
-        let conflicts = connections.write(|_| -> Result<(), StoreError> { Err(StoreError::Conflict) });
+        let (_, before) = connections.counts();
+        let many = "WITH RECURSIVE m (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM m LIMIT 8192) \
+            INSERT INTO n SELECT n FROM m";
+        let (release, first) = begin_group(&connections, many);
+        let second = insert(&connections, 0);
         release.send(()).unwrap();
-        assert_eq!(conflicts.await, Err(StoreError::Conflict));
-        assert_eq!(numbers(&connections), [1]);
-        assert_eq!(first.await, Ok(()));
+        assert_eq!((first.await, second.await), (Ok(()), Ok(())));
+        let (_, after) = connections.counts();
+        assert_eq!(after - before, 2);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_its_group_refuses_is_answered_when_reads_see_why() {
+        for error in refusals() {
+            let (_folder, connections) = connections();
+            let (release, first) = begin_group(&connections, "INSERT INTO n VALUES (1)");
+            let refused = refuse(&connections, error.clone());
+            release.send(()).unwrap();
+            assert_eq!(refused.await, Err(error));
+            assert_eq!(numbers(&connections), [1]);
+            assert_eq!(first.await, Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_its_group_refuses_is_answered_when_reads_see_why_if_the_group_runs_twice() {
+        for error in refusals() {
+            let (_folder, connections) = connections();
+            let (release, first) = begin_group(&connections, "INSERT INTO n VALUES (1)");
+            let refused = refuse(&connections, error.clone());
+            let late = error.clone();
+            let halfway = connections.write(move |connection| -> Result<(), StoreError> {
+                connection.execute("INSERT INTO n VALUES (2)", []).map_err(failed)?;
+                Err(late.clone())
+            });
+            release.send(()).unwrap();
+            assert_eq!(refused.await, Err(error.clone()));
+            assert_eq!(numbers(&connections), [1]);
+            assert_eq!((first.await, halfway.await), (Ok(()), Err(error)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_is_refused_for_what_is_never_committed_receives_the_error_of_the_commit() {
+        for error in refusals() {
+            let (_folder, connections) = connections();
+            let (release, first) = begin_group(&connections, "INSERT INTO refused VALUES (9)");
+            let refused = refuse(&connections, error.clone());
+            release.send(()).unwrap();
+            let lost = first.await.unwrap_err();
+            assert!(matches!(lost, StoreError::Failed(_)), "{lost:?}");
+            assert_eq!(refused.await, Err(lost));
+            assert_eq!(insert(&connections, 3).await, Ok(()), "the writer continues");
+        }
     }
 
     #[tokio::test]

@@ -171,6 +171,9 @@ pub(super) fn put(
     let (kind, id) = (document.kind as i64, document.id.as_bytes().as_slice());
     let number = match revision {
         None => {
+            if document.keyed {
+                check_free(connection, document)?;
+            }
             let inserted = connection
                 .prepare_cached(
                     "INSERT INTO document (kind, id, customer, created_at, deleted, live, body) \
@@ -205,6 +208,22 @@ pub(super) fn put(
         }
     };
     if document.keyed { write_keys(connection, number, revision.is_none(), document) } else { Ok(()) }
+}
+
+/// Fails if another document has a unique key of a new one. It is checked before anything is changed: this way it needs no
+/// rollback.
+fn check_free(connection: &Connection, document: &NewDocument) -> Result<(), StoreError> {
+    let NewDocument { kind, id, unique, .. } = document;
+    for (name, value) in unique {
+        let taken = connection
+            .prepare_cached("SELECT 1 FROM document_unique WHERE kind = ?1 AND name = ?2 AND value = ?3")
+            .and_then(|mut select| select.exists(params![*kind as i64, name, value]));
+        if taken.map_err(failed)? {
+            let is_stored = find(connection, *kind, *id)?.is_some();
+            return Err(StoreError::Taken(if is_stored { "id" } else { *name }.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a document if its revision still matches. The engine rewrites every index with a column that the statement

@@ -97,6 +97,14 @@ impl RecordWriter<'_> {
     ) -> Result<Record, StoreError> {
         let Content { text, gained, released } = content;
         let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
+        // Checked before anything is changed, as for a new record: otherwise its whole group runs a second time.
+        if gained.iter().any(|entry| entry.unique || entry.everywhere) {
+            self.check_unchanged(before)?;
+            claims::check_free(self.connection, self.symbols, scope, gained)?;
+            for entry in gained.iter().filter(|entry| entry.unique) {
+                self.check_free(scope, entry)?;
+            }
+        }
         let changed = self
             .execute(
                 "UPDATE record SET attributes = ?1, meta = ?5, revision = revision + 1 \
@@ -108,7 +116,6 @@ impl RecordWriter<'_> {
             return Err(StoreError::Conflict);
         }
         self.count_change(scope, 0)?;
-        claims::check_free(self.connection, self.symbols, scope, gained)?;
         claims::remove(self.connection, self.symbols, scope, before, released)?;
         claims::insert(self.connection, self.symbols, scope, before.number, gained)?;
         facets::delete(self.connection, self.symbols, scope, before.number, released)?;

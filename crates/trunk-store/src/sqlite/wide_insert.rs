@@ -8,7 +8,8 @@ const MOST_ROWS: usize = 16;
 /// The statements that insert one row into a table, two rows, and so on.
 ///
 /// They are `OR FAIL`: the rows before one that fails stay, so that the engine need not copy the pages that a statement
-/// changes in order to take them back. The caller fails with the write then, which is rolled back as a whole.
+/// changes in order to take them back. The caller fails with the write then, which is rolled back as a whole: the writer sees
+/// by the number of changes, which counts these rows, that it must be.
 pub(super) struct WideInsert(Vec<String>);
 
 impl WideInsert {
@@ -82,8 +83,10 @@ mod tests {
         let (connection, insert) = table();
         insert.execute(&connection, &[1, 2], &[(5, "x")]).unwrap();
         connection.execute_batch("BEGIN").unwrap();
+        let changes = connection.total_changes();
         let error = insert.execute(&connection, &[1, 2], &[(4, "w"), (5, "x"), (6, "y")]).unwrap_err();
         assert!(is_taken(&error), "{error}");
+        assert_eq!(connection.total_changes() - changes, 1, "the row before it counts as a change");
         connection.execute_batch("ROLLBACK").unwrap();
         assert_eq!(rows(&connection), [(1, 2, 5, "x".to_owned())]);
     }

@@ -191,7 +191,9 @@ mod tests {
     use didww_types::{Resource as _, Timestamp};
     use serde_json::json;
 
+    use super::super::open::declare;
     use super::*;
+    use crate::directory::SharedDirectory;
     use crate::{ChangeFeed as _, Changes, Interest, Records as _, SqliteStore, Writes as _};
 
     fn insert(
@@ -207,6 +209,33 @@ mod tests {
             attributes: attributes.as_object().unwrap().clone(),
             links,
             meta: None,
+        }
+    }
+
+    #[test]
+    fn a_change_to_a_name_or_a_number_that_is_taken_fails_before_anything_is_changed() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let (symbols, _none_without_records) = declare(&mut connection, didww_types::REGISTRY).unwrap();
+        let quotas = Quotas { directory: SharedDirectory::default(), default: None };
+        let run = |change: Change| -> Result<Vec<Record>, StoreError> {
+            let content = Content::of(&change, &symbols)?;
+            apply(&connection, &symbols, &quotas, &[(change, content)], false).map(|written| written.records)
+        };
+        for (spec, attribute, id) in [(VoiceOutTrunk::SPEC, "name", 1), (Did::SPEC, "number", 3)] {
+            run(insert(spec, id, &json!({ attribute: "1" }), Vec::new())).unwrap();
+            let before = run(insert(spec, id + 1, &json!({ attribute: "2" }), Vec::new())).unwrap().remove(0);
+            let changes = connection.total_changes();
+            let replace = |value: &str| Change::Replace {
+                scope: Scope { account: 1, spec },
+                before: before.clone(),
+                attributes: json!({ attribute: value }).as_object().unwrap().clone(),
+                links: Vec::new(),
+                meta: None,
+            };
+            assert_eq!(run(replace("1")), Err(StoreError::Taken(attribute.to_owned())));
+            assert_eq!(connection.total_changes(), changes, "{attribute}");
+            assert_eq!(run(replace("3")).unwrap()[0].revision, 1);
+            assert_eq!(run(replace("1")), Err(StoreError::Conflict), "the revision is looked at first");
         }
     }
 

@@ -6,8 +6,8 @@
 //! permits writes again. A full disk is different: what did not fit was not done, and small test writes show when there
 //! is space again.
 //!
-//! Bounds: a group has at most [`MAX_GROUP_WRITES`] writes; [`Connections`](super::connections::Connections) bounds the
-//! queue.
+//! Bounds: a group has at most [`MAX_GROUP_WRITES`] writes, and takes no further one after [`MAX_GROUP_CHANGES`] changes;
+//! [`Connections`](super::connections::Connections) bounds the queue.
 
 mod health;
 
@@ -30,10 +30,16 @@ use health::HealthReporter;
 
 /// Maximum number of writes in one transaction. Larger groups gain little and delay the writes that arrive meanwhile.
 const MAX_GROUP_WRITES: usize = 256;
+/// Number of rows changed by a group after which it takes no further write that comes while it runs: as many as so many writes
+/// of ordinary records change. The first callers of a group wait for those that join, which may be far larger.
+const MAX_GROUP_CHANGES: u64 = 32 * MAX_GROUP_WRITES as u64;
 /// How often an idle writer checks that its files are in place, and whether a full disk has space again.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Delay before the next checkpoint after one that failed.
 const CHECKPOINT_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// A write that was refused because of what is stored, and its error.
+type Refused = (Box<dyn QueuedWrite>, StoreError);
 
 /// The writer of a database in a file.
 pub(super) struct Writer {
@@ -100,8 +106,10 @@ impl Writer {
         &self,
         writes: &Receiver<Box<dyn QueuedWrite>>,
         group: &mut usize,
+        changes_before_group: u64,
     ) -> Option<Box<dyn QueuedWrite>> {
-        if *group >= MAX_GROUP_WRITES || self.health.has_ended() {
+        let changes = self.connection.total_changes().saturating_sub(changes_before_group);
+        if *group >= MAX_GROUP_WRITES || changes >= MAX_GROUP_CHANGES || self.health.has_ended() {
             return None;
         }
         let another = writes.try_recv().ok()?;
@@ -122,49 +130,53 @@ impl Writer {
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
-        // Writes that conflict with what the group changes. Reads see that after the commit: a caller that decides again before
-        // would only conflict again.
-        let mut conflicting = Vec::new();
+        // Writes that are refused for what the group may have changed. Reads see that after the commit: a caller that looks
+        // for the reason before does not find it, and one that decides again is only refused again.
+        let mut refused: Vec<Refused> = Vec::new();
         let mut taken = group.len();
         let mut group = group.into_iter();
-        while let Some(mut write) = group.next().or_else(|| self.take_another(writes, &mut taken)) {
+        while let Some(mut write) =
+            group.next().or_else(|| self.take_another(writes, &mut taken, changes_before_group))
+        {
             let before = self.connection.total_changes();
             match run_catching_panics(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
-                Err(error)
-                    if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
-                {
-                    if error == StoreError::Conflict && before != changes_before_group {
-                        conflicting.push(write);
-                    } else {
-                        self.refuse(vec![write], &error);
-                    }
-                }
+                // First: nothing is committed after a failed flush, whatever it had to do with.
                 Err(error @ StoreError::Ended) => {
                     rollback(&self.connection);
-                    self.refuse(conflicting, &StoreError::Conflict);
                     done.push(write);
+                    done.extend(refused.into_iter().map(|(write, _)| write));
                     done.extend(group);
                     self.refuse(done, &error);
                     return Ok(());
                 }
+                Err(error)
+                    if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
+                {
+                    if is_for_what_is_stored(&error) && before != changes_before_group {
+                        refused.push((write, error));
+                    } else {
+                        self.refuse(vec![write], &error);
+                    }
+                }
                 Err(_) => {
                     rollback(&self.connection);
-                    self.refuse(conflicting, &StoreError::Conflict);
                     done.push(write);
+                    // What they were refused for was taken back with the group.
+                    done.extend(refused.into_iter().map(|(write, _)| write));
                     done.extend(group);
                     return Err(done);
                 }
             }
         }
-        self.commit(done, changes_before_group);
-        self.refuse(conflicting, &StoreError::Conflict);
+        self.commit(done, refused, changes_before_group);
         Ok(())
     }
 
     /// Runs a group with a savepoint for each write, so that each can be rolled back alone. This is considerably slower.
     fn run_with_savepoints(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
         let mut done = Vec::with_capacity(group.len());
+        let mut refused: Vec<Refused> = Vec::new();
         let mut group = group.into_iter();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return self.refuse(group.collect(), &failed(error));
@@ -173,15 +185,20 @@ impl Writer {
         while let Some(mut write) = group.next() {
             match run_in_savepoint(&self.connection, &mut *write) {
                 Ok(()) => done.push(write),
+                Err(error) if is_for_what_is_stored(&error) && !self.connection.is_autocommit() => {
+                    refused.push((write, error));
+                }
                 Err(error) => {
                     self.refuse(vec![write], &error);
                     if self.health.has_ended() {
                         rollback(&self.connection);
+                        done.extend(refused.into_iter().map(|(write, _)| write));
                         done.extend(group);
                         return self.refuse(done, &error);
                     }
                     // Some disk failures make the engine roll the whole transaction back.
                     if self.connection.is_autocommit() {
+                        done.extend(refused.drain(..).map(|(write, _)| write));
                         self.refuse(std::mem::take(&mut done), &error);
                         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
                             return self.refuse(group.collect(), &failed(error));
@@ -190,11 +207,11 @@ impl Writer {
                 }
             }
         }
-        self.commit(done, changes_before_group);
+        self.commit(done, refused, changes_before_group);
     }
 
-    /// Commits the transaction and answers all of its writes.
-    fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>, changes_before_group: u64) {
+    /// Commits the transaction and answers all of its writes, and then those that were refused for what it may have changed.
+    fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>, refused: Vec<Refused>, changes_before_group: u64) {
         let outcome = if self.connection.total_changes() == changes_before_group {
             // A transaction without changes needs no flush and is not counted.
             self.connection
@@ -209,8 +226,16 @@ impl Writer {
                 for write in group {
                     write.answer(Ok(()));
                 }
+                for (write, error) in refused {
+                    write.answer(Err(error));
+                }
             }
-            Err(error) => self.refuse(group, &error),
+            Err(error) => {
+                self.refuse(group, &error);
+                // What they were refused for may not be stored. They themselves have certainly changed nothing.
+                let error = if error == StoreError::Unknown { StoreError::Ended } else { error };
+                self.refuse(refused.into_iter().map(|(write, _)| write).collect(), &error);
+            }
         }
     }
 
@@ -380,6 +405,11 @@ pub(super) fn disable_checkpoint_on_close(connection: &Connection) {
     if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
         tracing::debug!(%error, "the checkpoint on close cannot be disabled");
     }
+}
+
+/// Whether a write was refused for what is stored, which other writes of its group may have changed.
+fn is_for_what_is_stored(error: &StoreError) -> bool {
+    matches!(error, StoreError::Conflict | StoreError::Taken(_) | StoreError::Quota { .. })
 }
 
 /// Runs one write of a group. If it fails, only its own changes are rolled back.

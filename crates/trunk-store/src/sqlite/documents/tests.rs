@@ -1,6 +1,7 @@
 //! Queries for old documents, the deletion of documents with their keys, and the search for the newest document.
 
 use super::*;
+use crate::sqlite::open::declare;
 use crate::sqlite::plan::assert_seeks;
 use crate::{Change, Documents as _, SqliteStore, Writes as _};
 
@@ -72,6 +73,19 @@ async fn a_document_is_deleted_with_its_keys_if_its_revision_matches() {
     write(&store, [successor]).await;
     let found = store.document_by(DocumentKind::Call, "unique", "1".to_owned()).await.unwrap();
     assert_eq!(found.map(|found| found.created_at), Some(3));
+}
+
+#[test]
+fn a_unique_key_that_is_taken_fails_before_anything_is_changed() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    declare(&mut connection, didww_types::REGISTRY).unwrap();
+    put(&connection, None, &call(1)).unwrap();
+    let changes = connection.total_changes();
+    let second = NewDocument { unique: vec![("unique", "1".to_owned())], ..call(2) };
+    assert_eq!(put(&connection, None, &second), Err(StoreError::Taken("unique".to_owned())));
+    assert_eq!(put(&connection, None, &call(1)), Err(StoreError::Taken("id".to_owned())));
+    assert_eq!(connection.total_changes(), changes);
+    put(&connection, None, &call(2)).unwrap();
 }
 
 #[tokio::test]
