@@ -34,9 +34,11 @@ pub(super) async fn list(
     };
     let of = page_of(context, spec, params);
     let kept = context.pages.get(of);
-    // Such a page is of one state, and has the number of its changes.
-    let is_read_at_once =
-        types.as_slice().len() == 1 && params.include.is_empty() && context.rules.counted(spec).is_empty();
+    // Such a page is of one state, and has the number of its changes. How many more records there can be is read by itself.
+    let is_read_at_once = types.as_slice().len() == 1
+        && params.include.is_empty()
+        && context.rules.counted(spec).is_empty()
+        && spec.at_most.is_none();
     let before = if kept.is_some() || !is_read_at_once { changes(context, &types).await? } else { None };
     if let Some(KeptPage { changes, body, tag }) = kept
         && before.as_ref() == Some(&changes)
@@ -250,6 +252,9 @@ pub(super) async fn single_reply(
         collect_included(context, spec, record.into_iter().collect(), &params.include).await?;
     Ok(Reply::document(status, Document::new(context, params).single(&primary, &included).await?))
 }
+
+#[cfg(test)]
+mod histories;
 
 #[cfg(test)]
 mod tests {
