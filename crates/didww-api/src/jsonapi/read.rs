@@ -294,6 +294,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_page_has_no_more_memory_than_its_text() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let records = vec![fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await];
+        let (context, params) = (fixture.context(), QueryParams::default());
+        let (primary, _) = collect_included(&context, VoiceOutTrunk::SPEC, records, &[]).await.unwrap();
+        let page = Document::new(&context, &params).collection(&primary, &[], None).await.unwrap();
+        let bare = Document::new(&context, &params).bare_collection(&primary).await.unwrap();
+        assert_eq!((page.capacity(), bare.capacity()), (page.len(), bare.len()));
+    }
+
+    #[tokio::test]
     async fn a_page_for_another_query_is_read() {
         let fixture = Fixture::start(Rulebook::new(&[])).await;
         fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await;
