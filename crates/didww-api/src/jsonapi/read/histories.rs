@@ -1,5 +1,7 @@
 //! Random histories of writes. After each write, what is answered again is compared with what is read and rendered anew.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use didww_types::resources::{CapacityPool, Did, VoiceInTrunk, VoiceInTrunkGroup, VoiceOutTrunk};
 use didww_types::{Resource as _, ResourceSpec};
@@ -225,5 +227,30 @@ async fn what_is_answered_again_is_what_reading_anew_makes_after_each_write_of_a
         }
         let (pages, all) = (history.answered_again, 80 * QUERIES.len());
         assert_eq!(pages, all, "every page is answered again until the next write");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_page_has_every_record_whose_write_was_answered_before_while_others_read_and_write() {
+    let fixture = Arc::new(Fixture::start(Rulebook::DIDWW).await);
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        let fixture = Arc::clone(&fixture);
+        writers.push(tokio::spawn(async move {
+            for written in 0..10 {
+                let number = format!("3706149{writer}{written:03}");
+                fixture.insert(Did::SPEC, ("number", &number), Vec::new()).await;
+                let context = fixture.context();
+                for text in ["", "include=capacity_pool"] {
+                    let operation = Operation::List { spec: Did::SPEC };
+                    let params = QueryParams::parse(&context, &operation, text).await.unwrap();
+                    let body = list(&context, Did::SPEC, &params).await.unwrap().body;
+                    assert!(String::from_utf8_lossy(&body).contains(&number), "{number} {text}");
+                }
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
     }
 }
