@@ -226,11 +226,11 @@ impl<'a, S: Store> Answers<'a, S> {
             for _ in 0..2 {
                 let listing = self.store.list(query.clone()).await.unwrap();
                 let changes = self.store.changes(trunks(1)).await.unwrap();
-                if let (Some(of_page), Some(told)) = (listing.changes, changes) {
-                    assert_eq!(of_page, told, "{:?}", query.conditions);
+                if let (Some(of_page), Some(now)) = (listing.changes, changes) {
+                    assert_eq!(of_page, now, "{:?}", query.conditions);
                     let of = (&query.conditions, &query.order, query.offset, query.limit);
                     let page = (listing.records.clone(), listing.total);
-                    let first = self.pages.entry((told, format!("{of:?}"))).or_insert_with(|| page.clone());
+                    let first = self.pages.entry((now, format!("{of:?}"))).or_insert_with(|| page.clone());
                     assert_eq!(*first, page, "{of:?}");
                 }
                 self.answer(&without_changes(listing));
