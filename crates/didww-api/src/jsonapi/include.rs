@@ -356,11 +356,11 @@ struct Collector<'a> {
 type Expanded = Vec<(RecordWithLinkage, Vec<RecordWithLinkage>)>;
 
 /// A relationship of the type of some records, with the nodes below it.
-type OwnNode<'n> = (&'static RelationshipSpec, &'n [IncludeNode]);
+pub(super) type OwnNode<'n> = (&'static RelationshipSpec, &'n [IncludeNode]);
 
 /// The nodes whose relationships a type has. Where the records of a relationship can have one of two types, its node has those
 /// of both below it.
-fn own_nodes<'n>(
+pub(super) fn own_nodes<'n>(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     forest: &'n [IncludeNode],

@@ -7,7 +7,7 @@ use didww_types::{FilterTest, REGISTRY, ResourceSpec, Step, follow, related_attr
 use trunk_store::ListQuery;
 
 use super::context::RequestContext;
-use super::include::{IncludeNode, relationship_targets};
+use super::include::{IncludeNode, own_nodes, relationship_targets};
 
 /// The types of records that decide what a page shows, each once, the type that it lists first.
 #[derive(Debug)]
@@ -65,7 +65,9 @@ impl PageTypes {
                 self.add(spec, target)?;
             }
         }
-        for IncludeNode { relationship, children } in include {
+        // As the records are collected: each type has its own relationships of the names, which can lead elsewhere than those of the
+        // type that has named them.
+        for (relationship, children) in own_nodes(context, spec, include) {
             for target in relationship_targets(relationship) {
                 self.add(spec, target)?;
                 self.add_shown(context, target, children)?;

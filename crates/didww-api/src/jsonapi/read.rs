@@ -34,9 +34,11 @@ pub(super) async fn list(
     };
     let of = page_of(context, spec, params);
     let kept = context.pages.get(of);
-    // Such a page is of one state, and has the number of its changes.
-    let is_read_at_once =
-        types.as_slice().len() == 1 && params.include.is_empty() && context.rules.counted(spec).is_empty();
+    // Such a page is of one state, and has the number of its changes. How many more records there can be is read by itself.
+    let is_read_at_once = types.as_slice().len() == 1
+        && params.include.is_empty()
+        && context.rules.counted(spec).is_empty()
+        && spec.at_most.is_none();
     let before = if kept.is_some() || !is_read_at_once { changes(context, &types).await? } else { None };
     if let Some(KeptPage { changes, body, tag }) = kept
         && before.as_ref() == Some(&changes)
@@ -252,6 +254,9 @@ pub(super) async fn single_reply(
 }
 
 #[cfg(test)]
+mod histories;
+
+#[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use didww_types::Resource as _;
@@ -286,6 +291,17 @@ mod tests {
         fixture.core.store.commit(vec![delete]).await.unwrap();
         let text = String::from_utf8_lossy(&read().await.body).into_owned();
         assert!(text.contains("Bellatrix") && !text.contains("Alphard"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_page_has_no_more_memory_than_its_text() {
+        let fixture = Fixture::start(Rulebook::new(&[])).await;
+        let records = vec![fixture.insert(VoiceOutTrunk::SPEC, ("name", "Alphard"), Vec::new()).await];
+        let (context, params) = (fixture.context(), QueryParams::default());
+        let (primary, _) = collect_included(&context, VoiceOutTrunk::SPEC, records, &[]).await.unwrap();
+        let page = Document::new(&context, &params).collection(&primary, &[], None).await.unwrap();
+        let bare = Document::new(&context, &params).bare_collection(&primary).await.unwrap();
+        assert_eq!((page.capacity(), bare.capacity()), (page.len(), bare.len()));
     }
 
     #[tokio::test]

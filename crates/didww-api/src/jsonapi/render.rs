@@ -99,13 +99,13 @@ impl<'a> Document<'a> {
             self.text.push_str(",\"links\":");
             self.text.push_str(&links);
         }
-        Ok(self.finish())
+        Ok(self.finish_to_keep())
     }
 
     /// Renders a list of nothing but records, which has no `meta`.
     pub(super) async fn bare_collection(mut self, primary: &[RecordWithLinkage]) -> Result<String, ApiError> {
         self.list(primary).await?;
-        Ok(self.finish())
+        Ok(self.finish_to_keep())
     }
 
     /// Begins the document with a list of records as its `data`.
@@ -178,6 +178,14 @@ impl<'a> Document<'a> {
     fn finish(mut self) -> String {
         self.text.push('}');
         self.text
+    }
+
+    /// As [`finish`](Self::finish), without the rest of the memory that was reserved. A page is kept with all of its memory, of which
+    /// only that of its text is counted.
+    fn finish_to_keep(self) -> String {
+        let mut text = self.finish();
+        text.shrink_to_fit();
+        text
     }
 
     fn identity(&mut self, kind: &str, id: Uuid) {

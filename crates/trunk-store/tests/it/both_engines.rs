@@ -1,5 +1,6 @@
 //! The same random history on both engines, with every answer compared.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use didww_types::FilterTest;
@@ -25,7 +26,14 @@ struct Answers<'a, S> {
     made: u128,
     trunks: Vec<Uuid>,
     dids: Vec<Uuid>,
+    /// The lists that were asked for last. They are asked for again after each operation.
+    asked: Vec<ListQuery>,
+    /// The pages by their numbers of changes and their queries, of the engine that tells these numbers.
+    pages: BTreeMap<(i64, String), (Vec<Record>, u64)>,
 }
+
+/// The number of lists and of records that are read again after each operation.
+const AGAIN: usize = 2;
 
 fn line(answer: &impl Debug) -> String {
     let text = format!("{answer:?}");
@@ -46,11 +54,20 @@ impl<'a, S: Store> Answers<'a, S> {
     async fn to(store: &'a S, history: &[Operation]) -> Vec<String> {
         store.reset(None, true).await.unwrap();
         let follower = store.follow(Interest::Everything);
-        let mut answers =
-            Self { store, follower, lines: Vec::new(), made: 0, trunks: Vec::new(), dids: Vec::new() };
+        let mut answers = Self {
+            store,
+            follower,
+            lines: Vec::new(),
+            made: 0,
+            trunks: Vec::new(),
+            dids: Vec::new(),
+            asked: Vec::new(),
+            pages: BTreeMap::new(),
+        };
         for operation in history {
             answers.apply(operation).await;
             answers.follow();
+            answers.read_again().await;
         }
         answers.read_everything().await;
         answers.lines
@@ -194,8 +211,40 @@ impl<'a, S: Store> Answers<'a, S> {
             ListQuery { conditions, order, offset: list.offset, limit: list.limit, ..everything(trunks(1)) };
         let listing = self.store.list(query.clone()).await;
         self.answer(&listing.map(without_changes));
-        let ids = self.store.list_ids(query).await;
+        let ids = self.store.list_ids(query.clone()).await;
         self.answer(&ids);
+        self.asked.push(query);
+        if self.asked.len() > AGAIN {
+            self.asked.remove(0);
+        }
+    }
+
+    /// Reads twice what was read before the last operation: the second time, and if the operation has changed nothing the first
+    /// time too, an engine may answer it from memory. Two pages with the same number of changes are the same.
+    async fn read_again(&mut self) {
+        for query in self.asked.clone() {
+            for _ in 0..2 {
+                let listing = self.store.list(query.clone()).await.unwrap();
+                let changes = self.store.changes(trunks(1)).await.unwrap();
+                if let (Some(of_page), Some(now)) = (listing.changes, changes) {
+                    assert_eq!(of_page, now, "{:?}", query.conditions);
+                    let of = (&query.conditions, &query.order, query.offset, query.limit);
+                    let page = (listing.records.clone(), listing.total);
+                    let first = self.pages.entry((now, format!("{of:?}"))).or_insert_with(|| page.clone());
+                    assert_eq!(*first, page, "{of:?}");
+                }
+                self.answer(&without_changes(listing));
+            }
+        }
+        // The newest ones, also of those that were refused or deleted: no engine finds them.
+        for made in (1..=self.made).rev().take(AGAIN) {
+            for scope in [trunks(1), dids(1)] {
+                for _ in 0..2 {
+                    let found = self.store.find(scope, id(made)).await;
+                    self.answer(&found);
+                }
+            }
+        }
     }
 
     async fn read_everything(&mut self) {
