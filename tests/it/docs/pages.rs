@@ -43,7 +43,12 @@ pub fn read(name: &str) -> String {
 /// Fails if a file does not contain this text, or writes the text if `UPDATE_DOCS` is set.
 pub fn hold(name: &str, text: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path(name), text).unwrap();
+        if read(name) != text {
+            // Tests that read the page at the same time find all of it.
+            let new = path(&format!("{name}.new"));
+            std::fs::write(&new, text).unwrap();
+            std::fs::rename(new, path(name)).unwrap();
+        }
         return;
     }
     // Not `assert_eq`, which would print both texts completely.
