@@ -2,7 +2,9 @@
 
 mod error;
 mod fields;
-#[cfg(not(feature = "opentelemetry"))]
+// In tests of every build.
+#[cfg(any(test, not(feature = "opentelemetry")))]
+#[cfg_attr(feature = "opentelemetry", expect(dead_code, reason = "only its refusal is tested"))]
 mod no_traces;
 #[cfg(feature = "opentelemetry")]
 mod traces;

@@ -36,3 +36,19 @@ impl Traces {
 pub(super) fn install<S: Subscriber + Send + Sync>(subscriber: S, _no_traces: Option<&Traces>) {
     let _already_set = subscriber.try_init();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_build_without_traces_refuses_a_collector() {
+        let start = |endpoint: Option<&str>| {
+            let config = Config { otlp_endpoint: endpoint.map(str::to_owned), ..Config::default() };
+            Traces::start(&config, &Handle::current()).map(|traces| traces.is_some())
+        };
+        assert!(matches!(start(None), Ok(false)));
+        let said = start(Some("http://127.0.0.1:4318")).unwrap_err().to_string();
+        assert!(said.contains("otlp-endpoint is `http://127.0.0.1:4318`; leave it out, or build"), "{said}");
+    }
+}
