@@ -4,7 +4,10 @@ mod error;
 mod fields;
 // In tests of every build.
 #[cfg(any(test, not(feature = "opentelemetry")))]
-#[cfg_attr(feature = "opentelemetry", expect(dead_code, reason = "only its refusal is tested"))]
+#[cfg_attr(
+    feature = "opentelemetry",
+    expect(dead_code, unreachable_pub, reason = "only its refusal is tested")
+)]
 mod no_traces;
 #[cfg(feature = "opentelemetry")]
 mod traces;
