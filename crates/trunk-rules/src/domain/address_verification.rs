@@ -156,7 +156,10 @@ mod tests {
 
     /// The details of the errors of a new verification of this many numbers.
     fn errors(count: usize) -> Vec<String> {
-        let record = |id: String| LinkedRecord { id, attributes: Some("{}") };
+        let record = |id: String| LinkedRecord {
+            id,
+            attributes: Some(r#"{"created_at":"2026-01-01T00:00:00.000Z"}"#),
+        };
         let links = BTreeMap::from([
             (AddressVerification::ADDRESS.as_str(), vec![record("address".to_owned())]),
             (DIDS, numbers(count).into_iter().map(record).collect()),

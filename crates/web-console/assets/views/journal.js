@@ -41,7 +41,7 @@ export const journal = {
           ? empty('No request matches the filter.', 'Clear it, and choose all accounts at the top, to see all requests. One without a valid key belongs to no account.')
           : empty('No request has come yet.', 'Send one to the API. Those to the control API are not part of the journal.'),
       columns: [
-        { title: 'Number', class: 'number', cell: (entry) => link(`journal/${entry.number}`, h('span', { class: 'unseen' }, 'Request '), entry.number) },
+        { title: 'Number', class: 'number', cell: (entry) => link(`journal/${entry.number}`, `Request ${entry.number}`) },
         { title: 'Time', cell: (entry) => time(entry.time, serverNow()) },
         { title: 'Request', class: 'why-cell', cell: (entry) => [h('strong', {}, clipped(entry.method, 20)), ' ', h('code', {}, clipped(target(entry), MOST_LETTERS))] },
         { title: 'Answer', cell: answer },
