@@ -148,7 +148,7 @@ mod tests {
     use didww_types::{ApiVersion, Features, Secret, Timestamp};
 
     use super::*;
-    use crate::domain::{Credentials, LinkedRecord, Rulebook, WriteError, WriteKind};
+    use crate::domain::{Credentials, LinkedRecord, Rulebook, WriteError, WriteKind, with_defaults};
 
     fn numbers(count: usize) -> Vec<String> {
         (1..=count).map(|number| number.to_string()).collect()
@@ -156,13 +156,19 @@ mod tests {
 
     /// The details of the errors of a new verification of this many numbers.
     fn errors(count: usize) -> Vec<String> {
-        let record = |id: String| LinkedRecord {
-            id,
-            attributes: Some(r#"{"created_at":"2026-01-01T00:00:00.000Z"}"#),
-        };
+        let stored =
+            |spec, sent| Value::Object(with_defaults(spec, Timestamp::from_unix_millis(0), sent)).to_string();
+        let number = Map::from_iter([("number".to_owned(), json!("37061498222"))]);
+        let (address, did) = (stored(Address::SPEC, Map::new()), stored(Did::SPEC, number));
         let links = BTreeMap::from([
-            (AddressVerification::ADDRESS.as_str(), vec![record("address".to_owned())]),
-            (DIDS, numbers(count).into_iter().map(record).collect()),
+            (
+                AddressVerification::ADDRESS.as_str(),
+                vec![LinkedRecord { id: "address".to_owned(), attributes: Some(&address) }],
+            ),
+            (
+                DIDS,
+                numbers(count).into_iter().map(|id| LinkedRecord { id, attributes: Some(&did) }).collect(),
+            ),
         ]);
         let context = WriteContext {
             kind: WriteKind::Create,
