@@ -66,6 +66,6 @@ pub struct Listing {
     /// Number of records in the whole list.
     pub total: u64,
     /// How often records of the type had been changed in the account ([`Records::changes`](crate::Records::changes)) in the
-    /// state of the database that was read, if the page depends on these records alone and the engine tells it.
+    /// state of the database that was read, if the page depends on these records alone and the engine reports it.
     pub changes: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! The stock that a reset gives back, while orders and renewals go on.
+//! The numbers that a reset returns to the stock, while orders and renewals go on.
 
 use std::sync::Arc;
 

@@ -61,7 +61,7 @@ pub(super) async fn list(
     Ok(Reply { tag: Some(tag), ..reply })
 }
 
-/// How often records of each of these types were changed. `None` if the store does not tell it.
+/// How often records of each of these types were changed. `None` if the store does not report it.
 ///
 /// Each number only grows. So if the numbers are the same as before, there was a moment, when the first of them was read, at which
 /// all of them were.

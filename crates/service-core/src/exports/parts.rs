@@ -56,7 +56,7 @@ struct Part {
     last: bool,
 }
 
-/// What tells the first part from the others, without its content.
+/// What distinguishes the first part from the others, without its content.
 #[derive(Deserialize)]
 struct Place {
     #[serde(default)]

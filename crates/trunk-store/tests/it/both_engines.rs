@@ -28,7 +28,7 @@ struct Answers<'a, S> {
     dids: Vec<Uuid>,
     /// The lists that were asked for last. They are asked for again after each operation.
     asked: Vec<ListQuery>,
-    /// The pages by their numbers of changes and their queries, of the engine that tells these numbers.
+    /// The pages by their numbers of changes and their queries, of the engine that reports these numbers.
     pages: BTreeMap<(i64, String), (Vec<Record>, u64)>,
 }
 
