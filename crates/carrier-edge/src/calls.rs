@@ -262,12 +262,9 @@ impl Drop for Registered<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use trunk_rules::carrier::{Admitted, Checks, Cli, Digits, Identified};
-
     use super::*;
     use crate::call_state::Origin;
-    use crate::test_trunk::trunk;
+    use crate::test_trunk::admitted;
 
     fn state(call_id: &str) -> CallState {
         let key = DialogKey { call_id: call_id.into(), remote_tag: "a".into(), local_tag: "b".into() };
@@ -279,21 +276,7 @@ mod tests {
             user_agent: None,
             p_charge_info: None,
         };
-        let number = || "442012345678".to_owned();
-        let cli =
-            Cli { original: number(), presented: number(), action: None, diverted: false, restricted: false };
-        let admitted = Admitted {
-            trunk: trunk(&json!({})),
-            identified: Identified::Address,
-            dialled: number(),
-            destination: Digits::parse(number().as_bytes()).unwrap(),
-            cli,
-            emergency: None,
-            media: None,
-            rate: None,
-            passed: Checks::default(),
-        };
-        CallState::new(key, origin, 1, admitted, false)
+        CallState::new(key, origin, 1, admitted(None), false)
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! A trunk for unit tests.
+//! A trunk, and a call through it, for unit tests.
 
 use std::sync::Arc;
 
 use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use serde_json::{Value, json};
-use trunk_rules::carrier::{AccountDids, TrunkLinks, TrunkTerms};
+use trunk_rules::carrier::{
+    AccountDids, Admitted, Checks, Cli, Digits, Identified, Rate, TrunkLinks, TrunkTerms,
+};
 
 /// A trunk that admits every caller of 127.0.0.0/8, with these further attributes.
 pub(crate) fn trunk(further: &Value) -> Arc<TrunkTerms> {
@@ -27,4 +29,22 @@ pub(crate) fn trunk(further: &Value) -> Arc<TrunkTerms> {
     let trunk = VoiceOutTrunk::decode(serde_json::from_value(object).unwrap()).unwrap();
     let dids = Arc::new(AccountDids::new([]));
     Arc::new(TrunkTerms::new(&trunk, &TrunkLinks::default(), "1".into(), &dids, "realm").unwrap())
+}
+
+/// A call to a number of London through a trunk, with the same number as its caller.
+pub(crate) fn admitted(rate: Option<Rate>) -> Admitted {
+    let number = || "442012345678".to_owned();
+    let cli =
+        Cli { original: number(), presented: number(), action: None, diverted: false, restricted: false };
+    Admitted {
+        trunk: trunk(&json!({})),
+        identified: Identified::Address,
+        dialled: number(),
+        destination: Digits::parse(number().as_bytes()).unwrap(),
+        cli,
+        emergency: None,
+        media: None,
+        rate,
+        passed: Checks::default(),
+    }
 }

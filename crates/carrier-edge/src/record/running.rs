@@ -95,13 +95,13 @@ mod tests {
     use std::num::NonZeroU32;
 
     use rust_decimal::Decimal;
-    use trunk_rules::carrier::{Admitted, Charge, Checks, Cli, Digits, Identified, Rate};
+    use trunk_rules::carrier::{Charge, Rate};
     use trunk_store::RunningCall;
 
     use super::super::LostRecord;
     use super::*;
     use crate::call_state::{CallState, DialogKey, Origin};
-    use crate::test_trunk::trunk;
+    use crate::test_trunk::admitted;
 
     fn state(rate: Option<Rate>, user_agent: Option<&str>) -> CallState {
         let key = DialogKey { call_id: "call".into(), remote_tag: "a".into(), local_tag: "b".into() };
@@ -113,21 +113,7 @@ mod tests {
             user_agent: user_agent.map(Into::into),
             p_charge_info: None,
         };
-        let number = || "442012345678".to_owned();
-        let cli =
-            Cli { original: number(), presented: number(), action: None, diverted: false, restricted: false };
-        let admitted = Admitted {
-            trunk: trunk(&json!({})),
-            identified: Identified::Address,
-            dialled: number(),
-            destination: Digits::parse(number().as_bytes()).unwrap(),
-            cli,
-            emergency: None,
-            media: None,
-            rate,
-            passed: Checks::default(),
-        };
-        CallState::new(key, origin, 1, admitted, false)
+        CallState::new(key, origin, 1, admitted(rate), false)
     }
 
     #[test]
