@@ -110,7 +110,8 @@ async fn a_refusal_of_a_refresh_is_heeded() {
     assert!(invite.media().1.ends_with("RTP/AVP 8 0 101"), "{invite:?}");
     let ack = call.uac.expect("an ACK", None, |message| message.method() == "ACK").await;
     assert_eq!((ack.sequence(), ack.code()), (invite.sequence(), 0));
-    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200);
+    // The ACK is sent before the call reads the response, and the next interval begins when it has.
+    edge.logs(&["agreed to go on with the session"]).await;
     edge.advance(150).await;
     call.asked("INVITE", "500 Server Internal Error", &[], "").await;
     // It may be retried until the session is ended, 32 seconds before its expiry.
@@ -126,7 +127,7 @@ async fn a_refusal_of_a_refresh_is_heeded() {
 #[tokio::test]
 async fn a_contact_in_the_answer_to_a_refresh_is_where_its_ack_and_later_requests_go() {
     let (edge, _) = frozen().await;
-    for method in ["INVITE", "UPDATE"] {
+    for (number, method) in [(1, "INVITE"), (2, "UPDATE")] {
         let allow = format!("Allow: ACK, BYE, {method}");
         let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", allow.as_str()];
         let (mut call, _) = up(&edge, &timer).await;
@@ -139,7 +140,8 @@ async fn a_contact_in_the_answer_to_a_refresh_is_where_its_ack_and_later_request
             let ack = call.uac.expect("an ACK", None, |message| message.method() == "ACK").await;
             assert_eq!(ack.start, "ACK sip:elsewhere@127.0.0.7 SIP/2.0");
         }
-        // The call handles it after the answer to its refresh. An INFO changes no target.
+        // The next interval begins when the edge has read the response. An INFO changes no target.
+        edge.logs_again(number, &["agreed to go on with the session"]).await;
         assert_eq!(call.request("INFO", &[], "").await.code(), 200);
         edge.advance(45).await;
         let next = call.asked(method, "481 Call/Transaction Does Not Exist", &[], "").await;
