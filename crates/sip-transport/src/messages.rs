@@ -76,8 +76,8 @@ impl MessageLog {
     /// The newest messages that are selected, each with its `Call-ID`, the newest first; at most `most`, of those that were
     /// stored when this began. Copies all that are stored, so an asynchronous task calls it on a thread for blocking work.
     ///
-    /// The log is locked for one `Call-ID` at a time, which has at most 512 messages, and not while messages are selected: what
-    /// the stacks store meanwhile does not wait for the whole.
+    /// The log is locked for the list of `Call-ID`s, and then for one of them at a time, which has at most 512 messages. It is not
+    /// locked while messages are selected, so what the stacks store meanwhile does not wait for the whole.
     pub fn recent(&self, most: usize, selects: impl Fn(&Message) -> bool) -> Vec<(Arc<str>, Message)> {
         let began = self.clock.stopwatch();
         let call_ids = self.lock().call_ids();
