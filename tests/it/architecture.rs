@@ -3,7 +3,7 @@
 
 mod features;
 mod imports;
-mod rooms;
+pub mod rooms;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! The stable stand-in for `scripts/fuzz`: every target with its seeds, and with the same mutations of them in every
 //! run.
 
+mod lock_file;
+
 use std::time::{Duration, Instant};
 
 use fuzz_targets::{TARGETS, Target, mutations};

@@ -19,10 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use trunk_store::StoreError;
 use uuid::Uuid;
 
-use crate::respond::{Outcome, parse_body, parse_query, refused, respond, retry_after};
+use crate::respond::{parse_body, parse_query, refused, respond, respond_apart, retry_after};
 use crate::route::Route;
 use crate::{Control, ControlError};
 
@@ -190,14 +189,6 @@ impl Filters {
         expected.path.clone_from(&self.path);
         expected.resource.clone_from(&self.resource);
         selection
-    }
-}
-
-/// Responds with what is made on a thread for blocking work: many bodies are hidden, and read again.
-async fn respond_apart(outcome: impl FnOnce() -> Outcome + Send + 'static) -> Response {
-    match tokio::task::spawn_blocking(outcome).await {
-        Ok(outcome) => respond(outcome),
-        Err(error) => respond(Err(StoreError::Failed(error.to_string()).into())),
     }
 }
 

@@ -38,6 +38,8 @@ mod dids;
 mod error;
 mod events;
 mod faults;
+#[cfg(test)]
+mod fixture;
 mod history;
 mod idempotency;
 #[cfg(feature = "sip")]

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::respond::{parse_query, respond};
+use crate::respond::{parse_query, respond, respond_apart};
 use crate::route::Route;
 use crate::{Control, ControlError};
 
@@ -74,7 +74,8 @@ pub struct RecentMessages {
 }
 
 impl Control {
-    /// Returns the newest stored SIP messages of all calls, newest first, each by its first line.
+    /// Returns the newest stored SIP messages of all calls, newest first, each by its first line. All that are stored are looked
+    /// at, so an asynchronous task calls it on a thread for blocking work.
     ///
     /// # Errors
     /// If the server stores none.
@@ -122,8 +123,11 @@ struct Recent {
 }
 
 async fn list_recent(State(control): State<Control>, uri: Uri) -> Response {
-    let found = parse_query::<RecentMessages>(&uri).and_then(|query| control.recent_messages(&query));
-    respond(found.map(|messages| (StatusCode::OK, json!(Recent { messages }))))
+    respond_apart(move || {
+        let messages = control.recent_messages(&parse_query::<RecentMessages>(&uri)?)?;
+        Ok((StatusCode::OK, json!(Recent { messages })))
+    })
+    .await
 }
 
 /// Selects the form of the messages.

@@ -293,30 +293,16 @@ fn changed_meta(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use service_base::clock::Clock;
-    use service_base::descriptors::Descriptors;
-    use service_base::guessing::GuessLimits;
-    use service_base::ids::Ids;
-    use service_core::Outbox;
-    use trunk_store::SqliteStore;
-
     use super::*;
+    use crate::fixture;
 
     const ID: Uuid = Uuid::from_u128(7);
 
     /// Commits a new record with an id that a pool of account 1 has already.
     async fn commit_again(scope: Scope) -> AttemptError<ControlError> {
-        let (clock, guesses) = (Clock::system(), GuessLimits::default());
-        let store = Arc::new(SqliteStore::in_memory().unwrap());
-        let core =
-            Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
-        let created_at = core.clock.now();
-        let insert = |scope: Scope| {
-            let attributes = with_defaults(scope.spec, created_at, Map::new());
-            Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new(), meta: None }
-        };
+        let core = fixture::core();
+        let insert =
+            |scope: Scope| fixture::insert(&core, scope, ID, &Value::Object(Map::new()), Vec::new(), None);
         let first = Scope { account: 1, spec: CapacityPool::SPEC };
         commit(&core, first, ID, vec![insert(first)]).await.unwrap();
         commit(&core, scope, ID, vec![insert(scope)]).await.unwrap_err()

@@ -56,6 +56,14 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
     }
 }
 
+/// Responds with what is made on a thread for blocking work, because it looks at much that is stored.
+pub(crate) async fn respond_apart(outcome: impl FnOnce() -> Outcome + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(outcome).await {
+        Ok(outcome) => respond(outcome),
+        Err(error) => respond(Err(StoreError::Failed(error.to_string()).into())),
+    }
+}
+
 /// Builds the response `{"error": TEXT}`, whose text is also for the log.
 pub(crate) fn refused(status: StatusCode, error: &str) -> Response {
     refused_because(status, error, error)

@@ -11,7 +11,7 @@ use didww_types::{ErrorCode, ErrorObject, find_path};
 use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
-use http_listener::{BodyError, BodyLimits, Exchange, OverTls, Panicked, cors, read_body};
+use http_listener::{BodyError, BodyLimits, Exchange, OverTls, Panicked, cors, named_authority, read_body};
 use service_core::audit::{Actor, with_actor};
 use token_service::{Scope, is_token_path, respond_to_token_request};
 use trunk_store::{Asker, IdempotencyScope};
@@ -262,9 +262,7 @@ fn link_base(api: &Api, parts: &http::request::Parts) -> String {
     if let Some(url) = &api.public_url {
         return format!("{url}/v3");
     }
-    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
-    let host =
-        host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
+    let host = named_authority(&parts.headers, &parts.uri).unwrap_or("localhost");
     let scheme = if parts.extensions.get::<OverTls>().is_some() { "https" } else { "http" };
     format!("{scheme}://{host}/v3")
 }

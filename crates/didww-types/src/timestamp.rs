@@ -33,6 +33,12 @@ impl Timestamp {
     pub const fn as_unix_millis(self) -> i64 {
         self.0
     }
+
+    /// The number of microseconds since 1970-01-01T00:00:00Z, which is a multiple of 1,000; negative before.
+    pub const fn as_unix_micros(self) -> i64 {
+        // That of the last year is far from the greatest number.
+        self.0 * 1_000
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -55,6 +61,16 @@ mod tests {
         assert_eq!(Timestamp::from_unix_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         let recorded = "2022-02-03T08:21:29.798Z";
         assert_eq!(recorded.parse::<Timestamp>().unwrap().to_string(), recorded);
+    }
+
+    #[test]
+    fn every_instant_has_a_number_of_microseconds() {
+        for (millis, micros) in [(0, 0), (1_643_876_489_798, 1_643_876_489_798_000), (-1, -1_000)] {
+            assert_eq!(Timestamp::from_unix_millis(millis).as_unix_micros(), micros);
+        }
+        for end in [i64::MIN, i64::MAX].map(Timestamp::from_unix_millis) {
+            assert_eq!(end.as_unix_micros() / 1_000, end.as_unix_millis());
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub use exchange::{Exchange, Panicked};
 pub use fair_limiter::{FairLimiter, Turn};
 pub use handshake::PROTOCOLS;
 pub use health::{HEALTH_PATHS, health_router};
-pub use host::{host_of, named_host};
+pub use host::{host_of, named_authority, named_host};
 pub use http2::{MAX_HELD_BYTES, MAX_STREAMS};
 pub use intercept::{Abort, Intercept};
 pub use json::{plain_json, plain_json_text};

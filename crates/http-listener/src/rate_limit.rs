@@ -80,7 +80,7 @@ impl RateLimits {
         now: impl Fn() -> Timestamp,
     ) -> Result<(), u64> {
         let limit = PerSecond(own.unwrap_or(self.default_limit));
-        let micros = || now().as_unix_millis().saturating_mul(1_000);
+        let micros = || now().as_unix_micros();
         self.budgets.admit(budget.into(), limit, micros).await.map_err(|seconds| seconds.max(1))
     }
 }

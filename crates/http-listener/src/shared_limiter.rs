@@ -25,7 +25,7 @@ mod shares;
 use std::sync::Arc;
 use std::time::Duration;
 
-use service_base::clock::{Clock, Stopwatch};
+use service_base::clock::Stopwatch;
 use service_base::limiter::Divide;
 use service_core::Core;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
@@ -94,7 +94,8 @@ where
         }
         let inner = Arc::new(Inner::new(Some(Arc::clone(core))));
         let (asks, core) = (Arc::clone(&inner), Arc::clone(core));
-        let task = tokio::spawn(async move { asks.run(&*core.store, || micros(&core.clock)).await });
+        let task =
+            tokio::spawn(async move { asks.run(&*core.store, || core.clock.now().as_unix_micros()).await });
         Self { inner, task: Some(task.abort_handle()) }
     }
 
@@ -178,10 +179,6 @@ impl<C: Divide> Inner<C> {
             }
         }
     }
-}
-
-fn micros(clock: &Clock) -> i64 {
-    clock.now().as_unix_millis().saturating_mul(1_000)
 }
 
 /// The job that deletes the shares of nodes that ended, every hour. Only a database that nodes share has some.

@@ -124,7 +124,7 @@ impl GuessLimiter {
         if right && self.proven.contains(source, sent) {
             return Ok(());
         }
-        self.sources.ask(&source, self.of_source(), micros(now)).map_err(AuthRefusal::TooMany)?;
+        self.sources.ask(&source, self.of_source(), now.as_unix_micros()).map_err(AuthRefusal::TooMany)?;
         if right {
             self.proven.insert(source, sent);
             return Ok(());
@@ -139,7 +139,7 @@ impl GuessLimiter {
     /// # Errors
     /// The number of seconds to wait, if the source or the name has too many failures.
     pub fn may_log_in(&self, source: Source, name: CredentialHash, now: Timestamp) -> Result<bool, u64> {
-        let at = micros(now);
+        let at = now.as_unix_micros();
         self.pairs.ask(&(source, name), self.of_name(), at)?;
         if self.proven.contains(source, name) {
             return Ok(true);
@@ -159,7 +159,7 @@ impl GuessLimiter {
 
     /// Records that an attempted login failed.
     pub fn login_failed(&self, source: Source, name: CredentialHash, now: Timestamp) {
-        let at = micros(now);
+        let at = now.as_unix_micros();
         // A login that was in progress when the limit was reached can exceed it; that is not an error here.
         let _full = self.pairs.admit((source, name), self.of_name(), at);
         let _full = self.names.admit(name, self.of_name(), at);
@@ -167,7 +167,7 @@ impl GuessLimiter {
     }
 
     fn failed(&self, source: Source, now: Timestamp) {
-        let at = micros(now);
+        let at = now.as_unix_micros();
         let _full = self.typing_errors.admit(source, self.of_typing_errors(), at);
         let full = self.sources.admit(source, self.of_source(), at).is_err();
         if WRONG_CREDENTIALS.admits(source, now) {
@@ -187,10 +187,6 @@ impl GuessLimiter {
     fn of_typing_errors(&self) -> Rate {
         Rate::per_minute(self.limits.of_name, MAX_TYPING_ERRORS)
     }
-}
-
-fn micros(at: Timestamp) -> i64 {
-    at.as_unix_millis().saturating_mul(1_000)
 }
 
 /// The pairs of source and credential that were correct: a direct-mapped table, in which a new entry replaces

@@ -23,5 +23,6 @@ pub mod mailbox;
 pub mod net;
 pub mod public_address;
 pub mod rate;
+pub mod recently_used;
 pub mod slots;
 pub mod trace;

@@ -163,15 +163,10 @@ impl Audit {
     /// differ by less than [`NODES`] have different ones.
     pub(crate) fn moment(&self, at: Timestamp, node: i64) -> i64 {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let earliest = micros(at).max(newest.saturating_add(1));
+        let earliest = at.as_unix_micros().max(newest.saturating_add(1));
         *newest = earliest.saturating_add(node.wrapping_sub(earliest).rem_euclid(NODES));
         *newest
     }
-}
-
-/// A time as documents have it.
-pub(crate) fn micros(at: Timestamp) -> i64 {
-    at.as_unix_millis().saturating_mul(1_000)
 }
 
 /// What a change does to a record of an account; `None` if it changes none.

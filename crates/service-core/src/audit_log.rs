@@ -10,7 +10,7 @@ use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, StoreErro
 use uuid::Uuid;
 
 use crate::Core;
-use crate::audit::{ACCOUNT, AuditedBy, AuditedChange, Body, RECORD, micros};
+use crate::audit::{ACCOUNT, AuditedBy, AuditedChange, Body, RECORD};
 use crate::jobs::JobSet;
 use crate::retention::retention;
 
@@ -97,7 +97,7 @@ pub async fn search(core: &Core, query: &AuditQuery) -> Result<AuditPage, StoreE
         let documents = core.store.documents(DocumentQuery { before, limit, ..selected.clone() }).await?;
         for document in &documents {
             // An entry is never older than its place in the order.
-            if query.since.is_some_and(|since| document.created_at < micros(since)) {
+            if query.since.is_some_and(|since| document.created_at < since.as_unix_micros()) {
                 return Ok(page);
             }
             before = document.created_at;
@@ -126,7 +126,8 @@ pub fn jobs(clock: &Clock, months: u32) -> JobSet {
 /// Deletes some of the entries from before a time, and returns their number.
 async fn forget_some(core: Arc<Core>, before: Timestamp) -> Result<u64, StoreError> {
     let kind = DocumentKind::AuditEntry;
-    let aged = Aged { kind, deleted: false, from: i64::MIN, before: micros(before), limit: MAX_PER_COMMIT };
+    let aged =
+        Aged { kind, deleted: false, from: i64::MIN, before: before.as_unix_micros(), limit: MAX_PER_COMMIT };
     let documents = core.store.aged_documents(aged).await?;
     if documents.is_empty() {
         return Ok(0);

@@ -76,7 +76,7 @@ pub fn store(owner: FileOwner, file: Uuid, content: &Encoded, at: Timestamp) -> 
     let put = |(content, number): (&String, u32)| {
         // JSON with the account, the file and the content, written without a search for what JSON escapes: neither base64 nor a UUID has it.
         let body = format!(r#"{{"account":{},"file":"{file}","content":"{content}"}}"#, owner.number);
-        insert(owner.id, part_id(file, number), micros(at), body)
+        insert(owner.id, part_id(file, number), at.as_unix_micros(), body)
     };
     content.parts.iter().zip(0..MAX_PARTS).map(put).collect()
 }
@@ -123,13 +123,10 @@ pub async fn forget_all(core: &Core, account: Uuid) -> Result<(), StoreError> {
     }
 }
 
-/// The id of a part. Ids of records begin with the time of their creation, so that those of other files differ further on.
-fn part_id(file: Uuid, number: u32) -> Uuid {
+/// The id of a part of a file that has fewer than 256. Ids of records begin with the time of their creation, so that those of other
+/// files differ further on.
+pub(crate) fn part_id(file: Uuid, number: u32) -> Uuid {
     Uuid::from_u128(file.as_u128() ^ (u128::from(number) << 120))
-}
-
-fn micros(at: Timestamp) -> i64 {
-    at.as_unix_millis().saturating_mul(1_000)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub const MAX_PER_COMMIT: u64 = 100;
 
 /// When a document of a call that began at this time was created, in microseconds since 1970.
 pub const fn created_at(began: Timestamp) -> i64 {
-    began.as_unix_millis().saturating_mul(1_000)
+    began.as_unix_micros()
 }
 
 /// What a file of calls needs of a record. Members that older records lack are empty.

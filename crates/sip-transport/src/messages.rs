@@ -19,6 +19,7 @@ mod classic_capture_file;
 mod ladder;
 mod mask;
 mod message;
+mod newest;
 mod packet;
 mod summary;
 mod text;
@@ -35,6 +36,7 @@ use service_base::clock::Clock;
 use crate::arrival::Arrival;
 use crate::head::Head;
 use calls::Calls;
+use newest::Newest;
 
 pub use calls::MessageLogLimits;
 pub use mask::masked_line;
@@ -71,15 +73,33 @@ impl MessageLog {
         Some(CallMessages::new(call_id.to_owned(), messages, omitted))
     }
 
-    /// The newest messages that are selected, each with its `Call-ID`, the newest first; at most `most`. All that are
-    /// stored are looked at meanwhile.
+    /// The newest messages that are selected, each with its `Call-ID`, the newest first; at most `most`, of those that were
+    /// stored when this began. Copies all that are stored, so an asynchronous task calls it on a thread for blocking work.
+    ///
+    /// The log is locked for the list of `Call-ID`s, and then for one of them at a time, which has at most 512 messages. It is not
+    /// locked while messages are selected, so what the stacks store meanwhile does not wait for the whole.
     pub fn recent(&self, most: usize, selects: impl Fn(&Message) -> bool) -> Vec<(Arc<str>, Message)> {
-        self.lock().recent(most, selects)
+        let began = self.clock.stopwatch();
+        let call_ids = self.lock().call_ids();
+        let mut newest = Newest::new(most);
+        for call_id in call_ids {
+            // Copied under the lock, which shares the bytes; looked at outside of it.
+            let stored = self.lock().of(&call_id);
+            // It was dropped meanwhile.
+            let Some((messages, _)) = stored else { continue };
+            for message in messages {
+                if message.elapsed <= began && selects(&message) {
+                    newest.add(&call_id, message);
+                }
+            }
+        }
+        newest.sorted()
     }
 
     /// Every stored `Call-ID`, in no particular order.
     pub fn call_ids(&self) -> Vec<String> {
-        self.lock().call_ids()
+        let call_ids = self.lock().call_ids();
+        call_ids.iter().map(ToString::to_string).collect()
     }
 
     /// The approximate number of bytes of memory that the stored messages occupy.

@@ -34,6 +34,7 @@ mod callback_secret;
 mod canonical;
 mod change;
 mod channel;
+mod content;
 mod directory;
 #[cfg(feature = "postgres")]
 mod directory_account;
@@ -61,6 +62,7 @@ mod replaced;
 mod sqlite;
 mod store;
 mod sum_parts;
+mod symbols;
 mod token_key;
 pub mod transfer;
 #[cfg(not(feature = "postgres"))]

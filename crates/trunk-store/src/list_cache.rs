@@ -8,6 +8,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use service_base::recently_used::{Most, RecentlyUsed};
+
 use crate::{Condition, ListQuery, Order};
 
 /// Maximum number of record numbers in the cache, of eight bytes each.
@@ -22,51 +24,44 @@ const MAX_LISTS_PER_ACCOUNT: usize = MAX_LISTS / 4;
 const MIN_LENGTH: usize = if cfg!(test) { 2 } else { 200 };
 
 /// The cache, shared by all threads that read lists.
-#[derive(Debug, Default)]
-pub(crate) struct ListCache(Mutex<State>);
-
-/// The lists, and how often they were used.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    lists: Vec<CachedList>,
-    /// Incremented with each use of a list.
-    uses: u64,
-}
+#[derive(Debug)]
+pub(crate) struct ListCache(Mutex<RecentlyUsed<CachedList>>);
 
 #[derive(Debug)]
-struct CachedList {
-    account: i64,
+pub(crate) struct CachedList {
     kind: &'static str,
     conditions: Vec<Condition>,
     order: Vec<Order>,
     changes: i64,
     numbers: Arc<[i64]>,
-    /// The value of [`State::uses`] at the last use.
-    last_used: u64,
 }
 
 impl CachedList {
+    /// Whether it is the list of a query, which reads the records of its account.
     fn matches(&self, query: &ListQuery) -> bool {
-        self.account == query.scope.owner()
-            && self.kind == query.scope.spec.name
-            && self.order == query.order
-            && self.conditions == query.conditions
+        self.kind == query.scope.spec.name && self.order == query.order && self.conditions == query.conditions
+    }
+}
+
+impl Default for ListCache {
+    fn default() -> Self {
+        let total = Most { entries: MAX_LISTS, size: MAX_NUMBERS };
+        let of_one_account = Most { entries: MAX_LISTS_PER_ACCOUNT, size: MAX_NUMBERS_PER_ACCOUNT };
+        Self(Mutex::new(RecentlyUsed::new(total, of_one_account)))
     }
 }
 
 impl ListCache {
-    /// Returns what is cached. The default value is an empty cache.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    /// Returns what is cached.
+    pub(crate) fn state(&self) -> MutexGuard<'_, RecentlyUsed<CachedList>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the whole list of a query, if it is cached for this number of changes.
     pub(crate) fn get(&self, query: &ListQuery, changes: i64) -> Option<Arc<[i64]>> {
         let mut state = self.state();
-        state.uses += 1;
-        let uses = state.uses;
-        let list = state.lists.iter_mut().find(|list| list.changes == changes && list.matches(query))?;
-        list.last_used = uses;
+        let is_wanted = |list: &CachedList| list.changes == changes && list.matches(query);
+        let list = state.get(query.scope.owner(), is_wanted)?;
         Some(Arc::clone(&list.numbers))
     }
 
@@ -77,44 +72,13 @@ impl ListCache {
         {
             return;
         }
-        let list = CachedList {
-            account: query.scope.owner(),
-            kind: query.scope.spec.name,
-            conditions: query.conditions.clone(),
-            order: query.order.clone(),
-            changes,
-            numbers: numbers.into(),
-            last_used: 0,
-        };
-        let mut state = self.state();
-        state.uses += 1;
-        let list = CachedList { last_used: state.uses, ..list };
+        let (account, kind, length) = (query.scope.owner(), query.scope.spec.name, numbers.len());
+        let (conditions, order) = (query.conditions.clone(), query.order.clone());
+        let list = CachedList { kind, conditions, order, changes, numbers: numbers.into() };
         // No later read has an older state of the same records.
-        state.lists.retain(|old| {
-            !(old.matches(query)
-                || old.account == list.account && old.kind == list.kind && old.changes < changes)
-        });
-        let (account, length) = (list.account, list.numbers.len());
-        let is_own = |old: &CachedList| old.account == account;
-        state.evict(is_own, MAX_NUMBERS_PER_ACCOUNT - length, MAX_LISTS_PER_ACCOUNT - 1);
-        state.evict(|_| true, MAX_NUMBERS - length, MAX_LISTS - 1);
-        state.lists.push(list);
-    }
-}
-
-impl State {
-    /// Removes the least recently used of the lists that `is_evictable` selects, until these have at most this many
-    /// record numbers and lists.
-    fn evict(&mut self, is_evictable: impl Fn(&CachedList) -> bool, numbers: usize, lists: usize) {
-        loop {
-            let evictable = || self.lists.iter().enumerate().filter(|(_, list)| is_evictable(list));
-            if evictable().count() <= lists
-                && evictable().map(|(_, list)| list.numbers.len()).sum::<usize>() <= numbers
-            {
-                return;
-            }
-            let Some((oldest, _)) = evictable().min_by_key(|(_, list)| list.last_used) else { return };
-            self.lists.swap_remove(oldest);
-        }
+        let is_older = |old: &CachedList| old.matches(query) || (old.kind == kind && old.changes < changes);
+        let gone = self.state().insert(account, length, list, is_older);
+        // After the lock was released.
+        drop(gone);
     }
 }

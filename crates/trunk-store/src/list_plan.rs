@@ -34,6 +34,35 @@ pub(crate) fn have_index(query: &ListQuery) -> bool {
         && !query.order.iter().any(Order::is_related)
 }
 
+/// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is read instead.
+const MAX_SKIPPED_ENTRIES: u64 = if cfg!(test) { 3 } else { 2_000 };
+
+/// A part of the index that has the order of a list ([`have_index`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexPart {
+    /// Number of entries to skip.
+    pub(crate) offset: u64,
+    /// Number of entries.
+    pub(crate) limit: u64,
+    /// Whether it is counted from the end of the index.
+    pub(crate) backwards: bool,
+}
+
+impl IndexPart {
+    /// The part that has the page of a query, from the nearer end of a list of this length. Returns `None` if the page is far from
+    /// both.
+    pub(crate) fn of(query: &ListQuery, total: u64) -> Option<Self> {
+        let rest = total.saturating_sub(query.offset);
+        let limit = query.limit.min(rest);
+        if limit == 0 {
+            return Some(Self { offset: 0, limit, backwards: false });
+        }
+        let (offset, backwards) =
+            if query.offset <= rest - limit { (query.offset, false) } else { (rest - limit, true) };
+        (offset <= MAX_SKIPPED_ENTRIES).then_some(Self { offset, limit, backwards })
+    }
+}
+
 /// The most values of a condition that are looked up on the caller's thread: each is a search in an index, also if no record has
 /// it.
 const MAX_LOOKED_UP_VALUES: usize = 16;
@@ -92,4 +121,39 @@ pub(crate) fn table(spec: &ResourceSpec, path: &str) -> &'static str {
 
 fn unique(spec: &ResourceSpec, path: &str) -> bool {
     spec.attribute(path).is_some_and(|attribute| attribute.unique)
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::Did;
+
+    use super::*;
+    use crate::Scope;
+
+    #[test]
+    fn a_page_is_read_from_the_nearer_end_of_the_index_unless_it_is_far_from_both() {
+        let scope = Scope { account: 1, spec: Did::SPEC };
+        let part = |(offset, limit), total| {
+            let (conditions, order) = (Vec::new(), Vec::new());
+            let query = ListQuery { scope, linked_from: None, conditions, order, offset, limit };
+            IndexPart::of(&query, total)
+                .map(|IndexPart { offset, limit, backwards }| (offset, limit, backwards))
+        };
+        for (page, total, expected) in [
+            ((0, 2), 10, Some((0, 2, false))),
+            ((0, 50), 10, Some((0, 10, false))),
+            ((3, 2), 10, Some((3, 2, false))),
+            ((4, 2), 10, None),
+            ((5, 2), 10, Some((3, 2, true))),
+            ((6, 2), 10, Some((2, 2, true))),
+            ((8, 5), 10, Some((0, 2, true))),
+            ((10, 5), 10, Some((0, 0, false))),
+            ((12, 5), 10, Some((0, 0, false))),
+            ((5, 0), 10, Some((0, 0, false))),
+            ((0, 5), 0, Some((0, 0, false))),
+        ] {
+            assert_eq!(part(page, total), expected, "{page:?} of {total}");
+        }
+    }
 }

@@ -42,7 +42,6 @@ mod callback_secrets;
 mod calls;
 mod change_rows;
 mod channels;
-mod content;
 mod documents;
 mod engine;
 mod failure;

@@ -14,7 +14,6 @@ mod calls;
 mod claims;
 mod commits;
 mod connections;
-mod content;
 mod documents;
 mod error;
 mod facets;

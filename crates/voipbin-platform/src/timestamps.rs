@@ -8,7 +8,7 @@ use voipbin_types::Timestamp;
 
 /// A time of the server's clock, which counts milliseconds, in the platform's precision.
 pub(crate) fn from_clock(at: didww_types::Timestamp) -> Timestamp {
-    Timestamp::from_unix_micros(at.as_unix_millis().saturating_mul(1_000))
+    Timestamp::from_unix_micros(at.as_unix_micros())
 }
 
 /// How many of the last timestamps are remembered, so that a clock that is set back cannot repeat one of

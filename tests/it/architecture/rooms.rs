@@ -21,7 +21,8 @@ pub(super) struct Room {
     knows: BTreeSet<String>,
 }
 
-pub(super) fn rooms() -> BTreeMap<String, Room> {
+/// The packages of the workspace, with their own dependencies, as Cargo describes them.
+pub fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
     let output = Command::new(cargo)
         .args(["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"])
@@ -30,7 +31,11 @@ pub(super) fn rooms() -> BTreeMap<String, Room> {
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| {
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+pub(super) fn rooms() -> BTreeMap<String, Room> {
+    let packages = packages().into_iter().map(|package| {
         let name = package["name"].as_str().unwrap().to_owned();
         let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
         let dependencies = package["dependencies"].as_array().unwrap().iter();

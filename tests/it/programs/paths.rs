@@ -1,6 +1,6 @@
 //! Spellings of a path that name the same URL.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{address, answer_until_closed};
 use crate::support::world::*;
@@ -57,4 +57,19 @@ async fn every_method_reaches_a_record_with_repeated_slashes() {
     assert_eq!((created.status, changed.status), (201, 200));
     assert_eq!(changed.at("/data/attributes/name"), "B");
     assert_eq!(world.api.delete(&path).await.status, 204);
+}
+
+/// RFC 9112, section 3.2.2: a server takes the host of such a target, and not that of the header `Host`.
+#[tokio::test]
+async fn links_have_the_host_of_a_target_that_is_a_whole_uri() {
+    let world = World::start().await;
+    let path = "/v3/voice_out_trunks?page[size]=1&page[number]=1";
+    let host = address(world.api.base());
+    for (target, host) in [(path.to_owned(), host), (format!("http://api.test:81{path}"), "api.test:81")] {
+        let (status, body) = get(&world, &target).await;
+        assert_eq!(status, 200, "{target}: {body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let first = body["links"]["first"].as_str().unwrap();
+        assert!(first.starts_with(&format!("http://{host}/v3/")), "{first}");
+    }
 }

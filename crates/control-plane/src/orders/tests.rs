@@ -1,28 +1,14 @@
 //! Orders whose job was lost, those that are older than plans, and those of numbers and pools that are gone.
 
 use didww_types::resources::{AvailableDid, Balance, CapacityPool, Did, DidGroup};
-use serde_json::Map;
-use service_base::descriptors::Descriptors;
-use service_base::guessing::GuessLimits;
-use service_base::ids::Ids;
-use service_core::Outbox;
-use trunk_rules::domain::{IS_BILLED, PLAN, with_defaults};
-use trunk_store::{NO_ACCOUNT, SqliteStore};
+use trunk_rules::domain::{IS_BILLED, PLAN};
 
 use super::*;
+use crate::fixture::{ACCOUNT, core, insert, own, shared};
 
 const GROUP: Uuid = Uuid::from_u128(1);
 const NUMBER: Uuid = Uuid::from_u128(2);
 const ORDER: Uuid = Uuid::from_u128(3);
-const ACCOUNT: i64 = 1;
-
-fn core() -> Arc<Core> {
-    let store = Arc::new(SqliteStore::in_memory().unwrap());
-    let (clock, outbox) = (Clock::system(), Outbox::new(false));
-    clock.freeze(None);
-    let descriptors = Descriptors::new(1_024);
-    Arc::new(Core::new(store, clock, Ids::seeded(1), outbox, descriptors, GuessLimits::default()))
-}
 
 fn items() -> Value {
     json!([{ "did_group": GROUP, "nanpa_prefix": null, "qty": 1, "held": 1, "channels": 2, "cycles": 7 }])
@@ -30,32 +16,12 @@ fn items() -> Value {
 
 /// A pending order that holds a number, with this `meta`.
 async fn pending_order(core: &Core, meta: Option<Value>) {
-    let now = core.clock.now();
-    let insert = |account, spec: &'static didww_types::ResourceSpec, id, attributes: Value, links, meta| {
-        let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
-        let attributes = with_defaults(spec, now, attributes);
-        let scope = Scope { account, spec };
-        Change::Insert { scope, id, created_at: now, attributes, links, meta }
-    };
-    let group = json!({ "area_name": "Vilnius" });
+    let (group, number) = (json!({ "area_name": "Vilnius" }), json!({ "number": "37061498222" }));
+    let of_group = vec![("did_group", vec![GROUP])];
     let changes = vec![
-        insert(NO_ACCOUNT, DidGroup::SPEC, GROUP, group, Vec::new(), None),
-        insert(
-            NO_ACCOUNT,
-            AvailableDid::SPEC,
-            NUMBER,
-            json!({ "number": "37061498222" }),
-            vec![("did_group", vec![GROUP])],
-            None,
-        ),
-        insert(
-            ACCOUNT,
-            Order::SPEC,
-            ORDER,
-            json!({ "items": [] }),
-            vec![(HELD, vec![NUMBER])],
-            meta.map(|meta| meta.to_string()),
-        ),
+        insert(core, shared(DidGroup::SPEC), GROUP, &group, Vec::new(), None),
+        insert(core, shared(AvailableDid::SPEC), NUMBER, &number, of_group, None),
+        insert(core, own(Order::SPEC), ORDER, &json!({ "items": [] }), vec![(HELD, vec![NUMBER])], meta),
     ];
     core.store.commit(changes).await.unwrap();
 }
@@ -72,7 +38,7 @@ async fn run(core: &Arc<Core>, payload: &Value) -> Value {
     core.store.commit(vec![schedule]).await.unwrap();
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let runner = tokio::spawn(service_core::jobs::run(Arc::clone(core), order_jobs(&core.clock), stopped));
-    let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
+    let scope = own(Order::SPEC);
     let completed = async {
         loop {
             let order = core.store.find(scope, ORDER).await.unwrap().unwrap();
@@ -108,44 +74,32 @@ async fn an_order_that_is_older_than_plans_is_carried_out_from_its_job() {
 #[tokio::test]
 async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_others() {
     let core = core();
-    let now = core.clock.now();
     let [one, other, lost, bought, further] = [11, 12, 13, 14, 15].map(Uuid::from_u128);
-    let insert = |account, spec: &'static didww_types::ResourceSpec, id, attributes: Value, links, meta| {
-        let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
-        let attributes = with_defaults(spec, now, attributes);
-        Change::Insert { scope: Scope { account, spec }, id, created_at: now, attributes, links, meta }
-    };
+    let group =
+        |id| insert(&core, shared(DidGroup::SPEC), id, &json!({ "area_name": "Vilnius" }), Vec::new(), None);
     let number = |id, number: &str, group: Uuid| {
         let links = vec![("did_group", vec![group])];
-        insert(NO_ACCOUNT, AvailableDid::SPEC, id, json!({ "number": number }), links, None)
+        insert(&core, shared(AvailableDid::SPEC), id, &json!({ "number": number }), links, None)
     };
     let item = |group: Uuid, held: Uuid, channels: i64| json!({ "did_group": group, "nanpa_prefix": null, "qty": 1, "held": [held], "channels": channels, "cycles": 7 });
-    let plan = json!({ PLAN: [item(one, lost, 1), item(other, bought, 2)] }).to_string();
-    let area = || json!({ "area_name": "Vilnius" });
+    let plan = json!({ PLAN: [item(one, lost, 1), item(other, bought, 2)] });
+    let held = vec![(HELD, vec![lost, bought])];
     let changes = vec![
-        insert(NO_ACCOUNT, DidGroup::SPEC, one, area(), Vec::new(), None),
-        insert(NO_ACCOUNT, DidGroup::SPEC, other, area(), Vec::new(), None),
+        group(one),
+        group(other),
         number(lost, "37061498001", one),
         number(bought, "37061498002", other),
         number(further, "37061498003", one),
-        insert(
-            ACCOUNT,
-            Order::SPEC,
-            ORDER,
-            json!({ "items": [] }),
-            vec![(HELD, vec![lost, bought])],
-            Some(plan),
-        ),
+        insert(&core, own(Order::SPEC), ORDER, &json!({ "items": [] }), held, Some(plan)),
     ];
     core.store.commit(changes).await.unwrap();
-    let scope = Scope { account: NO_ACCOUNT, spec: AvailableDid::SPEC };
+    let scope = shared(AvailableDid::SPEC);
     core.store.commit(vec![Change::Delete { scope, id: lost }]).await.unwrap();
 
-    let record =
-        core.store.find(Scope { account: ACCOUNT, spec: Order::SPEC }, ORDER).await.unwrap().unwrap();
+    let record = core.store.find(own(Order::SPEC), ORDER).await.unwrap().unwrap();
     let order = read(&record).unwrap();
     let items = plan_of(&record, "").unwrap();
-    let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
+    let scope = own(Order::SPEC);
     let Delivered::Ended(changes) = deliver(&core, scope, record, &order, &items).await.unwrap() else {
         panic!("it waits for numbers");
     };
@@ -162,21 +116,14 @@ async fn each_item_has_the_numbers_that_it_bought_whatever_became_of_those_of_ot
 /// Decides on an order of 5 channels that cost 15.00 and pay `days`, for an account with 85.00. Returns the status of the order and the
 /// balance afterwards.
 async fn channels(core: &Core, pool: Uuid, days: i64) -> (Value, Value) {
-    let now = core.clock.now();
-    let insert = |spec: &'static didww_types::ResourceSpec, id, attributes: Value, meta: Option<String>| {
-        let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
-        let attributes = with_defaults(spec, now, attributes);
-        let scope = Scope { account: ACCOUNT, spec };
-        Change::Insert { scope, id, created_at: now, attributes, links: Vec::new(), meta }
-    };
     let (order, money) = (json!({ "amount": "15.0", "items": [] }), json!({ "balance": "85.00" }));
-    let plan = json!({ PLAN: [{ "capacity_pool": pool, "qty": 5, "days": days }] }).to_string();
+    let plan = json!({ PLAN: [{ "capacity_pool": pool, "qty": 5, "days": days }] });
     let changes = vec![
-        insert(Order::SPEC, ORDER, order, Some(plan)),
-        insert(Balance::SPEC, Uuid::from_u128(9), money, None),
+        insert(core, own(Order::SPEC), ORDER, &order, Vec::new(), Some(plan)),
+        insert(core, own(Balance::SPEC), Uuid::from_u128(9), &money, Vec::new(), None),
     ];
     core.store.commit(changes).await.unwrap();
-    let scope = Scope { account: ACCOUNT, spec: Order::SPEC };
+    let scope = own(Order::SPEC);
     let record = core.store.find(scope, ORDER).await.unwrap().unwrap();
     let (order, items) = (read(&record).unwrap(), plan_of(&record, "").unwrap());
     let Delivered::Ended(changes) = deliver(core, scope, record, &order, &items).await.unwrap() else {
@@ -194,15 +141,8 @@ async fn charged_pool(core: &Core, days: u64, channels: i64) -> Uuid {
     let ends = now.after(Duration::from_hours(24 * days)).to_string();
     let attributes =
         json!({ "name": "Standard", "renew_date": ends[..10], "total_channels_count": channels });
-    let attributes = with_defaults(CapacityPool::SPEC, now, attributes.as_object().unwrap().clone());
-    let pool = Change::Insert {
-        scope: Scope { account: ACCOUNT, spec: CapacityPool::SPEC },
-        id,
-        created_at: now,
-        attributes,
-        links: Vec::new(),
-        meta: Some(json!({ IS_BILLED: true }).to_string()),
-    };
+    let meta = json!({ IS_BILLED: true });
+    let pool = insert(core, own(CapacityPool::SPEC), id, &attributes, Vec::new(), Some(meta));
     core.store.commit(vec![pool]).await.unwrap();
     id
 }
@@ -225,7 +165,7 @@ async fn channels_are_added_for_the_days_that_are_paid_and_no_more() {
         let pool = charged_pool(&core, left, 7).await;
         let (status, balance) = channels(&core, pool, 10).await;
         assert_eq!((status, balance), (json!(expected.0), json!(expected.1)), "{left} days are left");
-        let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
+        let scope = own(CapacityPool::SPEC);
         let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
         let channels = if expected.0 == "completed" { 12 } else { 7 };
         assert_eq!(pool["total_channels_count"], channels, "{left} days are left");
@@ -240,7 +180,7 @@ async fn a_whole_period_that_is_paid_is_not_shortened_by_the_renewal_of_a_pool_w
         let pool = charged_pool(&core, 22, channels).await;
         let outcome = self::channels(&core, pool, days).await;
         assert_eq!(outcome, (json!("completed"), json!("85.00")), "{channels} {days}");
-        let scope = Scope { account: ACCOUNT, spec: CapacityPool::SPEC };
+        let scope = own(CapacityPool::SPEC);
         let pool = core.store.find(scope, pool).await.unwrap().unwrap().attributes().unwrap();
         let end = core.clock.now().after(days_long(if begins { PERIOD_DAYS } else { 22 })).to_string();
         assert_eq!(pool["renew_date"], json!(end[..10]), "{channels} {days}");

@@ -4,29 +4,17 @@ use std::time::Duration;
 
 use didww_types::resources::{Balance, CapacityPool, Did, EmergencyCallingService, Order};
 use didww_types::{Resource as _, ResourceSpec};
-use serde_json::{Map, Value, json};
-use service_base::descriptors::Descriptors;
-use service_base::guessing::GuessLimits;
-use service_base::ids::Ids;
-use service_core::Outbox;
-use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, with_defaults};
-use trunk_store::{Record, Scope, SqliteStore, TakeJobs};
+use serde_json::{Value, json};
+use trunk_rules::domain::{IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT};
+use trunk_store::{Record, TakeJobs};
 use uuid::Uuid;
 
 use super::earlier::{AFTER_START, FIND, PER_RUN, Search};
 use super::run::MOST_READ;
 use super::*;
+use crate::fixture::{self, ACCOUNT, core, own};
 
-const ACCOUNT: i64 = 1;
 const DAY: Duration = Duration::from_hours(24);
-
-/// A server whose clock stands still.
-fn core() -> Arc<Core> {
-    let store = Arc::new(SqliteStore::in_memory().unwrap());
-    let (clock, guesses) = (Clock::system(), GuessLimits::default());
-    clock.freeze(None);
-    Arc::new(Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses))
-}
 
 /// A record of the account. Its id is this number.
 fn insert(
@@ -37,16 +25,7 @@ fn insert(
     links: Vec<(&'static str, Vec<Uuid>)>,
     meta: Option<Value>,
 ) -> Change {
-    let now = core.clock.now();
-    let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
-    Change::Insert {
-        scope: Scope { account: ACCOUNT, spec },
-        id: Uuid::from_u128(id),
-        created_at: now,
-        attributes: with_defaults(spec, now, attributes),
-        links,
-        meta: meta.map(|meta| meta.to_string()),
-    }
+    fixture::insert(core, own(spec), Uuid::from_u128(id), attributes, links, meta)
 }
 
 /// A DID that was ordered, and ends at this time.
@@ -77,7 +56,7 @@ fn day(at: Timestamp) -> String {
 }
 
 async fn find(core: &Core, spec: &'static ResourceSpec, id: u128) -> Option<Record> {
-    core.store.find(Scope { account: ACCOUNT, spec }, Uuid::from_u128(id)).await.unwrap()
+    core.store.find(own(spec), Uuid::from_u128(id)).await.unwrap()
 }
 
 async fn attribute(core: &Core, spec: &'static ResourceSpec, id: u128, name: &str) -> Value {
@@ -188,8 +167,7 @@ async fn a_service_whose_number_is_released_at_the_same_time_is_canceled_after_i
     assert_eq!(attribute(&core, spec, service, "canceled_at").await, json!(now));
     assert_eq!(attribute(&core, spec, service, "renew_date").await, Value::Null);
     assert_eq!(attribute(&core, Did::SPEC, kept, "emergency_enabled").await, false);
-    let (of_dids, through) =
-        (Scope { account: ACCOUNT, spec: Did::SPEC }, Did::EMERGENCY_CALLING_SERVICE.as_str());
+    let (of_dids, through) = (own(Did::SPEC), Did::EMERGENCY_CALLING_SERVICE.as_str());
     let record = find(&core, Did::SPEC, kept).await.unwrap();
     assert!(core.store.members(of_dids, vec![record.number], through, 9).await.unwrap().is_empty());
 }

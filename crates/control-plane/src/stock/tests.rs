@@ -2,20 +2,11 @@
 
 use std::sync::Arc;
 
-use didww_types::ResourceSpec;
 use didww_types::resources::Balance;
-use serde_json::Map;
-use service_base::clock::Clock;
-use service_base::descriptors::Descriptors;
-use service_base::guessing::GuessLimits;
-use service_base::ids::Ids;
-use service_core::Outbox;
-use trunk_rules::domain::with_defaults;
-use trunk_store::SqliteStore;
 
 use super::*;
+use crate::fixture::{self, ACCOUNT, insert, own, shared};
 
-const ACCOUNT: i64 = 1;
 const GROUP: Uuid = Uuid::from_u128(1);
 const OTHER_GROUP: Uuid = Uuid::from_u128(2);
 const MONEY: Uuid = Uuid::from_u128(3);
@@ -24,35 +15,10 @@ const COMPLETED: Uuid = Uuid::from_u128(5);
 const ORDERED: Uuid = Uuid::from_u128(6);
 const OF_STAFF: Uuid = Uuid::from_u128(7);
 
-fn insert(
-    core: &Core,
-    scope: Scope,
-    id: Uuid,
-    attributes: &Value,
-    links: Vec<(&'static str, Vec<Uuid>)>,
-    meta: Option<Value>,
-) -> Change {
-    let created_at = core.clock.now();
-    let attributes: Map<String, Value> = attributes.as_object().unwrap().clone();
-    let attributes = with_defaults(scope.spec, created_at, attributes);
-    Change::Insert { scope, id, created_at, attributes, links, meta: meta.map(|meta| meta.to_string()) }
-}
-
-fn own(spec: &'static ResourceSpec) -> Scope {
-    Scope { account: ACCOUNT, spec }
-}
-
-fn shared(spec: &'static ResourceSpec) -> Scope {
-    Scope { account: NO_ACCOUNT, spec }
-}
-
 /// An account with a pending and a completed order, of which one DID is left, and another DID. Its group states 5 numbers in
 /// stock, as another group does.
-async fn core() -> Core {
-    let store = Arc::new(SqliteStore::in_memory().unwrap());
-    let (clock, guesses) = (Clock::system(), GuessLimits::default());
-    clock.freeze(None);
-    let core = Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
+async fn core() -> Arc<Core> {
+    let core = fixture::core();
     let group = |id| {
         let meta = json!({ "total_count": 5, "is_available": true });
         insert(&core, shared(DidGroup::SPEC), id, &json!({ "area_name": "Vilnius" }), Vec::new(), Some(meta))

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use didww_types::{ApiVersion, Features};
 use http::HeaderValue;
+use service_base::recently_used::{Most, RecentlyUsed};
 
 /// The most pages.
 const MAX_PAGES: usize = 64;
@@ -53,104 +54,61 @@ pub(super) struct KeptPage {
 }
 
 /// The pages that were answered last.
-#[derive(Default)]
-pub(crate) struct KeptPages(Mutex<State>);
+pub(crate) struct KeptPages(Mutex<RecentlyUsed<Entry>>);
 
-#[derive(Default)]
-struct State {
-    entries: Vec<Entry>,
-    /// Incremented with each use of a page.
-    uses: u64,
-}
-
+/// A page of an owner.
 struct Entry {
-    owner: i64,
     kind: &'static str,
     version: ApiVersion,
     features: Features,
     base: String,
     query: String,
     page: KeptPage,
-    /// The value of [`State::uses`] at the last use.
-    last_used: u64,
+}
+
+impl Default for KeptPages {
+    fn default() -> Self {
+        let total = Most { entries: MAX_PAGES, size: MAX_BYTES };
+        let of_one_owner = Most { entries: MAX_PAGES / SHARE, size: MAX_BYTES / SHARE };
+        Self(Mutex::new(RecentlyUsed::new(total, of_one_owner)))
+    }
 }
 
 impl KeptPages {
     /// Returns a page, which is to be answered only if the number of changes is still the same.
     pub(super) fn get(&self, of: PageOf<'_>) -> Option<KeptPage> {
         let mut state = self.state();
-        state.uses += 1;
-        let uses = state.uses;
-        let entry = state.entries.iter_mut().find(|entry| entry.is_of(of))?;
-        entry.last_used = uses;
+        let entry = state.get(of.owner, |entry| entry.is_of(of))?;
         Some(entry.page.clone())
     }
 
     /// Keeps a page in place of its older version.
     pub(super) fn keep(&self, of: PageOf<'_>, page: KeptPage) {
         let PageOf { owner, kind, version, features, base, query } = of;
-        let (base, query) = (base.to_owned(), query.to_owned());
-        let entry = Entry { owner, kind, version, features, base, query, page, last_used: 0 };
-        let bytes = entry.bytes();
+        let bytes = page.body.len() + base.len() + query.len();
         if !(MIN_PAGE_BYTES..=MAX_PAGE_BYTES).contains(&bytes) {
             return;
         }
-        let mut state = self.state();
-        state.uses += 1;
-        let entry = Entry { last_used: state.uses, ..entry };
-        let mut gone = Vec::new();
-        if let Some(older) = state.entries.iter().position(|older| older.is_of(of)) {
-            gone.push(state.entries.swap_remove(older));
-        }
-        let is_own = |other: &Entry| other.owner == owner;
-        state.evict(is_own, MAX_PAGES / SHARE - 1, MAX_BYTES / SHARE - bytes, &mut gone);
-        state.evict(|_| true, MAX_PAGES - 1, MAX_BYTES - bytes, &mut gone);
-        state.entries.push(entry);
-        drop(state);
+        let (base, query) = (base.to_owned(), query.to_owned());
+        let entry = Entry { kind, version, features, base, query, page };
+        let gone = self.state().insert(owner, bytes, entry, |older| older.is_of(of));
         // After the lock was released.
         drop(gone);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RecentlyUsed<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Removes those that were not used for longest of the pages that `is_evictable` selects, until these are at most this many
-    /// with this many bytes.
-    fn evict(
-        &mut self,
-        is_evictable: impl Fn(&Entry) -> bool,
-        pages: usize,
-        bytes: usize,
-        gone: &mut Vec<Entry>,
-    ) {
-        loop {
-            let evictable = || self.entries.iter().enumerate().filter(|(_, entry)| is_evictable(entry));
-            if evictable().count() <= pages
-                && evictable().map(|(_, entry)| entry.bytes()).sum::<usize>() <= bytes
-            {
-                return;
-            }
-            let Some((oldest, _)) = evictable().min_by_key(|(_, entry)| entry.last_used) else { return };
-            gone.push(self.entries.swap_remove(oldest));
-        }
-    }
-}
-
 impl Entry {
+    /// Whether it is this page of its owner.
     fn is_of(&self, of: PageOf<'_>) -> bool {
-        self.owner == of.owner
-            && self.kind == of.kind
+        self.kind == of.kind
             && self.version == of.version
             && self.features == of.features
             && self.query == of.query
             && self.base == of.base
-    }
-
-    fn bytes(&self) -> usize {
-        self.page.body.len() + self.base.len() + self.query.len()
     }
 }
 

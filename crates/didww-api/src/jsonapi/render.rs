@@ -110,16 +110,8 @@ impl<'a> Document<'a> {
 
     /// Begins the document with a list of records as its `data`.
     async fn list(&mut self, primary: &[RecordWithLinkage]) -> Result<(), ApiError> {
-        self.text.push_str("{\"data\":[");
-        for (index, entry) in primary.iter().enumerate() {
-            if index > 0 {
-                self.text.push(',');
-            }
-            self.resource(entry)?;
-            self.work.yield_if_due().await;
-        }
-        self.text.push(']');
-        Ok(())
+        self.text.push_str("{\"data\":");
+        self.resources(primary).await
     }
 
     /// Renders a resource with only its type and id, the response to a creation that stores no record.
@@ -151,8 +143,13 @@ impl<'a> Document<'a> {
         if included.is_empty() {
             return Ok(());
         }
-        self.text.push_str(",\"included\":[");
-        for (index, entry) in included.iter().enumerate() {
+        self.text.push_str(",\"included\":");
+        self.resources(included).await
+    }
+
+    async fn resources(&mut self, entries: &[RecordWithLinkage]) -> Result<(), ApiError> {
+        self.text.push('[');
+        for (index, entry) in entries.iter().enumerate() {
             if index > 0 {
                 self.text.push(',');
             }

@@ -167,7 +167,7 @@ fn entries_of_one_moment_and_of_several_nodes_have_a_time_of_their_own() {
     let mut seen = std::collections::BTreeSet::new();
     for node in [0, 1, 2, 63, 127 + 64] {
         let audit = Audit::default();
-        let mut last = micros(at) - 1;
+        let mut last = at.as_unix_micros() - 1;
         for _ in 0..100 {
             let moment = audit.moment(at, node);
             assert!(moment > last, "node {node}: {moment} after {last}");

@@ -16,6 +16,7 @@ use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocume
 use uuid::Uuid;
 
 use crate::Core;
+use crate::files::part_id;
 use crate::jobs::JobError;
 
 /// How long a file is kept: a month.
@@ -115,7 +116,7 @@ impl<'a> FileWriter<'a> {
             kind: KIND,
             id: part_id(self.file, self.parts),
             customer: self.owner.id,
-            created_at: micros(self.at),
+            created_at: self.at.as_unix_micros(),
             deleted: false,
             live: false,
             body,
@@ -178,7 +179,7 @@ pub(super) struct Expired {
 pub(super) async fn expired(core: &Core, now: Timestamp) -> Result<Expired, StoreError> {
     let life = i64::try_from(FILE_LIFE.as_micros()).unwrap_or(i64::MAX);
     // A part of exactly this age has expired.
-    let before = micros(now).saturating_sub(life).saturating_add(1);
+    let before = now.as_unix_micros().saturating_sub(life).saturating_add(1);
     let aged = |from, before, limit| {
         core.store.aged_documents(Aged { kind: KIND, deleted: false, from, before, limit })
     };
@@ -228,15 +229,6 @@ async fn part(core: &Core, file: Uuid, number: u32) -> Result<(Vec<u8>, bool), S
     let part: Part = document.read()?;
     let content = STANDARD.decode(part.content).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     Ok((content, part.last))
-}
-
-/// The id of a part. Ids begin with the time of their creation, so that those of other files differ further on.
-fn part_id(file: Uuid, number: u32) -> Uuid {
-    Uuid::from_u128(file.as_u128() ^ (u128::from(number) << 120))
-}
-
-fn micros(at: Timestamp) -> i64 {
-    at.as_unix_millis().saturating_mul(1_000)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! A record has the messages of one `Call-ID` that one stack exchanged with one address. It counts with its
 //! messages and a fixed overhead for its administration, so that empty records are bounded too.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -207,27 +206,9 @@ impl Calls {
         messages_of(self.by_call_id.get(call_id)?.iter().filter(|record| record.party.0 == stack))
     }
 
-    /// The newest selected messages, each with its `Call-ID`, the newest first.
-    pub(super) fn recent(&self, most: usize, selects: impl Fn(&Message) -> bool) -> Vec<(Arc<str>, Message)> {
-        let mut selected: Vec<(&Arc<str>, &Message)> = Vec::new();
-        for (call_id, records) in &self.by_call_id {
-            for record in records {
-                let stored = record.first.iter().chain(&record.last);
-                selected.extend(stored.filter(|message| selects(message)).map(|message| (call_id, message)));
-            }
-        }
-        let age = |(_, message): &(&Arc<str>, &Message)| Reverse(message.elapsed);
-        if selected.len() > most {
-            // All before this place are newer than what follows it.
-            selected.select_nth_unstable_by_key(most, age);
-            selected.truncate(most);
-        }
-        selected.sort_by_key(age);
-        selected.into_iter().map(|(call_id, message)| (Arc::clone(call_id), message.clone())).collect()
-    }
-
-    pub(super) fn call_ids(&self) -> Vec<String> {
-        self.by_call_id.keys().map(ToString::to_string).collect()
+    /// Every stored `Call-ID`, in no particular order.
+    pub(super) fn call_ids(&self) -> Vec<Arc<str>> {
+        self.by_call_id.keys().cloned().collect()
     }
 
     /// The bytes of all records, with their overhead.

@@ -72,6 +72,43 @@ fn the_newest_messages_of_all_calls_are_listed_first() {
 }
 
 #[test]
+fn the_newest_of_thousands_of_messages_are_those_of_all_when_sorted() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    for _ in 0..50 {
+        for host in 0..60 {
+            received(&tap, &invite(&format!("call {host}")), &format!("198.51.100.{host}:5060"));
+        }
+    }
+    let times = |most| -> Vec<Duration> {
+        log.recent(most, |_| true).into_iter().map(|(_, message)| message.elapsed).collect()
+    };
+    let all = times(usize::MAX);
+    assert!(all.len() == 3_000 && all.is_sorted_by(|newer, older| newer >= older));
+    for most in [1, 10, 1_000, 2_999] {
+        assert!(times(most) == all[..most], "the newest {most}");
+    }
+}
+
+#[test]
+fn messages_are_stored_while_others_are_selected_and_are_not_listed_before_the_next_time() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    for call in ["a", "b"] {
+        received(&tap, &invite(call), "198.51.100.9:5060");
+    }
+    let found = log.recent(100, |_| {
+        let is_free = log.calls.try_lock().is_ok();
+        if is_free {
+            for call in ["a", "b", "c"] {
+                received(&tap, &invite(call), "198.51.100.9:5060");
+            }
+        }
+        is_free
+    });
+    assert_eq!(found.len(), 2);
+    assert_eq!(log.recent(100, |_| true).len(), 8);
+}
+
+#[test]
 fn a_dropped_message_is_kept_only_beside_others_of_its_call() {
     let (log, tap) = log_of(MessageLogLimits::default());
     let arrival = Arrival {

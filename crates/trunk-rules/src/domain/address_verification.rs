@@ -145,10 +145,10 @@ pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{ApiVersion, Features, Secret, Timestamp};
+    use didww_types::Timestamp;
 
     use super::*;
-    use crate::domain::{Credentials, LinkedRecord, Rulebook, WriteError, WriteKind, with_defaults};
+    use crate::domain::{LinkedRecord, Rulebook, WriteError, with_defaults};
 
     fn numbers(count: usize) -> Vec<String> {
         (1..=count).map(|number| number.to_string()).collect()
@@ -170,19 +170,7 @@ mod tests {
                 numbers(count).into_iter().map(|id| LinkedRecord { id, attributes: Some(&did) }).collect(),
             ),
         ]);
-        let context = WriteContext {
-            kind: WriteKind::Create,
-            version: ApiVersion::NEWEST,
-            features: Features::NONE,
-            now: Timestamp::from_unix_millis(0),
-            sent: &Map::new(),
-            links: &links,
-            found: &[],
-            stored_members: &BTreeMap::new(),
-            adds: false,
-            fresh: &Credentials { username: "1234".to_owned(), password: Secret::new("") },
-            callback_on_manual_block: false,
-        };
+        let context = WriteContext { links: &links, ..WriteContext::of_nothing() };
         match Rulebook::DIDWW.decide_write(AddressVerification::SPEC, &context) {
             Ok(_) => Vec::new(),
             Err(WriteError::Refused(refusals)) => {

@@ -122,13 +122,11 @@ fn event(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use didww_types::{ApiVersion, Features, Secret};
+    use didww_types::ApiVersion;
     use serde_json::{Map, Value, json};
 
     use super::*;
-    use crate::domain::{Credentials, RecordText, Rulebook, WriteKind};
+    use crate::domain::{RecordText, Rulebook, WriteKind};
 
     const OPEN: BlockState = BlockState { blocked: false, threshold_reached: false };
     const BY_SPENDING: BlockState = BlockState { blocked: true, threshold_reached: true };
@@ -172,22 +170,15 @@ mod tests {
     fn write(was: BlockState, sent: &Value, manual: bool) -> (BlockState, Option<BlockState>) {
         let attributes = Value::Object(stored(was)).to_string();
         let meta = Some(r#"{"spent_amount":"10.0"}"#);
-        let fresh = Credentials { username: String::new(), password: Secret::new("") };
         // From 2026-04-16 on, null does not remove a threshold.
         let removes = sent.get("threshold_amount").is_some_and(Value::is_null);
         let version = if removes { ApiVersion::V2022_05_10 } else { ApiVersion::V2026_04_16 };
         let context = WriteContext {
             kind: WriteKind::Update(RecordText { id: ID, attributes: &attributes, meta }),
             version,
-            features: Features::NONE,
-            now: Timestamp::from_unix_millis(0),
             sent: sent.as_object().unwrap(),
-            links: &BTreeMap::new(),
-            found: &[],
-            stored_members: &BTreeMap::new(),
-            adds: false,
-            fresh: &fresh,
             callback_on_manual_block: manual,
+            ..WriteContext::of_nothing()
         };
         after(was, &Rulebook::DIDWW.decide_write(VoiceOutTrunk::SPEC, &context).unwrap())
     }

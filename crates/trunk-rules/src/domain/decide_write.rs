@@ -198,10 +198,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use didww_types::resources::VoiceOutTrunk;
-    use didww_types::{ApiVersion, Features, RelationshipSpec, Resource as _, Secret};
+    use didww_types::{ApiVersion, RelationshipSpec, Resource as _};
 
     use super::*;
-    use crate::domain::{Credentials, LinkedRecord};
+    use crate::domain::LinkedRecord;
 
     /// A resource without attributes and rules of its own.
     fn notes() -> &'static ResourceSpec {
@@ -218,20 +218,7 @@ mod tests {
     }
 
     fn create(links: &BTreeMap<&'static str, Vec<LinkedRecord<'_>>>) -> Result<WriteOutcome, WriteError> {
-        let fresh = Credentials { username: String::new(), password: Secret::new("") };
-        let context = WriteContext {
-            kind: WriteKind::Create,
-            version: ApiVersion::V2026_04_16,
-            features: Features::NONE,
-            now: Timestamp::from_unix_millis(0),
-            sent: &Map::new(),
-            links,
-            found: &[],
-            stored_members: &BTreeMap::new(),
-            adds: false,
-            fresh: &fresh,
-            callback_on_manual_block: false,
-        };
+        let context = WriteContext { version: ApiVersion::V2026_04_16, links, ..WriteContext::of_nothing() };
         Rulebook::DIDWW.decide_write(notes(), &context)
     }
 

@@ -169,11 +169,10 @@ fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, 
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{ApiVersion, Features, Secret, Timestamp};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Credentials, RecordChange, RecordText, Rulebook, WriteError, WriteKind};
+    use crate::domain::{RecordChange, RecordText, Rulebook, WriteError, WriteKind};
 
     const DID: &str = r#"{"number":"37061498222","created_at":"2026-04-08T06:57:33.304Z"}"#;
 
@@ -206,19 +205,13 @@ mod tests {
             sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
         let pools = if is_in_pool { vec![record(&"9")] } else { Vec::new() };
         let stored_members = BTreeMap::from([(CAPACITY_POOL, pools)]);
-        let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let context = WriteContext {
             kind: WriteKind::Update(RecordText { id: "1", attributes: stored, meta: None }),
             version,
-            features: Features::NONE,
-            now: Timestamp::from_unix_millis(0),
             sent: attributes.as_object().unwrap(),
             links: &links,
-            found: &[],
             stored_members: &stored_members,
-            adds: false,
-            fresh: &fresh,
-            callback_on_manual_block: false,
+            ..WriteContext::of_nothing()
         };
         match Rulebook::DIDWW.decide_write(Did::SPEC, &context) {
             Ok(outcome) => match outcome.changes.as_slice() {

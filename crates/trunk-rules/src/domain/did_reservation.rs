@@ -24,29 +24,16 @@ impl Rules for DidReservation {
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{ApiVersion, Features, Resource as _, Secret, Timestamp};
-    use serde_json::{Map, Value, json};
+    use didww_types::Resource as _;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Credentials, LinkedRecord, RecordChange, Rulebook, WriteError, WriteKind};
+    use crate::domain::{LinkedRecord, RecordChange, Rulebook, WriteError};
 
     /// Reserves a number. Returns the attributes that are stored, or the errors for the client.
     fn reserve(available_did: LinkedRecord<'_>) -> Result<Value, Value> {
         let links = BTreeMap::from([("available_did", vec![available_did])]);
-        let fresh = Credentials { username: String::new(), password: Secret::new("") };
-        let context = WriteContext {
-            kind: WriteKind::Create,
-            version: ApiVersion::NEWEST,
-            features: Features::NONE,
-            now: Timestamp::from_unix_millis(0),
-            sent: &Map::new(),
-            links: &links,
-            found: &[],
-            stored_members: &BTreeMap::new(),
-            adds: false,
-            fresh: &fresh,
-            callback_on_manual_block: false,
-        };
+        let context = WriteContext { links: &links, ..WriteContext::of_nothing() };
         match Rulebook::DIDWW.decide_write(DidReservation::SPEC, &context) {
             Ok(outcome) => match outcome.changes.as_slice() {
                 [RecordChange::Create { attributes, .. }] => Ok(json!(attributes)),

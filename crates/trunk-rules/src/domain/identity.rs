@@ -120,11 +120,11 @@ fn tax_number(context: &WriteContext<'_>, draft: &mut Draft<Identity>) -> Result
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{ApiVersion, Features, Secret, Timestamp};
+    use didww_types::ApiVersion;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::{Credentials, LinkedRecord, RecordText, Rulebook, WriteKind};
+    use crate::domain::{LinkedRecord, RecordText, Rulebook, WriteKind};
 
     const GERMANY: &str = r#"{"name":"Germany","prefix":"49","iso":"DE"}"#;
     const STORED: &str = r#"{"first_name":"A","last_name":"B","phone_number":"1","identity_type":"business",
@@ -145,15 +145,10 @@ mod tests {
         let context = WriteContext {
             kind,
             version,
-            features: Features::NONE,
-            now: Timestamp::from_unix_millis(0),
             sent: attributes.as_object().unwrap(),
             links: &links,
-            found: &[],
             stored_members: &BTreeMap::from([(COUNTRY, stored)]),
-            adds: false,
-            fresh: &Credentials { username: String::new(), password: Secret::new("") },
-            callback_on_manual_block: false,
+            ..WriteContext::of_nothing()
         };
         match Rulebook::DIDWW.decide_write(Identity::SPEC, &context) {
             Ok(_) => Vec::new(),

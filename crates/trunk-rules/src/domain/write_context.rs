@@ -61,6 +61,29 @@ impl<'a> WriteContext<'a> {
     }
 }
 
+#[cfg(test)]
+impl WriteContext<'static> {
+    /// The creation of a record with nothing, in the newest version at the beginning of 1970, which a test completes.
+    pub(crate) fn of_nothing() -> Self {
+        let fresh = Credentials { username: String::new(), password: Secret::new("") };
+        let no_records: &BTreeMap<&'static str, Vec<LinkedRecord<'static>>> =
+            Box::leak(Box::new(BTreeMap::new()));
+        Self {
+            kind: WriteKind::Create,
+            version: ApiVersion::NEWEST,
+            features: Features::NONE,
+            now: Timestamp::from_unix_millis(0),
+            sent: Box::leak(Box::new(Map::new())),
+            links: no_records,
+            stored_members: no_records,
+            adds: false,
+            found: &[],
+            fresh: Box::leak(Box::new(fresh)),
+            callback_on_manual_block: false,
+        }
+    }
+}
+
 /// Whether a record is created or updated.
 #[derive(Debug, Clone, Copy)]
 pub enum WriteKind<'a> {

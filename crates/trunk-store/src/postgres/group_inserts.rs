@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 
 use super::Node;
 use super::address::WAIT_LIMIT;
-use super::content::Content;
 use super::groups::{Limits, Member};
 use super::quotas::FEW;
 use super::run::{Line, MAX_WAITING, WRITE_LIMIT, closed};
 use super::statements::Kept;
 use super::write::{TIME_PER_CHANGE, apply};
+use crate::content::Content;
 use crate::{Answer, Change, Record, StoreError};
 
 /// As many records are inserted together as need no exact count of the account's records.

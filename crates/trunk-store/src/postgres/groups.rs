@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use service_base::clock::Stopwatch;
 use tokio::sync::{OwnedRwLockReadGuard, oneshot};
 
-use super::content::Content;
+use crate::content::Content;
 use crate::{Change, Record, StoreError};
 
 /// The records of all accounts that wait.

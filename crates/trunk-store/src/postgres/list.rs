@@ -17,11 +17,9 @@ use super::failure::Done;
 use super::filters::{self, Sql, sides};
 use super::parameter::Parameter;
 use super::records::record;
-use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
+use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, table};
 use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
-/// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is read instead.
-const MAX_SKIPPED_ENTRIES: u64 = 2_000;
 /// Maximum distance of the end of a page from the beginning of its list that is read without waiting for a turn.
 const MAX_DIRECT_RECORDS: u64 = 100;
 /// The bytes of a record as they are stored.
@@ -184,15 +182,9 @@ async fn page_from_index(
     count: RecordCount,
 ) -> Done<Option<Page>> {
     let total = count.records;
-    let rest = total.saturating_sub(query.offset);
-    let limit = query.limit.min(rest);
+    let Some(IndexPart { offset, limit, backwards }) = IndexPart::of(query, total) else { return Ok(None) };
     if limit == 0 {
         return Ok(Some(Page { numbers: Vec::new(), total }));
-    }
-    let (offset, backwards) =
-        if query.offset <= rest - limit { (query.offset, false) } else { (rest - limit, true) };
-    if offset > MAX_SKIPPED_ENTRIES {
-        return Ok(None);
     }
     let (numbers, of) = from_index(node, query, backwards);
     let select =

@@ -26,7 +26,7 @@ impl Numbers {
     }
 
     pub(super) fn next(&self) -> i64 {
-        let now = self.clock.now().as_unix_millis().saturating_mul(1_000).saturating_sub(EPOCH).max(1);
+        let now = self.clock.now().as_unix_micros().saturating_sub(EPOCH).max(1);
         let at_least = now << NODE_BITS | self.bits;
         let step = 1 << NODE_BITS;
         let next = |last: i64| at_least.max(last + step);

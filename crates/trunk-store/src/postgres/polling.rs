@@ -216,7 +216,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
         node.freshness.prove(client, STATEMENT_LIMIT).await?;
         node.seen().forget();
         // The database after a failover may have the same numbers of changes for other lists.
-        *node.lists.state() = crate::list_cache::State::default();
+        node.lists.state().clear();
         return begin_anew(node, client).await;
     }
     let from = {

@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::content::Content;
 use super::failure::Done;
 use super::index_rows::{IndexRows, Taken};
 use super::late::{Late, owned};
@@ -20,6 +19,7 @@ use super::records::{COLUMNS, record};
 use super::sums::{self, Differences};
 use super::symbols::Symbols;
 use super::transaction::{Announcement, Transaction};
+use crate::content::Content;
 use crate::{NO_ACCOUNT, Record, Scope, StoreError};
 
 /// A record to insert.

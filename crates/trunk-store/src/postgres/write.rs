@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::content::Content;
 use super::failure::Done;
 use super::record_writes::{self as write, New};
 use super::run::WRITE_LIMIT;
 use super::sums::Differences;
 use super::transaction::{Announcement, Transaction};
 use super::{PostgresStore, accounts, calls, documents, idempotency, jobs, outbox, records};
+use crate::content::Content;
 use crate::{Answer, Change, KeyUse, Record, Scope, Writes};
 
 /// Maximum number of records that are inserted together.

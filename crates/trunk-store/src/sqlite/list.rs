@@ -19,13 +19,10 @@ use super::error::failed;
 use super::row::{find, record, uuid};
 use super::snapshot::Snapshot;
 use super::symbols::Symbols;
-use crate::list_plan::{Page, RecordCount, have_index, is_cacheable, table};
+use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, table};
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
 pub(super) use crate::list_cache::ListCache;
-
-/// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is sorted instead.
-const MAX_SKIPPED_ENTRIES: u64 = if cfg!(test) { 3 } else { 2_000 };
 
 /// What the evaluation of a list uses.
 pub(super) struct Lists<'a> {
@@ -154,18 +151,12 @@ impl Lists<'_> {
         }
         let order = query.order.first();
         let total = count.records;
-        let rest = total.saturating_sub(query.offset);
-        let limit = query.limit.min(rest);
-        if limit == 0 {
+        let Some(part) = IndexPart::of(query, total) else { return Ok(None) };
+        if part.limit == 0 {
             return Ok(Some(Page { numbers: Vec::new(), total }));
         }
-        let (offset, backwards) =
-            if query.offset <= rest - limit { (query.offset, false) } else { (rest - limit, true) };
-        if offset > MAX_SKIPPED_ENTRIES {
-            return Ok(None);
-        }
-        let mut numbers = self.numbers_from_index(query.scope, order, backwards, limit, offset)?;
-        if backwards {
+        let mut numbers = self.numbers_from_index(query.scope, order, part)?;
+        if part.backwards {
             numbers.reverse();
         }
         Ok(Some(Page { numbers, total }))
@@ -177,9 +168,7 @@ impl Lists<'_> {
         &self,
         scope: Scope,
         order: Option<&Order>,
-        backwards: bool,
-        limit: u64,
-        offset: u64,
+        IndexPart { offset, limit, backwards }: IndexPart,
     ) -> Result<Vec<i64>, StoreError> {
         let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
         let (text, of) = match order.filter(|order| order.attribute != "created_at") {

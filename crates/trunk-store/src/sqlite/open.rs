@@ -22,7 +22,7 @@ use super::opener::{NO_MUTEX, Opener, prepare, reader, scan_reader};
 use super::readers::Readers;
 use super::scan::Source;
 use super::store::SqliteStore;
-use super::symbols::Symbols;
+use super::symbols::{self, Symbols};
 use super::wal::Wal;
 use super::writer::Writer;
 use crate::directory::SharedDirectory;
@@ -282,7 +282,7 @@ pub(super) fn declare(
     registry: &'static [&'static ResourceSpec],
 ) -> rusqlite::Result<(Arc<Symbols>, Option<Duplicates>)> {
     let transaction = migrate(connection)?;
-    let symbols = Symbols::intern(&transaction, registry)?;
+    let symbols = symbols::intern(&transaction, registry)?;
     let unfinished = indexing::begin(&transaction, &symbols)?;
     transaction.commit()?;
     let duplicates = indexing::finish(connection, &symbols, unfinished)?;

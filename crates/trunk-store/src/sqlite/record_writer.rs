@@ -8,12 +8,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::claims;
-use super::content::Content;
 use super::error::{failed, is_taken};
 use super::facets;
 use super::row::{find, record, uuid};
 use super::sums;
 use super::symbols::Symbols;
+use crate::content::Content;
 use crate::directory::SharedDirectory;
 use crate::index::IndexEntry;
 use crate::{IndexValue, NO_ACCOUNT, Record, Scope, StoreError};

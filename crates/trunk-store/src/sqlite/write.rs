@@ -7,13 +7,13 @@ use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::content::Content;
 use super::error::failed;
 use super::record_writer::{Quotas, RecordWriter};
 use super::row::find;
 use super::sums::Differences;
 use super::symbols::Symbols;
 use super::{calls, documents, idempotency, jobs, outbox, running};
+use crate::content::Content;
 use crate::{Change, Committed, NewDocument, Record, Scope, StoreError, StoredRecord, Write};
 
 /// The effects of a write.

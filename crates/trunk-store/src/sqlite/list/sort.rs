@@ -8,7 +8,7 @@ use rusqlite::{Row, params};
 
 use super::Lists;
 use super::filters::sides;
-use crate::list_plan::table;
+use crate::list_plan::{IndexPart, table};
 use crate::sqlite::error::failed;
 use crate::{IndexValue, ListQuery, Order, Scope, StoreError};
 
@@ -57,7 +57,8 @@ impl Lists<'_> {
     pub(super) fn sorted_all(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
         let last = query.order.last();
         let indexed = last.filter(|last| !last.is_related());
-        let mut numbers = self.numbers_from_index(query.scope, indexed, false, u64::MAX, 0)?;
+        let all = IndexPart { offset: 0, limit: u64::MAX, backwards: false };
+        let mut numbers = self.numbers_from_index(query.scope, indexed, all)?;
         if last.is_some_and(|last| last.is_related() && last.descending) {
             numbers.reverse();
         }

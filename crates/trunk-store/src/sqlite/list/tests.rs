@@ -227,7 +227,7 @@ fn lists_use_covering_indexes() {
 /// Returns the statement for DIDs that match these conditions.
 fn statement(connection: &mut Connection, conditions: Vec<Condition>) -> String {
     crate::sqlite::open::migrate(connection).unwrap().commit().unwrap();
-    let symbols = Symbols::intern(connection, didww_types::REGISTRY).unwrap();
+    let symbols = crate::sqlite::symbols::intern(connection, didww_types::REGISTRY).unwrap();
     super::filters::statement(&symbols, &query(Vec::new(), conditions)).0
 }
 

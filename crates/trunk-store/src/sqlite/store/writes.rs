@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::content::Content;
 use super::super::record_writer::Quotas;
 use super::super::write;
 use super::SqliteStore;
+use crate::content::Content;
 use crate::{Answer, Change, Committed, Record, Writes};
 
 impl Writes for SqliteStore {

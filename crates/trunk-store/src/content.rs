@@ -1,31 +1,28 @@
-//! What a write stores of its records. It is computed before the transaction begins, and once, however often that runs.
+//! What a write stores of its records. It is computed before the transaction begins: once, however often that runs, and not on
+//! the thread of the embedded engine that is the limit of all its writes.
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
 
-use super::symbols::Symbols;
 use crate::canonical::canonical_text;
 use crate::index::IndexEntry;
+use crate::symbols::Symbols;
 use crate::{Change, Record, StoreError};
 
 /// The stored form of a record's attributes, and how its index changes by it. Empty for a change that stores no attributes.
 #[derive(Debug, Default)]
-pub(super) struct Content {
-    pub(super) text: String,
-    pub(super) gained: Vec<IndexEntry>,
-    pub(super) released: Vec<IndexEntry>,
+pub(crate) struct Content {
+    pub(crate) text: String,
+    pub(crate) gained: Vec<IndexEntry>,
+    pub(crate) released: Vec<IndexEntry>,
 }
 
 impl Content {
     /// # Errors
     /// [`StoreError::Corrupt`] if the attributes of a record to replace are not a JSON object.
-    pub(super) fn of(change: &Change, symbols: &Symbols) -> Result<Self, StoreError> {
+    pub(crate) fn of(change: &Change, symbols: &Symbols) -> Result<Self, StoreError> {
         match change {
-            Change::Insert { scope, attributes, .. } => Ok(Self {
-                text: canonical_text(scope.spec, attributes),
-                gained: symbols.index_of(scope.spec, attributes),
-                released: Vec::new(),
-            }),
+            Change::Insert { scope, attributes, .. } => Ok(Self::of_new(symbols, scope.spec, attributes)),
             Change::Replace { scope, before, attributes, .. } => {
                 Self::of_changed(symbols, scope.spec, before, attributes)
             }
@@ -33,7 +30,15 @@ impl Content {
         }
     }
 
-    pub(super) fn of_changed(
+    fn of_new(symbols: &Symbols, spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> Self {
+        Self {
+            text: canonical_text(spec, attributes),
+            gained: symbols.index_of(spec, attributes),
+            released: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_changed(
         symbols: &Symbols,
         spec: &'static ResourceSpec,
         before: &Record,
