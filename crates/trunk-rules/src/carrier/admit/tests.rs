@@ -23,8 +23,7 @@ use serde_json::{Value, json};
 use super::super::digest::tests::with;
 use super::*;
 use crate::carrier::{
-    AccountDids, Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, TrunkIndex,
-    TrunkLinks,
+    Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, TrunkIndex, TrunkLinks,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -84,19 +83,18 @@ fn invite_to(dialled: &str) -> Invite<'_> {
     }
 }
 
-fn account() -> Arc<AccountDids> {
-    let did = |id: &str, number: &str, emergency_enabled| DidFacts {
+fn did(id: &str, number: &str) -> DidFacts {
+    DidFacts {
         id: id.into(),
         number: number.to_owned(),
         eligible: true,
-        emergency_enabled,
+        emergency_enabled: number == EMERGENCY_DID,
         expires_at: None,
-    };
-    Arc::new(AccountDids::new([
-        did("own", FIRST_DID, false),
-        did("second", SECOND_DID, false),
-        did("rescue", EMERGENCY_DID, true),
-    ]))
+    }
+}
+
+fn account() -> AccountDids {
+    AccountDids::new([did("own", FIRST_DID), did("second", SECOND_DID), did("rescue", EMERGENCY_DID)])
 }
 
 fn links() -> TrunkLinks {
@@ -144,6 +142,7 @@ fn method(method: &Value) -> Value {
 impl TestEdge {
     fn of(trunks: &[(&str, Value)]) -> Self {
         let mut index = TrunkIndex::new();
+        *index.dids_mut(&"account".into()) = account();
         for (id, attributes) in trunks {
             index.insert(terms(id, attributes)).unwrap();
         }
