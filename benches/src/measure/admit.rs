@@ -8,8 +8,8 @@ use didww_types::values::{DstPrefix, IpNetworks};
 use didww_types::{Resource as _, Timestamp};
 use serde_json::json;
 use trunk_rules::carrier::{
-    AccountDids, Attempt, DidFacts, NonceKey, NoncesAt, PasswordHash, Settings, Snapshot, TrunkIndex,
-    TrunkLinks, TrunkTerms, Verdict, admit_and_hold,
+    Attempt, DidFacts, NonceKey, NoncesAt, PasswordHash, Settings, Snapshot, TrunkIndex, TrunkLinks,
+    TrunkTerms, Verdict, admit_and_hold,
 };
 
 use crate::Outcome;
@@ -81,13 +81,13 @@ pub(crate) fn decisions(trunks: u32) -> Outcome<Vec<f64>> {
 
 /// An index with one large trunk among `count` small ones, half of which allow every source address.
 fn index(count: u32, realm: &str) -> Outcome<TrunkIndex> {
-    let dids = Arc::new(AccountDids::new([DidFacts {
+    let did = DidFacts {
         id: "own".into(),
         number: "442011111111".to_owned(),
         eligible: true,
         emergency_enabled: false,
         expires_at: None,
-    }]));
+    };
     let links = TrunkLinks { dids: vec!["own".into()], ..TrunkLinks::default() };
     let account: Arc<str> = "account".into();
     let mut trunk = VoiceOutTrunk::decode(serde_json::from_value(json!({
@@ -99,8 +99,10 @@ fn index(count: u32, realm: &str) -> Outcome<TrunkIndex> {
         }
     }))?)?;
     let mut index = TrunkIndex::new();
+    index.dids_mut(&account).set(&did);
     let mut insert = |trunk: &VoiceOutTrunk| -> Outcome<()> {
-        index.insert(TrunkTerms::new(trunk, &links, Arc::clone(&account), &dids, realm)?)?;
+        let terms = TrunkTerms::new(trunk, &links, Arc::clone(&account), index.dids(&account), realm)?;
+        index.insert(terms)?;
         Ok(())
     };
     for number in 1..count {
