@@ -8,8 +8,8 @@ use didww_types::values::{DstPrefix, IpNetworks};
 use didww_types::{Resource as _, Timestamp};
 use serde_json::json;
 use trunk_rules::carrier::{
-    Attempt, DidFacts, NonceKey, NoncesAt, PasswordHash, Settings, Snapshot, TrunkIndex, TrunkLinks,
-    TrunkTerms, Verdict, admit_and_hold,
+    Attempt, DidFacts, NonceKey, NoncesAt, PasswordHash, SentDigest, Settings, Snapshot, TrunkIndex,
+    TrunkLinks, TrunkTerms, Verdict, admit_and_hold,
 };
 
 use crate::Outcome;
@@ -61,14 +61,14 @@ pub(crate) fn decisions(trunks: u32) -> Outcome<Vec<f64>> {
     };
     let hash = PasswordHash::new(USER, &settings.realm, &PASSWORD.into());
     let digest = hash.authorization(USER, &settings.realm, &key.issue(NOW, 7), "INVITE", URI);
-    let credentials = [digest.as_bytes()];
     let source = Ipv4Addr::new(203, 0, 113, 59).into();
-    let mut attempt = Attempt::new(source, URI.as_bytes(), b"\"A\" <sip:+442011111111@a.example>;tag=1");
-    attempt.credentials = &credentials;
-    attempt.sdp = Some(SDP);
+    let mut received = Attempt::new(source, URI.as_bytes(), b"\"A\" <sip:+442011111111@a.example>;tag=1");
+    received.sdp = Some(SDP);
     let mut times = Vec::with_capacity(DECISIONS);
     for _ in 0..DECISIONS {
         let watch = Stopwatch::start();
+        let credentials = SentDigest::of([digest.as_bytes()], &settings);
+        let attempt = Attempt { credentials: &credentials, ..received };
         let (verdict, channel) = admit_and_hold(&snapshot, &attempt);
         times.push(watch.seconds() * 1e6);
         if !matches!(verdict, Verdict::Admitted(_)) || channel.is_none() {

@@ -6,7 +6,7 @@ use didww_types::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use trunk_rules::carrier::{
     Admitted, Cause, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal, Snapshot,
-    TrunkTerms, Verdict, admit_and_hold, claimed_username, reason_phrase, sentence,
+    TrunkTerms, Verdict, admit_and_hold, reason_phrase, sentence,
 };
 
 use super::attempt::Parts;
@@ -105,12 +105,12 @@ impl Inner {
         let settings = &self.config.settings;
         let parts = Parts::of(request, settings);
         let source = request.source().ip();
-        let username = claimed_username(parts.credentials(), settings);
+        let username = parts.digest().username(settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return Step::Drop;
         }
-        if !parts.credentials().is_empty() {
+        if !parts.digest().is_absent() {
             self.unanswered_challenges.answered(source, parts.call_id().as_bytes());
         }
         let nonces = self.front.nonces_at(now);

@@ -71,7 +71,7 @@ pub use cli::{Caller, Cli, CliAction, CliRefusal, CliRule, presentation_is_restr
 pub use destination::{DestinationRefusal, DestinationRule, PrefixSet};
 pub use did_facts::DidFacts;
 pub use digest::{
-    Authenticated, DigestFailure, DigestRefusal, Qop, SignedRequest, claimed_username, verify_digest,
+    Authenticated, DigestFailure, DigestRefusal, Qop, SentDigest, SignedRequest, verify_digest,
 };
 pub use digest_response::{Algorithm, PasswordHash};
 pub use digits::Digits;

@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use super::super::digest::tests::with;
 use super::*;
 use crate::carrier::{
-    Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, TrunkIndex, TrunkLinks,
+    Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, SentDigest, TrunkIndex,
+    TrunkLinks,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
@@ -190,8 +191,9 @@ impl TestEdge {
         let uri = format!("sip:{}@nyc.us.out.didww.com;user=phone", call.dialled);
         let from = format!("\"Alice\" <sip:{}@customer.example>;tag=1", call.from);
         let header = call.header.as_ref().map(String::as_bytes);
+        let sent = SentDigest::of(header, &self.settings);
         let mut attempt = Attempt::new(call.source.parse().unwrap(), uri.as_bytes(), from.as_bytes());
-        attempt.credentials = header.as_slice();
+        attempt.credentials = &sent;
         attempt.sdp = call.sdp.map(str::as_bytes);
         (call.modify)(&mut attempt);
         admit_and_hold(&snapshot, &attempt)
