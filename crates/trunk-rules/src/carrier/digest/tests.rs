@@ -77,7 +77,7 @@ fn a_request_claims_the_username_of_its_digest_for_this_realm_alone() {
         sent.username(&settings).map(Cow::into_owned)
     };
     assert_eq!(claimed(&["Basic dTpw", &foreign, &own]), Some(b"user".to_vec()));
-    for others in [&[][..], &["Basic dTpw"], &["", foreign.as_str()]] {
+    for others in [&["Basic dTpw"][..], &[], &["", foreign.as_str()]] {
         assert_eq!(claimed(others), None, "{others:?}");
     }
     assert!(SentDigest::NONE.is_absent() && SentDigest::NONE.username(&settings).is_none());
