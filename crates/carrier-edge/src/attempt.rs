@@ -28,19 +28,23 @@ pub(crate) fn sent_digest<'a>(request: &'a Incoming, settings: &Settings) -> Sen
 }
 
 impl<'a> Parts<'a> {
-    pub(crate) fn of(request: &'a Incoming, settings: &Settings) -> Self {
+    pub(crate) fn of(request: &'a Incoming, digest: SentDigest<'a>) -> Self {
+        // A description that cannot be read is reported by `inspection`.
+        let (sdp, refused) = match request.description() {
+            Ok(found) => (found, None),
+            Err(why) => (None, Some(why)),
+        };
         Self {
             request,
             uri: request.request_uri(),
             from: as_received(request.value("From").unwrap_or_default()),
-            digest: sent_digest(request, settings),
+            digest,
             identities: ["P-Asserted-Identity", "P-Preferred-Identity"].map(|name| {
                 let values: Vec<&str> = request.values(name).collect();
                 (!values.is_empty()).then(|| values.join(", "))
             }),
-            // A description that cannot be read is reported by `inspection::not_supported`.
-            sdp: request.description().unwrap_or_default(),
-            not_supported: inspection::not_supported(request),
+            sdp,
+            not_supported: inspection::not_supported_by_invite(request, refused.as_ref()),
         }
     }
 
@@ -52,11 +56,6 @@ impl<'a> Parts<'a> {
     /// The value of `From`, for the log and the record.
     pub(crate) fn from(&self) -> &'a str {
         self.from
-    }
-
-    /// The digest among the headers with credentials.
-    pub(crate) fn digest(&self) -> &SentDigest<'a> {
-        &self.digest
     }
 
     /// The header that the refusal of an unsupported request carries.
