@@ -155,8 +155,8 @@ impl Inner {
         }
     }
 
-    /// Identifies the trunk of a call without a digest. Of an INVITE that is challenged, which is the first of every call to a trunk
-    /// with credentials, nothing else is read.
+    /// Identifies the trunk of a call without a digest. Of an INVITE that is challenged nothing else is read: it is
+    /// the first of each call to a trunk with credentials.
     fn identify_without_digest(&self, request: &Incoming, now: Timestamp) -> Result<Identified, Verdict> {
         let attempt = Attempt {
             twilio_account_sid: request.value(TWILIO_HEADER).map(str::as_bytes),
