@@ -17,7 +17,7 @@ pub struct AccountDids {
     by_id: SlotTable,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// The numbers of the eligible DIDs with their slots. Two DIDs share a number only while one replaces the other.
+    /// The numbers of the eligible DIDs with their slots. Few share one: DIDs of an old database, or one that replaces another.
     by_number: BTreeSet<(Digits, u32)>,
     /// The same slots in no order: a random one is found without a step through the others.
     eligible: Vec<u32>,
