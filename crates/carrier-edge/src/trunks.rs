@@ -2,12 +2,13 @@
 //! answered since the last one.
 
 mod waiting;
+mod written;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use didww_types::resources::{Did, VoiceOutTrunk};
+use didww_types::resources::{Did, VoiceOutTrunk, VoiceOutTrunkMeta};
 use didww_types::{Id, Resource as _};
 use trunk_rules::carrier::{Algorithm, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
 use trunk_store::{
@@ -17,6 +18,7 @@ use trunk_store::{
 use uuid::Uuid;
 
 use self::waiting::Waiting;
+use self::written::Written;
 
 /// The number of trunks for which a thread is worth its start.
 const FEWEST_OF_A_THREAD: usize = 64;
@@ -37,6 +39,8 @@ pub(crate) struct State {
     names: HashMap<i64, Arc<str>>,
     /// The trunks whose terms are computed again once a DID is known.
     waiting: Waiting,
+    /// What the terms of trunks were computed from, for those whose spending was written since the trunks were loaded.
+    written: Written,
     /// The position in the store's change feed up to which writes are applied. Absent until the trunks are loaded.
     follower: Option<Follower>,
     /// True if changes were missed: the trunks must be loaded anew.
@@ -155,6 +159,7 @@ impl Trunks {
                     state.has_deletions = true;
                     state.unusable.remove(id);
                     state.waiting.remove(*id);
+                    state.written.forget(*id);
                     state.index.remove(&wire_id(*id));
                 }
             }
@@ -167,6 +172,7 @@ impl Trunks {
                 state.has_deletions = true;
                 state.unusable.retain(|_, owner| owner != account);
                 state.waiting.remove_account(*account);
+                state.written.clear();
                 state.names.remove(account);
             }
             _ => {}
@@ -185,9 +191,33 @@ impl Trunks {
                     }
                 }
             }
-            "voice_out_trunks" => self.apply_trunks(state, std::slice::from_ref(stored), 1),
+            "voice_out_trunks" => {
+                let removed = state.names.get(account).map_or(0, |name| state.index.dids(name).removed());
+                let source = state.written.source(stored, removed);
+                if Self::apply_spending(state, stored, source) {
+                    return;
+                }
+                self.apply_trunks(state, std::slice::from_ref(stored), 1);
+                // Others were never written for what they spent.
+                if record.meta.is_some() {
+                    state.written.note(record.id, source);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Applies a write of a trunk that changes nothing but what it spent. Returns false if it may change more, and nothing is
+    /// applied then.
+    fn apply_spending(state: &mut State, stored: &StoredRecord, source: u64) -> bool {
+        let record = &stored.record;
+        let Some(meta) = record.meta.as_deref().filter(|_| state.written.is(record.id, source)) else {
+            return false;
+        };
+        // A trunk that waits is applied again as it was stored last.
+        !state.waiting.has(record.id)
+            && serde_json::from_str::<VoiceOutTrunkMeta>(meta)
+                .is_ok_and(|meta| state.index.set_spent(&wire_id(record.id), meta.spent_amount))
     }
 
     /// Applies a write that came from no store.

@@ -138,6 +138,75 @@ fn a_change_of_a_did_prepares_no_trunk_again() {
     assert!(Arc::ptr_eq(&before, state.index.get(&wire_id(id_of(30))).unwrap()));
 }
 
+/// The record of a trunk that spent this amount.
+fn spending(number: u16, amount: &str) -> StoredRecord {
+    let mut stored = stored(number);
+    stored.record.meta = Some(json!({ "spent_amount": amount }).to_string());
+    stored
+}
+
+fn spent_by(state: &State, number: u16) -> Option<String> {
+    state.index.get(&wire_id(id_of(number))).map(|terms| terms.spent.to_string())
+}
+
+#[test]
+fn a_write_of_what_a_trunk_spent_changes_nothing_else_and_every_other_write_is_applied_whole() {
+    let trunks = trunks();
+    let mut state = State::default();
+    let is_spending_alone = |state: &State, stored: &StoredRecord| {
+        state.written.is(stored.record.id, state.written.source(stored, 0))
+    };
+    assert!(!is_spending_alone(&state, &spending(1, "1.5")), "it is new");
+    trunks.apply_stored(&mut state, &spending(1, "1.5"));
+    assert!(is_spending_alone(&state, &spending(1, "2.5")));
+    trunks.apply_stored(&mut state, &spending(1, "2.5"));
+    assert_eq!(spent_by(&state, 1).as_deref(), Some("2.5"));
+    let mut renamed = spending(1, "3.5");
+    let mut changed = attributes(1);
+    changed["name"] = json!("renamed 1");
+    renamed.record.attributes = Value::Object(changed).to_string();
+    assert!(!is_spending_alone(&state, &renamed));
+    trunks.apply_stored(&mut state, &renamed);
+    let found = (name_of(&state, 1), spent_by(&state, 1));
+    assert_eq!(found, (Some("renamed 1".to_owned()), Some("3.5".to_owned())));
+    let mut unreadable = renamed.clone();
+    unreadable.record.meta = Some(json!({ "spent_amount": [] }).to_string());
+    trunks.apply_stored(&mut state, &unreadable);
+    assert_eq!(name_of(&state, 1), None, "it admits no calls");
+    trunks.apply_stored(&mut state, &renamed);
+    assert_eq!(name_of(&state, 1).as_deref(), Some("renamed 1"));
+    let deleted = Committed::Deleted { account: 1, kind: VoiceOutTrunk::SPEC.name, id: id_of(1) };
+    trunks.apply(&mut state, &deleted);
+    assert!(!is_spending_alone(&state, &renamed));
+    trunks.apply_stored(&mut state, &renamed);
+    assert_eq!(name_of(&state, 1).as_deref(), Some("renamed 1"));
+}
+
+#[test]
+fn a_trunk_whose_did_was_removed_and_added_again_is_linked_again_by_its_next_write() {
+    let trunks = trunks();
+    let mut state = State::default();
+    trunks.apply_stored(&mut state, &stored_did(0, "442011111111", false));
+    trunks.apply_stored(&mut state, &spending(30, "1.5"));
+    let deleted = Committed::Deleted { account: 0, kind: Did::SPEC.name, id: id_of(DID) };
+    trunks.apply(&mut state, &deleted);
+    trunks.apply_stored(&mut state, &stored_did(0, "442011111111", false));
+    assert!(!may_present(&state, 30, "442011111111"), "the links went with the DID");
+    trunks.apply_stored(&mut state, &spending(30, "1.5"));
+    assert!(may_present(&state, 30, "442011111111"));
+}
+
+#[test]
+fn a_trunk_that_waits_for_its_did_has_spent_what_was_stored_last() {
+    let trunks = trunks();
+    let mut state = State::default();
+    for amount in ["1.5", "2.5"] {
+        trunks.apply_stored(&mut state, &spending(30, amount));
+    }
+    trunks.apply_stored(&mut state, &stored_did(0, "442011111111", false));
+    assert_eq!(spent_by(&state, 30).as_deref(), Some("2.5"));
+}
+
 #[test]
 fn an_account_that_is_reset_leaves_no_did_and_no_waiting_trunk() {
     let trunks = trunks();

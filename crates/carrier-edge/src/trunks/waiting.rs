@@ -34,6 +34,11 @@ impl Waiting {
         self.trunks.insert(trunk, WaitingTrunk { stored: stored.clone(), unknown });
     }
 
+    /// Whether a trunk waits.
+    pub(super) fn has(&self, trunk: Uuid) -> bool {
+        self.trunks.contains_key(&trunk)
+    }
+
     /// Removes a trunk, if it waits.
     pub(super) fn remove(&mut self, trunk: Uuid) -> Option<StoredRecord> {
         let WaitingTrunk { stored, unknown } = self.trunks.remove(&trunk)?;

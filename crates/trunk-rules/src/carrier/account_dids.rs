@@ -27,6 +27,7 @@ pub struct AccountDids {
     emergency_numbers: usize,
     /// Whether the number of a DID was ever changed, so that links may be out of the order of the numbers.
     is_renumbered: bool,
+    removed: u64,
 }
 
 #[derive(Debug, Default)]
@@ -100,12 +101,18 @@ impl AccountDids {
     pub fn remove(&mut self, id: &Id<Did>) {
         let Some(at) = self.slot_of(id) else { return };
         self.unlist(at);
+        self.removed += 1;
         self.by_id.remove(id.as_str(), at as usize);
         if let Some(slot) = self.slots.get_mut(at as usize) {
             slot.did = None;
             slot.generation = slot.generation.wrapping_add(1);
         }
         self.free.push(at);
+    }
+
+    /// How many DIDs were ever [removed](Self::remove). While it is the same, equal ids of known DIDs have equal links.
+    pub const fn removed(&self) -> u64 {
+        self.removed
     }
 
     /// Whether the DID was [set](Self::set), eligible or not.

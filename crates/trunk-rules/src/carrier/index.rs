@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use didww_types::Id;
 use didww_types::resources::VoiceOutTrunk;
+use didww_types::values::Money;
 use ipnetwork::IpNetwork;
 
 use super::network::Address;
@@ -115,6 +116,15 @@ impl TrunkIndex {
             *entry = Some(Entry { terms, channels });
         }
         Ok(())
+    }
+
+    /// Changes the [amount spent](TrunkTerms::spent) of a trunk, and nothing else of it. Returns false if there is no such trunk.
+    pub fn set_spent(&mut self, id: &Id<VoiceOutTrunk>, spent: Money) -> bool {
+        let Some(slot) = self.slot_of(id) else { return false };
+        let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return false };
+        // Calls in progress keep the terms that they were admitted by.
+        Arc::make_mut(&mut entry.terms).spent = spent;
+        true
     }
 
     /// Removes a trunk. Its calls in progress keep their channels until they end.

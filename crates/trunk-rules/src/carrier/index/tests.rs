@@ -54,6 +54,21 @@ fn an_account_is_removed_with_its_trunks_and_dids_and_no_other_is() {
     assert!(index.dids("another").knows(&did.id));
 }
 
+#[test]
+fn what_a_trunk_spent_changes_without_the_rest_of_it() {
+    let mut index = TrunkIndex::new();
+    index.insert(terms(0, 0, 1)).unwrap();
+    let before = Arc::clone(index.get(&id_of(0)).unwrap());
+    let spent = Money::new(rust_decimal::Decimal::ONE);
+    assert!(index.set_spent(&id_of(0), spent) && !index.set_spent(&id_of(1), spent));
+    let after = Arc::clone(index.with_username("user 0").unwrap());
+    assert_eq!((after.spent, before.spent), (spent, Money::default()), "calls in progress keep their terms");
+    assert!(Arc::ptr_eq(&before.policy, &after.policy));
+    index.insert(terms(0, 0, 1)).unwrap();
+    index.remove(&id_of(0)).unwrap();
+    assert!(index.is_clean());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
