@@ -8,7 +8,7 @@ use didww_types::values::{DstPrefix, IpNetworks};
 use didww_types::{Resource as _, Timestamp};
 use serde_json::json;
 use trunk_rules::carrier::{
-    AccountDids, Attempt, DidFacts, NonceKey, NoncesAt, PasswordHash, Settings, Snapshot, TrunkIndex,
+    Attempt, DidFacts, NonceKey, NoncesAt, PasswordHash, SentDigest, Settings, Snapshot, TrunkIndex,
     TrunkLinks, TrunkTerms, Verdict, admit_and_hold,
 };
 
@@ -61,14 +61,14 @@ pub(crate) fn decisions(trunks: u32) -> Outcome<Vec<f64>> {
     };
     let hash = PasswordHash::new(USER, &settings.realm, &PASSWORD.into());
     let digest = hash.authorization(USER, &settings.realm, &key.issue(NOW, 7), "INVITE", URI);
-    let credentials = [digest.as_bytes()];
     let source = Ipv4Addr::new(203, 0, 113, 59).into();
-    let mut attempt = Attempt::new(source, URI.as_bytes(), b"\"A\" <sip:+442011111111@a.example>;tag=1");
-    attempt.credentials = &credentials;
-    attempt.sdp = Some(SDP);
+    let mut received = Attempt::new(source, URI.as_bytes(), b"\"A\" <sip:+442011111111@a.example>;tag=1");
+    received.sdp = Some(SDP);
     let mut times = Vec::with_capacity(DECISIONS);
     for _ in 0..DECISIONS {
         let watch = Stopwatch::start();
+        let credentials = SentDigest::of([digest.as_bytes()], &settings);
+        let attempt = Attempt { credentials: &credentials, ..received };
         let (verdict, channel) = admit_and_hold(&snapshot, &attempt);
         times.push(watch.seconds() * 1e6);
         if !matches!(verdict, Verdict::Admitted(_)) || channel.is_none() {
@@ -81,13 +81,13 @@ pub(crate) fn decisions(trunks: u32) -> Outcome<Vec<f64>> {
 
 /// An index with one large trunk among `count` small ones, half of which allow every source address.
 fn index(count: u32, realm: &str) -> Outcome<TrunkIndex> {
-    let dids = Arc::new(AccountDids::new([DidFacts {
+    let did = DidFacts {
         id: "own".into(),
         number: "442011111111".to_owned(),
         eligible: true,
         emergency_enabled: false,
         expires_at: None,
-    }]));
+    };
     let links = TrunkLinks { dids: vec!["own".into()], ..TrunkLinks::default() };
     let account: Arc<str> = "account".into();
     let mut trunk = VoiceOutTrunk::decode(serde_json::from_value(json!({
@@ -99,8 +99,10 @@ fn index(count: u32, realm: &str) -> Outcome<TrunkIndex> {
         }
     }))?)?;
     let mut index = TrunkIndex::new();
+    index.dids_mut(&account).set(&did);
     let mut insert = |trunk: &VoiceOutTrunk| -> Outcome<()> {
-        index.insert(TrunkTerms::new(trunk, &links, Arc::clone(&account), &dids, realm)?)?;
+        let terms = TrunkTerms::new(trunk, &links, Arc::clone(&account), index.dids(&account), realm)?;
+        index.insert(terms)?;
         Ok(())
     };
     for number in 1..count {

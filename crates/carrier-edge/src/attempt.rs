@@ -2,7 +2,7 @@
 //! them.
 
 use sip_transport::as_received;
-use trunk_rules::carrier::{Attempt, Settings};
+use trunk_rules::carrier::{Attempt, SentDigest, Settings};
 
 use super::inspection::{self, NotSupported};
 use super::stack::Incoming;
@@ -12,7 +12,7 @@ pub(crate) struct Parts<'a> {
     request: &'a Incoming,
     uri: &'a str,
     from: &'a str,
-    credentials: Vec<&'a [u8]>,
+    digest: SentDigest<'a>,
     /// The values of `P-Asserted-Identity` and `P-Preferred-Identity`, which may have several lines.
     identities: [Option<String>; 2],
     sdp: Option<&'a [u8]>,
@@ -22,20 +22,29 @@ pub(crate) struct Parts<'a> {
 /// The header with a Twilio account SID. DIDWW's documentation does not name it.
 pub(crate) const TWILIO_HEADER: &str = "X-Twilio-AccountSid";
 
+/// The digest among the headers of a request with credentials.
+pub(crate) fn sent_digest<'a>(request: &'a Incoming, settings: &Settings) -> SentDigest<'a> {
+    SentDigest::of(request.values(settings.credentials_header()).map(str::as_bytes), settings)
+}
+
 impl<'a> Parts<'a> {
-    pub(crate) fn of(request: &'a Incoming, settings: &Settings) -> Self {
+    pub(crate) fn of(request: &'a Incoming, digest: SentDigest<'a>) -> Self {
+        // A description that cannot be read is reported by `inspection`.
+        let (sdp, refused) = match request.description() {
+            Ok(found) => (found, None),
+            Err(why) => (None, Some(why)),
+        };
         Self {
             request,
             uri: request.request_uri(),
             from: as_received(request.value("From").unwrap_or_default()),
-            credentials: request.values(settings.credentials_header()).map(str::as_bytes).collect(),
+            digest,
             identities: ["P-Asserted-Identity", "P-Preferred-Identity"].map(|name| {
                 let values: Vec<&str> = request.values(name).collect();
                 (!values.is_empty()).then(|| values.join(", "))
             }),
-            // A description that cannot be read is reported by `inspection::not_supported`.
-            sdp: request.description().unwrap_or_default(),
-            not_supported: inspection::not_supported(request),
+            sdp,
+            not_supported: inspection::not_supported_by_invite(request, refused.as_ref()),
         }
     }
 
@@ -49,11 +58,6 @@ impl<'a> Parts<'a> {
         self.from
     }
 
-    /// The values of the header with credentials.
-    pub(crate) fn credentials(&self) -> &[&'a [u8]] {
-        &self.credentials
-    }
-
     /// The header that the refusal of an unsupported request carries.
     pub(crate) fn header(&self) -> Option<inspection::Header> {
         self.not_supported.as_ref()?.header.clone()
@@ -63,7 +67,7 @@ impl<'a> Parts<'a> {
         let Self { request, identities: [asserted, preferred], .. } = self;
         let bytes = |name| request.value(name).map(str::as_bytes);
         Attempt {
-            credentials: &self.credentials,
+            credentials: &self.digest,
             twilio_account_sid: bytes(TWILIO_HEADER),
             asserted_identity: asserted.as_deref().map(str::as_bytes),
             preferred_identity: preferred.as_deref().map(str::as_bytes),

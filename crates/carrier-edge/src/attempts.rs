@@ -87,9 +87,12 @@ impl Attempts {
             self.omitted.fetch_add(1, Ordering::Relaxed);
             return false;
         }
+        // Its texts are copied outside of the lock, for which all other attempts wait.
+        let mut event = facts.into_event(owner, now);
         let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         rings.latest += 1;
-        let event = Arc::new(facts.into_event(rings.latest, now));
+        event.number = rings.latest;
+        let event = Arc::new(event);
         let ring = if owner.is_some() { &mut rings.owned } else { &mut rings.unowned };
         ring.push(share, Arc::clone(&event));
         // Within the lock, so that followers receive the entries in the order of their numbers.
@@ -174,6 +177,19 @@ mod tests {
         assert_eq!(listed(AttemptQuery { since, until, ..AttemptQuery::default() }), ["b"]);
         let source = Some("192.0.2.2".parse().unwrap());
         assert!(listed(AttemptQuery { source, ..AttemptQuery::default() }).is_empty());
+    }
+
+    #[test]
+    fn entries_are_numbered_from_one_and_their_call_ids_are_printable_and_cut() {
+        let attempts = Attempts::default();
+        let long: &'static str = "ü".repeat(300).leak();
+        for call_id in ["plain 1@host", "a\r\nb\u{7f}", long] {
+            assert!(attempts.enter(stranger("192.0.2.1", call_id), Timestamp::from_unix_millis(0)));
+        }
+        let listed = attempts.list(&AttemptQuery::default());
+        let found: Vec<(u64, &str)> =
+            listed.iter().rev().map(|event| (event.number, event.call_id.as_str())).collect();
+        assert_eq!(found, [(1, "plain 1@host"), (2, "a??b?"), (3, "ü".repeat(256).as_str())]);
     }
 
     #[test]

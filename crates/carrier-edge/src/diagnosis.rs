@@ -20,7 +20,7 @@ impl Inner {
 /// Refuses an INVITE for a reason that concerns no trunk, and traces it.
 pub(crate) async fn refuse_unchecked(inner: &Inner, request: Incoming, code: u16, why: &str) {
     attempt_log::refused_unchecked(inner, &request, code, why);
-    let diagnosis = Refusal::diagnosis_without_check(None, None, why);
-    let header = inner.diagnoses(&request).then_some((Refusal::DIAGNOSIS_HEADER, diagnosis.as_str()));
+    let diagnosis = inner.diagnoses(&request).then(|| Refusal::diagnosis_without_check(None, None, why));
+    let header = diagnosis.as_deref().map(|why| (Refusal::DIAGNOSIS_HEADER, why));
     request.finish(code, reason_phrase(code), header.as_slice()).await;
 }

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service_core::Core;
 use trunk_rules::carrier::{
-    Admitted, AgreedMedia, Attempt, Authentication, MediaHost, Snapshot, Verdict, admit, no_audio_with,
+    Admitted, AgreedMedia, Attempt, Authentication, MediaHost, SentDigest, Snapshot, Verdict, admit,
+    no_audio_with,
 };
 
 use super::billing::FundsAt;
@@ -108,11 +109,11 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
             )
         })
     });
-    let credentials: Vec<&[u8]> = authorization.iter().map(String::as_bytes).collect();
+    let digest = SentDigest::of(authorization.iter().map(String::as_bytes), settings);
     let asserted = question.asserted_identity.as_deref().map(|number| format!("<{}>", as_uri(number)));
     let sdp = question.sdp.as_deref().unwrap_or(PLAIN_OFFER);
     let attempt = Attempt {
-        credentials: &credentials,
+        credentials: &digest,
         twilio_account_sid: question.twilio_account_sid.as_deref().map(str::as_bytes),
         asserted_identity: asserted.as_deref().map(str::as_bytes),
         body: sdp.as_bytes(),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use trunk_rules::carrier::{Attempt, InDialog, admit_in_dialog, claimed_username};
+use trunk_rules::carrier::{Attempt, InDialog, SentDigest, admit_in_dialog};
 
-use super::attempt::TWILIO_HEADER;
+use super::attempt::{TWILIO_HEADER, sent_digest};
 use super::call_event::CallEvent;
 use super::call_state::{CallState, DialogKey};
 use super::digest_guesses::DigestAttempt;
@@ -73,18 +73,18 @@ impl Inner {
     fn authenticate(&self, call_state: &CallState, request: &Incoming) -> Option<InDialog> {
         let settings = &self.config.settings;
         let now = self.core.clock.now();
-        let credentials: Vec<&[u8]> =
-            request.values(settings.credentials_header()).map(str::as_bytes).collect();
         let source = request.source().ip();
         let (trunk, peer) = (&call_state.trunk, call_state.origin.source.ip());
-        let username = claimed_username(&credentials, settings).filter(|_| source != peer);
+        // What comes from the address of the call needs no digest.
+        let sent = if source == peer { *SentDigest::NONE } else { sent_digest(request, settings) };
+        let username = sent.username(settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return None;
         }
         let attempt = Attempt {
             method: request.method().as_bytes(),
-            credentials: &credentials,
+            credentials: &sent,
             twilio_account_sid: request.value(TWILIO_HEADER).map(str::as_bytes),
             body: request.body(),
             ..Attempt::new(source, b"", b"")

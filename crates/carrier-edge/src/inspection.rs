@@ -112,15 +112,26 @@ fn has_one_twice<'a>(names: impl Iterator<Item = &'a str>) -> bool {
 
 /// The first unsupported part of a request; `None` if all are supported.
 pub(crate) fn not_supported(request: &Incoming) -> Option<NotSupported> {
+    let unread = || request.description().err();
     extension(request).or_else(|| match request.method() {
-        "INVITE" => {
-            accept(request).or_else(|| body(request)).or_else(|| contact(request)).or_else(|| timer(request))
-        }
-        "UPDATE" => body(request).or_else(|| contact(request)).or_else(|| timer(request)),
-        "PRACK" => body(request),
+        "INVITE" => invite(request, unread().as_ref()),
+        "UPDATE" => body(request, unread().as_ref()).or_else(|| contact(request)).or_else(|| timer(request)),
+        "PRACK" => body(request, unread().as_ref()),
         // The body of a BYE or an OPTIONS has no effect, so it is ignored.
         _ => None,
     })
+}
+
+/// The same of an INVITE whose body was read before: `unread` is why it is not supported.
+pub(crate) fn not_supported_by_invite(
+    request: &Incoming,
+    unread: Option<&BodyRefusal>,
+) -> Option<NotSupported> {
+    extension(request).or_else(|| invite(request, unread))
+}
+
+fn invite(request: &Incoming, unread: Option<&BodyRefusal>) -> Option<NotSupported> {
+    accept(request).or_else(|| body(request, unread)).or_else(|| contact(request)).or_else(|| timer(request))
 }
 
 fn extension(request: &Incoming) -> Option<NotSupported> {
@@ -170,8 +181,9 @@ fn accept(request: &Incoming) -> Option<NotSupported> {
     )
 }
 
-fn body(request: &Incoming) -> Option<NotSupported> {
-    let why = request.description().err()?;
+/// Why the body is not supported, if it could not be read.
+fn body(request: &Incoming, unread: Option<&BodyRefusal>) -> Option<NotSupported> {
+    let why = unread?;
     let cause = match why {
         BodyRefusal::Malformed(_) => Cause::BadRequest,
         _ => Cause::UnsupportedMediaType,
@@ -197,15 +209,15 @@ fn contact(request: &Incoming) -> Option<NotSupported> {
 }
 
 fn timer(request: &Incoming) -> Option<NotSupported> {
-    let received = request.value("Session-Expires").unwrap_or_default();
+    let received = || request.value("Session-Expires").unwrap_or_default();
     match TimerHeaders::of(request.headers()).map(|said| said.decide(None)) {
         Ok(Decision::TooShort(least)) => {
             let explanation = format!("a session interval of less than {least} seconds is refused");
-            let refusal = NotSupported::new(Cause::IntervalTooSmall, "Min-SE 90", received, explanation);
+            let refusal = NotSupported::new(Cause::IntervalTooSmall, "Min-SE 90", received(), explanation);
             Some(refusal.with("Min-SE", least.to_string()))
         }
         Ok(_) => None,
-        Err(why) => Some(NotSupported::new(Cause::BadRequest, "seconds", received, why.to_string())),
+        Err(why) => Some(NotSupported::new(Cause::BadRequest, "seconds", received(), why.to_string())),
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use didww_types::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 use trunk_rules::carrier::{
-    Admitted, Cause, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal, Snapshot,
-    TrunkTerms, Verdict, admit_and_hold, claimed_username, reason_phrase, sentence,
+    Admitted, Attempt, Cause, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal,
+    Snapshot, TrunkTerms, Verdict, admit_and_hold, identify, reason_phrase, sentence,
 };
 
-use super::attempt::Parts;
+use super::attempt::{Parts, TWILIO_HEADER, sent_digest};
 use super::billing::{FundsAt, RecordOf};
 use super::call::Channels;
 use super::call_state::Origin;
@@ -103,14 +103,20 @@ impl Inner {
     /// Evaluates the rules, and takes the channel of an admitted call in the same step.
     fn decide(&self, request: &Incoming, now: Timestamp) -> Step {
         let settings = &self.config.settings;
-        let parts = Parts::of(request, settings);
+        let sent = sent_digest(request, settings);
+        if sent.is_absent()
+            && let Err(Verdict::Challenged(challenge)) = self.identify_without_digest(request, now)
+        {
+            return self.challenge(request, challenge, None);
+        }
+        let parts = Parts::of(request, sent);
         let source = request.source().ip();
-        let username = claimed_username(parts.credentials(), settings);
+        let username = sent.username(settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return Step::Drop;
         }
-        if !parts.credentials().is_empty() {
+        if !sent.is_absent() {
             self.unanswered_challenges.answered(source, parts.call_id().as_bytes());
         }
         let nonces = self.front.nonces_at(now);
@@ -144,17 +150,46 @@ impl Inner {
                 Step::Run(admitted, channel, slot)
             }
             (Verdict::Admitted(_), None) => Step::WithoutChannel,
-            (Verdict::Challenged(challenge), _) => {
-                Counters::count(&self.counters.challenged);
-                attempt_log::challenged(self, request, &challenge);
-                let was_guessed = digest.filter(|_| challenge.failure.is_guess());
-                if was_guessed.is_none_or(|digest| self.front.count_wrong(digest)) {
-                    Step::Challenge(challenge)
-                } else {
-                    Step::Drop
-                }
-            }
+            (Verdict::Challenged(challenge), _) => self.challenge(request, challenge, digest),
             (Verdict::Refused(refusal), _) => self.refuse(request, &parts, refusal, now),
+        }
+    }
+
+    /// Identifies the trunk of a call without a digest. Of an INVITE that is challenged nothing else is read: it is
+    /// the first of each call to a trunk with credentials.
+    fn identify_without_digest(&self, request: &Incoming, now: Timestamp) -> Result<Identified, Verdict> {
+        let attempt = Attempt {
+            twilio_account_sid: request.value(TWILIO_HEADER).map(str::as_bytes),
+            ..Attempt::new(request.source().ip(), request.request_uri().as_bytes(), b"")
+        };
+        let nonces = self.front.nonces_at(now);
+        let trunks = self.trunks.read();
+        let snapshot = Snapshot {
+            trunks: &trunks.index,
+            settings: &self.config.settings,
+            nonces: &nonces,
+            rates: None,
+            funds: None,
+            now,
+            random: 0,
+        };
+        identify(&snapshot, &attempt)
+    }
+
+    /// Counts and traces a challenge, which is not sent if its digest is one of too many wrong ones.
+    fn challenge(
+        &self,
+        request: &Incoming,
+        challenge: Box<Challenge>,
+        digest: Option<DigestAttempt<'_>>,
+    ) -> Step {
+        Counters::count(&self.counters.challenged);
+        attempt_log::challenged(self, request, &challenge);
+        let was_guessed = digest.filter(|_| challenge.failure.is_guess());
+        if was_guessed.is_none_or(|digest| self.front.count_wrong(digest)) {
+            Step::Challenge(challenge)
+        } else {
+            Step::Drop
         }
     }
 
@@ -198,7 +233,7 @@ impl Inner {
             }
         };
         drop((channel, slot));
-        let parts = Parts::of(request, settings);
+        let parts = Parts::of(request, sent_digest(request, settings));
         (self.refuse(request, &parts, refusal, now), None)
     }
 
@@ -270,13 +305,12 @@ pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<
     let settings = &inner.config.settings;
     let nonce = inner.front.nonce(request.source().ip(), inner.core.clock.now());
     let values = challenge.headers(settings, &nonce);
-    let diagnosis = challenge.diagnosis();
+    // The first challenge of a call is ordinary.
+    let is_explained = challenge.failure != DigestFailure::NoHeader && inner.diagnoses(&request);
+    let diagnosis = is_explained.then(|| challenge.diagnosis());
     let mut headers: Vec<(&str, &str)> =
         values.iter().map(|value| (settings.challenge_header(), value.as_str())).collect();
-    // The first challenge of a call is ordinary.
-    if challenge.failure != DigestFailure::NoHeader && inner.diagnoses(&request) {
-        headers.push((Refusal::DIAGNOSIS_HEADER, diagnosis.as_str()));
-    }
+    headers.extend(diagnosis.iter().map(|why| (Refusal::DIAGNOSIS_HEADER, why.as_str())));
     request.challenge(challenge.code, challenge.phrase, &headers).await;
 }
 
@@ -289,9 +323,9 @@ async fn refused(
     record: Option<Box<CallRecord>>,
     stop_guard: StopGuard<'_>,
 ) {
-    let (reason, why) = (refusal.reason(), refusal.diagnosis());
+    let diagnosis = inner.diagnoses(&request).then(|| (refusal.reason(), refusal.diagnosis()));
     let mut headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    if inner.diagnoses(&request) {
+    if let Some((reason, why)) = &diagnosis {
         headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
     }
     // Codes and texts of the standard: they state nothing about the trunk.

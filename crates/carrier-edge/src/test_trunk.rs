@@ -27,7 +27,7 @@ pub(crate) fn trunk(further: &Value) -> Arc<TrunkTerms> {
         "type": "voice_out_trunks", "id": "t", "attributes": attributes, "meta": { "spent_amount": "0" }
     });
     let trunk = VoiceOutTrunk::decode(serde_json::from_value(object).unwrap()).unwrap();
-    let dids = Arc::new(AccountDids::new([]));
+    let dids = AccountDids::default();
     Arc::new(TrunkTerms::new(&trunk, &TrunkLinks::default(), "1".into(), &dids, "realm").unwrap())
 }
 

@@ -1,18 +1,24 @@
 //! The trunks of all accounts in memory, in the form that the rules need. A reader first applies the writes that were
 //! answered since the last one.
 
-use std::collections::{HashMap, HashSet};
+mod waiting;
+mod written;
+
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use didww_types::resources::{Did, VoiceOutTrunk};
+use didww_types::resources::{Did, VoiceOutTrunk, VoiceOutTrunkMeta};
 use didww_types::{Id, Resource as _};
-use trunk_rules::carrier::{AccountDids, Algorithm, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
+use trunk_rules::carrier::{Algorithm, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
 use trunk_store::{
     ChangeFeed, Changes, Committed, Follower, Interest, Records, StoreError, StoredRecord, for_each_page,
     for_each_record,
 };
 use uuid::Uuid;
+
+use self::waiting::Waiting;
+use self::written::Written;
 
 /// The number of trunks for which a thread is worth its start.
 const FEWEST_OF_A_THREAD: usize = 64;
@@ -29,10 +35,12 @@ pub(crate) struct Trunks {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub index: TrunkIndex,
-    accounts: HashMap<i64, AccountState>,
-    /// Accounts whose DIDs changed since the terms of their trunks were computed. The next reader computes
-    /// them again, so that a thousand added DIDs cause one computation.
-    stale: HashSet<i64>,
+    /// The accounts as the terms of their trunks name them.
+    names: HashMap<i64, Arc<str>>,
+    /// The trunks whose terms are computed again once a DID is known.
+    waiting: Waiting,
+    /// What the terms of trunks were computed from, for those whose spending was written since the trunks were loaded.
+    written: Written,
     /// The position in the store's change feed up to which writes are applied. Absent until the trunks are loaded.
     follower: Option<Follower>,
     /// True if changes were missed: the trunks must be loaded anew.
@@ -43,29 +51,15 @@ pub(crate) struct State {
     unusable: HashMap<Uuid, i64>,
 }
 
-#[derive(Debug, Default)]
-struct AccountState {
-    /// The account as the terms of its trunks name it.
-    name: Arc<str>,
-    dids: HashMap<Uuid, DidFacts>,
-    prepared: Arc<AccountDids>,
-    /// The trunks that depend on DIDs, with the data from which their terms are computed.
-    dependent: HashMap<Uuid, Dependent>,
-}
-
-impl AccountState {
-    fn new(account: i64) -> Self {
-        Self { name: account.to_string().into(), ..Self::default() }
-    }
-}
-
-/// A trunk's attributes, its meta and its links.
-type Dependent = (Arc<str>, Option<Arc<str>>, TrunkLinks);
-
 impl State {
-    /// Whether nothing must be applied or computed before the trunks are read.
+    /// Whether nothing must be applied before the trunks are read.
     fn is_current(&self) -> bool {
-        self.stale.is_empty() && self.follower.as_ref().is_none_or(Follower::is_current)
+        self.follower.as_ref().is_none_or(Follower::is_current)
+    }
+
+    /// The name of an account.
+    fn name(&mut self, account: i64) -> Arc<str> {
+        Arc::clone(self.names.entry(account).or_insert_with(|| account.to_string().into()))
     }
 
     /// Whether the trunk exists, even if it admits no calls.
@@ -94,14 +88,12 @@ impl Trunks {
         // What was deleted meanwhile is in no change that is applied.
         let mut state = State { follower, has_deletions: true, ..State::default() };
         for_each_record(store, Did::SPEC, |stored| self.apply_stored(&mut state, &stored)).await?;
-        self.recompute_stale(&mut state);
         let threads = self.threads_of_a_load();
         for_each_page(store, VoiceOutTrunk::SPEC, |page| {
             self.apply_trunks(&mut state, &page, threads);
             page.iter().for_each(&mut visit);
         })
         .await?;
-        self.recompute_stale(&mut state);
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
         let replaced = std::mem::replace(&mut *self.write(), state);
         // Freed without the lock, for which calls wait: it takes a good part of a second if there are a million trunks.
@@ -142,7 +134,6 @@ impl Trunks {
             Some(Changes::LoadAnew) => state.must_load = true,
             None => {}
         }
-        self.recompute_stale(&mut state);
         state.must_load
     }
 
@@ -155,32 +146,20 @@ impl Trunks {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn recompute_stale(&self, state: &mut State) {
-        for account in std::mem::take(&mut state.stale) {
-            let Some(known) = state.accounts.get_mut(&account) else { continue };
-            known.prepared = Arc::new(AccountDids::new(known.dids.values().cloned()));
-            let dependent: Vec<_> = known.dependent.iter().map(|(id, from)| (*id, from.clone())).collect();
-            for (id, (attributes, meta, links)) in dependent {
-                let trunk = decode::<VoiceOutTrunk>(id, &attributes, meta.as_deref());
-                let terms = self.terms(state.accounts.get(&account), trunk.as_ref(), &links);
-                insert(state, account, id, terms);
-            }
-        }
-    }
-
     fn apply(&self, state: &mut State, committed: &Committed) {
         match committed {
             Committed::Stored(stored) => self.apply_stored(state, stored),
             Committed::Deleted { account, kind, id } => {
-                if let Some(known) = state.accounts.get_mut(account) {
-                    known.dependent.remove(id);
-                    if *kind == "dids" && known.dids.remove(id).is_some() {
-                        state.stale.insert(*account);
-                    }
+                if *kind == "dids"
+                    && let Some(name) = state.names.get(account)
+                {
+                    state.index.dids_mut(name).remove(&wire_id(*id));
                 }
                 if *kind == "voice_out_trunks" {
                     state.has_deletions = true;
                     state.unusable.remove(id);
+                    state.waiting.remove(*id);
+                    state.written.forget(*id);
                     state.index.remove(&wire_id(*id));
                 }
             }
@@ -189,13 +168,12 @@ impl Trunks {
                 *state = State { follower, must_load, has_deletions: true, ..State::default() };
             }
             Committed::Reset { account: Some(account), .. } => {
-                let name = account.to_string();
-                for id in state.index.ids_of(&name) {
-                    state.index.remove(&id);
-                }
+                state.index.remove_account(&account.to_string());
                 state.has_deletions = true;
                 state.unusable.retain(|_, owner| owner != account);
-                state.accounts.remove(account);
+                state.waiting.remove_account(*account);
+                state.written.clear();
+                state.names.remove(account);
             }
             _ => {}
         }
@@ -205,19 +183,41 @@ impl Trunks {
         let StoredRecord { account, record, .. } = stored;
         match record.kind {
             "dids" => {
-                if let Some(did) = decode::<Did>(record.id, &record.attributes, None) {
-                    state
-                        .accounts
-                        .entry(*account)
-                        .or_insert_with(|| AccountState::new(*account))
-                        .dids
-                        .insert(record.id, DidFacts::of(&did, true));
-                    state.stale.insert(*account);
+                let Some(did) = decode::<Did>(record.id, &record.attributes, None) else { return };
+                let name = state.name(*account);
+                if state.index.dids_mut(&name).set(&DidFacts::of(&did, true)) {
+                    for waited in state.waiting.take(&did.id) {
+                        self.apply_trunks(state, std::slice::from_ref(&waited), 1);
+                    }
                 }
             }
-            "voice_out_trunks" => self.apply_trunks(state, std::slice::from_ref(stored), 1),
+            "voice_out_trunks" => {
+                let removed = state.names.get(account).map_or(0, |name| state.index.dids(name).removed());
+                let source = state.written.source(stored, removed);
+                if Self::apply_spending(state, stored, source) {
+                    return;
+                }
+                self.apply_trunks(state, std::slice::from_ref(stored), 1);
+                // Others were never written for what they spent.
+                if record.meta.is_some() {
+                    state.written.note(record.id, source);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Applies a write of a trunk that changes nothing but what it spent. Returns false if it may change more, and nothing is
+    /// applied then.
+    fn apply_spending(state: &mut State, stored: &StoredRecord, source: u64) -> bool {
+        let record = &stored.record;
+        let Some(meta) = record.meta.as_deref().filter(|_| state.written.is(record.id, source)) else {
+            return false;
+        };
+        // A trunk that waits is applied again as it was stored last.
+        !state.waiting.has(record.id)
+            && serde_json::from_str::<VoiceOutTrunkMeta>(meta)
+                .is_ok_and(|meta| state.index.set_spent(&wire_id(record.id), meta.spent_amount))
     }
 
     /// Applies a write that came from no store.
@@ -229,28 +229,19 @@ impl Trunks {
     /// Applies trunks. To compute their terms takes longest, so up to `threads` threads do that.
     fn apply_trunks(&self, state: &mut State, page: &[StoredRecord], threads: usize) {
         for StoredRecord { account, .. } in page {
-            state.accounts.entry(*account).or_insert_with(|| AccountState::new(*account));
+            state.name(*account);
         }
-        for Prepared { account, id, dependent, terms } in self.prepare(&state.accounts, page, threads) {
-            if let Some(known) = state.accounts.get_mut(&account) {
-                match dependent {
-                    Some(dependent) => drop(known.dependent.insert(id, dependent)),
-                    None => drop(known.dependent.remove(&id)),
-                }
-            }
-            insert(state, account, id, terms);
+        let prepared = self.prepare(state, page, threads);
+        for (stored, Prepared { unknown, terms }) in page.iter().zip(prepared) {
+            state.waiting.set(stored, unknown);
+            insert(state, stored.account, stored.record.id, terms);
         }
     }
 
     /// Computes the terms of trunks, in their order.
-    fn prepare(
-        &self,
-        accounts: &HashMap<i64, AccountState>,
-        page: &[StoredRecord],
-        threads: usize,
-    ) -> Vec<Prepared> {
+    fn prepare(&self, state: &State, page: &[StoredRecord], threads: usize) -> Vec<Prepared> {
         let compute = |part: &[StoredRecord]| -> Vec<Prepared> {
-            part.iter().map(|stored| self.prepare_one(accounts, stored)).collect()
+            part.iter().map(|stored| self.prepare_one(state, stored)).collect()
         };
         let size = page.len().div_ceil(threads.max(1)).max(FEWEST_OF_A_THREAD);
         std::thread::scope(|scope| {
@@ -272,7 +263,7 @@ impl Trunks {
         })
     }
 
-    fn prepare_one(&self, accounts: &HashMap<i64, AccountState>, stored: &StoredRecord) -> Prepared {
+    fn prepare_one(&self, state: &State, stored: &StoredRecord) -> Prepared {
         let StoredRecord { account, record, links } = stored;
         let of = |name: &str| -> Vec<Id<Did>> {
             let found = links.iter().find(|(relationship, _)| *relationship == name);
@@ -284,36 +275,26 @@ impl Trunks {
             emergency_dids: of("emergency_dids"),
         };
         let trunk = decode::<VoiceOutTrunk>(record.id, &record.attributes, record.meta.as_deref());
-        let takes_all =
-            |trunk: &VoiceOutTrunk| trunk.allow_any_did_as_cli || trunk.emergency_enable_all == Some(true);
-        let depends = links != TrunkLinks::default() || trunk.as_ref().is_some_and(takes_all);
-        let terms = self.terms(accounts.get(account), trunk.as_ref(), &links);
-        let dependent: Option<Dependent> = depends
-            .then(|| (record.attributes.as_str().into(), record.meta.as_deref().map(Into::into), links));
-        Prepared { account: *account, id: record.id, dependent, terms }
-    }
-
-    /// Computes the terms of a trunk of an account. The trunk is `None` if its record cannot be read.
-    fn terms(
-        &self,
-        known: Option<&AccountState>,
-        trunk: Option<&VoiceOutTrunk>,
-        links: &TrunkLinks,
-    ) -> Result<TrunkTerms, String> {
-        let known = known.ok_or("its account is not known")?;
-        let trunk = trunk.ok_or("its record cannot be read")?;
+        let Some(name) = state.names.get(account) else {
+            return Prepared { unknown: Vec::new(), terms: Err("its account is not known".to_owned()) };
+        };
+        let dids = state.index.dids(name);
+        let Some(trunk) = trunk else {
+            return Prepared { unknown: Vec::new(), terms: Err("its record cannot be read".to_owned()) };
+        };
         let digests = (self.realm.as_str(), self.algorithms.as_slice());
-        TrunkTerms::for_digests(trunk, links, Arc::clone(&known.name), &known.prepared, digests)
-            .map_err(|error| error.to_string())
+        let terms = TrunkTerms::for_digests(&trunk, &links, Arc::clone(name), dids, digests);
+        Prepared {
+            unknown: links.unknown(dids).cloned().collect(),
+            terms: terms.map_err(|error| error.to_string()),
+        }
     }
 }
 
 /// A trunk whose terms are computed.
 struct Prepared {
-    account: i64,
-    id: Uuid,
-    /// What its terms are computed from, if they depend on DIDs.
-    dependent: Option<Dependent>,
+    /// The DIDs that it is linked to and that are not known.
+    unknown: Vec<Id<Did>>,
     terms: Result<TrunkTerms, String>,
 }
 

@@ -42,11 +42,11 @@ impl Arrival {
 
     /// The arrival of a request that was received by this crate; `None` for any other request.
     pub fn of(request: &Request) -> Option<Self> {
-        let stored = |header: &Header| match header {
-            Header::Other(name, value) if name == ARRIVAL_HEADER => Some(value.clone()),
+        let stored = request.headers.iter().filter_map(|header| match header {
+            Header::Other(name, value) if name == ARRIVAL_HEADER => Some(value.as_str()),
             _ => None,
-        };
-        let value = request.headers.iter().filter_map(stored).last()?;
+        });
+        let value = stored.last()?;
         let mut words = value.split(' ');
         let transport = match words.next()? {
             "TCP" => Transport::Tcp,

@@ -75,6 +75,11 @@ pub(crate) fn begins_no_message(input: &[u8]) -> bool {
 /// bytes after that length are ignored.
 pub fn body_of_datagram(bytes: &[u8]) -> Result<&[u8], FramingError> {
     let Some(head) = Head::of(bytes) else { return Err(FramingError::Headless) };
+    body_after(head)
+}
+
+/// The body of a datagram with this head.
+pub(crate) fn body_after(head: Head<'_>) -> Result<&[u8], FramingError> {
     let length = length(head)?.unwrap_or(head.rest.len());
     head.rest.get(..length).ok_or(FramingError::Short)
 }

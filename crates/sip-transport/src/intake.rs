@@ -208,7 +208,11 @@ impl<'a> Checked<'a> {
         if via.as_deref().is_some_and(|via| !is_via(via)) {
             return Err(Unreadable::Via);
         }
-        let body = if is_datagram { Some(framing::body_of_datagram(bytes)?) } else { None };
+        let body = if is_datagram {
+            Some(framing::body_after(head.ok_or(framing::FramingError::Headless)?)?)
+        } else {
+            None
+        };
         let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
         Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })

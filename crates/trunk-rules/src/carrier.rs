@@ -11,16 +11,18 @@
 //!
 //! Not modelled: account balance and calls per second.
 
+mod account_dids;
 mod admit;
 mod attempt;
 mod authorization;
+mod callers;
 mod capacity;
 mod cause;
 mod challenge;
 mod check;
 mod cli;
 mod destination;
-mod did_set;
+mod did_facts;
 mod digest;
 mod digest_response;
 mod digits;
@@ -56,18 +58,20 @@ mod uri;
 mod verdict;
 mod warning;
 
+pub use account_dids::AccountDids;
 pub use admit::{Funds, Snapshot, admit, admit_and_hold, identify};
 pub use attempt::{Attempt, Flaw};
 pub use authorization::{Credentials, HeaderFlaw, Parameter};
+pub use callers::CallerSet;
 pub use capacity::{Channel, Channels, Full, has_room};
 pub use cause::{Cause, reason_phrase};
 pub use challenge::{ChallengeFlaw, DigestChallenge};
 pub use check::{Check, Checks};
 pub use cli::{Caller, Cli, CliAction, CliRefusal, CliRule, presentation_is_restricted};
 pub use destination::{DestinationRefusal, DestinationRule, PrefixSet};
-pub use did_set::{AccountDids, DidFacts, DidSet};
+pub use did_facts::DidFacts;
 pub use digest::{
-    Authenticated, DigestFailure, DigestRefusal, Qop, SignedRequest, claimed_username, verify_digest,
+    Authenticated, DigestFailure, DigestRefusal, Qop, SentDigest, SignedRequest, verify_digest,
 };
 pub use digest_response::{Algorithm, PasswordHash};
 pub use digits::Digits;

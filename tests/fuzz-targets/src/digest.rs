@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use didww_types::{Secret, Timestamp};
 use trunk_rules::carrier::{
-    Algorithm, Credentials, DigestChallenge, NonceKey, NonceState, PasswordHash, Settings, SignedRequest,
-    claimed_username, verify_digest,
+    Algorithm, Credentials, DigestChallenge, NonceKey, NonceState, PasswordHash, SentDigest, Settings,
+    SignedRequest, verify_digest,
 };
 
 const USERNAME: &str = "a \"user\\name\"";
@@ -53,7 +53,8 @@ pub fn digest(data: &[u8]) {
         let answer = challenge.answer(USERNAME, &hash, "INVITE", "sip:442@h", "0a4f113b");
         assert!(Credentials::parse(answer.as_bytes()).is_ok(), "{answer}");
         let headers = [answer.as_bytes()];
-        assert_eq!(claimed_username(&headers, &settings).as_deref(), Some(USERNAME.as_bytes()), "{answer}");
+        let claimed = SentDigest::of(headers, &settings).username(&settings);
+        assert_eq!(claimed.as_deref(), Some(USERNAME.as_bytes()), "{answer}");
         let find = |name: &[u8]| (name == USERNAME.as_bytes()).then_some(((), &hash));
         let outcome = verify_digest(&headers, request, &settings, &fresh, find);
         assert!(outcome.is_ok(), "{answer}: {:?}", outcome.err().map(|refusal| refusal.failure));

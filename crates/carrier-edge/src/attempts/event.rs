@@ -116,15 +116,14 @@ impl Facts<'_> {
         self.trunk.filter(|_| self.is_proven).map(|trunk| trunk.account.parse().unwrap_or_default())
     }
 
-    pub(super) fn into_event(self, number: u64, time: Timestamp) -> AttemptEvent {
-        let account = self.owner();
+    /// The entry of the account that is its [`owner`](Self::owner). Its number is that of the moment at which it is entered.
+    pub(super) fn into_event(self, account: Option<i64>, time: Timestamp) -> AttemptEvent {
         let Self { message, outcome, trunk, reason, explanation, no_audio, .. } = self;
-        let plain = |character: char| if character.is_control() { '?' } else { character };
         AttemptEvent {
-            number,
+            number: 0,
             time,
             outcome,
-            call_id: message.call_id.chars().take(MAX_CALL_ID_CHARS).map(plain).collect(),
+            call_id: printable(message.call_id),
             source: message.source,
             transport: message.transport,
             trunk_id: trunk.map(|trunk| trunk.id.to_string()),
@@ -137,6 +136,16 @@ impl Facts<'_> {
             no_audio,
         }
     }
+}
+
+/// The `Call-ID` of an entry. Nearly every one is plain and short, and copied at once.
+fn printable(call_id: Cow<'_, str>) -> String {
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if call_id.len() <= MAX_CALL_ID_CHARS && call_id.bytes().all(is_plain) {
+        return call_id.into_owned();
+    }
+    let shown = |character: char| if character.is_control() { '?' } else { character };
+    call_id.chars().take(MAX_CALL_ID_CHARS).map(shown).collect()
 }
 
 /// The name of a transport in records and entries.

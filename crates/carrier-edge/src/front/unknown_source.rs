@@ -10,8 +10,8 @@ use sip_transport::{
     tag_of, unfolded,
 };
 use trunk_rules::carrier::{
-    Attempt, Challenge, Check, DigestFailure, Identified, Refusal, Snapshot, Verdict, claimed_username,
-    identify, reason_phrase,
+    Attempt, Challenge, Check, DigestFailure, Identified, Refusal, SentDigest, Snapshot, Verdict, identify,
+    reason_phrase,
 };
 
 use super::{BoundNonces, Front, key_of, message};
@@ -105,12 +105,12 @@ impl Front {
         let (settings, source) = (&self.settings, arrival.source.ip());
         let values: Vec<Cow<'_, [u8]>> =
             head.values([settings.credentials_header(), ""]).map(unfolded).collect();
-        let credentials: Vec<&[u8]> = values.iter().map(|value| &**value).collect();
+        let sent = SentDigest::of(values.iter().map(|value| &**value), settings);
         let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
-        if !credentials.is_empty() {
+        if !sent.is_absent() {
             self.unanswered_challenges.answered(source, &call_id);
         }
-        let username = claimed_username(&credentials, settings);
+        let username = sent.username(settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
             return FilterAction::Drop;
@@ -118,7 +118,7 @@ impl Front {
         let from = head.value(["From", "f"]).unwrap_or_default();
         let account = head.value([TWILIO_HEADER, ""]);
         let attempt = Attempt {
-            credentials: &credentials,
+            credentials: &sent,
             twilio_account_sid: account.as_deref(),
             body: body_of_datagram(bytes).unwrap_or_default(),
             ..Attempt::new(source, uri, &from)

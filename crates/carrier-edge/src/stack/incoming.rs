@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rsipstack::dialog::DialogId;
 use rsipstack::sip::prelude::HeadersExt as _;
@@ -37,6 +37,8 @@ struct Received {
     loses_acknowledgements: bool,
     /// True if the request came without a local tag and received one from the edge.
     starts_dialog: bool,
+    /// The URI in its `Contact`, or why it has none that can be used, once it was asked for: it is parsed as a URI.
+    contact: OnceLock<Result<Option<Box<str>>, &'static str>>,
 }
 
 /// The content of a received ACK.
@@ -77,6 +79,7 @@ impl Incoming {
             acknowledgement: None,
             loses_acknowledgements: false,
             starts_dialog: false,
+            contact: OnceLock::new(),
         }))
     }
 
@@ -158,7 +161,8 @@ impl Incoming {
     /// # Errors
     /// A reason if there is more than one contact, or it is not a SIP URI with a host.
     pub(crate) fn contact(&self) -> Result<Option<&str>, &'static str> {
-        contact_of(self.headers())
+        let read = || contact_of(self.headers()).map(|contact| contact.map(Into::into));
+        self.0.contact.get_or_init(read).as_ref().map(Option::as_deref).map_err(|why| *why)
     }
 
     /// The values of a header as received, one for each line. A compact name is found by its long one.

@@ -15,9 +15,9 @@ use super::index::Entry;
 use super::offer_summary::offer_summary;
 use super::uri::lossy_text;
 use super::{
-    Admitted, Attempt, Caller, Cause, Channel, Channels, Check, Checks, Cli, CliHeader, CliRefusal,
-    DestinationRefusal, Digits, EmergencyCall, Full, Identified, Media, MediaRefusal, Rate, Refusal,
-    Settings, TrunkTerms, Verdict, has_room, negotiate, normalise, sentence, user_part,
+    AccountDids, Admitted, Attempt, Caller, Cause, Channel, Channels, Check, Checks, Cli, CliHeader,
+    CliRefusal, DestinationRefusal, Digits, EmergencyCall, Full, Identified, Media, MediaRefusal, Rate,
+    Refusal, Settings, TrunkTerms, Verdict, has_room, negotiate, normalise, sentence, user_part,
 };
 
 /// Decides on a call without taking a channel: for explanations, or when the caller of this function counts
@@ -52,6 +52,8 @@ struct Call<'a> {
     snapshot: &'a Snapshot<'a>,
     attempt: &'a Attempt<'a>,
     trunk: &'a Arc<TrunkTerms>,
+    /// The DIDs of its account.
+    dids: &'a AccountDids,
     /// The dialled text, including the tech prefix.
     dialled: &'a [u8],
     /// The dialled text after the tech prefix.
@@ -75,8 +77,9 @@ fn run_checks<C>(
     let (caller_header, caller) = caller(snapshot.settings, attempt);
     let emergency = snapshot.settings.emergency.find(number, caller.number);
     let dialled = &*dialled;
+    let dids = snapshot.trunks.dids(&trunk.account);
     let mut call =
-        Call { snapshot, attempt, trunk, dialled, number, caller, caller_header, emergency, passed };
+        Call { snapshot, attempt, trunk, dids, dialled, number, caller, caller_header, emergency, passed };
     call.request()?;
     call.status()?;
     call.recording()?;
@@ -243,10 +246,11 @@ impl Call<'_> {
     }
 
     fn emergency(&mut self) -> Result<(), Verdict> {
-        let allowed = |number| self.trunk.allows_emergency_from(number, self.snapshot.now);
+        let callers = self.trunk.emergency_callers(self.dids);
+        let allowed = |number| callers.contains(number, self.snapshot.now);
         if self.emergency.is_some() && !self.caller.number.is_some_and(allowed) {
             let details = RefusalDetails {
-                configured: format!("{} emergency numbers", self.trunk.emergency_callers().len()).into(),
+                configured: format!("{} emergency numbers", callers.count()).into(),
                 received: self.caller.text().into_owned(),
                 explanation: "the caller number of an emergency call must be one of emergency_dids; it is never replaced"
                     .into(),
@@ -298,19 +302,26 @@ impl Call<'_> {
             .filter(|_| self.snapshot.settings.diversion_satisfies_cli)
             .and_then(|value| Caller::of_header(value).number);
         let (now, random) = (self.snapshot.now, self.snapshot.random);
-        let cli = self.trunk.cli.check(&self.caller, diversion, now, random).map_err(|refusal| {
-            let details = self.cli_details(refusal);
-            self.refuse(Check::Cli, Cause::SourceBlacklisted, self.snapshot.settings.cli_reject_code, details)
-        })?;
+        let cli =
+            self.trunk.cli.check(self.dids, &self.caller, diversion, now, random).map_err(|refusal| {
+                let details = self.cli_details(refusal);
+                self.refuse(
+                    Check::Cli,
+                    Cause::SourceBlacklisted,
+                    self.snapshot.settings.cli_reject_code,
+                    details,
+                )
+            })?;
         self.passed.add(Check::Cli);
         Ok(Cli { restricted, ..cli })
     }
 
     fn cli_details(&self, refusal: CliRefusal) -> RefusalDetails {
         let rule = &self.trunk.cli;
+        let callers = rule.callers(self.dids);
         let asserted =
             self.attempt.asserted_identity.map(Caller::of_identity).and_then(|caller| caller.number);
-        let asserted = asserted.filter(|number| rule.callers().contains(*number, self.snapshot.now));
+        let asserted = asserted.filter(|number| callers.contains(*number, self.snapshot.now));
         let explanation: Cow<'static, str> = match (refusal, asserted) {
             (CliRefusal::NothingToShow, _) => "the trunk has no usable DID to present instead".into(),
             (CliRefusal::Mismatch, Some(number)) if self.snapshot.settings.cli_header == CliHeader::From => {
@@ -327,7 +338,7 @@ impl Call<'_> {
             }
         };
         RefusalDetails {
-            configured: format!("{} with {} numbers", rule.action().name(), rule.callers().len()).into(),
+            configured: format!("{} with {} numbers", rule.action().name(), callers.count()).into(),
             received: self.caller.text().into_owned(),
             explanation,
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Cause;
+use super::{Cause, SentDigest};
 
 /// A call attempt. Header values are the bytes after the colon, as received.
 // No `Debug`: it contains a digest and possibly media keys.
@@ -16,9 +16,8 @@ pub struct Attempt<'a> {
     pub request_uri: &'a [u8],
     /// The value of the `From` header.
     pub from: &'a [u8],
-    /// The values of [`Settings::credentials_header`](super::Settings::credentials_header), one per header
-    /// line.
-    pub credentials: &'a [&'a [u8]],
+    /// The digest among the values of [`Settings::credentials_header`](super::Settings::credentials_header).
+    pub credentials: &'a SentDigest<'a>,
     /// The value of `X-Twilio-AccountSid`. No DIDWW page names this header; it is inferred.
     pub twilio_account_sid: Option<&'a [u8]>,
     /// The values of `P-Asserted-Identity`, separated by commas.
@@ -58,7 +57,7 @@ impl<'a> Attempt<'a> {
             method: b"INVITE",
             request_uri,
             from,
-            credentials: &[],
+            credentials: SentDigest::NONE,
             twilio_account_sid: None,
             asserted_identity: None,
             preferred_identity: None,

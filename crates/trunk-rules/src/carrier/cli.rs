@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use didww_types::Timestamp;
 use didww_types::resources::OnCliMismatchAction;
 
-use super::policy::Callers;
-use super::{DidSet, Digits, address_uri, normalise, user_part};
+use super::account_dids::Link;
+use super::callers::Callers;
+use super::{AccountDids, CallerSet, Digits, address_uri, normalise, user_part};
 
 /// The caller number as the customer sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,11 +134,11 @@ pub enum CliRefusal {
 pub struct CliRule {
     action: CliAction,
     callers: Callers,
-    default: Option<Digits>,
+    default: Option<Link>,
 }
 
 impl CliRule {
-    pub(super) const fn new(action: CliAction, callers: Callers, default: Option<Digits>) -> Self {
+    pub(super) const fn new(action: CliAction, callers: Callers, default: Option<Link>) -> Self {
         Self { action, callers, default }
     }
 
@@ -146,21 +147,22 @@ impl CliRule {
         self.action
     }
 
-    /// The numbers that the trunk may present.
-    pub fn callers(&self) -> &DidSet {
-        self.callers.set()
+    /// The numbers that the trunk may present. `dids` are those of the account, by which the trunk was prepared.
+    pub const fn callers<'a>(&'a self, dids: &'a AccountDids) -> CallerSet<'a> {
+        CallerSet::new(dids, &self.callers)
     }
 
-    /// Checks a caller number. `diversion` is the number in `Diversion`, if it may satisfy the check;
-    /// `random` selects the number for `randomize_cli`.
+    /// Checks a caller number. `dids` are those of the account, by which the trunk was prepared; `diversion` is the number in
+    /// `Diversion`, if it may satisfy the check; `random` selects the number for `randomize_cli`.
     pub fn check(
         &self,
+        dids: &AccountDids,
         caller: &Caller<'_>,
         diversion: Option<Digits>,
         now: Timestamp,
         random: u64,
     ) -> Result<Cli, CliRefusal> {
-        let callers = self.callers();
+        let callers = self.callers(dids);
         let allowed = |number: Option<Digits>| number.filter(|number| callers.contains(*number, now));
         let matched = allowed(caller.number).is_some();
         let diverted = !matched && allowed(diversion).is_some();
@@ -169,7 +171,8 @@ impl CliRule {
             None | Some(CliAction::SendOriginal) => caller.number,
             Some(CliAction::Reject) => return Err(CliRefusal::Mismatch),
             Some(CliAction::Replace) => {
-                Some(allowed(self.default).or_else(|| callers.first(now)).ok_or(CliRefusal::NothingToShow)?)
+                let default = self.default.and_then(|link| dids.linked(link)).map(|did| did.number);
+                Some(allowed(default).or_else(|| callers.first(now)).ok_or(CliRefusal::NothingToShow)?)
             }
             Some(CliAction::Randomize) => Some(callers.any(now, random).ok_or(CliRefusal::NothingToShow)?),
         };
@@ -190,23 +193,35 @@ pub fn presentation_is_restricted(privacy: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::carrier::DidFacts;
+    use didww_types::Id;
+    use didww_types::resources::Did;
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_unix_millis(0);
     const OWN: [&str; 3] = ["442011111111", "442022222222", "442033333333"];
 
-    fn rule(action: CliAction, own: &[&str], default: Option<&str>) -> CliRule {
-        let until = Timestamp::from_unix_millis(1);
-        let set = DidSet::new(own.iter().map(|number| (number.parse().unwrap(), until)));
-        CliRule::new(action, Callers::Own(set), default.map(|number| number.parse().unwrap()))
+    /// A rule, and the DIDs of the account: those of the trunk, and the default one. The id of each is its number.
+    fn rule(action: CliAction, own: &[&str], default: Option<&str>) -> (AccountDids, CliRule) {
+        let dids = AccountDids::new(own.iter().copied().chain(default).map(|number| DidFacts {
+            id: number.into(),
+            number: number.to_owned(),
+            eligible: true,
+            emergency_enabled: false,
+            expires_at: Some(Timestamp::from_unix_millis(1)),
+        }));
+        let ids: Vec<Id<Did>> = own.iter().map(|number| (*number).into()).collect();
+        let default = default.and_then(|number| dids.link(&number.into()));
+        let rule = CliRule::new(action, Callers::Own(dids.links(&ids)), default);
+        (dids, rule)
     }
 
     type Numbers = Result<(String, String), CliRefusal>;
 
     /// Returns the numbers sent and presented.
-    fn check(rule: &CliRule, from: &str, random: u64) -> Numbers {
+    fn check((dids, rule): &(AccountDids, CliRule), from: &str, random: u64) -> Numbers {
         let from = format!("<sip:{from}@customer.example>;tag=1");
-        rule.check(&Caller::of_header(from.as_bytes()), None, NOW, random)
+        rule.check(dids, &Caller::of_header(from.as_bytes()), None, NOW, random)
             .map(|cli| (cli.original, cli.presented))
     }
 
@@ -269,11 +284,11 @@ mod tests {
 
     #[test]
     fn a_did_in_diversion_satisfies_the_check_and_from_goes_on_as_it_is() {
-        let rule = rule(CliAction::Reject, &OWN, None);
+        let (dids, rule) = rule(CliAction::Reject, &OWN, None);
         let caller = Caller::of_header(b"sip:+15550100@h");
-        let cli = rule.check(&caller, OWN[0].parse().ok(), NOW, 0).unwrap();
+        let cli = rule.check(&dids, &caller, OWN[0].parse().ok(), NOW, 0).unwrap();
         assert!(cli.diverted && cli.is_unchanged() && cli.presented == "15550100");
-        assert_eq!(rule.check(&caller, "331".parse().ok(), NOW, 0), Err(CliRefusal::Mismatch));
+        assert_eq!(rule.check(&dids, &caller, "331".parse().ok(), NOW, 0), Err(CliRefusal::Mismatch));
     }
 
     #[test]

@@ -97,12 +97,6 @@ impl DigestFailure {
     }
 }
 
-/// Returns the username of the digest that [`verify_digest`] would check, if it is for this realm.
-pub fn claimed_username<'a>(headers: &[&'a [u8]], settings: &Settings) -> Option<Cow<'a, [u8]>> {
-    let sent = choose(headers, settings).ok()?;
-    is_for_realm(&sent, settings).then(|| sent.username.text())
-}
-
 /// A digest that proves knowledge of the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated<'a, T> {
@@ -131,10 +125,43 @@ impl<T> From<DigestFailure> for DigestRefusal<T> {
     }
 }
 
-/// Chooses one of several headers: one for this realm with an offered algorithm, else one for this realm,
-/// else any that can be parsed. The error is that of the first header.
-pub(super) fn choose<'a>(
-    headers: &[&'a [u8]],
+/// The digest of a request: the one of its headers that counts, parsed. What a request claims is read from it before the digest
+/// is verified, so that no header is parsed twice.
+// No `Debug`: a digest allows offline password guessing.
+#[derive(Clone, Copy)]
+pub struct SentDigest<'a>(Result<Credentials<'a>, DigestFailure>);
+
+impl SentDigest<'static> {
+    /// That of a request without credentials.
+    pub const NONE: &'static Self = &Self(Err(DigestFailure::NoHeader));
+}
+
+impl<'a> SentDigest<'a> {
+    /// Chooses one of the headers with credentials: one for this realm with an offered algorithm, else one for this realm,
+    /// else any that can be parsed. If none can be, the flaw is that of the first header.
+    pub fn of(headers: impl IntoIterator<Item = &'a [u8]>, settings: &Settings) -> Self {
+        Self(choose(headers, settings))
+    }
+
+    /// Whether the request has no header with credentials.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self.0, Err(DigestFailure::NoHeader))
+    }
+
+    /// Returns the username that the request claims, if the digest is for this realm.
+    pub fn username(&self, settings: &Settings) -> Option<Cow<'a, [u8]>> {
+        let sent = self.chosen().ok()?;
+        is_for_realm(sent, settings).then(|| sent.username.text())
+    }
+
+    /// The parameters of the header, or why none can be used.
+    pub(super) fn chosen(&self) -> Result<&Credentials<'a>, DigestFailure> {
+        self.0.as_ref().map_err(|failure| *failure)
+    }
+}
+
+fn choose<'a>(
+    headers: impl IntoIterator<Item = &'a [u8]>,
     settings: &Settings,
 ) -> Result<Credentials<'a>, DigestFailure> {
     let mut best: Result<(u8, Credentials<'a>), DigestFailure> = Err(DigestFailure::NoHeader);
@@ -175,7 +202,8 @@ pub fn verify_digest<'a, 'p, T>(
     nonces: &(impl Nonces + ?Sized),
     find: impl FnOnce(&[u8]) -> Option<(T, &'p PasswordHash)>,
 ) -> Result<Authenticated<'a, T>, DigestRefusal<T>> {
-    verify_chosen(&choose(headers, settings)?, request, settings, nonces, find)
+    let sent = SentDigest::of(headers.iter().copied(), settings);
+    verify_chosen(sent.chosen()?, request, settings, nonces, find)
 }
 
 pub(super) fn verify_chosen<'a, 'p, T>(

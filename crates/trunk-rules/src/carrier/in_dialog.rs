@@ -8,11 +8,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::digest::verify_digest;
+use super::digest::verify_chosen;
 use super::network::Address;
 use super::{
-    Attempt, Authentication, Challenge, Check, Checks, Nonces, Settings, SignedRequest, TrunkTerms,
-    reason_phrase,
+    Attempt, Authentication, Challenge, Check, Checks, DigestRefusal, Nonces, Settings, SignedRequest,
+    TrunkTerms, reason_phrase,
 };
 
 /// The decision on a request inside a dialog.
@@ -44,7 +44,8 @@ pub fn admit_in_dialog(
         Authentication::Credentials { username, password } => {
             let request = SignedRequest { method: attempt.method, body: attempt.body };
             let own = |named: &[u8]| (named == username.as_bytes()).then_some(((), password));
-            match verify_digest(attempt.credentials, request, settings, nonces, own) {
+            let sent = attempt.credentials.chosen().map_err(DigestRefusal::from);
+            match sent.and_then(|sent| verify_chosen(sent, request, settings, nonces, own)) {
                 Ok(accepted) => Some((accepted.nonce.into(), accepted.count)),
                 Err(refusal) => {
                     let code = settings.challenge_code;

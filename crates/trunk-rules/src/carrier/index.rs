@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use didww_types::Id;
 use didww_types::resources::VoiceOutTrunk;
+use didww_types::values::Money;
 use ipnetwork::IpNetwork;
 
 use super::network::Address;
 use super::policy::Policies;
 use super::slot_table::SlotTable;
 use super::source_table::{Found, SourceTable};
-use super::{Authentication, Channels, TrunkTerms};
+use super::{AccountDids, Authentication, Channels, TrunkTerms};
 
 /// A trunk cannot be added because another one has its digest username.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,7 @@ pub(super) struct Entry {
     pub(super) channels: Channels,
 }
 
-/// All trunks of an edge. Trunks with equal policies share one.
+/// All trunks of an edge, and the DIDs of their accounts. Trunks with equal policies share one.
 #[derive(Debug, Default)]
 pub struct TrunkIndex {
     slots: Vec<Option<Entry>>,
@@ -43,6 +44,9 @@ pub struct TrunkIndex {
     by_sid: HashMap<Box<str>, BTreeMap<Id<VoiceOutTrunk>, usize>>,
     sources: SourceTable,
     policies: Policies,
+    dids: HashMap<Arc<str>, AccountDids>,
+    /// Those of every account without DIDs.
+    no_dids: AccountDids,
 }
 
 /// Whether calls find two states of a trunk in the same way, whose policies are shared.
@@ -114,6 +118,15 @@ impl TrunkIndex {
         Ok(())
     }
 
+    /// Changes the [amount spent](TrunkTerms::spent) of a trunk, and nothing else of it. Returns false if there is no such trunk.
+    pub fn set_spent(&mut self, id: &Id<VoiceOutTrunk>, spent: Money) -> bool {
+        let Some(slot) = self.slot_of(id) else { return false };
+        let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return false };
+        // Calls in progress keep the terms that they were admitted by.
+        Arc::make_mut(&mut entry.terms).spent = spent;
+        true
+    }
+
     /// Removes a trunk. Its calls in progress keep their channels until they end.
     pub fn remove(&mut self, id: &Id<VoiceOutTrunk>) -> Option<Arc<TrunkTerms>> {
         let slot = self.slot_of(id)?;
@@ -129,10 +142,25 @@ impl TrunkIndex {
         self.by_username(username.as_bytes()).map(|entry| &entry.terms)
     }
 
-    /// The ids of all trunks of an account.
-    pub fn ids_of(&self, account: &str) -> Vec<Id<VoiceOutTrunk>> {
-        let entries = self.slots.iter().flatten();
-        entries.filter(|entry| &*entry.terms.account == account).map(|entry| entry.terms.id.clone()).collect()
+    /// The DIDs of an account, by which its trunks are prepared.
+    pub fn dids(&self, account: &str) -> &AccountDids {
+        self.dids.get(account).unwrap_or(&self.no_dids)
+    }
+
+    /// The DIDs of an account, to change them. They stay until the [account](Self::remove_account) is removed, because its trunks
+    /// refer to them.
+    pub fn dids_mut(&mut self, account: &Arc<str>) -> &mut AccountDids {
+        self.dids.entry(Arc::clone(account)).or_default()
+    }
+
+    /// Removes all trunks and DIDs of an account. Calls in progress keep their channels until they end.
+    pub fn remove_account(&mut self, account: &str) {
+        let entries = self.slots.iter().flatten().filter(|entry| &*entry.terms.account == account);
+        let ids: Vec<Id<VoiceOutTrunk>> = entries.map(|entry| entry.terms.id.clone()).collect();
+        for id in &ids {
+            self.remove(id);
+        }
+        self.dids.remove(account);
     }
 
     /// The trunk with the given id.

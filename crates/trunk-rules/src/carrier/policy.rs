@@ -1,16 +1,15 @@
 //! What a trunk lets through: the part of its terms that many trunks of an account have in common, kept once for all of them.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use didww_types::Timestamp;
 use didww_types::resources::MediaEncryptionMode;
 use didww_types::values::Money;
 
+use super::callers::Callers;
 use super::network::Address;
 use super::subnet_set::SubnetSet;
-use super::{AccountDids, CliRule, DestinationRule, DidSet, Digits, RtpTerms};
+use super::{AccountDids, CallerSet, CliRule, DestinationRule, RtpTerms};
 
 /// What a trunk lets through.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,46 +34,6 @@ pub struct TrunkPolicy {
     pub(super) emergency: Callers,
 }
 
-/// A set of caller numbers: the trunk's own, or all of its account.
-#[derive(Debug, Clone)]
-pub(super) enum Callers {
-    Own(DidSet),
-    AllOf(Arc<AccountDids>),
-    AllEmergencyOf(Arc<AccountDids>),
-}
-
-impl Callers {
-    pub(super) fn set(&self) -> &DidSet {
-        match self {
-            Self::Own(set) => set,
-            Self::AllOf(account) => &account.callers,
-            Self::AllEmergencyOf(account) => &account.emergency,
-        }
-    }
-}
-
-/// The numbers of an account are the same only if they were prepared together: to compare them would take longer.
-impl PartialEq for Callers {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Own(one), Self::Own(other)) => one == other,
-            (Self::AllOf(one), Self::AllOf(other))
-            | (Self::AllEmergencyOf(one), Self::AllEmergencyOf(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
-    }
-}
-impl Eq for Callers {}
-impl Hash for Callers {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        std::mem::discriminant(self).hash(state);
-        match self {
-            Self::Own(set) => set.hash(state),
-            Self::AllOf(account) | Self::AllEmergencyOf(account) => Arc::as_ptr(account).hash(state),
-        }
-    }
-}
-
 impl TrunkPolicy {
     /// Whether calls from an address are allowed.
     pub fn allows(&self, source: std::net::IpAddr) -> bool {
@@ -90,21 +49,15 @@ impl TrunkPolicy {
         dialled.starts_with(self.tech_prefix.as_bytes())
     }
 
-    /// Whether emergency calls may be made from a number at the given time.
-    pub fn allows_emergency_from(&self, number: Digits, now: Timestamp) -> bool {
-        self.emergency.set().contains(number, now)
-    }
-
-    /// The numbers from which emergency calls may be made.
-    pub fn emergency_callers(&self) -> &DidSet {
-        self.emergency.set()
+    /// The numbers from which emergency calls may be made. `dids` are those of the account, by which the trunk was prepared.
+    pub const fn emergency_callers<'a>(&'a self, dids: &'a AccountDids) -> CallerSet<'a> {
+        CallerSet::emergency(dids, &self.emergency)
     }
 }
 
 /// The policies of the trunks of an index, each once.
 ///
-/// One that no trunk has any more is forgotten at once: it may have the numbers of an account as they were, of which each change
-/// of a DID makes another copy. A call in progress keeps its own.
+/// One that no trunk has any more is forgotten at once. A call in progress keeps its own.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     known: HashSet<Arc<TrunkPolicy>>,
@@ -151,7 +104,7 @@ fn address_of(policy: &Arc<TrunkPolicy>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::carrier::CliAction;
+    use crate::carrier::{CliAction, DidFacts};
     use didww_types::resources::DefaultDstAction;
 
     fn policy(capacity: u32, callers: Callers) -> Arc<TrunkPolicy> {
@@ -168,12 +121,12 @@ mod tests {
             media_encryption_mode: MediaEncryptionMode::Disabled,
             rtp: RtpTerms::for_tests(&["192.0.2.0/24"], false),
             networks: SubnetSet::default(),
-            emergency: Callers::Own(DidSet::default()),
+            emergency: own(),
         })
     }
 
     fn own() -> Callers {
-        Callers::Own(DidSet::default())
+        Callers::Own(Box::default())
     }
 
     #[test]
@@ -186,11 +139,21 @@ mod tests {
         let first = share(&mut policies, policy(1, own()));
         assert!(Arc::ptr_eq(&first, &share(&mut policies, policy(1, own()))));
         assert_eq!(share(&mut policies, policy(2, own())).capacity, Some(2));
-        let (one, other) = (Arc::new(AccountDids::default()), Arc::new(AccountDids::default()));
-        let all = share(&mut policies, policy(1, Callers::AllOf(Arc::clone(&one))));
-        assert!(Arc::ptr_eq(&all, &share(&mut policies, policy(1, Callers::AllOf(Arc::clone(&one))))));
-        for callers in [own(), Callers::AllOf(other), Callers::AllEmergencyOf(one)] {
-            assert!(!Arc::ptr_eq(&all, &share(&mut policies, policy(1, callers))));
+        let all = share(&mut policies, policy(1, Callers::All));
+        assert!(Arc::ptr_eq(&all, &share(&mut policies, policy(1, Callers::All))));
+        let dids = AccountDids::new(["1", "2"].map(|number| DidFacts {
+            id: number.into(),
+            number: format!("44201111111{number}"),
+            eligible: true,
+            emergency_enabled: false,
+            expires_at: None,
+        }));
+        let linked = |id: &str| Callers::Own(dids.links(&[id.into()]));
+        let to_one = share(&mut policies, policy(1, linked("1")));
+        assert!(Arc::ptr_eq(&to_one, &share(&mut policies, policy(1, linked("1")))));
+        for callers in [own(), linked("2")] {
+            let other = share(&mut policies, policy(1, callers));
+            assert!(!Arc::ptr_eq(&all, &other) && !Arc::ptr_eq(&to_one, &other));
         }
     }
 

@@ -7,8 +7,9 @@ use didww_types::Id;
 use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk};
 use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
 
+use super::callers::Callers;
 use super::network::Subnet;
-use super::policy::{Callers, TrunkPolicy};
+use super::policy::TrunkPolicy;
 use super::subnet_set::SubnetSet;
 use super::{
     AccountDids, Algorithm, BlockState, CliAction, CliRule, DestinationRule, Digits, PasswordHash, PrefixSet,
@@ -52,6 +53,12 @@ impl TrunkLinks {
             default_did: if trunk.default_did.is_loaded() { trunk.default_did.id() } else { return None },
             emergency_dids: trunk.emergency_dids.ids()?,
         })
+    }
+
+    /// The DIDs that are not known yet: once one of them is, the terms of the trunk must be prepared again.
+    pub fn unknown<'a>(&'a self, dids: &'a AccountDids) -> impl Iterator<Item = &'a Id<Did>> {
+        let all = self.dids.iter().chain(&self.default_did).chain(&self.emergency_dids);
+        all.filter(move |id| !dids.knows(id))
     }
 }
 
@@ -100,12 +107,13 @@ impl Deref for TrunkTerms {
 }
 
 impl TrunkTerms {
-    /// Prepares a trunk. `realm` is the digest realm of the edge; the password is hashed with it under every algorithm.
+    /// Prepares a trunk. `dids` are those of its account. `realm` is the digest realm of the edge; the password is hashed with it
+    /// under every algorithm.
     pub fn new(
         trunk: &VoiceOutTrunk,
         links: &TrunkLinks,
         account: Arc<str>,
-        dids: &Arc<AccountDids>,
+        dids: &AccountDids,
         realm: &str,
     ) -> Result<Self, TermsError> {
         Self::for_digests(trunk, links, account, dids, (realm, &[Algorithm::Md5, Algorithm::Sha256]))
@@ -117,7 +125,7 @@ impl TrunkTerms {
         trunk: &VoiceOutTrunk,
         links: &TrunkLinks,
         account: Arc<str>,
-        dids: &Arc<AccountDids>,
+        dids: &AccountDids,
         (realm, algorithms): (&str, &[Algorithm]),
     ) -> Result<Self, TermsError> {
         let method = &trunk.authentication_method;
@@ -134,17 +142,14 @@ impl TrunkTerms {
                     .ok_or_else(|| TermsError::DestinationPrefix(prefix.as_str().to_owned()))
             })
             .collect();
-        let callers = if trunk.allow_any_did_as_cli {
-            Callers::AllOf(Arc::clone(dids))
-        } else {
-            Callers::Own(dids.callers_among(&links.dids))
-        };
+        let callers =
+            if trunk.allow_any_did_as_cli { Callers::All } else { Callers::Own(dids.links(&links.dids)) };
         let emergency = if trunk.emergency_enable_all == Some(true) {
-            Callers::AllEmergencyOf(Arc::clone(dids))
+            Callers::All
         } else {
-            Callers::Own(dids.emergency_among(&links.emergency_dids))
+            Callers::Own(dids.links(&links.emergency_dids))
         };
-        let default = links.default_did.as_ref().and_then(|id| dids.number(id));
+        let default = links.default_did.as_ref().and_then(|id| dids.link(id));
         let policy = TrunkPolicy {
             account,
             threshold: trunk.threshold_amount.map(ThresholdAmount::money),

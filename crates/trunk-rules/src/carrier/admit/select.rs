@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::super::authorization::Credentials;
-use super::super::digest::{choose, is_for_realm, verify_chosen};
+use super::super::digest::{is_for_realm, verify_chosen};
 use super::super::index::Entry;
 use super::super::network::Address;
 use super::super::source_table::Found;
@@ -32,8 +32,8 @@ pub(super) fn select<'a>(
         return Ok((entry, Identified::TwilioAccount, all));
     }
     let source = Address::of(attempt.source);
-    let sent = choose(attempt.credentials, snapshot.settings);
-    let for_realm = sent.as_ref().ok().filter(|sent| is_for_realm(sent, snapshot.settings));
+    let sent = attempt.credentials.chosen();
+    let for_realm = sent.ok().filter(|sent| is_for_realm(sent, snapshot.settings));
     let named_trunk = for_realm.and_then(|sent| snapshot.trunks.by_username(&sent.username.text()));
     let allowed = named_trunk
         .is_some_and(|entry| entry.terms.allows_source(source) && entry.terms.allows_dialled(dialled));
@@ -50,7 +50,7 @@ pub(super) fn select<'a>(
             Found::NeedsDigest | Found::Open(_) => {}
         }
     }
-    let verified = sent.as_ref().map_err(|failure| DigestRefusal::from(*failure));
+    let verified = sent.map_err(DigestRefusal::from);
     let (entry, identified) = match verified.and_then(|sent| verify(snapshot, attempt, sent, named_trunk)) {
         Ok(found) => found,
         Err(refusal) => return Err(challenge(snapshot, &refusal)),

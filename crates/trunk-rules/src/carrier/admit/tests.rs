@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::super::digest::tests::with;
 use super::*;
 use crate::carrier::{
-    AccountDids, Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, TrunkIndex,
+    Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, SentDigest, TrunkIndex,
     TrunkLinks,
 };
 
@@ -84,19 +84,18 @@ fn invite_to(dialled: &str) -> Invite<'_> {
     }
 }
 
-fn account() -> Arc<AccountDids> {
-    let did = |id: &str, number: &str, emergency_enabled| DidFacts {
+fn did(id: &str, number: &str) -> DidFacts {
+    DidFacts {
         id: id.into(),
         number: number.to_owned(),
         eligible: true,
-        emergency_enabled,
+        emergency_enabled: number == EMERGENCY_DID,
         expires_at: None,
-    };
-    Arc::new(AccountDids::new([
-        did("own", FIRST_DID, false),
-        did("second", SECOND_DID, false),
-        did("rescue", EMERGENCY_DID, true),
-    ]))
+    }
+}
+
+fn account() -> AccountDids {
+    AccountDids::new([did("own", FIRST_DID), did("second", SECOND_DID), did("rescue", EMERGENCY_DID)])
 }
 
 fn links() -> TrunkLinks {
@@ -144,6 +143,7 @@ fn method(method: &Value) -> Value {
 impl TestEdge {
     fn of(trunks: &[(&str, Value)]) -> Self {
         let mut index = TrunkIndex::new();
+        *index.dids_mut(&"account".into()) = account();
         for (id, attributes) in trunks {
             index.insert(terms(id, attributes)).unwrap();
         }
@@ -191,8 +191,9 @@ impl TestEdge {
         let uri = format!("sip:{}@nyc.us.out.didww.com;user=phone", call.dialled);
         let from = format!("\"Alice\" <sip:{}@customer.example>;tag=1", call.from);
         let header = call.header.as_ref().map(String::as_bytes);
+        let sent = SentDigest::of(header, &self.settings);
         let mut attempt = Attempt::new(call.source.parse().unwrap(), uri.as_bytes(), from.as_bytes());
-        attempt.credentials = header.as_slice();
+        attempt.credentials = &sent;
         attempt.sdp = call.sdp.map(str::as_bytes);
         (call.modify)(&mut attempt);
         admit_and_hold(&snapshot, &attempt)

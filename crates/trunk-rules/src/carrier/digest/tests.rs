@@ -67,6 +67,23 @@ fn failure(header: &str) -> DigestFailure {
 }
 
 #[test]
+fn a_request_claims_the_username_of_its_digest_for_this_realm_alone() {
+    let settings = settings();
+    let of_realm = |realm: &str| header(|name| (name == "realm").then(|| realm.to_owned()));
+    let (own, foreign) = (of_realm(REALM), of_realm("elsewhere"));
+    let claimed = |headers: &[&str]| {
+        let sent = SentDigest::of(headers.iter().map(|header| header.as_bytes()), &settings);
+        assert_eq!(sent.is_absent(), headers.is_empty());
+        sent.username(&settings).map(Cow::into_owned)
+    };
+    assert_eq!(claimed(&["Basic dTpw", &foreign, &own]), Some(b"user".to_vec()));
+    for others in [&["Basic dTpw"][..], &[], &["", foreign.as_str()]] {
+        assert_eq!(claimed(others), None, "{others:?}");
+    }
+    assert!(SentDigest::NONE.is_absent() && SentDigest::NONE.username(&settings).is_none());
+}
+
+#[test]
 fn the_example_of_rfc_2617_is_accepted() {
     let header = br#"Digest username="Mufasa", realm="testrealm@host.com",
         nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", uri="/dir/index.html", qop=auth, nc=00000001,

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::carrier::{AccountDids, Channel, TrunkLinks};
+use crate::carrier::{Channel, DidFacts, TrunkLinks};
 
 const IDS: usize = 6;
 const USERS: usize = 4;
@@ -13,7 +13,7 @@ fn id_of(trunk: usize) -> Id<VoiceOutTrunk> {
 }
 
 /// A trunk with the username of this number, or without one from [`USERS`] on, which may present all numbers of its account.
-fn terms(trunk: usize, user: usize, capacity: u32, dids: &Arc<AccountDids>) -> TrunkTerms {
+fn terms(trunk: usize, user: usize, capacity: u32) -> TrunkTerms {
     let mut method = json!({
         "type": "ip_only", "attributes": { "allowed_sip_ips": ["203.0.113.0/24"], "tech_prefix": "" }
     });
@@ -29,28 +29,44 @@ fn terms(trunk: usize, user: usize, capacity: u32, dids: &Arc<AccountDids>) -> T
         "authentication_method": method
     } });
     let decoded = VoiceOutTrunk::decode(serde_json::from_value(object).unwrap()).unwrap();
-    TrunkTerms::new(&decoded, &TrunkLinks::default(), "account".into(), dids, "realm").unwrap()
+    TrunkTerms::new(&decoded, &TrunkLinks::default(), "account".into(), &AccountDids::default(), "realm")
+        .unwrap()
 }
 
 #[test]
-fn the_numbers_of_an_account_as_they_were_are_forgotten_with_the_last_trunk_that_has_them() {
+fn an_account_is_removed_with_its_trunks_and_dids_and_no_other_is() {
+    let did = DidFacts {
+        id: "did".into(),
+        number: "442011111111".to_owned(),
+        eligible: true,
+        emergency_enabled: false,
+        expires_at: None,
+    };
     let mut index = TrunkIndex::new();
-    let then = Arc::new(AccountDids::new([]));
-    let (kept_then, now) = (Arc::downgrade(&then), Arc::new(AccountDids::new([])));
     for trunk in [0, 1] {
-        index.insert(terms(trunk, trunk, 1, &then)).unwrap();
+        index.insert(terms(trunk, trunk, 1)).unwrap();
     }
-    drop(then);
-    index.insert(terms(0, 0, 1, &now)).unwrap();
-    assert!(kept_then.upgrade().is_some(), "another trunk has them");
-    index.insert(terms(1, 1, 1, &now)).unwrap();
-    assert!(kept_then.upgrade().is_none());
-    let kept_now = Arc::downgrade(&now);
-    drop(now);
-    for trunk in [0, 1] {
-        index.remove(&id_of(trunk)).unwrap();
-    }
-    assert!(kept_now.upgrade().is_none());
+    index.dids_mut(&"account".into()).set(&did);
+    index.dids_mut(&"another".into()).set(&did);
+    assert!(index.dids("account").knows(&did.id) && !index.dids("a third").knows(&did.id));
+    index.remove_account("account");
+    assert!(index.is_clean() && !index.dids("account").knows(&did.id));
+    assert!(index.dids("another").knows(&did.id));
+}
+
+#[test]
+fn what_a_trunk_spent_changes_without_the_rest_of_it() {
+    let mut index = TrunkIndex::new();
+    index.insert(terms(0, 0, 1)).unwrap();
+    let before = Arc::clone(index.get(&id_of(0)).unwrap());
+    let spent = Money::new(rust_decimal::Decimal::ONE);
+    assert!(index.set_spent(&id_of(0), spent) && !index.set_spent(&id_of(1), spent));
+    let after = Arc::clone(index.with_username("user 0").unwrap());
+    assert_eq!((after.spent, before.spent), (spent, Money::default()), "calls in progress keep their terms");
+    assert!(Arc::ptr_eq(&before.policy, &after.policy));
+    index.insert(terms(0, 0, 1)).unwrap();
+    index.remove(&id_of(0)).unwrap();
+    assert!(index.is_clean());
 }
 
 proptest! {
@@ -61,7 +77,6 @@ proptest! {
     fn it_has_what_a_map_of_its_trunks_has(
         steps in proptest::collection::vec((0usize..IDS, 0usize..USERS + 2, 1u32..4), 0..40)
     ) {
-        let dids = Arc::new(AccountDids::new([]));
         let mut index = TrunkIndex::new();
         let mut model: BTreeMap<usize, (usize, u32)> = BTreeMap::new();
         let mut held: BTreeMap<usize, Channel> = BTreeMap::new();
@@ -73,9 +88,9 @@ proptest! {
                 held.remove(&trunk);
             } else if let Some(owner) = owner {
                 let refused = Err(IndexError { trunk: id_of(trunk), owner });
-                prop_assert_eq!(index.insert(terms(trunk, user, capacity, &dids)), refused);
+                prop_assert_eq!(index.insert(terms(trunk, user, capacity)), refused);
             } else {
-                prop_assert_eq!(index.insert(terms(trunk, user, capacity, &dids)), Ok(()));
+                prop_assert_eq!(index.insert(terms(trunk, user, capacity)), Ok(()));
                 model.insert(trunk, (user, capacity));
                 let take = || index.channels(&id_of(trunk)).unwrap().take(None).unwrap();
                 held.entry(trunk).or_insert_with(take);

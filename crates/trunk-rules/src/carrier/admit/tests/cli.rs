@@ -83,3 +83,33 @@ fn a_did_in_diversion_satisfies_the_check_only_where_that_is_set() {
     assert_eq!(edge.refused(&call).check, Check::Cli);
     assert!(edge.set(|settings| settings.diversion_satisfies_cli = true).admitted(&call).cli.diverted);
 }
+
+#[test]
+fn a_change_of_a_did_is_seen_by_the_next_call_of_each_trunk_that_has_it() {
+    for attributes in [json!({}), json!({ "allow_any_did_as_cli": true })] {
+        let mut edge = TestEdge::open(attributes);
+        let account = "account".into();
+        let blocked = DidFacts { eligible: false, ..did("own", FIRST_DID) };
+        edge.index.dids_mut(&account).set(&blocked);
+        let refusal = edge.refused(&invite_to("442012345678"));
+        assert_eq!(refusal.check, Check::Cli);
+        let expired = DidFacts { expires_at: Some(NOW), ..did("own", FIRST_DID) };
+        edge.index.dids_mut(&account).set(&expired);
+        assert_eq!(edge.refused(&invite_to("442012345678")).check, Check::Cli);
+        edge.index.dids_mut(&account).set(&did("own", FIRST_DID));
+        assert_eq!(edge.admitted(&invite_to("442012345678")).cli.presented, FIRST_DID);
+        edge.index.dids_mut(&account).remove(&"own".into());
+        assert_eq!(edge.refused(&invite_to("442012345678")).check, Check::Cli);
+    }
+}
+
+#[test]
+fn a_default_did_that_is_blocked_meanwhile_is_not_presented() {
+    let mut edge = TestEdge::open(json!({ "on_cli_mismatch_action": "replace_cli" }));
+    let call = Invite { from: "+15550100", ..invite_to("442012345678") };
+    let account = "account".into();
+    edge.index.dids_mut(&account).set(&DidFacts { eligible: false, ..did("second", SECOND_DID) });
+    assert_eq!(edge.admitted(&call).cli.presented, FIRST_DID);
+    edge.index.dids_mut(&account).set(&did("second", SECOND_DID));
+    assert_eq!(edge.admitted(&call).cli.presented, SECOND_DID);
+}

@@ -25,12 +25,14 @@ fn an_emergency_call_must_show_an_emergency_did_whatever_the_mismatch_action_is(
 #[test]
 fn with_emergency_enable_all_every_emergency_enabled_did_counts() {
     let mut index = TrunkIndex::new();
+    *index.dids_mut(&"a".into()) = account();
     for (id, all) in [("all", true), ("none", false)] {
         let network = if all { "203.0.113.0/24" } else { "198.51.100.0/24" };
         let mut attributes = method(&ip_only(&[network], ""));
         attributes["emergency_enable_all"] = json!(all);
         let trunk = decoded(id, &attributes);
-        let terms = TrunkTerms::new(&trunk, &TrunkLinks::default(), "a".into(), &account(), "r").unwrap();
+        let dids = index.dids("a");
+        let terms = TrunkTerms::new(&trunk, &TrunkLinks::default(), "a".into(), dids, "r").unwrap();
         index.insert(terms).unwrap();
     }
     let edge = TestEdge { index, ..TestEdge::of(&[]) };
@@ -67,4 +69,17 @@ fn an_emergency_number_needs_the_tech_prefix_too() {
 #[test]
 fn the_test_number_is_admitted_and_marked() {
     assert!(TestEdge::open(json!({})).admitted(&emergency_call("933")).emergency.unwrap().test);
+}
+
+#[test]
+fn emergency_service_of_a_did_that_is_cancelled_meanwhile_admits_no_emergency_call() {
+    for attributes in [json!({}), json!({ "emergency_enable_all": true })] {
+        let mut edge = TestEdge::open(attributes);
+        let cancelled = DidFacts { emergency_enabled: false, ..did("rescue", EMERGENCY_DID) };
+        edge.index.dids_mut(&"account".into()).set(&cancelled);
+        let refusal = edge.refused(&emergency_call("112"));
+        assert_eq!((refusal.check, refusal.configured.as_str()), (Check::Emergency, "0 emergency numbers"));
+        edge.index.dids_mut(&"account".into()).set(&did("rescue", EMERGENCY_DID));
+        assert!(edge.admitted(&emergency_call("112")).emergency.is_some());
+    }
 }

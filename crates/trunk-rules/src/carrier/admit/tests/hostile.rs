@@ -20,7 +20,7 @@ proptest! {
         };
         let uri = format!("sip:{text}@h");
         for uri in [parts[0].as_slice(), uri.as_bytes(), b"sip:442012345678@h"] {
-            let credentials = [parts[2].as_slice(), text.as_bytes()];
+            let credentials = SentDigest::of([parts[2].as_slice(), text.as_bytes()], &edge.settings);
             let attempt = Attempt {
                 credentials: &credentials,
                 twilio_account_sid: Some(&parts[3]),

@@ -15,7 +15,7 @@ fn decided(method_of: &Value, source: &str, header: Option<&str>, sid: Option<&s
     let trunk = Arc::new(terms("a", &method(method_of)));
     let (key, settings) = (NonceKey::new(&[9; 32]), Settings::default());
     let nonces = NoncesAt { key: &key, now: NOW, ttl: settings.nonce_ttl };
-    let credentials: Vec<&[u8]> = header.into_iter().map(str::as_bytes).collect();
+    let credentials = SentDigest::of(header.map(str::as_bytes), &settings);
     let mut attempt = Attempt::new(source.parse().unwrap(), b"sip:edge", b"<sip:x>");
     attempt.credentials = &credentials;
     attempt.twilio_account_sid = sid.map(str::as_bytes);

@@ -178,3 +178,45 @@ fn a_change_is_met_by_the_next_call_and_calls_in_progress_keep_their_channels() 
     drop(channel);
     assert!(edge.index.is_clean());
 }
+
+#[test]
+fn a_call_without_a_digest_is_challenged_by_its_address_and_number_alone_as_by_all_of_it() {
+    let trunks = [
+        ("a", method(&credentials("a", &["203.0.113.0/24"], ""))),
+        ("blocked", json!({ "status": "blocked", "capacity_limit": 0 })),
+        ("prefix", method(&credentials("prefix", &["198.51.100.0/24"], "12#"))),
+        ("open", method(&ip_only(&["192.0.2.0/24"], ""))),
+    ];
+    let mut challenged = 0;
+    for edge in [TestEdge::of(&trunks), TestEdge::of(&trunks[1..]), TestEdge::of(&[])] {
+        for source in [OFFICE_ADDRESS, "198.51.100.1", "192.0.2.1", "10.0.0.1"] {
+            for dialled in ["442012345678", "12#442012345678", "nothing", ""] {
+                let call = Invite { source, ..invite_to(dialled) };
+                let nonces = NoncesAt { key: &edge.key, now: NOW, ttl: edge.settings.nonce_ttl };
+                let snapshot = Snapshot {
+                    trunks: &edge.index,
+                    settings: &edge.settings,
+                    nonces: &nonces,
+                    rates: None,
+                    funds: None,
+                    now: NOW,
+                    random: 0,
+                };
+                let uri = format!("sip:{dialled}@nyc.us.out.didww.com;user=phone");
+                let early = Attempt::new(source.parse().unwrap(), uri.as_bytes(), b"");
+                match (identify(&snapshot, &early), edge.decide(&call)) {
+                    (Err(Verdict::Challenged(one)), Verdict::Challenged(other)) => {
+                        challenged += 1;
+                        let facts = |of: &Challenge| (of.code, of.phrase, of.failure, of.stale, of.passed);
+                        assert_eq!(facts(&one), facts(&other), "{source} {dialled}");
+                        assert!(one.trunk.is_none() && other.trunk.is_none());
+                    }
+                    (Err(Verdict::Challenged(_)), other) => panic!("{source} {dialled}: {other:?}"),
+                    (_, Verdict::Challenged(other)) => panic!("{source} {dialled}: {other:?}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert_eq!(challenged, 10);
+}
