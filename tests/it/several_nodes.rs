@@ -12,6 +12,7 @@ mod dead_nodes;
 #[cfg(feature = "nodes-full")]
 mod failover;
 mod faults;
+mod inbound_calls;
 mod ledger;
 mod limits;
 mod partition;
