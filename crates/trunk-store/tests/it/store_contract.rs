@@ -115,6 +115,7 @@ macro_rules! part {
         a_key_is_found_by_its_id_with_the_limits_of_its_use
         keys_of_tokens_rotate_once_for_all_who_ask_and_leave_when_they_are_over
         a_deleted_account_cannot_be_saved_again
+        an_account_that_changed_since_it_was_read_is_not_saved
         a_write_completes_although_its_caller_stopped_waiting
         a_reset_deletes_only_the_account_that_it_names
     } };
