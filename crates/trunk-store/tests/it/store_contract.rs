@@ -184,6 +184,7 @@ macro_rules! part {
         a_run_that_was_superseded_or_cancelled_changes_nothing
         a_rescheduled_job_has_its_new_time_payload_and_attempts
         a_node_that_starts_again_releases_what_it_held
+        a_node_releases_the_jobs_that_it_holds_and_does_not_run
         the_jobs_of_an_account_are_bounded_and_deleted_with_its_records
         a_job_that_is_too_large_is_refused
         jobs_wait_no_longer_when_the_clock_was_set_back
