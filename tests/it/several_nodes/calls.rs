@@ -45,6 +45,24 @@ async fn a_trunk_of_one_server_admits_calls_at_the_other_one_within_a_second() {
     assert_eq!(at_other, at_one, "the record is the same at both");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trunk_that_is_changed_at_one_server_is_so_at_the_edge_of_the_other_one_within_a_second() {
+    let pair = Pair::start().await;
+    let trunk = pair.trunk(json!({})).await;
+    for (changes, enforces) in [(&pair.one, &pair.other), (&pair.other, &pair.one)] {
+        for (status, admitted) in [("blocked", false), ("active", true)] {
+            changes.patch(&trunk, json!({ "status": status })).await;
+            let changed = Instant::now();
+            until(&format!("the other edge knows a trunk as {status}"), async || {
+                (admits(enforces, &trunk).await == admitted).then_some(())
+            })
+            .await;
+            let after = changed.elapsed();
+            assert!(after < KNOWN_WITHIN, "{status} is known {after:?} after the answer");
+        }
+    }
+}
+
 /// Asserts that a call is refused because the trunk's channels are in use.
 async fn is_refused_as_full(edge: &Edge, trunk: &Trunk) {
     let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
