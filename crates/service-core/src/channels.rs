@@ -9,7 +9,7 @@
 //! The store never counts less for this node than its calls have. So while the database is away, calls take the channels that
 //! this node holds, and those that are left are not given back; others are refused.
 //!
-//! Bounds: the calls of the server, and [`MAX_TRUNKS_PER_WRITE`] in one transaction.
+//! Bounds: the calls of the server, and `MAX_TRUNKS_PER_WRITE` trunks in one transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
