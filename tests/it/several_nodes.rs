@@ -20,6 +20,7 @@ mod provider_calls;
 mod round_trips;
 #[cfg(feature = "nodes-full")]
 mod silence;
+mod starts;
 mod taken_over;
 mod writes;
 
