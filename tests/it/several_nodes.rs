@@ -12,6 +12,7 @@ mod dead_nodes;
 #[cfg(feature = "nodes-full")]
 mod failover;
 mod faults;
+mod inbound_calls;
 mod ledger;
 mod limits;
 mod partition;
@@ -19,6 +20,7 @@ mod provider_calls;
 mod round_trips;
 #[cfg(feature = "nodes-full")]
 mod silence;
+mod starts;
 mod taken_over;
 mod writes;
 

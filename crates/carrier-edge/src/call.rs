@@ -24,6 +24,7 @@ use didww_types::Timestamp;
 use lab::CallFault;
 use service_base::log_limiter::LogLimiter;
 use service_base::slots::Slot;
+use service_core::channels::SharedChannel;
 use sip_transport::session_timer::Session;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media};
 
@@ -33,7 +34,6 @@ use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::{Registered, StopGuard};
 use super::changes::has_lost_its_trunk;
-use super::channels::SharedChannel;
 use super::diagnosis::refuse_unchecked;
 use super::far_end::{Outcome, Then};
 use super::hung_up_by::HungUpBy;

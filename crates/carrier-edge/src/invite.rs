@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use service_core::channels::{NoChannel, SharedChannel};
 use tokio::sync::OwnedSemaphorePermit;
 use trunk_rules::carrier::{
     Admitted, Attempt, Cause, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal,
@@ -14,7 +15,6 @@ use super::billing::{FundsAt, RecordOf};
 use super::call::Channels;
 use super::call_state::Origin;
 use super::calls::StopGuard;
-use super::channels::{NoChannel, SharedChannel};
 use super::diagnosis::refuse_unchecked;
 use super::digest_guesses::DigestAttempt;
 use super::inner::{Counters, Inner};

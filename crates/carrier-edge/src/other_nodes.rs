@@ -30,7 +30,7 @@ impl CallKeeper for Keeper {
 
 /// Ends the calls that other nodes ask this one to end.
 pub(crate) fn hang_up(inner: &Inner, follower: &mut Follower) {
-    // What was missed is lost: the one that asked finds the call still active, and asks again.
+    // The next changes name what was missed, and this is woken for them.
     let Changes::Since(writes) = follower.changes() else { return };
     for effect in writes.iter().flat_map(|write| write.iter()) {
         if let Committed::HangUp(id) = effect

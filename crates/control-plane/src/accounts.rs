@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::Features;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use service_core::{exports, files};
+use service_core::{AttemptError, Retries, exports, files};
 use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
@@ -134,6 +134,29 @@ pub struct AccountPatch {
     pub record_quota: Patch<u64>,
 }
 
+/// The account with these changes.
+fn changed(account: &Account, patch: &AccountPatch) -> Result<Account, ControlError> {
+    let mut account = account.clone();
+    if let Some(rate_limit) = patch.rate_limit.as_sent() {
+        check_rate(rate_limit.copied())?;
+        account.rate_limit = rate_limit.copied();
+    }
+    if let Some(record_quota) = patch.record_quota.as_sent() {
+        account.record_quota = record_quota.copied();
+    }
+    if let Some(name) = &patch.name {
+        if name.trim().is_empty() {
+            return Err(ControlError::invalid("name", "must not be empty"));
+        }
+        account.name.clone_from(name);
+    }
+    account.version = patch.version.unwrap_or(account.version);
+    if let Some(features) = &patch.features {
+        account.features = Features::of(features.iter().copied());
+    }
+    Ok(account)
+}
+
 /// Checks that a secret that a request names is 1 to 255 visible ASCII characters.
 pub(crate) fn check_text(field: &'static str, secret: &Secret) -> Result<(), ControlError> {
     let text = secret.expose();
@@ -189,24 +212,20 @@ impl Control {
     /// # Errors
     /// If there is no such account, the name is blank or taken, or the rate limit is too high.
     pub async fn update_account(&self, id: Uuid, patch: AccountPatch) -> Result<Arc<Account>, ControlError> {
+        // Changes of this server take turns, so that only those of others make one begin again.
         let _turn = self.account_changes.lock().await;
-        let mut account = (*self.account(id).await?).clone();
-        if let Some(rate_limit) = patch.rate_limit.as_sent() {
-            check_rate(rate_limit.copied())?;
-            account.rate_limit = rate_limit.copied();
-        }
-        if let Some(record_quota) = patch.record_quota.as_sent() {
-            account.record_quota = record_quota.copied();
-        }
-        if let Some(name) = patch.name {
-            if name.trim().is_empty() {
-                return Err(ControlError::invalid("name", "must not be empty"));
-            }
-            account.name = name;
-        }
-        account.version = patch.version.unwrap_or(account.version);
-        account.features = patch.features.map_or(account.features, Features::of);
-        Ok(self.core.store.save_account(account).await?)
+        Retries::REQUEST.run(|| self.change_account(id, &patch)).await
+    }
+
+    /// Reads an account, changes it, and saves it if it is still as it was read.
+    async fn change_account(
+        &self,
+        id: Uuid,
+        patch: &AccountPatch,
+    ) -> Result<Arc<Account>, AttemptError<ControlError>> {
+        let before = self.account(id).await.map_err(AttemptError::Other)?;
+        let after = changed(&before, patch).map_err(AttemptError::Other)?;
+        Ok(self.core.store.save_account(before, after).await?)
     }
 
     /// Deletes an account with its keys and records. Calls to its DIDs hang up, and what it had ordered is in stock again.

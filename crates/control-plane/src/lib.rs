@@ -106,7 +106,8 @@ pub struct Control {
     core: Arc<Core>,
     /// The environment of new keys.
     environment: Environment,
-    /// Held while an account is read and saved: a change must not undo one that this server makes at the same time.
+    /// Held while an account is read and saved, so that changes of this server do not make each other begin again. That no change
+    /// undoes another one, of this server or of another one, is what the store sees to.
     account_changes: Arc<tokio::sync::Mutex<()>>,
     lab: Lab,
     /// Empty if the server counts no requests.

@@ -13,7 +13,8 @@ use trunk_rules::inbound::{
 };
 use trunk_store::StoreError;
 
-use crate::live_calls::{Place, Slot};
+use crate::capacity_place::{CapacityPlace, NoPlace};
+use crate::live_calls::Slot;
 use crate::record::{InboundAttempt, InboundCall, InboundStatus};
 use crate::route::{Trunk, limit};
 use crate::shared::Shared;
@@ -33,7 +34,7 @@ pub(crate) struct Call {
     pub(crate) record: InboundCall,
     pub(crate) slot: Slot,
     /// The places in the capacity of the account, the DID and the group.
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<CapacityPlace>,
     /// The trunks in the order in which they are tried; at least one.
     pub(crate) trunks: Vec<Trunk>,
 }
@@ -135,10 +136,25 @@ impl Running {
         };
         let begun = InboundAttempt { uri: Some(to.uri.clone()), ..begun };
         let capacity = limit(trunk.stored.capacity_limit);
-        let Some(place) = self.shared.live.enter(trunk.id, capacity) else {
-            let end = AttemptEnd::Full(capacity.unwrap_or_default());
-            self.record.attempts.push(InboundAttempt { outcome: Some(end.to_string()), ..begun });
-            return Ok(end);
+        // A slow database must not keep a caller from hanging up.
+        let taken = tokio::select! {
+            biased;
+            () = self.slot.hang_up.asked() => {
+                let by_server = self.slot.hang_up.is_asked().unwrap_or_default();
+                return Err(hung_up(by_server, false));
+            }
+            taken = self.shared.enter(trunk.id, capacity) => taken,
+        };
+        let place = match taken {
+            Ok(place) => place,
+            Err(no_place) => {
+                let end = match no_place {
+                    NoPlace::Full => AttemptEnd::Full(capacity.unwrap_or_default()),
+                    NoPlace::NotCounted => AttemptEnd::NotCounted,
+                };
+                self.record.attempts.push(InboundAttempt { outcome: Some(end.to_string()), ..begun });
+                return Ok(end);
+            }
         };
         let mut leg = self.dialler.call(invitation(to, &begun.cli));
         let end = self.follow(&mut leg, trunk, &begun).await;

@@ -15,8 +15,9 @@ use trunk_store::{Change, Interest, StoreError};
 use uuid::Uuid;
 
 use crate::call::{self, Call};
+use crate::capacity_place::{CapacityPlace, NoPlace, NodeChannels};
 use crate::config::InboundConfig;
-use crate::live_calls::{LiveCalls, Place, Slot};
+use crate::live_calls::{LiveCalls, Slot};
 use crate::other_nodes;
 use crate::record::InboundCall;
 use crate::request::{InboundQuery, NewInboundCall};
@@ -71,7 +72,7 @@ pub struct InboundCalls {
 
 /// A call that may be placed: what it holds, and the trunks in the order in which they are tried.
 struct Admitted {
-    places: Vec<Place>,
+    places: Vec<CapacityPlace>,
     trunks: Vec<Trunk>,
 }
 
@@ -88,7 +89,8 @@ impl InboundCalls {
         messages: Option<Arc<MessageLog>>,
     ) -> Result<Self, StoreError> {
         let max_calls = config.calls.min(core.descriptors.max_for(Share::Outgoing));
-        let shared = Arc::new(Shared { live: Arc::new(LiveCalls::new(max_calls)), core, config });
+        let (live, channels) = (Arc::new(LiveCalls::new(max_calls)), NodeChannels::start(&core));
+        let shared = Arc::new(Shared { core, config, live, channels });
         let interrupted = stored::end_interrupted(&shared.core, &shared.live).await?;
         if interrupted > 0 {
             tracing::warn!(
@@ -163,7 +165,8 @@ impl InboundCalls {
     ) -> Result<InboundCall, AttemptError<InboundError>> {
         let core = &self.shared.core;
         let unchanged = route.as_ref().map(|route| Change::Unchanged { record: route.did.clone() });
-        match self.admit(&mut record, route).map_err(AttemptError::Other)? {
+        let admitted = Box::pin(self.admit(&mut record, route)).await;
+        match admitted.map_err(AttemptError::Other)? {
             Ok(admitted) => {
                 let dialler = self.dialler.get_or_try_init(|| self.start_dialler()).await;
                 let dialler = dialler.map_err(|error| AttemptError::Other(InboundError::Dialler(error)))?;
@@ -216,7 +219,10 @@ impl InboundCalls {
     }
 
     /// Decides whether a route takes a call, and takes its places. Adds to the record what is known of the route.
-    fn admit(
+    ///
+    /// # Errors
+    /// If the account has its maximum of calls, or those of other nodes cannot be counted.
+    async fn admit(
         &self,
         record: &mut InboundCall,
         route: Option<Route>,
@@ -229,7 +235,8 @@ impl InboundCalls {
         let live = &self.shared.live;
         let most = self.shared.config.calls_per_account;
         let of_account = live.enter(account, u64::try_from(most).ok());
-        let mut places = vec![of_account.ok_or(InboundError::FullOfAccount(most))?];
+        let of_account = of_account.ok_or(InboundError::FullOfAccount(most))?;
+        let mut places = vec![CapacityPlace::of_node(of_account)];
         if let Err(refused) = admits(&number, features.as_deref(), record.time_start) {
             return Ok(Err(refused));
         }
@@ -246,9 +253,10 @@ impl InboundCalls {
         let of_did = (Limited::Did, did.id, limit(number.capacity_limit));
         let of_group = group.map(|group| (Limited::Group, group.id, group.limit));
         for (limited, subject, limit) in std::iter::once(of_did).chain(of_group) {
-            match live.enter(subject, limit) {
-                Some(place) => places.push(place),
-                None => return Ok(Err(Refused::Full(limited, limit.unwrap_or_default()))),
+            match self.shared.enter(subject, limit).await {
+                Ok(place) => places.push(place),
+                Err(NoPlace::Full) => return Ok(Err(Refused::Full(limited, limit.unwrap_or_default()))),
+                Err(NoPlace::NotCounted) => return Err(StoreError::Unavailable.into()),
             }
         }
         Ok(Ok(Admitted { places, trunks: self.in_order(trunks) }))

@@ -9,10 +9,12 @@
 //! permits others. No call and no socket exists before the first call is placed.
 //!
 //! Bounds: live calls in all and of each account ([`InboundConfig`]); the trunks of a group (10), each of which is tried
-//! once, at no more than four addresses; attempts in a record ([`MAX_ATTEMPTS`]); and the duration of a call. Capacities and
-//! these limits are counted on each node for itself, and a call counts until it has ended, not until its end is written.
+//! once, at no more than four addresses; attempts in a record ([`MAX_ATTEMPTS`]); and the duration of a call. These limits
+//! are counted on each node for itself, capacities on all nodes together. A call counts until it has ended, not until its end is
+//! written.
 
 mod call;
+mod capacity_place;
 mod config;
 mod inbound_calls;
 mod live_calls;

@@ -40,7 +40,7 @@ pub(crate) async fn hang_up_when_asked(
 ) {
     while wakes.changed().await.is_ok() {
         let Some(shared) = shared.upgrade() else { return };
-        // What was missed is lost: a client that asked finds the call still live, and asks again.
+        // The next changes name what was missed, and this is woken for them.
         let Changes::Since(writes) = asked.changes() else { continue };
         for effect in writes.iter().flat_map(|write| write.iter()) {
             if let Committed::HangUp(id) = effect {

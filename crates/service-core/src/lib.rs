@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod audit_log;
+pub mod channels;
 pub mod counts;
 pub mod expiry;
 pub mod exports;

@@ -1,11 +1,12 @@
-//! Channels of trunks with a limit on simultaneous calls, which the nodes of a database share.
+//! Channels of what has a limit on simultaneous calls, which the nodes of a database share. A trunk stands here for each of
+//! these: an inbound or an outbound trunk, a group of trunks, or a DID.
 
 use uuid::Uuid;
 
 /// What a node asks for on one trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskedChannels {
-    /// The id of the trunk.
+    /// The id of the trunk, or of what else has the limit.
     pub trunk: Uuid,
     /// Number of its calls that this node runs. Their channels are held whatever the limit is.
     pub calls: u32,

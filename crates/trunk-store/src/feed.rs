@@ -76,7 +76,8 @@ pub enum Changes {
     /// The writes, in the order of the feed.
     Since(Vec<Write>),
     /// The follower fell behind too far, or the engine lost track of what others wrote. Its owner loads anew what it keeps.
-    /// The follower is current again, so the load begins with what it has not seen.
+    /// The follower is current again, so the load begins with what it has not seen; but for calls that other nodes wanted to
+    /// end meanwhile, which its next changes name.
     LoadAnew,
 }
 
@@ -114,6 +115,8 @@ struct State {
     followers: BTreeMap<u64, (u64, Interest)>,
     /// The number of the next follower.
     next: u64,
+    /// The position of the last loss that had something besides, and what the followers that it met see behind it.
+    besides: (u64, Vec<Committed>),
 }
 
 impl Feed {
@@ -150,10 +153,24 @@ impl Feed {
 
     /// Makes every follower load anew, because it is not known what was written.
     pub(crate) fn lose(&self) {
+        self.lose_but(Vec::new());
+    }
+
+    /// The same, with effects that followers see after they must load anew: what is loaded does not show them.
+    pub(crate) fn lose_but(&self, besides: Vec<Committed>) {
         let mut state = self.lock();
         state.dropped += state.writes.len() as u64 + 1;
         state.writes.clear();
         let head = state.head();
+        if !besides.is_empty() {
+            // Those of an earlier loss too, for followers that have not met it yet.
+            let before = state.besides.0;
+            if state.followers.values().all(|(position, _)| *position >= before) {
+                state.besides.1.clear();
+            }
+            state.besides.0 = head;
+            state.besides.1.extend(besides);
+        }
         self.head.store(head, Ordering::Release);
         drop(state);
         self.wake.send_replace(head);
@@ -166,7 +183,7 @@ impl Feed {
         state.next += 1;
         state.followers.insert(number, (position, interest));
         self.count(&state);
-        Follower { feed: Arc::clone(self), number, position, interest }
+        Follower { feed: Arc::clone(self), number, position, interest, besides: None }
     }
 
     /// Announces new writes, as [`ChangeFeed::wakes`](crate::ChangeFeed::wakes) describes.
@@ -207,12 +224,14 @@ pub struct Follower {
     number: u64,
     position: u64,
     interest: Interest,
+    /// What a loss that it has met left for it.
+    besides: Option<Write>,
 }
 
 impl Follower {
     /// Whether there are no changes since the position. It costs one load of a number.
     pub fn is_current(&self) -> bool {
-        self.position == self.feed.head.load(Ordering::Acquire)
+        self.position == self.feed.head.load(Ordering::Acquire) && self.besides.is_none()
     }
 
     /// Returns the changes since the position, and moves it to the newest one.
@@ -221,10 +240,18 @@ impl Follower {
         let head = state.head();
         let unseen = usize::try_from(head.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let changes = if self.position < state.dropped {
+            let (lost_at, besides) = &state.besides;
+            if self.position < *lost_at {
+                let earlier = self.besides.take();
+                let earlier = earlier.iter().flat_map(|write| write.iter());
+                self.besides = Some(earlier.chain(besides).cloned().collect());
+            }
             Changes::LoadAnew
         } else {
             let seen = state.writes.len().saturating_sub(unseen);
-            Changes::Since(state.writes.range(seen..).cloned().collect())
+            Changes::Since(
+                self.besides.take().into_iter().chain(state.writes.range(seen..).cloned()).collect(),
+            )
         };
         self.position = head;
         state.followers.insert(self.number, (head, self.interest));

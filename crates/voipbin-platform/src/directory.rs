@@ -20,6 +20,8 @@ use crate::records::customers::{Agents, Customers};
 
 /// The time before another attempt to read what other nodes wrote.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The longest time for which a change of this server holds back what other nodes wrote.
+const TURN_LIMIT: Duration = Duration::from_millis(500);
 
 /// Customers, agents and access keys by their ids and digests.
 #[derive(Default)]
@@ -188,6 +190,9 @@ pub(crate) async fn follow(
 
 /// Applies the changes since the last time; loads everything anew unless the directory was `complete` then.
 async fn catch_up(platform: &Platform, followed: &mut Follower, complete: bool) -> Result<(), StoreError> {
+    // A change of this server puts here what it has committed. If a later change of another node was read between the two, it
+    // would be put back: a key that was deleted there would be valid here.
+    let _turn = tokio::time::timeout(TURN_LIMIT, platform.changes.lock()).await;
     let (store, directory) = (&*platform.core.store, &platform.directory);
     let Changes::Since(writes) = followed.changes() else { return directory.load_anew(store).await };
     if !complete {
@@ -197,4 +202,49 @@ async fn catch_up(platform: &Platform, followed: &mut Follower, complete: bool) 
         directory.read_again(store, effect).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use http_listener::Limits;
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::{Core, Outbox};
+    use trunk_store::{Interest, SqliteStore};
+
+    use super::*;
+    use crate::config::PlatformConfig;
+    use crate::records::access_keys::AccessKeyRequest;
+
+    #[tokio::test]
+    async fn what_another_node_wrote_is_read_behind_a_change_of_this_server_that_is_under_way() {
+        let store = Arc::new(SqliteStore::in_memory().unwrap());
+        let (clock, guesses) = (Clock::system(), GuessLimits::default());
+        let (ids, outbox, descriptors) = (Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024));
+        let core = Arc::new(Core::new(store, clock, ids, outbox, descriptors, guesses));
+        let platform =
+            Platform::load(Arc::clone(&core), PlatformConfig::default(), Limits::default()).await.unwrap();
+        let (at, permission) = (Timestamp::from_unix_micros(1), Permission::CUSTOMER_ADMIN.0);
+        let asked =
+            AccessKeyRequest { name: String::new(), detail: String::new(), permission, expires: None };
+        let (key, _token) =
+            Entity::<AccessKeys>::generate(&core.ids, (Uuid::from_u128(1), at), Uuid::from_u128(2), asked);
+        core.store.commit(vec![key.put()]).await.unwrap();
+        let mut followed = core.store.follow(Interest::AllButRecords);
+
+        // This server has committed a change of the key and not put it yet, when another one deletes the key.
+        let turn = platform.changes.lock().await;
+        let mut deleted = Entity::<AccessKeys>::find(&*core.store, key.id).await.unwrap().unwrap();
+        deleted.mark_deleted(at);
+        core.store.commit(vec![deleted.put()]).await.unwrap();
+        let mut catching_up = Box::pin(catch_up(&platform, &mut followed, true));
+        assert!(catching_up.as_mut().now_or_never().is_none(), "it waits for the change of this server");
+        platform.directory.put_key(&key);
+        drop(turn);
+        catching_up.await.unwrap();
+        assert!(platform.directory.keys.read().unwrap().is_empty(), "the key is deleted");
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn hang_up_when_asked(
                     }
                 }
             }
-            // A client that asked finds the call still active, and asks again, unless it deleted the call.
+            // The next changes name what was missed in the last minute. Of a call that was deleted no client can ask again.
             Changes::LoadAnew => has_missed = true,
         }
         if has_missed {

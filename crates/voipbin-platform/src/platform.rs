@@ -11,7 +11,7 @@ use service_base::boxed::Boxed;
 use service_base::descriptors::Share;
 use service_base::guessing::GuessLimiter;
 use service_base::limiter::{LeakyBucket, Limiter};
-use service_core::Core;
+use service_core::{AttemptError, Core, Retries};
 use sip_dialler::Dialler;
 use tokio::sync::Mutex;
 use trunk_store::{DocumentKind, StoreError};
@@ -88,6 +88,23 @@ struct SigningKey {
     secret: Secret,
 }
 
+/// The key that tokens are signed with. Of servers that start at once on an empty database, one stores it.
+async fn signing_key(core: &Core, timestamps: &UniqueTimestamps) -> Result<Secret, AttemptError<StoreError>> {
+    let found = Entity::<PlatformSecrets>::find(&*core.store, Uuid::nil()).await?;
+    if let Some(SigningKey { secret }) = found.and_then(|it| it.private) {
+        return Ok(secret);
+    }
+    let key = SigningKey { secret: core.ids.token() };
+    let (id, at) = (Uuid::nil(), timestamps.next());
+    let entity = Entity::<PlatformSecrets>::new(id, Uuid::nil(), at, (), Some(key.clone()));
+    match core.store.commit(vec![entity.put()]).await {
+        Ok(_) => Ok(key.secret),
+        // Another server has stored one meanwhile.
+        Err(StoreError::Taken(_)) => Err(StoreError::Conflict.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Platform {
     /// Loads the platform's state from the store. The number of active calls is limited by the configuration
     /// and by the file descriptors that the process may open.
@@ -103,25 +120,10 @@ impl Platform {
     }
 
     async fn load_state(core: Arc<Core>, config: PlatformConfig, limits: Limits) -> Result<Self, StoreError> {
-        let (store, ids) = (&*core.store, &core.ids);
+        let store = &*core.store;
         let max_by_descriptors = core.descriptors.max_for(Share::Outgoing);
         let timestamps = UniqueTimestamps::after(core.clock.clone(), store.newest_document().await?);
-        let signing = if let Some(SigningKey { secret }) =
-            Entity::<PlatformSecrets>::find(store, Uuid::nil()).await?.and_then(|it| it.private)
-        {
-            secret
-        } else {
-            let key = SigningKey { secret: ids.token() };
-            let entity = Entity::<PlatformSecrets>::new(
-                Uuid::nil(),
-                Uuid::nil(),
-                timestamps.next(),
-                (),
-                Some(key.clone()),
-            );
-            store.commit(vec![entity.put()]).await?;
-            key.secret
-        };
+        let signing = Retries::REQUEST.run(|| signing_key(&core, &timestamps)).await?;
         let cache = Arc::new(EntityCache::following(store));
         tokio::spawn(EntityCache::catch_up_while_idle(Arc::downgrade(&cache), store.wakes()));
         let default_per_customer = max_by_descriptors.div_ceil(2).min(DEFAULT_MAX_CALLS_PER_CUSTOMER);

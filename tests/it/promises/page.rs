@@ -108,6 +108,28 @@ fn every_promise_names_the_tests_and_the_attacks_that_show_it() {
 }
 
 #[test]
+fn what_holds_across_servers_names_the_tests_that_show_it() {
+    let page = read("docs/promises.md");
+    let (tests, contract, long) = (tests(), contract(), long_tests());
+    let table = section(&page, "## Across servers").lines().filter(|line| line.starts_with("| "));
+    let mut rows = 0;
+    for row in table.skip(2) {
+        let (what, shown) = row.trim_matches('|').split_once('|').unwrap();
+        let (always, sometimes) = shown.split_once(LONG_ALONE).unwrap_or((shown, ""));
+        for name in named(sometimes) {
+            assert!(long.contains(name), "{what}: every change runs `{name}`, or it does not exist");
+        }
+        assert!(named(always).count() > 0, "{what}: no test that every change runs");
+        for name in named(always) {
+            let exists = tests.contains_key(name) || contract.contains(name);
+            assert!(exists && !long.contains(name), "{what}: no change runs a test `{name}`");
+        }
+        rows += 1;
+    }
+    assert!(rows >= 10, "{rows} rows");
+}
+
+#[test]
 fn every_long_form_is_a_script_or_a_setting_that_a_test_reads() {
     let page = read("docs/promises.md");
     let long = section(&page, "## Long forms");

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
-use super::{Pair, admits};
+use super::{Pair, admits, until_ready};
 use crate::sip::digest::Answer;
 use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, Trunk, source, until};
 use crate::sip::uac::{Call, Uac};
+use crate::support::tcp_proxy::Way;
 
 /// The time within which a trunk that was created at one server, or the wish to end a call, is known to the edges of all.
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
@@ -42,6 +43,24 @@ async fn a_trunk_of_one_server_admits_calls_at_the_other_one_within_a_second() {
     let (at_other, at_one) = (pair.other.record(&trunk, 1).await, pair.one.record(&trunk, 1).await);
     assert_eq!((&at_other["call_id"], &at_other["success"]), (&json!(call.id), &json!(true)), "{at_other}");
     assert_eq!(at_other, at_one, "the record is the same at both");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trunk_that_is_changed_at_one_server_is_so_at_the_edge_of_the_other_one_within_a_second() {
+    let pair = Pair::start().await;
+    let trunk = pair.trunk(json!({})).await;
+    for (changes, enforces) in [(&pair.one, &pair.other), (&pair.other, &pair.one)] {
+        for (status, admitted) in [("blocked", false), ("active", true)] {
+            changes.patch(&trunk, json!({ "status": status })).await;
+            let changed = Instant::now();
+            until(&format!("the other edge knows a trunk as {status}"), async || {
+                (admits(enforces, &trunk).await == admitted).then_some(())
+            })
+            .await;
+            let after = changed.elapsed();
+            assert!(after < KNOWN_WITHIN, "{status} is known {after:?} after the answer");
+        }
+    }
 }
 
 /// Asserts that a call is refused because the trunk's channels are in use.
@@ -134,6 +153,26 @@ async fn either_server_ends_a_call_of_the_other_one() {
         edge.record(&trunk, 2).await;
         assert_eq!(edge.records(&trunk).await.len(), 2, "one record a call");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_ended_while_its_server_is_cut_off_ends_when_that_is_back() {
+    let (mut pair, proxy) = Pair::start_behind_proxy(&[]).await;
+    let trunk = pair.trunk(json!({})).await;
+    let mut call = Call::up(&pair.one, &trunk, ANSWERS_AT_ONCE).await;
+    let active = until("the other server lists the call", async || pair.other.active().await.pop()).await;
+    proxy.set(Way::Shut);
+    proxy.cut();
+    until_ready(&pair.one, 503).await;
+    let path = format!("/calls/active/{}", active["id"].as_str().unwrap());
+    let ended = pair.other.control.delete(&path).await;
+    assert_eq!(ended.status, 200, "{}", ended.text);
+    proxy.set(Way::Open);
+    call.hung_up().await;
+    for edge in [&pair.one, &pair.other] {
+        edge.record(&trunk, 1).await;
+    }
+    assert!(pair.one.binary.runs(), "it was not found dead");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

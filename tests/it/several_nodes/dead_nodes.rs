@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::ledger::{ADMIN, Ledger};
 use super::{Pair, kill, nodes, until_acknowledged, until_alone};
-use crate::sip::edge::{ANSWERS_AT_ONCE, until};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, until};
 use crate::sip::uac::Call;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,6 +35,22 @@ async fn the_call_of_a_killed_server_has_one_record_and_its_channel_is_free_agai
     assert_eq!((&lost["disconnect_cause"], &lost["price"]), (&json!(9002), &json!("0.05")), "{lost}");
     assert_eq!(pair.other.records(&trunk).await.len(), 3);
     pair.other.calls_up(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_done_twice_when_two_of_three_servers_are_killed_one_after_the_other() {
+    let mut pair = Pair::start_with(&["--voipbin-admin", ADMIN]).await;
+    let url = pair.database.url();
+    let third = Edge::with_arguments(&["--database", &url, "--voipbin-admin", ADMIN]).await;
+    assert_eq!(nodes(&third).await, 3);
+    let ledger = Ledger::start(&[&pair.one, &pair.other, &third]).await;
+    ledger.grows_by(60).await;
+    kill(&mut pair.one).await;
+    ledger.grows_by(40).await;
+    kill(&mut pair.other).await;
+    ledger.grows_by(20).await;
+    until_alone(&third).await;
+    ledger.compare(|sql| pair.database.ask(sql)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

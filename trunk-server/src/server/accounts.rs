@@ -1,6 +1,7 @@
 //! The accounts of a server that starts: the first one, and whose callbacks are not sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use control_plane::{Control, ControlError, NewAccount, TrunkSurvey};
 use didww_types::Secret;
@@ -34,8 +35,25 @@ pub(super) async fn prepare_accounts(
     Ok(AccountsAtStart { survey, ..accounts })
 }
 
-/// Creates an account if there is none, or none with the configured API key.
+/// How often the first account is looked for, if other servers of the database create it at the same time.
+const ATTEMPTS: u32 = 20;
+/// The time between two of these. A server knows within a second which keys the others created.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// Creates an account if there is none, or none with the configured API key. Of servers that start at once, one does.
 async fn first_account(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
+    for _ in 1..ATTEMPTS {
+        match find_or_create(control, config).await {
+            Err(ControlError::Invalid { message, .. }) if message.ends_with("taken") => {
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            made => return made,
+        }
+    }
+    find_or_create(control, config).await
+}
+
+async fn find_or_create(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
     let existing = control.accounts().await?;
     let key_exists = match &config.api_key {
         Some(key) => control.account_of_key(key).await?.is_some(),

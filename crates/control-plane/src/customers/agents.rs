@@ -1,6 +1,8 @@
 //! The agents of a customer, who log in with a username and a password.
 
 use didww_types::Secret;
+use service_core::{AttemptError, Retries};
+use trunk_store::StoreError;
 use uuid::Uuid;
 use voipbin_platform::{Agent, AgentPrivate, Agents, Entity, hash};
 
@@ -46,21 +48,37 @@ impl Control {
     pub async fn ensure_super_admin(&self, username: &str, password: Secret) -> Result<Agent, ControlError> {
         let password = self.checked_login(username, password).await?;
         let _turn = self.platform.changes.lock().await;
-        let found = Entity::<Agents>::find_by(&*self.core.store, "username", username).await?;
-        let agent = if let Some(mut agent) = found.filter(|agent| !agent.deleted) {
-            agent.private.password = password;
-            agent.public.permission |= SUPER_ADMIN;
-            self.core.store.commit(vec![agent.put()]).await?;
-            agent
-        } else {
-            let (customer, config) = self.new_customer(NewCustomer::named(username))?;
-            let agent = self.new_agent(customer.id, username, password, SUPER_ADMIN | CUSTOMER_ADMIN);
-            self.core.store.commit(vec![customer.put(), config.put(), agent.put()]).await?;
-            self.reload(customer.id).await?;
-            agent
-        };
+        // Servers of one database that start at once do this at the same time.
+        let agent = Retries::REQUEST.run(|| self.make_super_admin(username, &password)).await?;
         self.platform.directory.put_agent(&agent);
         Ok(agent.public)
+    }
+
+    /// Makes an agent of this name a super admin with this password's hash, or creates one.
+    async fn make_super_admin(
+        &self,
+        username: &str,
+        password: &str,
+    ) -> Result<Entity<Agents>, AttemptError<ControlError>> {
+        let found = Entity::<Agents>::find_by(&*self.core.store, "username", username).await?;
+        if let Some(mut agent) = found.filter(|agent| !agent.deleted) {
+            password.clone_into(&mut agent.private.password);
+            agent.public.permission |= SUPER_ADMIN;
+            self.core.store.commit(vec![agent.put()]).await?;
+            return Ok(agent);
+        }
+        let (customer, config) = self.new_customer(NewCustomer::named(username))?;
+        let permission = SUPER_ADMIN | CUSTOMER_ADMIN;
+        let agent = self.new_agent(customer.id, username, password.to_owned(), permission);
+        let created = self.core.store.commit(vec![customer.put(), config.put(), agent.put()]).await;
+        match created {
+            Ok(_) => {}
+            // Another server has created one meanwhile.
+            Err(StoreError::Taken(_)) => return Err(StoreError::Conflict.into()),
+            Err(error) => return Err(error.into()),
+        }
+        self.reload(customer.id).await?;
+        Ok(agent)
     }
 
     /// Checks the username and the password of an agent. Returns the password's hash, in PHC string format.

@@ -11,12 +11,13 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use futures_util::FutureExt as _;
 use service_base::boxed::Boxed;
+use service_base::clock::Stopwatch;
 use service_base::trace;
 use tokio::sync::watch;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
-use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
+use trunk_store::{Change, IfScheduled, Job, JobLease, LeasedJob, StoreError, TakeJobs};
 
 use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
 use crate::Core;
@@ -55,7 +56,8 @@ async fn run_until(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool
         is_prepared: false,
         failures: 0,
         runs: JoinSet::new(),
-        kinds: HashMap::new(),
+        running: HashMap::new(),
+        lost: None,
     };
     loop {
         scheduled.mark_unchanged();
@@ -65,8 +67,7 @@ async fn run_until(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool
             _ = stop.wait_for(|stop| *stop) => break,
             () = wait => {}
             Some(ended) = runner.runs.join_next_with_id() => {
-                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                runner.kinds.remove(&id);
+                runner.ended(ended);
             }
             Ok(()) = scheduled.changed() => {}
             // While the store fails, the step that it could not follow waits for the next round too.
@@ -84,8 +85,10 @@ struct Runner {
     /// Number of rounds that failed one after the other.
     failures: u32,
     runs: JoinSet<()>,
-    /// The kind of each run in progress.
-    kinds: HashMap<Id, &'static str>,
+    /// The kind and the lease of each run in progress.
+    running: HashMap<Id, (&'static str, JobLease)>,
+    /// Since when this node may hold jobs that it does not run, because it did not learn that it took them.
+    lost: Option<Stopwatch>,
     /// The clock's time in the last round.
     now: Timestamp,
 }
@@ -96,6 +99,7 @@ impl Runner {
     async fn round(&mut self) -> Result<Option<Timestamp>, StoreError> {
         self.follow_clock().await?;
         self.prepare().await?;
+        self.release_lost().await?;
         loop {
             let kinds = self.room();
             let names = kinds.iter().map(|(name, _)| *name).collect();
@@ -105,10 +109,32 @@ impl Runner {
                 return Ok(next);
             }
             let take = TakeJobs { node: self.core.store.node(), now, until: now.after(LEASE), kinds };
-            for leased in self.core.store.take_jobs(take).await? {
+            let taken = self.core.store.take_jobs(take).await;
+            if taken == Err(StoreError::Unknown) {
+                self.lost = Some(Stopwatch::start());
+            }
+            for leased in taken? {
                 self.start(leased);
             }
         }
+    }
+
+    /// Ends the leases of jobs that this node holds and does not run. The write that took them may still be committed for a
+    /// while: it waits for a standby. Until the leases would be over, other nodes leave them to this one.
+    async fn release_lost(&mut self) -> Result<(), StoreError> {
+        let Some(since) = self.lost else { return Ok(()) };
+        let running = self.running.values().map(|(_, lease)| *lease).collect();
+        let released = self.core.store.release_jobs(self.core.store.node(), running).await?;
+        if released > 0 {
+            tracing::warn!(
+                released,
+                "jobs were taken although the database did not confirm it; they run now"
+            );
+        }
+        if released > 0 || since.elapsed() >= LEASE {
+            self.lost = None;
+        }
+        Ok(())
     }
 
     /// If the clock was set back, moves the due times back by the same amount, so that no job waits longer.
@@ -128,7 +154,7 @@ impl Runner {
             return Ok(());
         }
         let store = &self.core.store;
-        let interrupted = store.release_jobs(store.node()).await?;
+        let interrupted = store.release_jobs(store.node(), Vec::new()).await?;
         if interrupted > 0 {
             tracing::info!(interrupted, "jobs were running when the server was killed; they run again");
         }
@@ -152,7 +178,7 @@ impl Runner {
     /// The kinds with room for another run, and for how many.
     fn room(&self) -> Vec<(&'static str, u64)> {
         let free = |kind: &Arc<JobKind>| {
-            let running = self.kinds.values().filter(|name| **name == kind.name).count();
+            let running = self.running.values().filter(|(name, _)| *name == kind.name).count();
             let free = kind.at_once.saturating_sub(running);
             (kind.name, u64::try_from(free).unwrap_or(u64::MAX))
         };
@@ -161,9 +187,21 @@ impl Runner {
 
     fn start(&mut self, leased: LeasedJob) {
         let Some(kind) = self.jobs.kinds.iter().find(|kind| kind.name == leased.job.kind) else { return };
-        let span = span_of(&leased);
+        let (span, lease) = (span_of(&leased), leased.lease);
         let run = run_once(Arc::clone(&self.core), Arc::clone(kind), leased).instrument(span);
-        self.kinds.insert(self.runs.spawn(run).id(), kind.name);
+        self.running.insert(self.runs.spawn(run).id(), (kind.name, lease));
+    }
+
+    /// Notes the end of a run. One that panicked outside of its handler has left its job as it was.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                self.lost = Some(Stopwatch::start());
+                error.id()
+            }
+        };
+        self.running.remove(&id);
     }
 
     /// Waits until the next job is due, or until it is time to look for those of other nodes; for a short time after a failure
@@ -202,7 +240,7 @@ impl Runner {
         let left = self.runs.len();
         self.runs.shutdown().await;
         tracing::info!(left, "jobs were interrupted; they run again after the next start");
-        if let Err(error) = self.core.store.release_jobs(self.core.store.node()).await {
+        if let Err(error) = self.core.store.release_jobs(self.core.store.node(), Vec::new()).await {
             tracing::warn!(%error, "the leases of interrupted jobs could not be ended; they expire");
         }
     }
@@ -288,7 +326,51 @@ fn doubling_delay(failures: u32, most: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+    use trunk_store::SqliteStore;
+
+    use super::super::tests::core;
     use super::*;
+
+    /// The kind of the test's jobs.
+    const KIND: &str = "test";
+
+    #[tokio::test]
+    async fn a_job_that_was_taken_without_an_answer_runs_and_one_that_runs_is_not_begun_again() {
+        let core = core(SqliteStore::in_memory().unwrap());
+        let (runs, mut seen) = mpsc::unbounded_channel();
+        let kind = JobKind::new(KIND, move |_, leased: LeasedJob| {
+            runs.send(leased.job.subject).unwrap();
+            std::future::pending()
+        });
+        let mut runner = Runner {
+            now: core.clock.now(),
+            core: Arc::clone(&core),
+            jobs: JobSet::default().handle(kind.at_once(9)),
+            is_prepared: true,
+            failures: 0,
+            runs: JoinSet::new(),
+            running: HashMap::new(),
+            lost: None,
+        };
+        let schedule = async |subject: &str| {
+            let job = Box::new(Job::new(KIND, subject, core.clock.now()));
+            core.store.commit(vec![Change::Schedule { job, existing: IfScheduled::Replace }]).await.unwrap();
+        };
+        schedule("runs").await;
+        runner.round().await.unwrap();
+        assert_eq!(seen.recv().await.unwrap(), "runs");
+        schedule("lost").await;
+        let now = core.clock.now();
+        let take = TakeJobs { node: core.store.node(), now, until: now.after(LEASE), kinds: vec![(KIND, 9)] };
+        assert_eq!(core.store.take_jobs(take).await.unwrap().len(), 1);
+        runner.round().await.unwrap();
+        assert_eq!(runner.running.len(), 1, "it is not known that there is another one");
+        runner.lost = Some(Stopwatch::start());
+        runner.round().await.unwrap();
+        assert_eq!(seen.recv().await.unwrap(), "lost");
+        assert!(seen.try_recv().is_err() && runner.running.len() == 2 && runner.lost.is_none());
+    }
 
     #[test]
     fn delays_double_up_to_the_longest() {

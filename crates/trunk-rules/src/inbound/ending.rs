@@ -87,7 +87,9 @@ impl Ending {
                 AttemptEnd::Refused(_) | AttemptEnd::NoResponse | AttemptEnd::RingingTimeout,
             ) => Initiator::Callee,
             Self::Refused(_)
-            | Self::Unanswered(AttemptEnd::NotDialled | AttemptEnd::Full(_) | AttemptEnd::NoPort)
+            | Self::Unanswered(
+                AttemptEnd::NotDialled | AttemptEnd::Full(_) | AttemptEnd::NotCounted | AttemptEnd::NoPort,
+            )
             | Self::TooLong(_)
             | Self::Stopped(_)
             | Self::Interrupted(_)
@@ -132,6 +134,7 @@ mod tests {
             (Ending::Refused(Refused::UnknownNumber), 404),
             (Ending::Unanswered(AttemptEnd::Refused(486)), 486),
             (Ending::Unanswered(AttemptEnd::NoResponse), 408),
+            (Ending::Unanswered(AttemptEnd::NotCounted), 503),
             (Ending::Unanswered(AttemptEnd::NoPort), 503),
             (Ending::Unanswered(AttemptEnd::RingingTimeout), 480),
             (Ending::Cancelled, 487),
@@ -150,6 +153,7 @@ mod tests {
         assert_eq!(of(Ending::Unanswered(AttemptEnd::Refused(603))), "callee");
         assert_eq!(of(Ending::Unanswered(AttemptEnd::NotDialled)), "server");
         assert_eq!(of(Ending::Unanswered(AttemptEnd::NoPort)), "server");
+        assert_eq!(of(Ending::Unanswered(AttemptEnd::NotCounted)), "server");
         assert_eq!(of(Ending::Refused(Refused::Blocked)), "server");
     }
 }

@@ -18,6 +18,8 @@ pub enum AttemptEnd {
     NotDialled,
     /// The trunk has its maximum of calls, this number.
     Full(u64),
+    /// It is not known whether the trunk has its maximum of calls: those of other servers cannot be counted.
+    NotCounted,
     /// The callee refused the call with this final response.
     Refused(u16),
     /// There was no final response, or the host could not be reached.
@@ -34,7 +36,7 @@ impl AttemptEnd {
         match self {
             Self::Refused(code) => code,
             Self::NoResponse => REQUEST_TIMEOUT,
-            Self::Full(_) | Self::NoPort => SERVICE_UNAVAILABLE,
+            Self::Full(_) | Self::NotCounted | Self::NoPort => SERVICE_UNAVAILABLE,
             Self::NotDialled | Self::RingingTimeout => TEMPORARILY_UNAVAILABLE,
         }
     }
@@ -44,7 +46,7 @@ impl AttemptEnd {
     fn is_rerouted(self, codes: &[ReroutingCode]) -> bool {
         let listed = |code: Option<ReroutingCode>| code.is_some_and(|code| codes.contains(&code));
         match self {
-            Self::NotDialled | Self::Full(_) | Self::NoPort => true,
+            Self::NotDialled | Self::Full(_) | Self::NotCounted | Self::NoPort => true,
             Self::Refused(code) => listed(ReroutingCode::of_status(code)),
             Self::NoResponse => listed(ReroutingCode::of_status(REQUEST_TIMEOUT)),
             Self::RingingTimeout => listed(Some(ReroutingCode::RINGING_TIMEOUT)),
@@ -57,6 +59,7 @@ impl fmt::Display for AttemptEnd {
         match self {
             Self::NotDialled => f.write_str("the trunk was not dialled"),
             Self::Full(limit) => write!(f, "the trunk has its maximum of calls, {limit}"),
+            Self::NotCounted => f.write_str("the calls of other servers to the trunk cannot be counted"),
             Self::Refused(code) => write!(f, "the trunk refused the call with {code}"),
             Self::NoResponse => f.write_str("the trunk did not respond"),
             Self::NoPort => f.write_str("no port for the media of the call is free on this server"),
@@ -127,7 +130,9 @@ mod tests {
 
     #[test]
     fn a_trunk_that_was_not_dialled_is_always_followed_by_the_next_one() {
-        for end in [AttemptEnd::NotDialled, AttemptEnd::Full(1), AttemptEnd::NoPort] {
+        let passed_over =
+            [AttemptEnd::NotDialled, AttemptEnd::Full(1), AttemptEnd::NotCounted, AttemptEnd::NoPort];
+        for end in passed_over {
             assert_eq!(next(end, &[], false), Next::NextTrunk);
         }
     }

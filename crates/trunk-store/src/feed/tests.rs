@@ -78,6 +78,39 @@ fn a_write_of_unknown_effects_makes_followers_load_anew() {
 }
 
 #[test]
+fn what_a_loss_must_not_take_is_seen_once_behind_it_by_those_that_it_met() {
+    let feed = Arc::new(Feed::default());
+    let (mut first, mut second) = (feed.follow(Interest::Everything), feed.follow(Interest::AllButRecords));
+    let besides = |account| vec![Committed::Account { account }];
+    feed.append(write(1));
+    feed.lose_but(besides(2));
+    feed.append(write(3));
+    assert_eq!(accounts(&mut first), None);
+    assert!(!first.is_current());
+    assert_eq!(accounts(&mut first), Some(vec![2]), "what was written since then is in what it loads");
+    assert!(first.is_current());
+    feed.lose_but(besides(4));
+    feed.lose();
+    let mut later = feed.follow(Interest::Everything);
+    feed.append(write(5));
+    // The first one sees the 2 again, because the second one has not seen it yet.
+    for follower in [&mut first, &mut second] {
+        assert_eq!(accounts(follower), None);
+        feed.append(write(6));
+        assert_eq!(accounts(follower), Some(vec![2, 4, 6]));
+        assert_eq!(accounts(follower), Some(vec![]));
+    }
+    assert_eq!(accounts(&mut later), Some(vec![5, 6, 6]));
+    feed.lose_but(besides(7));
+    assert_eq!(feed.lock().besides.1.len(), 1, "what every follower has met is not kept");
+    assert_eq!(accounts(&mut first), None);
+    feed.lose_but(besides(8));
+    assert_eq!(accounts(&mut first), None);
+    let seen = accounts(&mut first).unwrap();
+    assert!(seen.contains(&7) && seen.contains(&8), "it met two losses before it looked: {seen:?}");
+}
+
+#[test]
 fn owners_are_woken_at_64_writes_and_when_one_must_load_anew() {
     let feed = Arc::new(Feed::default());
     let mut follower = feed.follow(Interest::Everything);

@@ -126,21 +126,28 @@ fn name_taken(failure: Failure) -> Failure {
     if is_taken { StoreError::Taken("name".to_owned()).into() } else { failure }
 }
 
-/// Replaces the account with the same number and id.
-async fn save(transaction: &Transaction<'_>, account: &Account) -> Done<Arc<Account>> {
+/// Replaces an account that is as it was read before. What was read is compared, not what is stored: a row of a newer release
+/// may have features that this one does not know.
+async fn save(transaction: &Transaction<'_>, before: &Account, after: &Account) -> Done<Arc<Account>> {
+    let select = format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE number = $1 AND id = $2 FOR UPDATE");
+    let parameters: [Parameter<'_>; 2] = [(&before.number, Type::INT8), (&before.id, Type::UUID)];
+    let stored = transaction.query_typed_opt(&select, &parameters).await?.ok_or(StoreError::Conflict)?;
+    if account(&stored)? != *before {
+        return Err(StoreError::Conflict.into());
+    }
     let update = "UPDATE account SET name = $1, version = $2, features = $3, rate_limit = $4, record_quota = $5 \
                   WHERE number = $6 AND id = $7";
     let saved = transaction
         .execute_typed(
             update,
             &[
-                (&account.name, Type::TEXT),
-                (&account.version.as_str(), Type::TEXT),
-                (&i64::from(account.features.bits()), Type::INT8),
-                (&account.rate_limit.map(i64::from), Type::INT8),
-                (&quota(account), Type::INT8),
-                (&account.number, Type::INT8),
-                (&account.id, Type::UUID),
+                (&after.name, Type::TEXT),
+                (&after.version.as_str(), Type::TEXT),
+                (&i64::from(after.features.bits()), Type::INT8),
+                (&after.rate_limit.map(i64::from), Type::INT8),
+                (&quota(after), Type::INT8),
+                (&before.number, Type::INT8),
+                (&before.id, Type::UUID),
             ],
         )
         .await
@@ -148,8 +155,8 @@ async fn save(transaction: &Transaction<'_>, account: &Account) -> Done<Arc<Acco
     if saved == 0 {
         return Err(StoreError::Conflict.into());
     }
-    transaction.announce(Announcement::Account { number: account.number });
-    Ok(Arc::new(account.clone()))
+    transaction.announce(Announcement::Account { number: before.number });
+    Ok(Arc::new(after.clone()))
 }
 
 async fn add_key(transaction: &Transaction<'_>, account: i64, key: &ApiKey) -> Done<()> {
@@ -272,8 +279,9 @@ impl Accounts for PostgresStore {
             .write((account, key), |transaction, (account, key)| Box::pin(create(transaction, account, key)))
     }
 
-    fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>> {
-        self.node.write(account, |transaction, account| Box::pin(save(transaction, account)))
+    fn save_account(&self, before: Arc<Account>, after: Account) -> Answer<'_, Arc<Account>> {
+        self.node
+            .write((before, after), |transaction, (before, after)| Box::pin(save(transaction, before, after)))
     }
 
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {

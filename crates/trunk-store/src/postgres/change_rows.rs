@@ -161,6 +161,16 @@ fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
     }
 }
 
+/// Reads the calls that a node wanted to end, from a position on.
+pub(super) async fn read_hang_ups(client: &Client, from: i64) -> Done<Vec<Uuid>> {
+    let select =
+        "SELECT subject FROM change WHERE position > $1 AND what = $2 ORDER BY position, row_id LIMIT $3";
+    let most = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
+    let parameters: [Parameter<'_>; 3] =
+        [(&from, Type::INT8), (&what::HANG_UP, Type::INT2), (&most, Type::INT8)];
+    client.query_typed(select, &parameters).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
 /// What a poll found.
 pub(super) struct Polled {
     /// The database's time in microseconds.

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::failure::Done;
-use super::migrate::Lease;
+use super::migrate::{BEGIN, Lease};
 use super::open_error::PostgresOpenError;
 use super::sums;
 use super::symbols::Symbols;
@@ -102,6 +102,10 @@ async fn build_type(
         .query_typed_opt("SELECT 1 FROM record WHERE kind = $1 LIMIT 1", &[(&kind, Type::INT8)])
         .await?;
     if has_records.is_some() {
+        lease.extend(client).await?;
+    }
+    client.batch_execute(BEGIN).await?;
+    if has_records.is_some() {
         // Entries of another form, except of attributes whose building was cut off.
         let others: Vec<i64> =
             stale.iter().filter(|stale| stale.after.is_none()).map(|stale| stale.field).collect();
@@ -123,6 +127,7 @@ async fn build_type(
             )
             .await?;
     }
+    client.batch_execute("COMMIT").await?;
     if has_records.is_none() {
         return Ok(());
     }
@@ -130,7 +135,7 @@ async fn build_type(
     let mut visited = 0;
     loop {
         lease.extend(client).await?;
-        client.batch_execute("BEGIN").await?;
+        client.batch_execute(BEGIN).await?;
         let (last, records) = build_batch(client, symbols, spec, stale, after).await?;
         let note = "UPDATE indexed SET after = $2 WHERE field = ANY($1::int8[])";
         client.execute_typed(note, &[(&fields, Type::INT8_ARRAY), (&last, Type::INT8)]).await?;

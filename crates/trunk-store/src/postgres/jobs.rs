@@ -247,9 +247,15 @@ async fn take(transaction: &Transaction<'_>, take: &TakeJobs) -> Done<Vec<Leased
     Ok(taken)
 }
 
-async fn release(transaction: &Transaction<'_>, node: i64) -> Done<u64> {
-    let update = "UPDATE job SET holder = NULL, held_until = NULL, revision = revision + 1 WHERE holder = $1";
-    transaction.execute_typed(update, &[(&node, Type::INT8)]).await
+async fn release(transaction: &Transaction<'_>, node: i64, running: &[JobLease]) -> Done<u64> {
+    let update = "UPDATE job SET holder = NULL, held_until = NULL, revision = revision + 1 WHERE holder = $1 \
+                  AND NOT EXISTS (SELECT 1 FROM unnest($2::bigint[], $3::bigint[]) AS r (number, revision) \
+                      WHERE r.number = job.number AND r.revision = job.revision)";
+    let (numbers, revisions): (Vec<i64>, Vec<i64>) =
+        running.iter().map(|lease| (lease.number, lease.revision)).unzip();
+    let parameters: [Parameter<'_>; 3] =
+        [(&node, Type::INT8), (&numbers, Type::INT8_ARRAY), (&revisions, Type::INT8_ARRAY)];
+    transaction.execute_typed(update, &parameters).await
 }
 
 async fn set_back(transaction: &Transaction<'_>, now: Timestamp, by: Duration) -> Done<()> {
@@ -278,8 +284,10 @@ impl Jobs for PostgresStore {
         self.node.write(jobs, |transaction, jobs| Box::pin(take(transaction, jobs)))
     }
 
-    fn release_jobs(&self, node: i64) -> Answer<'_, u64> {
-        self.node.write(node, |transaction, node| Box::pin(release(transaction, *node)))
+    fn release_jobs(&self, node: i64, running: Vec<JobLease>) -> Answer<'_, u64> {
+        self.node.write((node, running), |transaction, (node, running)| {
+            Box::pin(release(transaction, *node, running))
+        })
     }
 
     fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {

@@ -43,6 +43,11 @@ const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (
 );
 INSERT INTO schema_version (only_row, version) VALUES (true, 0) ON CONFLICT DO NOTHING";
 
+/// Begins a transaction whose statements may take as long as they need. A role can have a limit, and a pooler can pass on the one
+/// that a server which runs has set.
+pub(super) const BEGIN: &str =
+    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
 /// The time after which another node may migrate, unless the lease was extended.
 const LEASE: &str = "30 seconds";
 /// Time between two looks at what another node does.
@@ -97,7 +102,7 @@ impl Lease {
         let applied = usize::try_from(version).unwrap_or_default();
         for (to, migration) in (1_i64..).zip(MIGRATIONS).skip(applied) {
             self.extend(client).await?;
-            client.batch_execute("BEGIN").await?;
+            client.batch_execute(BEGIN).await?;
             for part in *migration {
                 client.batch_execute(part).await?;
             }

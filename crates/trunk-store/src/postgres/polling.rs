@@ -9,7 +9,8 @@
 //!
 //! Of a record, effects are added in the order of its revisions, so that a copy never becomes older: the tasks that commit
 //! run in any order. Followers load anew when a reset comes behind later changes, when the clock was set back, and after a
-//! lost connection: it is not known then what was missed, or whether another server took over with less.
+//! lost connection: it is not known then what was missed, or whether another server took over with less. A call that a node
+//! wanted to end meanwhile is named to them nevertheless.
 //!
 //! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
 
@@ -24,7 +25,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::address::STATEMENT_LIMIT;
-use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_rows, what};
+use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_hang_ups, read_rows, what};
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::run::ATTEMPT_LIMIT;
@@ -263,11 +264,14 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     Ok(())
 }
 
-/// Reads everything that this node keeps, and makes its followers do so.
+/// Reads everything that this node keeps, and makes its followers do so. Which calls were to be ended is in nothing that they
+/// load: they see it again, also if they have seen it before.
 async fn begin_anew(node: &Node, client: &Client) -> Done<()> {
+    let from = node.seen().wide_from;
     begin(node, client).await?;
     node.known.load(client).await?;
-    node.feed.lose();
+    let hang_ups = read_hang_ups(client, from).await?;
+    node.feed.lose_but(hang_ups.into_iter().map(Committed::HangUp).collect());
     Ok(())
 }
 

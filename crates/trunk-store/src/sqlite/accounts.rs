@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::Features;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Timestamp};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::error::{failed, is_missing_reference, is_taken};
@@ -18,9 +18,7 @@ use crate::directory::{Directory, DirectoryKey};
 /// Reads all accounts and keys.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Directory> {
     let mut directory = Directory::default();
-    let mut accounts = connection.prepare(
-        "SELECT number, id, name, version, features, rate_limit, created_at, record_quota FROM account",
-    )?;
+    let mut accounts = connection.prepare(&format!("SELECT {ACCOUNT_COLUMNS} FROM account"))?;
     for account in accounts.query_map([], account)? {
         let account = account?;
         directory.put(&Arc::new(account));
@@ -33,6 +31,9 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Directory> {
     directory.put_token_keys(&token_keys::load(connection)?);
     Ok(directory)
 }
+
+/// The columns that [`account`] reads.
+const ACCOUNT_COLUMNS: &str = "number, id, name, version, features, rate_limit, created_at, record_quota";
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let version: String = row.get(3)?;
@@ -82,8 +83,18 @@ pub(super) fn create(
     Ok(account)
 }
 
-/// Replaces the account with the same number and id.
-pub(super) fn save(connection: &Connection, account: Account) -> Result<Account, StoreError> {
+/// Replaces an account that is as it was read before.
+pub(super) fn save(connection: &Connection, before: &Account, after: Account) -> Result<Account, StoreError> {
+    let select = format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE number = ?1 AND id = ?2");
+    let stored = connection
+        .prepare_cached(&select)
+        .map_err(failed)?
+        .query_row(params![before.number, before.id.as_bytes().as_slice()], account)
+        .optional()
+        .map_err(failed)?;
+    if stored.as_ref() != Some(before) {
+        return Err(StoreError::Conflict);
+    }
     let saved = connection
         .prepare_cached(
             "UPDATE account SET name = ?1, version = ?2, features = ?3, rate_limit = ?4, record_quota = ?7 \
@@ -91,17 +102,17 @@ pub(super) fn save(connection: &Connection, account: Account) -> Result<Account,
         )
         .map_err(failed)?
         .execute(params![
-            account.name,
-            account.version.as_str(),
-            account.features.bits(),
-            account.rate_limit,
-            account.number,
-            account.id.as_bytes().as_slice(),
-            quota(&account),
+            after.name,
+            after.version.as_str(),
+            after.features.bits(),
+            after.rate_limit,
+            before.number,
+            before.id.as_bytes().as_slice(),
+            quota(&after),
         ]);
     match saved.map_err(name_taken)? {
         0 => Err(StoreError::Conflict),
-        _ => Ok(account),
+        _ => Ok(after),
     }
 }
 

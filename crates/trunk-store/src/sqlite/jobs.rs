@@ -40,7 +40,7 @@ const NEXT_EXPIRED: &str =
     "SELECT min(held_until) FROM job WHERE kind = ?1 AND holder IS NOT NULL AND holder <> ?2";
 
 /// Selects the jobs that a node holds.
-const HELD: &str = "SELECT 1 FROM job WHERE holder = ?1";
+const HELD: &str = "SELECT number, revision FROM job WHERE holder = ?1";
 
 impl Jobs for SqliteStore {
     fn job(&self, kind: &'static str, subject: String) -> Answer<'_, Option<Job>> {
@@ -55,13 +55,15 @@ impl Jobs for SqliteStore {
         Answer::later(self.connections.write(move |connection| self::take(connection, &take)))
     }
 
-    fn release_jobs(&self, node: i64) -> Answer<'_, u64> {
+    fn release_jobs(&self, node: i64, running: Vec<JobLease>) -> Answer<'_, u64> {
         // A start after an orderly stop finds none, and writes nothing.
         let held = self.connections.read(|connection| {
             connection.prepare_cached(HELD).and_then(|mut select| select.exists([node])).map_err(failed)
         });
         match held {
-            Ok(true) => Answer::later(self.connections.write(move |connection| release(connection, node))),
+            Ok(true) => {
+                Answer::later(self.connections.write(move |connection| release(connection, node, &running)))
+            }
             Ok(false) => Answer::ready(Ok(0)),
             Err(error) => Answer::ready(Err(error)),
         }
@@ -251,15 +253,23 @@ fn read(row: &Row<'_>, kind: &'static str) -> rusqlite::Result<LeasedJob> {
     })
 }
 
-fn release(connection: &Connection, node: i64) -> Result<u64, StoreError> {
-    let released = connection
-        .prepare_cached(
-            "UPDATE job SET holder = NULL, held_until = NULL, revision = revision + 1 \
-             WHERE holder = ?1",
-        )
-        .and_then(|mut update| update.execute([node]))
+fn release(connection: &Connection, node: i64, running: &[JobLease]) -> Result<u64, StoreError> {
+    let mut select = connection.prepare_cached(HELD).map_err(failed)?;
+    let rows = select
+        .query_map([node], |row| Ok(JobLease { number: row.get(0)?, revision: row.get(1)? }))
         .map_err(failed)?;
-    Ok(u64::try_from(released).unwrap_or_default())
+    let held = rows.collect::<Result<Vec<JobLease>, _>>().map_err(failed)?;
+    let mut released = 0;
+    for lease in held.iter().filter(|lease| !running.contains(lease)) {
+        connection
+            .prepare_cached(
+                "UPDATE job SET holder = NULL, held_until = NULL, revision = revision + 1 WHERE number = ?1",
+            )
+            .and_then(|mut update| update.execute([lease.number]))
+            .map_err(failed)?;
+        released += 1;
+    }
+    Ok(released)
 }
 
 fn set_back(connection: &Connection, now: Timestamp, by: Duration) -> Result<(), StoreError> {

@@ -38,12 +38,13 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name or the key.
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>>;
 
-    /// Replaces an account.
+    /// Replaces an account that is as it was read `before`: of two nodes that change it at the same time, none undoes what the
+    /// other one changed.
     ///
     /// # Errors
     /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name;
-    /// [`StoreError::Conflict`](crate::StoreError::Conflict) if the account does not exist.
-    fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>>;
+    /// [`StoreError::Conflict`](crate::StoreError::Conflict) if the account was changed meanwhile, or does not exist.
+    fn save_account(&self, before: Arc<Account>, after: Account) -> Answer<'_, Arc<Account>>;
 
     /// Adds a key to an account.
     ///

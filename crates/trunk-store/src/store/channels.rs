@@ -1,9 +1,9 @@
-//! Channels of trunks, which the nodes of a database share.
+//! Channels of trunks, of groups and of DIDs, which the nodes of a database share.
 
 use crate::answer::Answer;
 use crate::channel::{AskedChannels, HeldChannels};
 
-/// Channels of trunks with a limit on simultaneous calls.
+/// Channels of trunks, of groups and of DIDs with a limit on simultaneous calls; each of them is a trunk here.
 ///
 /// A node states how many calls it runs on a trunk and how many wait, and receives channels for those that fit: what the
 /// nodes hold in total exceeds the limit only by calls that ran before the limit was lowered. It holds no channel that no call
@@ -14,7 +14,8 @@ use crate::channel::{AskedChannels, HeldChannels};
 /// A database in a file has one node, which counts its calls itself: nothing is stored.
 pub trait Channels: Send + Sync + std::fmt::Debug {
     /// Takes and returns channels of several trunks, each named once, in one transaction. Returns what this node holds of
-    /// each, in the order of the trunks. A node does not ask again before it has the answer.
+    /// each, in the order of the trunks. A node does not ask again about a trunk before it has the
+    /// answer.
     ///
     /// # Errors
     /// [`StoreError::Conflict`](crate::StoreError::Conflict) if this node was taken over, or a failure of the engine. After

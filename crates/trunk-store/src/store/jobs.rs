@@ -9,7 +9,7 @@ use didww_types::Timestamp;
 use tokio::sync::watch;
 
 use crate::answer::Answer;
-use crate::job::{Job, LeasedJob, TakeJobs};
+use crate::job::{Job, JobLease, LeasedJob, TakeJobs};
 
 /// Stored jobs, and the leases under which nodes run them.
 pub trait Jobs: Send + Sync + std::fmt::Debug {
@@ -24,8 +24,9 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// due times, and among equal times in the order in which they were first scheduled.
     fn take_jobs(&self, take: TakeJobs) -> Answer<'_, Vec<LeasedJob>>;
 
-    /// Ends all leases of a node, which runs none of the jobs any more. Returns their number.
-    fn release_jobs(&self, node: i64) -> Answer<'_, u64>;
+    /// Ends the leases of a node but for those of the jobs that it runs. Returns their number. It holds others after a start,
+    /// and after a [`take_jobs`](Self::take_jobs) with [`StoreError::Unknown`](crate::StoreError::Unknown).
+    fn release_jobs(&self, node: i64, running: Vec<JobLease>) -> Answer<'_, u64>;
 
     /// Brings jobs and ends of leases that are later than `now` forward by `by`, but not to before `now`, after the clock
     /// was set back by that much.

@@ -1,6 +1,9 @@
 //! Types whose records belong to no account.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use trunk_store::account::Account;
 use trunk_store::{Accounts as _, NO_ACCOUNT, Records as _, Scope, SqliteStore, StoreError, Writes as _};
 
 use crate::support::records::{account, commit, everything, found, id, insert, key, linked, replace};
@@ -66,9 +69,9 @@ async fn a_reset_of_one_account_leaves_global_records_and_one_of_all_does_not() 
 #[tokio::test]
 async fn a_quota_of_records_does_not_count_global_ones() {
     let (regions, store, [one, _]) = two_accounts().await;
-    let mut limited = store.accounts().await.unwrap()[0].as_ref().clone();
-    limited.record_quota = Some(1);
-    store.save_account(limited).await.unwrap();
+    let unlimited = Arc::clone(&store.accounts().await.unwrap()[0]);
+    let limited = Account { record_quota: Some(1), ..(*unlimited).clone() };
+    store.save_account(unlimited, limited).await.unwrap();
     let insert = |spec, of| insert(Scope { account: one, spec }, id(of), named("N"));
     commit(&store, vec![insert(regions.countries, 1), insert(regions.countries, 2)]).await;
     commit(&store, vec![insert(regions.lines, 3)]).await;

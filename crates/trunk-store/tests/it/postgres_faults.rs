@@ -140,6 +140,36 @@ async fn connections_that_break_are_replaced_and_followers_load_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_another_node_ends_while_this_one_has_no_connection_is_named_when_it_has_one() {
+    let database = server().migrated().await;
+    let (store, other) = (database.node(0).await, database.node(1).await);
+    store.heartbeat(Timestamp::from_unix_millis(1)).await.unwrap();
+    let mut follower = store.follow(Interest::AllButRecords);
+    let (blocks, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    // After the loss this node cannot write the heartbeat that it needs, and the other one has none.
+    blocks.batch_execute("BEGIN; SELECT * FROM node FOR UPDATE").await.unwrap();
+    end_connections(&database, "0");
+    until("the wish is stored", async || other.commit(vec![Change::HangUp(id(7))]).await.is_ok()).await;
+    blocks.batch_execute("ROLLBACK").await.unwrap();
+    let (mut is_lost, mut is_named) = (false, false);
+    until("the wish is in the feed", async || {
+        match follower.changes() {
+            Changes::LoadAnew => is_lost = true,
+            Changes::Since(writes) => {
+                let is_wish =
+                    |effect: &Committed| matches!(effect, Committed::HangUp(call) if *call == id(7));
+                is_named |= writes.iter().flat_map(|write| write.iter()).any(is_wish);
+            }
+        }
+        is_named
+    })
+    .await;
+    assert!(is_lost, "it was among what is taken for seen");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_node_writes_after_another_one_reset_an_account_stays_in_the_copies_of_its_followers() {
     let database = server().migrated().await;
     let (one, other) = (database.node(0).await, database.node(1).await);

@@ -84,6 +84,29 @@ async fn a_node_that_died_while_it_migrated_blocks_the_others_until_its_lease_en
     within("waiting for the lease", opening).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_start_builds_is_not_ended_by_the_time_limit_of_other_statements() {
+    let database = server().migrated().await;
+    let store = open(&database).await.unwrap();
+    commit(&store, vec![insert(dids(1), id(1), did("1", &json!({})))]).await;
+    store.close().await.unwrap();
+    drop(store);
+    let field = "(SELECT number FROM symbol WHERE name = 'dids/number')";
+    database.execute(&format!("DELETE FROM indexed WHERE field = {field}"));
+    let (blocks, connection) =
+        tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    blocks.batch_execute("BEGIN; SELECT * FROM record FOR UPDATE").await.unwrap();
+    database.execute(&format!("ALTER DATABASE {} SET statement_timeout = 700", database.name()));
+    let opening = open(&database);
+    tokio::pin!(opening);
+    let early = tokio::time::timeout(Duration::from_millis(1_600), &mut opening).await;
+    assert!(early.is_err(), "it waits for the record: {:?}", early.map(|opened| opened.map(drop)));
+    blocks.batch_execute("ROLLBACK").await.unwrap();
+    let store = within("opening", opening).await.unwrap();
+    assert_eq!(store.list(sorted(everything(dids(1)), "number")).await.unwrap().total, 1);
+}
+
 #[tokio::test]
 async fn an_address_that_leads_nowhere_is_an_error_at_once() {
     let error = PostgresStore::open(PostgresOptions::new("host=/nowhere user=tests")).await.unwrap_err();

@@ -115,6 +115,7 @@ macro_rules! part {
         a_key_is_found_by_its_id_with_the_limits_of_its_use
         keys_of_tokens_rotate_once_for_all_who_ask_and_leave_when_they_are_over
         a_deleted_account_cannot_be_saved_again
+        an_account_that_changed_since_it_was_read_is_not_saved
         a_write_completes_although_its_caller_stopped_waiting
         a_reset_deletes_only_the_account_that_it_names
     } };
@@ -183,6 +184,7 @@ macro_rules! part {
         a_run_that_was_superseded_or_cancelled_changes_nothing
         a_rescheduled_job_has_its_new_time_payload_and_attempts
         a_node_that_starts_again_releases_what_it_held
+        a_node_releases_the_jobs_that_it_holds_and_does_not_run
         the_jobs_of_an_account_are_bounded_and_deleted_with_its_records
         a_job_that_is_too_large_is_refused
         jobs_wait_no_longer_when_the_clock_was_set_back

@@ -5,10 +5,12 @@ mod many;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use trunk_store::account::Account;
 use trunk_store::transfer::{
     Phase, Place, Source, Step, Table, Total, TransferError, transfer, write_backup,
 };
@@ -258,9 +260,9 @@ async fn a_transfer_does_not_go_on_from_a_source_that_changed() {
     let source = Source::database(&many).unwrap();
     cut_off(&source, &target, 1_000).await;
     let store = SqliteStore::open(&folder.path("many.db")).unwrap();
-    let mut first = store.accounts().await.unwrap()[0].as_ref().clone();
-    first.name = "renamed".to_owned();
-    store.save_account(first).await.unwrap();
+    let first = Arc::clone(&store.accounts().await.unwrap()[0]);
+    let renamed = Account { name: "renamed".to_owned(), ..(*first).clone() };
+    store.save_account(first, renamed).await.unwrap();
     store.close().await.unwrap();
     let changed = move_to(&many, &target).await.unwrap_err();
     assert!(matches!(changed, TransferError::SourceChanged { table: Table::Record, .. }), "{changed}");

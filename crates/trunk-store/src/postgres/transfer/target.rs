@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::failure::Done;
 use super::super::indexing;
-use super::super::migrate::Lease;
+use super::super::migrate::{BEGIN, Lease};
 use super::super::open_error::PostgresOpenError;
 use super::super::outbox::lane_of;
 use super::super::symbols::Symbols;
@@ -25,10 +25,6 @@ use crate::transfer::place::Place;
 use crate::transfer::row::{Cell, Page, Row};
 use crate::transfer::table::{Kind, Table};
 use crate::transfer::tally::{Mark, Total};
-
-/// Begins a transaction without the time limits of the server's settings.
-const BEGIN: &str =
-    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 /// An empty database on a server.
 pub(crate) struct ServerTarget {

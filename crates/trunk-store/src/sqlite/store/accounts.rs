@@ -59,10 +59,10 @@ impl Accounts for SqliteStore {
         ))
     }
 
-    fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>> {
+    fn save_account(&self, before: Arc<Account>, after: Account) -> Answer<'_, Arc<Account>> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
         Answer::later(self.connections.write_then(
-            move |connection| accounts::save(connection, account.clone()).map(Arc::new),
+            move |connection| accounts::save(connection, &before, after.clone()).map(Arc::new),
             move |saved| {
                 directory.write().put(saved);
                 publish(&feed, saved.number);

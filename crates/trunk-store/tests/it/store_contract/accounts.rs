@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use didww_types::Timestamp;
 use didww_types::values::IpNetworks;
+use didww_types::{ApiVersion, Feature, Features, Timestamp};
+use futures_util::future::join;
 use serde_json::json;
-use trunk_store::account::{ApiKey, Environment, KeyDigest};
+use trunk_store::account::{Account, ApiKey, Environment, KeyDigest};
 use trunk_store::{ListQuery, MAX_TOKEN_KEYS, Store, StoreError, TokenKey, TokenKeyRotation};
 
 use crate::support::records::{
@@ -39,11 +40,14 @@ pub(super) async fn accounts_and_their_keys_are_kept_apart(store: &impl Store) {
 
     let mut renamed = (*second).clone();
     renamed.name = "first".into();
-    assert_eq!(store.save_account(renamed.clone()).await, Err(StoreError::Taken("name".to_owned())));
+    let save = async |before: &Arc<Account>, after: &Account| {
+        store.save_account(Arc::clone(before), after.clone()).await
+    };
+    assert_eq!(save(&second, &renamed).await, Err(StoreError::Taken("name".to_owned())));
     renamed.name = "other".into();
     renamed.rate_limit = Some(5);
     renamed.record_quota = Some(7);
-    assert_eq!(*store.save_account(renamed.clone()).await.unwrap(), renamed);
+    assert_eq!(*save(&second, &renamed).await.unwrap(), renamed);
     assert_eq!(*store.account_by_key(KeyDigest::of("key-2")).await.unwrap().unwrap(), renamed);
 
     store.add_key(first.number, key(14, "key-4")).await.unwrap();
@@ -126,11 +130,46 @@ pub(super) async fn keys_of_tokens_rotate_once_for_all_who_ask_and_leave_when_th
 pub(super) async fn a_deleted_account_cannot_be_saved_again(store: &impl Store) {
     let gone = store.create_account(account(1, "gone"), key(11, "key-1")).await.unwrap();
     store.reset(Some(gone.number), true).await.unwrap();
-    assert_eq!(store.save_account((*gone).clone()).await, Err(StoreError::Conflict));
+    assert_eq!(store.save_account(Arc::clone(&gone), (*gone).clone()).await, Err(StoreError::Conflict));
     assert_eq!(store.add_key(gone.number, key(12, "key-2")).await, Err(StoreError::Conflict));
     assert!(store.accounts().await.unwrap().is_empty());
     let next = store.create_account(account(2, "next"), key(13, "key-1")).await.unwrap();
     assert_ne!(next.number, gone.number);
+}
+
+pub(super) async fn an_account_that_changed_since_it_was_read_is_not_saved(store: &impl Store) {
+    no_change_of_an_account_undoes_another_one(store, store).await;
+}
+
+/// Two who change an account at the same time, of one node or of two.
+pub(super) async fn no_change_of_an_account_undoes_another_one(one: &impl Store, other: &impl Store) {
+    let before = one.create_account(account(1, "first"), key(11, "key-1")).await.unwrap();
+    let changes: [(&str, fn(&mut Account)); 5] = [
+        ("name", |account| account.name = "other".to_owned()),
+        ("version", |account| account.version = ApiVersion::V2026_11_19),
+        ("features", |account| account.features = Features::of([Feature::Emergency])),
+        ("rate_limit", |account| account.rate_limit = Some(5)),
+        ("record_quota", |account| account.record_quota = Some(7)),
+    ];
+    let late = Account { rate_limit: Some(99), ..(*before).clone() };
+    for (member, change) in changes {
+        let mut changed = (*before).clone();
+        change(&mut changed);
+        let changed = one.save_account(Arc::clone(&before), changed).await.unwrap();
+        assert_ne!(changed, before, "{member}");
+        let saved = other.save_account(Arc::clone(&before), late.clone()).await;
+        assert_eq!(saved, Err(StoreError::Conflict), "{member}");
+        assert_eq!(other.account(before.id).await.unwrap().as_ref(), Some(&changed), "{member}");
+        let restored = other.save_account(changed, (*before).clone()).await.unwrap();
+        assert_eq!(restored, before, "{member}");
+    }
+
+    let renamed = Account { name: "renamed".to_owned(), ..(*before).clone() };
+    let (first, second) =
+        join(one.save_account(Arc::clone(&before), late), other.save_account(Arc::clone(&before), renamed))
+            .await;
+    assert!(first.is_ok() != second.is_ok(), "one of both begins again: {first:?} and {second:?}");
+    assert_eq!(first.and(second), Err(StoreError::Conflict));
 }
 
 pub(super) async fn a_write_completes_although_its_caller_stopped_waiting(store: &impl Store) {

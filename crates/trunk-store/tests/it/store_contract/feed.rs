@@ -1,6 +1,7 @@
 //! The change feed: what is in it, when, and how copies of stored data are kept by it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
@@ -86,7 +87,7 @@ pub(super) async fn the_feed_names_accounts_whose_data_or_keys_changed(store: &(
     let made = store.create_account(account(1, "one"), key(11, "key-1")).await.unwrap();
     let named = vec![format!("account {}", made.number)];
     assert_eq!(effects(&mut follower), named);
-    store.save_account((*made).clone()).await.unwrap();
+    store.save_account(Arc::clone(&made), (*made).clone()).await.unwrap();
     assert_eq!(effects(&mut follower), named);
     store.add_key(made.number, key(12, "key-2")).await.unwrap();
     assert_eq!(effects(&mut follower), named);

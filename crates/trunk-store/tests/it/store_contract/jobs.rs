@@ -188,12 +188,36 @@ pub async fn a_node_that_starts_again_releases_what_it_held(store: &impl Store) 
     let [lost, _] = take(store, 0).await.try_into().unwrap();
     commit(store, vec![schedule(job("c", 0))]).await;
     assert_eq!(take_as(store, OTHER_NODE, 0).await.len(), 1);
-    assert_eq!(store.release_jobs(NODE).await, Ok(2));
-    assert_eq!(store.release_jobs(NODE).await, Ok(0));
+    assert_eq!(store.release_jobs(NODE, Vec::new()).await, Ok(2));
+    assert_eq!(store.release_jobs(NODE, Vec::new()).await, Ok(0));
     let taken = take(store, 0).await;
     assert_eq!(subjects(&taken), ["a", "b"], "the other node still runs its job");
     assert_eq!(taken[0].attempts, 2);
     assert_eq!(store.commit(vec![Change::Done(lost.lease)]).await, Err(StoreError::Conflict));
+}
+
+/// What a node holds and does not run was taken by a write whose outcome it did not learn.
+pub async fn a_node_releases_the_jobs_that_it_holds_and_does_not_run(store: &impl Store) {
+    commit(store, vec![schedule(job("runs", 0)), schedule(job("again", 0)), schedule(job("lost", 0))]).await;
+    let [runs, again, _] = take(store, 0).await.try_into().unwrap();
+    // It was scheduled anew during its run, and taken a second time, which the node did not learn.
+    commit(store, vec![schedule(job("again", 0))]).await;
+    assert_eq!(subjects(&take(store, 0).await), ["again"]);
+    assert_eq!(take(store, 5_000).await, []);
+    let running = vec![runs.lease, again.lease];
+    assert_eq!(store.release_jobs(NODE, running.clone()).await, Ok(2));
+    let taken = take(store, 0).await;
+    assert_eq!(subjects(&taken), ["again", "lost"]);
+    assert_eq!(
+        store.release_jobs(OTHER_NODE, Vec::new()).await,
+        Ok(0),
+        "the jobs of another node are its own"
+    );
+    commit(store, vec![effect(1), Change::Done(runs.lease)]).await;
+    for leased in taken {
+        commit(store, vec![Change::Done(leased.lease)]).await;
+    }
+    assert_eq!((take(store, 9_000).await.len(), effects(store).await), (0, 1));
 }
 
 pub async fn the_jobs_of_an_account_are_bounded_and_deleted_with_its_records(store: &impl Store) {

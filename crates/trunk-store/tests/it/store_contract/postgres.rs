@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trunk_store::{PostgresOptions, PostgresStore};
 
-use super::{Factory, channels, feed, nodes, rate_shares};
+use super::{Factory, accounts, channels, feed, nodes, rate_shares};
 use crate::support::postgres::{Database, Pooler, server};
 use crate::support::within;
 
@@ -53,6 +53,13 @@ async fn the_calls_of_a_dead_node_are_settled_once_by_those_that_are_left() {
 async fn two_nodes_never_take_the_same_jobs_and_events() {
     let database = server().migrated().await;
     nodes::two_nodes_share_what_is_due(&database.node(0).await, &database.node(1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_that_change_an_account_none_undoes_what_the_other_one_changed() {
+    let database = server().migrated().await;
+    let (one, other) = (database.node(0).await, database.node(1).await);
+    accounts::no_change_of_an_account_undoes_another_one(&one, &other).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -176,3 +176,31 @@ async fn calls_that_began_without_a_limit_are_counted_when_their_trunk_receives_
     drop(calls);
     database.until_held(1, 0).await;
 }
+
+#[tokio::test]
+async fn calls_without_a_limit_that_are_counted_at_once_are_known_to_the_other_nodes_before_there_is_one() {
+    let database = Arc::default();
+    // Nothing is found later: their trunk has no limit here.
+    let (one, other) = (edge(1, &database, None), edge(2, &database, None));
+    let counted = [one.channels.count(TRUNK), one.channels.count(TRUNK)];
+    database.until_held(1, 2).await;
+    assert_eq!(other.channels.take(TRUNK, Some(2)).await.unwrap_err(), full(2, 2));
+    let third = other.channels.take(TRUNK, Some(3)).await.unwrap();
+    drop((counted, third));
+    database.until_held(1, 0).await;
+    database.until_held(2, 0).await;
+}
+
+#[tokio::test]
+async fn calls_that_are_counted_while_the_database_is_away_are_known_to_it_when_it_is_back() {
+    let database = Arc::<Database>::default();
+    let edge = edge(1, &database, None);
+    edge.health.send_replace(WriteHealth::Away);
+    let counted = edge.channels.count(TRUNK);
+    assert_eq!(edge.channels.take(TRUNK, Some(5)).await.unwrap_err(), NoChannel::Unknown);
+    assert_eq!(database.held_by(1), 0);
+    edge.health.send_replace(WriteHealth::Writable);
+    database.until_held(1, 1).await;
+    drop(counted);
+    database.until_held(1, 0).await;
+}

@@ -1,6 +1,7 @@
-//! Channels of trunks that several nodes share: what this node's calls hold, and the calls that wait for one.
+//! Channels that several nodes share, of trunks and of all else that has a limit on simultaneous calls: what this node's calls
+//! hold, and the calls that wait for one. A trunk stands here for each of these: its channels are known by its id alone.
 //!
-//! The rules count the calls of this node first. If other nodes may run calls of the same trunk, one that has a limit asks the
+//! A room counts the calls of this node first. If other nodes may run calls of the same trunk, one that has a limit asks the
 //! store next, before it rings or is answered. Calls that wait share a transaction, and so do channels that are given back, which
 //! happens at once when their calls end. A call that finds no free channel asks once more a moment later, because a channel
 //! that another node returns travels behind the end of its call.
@@ -8,18 +9,19 @@
 //! The store never counts less for this node than its calls have. So while the database is away, calls take the channels that
 //! this node holds, and those that are left are not given back; others are refused.
 //!
-//! Bounds: the calls of the server, and [`MAX_TRUNKS_PER_WRITE`] in one transaction.
+//! Bounds: the calls of the server, and `MAX_TRUNKS_PER_WRITE` trunks in one transaction.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use service_base::clock::Stopwatch;
-use service_core::nodes::HEARTBEAT_INTERVAL;
 use tokio::sync::{Notify, oneshot, watch};
 use trunk_rules::carrier::Full;
 use trunk_store::{AskedChannels, Channels, HeldChannels, StoreError, WriteHealth};
 use uuid::Uuid;
+
+use crate::nodes::HEARTBEAT_INTERVAL;
 
 /// Limit of trunks in one transaction.
 const MAX_TRUNKS_PER_WRITE: usize = 256;
@@ -30,16 +32,16 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Why a call has no channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoChannel {
+pub enum NoChannel {
     /// The calls of all nodes have them all.
     Full(Full),
     /// The store cannot be asked.
     Unknown,
 }
 
-/// The channels that the calls of this node have.
+/// The channels that the calls of this node have. No other value of this type may have the same trunks on this node.
 #[derive(Debug, Default)]
-pub(crate) struct SharedChannels {
+pub struct SharedChannels {
     state: Mutex<State>,
     /// Notified when trunks are due.
     due: Notify,
@@ -72,7 +74,7 @@ struct TrunkChannels {
 /// A channel of a trunk. Dropping it returns the channel.
 #[derive(Debug)]
 #[must_use = "the channel is given back when this value is dropped"]
-pub(crate) struct SharedChannel {
+pub struct SharedChannel {
     channels: Arc<SharedChannels>,
     trunk: Uuid,
 }
@@ -103,15 +105,22 @@ struct Asked {
 }
 
 impl SharedChannels {
-    /// Takes a channel of a trunk. Without a limit, the call is only counted.
+    /// Counts a call of a trunk that has no limit, and lets the other nodes know soon, without waiting for that: a limit that
+    /// the trunk receives during the call is a limit for this call too.
+    pub fn count(self: &Arc<Self>, trunk: Uuid) -> SharedChannel {
+        let mut state = self.lock();
+        state.trunks.entry(trunk).or_default().calls += 1;
+        self.make_due(&mut state, trunk);
+        drop(state);
+        SharedChannel { channels: Arc::clone(self), trunk }
+    }
+
+    /// Takes a channel of a trunk. Without a limit, the call is only counted, and the other nodes do not know of it until [`run`]
+    /// finds that the trunk has received one.
     ///
     /// # Errors
     /// [`NoChannel`].
-    pub(crate) async fn take(
-        self: &Arc<Self>,
-        trunk: Uuid,
-        limit: Option<u32>,
-    ) -> Result<SharedChannel, NoChannel> {
+    pub async fn take(self: &Arc<Self>, trunk: Uuid, limit: Option<u32>) -> Result<SharedChannel, NoChannel> {
         let Some(limit) = limit else {
             self.lock().trunks.entry(trunk).or_default().calls += 1;
             return Ok(SharedChannel { channels: Arc::clone(self), trunk });
@@ -254,8 +263,9 @@ fn answer(answers: Vec<(Waiting, Result<SharedChannel, NoChannel>)>) {
     }
 }
 
-/// Takes and returns channels for as long as the edge runs. `limit_of` returns the present limit of a trunk.
-pub(crate) async fn run<S: Channels + ?Sized>(
+/// Takes and returns channels, and never ends. `limit_of` returns the present limit of a trunk whose calls began without one;
+/// `None` leaves them uncounted elsewhere.
+pub async fn run<S: Channels + ?Sized>(
     channels: &Arc<SharedChannels>,
     store: &S,
     mut health: watch::Receiver<WriteHealth>,

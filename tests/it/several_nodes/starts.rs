@@ -1,0 +1,44 @@
+//! Servers that start at the same time.
+
+use serde_json::{Value, json};
+
+use super::ledger::ADMIN;
+use crate::support::api::{Api, http_client};
+use crate::support::binary::Binary;
+use crate::support::postgres::Server;
+
+/// Number of servers.
+const SERVERS: usize = 4;
+
+/// The address of a server's APIs without a version.
+fn root(binary: &Binary) -> &str {
+    binary.base.trim_end_matches("/v3")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_at_once_on_an_empty_database_have_one_account_and_one_admin() {
+    let postgres = Server::shared();
+    let database = postgres.database();
+    let url = database.url();
+    let arguments = ["--database", url.as_str(), "--api-key", "good", "--voipbin-admin", ADMIN];
+    let binaries: Vec<Binary> = std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..SERVERS).map(|_| scope.spawn(|| Binary::start(&arguments))).collect();
+        starts.into_iter().map(|start| start.join().expect("the server starts")).collect()
+    });
+    let (username, password) = ADMIN.split_once(':').unwrap();
+    let login = json!({ "username": username, "password": password }).to_string();
+    let login =
+        http_client().post(format!("{}/auth/login", root(&binaries[0]))).body(login).send().await.unwrap();
+    let login: Value = serde_json::from_str(&login.text().await.unwrap()).unwrap();
+    let cookie = format!("token={}", login["token"].as_str().unwrap());
+    for binary in &binaries {
+        let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+        let accounts = control.get("/accounts").await.at("/accounts");
+        assert_eq!(accounts.as_array().map(Vec::len), Some(1), "{accounts}");
+        let listed = Api::new(&binary.base, "good").get("/dids").await;
+        assert_eq!(listed.status, 200, "{}", listed.text);
+        let calls = http_client().get(format!("{}/v1.0/calls", root(binary))).header("cookie", &cookie);
+        assert_eq!(calls.send().await.unwrap().status(), 200, "the token of one server is valid at each");
+    }
+    drop(binaries);
+}
