@@ -56,7 +56,7 @@ mod uri;
 mod verdict;
 mod warning;
 
-pub use admit::{Funds, Snapshot, admit, admit_and_hold, identify};
+pub use admit::{Funds, Rates, Snapshot, admit, admit_and_hold, identify};
 pub use attempt::{Attempt, Flaw};
 pub use authorization::{Credentials, HeaderFlaw, Parameter};
 pub use capacity::{Channel, Channels, Full, has_room};

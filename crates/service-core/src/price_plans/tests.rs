@@ -2,7 +2,7 @@
 
 use didww_types::{ApiVersion, Features};
 use trunk_store::account::{ApiKey, KeyDigest};
-use trunk_store::{Accounts as _, Documents as _, SqliteStore, Writes as _};
+use trunk_store::{Accounts as _, Documents as _, Engine as _, SqliteStore, Writes as _};
 
 use super::*;
 
@@ -161,7 +161,9 @@ async fn a_plan_ends_with_its_account_and_outlives_a_reset() {
 async fn what_is_no_plan_is_not_charged_by() {
     let store = SqliteStore::in_memory().unwrap();
     let owner = account(&store, 1).await;
-    let Change::Put { mut document, .. } = change(&owner, None, None, NOW).unwrap() else { panic!() };
+    let Change::Put { mut document, .. } = change(&owner, None, None, NOW).unwrap() else {
+        panic!("a plan is a document")
+    };
     for body in [
         "{}",
         r#"{"account":1,"rates":[{"prefix":"x","per_minute":"1"}],"changed_at":"2026-11-29T12:00:00.000Z"}"#,
