@@ -36,11 +36,12 @@ use crate::negotiate;
 use crate::prices::file::PriceFile;
 use crate::prices::plan::Plan;
 use crate::prices::query::{Accepted, Filters};
-use crate::prices::target::{Domain, Target};
+use crate::prices::target::Target;
 use crate::refused::refused;
 use crate::state::Api;
 
 pub(crate) use services::PriceService;
+pub(crate) use target::{Domain, domains};
 
 /// The seconds after which a file that cannot be served may be asked for again.
 const SERVING_PAUSE: u64 = 60;
@@ -53,6 +54,15 @@ const OF_VOICE_OUT: Accepted = Accepted { number: "number", country: None, by_nu
 /// The filters of look-ups of text messages.
 const OF_SMS: Accepted =
     Accepted { number: "dst_number", country: Some("dst_country_iso"), by_number: false };
+
+/// The filters of the look-ups of a plan.
+pub(crate) const fn accepted(domain: Domain) -> &'static Accepted {
+    match domain {
+        Domain::VoiceIn => &OF_VOICE_IN,
+        Domain::VoiceOut => &OF_VOICE_OUT,
+        Domain::SmsOut(_) | Domain::SmsIn => &OF_SMS,
+    }
+}
 
 /// What a request is answered with.
 enum Answer {
@@ -116,8 +126,9 @@ async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer
     let services = &api.prices;
     // A plan is assigned to an account from its creation on.
     let call = Call { is_file: target.is_file, assigned_at: account.created_at, parts };
+    let filters = accepted(target.domain);
     match target.domain {
-        Domain::VoiceIn => call.answer(services.voice_in.as_ref(), &OF_VOICE_IN, |plan, filters| {
+        Domain::VoiceIn => call.answer(services.voice_in.as_ref(), filters, |plan, filters| {
             prices::voice_in(plan, filters.number.as_deref().unwrap_or_default(), filters.country)
         }),
         Domain::VoiceOut => {
@@ -125,14 +136,14 @@ async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer
             let found = services.voice_out_of(&account, own).await;
             let (plan, assigned_at) = found.map_err(|error| ApiError::internal(error.to_string()))?;
             let call = Call { assigned_at, ..call };
-            call.answer(plan.as_deref(), &OF_VOICE_OUT, |plan, filters| {
+            call.answer(plan.as_deref(), filters, |plan, filters| {
                 prices::voice_out(plan, filters.number.as_deref().unwrap_or_default())
             })
         }
-        Domain::SmsOut(traffic) => call.answer(services.sms_out(traffic), &OF_SMS, |plan, filters| {
+        Domain::SmsOut(traffic) => call.answer(services.sms_out(traffic), filters, |plan, filters| {
             prices::sms_out(plan, filters.number.as_deref(), filters.country)
         }),
-        Domain::SmsIn => call.answer(services.sms_in.as_ref(), &OF_SMS, |plan, filters| {
+        Domain::SmsIn => call.answer(services.sms_in.as_ref(), filters, |plan, filters| {
             prices::sms_in(plan, filters.number.as_deref(), filters.country)
         }),
     }
