@@ -96,7 +96,7 @@ pub use trunk_rules::domain::Review;
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 pub use world::{
     HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,
-    WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider,
+    WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider, WorldRate,
     WorldRecord, WorldRoute, scenario,
 };
 

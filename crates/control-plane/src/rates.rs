@@ -73,11 +73,16 @@ impl Control {
             })
             .await;
         stored?;
-        // Calls and requests after the answer find them. They are stored, so what follows the changes tries again.
-        if let Err(error) = self.core.price_plans.refresh(&*self.core.store).await {
-            tracing::warn!(%error, account = %id, "the stored rates of an account will be used later");
-        }
+        self.use_stored_rates().await;
         Ok(())
+    }
+
+    /// Makes calls and requests from here on find the stored rates of accounts. If that fails, what follows the changes tries
+    /// again.
+    pub(crate) async fn use_stored_rates(&self) {
+        if let Err(error) = self.core.price_plans.refresh(&*self.core.store).await {
+            tracing::warn!(%error, "the stored rates of accounts will be used later");
+        }
     }
 
     async fn stored_rates(&self, account: Uuid) -> Result<Option<(Document, StoredPlan)>, ControlError> {

@@ -6,7 +6,7 @@ use flate2::read::MultiGzDecoder;
 use http::{StatusCode, header};
 use reqwest::Response;
 use serde_json::{Value, json};
-use trunk_server::control::{AccountRate, ControlError};
+use trunk_server::control::{AccountRate, ControlError, SaveOptions, World as WorldFile};
 
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::uac::Call;
@@ -205,4 +205,33 @@ async fn an_account_has_prices_of_its_own_without_an_edge_and_until_it_is_delete
     assert_eq!((prices.price().await.as_str(), control.rates(account).await.unwrap()), ("0.5", Some(rates)));
     control.delete_account(account).await.unwrap();
     assert!(matches!(control.rates(account).await, Err(ControlError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn the_rates_of_an_account_are_a_part_of_its_world() {
+    let (first, second) = (World::start().await, World::start().await);
+    let (control, account) = (first.server.control(), first.server.account());
+    let rates = vec![AccountRate::new("999", "0.5".parse().unwrap())];
+    control.set_rates(account, rates.clone()).await.unwrap();
+    let options = SaveOptions::default().secrets();
+    let saved = control.save_world(options).await.unwrap().to_json();
+    let there = second.server.control();
+    there.delete_account(second.server.account()).await.unwrap();
+    let world = WorldFile::from_json(&saved).unwrap();
+    for _ in 0..2 {
+        there.load_world(&world, None).await.unwrap();
+        assert_eq!(there.save_world(options).await.unwrap().to_json(), saved);
+    }
+    assert_eq!(there.rates(account).await.unwrap(), Some(rates.clone()));
+    // The key is the same at both servers.
+    let prices = Prices::of(&second.server.base_url(), first.server.api_key()).await;
+    assert_eq!(prices.price().await, "0.5");
+    // A file without rates leaves those of an account that exists as they are, and a wrong one changes nothing.
+    let name = &there.account(account).await.unwrap().name;
+    let without = json!({ "accounts": [{ "name": name }] }).to_string();
+    there.load_world(&WorldFile::from_json(&without).unwrap(), None).await.unwrap();
+    let wrong = json!({ "accounts": [{ "name": name, "rates": [{ "prefix": "x", "per_minute": "1" }] }] });
+    let error = there.load_world(&WorldFile::from_json(&wrong.to_string()).unwrap(), None).await.unwrap_err();
+    assert!(error.to_string().contains("1 to 15 digits"), "{error}");
+    assert_eq!(there.rates(account).await.unwrap(), Some(rates));
 }
