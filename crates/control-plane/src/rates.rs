@@ -57,7 +57,7 @@ impl Control {
         let stored: Result<(), ControlError> = Retries::REQUEST
             .run(|| async move {
                 let account = self.account(id).await?;
-                let before = price_plans::stored(&*self.core.store, id).await?;
+                let before = price_plans::stored(&*self.core.store, &account).await?;
                 let has_own = before.as_ref().is_some_and(|(_, plan)| plan.rates.is_some());
                 if rates.is_none() && !has_own {
                     return Err(AttemptError::Other(no_rates(id)));
@@ -86,8 +86,8 @@ impl Control {
     }
 
     async fn stored_rates(&self, account: Uuid) -> Result<Option<(Document, StoredPlan)>, ControlError> {
-        self.account(account).await?;
-        Ok(price_plans::stored(&*self.core.store, account).await?)
+        let account = self.account(account).await?;
+        Ok(price_plans::stored(&*self.core.store, &account).await?)
     }
 }
 

@@ -145,9 +145,16 @@ pub fn check(rates: &[AccountRate]) -> Result<(), String> {
 ///
 /// # Errors
 /// If the store fails, or what it has is no plan.
-pub async fn stored(store: &dyn Store, account: Uuid) -> Result<Option<(Document, StoredPlan)>, StoreError> {
-    let Some(document) = store.document(KIND, account).await? else { return Ok(None) };
-    let plan: StoredPlan = document.read()?;
+pub async fn stored(
+    store: &dyn Store,
+    account: &Account,
+) -> Result<Option<(Document, StoredPlan)>, StoreError> {
+    let Some(document) = store.document(KIND, account.id).await? else { return Ok(None) };
+    let mut plan: StoredPlan = document.read()?;
+    if plan.account != account.number {
+        // It was left behind by an account that was deleted, whose id a world had for another one.
+        plan = StoredPlan { account: account.number, rates: None, changed_at: account.created_at };
+    }
     Ok(Some((document, plan)))
 }
 

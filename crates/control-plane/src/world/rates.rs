@@ -70,7 +70,7 @@ impl Control {
         let mut changes = Vec::new();
         for (id, rates) in of_accounts {
             let account = self.account(*id).await?;
-            let before = price_plans::stored(&*self.core.store, *id).await?;
+            let before = price_plans::stored(&*self.core.store, &account).await?;
             if before.as_ref().is_some_and(|(_, plan)| plan.rates.as_ref() == Some(rates)) {
                 continue;
             }

@@ -145,7 +145,7 @@ impl Control {
         saved.version = Some(account.version);
         saved.features = Some(account.features.iter().collect());
         (saved.rate_limit, saved.record_quota) = (account.rate_limit, account.record_quota);
-        let plan = price_plans::stored(&*self.core.store, account.id).await?;
+        let plan = price_plans::stored(&*self.core.store, account).await?;
         let rates = plan.and_then(|(_, plan)| plan.rates).unwrap_or_default();
         saved.rates = rates.into_iter().map(Into::into).collect();
         saved.records = records;

@@ -36,7 +36,7 @@ async fn account(store: &SqliteStore, number: u128) -> Arc<Account> {
 
 /// Sets the rates of an account.
 async fn set(store: &SqliteStore, account: &Account, rates: Option<Vec<AccountRate>>, now: Timestamp) {
-    let before = stored(store, account.id).await.unwrap();
+    let before = stored(store, account).await.unwrap();
     let change = change(account, before.as_ref(), rates, now).unwrap();
     store.commit(vec![change]).await.unwrap();
 }
@@ -103,7 +103,7 @@ async fn no_two_plans_of_an_account_have_the_same_second() {
         (None, NOW),
     ] {
         set(&store, &owner, rates, now).await;
-        let (_, plan) = stored(&store, owner.id).await.unwrap().unwrap();
+        let (_, plan) = stored(&store, &owner).await.unwrap().unwrap();
         assert!(plan.changed_at >= now);
         seconds.push(plan.changed_at.as_unix_millis() / 1_000);
     }
@@ -154,7 +154,25 @@ async fn a_plan_ends_with_its_account_and_outlives_a_reset() {
     store.reset(None, true).await.unwrap();
     plans.refresh(&store).await.unwrap();
     assert!(plans.of(second.number).is_none());
-    assert_eq!(stored(&store, second.id).await.unwrap(), None);
+    assert_eq!(stored(&store, &second).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_an_account_left_behind_is_no_plan_of_another_one_with_its_id() {
+    let store = SqliteStore::in_memory().unwrap();
+    let before = account(&store, 1).await;
+    set(&store, &before, Some(vec![rate("1", "1")]), NOW).await;
+    store.reset(Some(before.number), true).await.unwrap();
+    let after = account(&store, 1).await;
+    assert_ne!(after.number, before.number);
+    let (_, plan) = stored(&store, &after).await.unwrap().unwrap();
+    assert_eq!(plan.rates, None);
+    let plans = PricePlans::default();
+    plans.begin(&store).await.unwrap();
+    assert!(plans.of(after.number).is_none());
+    set(&store, &after, Some(vec![rate("1", "2")]), NOW).await;
+    plans.refresh(&store).await.unwrap();
+    assert_eq!(own(&plans, &after, "12025550143").as_deref(), Some("2"));
 }
 
 #[tokio::test]
