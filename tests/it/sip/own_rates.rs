@@ -227,7 +227,7 @@ async fn the_rates_of_an_account_are_a_part_of_its_world() {
     let prices = Prices::of(&second.server.base_url(), first.server.api_key()).await;
     assert_eq!(prices.price().await, "0.5");
     // A file without rates leaves those of an account that exists as they are, and a wrong one changes nothing.
-    let name = &there.account(account).await.unwrap().name;
+    let name = there.account(account).await.unwrap().name.clone();
     let without = json!({ "accounts": [{ "name": name }] }).to_string();
     there.load_world(&WorldFile::from_json(&without).unwrap(), None).await.unwrap();
     let wrong = json!({ "accounts": [{ "name": name, "rates": [{ "prefix": "x", "per_minute": "1" }] }] });
