@@ -1,7 +1,7 @@
 //! Calls that block the thread until they are answered, for programs without an async runtime.
 //!
-//! [`Wait`] is implemented for every request of this crate and for every `async` method, and [`WaitEach`] for every stream, so
-//! that the types, verbs and errors are those of the async API:
+//! [`Wait`] is implemented for every request of this crate and for every `async` method, those of the price services among
+//! them, and [`WaitEach`] for every stream, so that the types, verbs and errors are those of the async API:
 //!
 //! ```no_run
 //! use didww_client::Client;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use client_core::{Service, Settings, SpanFields};
 use didww_types::{API_KEY_HEADER, ApiVersion, MEDIA_TYPE, Secret, VERSION_HEADER};
 use reqwest::Url;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use crate::credentials::{AUDIENCE, Credentials, Tokens};
 use crate::{Client, Error, Reason, client, price_services};
@@ -49,6 +49,7 @@ pub struct ClientBuilder {
     version: ApiVersion,
     read_only: bool,
     token_url: Option<String>,
+    host: Option<String>,
     settings: Settings,
 }
 
@@ -60,6 +61,7 @@ impl ClientBuilder {
             version: ApiVersion::NEWEST,
             read_only: false,
             token_url: None,
+            host: None,
             settings: Settings::default(),
         }
     }
@@ -95,10 +97,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the host that requests name, in place of that of the base URL. Requests for access tokens name that of the token URL.
+    ///
+    /// `trunk-server` has the price services at the address of its API, for requests that name `api-vin.didww.com`,
+    /// `api-vout.didww.com` or `api-sms.didww.com`. An HTTP client of your own must speak HTTP/1.1 to the service: HTTP/2 has the
+    /// host of the URL.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
     /// Builds the client without sending anything.
     ///
     /// # Errors
-    /// Returns [`Error::NotSent`] for an unusable base URL, token URL or API key, for a timeout out of range, and when
+    /// Returns [`Error::NotSent`] for an unusable base URL, token URL, host or API key, for a timeout out of range, and when
     /// the HTTP client cannot be built.
     pub fn build(self) -> Result<Client, Error> {
         self.build_with(AUDIENCE)
@@ -115,6 +127,7 @@ impl ClientBuilder {
     fn build_with(self, audience: &str) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
         let key = key(&self.key)?;
+        let host = self.host.as_deref().map(host_header).transpose()?;
         let (version, read_only) = (self.version, self.read_only);
         let parts = if version.uses_tokens() {
             let token_url = SERVICE.base_url(&self.token_url.unwrap_or_else(|| default_token_url(&base)))?;
@@ -124,12 +137,13 @@ impl ClientBuilder {
             let minting = settings.clone().open(token_url, headers([key], "application/json"), &SERVICE)?;
             let credentials =
                 Credentials::Tokens(Box::new(Tokens::new(minting, audience, version, read_only)));
-            let channel = settings.open(base, headers([], MEDIA_TYPE), &SERVICE)?;
+            let channel = settings.open(base, naming(host, headers([], MEDIA_TYPE)), &SERVICE)?;
             client::Parts { channel, version, read_only, credentials }
         } else {
             let of_version = HeaderValue::from_static(version.as_str());
             let of_version = (HeaderName::from_static(VERSION_HEADER), of_version);
-            let channel = self.settings.open(base, headers([key, of_version], MEDIA_TYPE), &SERVICE)?;
+            let headers = naming(host, headers([key, of_version], MEDIA_TYPE));
+            let channel = self.settings.open(base, headers, &SERVICE)?;
             client::Parts { channel, version, read_only, credentials: Credentials::Key }
         };
         Ok(Client::from_parts(parts))
@@ -144,6 +158,21 @@ fn key(key: &Secret) -> Result<(HeaderName, HeaderValue), Reason> {
     let mut key = HeaderValue::from_str(key.expose()).map_err(|_| Reason::ApiKey)?;
     key.set_sensitive(true);
     Ok((HeaderName::from_static(API_KEY_HEADER), key))
+}
+
+/// The header with the host that requests name.
+fn host_header(host: &str) -> Result<HeaderValue, Reason> {
+    let invalid = || Reason::Header(HOST.as_str().to_owned());
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(invalid());
+    }
+    HeaderValue::from_str(host).map_err(|_| invalid())
+}
+
+/// Adds the host that requests name, if it is not that of their URL.
+fn naming(host: Option<HeaderValue>, mut headers: HeaderMap) -> HeaderMap {
+    headers.extend(host.map(|host| (HOST, host)));
+    headers
 }
 
 /// The headers of every request of a channel.
@@ -196,6 +225,15 @@ mod tests {
             assert!(timeout(reason(ClientBuilder::new(SANDBOX, "key").timeout(time))));
             assert!(timeout(reason(ClientBuilder::new(SANDBOX, "key").connect_timeout(time))));
         }
+    }
+
+    #[test]
+    fn a_host_that_no_header_can_have_is_refused() {
+        for host in ["", "api vout", "line\nbreak"] {
+            let refused = reason(ClientBuilder::new(SANDBOX, "key").host(host));
+            assert!(matches!(&refused, Reason::Header(name) if name == "host"), "{host:?}: {refused}");
+        }
+        assert!(ClientBuilder::new(SANDBOX, "key").host("api-vout.didww.com:8080").build().is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The file of an export: compressed as it was downloaded, and read a row at a time.
 
 use std::fmt;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::marker::PhantomData;
 
 use bytes::buf::Reader;
@@ -26,6 +26,11 @@ impl ExportFile {
     /// The file as it was downloaded: CSV, compressed with gzip.
     pub fn compressed(&self) -> &Bytes {
         &self.content
+    }
+
+    /// Reads the file as CSV, decompressed as it is read. Reading fails where the content is not compressed with gzip.
+    pub fn csv(&self) -> impl Read + Send + use<> {
+        MultiGzDecoder::new(self.content.clone().reader())
     }
 
     /// Reads the rows, one at a time. `T` is [`OutboundCallRow`](crate::OutboundCallRow) or
@@ -152,6 +157,14 @@ mod tests {
         for text in ["", "Status,Call ID\n"] {
             assert_eq!(file(text).rows::<InboundCallRow>().count(), 0);
         }
+    }
+
+    #[test]
+    fn the_text_of_a_file_is_read_as_it_was_written() {
+        let mut text = String::new();
+        file("Prefix,Rate\n44,0.01\n").csv().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "Prefix,Rate\n44,0.01\n");
+        assert!(ExportFile::new(b"no gzip".to_vec()).csv().read_to_string(&mut text).is_err());
     }
 
     #[test]

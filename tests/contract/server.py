@@ -17,7 +17,24 @@ CONFIG = """
 [voipbin]
 probe_interval = 0
 login_rate = [0, 0]
+
+[[prices.voice_in]]
+destination = "1"
+source_type = "fixed"
+rate = "0.02"
+
+[[prices.sms_out_a2p]]
+country = "GB"
+price = "0.05"
+
+[[prices.sms_out_p2p]]
+reject_sms = true
+
+[[prices.sms_in]]
+price = "0.01"
 """
+# The documents of the price services, which are at the address of the API for requests that name these hosts.
+PRICES = {"voice-in-prices": "api-vin.didww.com", "voice-out-prices": "api-vout.didww.com", "sms-prices": "api-sms.didww.com"}
 
 
 class Server:
@@ -92,10 +109,16 @@ class Server:
                 return [f"Authorization: Bearer {json.load(answer)['token']}"]
         if document == "published token":
             return [f"Api-Key: {KEY}"]
+        if document in PRICES:
+            host = PRICES[document]
+            return [f"Host: {host}", self._bearer({"aud": host, "scope": "read", "expires_in": 3600})]
         version = document.removeprefix("published ")
         if version >= "2026-11-19":
-            body = json.dumps({"aud": "api.didww.com", "api_version": version, "expires_in": 3600}).encode()
-            request = urllib.request.Request(f"{self.api}/token", data=body, headers={"Api-Key": KEY})
-            with urllib.request.urlopen(request) as answer:
-                return [f"Authorization: Bearer {json.load(answer)['access_token']}"]
+            return [self._bearer({"aud": "api.didww.com", "api_version": version, "expires_in": 3600})]
         return [f"Api-Key: {KEY}", f"X-DIDWW-API-Version: {version}"]
+
+    def _bearer(self, members):
+        """The header with a new access token."""
+        request = urllib.request.Request(f"{self.api}/token", data=json.dumps(members).encode(), headers={"Api-Key": KEY})
+        with urllib.request.urlopen(request) as answer:
+            return f"Authorization: Bearer {json.load(answer)['access_token']}"

@@ -132,3 +132,18 @@ async fn without_the_setting_there_is_no_audit() {
     let answer = edge.control.get("/audit").await;
     assert_eq!((answer.status, answer.json()), (200, json!({ "entries": [], "next": null })));
 }
+
+#[tokio::test]
+async fn the_rates_of_an_account_are_a_member_of_it_in_the_audit() {
+    let edge = Edge::with_config(AUDITED).await;
+    let path = format!("/accounts/{}/rates", edge.account);
+    let rates = json!({ "rates": [{ "prefix": "44", "per_minute": "1.2345" }] });
+    edge.control_request(&path, "PUT", &rates).await;
+    assert_eq!(edge.control.send(Method::PUT, &path, "{\"rates\":[]}").await.status, 422);
+    edge.control_request(&path, "DELETE", &json!({})).await;
+    let changed = || seen("staff", "updated", &["rates"]);
+    assert_eq!(entries(&edge, "type=accounts").await, [changed(), changed()]);
+    assert_eq!(entries(&edge, &format!("id={0}&account={0}", edge.account)).await, [changed(), changed()]);
+    let all = edge.control.get("/audit").await;
+    assert!(!all.text.contains("1.2345"), "{}", all.text);
+}

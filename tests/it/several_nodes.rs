@@ -17,6 +17,7 @@ mod ledger;
 mod limits;
 mod partition;
 mod provider_calls;
+mod rates;
 mod round_trips;
 #[cfg(feature = "nodes-full")]
 mod silence;

@@ -25,6 +25,7 @@ mod merged;
 pub mod message;
 pub mod messages;
 mod no_audio;
+mod own_rates;
 mod provisional;
 mod records;
 mod refusals;

@@ -179,6 +179,8 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        // Before any call is rated by them.
+        core.price_plans.begin(&*core.store).await.map_err(StartError::PricePlans)?;
         #[cfg(not(feature = "voipbin"))]
         prepare_reference(&core, &config.reference_data).await?;
         // At the same time: of a new database, one writes while the other still reads.
@@ -227,6 +229,7 @@ impl ServerBuilder {
         running.counts_requests = listeners.metrics.is_some() || listeners.control.is_some();
         running.identity.clone_from(&identity);
         running.lab = lab;
+        running.follow_price_plans();
         if !has_edge {
             running.live_among_nodes().await?;
         }

@@ -112,6 +112,9 @@ pub enum Fixed {
     /// Fill a trunk-server for a test, let it fail on purpose, and look at the requests that it received
     #[command(subcommand)]
     Lab(control::LabCommand),
+    /// Look up what calls and text messages cost
+    #[command(subcommand)]
+    Prices(commands::prices::PricesCommand),
     /// Send any request, for what has no command of its own
     Api(commands::api::Api),
     /// Keep the services that you work with, and where their keys are

@@ -8,7 +8,9 @@ mod secret;
 
 use std::path::PathBuf;
 
-use didww_client::{ApiVersion, Client, PRODUCTION, SANDBOX, Secret};
+use didww_client::{
+    ApiVersion, Client, ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS, Secret,
+};
 
 pub(crate) use file::{Context, ContextFile};
 pub(crate) use secret::SecretSource;
@@ -62,6 +64,26 @@ fn named(flag: Option<&PathBuf>, variable: &str) -> Option<SecretSource> {
     }
 }
 
+/// One of DIDWW's price services.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PriceService {
+    /// Its base URL in production.
+    pub production: &'static str,
+    /// Its base URL in the sandbox.
+    pub sandbox: &'static str,
+    /// The host by which a trunk-server knows that it is meant.
+    pub host: &'static str,
+}
+
+/// The URL of the service that mints tokens for an API, as the client has it by default.
+fn tokens_of(api: &str) -> String {
+    match api {
+        PRODUCTION => PRODUCTION_TOKENS.to_owned(),
+        SANDBOX => SANDBOX_TOKENS.to_owned(),
+        api => format!("{}/token", api.strip_suffix("/v3").unwrap_or(api).trim_end_matches('/')),
+    }
+}
+
 /// The address that the name of an environment stands for, or the address itself.
 fn spelt_out(url: &str) -> String {
     let named = NAMED.iter().find(|(name, _)| *name == url);
@@ -98,6 +120,41 @@ impl Target {
     /// # Errors
     /// When no URL or no key is known, or they are not valid.
     pub fn client(&self) -> Result<Client, Failure> {
+        let (url, key, token_url) = self.api()?;
+        let mut builder = Client::builder(url.as_str(), key).api_version(self.api_version()?);
+        if let Some(token_url) = token_url {
+            builder = builder.token_url(token_url);
+        }
+        builder.build().map_err(|error| Failure::usage(error.to_string()))
+    }
+
+    /// The settings of a client of one of DIDWW's price services. It is at `url`, or at DIDWW's own address of it, or else at the
+    /// address of the API. Its tokens come from where those of the API come from: the key goes nowhere else.
+    ///
+    /// # Errors
+    /// When no URL of the API or no key is known.
+    pub(crate) fn price_service(
+        &self,
+        service: PriceService,
+        url: Option<&str>,
+        host: Option<&str>,
+    ) -> Result<ClientBuilder, Failure> {
+        let (api, key, token_url) = self.api()?;
+        let (base, default_host) = match (url, api.as_str()) {
+            (Some(url), _) => (url, None),
+            (None, PRODUCTION) => (service.production, None),
+            (None, SANDBOX) => (service.sandbox, None),
+            (None, api) => (api, Some(service.host)),
+        };
+        let builder = Client::builder(base, key).token_url(token_url.unwrap_or_else(|| tokens_of(&api)));
+        Ok(match host.or(default_host) {
+            Some(host) => builder.host(host),
+            None => builder,
+        })
+    }
+
+    /// The base URL of DIDWW's API, the key, and the URL of the service that mints tokens if one is named.
+    fn api(&self) -> Result<(String, Secret, Option<String>), Failure> {
         let (url, is_own) = choose(self.overrides.url.as_ref(), self.context.url.as_ref());
         let url = url.ok_or_else(|| {
             Failure::usage(
@@ -112,13 +169,9 @@ impl Target {
                  context; the key of a context is sent to the URL of that context alone"
             ))
         })?;
-        let mut builder =
-            Client::builder(url.as_str(), key.read("API key")?).api_version(self.api_version()?);
         let of_context = self.context.token_url.as_ref().filter(|_| is_own);
-        if let Some(token_url) = self.overrides.token_url.as_ref().or(of_context) {
-            builder = builder.token_url(token_url.as_str());
-        }
-        builder.build().map_err(|error| Failure::usage(error.to_string()))
+        let token_url = self.overrides.token_url.as_ref().or(of_context).cloned();
+        Ok((url, key.read("API key")?, token_url))
     }
 
     /// The base URL of the control API without a slash at its end, and its token if there is one.
@@ -182,6 +235,18 @@ mod tests {
 
     fn target(url: Option<&str>, context: Option<&str>) -> (Option<String>, bool) {
         choose(url.map(str::to_owned).as_ref(), context.map(str::to_owned).as_ref())
+    }
+
+    #[test]
+    fn the_tokens_of_prices_come_from_where_those_of_the_api_come_from() {
+        for (api, tokens) in [
+            (PRODUCTION, PRODUCTION_TOKENS),
+            (SANDBOX, SANDBOX_TOKENS),
+            ("http://127.0.0.1:8080/v3", "http://127.0.0.1:8080/token"),
+            ("https://trunks.example.com", "https://trunks.example.com/token"),
+        ] {
+            assert_eq!(tokens_of(api), tokens);
+        }
     }
 
     #[test]

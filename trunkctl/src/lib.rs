@@ -84,6 +84,7 @@ async fn dispatch(globals: &Globals, matches: &clap::ArgMatches) -> Result<(), F
         Fixed::Clock(command) => command.run(&target()?).await,
         Fixed::Audit(command) => command.run(&target()?).await,
         Fixed::Lab(command) => command.run(&target()?).await,
+        Fixed::Prices(command) => command.run(&target()?).await,
         Fixed::Api(command) => command.run(&target()?).await,
         Fixed::Context(command) => command.run(globals),
         Fixed::Resources(command) => command.run(target()?.api_version()?),

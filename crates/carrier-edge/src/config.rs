@@ -30,7 +30,7 @@ pub struct EdgeConfig {
     pub settings: Settings,
     /// The behaviour of the simulated called parties.
     pub far_end: FarEnd,
-    /// The rates of calls by destination.
+    /// The rates of calls by destination, of accounts without rates of their own.
     pub rates: RateCard,
     /// The ports for RTP, of which the even ones are used. Default: 16384 to 32767.
     pub rtp_ports: Range<u16>,

@@ -12,6 +12,7 @@ use trunk_rules::carrier::{
 
 use super::billing::FundsAt;
 use super::inner::Inner;
+use super::rates::RatesOf;
 
 /// A hypothetical call.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -125,7 +126,7 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
         trunks: &trunks.index,
         settings,
         nonces: &nonces,
-        rates: Some(&inner.config.rates),
+        rates: Some(&RatesOf { own: &core.price_plans, standard: &inner.config.rates }),
         funds: Some(&FundsAt { inner, now }),
         now,
         random: core.ids.word(),

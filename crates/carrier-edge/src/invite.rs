@@ -20,6 +20,7 @@ use super::digest_guesses::DigestAttempt;
 use super::inner::{Counters, Inner};
 use super::inspection::Header;
 use super::nonce_counts::CountedNonces;
+use super::rates::RatesOf;
 use super::record::CallRecord;
 use super::refusal_record_limit::RecordDecision;
 use super::stack::{Incoming, Stack};
@@ -278,7 +279,7 @@ impl Inner {
             trunks: &trunks.index,
             settings: &self.config.settings,
             nonces,
-            rates: Some(&self.config.rates),
+            rates: Some(&RatesOf { own: &self.core.price_plans, standard: &self.config.rates }),
             funds: Some(&FundsAt { inner: self, now }),
             now,
             random: self.core.ids.word(),

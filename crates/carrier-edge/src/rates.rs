@@ -1,9 +1,26 @@
-//! The default rates of calls, used without configured ones.
+//! The rates of calls: those of the account, or else those that are configured, or the default ones.
 
 use std::num::NonZeroU32;
 
 use rust_decimal::Decimal;
-use trunk_rules::carrier::{Rate, RateCard};
+use service_core::price_plans::PricePlans;
+use trunk_rules::carrier::{Digits, Rate, RateCard, Rates, TrunkTerms};
+
+/// The rates by which an edge charges calls.
+pub(crate) struct RatesOf<'a> {
+    /// Those of single accounts.
+    pub own: &'a PricePlans,
+    /// Those of all others.
+    pub standard: &'a RateCard,
+}
+
+impl Rates for RatesOf<'_> {
+    fn rate(&self, trunk: &TrunkTerms, destination: Digits) -> Option<Rate> {
+        let own = self.own.of(trunk.account.parse().unwrap_or_default());
+        let card = own.as_ref().and_then(|plan| plan.rates.as_ref()).unwrap_or(self.standard);
+        card.find(destination).map(|(_, rate)| rate)
+    }
+}
 
 /// The default rate card: North America, the United Kingdom, its mobile numbers, and the rest of the world.
 pub(crate) fn default_rates() -> RateCard {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::Features;
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use service_core::{AttemptError, Retries, exports, files};
+use service_core::{AttemptError, Retries, exports, files, price_plans};
 use trunk_store::account::{Account, ApiKey, Environment, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
@@ -228,7 +228,7 @@ impl Control {
         Ok(self.core.store.save_account(before, after).await?)
     }
 
-    /// Deletes an account with its keys and records. Calls to its DIDs hang up, and what it had ordered is in stock again.
+    /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and what it had ordered is in stock again.
     ///
     /// # Errors
     /// If there is no such account.
@@ -240,6 +240,7 @@ impl Control {
         // What was uploaded and exported meanwhile, and calls that found their DID before it was deleted.
         files::forget_all(&self.core, id).await?;
         exports::parts::forget_all(&self.core, id).await?;
+        price_plans::forget(&*self.core.store, id).await?;
         self.end_calls_to_dids(Some(id)).await
     }
 

@@ -8,7 +8,7 @@
 //! does not decide on calls.
 //!
 //! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
-//! (10,000); records of a world (10,000); a listing of call records (10,000), calls to DIDs, deliveries, SIP messages, or entries of the journal or the audit (1,000 each); wrong tokens
+//! (10,000); records of a world (10,000); rates of an account (10,000); a listing of call records (10,000), calls to DIDs, deliveries, SIP messages, or entries of the journal or the audit (1,000 each); wrong tokens
 //! (`Limits::guesses`); followers of call records, which lose the oldest records when they are too slow; subscribers of events (64), likewise;
 //! and followers of the journal and requests that wait for entries of it (64 together).
 
@@ -54,6 +54,7 @@ mod owners_api;
 mod platform_absent;
 #[cfg(feature = "voipbin")]
 mod platform_world;
+mod rates;
 mod records;
 mod renewals;
 mod request_counts;
@@ -92,11 +93,12 @@ pub use request_counts::{CountedRequests, CountedRoute, ListenerCounts};
 pub use routes::{control_router, openapi, paths};
 pub use service_core::audit::{AuditedBy, AuditedChange};
 pub use service_core::audit_log::{AuditEntry, AuditPage, AuditQuery};
+pub use service_core::price_plans::AccountRate;
 pub use trunk_rules::domain::Review;
 pub use trunk_survey::{OpenTrunk, OpenTrunks, TrunkSurvey};
 pub use world::{
     HexDigest, LoadedAccount, LoadedWorld, Records, Related, SCENARIOS, SaveOptions, Scenario, World,
-    WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider,
+    WorldAccount, WorldConfig, WorldCustomer, WorldError, WorldKey, WorldPlatform, WorldProvider, WorldRate,
     WorldRecord, WorldRoute, scenario,
 };
 

@@ -14,7 +14,7 @@
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use http::Method;
 use http_contract::{Contract, Header, Operation, Security};
 use schemars::JsonSchema;
@@ -54,6 +54,15 @@ impl Route {
         T: 'static,
     {
         Self { operation: Operation::new(Method::POST, path, summary), handler: post(handler) }
+    }
+
+    /// Declares `PUT` of a path below [`BASE`].
+    pub(crate) fn put<H, T>(path: &'static str, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Control>,
+        T: 'static,
+    {
+        Self { operation: Operation::new(Method::PUT, path, summary), handler: put(handler) }
     }
 
     /// Declares `PATCH` of a path below [`BASE`].

@@ -78,6 +78,7 @@ fn routes() -> Vec<Route> {
     routes.extend(accounts::routes());
     routes.extend(keys::routes());
     routes.extend(super::callback_secrets::routes());
+    routes.extend(super::rates::routes());
     routes.extend(dids::routes());
     routes.extend(orders::routes());
     routes.extend(verifications::routes());

@@ -1,9 +1,11 @@
 //! The `OpenAPI` document of each API version, generated from the resource registry.
 //!
 //! The request handlers use the same registry, and no resource has a description of its own here: the document
-//! therefore describes exactly what the handlers serve.
+//! therefore describes exactly what the handlers serve. The price services, which are not in the registry, have documents of
+//! their own.
 
 mod paths;
+mod prices;
 mod schemas;
 
 use std::sync::LazyLock;
@@ -11,6 +13,8 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use didww_types::{ApiVersion, REGISTRY, ResourceSpec};
 use serde_json::{Map, Value, json};
+
+use crate::prices::PriceService;
 
 /// The API versions that have a document: those that have outbound trunks.
 pub const VERSIONS: [ApiVersion; 4] =
@@ -20,8 +24,34 @@ pub const VERSIONS: [ApiVersion; 4] =
 static TEXTS: LazyLock<[Bytes; VERSIONS.len()]> =
     LazyLock::new(|| VERSIONS.map(|version| Bytes::from(document(version).to_string())));
 
+/// The texts of the documents of the price services.
+static PRICE_TEXTS: LazyLock<[Bytes; PriceService::ALL.len()]> =
+    LazyLock::new(|| PriceService::ALL.map(|service| Bytes::from(price_document(service).to_string())));
+
+/// The text of the document with a name: the date of a version, or that of a price service.
+pub(crate) fn named(name: &str) -> Option<Bytes> {
+    if let Some(index) = PriceService::ALL.iter().position(|service| price_document_name(*service) == name) {
+        return PRICE_TEXTS.get(index).cloned();
+    }
+    name.parse::<ApiVersion>().ok().and_then(text)
+}
+
+/// The name of the document of a price service, such as `voice-in-prices`.
+pub const fn price_document_name(service: PriceService) -> &'static str {
+    match service {
+        PriceService::VoiceIn => "voice-in-prices",
+        PriceService::VoiceOut => "voice-out-prices",
+        PriceService::Sms => "sms-prices",
+    }
+}
+
+/// Builds the document of a price service, whose paths are relative to `/v3`.
+pub fn price_document(service: PriceService) -> Value {
+    prices::document(service)
+}
+
 /// The text of the document of a version; `None` for a version without one.
-pub(crate) fn text(version: ApiVersion) -> Option<Bytes> {
+fn text(version: ApiVersion) -> Option<Bytes> {
     let index = VERSIONS.iter().position(|described| *described == version)?;
     TEXTS.get(index).cloned()
 }
@@ -66,6 +96,16 @@ fn resources(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_is_found_by_a_version_or_the_name_of_a_price_service() {
+        for service in PriceService::ALL {
+            let text = named(price_document_name(service)).unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), price_document(service));
+        }
+        assert_eq!(named("2026-11-19"), text(ApiVersion::V2026_11_19));
+        assert_eq!((named("2017-09-18"), named("prices")), (None, None));
+    }
 
     #[test]
     fn the_text_of_a_document_is_built_once() {

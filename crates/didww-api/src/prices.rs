@@ -1,11 +1,14 @@
 //! The price services: look-ups of prices, and the price files, at hosts of their own.
 //!
 //! A request has an access token for its service; scope and version of the token make no difference. The plans are those of
-//! the configuration and of the table that rates calls, the same for every account, and do not change while the server runs.
+//! the configuration and of the table that rates calls. They are the same for every account and do not change while the server
+//! runs, but for those of outbound calls that single accounts have of their own.
 //!
-//! A look-up reads the whole plan once, which the operator wrote. A file was compressed when the server started.
+//! A look-up reads the whole plan once, which the operator wrote. A file was compressed when the server started, or when an
+//! account with a plan of its own first asked for it.
 
 mod file;
+mod own_plans;
 mod plan;
 mod query;
 pub(crate) mod services;
@@ -33,11 +36,12 @@ use crate::negotiate;
 use crate::prices::file::PriceFile;
 use crate::prices::plan::Plan;
 use crate::prices::query::{Accepted, Filters};
-use crate::prices::target::{Domain, Target};
+use crate::prices::target::Target;
 use crate::refused::refused;
 use crate::state::Api;
 
 pub(crate) use services::PriceService;
+pub(crate) use target::{Domain, domains};
 
 /// The seconds after which a file that cannot be served may be asked for again.
 const SERVING_PAUSE: u64 = 60;
@@ -51,14 +55,23 @@ const OF_VOICE_OUT: Accepted = Accepted { number: "number", country: None, by_nu
 const OF_SMS: Accepted =
     Accepted { number: "dst_number", country: Some("dst_country_iso"), by_number: false };
 
+/// The filters of the look-ups of a plan.
+pub(crate) const fn accepted(domain: Domain) -> &'static Accepted {
+    match domain {
+        Domain::VoiceIn => &OF_VOICE_IN,
+        Domain::VoiceOut => &OF_VOICE_OUT,
+        Domain::SmsOut(_) | Domain::SmsIn => &OF_SMS,
+    }
+}
+
 /// What a request is answered with.
-enum Answer<'a> {
+enum Answer {
     /// Nothing, for a preflight of a browser.
     Empty,
     /// The prices of a look-up.
     Document(String),
     /// A file, and when the plan was assigned to the account.
-    File(&'a PriceFile, Timestamp),
+    File(PriceFile, Timestamp),
 }
 
 /// Builds the router of a price service with a listener of its own.
@@ -105,7 +118,7 @@ pub(crate) async fn respond(api: &Arc<Api>, service: PriceService, request: Requ
     exchange.finish(response)
 }
 
-async fn serve<'a>(api: &'a Api, service: PriceService, parts: &Parts) -> Result<Answer<'a>, ApiError> {
+async fn serve(api: &Api, service: PriceService, parts: &Parts) -> Result<Answer, ApiError> {
     let is_read = matches!(parts.method, Method::GET | Method::HEAD);
     let target = Target::parse(service, parts.uri.path()).filter(|_| is_read);
     let target = target.ok_or_else(ApiError::no_route)?;
@@ -113,17 +126,24 @@ async fn serve<'a>(api: &'a Api, service: PriceService, parts: &Parts) -> Result
     let services = &api.prices;
     // A plan is assigned to an account from its creation on.
     let call = Call { is_file: target.is_file, assigned_at: account.created_at, parts };
+    let filters = accepted(target.domain);
     match target.domain {
-        Domain::VoiceIn => call.answer(services.voice_in.as_ref(), &OF_VOICE_IN, |plan, filters| {
+        Domain::VoiceIn => call.answer(services.voice_in.as_ref(), filters, |plan, filters| {
             prices::voice_in(plan, filters.number.as_deref().unwrap_or_default(), filters.country)
         }),
-        Domain::VoiceOut => call.answer(services.voice_out.as_ref(), &OF_VOICE_OUT, |plan, filters| {
-            prices::voice_out(plan, filters.number.as_deref().unwrap_or_default())
-        }),
-        Domain::SmsOut(traffic) => call.answer(services.sms_out(traffic), &OF_SMS, |plan, filters| {
+        Domain::VoiceOut => {
+            let own = api.core.price_plans.of(account.number);
+            let found = services.voice_out_of(&account, own).await;
+            let (plan, assigned_at) = found.map_err(|error| ApiError::internal(error.to_string()))?;
+            let call = Call { assigned_at, ..call };
+            call.answer(plan.as_deref(), filters, |plan, filters| {
+                prices::voice_out(plan, filters.number.as_deref().unwrap_or_default())
+            })
+        }
+        Domain::SmsOut(traffic) => call.answer(services.sms_out(traffic), filters, |plan, filters| {
             prices::sms_out(plan, filters.number.as_deref(), filters.country)
         }),
-        Domain::SmsIn => call.answer(services.sms_in.as_ref(), &OF_SMS, |plan, filters| {
+        Domain::SmsIn => call.answer(services.sms_in.as_ref(), filters, |plan, filters| {
             prices::sms_in(plan, filters.number.as_deref(), filters.country)
         }),
     }
@@ -137,18 +157,18 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn answer<'a, P: Serialize>(
+    fn answer<P: Serialize>(
         &self,
-        plan: Option<&'a Plan<P>>,
+        plan: Option<&Plan<P>>,
         accepted: &Accepted,
         find: impl Fn(&[P], &Filters) -> Vec<usize>,
-    ) -> Result<Answer<'a>, ApiError> {
+    ) -> Result<Answer, ApiError> {
         if self.is_file {
             let file = &plan.ok_or_else(no_plan)?.file;
             if file.content.is_none() {
                 return Err(serving_failure());
             }
-            return Ok(Answer::File(file, self.assigned_at));
+            return Ok(Answer::File(file.clone(), self.assigned_at));
         }
         negotiate::accept(&self.parts.headers)?;
         let filters = query::read(self.parts.uri.query().unwrap_or_default(), accepted)?;

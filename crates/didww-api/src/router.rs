@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
-use didww_types::{ApiVersion, REGISTRY};
+use didww_types::REGISTRY;
 use http::StatusCode;
 use serde_json::json;
 
@@ -16,8 +16,8 @@ use crate::prices::price_paths;
 use crate::state::Api;
 use crate::{api, openapi};
 
-/// Builds the router of the API: its resources below `/v3`, and one `OpenAPI` document per version at
-/// `/openapi/{version}.json`. Requests for tokens are passed on to the token service, unless it has a
+/// Builds the router of the API: its resources below `/v3`, and one `OpenAPI` document per version and per price service at
+/// `/openapi/{name}.json`. Requests for tokens are passed on to the token service, unless it has a
 /// listener of its own. Requests to any other path receive the API's 404 document.
 pub fn api_router(api: Arc<Api>) -> Router {
     Router::new()
@@ -43,12 +43,11 @@ pub fn paths() -> Vec<String> {
 }
 
 async fn description(Path(document): Path<String>) -> Response {
-    let version = document.strip_suffix(".json").and_then(|date| date.parse::<ApiVersion>().ok());
-    match version.and_then(openapi::text) {
+    match document.strip_suffix(".json").and_then(openapi::named) {
         Some(text) => plain_json_text(StatusCode::OK, text),
         None => plain_json(
             StatusCode::NOT_FOUND,
-            &json!({ "error": "there are documents of 2021-12-15, 2022-05-10, 2026-04-16 and 2026-11-19, such as /openapi/2026-11-19.json" }),
+            &json!({ "error": "there are documents of 2021-12-15, 2022-05-10, 2026-04-16 and 2026-11-19, such as /openapi/2026-11-19.json, and of voice-in-prices, voice-out-prices and sms-prices" }),
         ),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! An entry is a document in the transaction of the changes that it names, because [`Core::commit`](crate::Core::commit) adds it:
 //! a handler cannot forget it, and a crash cannot part them. It has the names of the members that changed, and never a value.
-//! Without an entry are records that belong to no account, changes of `meta` alone, such as what a trunk has spent, sums that the
-//! store computes, and resets of whole accounts.
+//! The rates of an account's outbound calls have entries too. Without one are records that belong to no account, changes of
+//! `meta` alone, such as what a trunk has spent, sums that the store computes, and resets of whole accounts.
 //!
 //! Who acts is what [`with_actor`] says for the task; without it, it is the operator of the server.
 //!
@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use service_base::ids::Ids;
 use trunk_store::{Change, DocumentKind, NewDocument, Scope, StoreError};
 use uuid::Uuid;
+
+use crate::price_plans;
 
 /// The index key of the accounts whose records an entry names.
 pub(crate) const ACCOUNT: &str = "account";
@@ -83,7 +85,7 @@ impl From<Actor> for AuditedBy {
 pub struct AuditedChange {
     /// The number of the account that owns the record.
     pub account: i64,
-    /// The record's type.
+    /// The record's type; `accounts` of the rates of an account.
     #[serde(rename = "type")]
     pub kind: String,
     /// The record's id.
@@ -121,7 +123,7 @@ impl Audit {
         self.is_on.load(Ordering::Acquire)
     }
 
-    /// The entry of a node for changes; `None` if they change no record of an account.
+    /// The entry of a node for changes; `None` if they change no record and no rates of an account.
     pub(crate) fn entry(
         &self,
         changes: &[Change],
@@ -169,7 +171,23 @@ impl Audit {
     }
 }
 
-/// What a change does to a record of an account; `None` if it changes none.
+/// What the write of a document does to an account: the rates of its outbound calls are a member of it, and no record.
+fn of_price_plan(document: &NewDocument) -> Option<AuditedChange> {
+    if document.kind != DocumentKind::PricePlan {
+        return None;
+    }
+    let number = document.keys.iter().find(|(name, _)| *name == price_plans::ACCOUNT);
+    let account = number.and_then(|(_, number)| number.parse::<i64>().ok())?;
+    Some(AuditedChange {
+        account,
+        kind: "accounts".to_owned(),
+        id: document.id,
+        action: "updated".to_owned(),
+        members: vec!["rates".to_owned()],
+    })
+}
+
+/// What a change does to a record of an account, or to its rates; `None` if it changes neither.
 fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
     let (scope, id, action, members) = match change {
         Change::Insert { scope, id, .. } => (scope, *id, "created", Vec::new()),
@@ -186,6 +204,7 @@ fn audit(change: &Change) -> Result<Option<AuditedChange>, StoreError> {
             (scope, owner.id, "updated", vec![(*relationship).to_owned()])
         }
         Change::Delete { scope, id } => (scope, *id, "deleted", Vec::new()),
+        Change::Put { document, .. } => return Ok(of_price_plan(document)),
         _ => return Ok(None),
     };
     let Scope { account, spec } = *scope;

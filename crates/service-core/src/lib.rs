@@ -19,6 +19,7 @@ pub mod inbound_records;
 pub mod jobs;
 pub mod kept;
 pub mod nodes;
+pub mod price_plans;
 pub mod reference;
 pub mod retention;
 mod retry;
@@ -38,6 +39,7 @@ use trunk_store::{Change, Record, Store, StoreError};
 
 use audit::Audit;
 use counts::Counts;
+use price_plans::PricePlans;
 
 pub use retry::{AttemptError, Retries};
 pub use transaction::Decided;
@@ -64,6 +66,8 @@ pub struct Core {
     pub counts: Counts,
     /// Which records were changed, by whom and when.
     pub audit: Audit,
+    /// The rates of outbound calls that single accounts have. None are known until they are [begun](PricePlans::begin).
+    pub price_plans: PricePlans,
     /// False as soon as the server is stopping.
     ready: AtomicBool,
     /// True from the same moment on, for those who wait for it.
@@ -94,6 +98,7 @@ impl Core {
             own: OwnSockets::default(),
             counts: Counts::default(),
             audit: Audit::default(),
+            price_plans: PricePlans::default(),
             ready: AtomicBool::new(true),
             stopping: watch::Sender::new(false),
             retired: watch::Sender::new(false),

@@ -59,7 +59,7 @@ mod verdict;
 mod warning;
 
 pub use account_dids::AccountDids;
-pub use admit::{Funds, Snapshot, admit, admit_and_hold, identify};
+pub use admit::{Funds, Rates, Snapshot, admit, admit_and_hold, identify};
 pub use attempt::{Attempt, Flaw};
 pub use authorization::{Credentials, HeaderFlaw, Parameter};
 pub use callers::CallerSet;

@@ -39,12 +39,14 @@ pub enum DocumentKind {
     /// A part of the content of a file that the service made for an account of DIDWW's API, which stands in place of the
     /// customer.
     ExportPart = 14,
+    /// The rates of an account's outbound calls. The account stands in place of the customer, and its id is the document's.
+    PricePlan = 15,
 }
 
 impl DocumentKind {
     /// Whether every node keeps all documents of this kind in memory, so that the change feed names new ones too.
     pub(crate) const fn is_kept_by_all(self) -> bool {
-        matches!(self, Self::Customer | Self::Agent | Self::AccessKey)
+        matches!(self, Self::Customer | Self::Agent | Self::AccessKey | Self::PricePlan)
     }
 }
 

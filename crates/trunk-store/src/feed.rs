@@ -34,7 +34,7 @@ pub enum Committed {
         /// The id of the record that no longer exists.
         id: Uuid,
     },
-    /// A document was changed, or is a new customer, agent or access key. Other new documents and those that are
+    /// A document was changed, or is a new customer, agent, access key or price plan. Other new documents and those that are
     /// [forgotten](crate::Change::Forget) are left out: only calls and documents created for them are forgotten, and no copies of
     /// those are kept.
     Document {

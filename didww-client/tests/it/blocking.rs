@@ -1,13 +1,13 @@
 //! Blocking calls, from threads without a runtime and with one.
 
 use didww_client::blocking::{Wait as _, WaitEach as _};
-use didww_client::{Client, Error, Misplaced};
+use didww_client::{Client, Error, Misplaced, SmsDestination, SmsPrices, SmsTraffic, VoiceOutPrices};
 use serde_json::json;
 use tokio::runtime::Builder;
 use wiremock::matchers::{method, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{DID, TRUNK, client, did, document, id, response, trunk};
+use crate::support::{DID, KEY, TRUNK, client, did, document, id, response, trunk};
 
 /// Runs the preparation of a test on a runtime of its own, which the test does not enter.
 fn prepare(mocks: Vec<Mock>) -> (tokio::runtime::Runtime, MockServer, Client) {
@@ -48,6 +48,27 @@ fn requests_methods_and_streams_block_until_they_are_answered() {
     assert_eq!(trunks.update(&id(TRUNK), patch).wait().unwrap().name, "Berlin");
     trunks.delete(&id(TRUNK)).wait().unwrap();
     assert_eq!(client.dids().list().wait().unwrap().len(), 1);
+}
+
+#[test]
+fn prices_and_their_files_are_waited_for_too() {
+    let token = json!({ "access_token": "canary-token", "token_type": "Bearer", "expires_in": 900 });
+    let price = json!({ "category": "Local", "prefix": "44", "rate": "0.01", "reject_calls": false });
+    let found = json!({ "data": [{ "id": "a", "type": "prices", "attributes": price }], "meta": { "total_records": 1 } });
+    let none = json!({ "data": [], "meta": { "total_records": 0 } });
+    let (_runtime, server, _client) = prepare(vec![
+        Mock::given(method("POST")).respond_with(response(200, &token)),
+        Mock::given(query_param("filter[number]", "447700900123")).respond_with(response(200, &found)),
+        Mock::given(method("GET")).respond_with(response(200, &none)),
+    ]);
+    let builder = || Client::builder(format!("{}/v3", server.uri()), KEY);
+    let prices = VoiceOutPrices::new(builder()).unwrap();
+    let found = prices.look_up("447700900123").wait().unwrap();
+    assert_eq!((found.len(), found[0].attributes.prefix.as_str()), (1, "44"));
+    let sms = SmsPrices::new(builder()).unwrap();
+    assert!(sms.sms_out(SmsTraffic::A2p, SmsDestination::Country("GB")).wait().unwrap().is_empty());
+    #[cfg(feature = "exports")]
+    assert_eq!(prices.file().wait().unwrap().compressed(), none.to_string().as_bytes());
 }
 
 #[test]

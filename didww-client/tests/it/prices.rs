@@ -101,6 +101,20 @@ async fn text_messages_are_looked_up_by_a_number_a_country_or_both() {
     );
 }
 
+#[tokio::test]
+async fn a_service_at_another_address_is_named_and_the_token_service_is_not() {
+    let server = server(200, &json!({ "data": [], "meta": { "total_records": 0 } })).await;
+    let prices = VoiceOutPrices::new(builder(&server).host("api-vout.didww.com")).unwrap();
+    prices.look_up("447700900123").await.unwrap();
+    let requests = server.received_requests().await.unwrap();
+    let hosts: Vec<(&str, &str)> = requests
+        .iter()
+        .map(|request| (request.url.path(), request.headers["host"].to_str().unwrap()))
+        .collect();
+    let own = server.address().to_string();
+    assert_eq!(hosts, [("/token", own.as_str()), ("/v3/lookup/prices", "api-vout.didww.com")]);
+}
+
 #[cfg(feature = "exports")]
 #[tokio::test]
 async fn a_price_file_is_downloaded_and_its_rows_are_read_by_their_columns() {

@@ -149,6 +149,10 @@ impl ControlApi {
         self.send(Method::POST, path, body).await
     }
 
+    async fn put(&mut self, path: &str, body: Value) -> Value {
+        self.send(Method::PUT, path, body).await
+    }
+
     async fn patch(&mut self, path: &str, body: Value) -> Value {
         self.send(Method::PATCH, path, body).await
     }
@@ -231,6 +235,16 @@ async fn save_and_load_a_world(control: &mut ControlApi) {
     control.get("/audit?type=voice_out_trunks&limit=1").await;
 }
 
+async fn set_and_remove_rates(control: &mut ControlApi, rates: &str) {
+    control.get(rates).await;
+    let by_the_minute =
+        json!({ "prefix": "1", "per_minute": "0.01", "initial_interval": 60, "next_interval": 6 });
+    control.put(rates, json!({ "rates": [{ "prefix": "44", "per_minute": "0.02" }, by_the_minute] })).await;
+    control.put(rates, json!({ "rates": [] })).await;
+    control.get(rates).await;
+    control.delete(rates).await;
+}
+
 async fn move_the_clock(control: &mut ControlApi) {
     control.get("/clock").await;
     control.post("/clock/freeze", json!({ "at": "2026-04-08T06:57:33.304Z" })).await;
@@ -262,6 +276,7 @@ async fn the_answers_of_the_control_api_match_its_document() {
     control.patch(&format!("{secrets}/{secret}"), json!({ "enabled": false })).await;
     control.post(&format!("{secrets}/{secret}/rotate"), Value::Null).await;
     control.delete(&format!("{secrets}/{secret}")).await;
+    set_and_remove_rates(&mut control, &format!("{account}/rates")).await;
     let dids = json!({ "dids": [{ "number": "12025550144" }, { "number": "+12025550145" }] });
     let did = id(&control.post(&format!("{account}/dids"), dids).await["dids"][0]);
     control

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use didww_types::{ApiVersion, FilterTest, REGISTRY, ResourceSpec, find};
 use http::Method;
 use serde_json::{Map, Value, json};
-use trunk_server::openapi::{VERSIONS, document};
-use trunk_server::{TestServer, TestServerBuilder};
+use trunk_server::config::Config;
+use trunk_server::openapi::{VERSIONS, document, price_document, price_document_name};
+use trunk_server::{PriceService, TestServer, TestServerBuilder};
 
 use super::pages::hold;
 use super::shape::{check_document, operations};
-use crate::support::api::{Answer, Api};
+use crate::support::api::{Answer, Api, http_client};
 use crate::support::engine;
 use crate::support::records::Records;
 
@@ -23,6 +24,10 @@ fn the_files_are_the_documents_that_the_server_generates() {
     for version in VERSIONS {
         let text = serde_json::to_string_pretty(&document(version)).unwrap();
         hold(&format!("trunk-server/openapi/{version}.json"), &format!("{text}\n"));
+    }
+    for service in PriceService::ALL {
+        let text = serde_json::to_string_pretty(&price_document(service)).unwrap();
+        hold(&format!("trunk-server/openapi/{}.json", price_document_name(service)), &format!("{text}\n"));
     }
 }
 
@@ -118,7 +123,73 @@ async fn the_server_serves_the_documents() {
     for version in VERSIONS {
         assert_eq!(public.get(&format!("/openapi/{version}.json")).await.json(), document(version));
     }
+    for service in PriceService::ALL {
+        let path = format!("/openapi/{}.json", price_document_name(service));
+        assert_eq!(public.get(&path).await.json(), price_document(service));
+    }
     assert_eq!(public.get("/openapi/2017-09-18.json").await.status, 404);
+}
+
+/// A price in each plan that is not that of outbound calls, and the same number for all.
+const PRICES: &str = r#"
+[[prices.voice_in]]
+destination = "1800"
+source_type = "fixed"
+rate = "0.02"
+
+[[prices.sms_out_a2p]]
+destination_prefix = "1"
+price = "0.05"
+
+[[prices.sms_out_p2p]]
+destination_prefix = "1"
+reject_sms = true
+
+[[prices.sms_out_otp]]
+destination_prefix = "1"
+mcc = 310
+price = "0.05"
+
+[[prices.sms_in]]
+destination_prefix = "1"
+price = "0"
+"#;
+
+#[tokio::test]
+async fn every_operation_of_a_price_service_is_served_and_answers_what_its_document_says() {
+    let prices = Config::from_toml(PRICES).unwrap().prices;
+    let server = engine::builder().sip().prices(prices).start().await;
+    let public = Api::new(server.base_url(), server.api_key());
+    for service in PriceService::ALL {
+        let described = price_document(service);
+        let token = public.token(&json!({ "aud": service.audience(), "scope": "read" })).await;
+        for (method, path, operation) in operations(&described) {
+            assert_eq!(method, "GET");
+            let number = operation["parameters"][0]["name"].as_str();
+            let query = number.map(|name| format!("?{name}=18005550123")).unwrap_or_default();
+            let request = http_client().get(format!("{}{path}{query}", server.base_url()));
+            let request =
+                request.header("Host", service.audience()).header("Accept", "application/vnd.api+json");
+            let response = request.bearer_auth(&token).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+            let content = &operation["responses"]["200"]["content"][&kind];
+            assert!(content.is_object(), "{path}: {kind}");
+            let Some(items) = content.pointer("/schema/properties/data/items/$ref").and_then(Value::as_str)
+            else {
+                continue;
+            };
+            let answer = Answer::of(response).await;
+            let schema = described.pointer(items.trim_start_matches('#')).unwrap();
+            let attributes = &schema["properties"]["attributes"]["properties"];
+            let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+            assert_eq!(names(&answer.at("/data/0/attributes")), names(attributes), "{path}");
+            for (name, value) in answer.at("/data/0/attributes").as_object().unwrap() {
+                let nullable = attributes[name]["nullable"] == true;
+                assert!(nullable || !value.is_null(), "{path}: {name}");
+            }
+        }
+    }
 }
 
 /// Values that a schema permits: all values of a closed set, else one example.
@@ -251,5 +322,8 @@ async fn an_answer_holds_the_members_of_its_schema_and_no_others() {
 fn every_document_has_the_shape_of_openapi_3_0_3() {
     for version in VERSIONS {
         check_document(&document(version), version.as_str());
+    }
+    for service in PriceService::ALL {
+        check_document(&price_document(service), price_document_name(service));
     }
 }

@@ -24,6 +24,9 @@ pub enum StartError {
     /// The database does not take this server's first sign of life.
     #[error("the database could not be written: {0}")]
     FirstHeartbeat(StoreError),
+    /// The price plans of accounts cannot be read.
+    #[error("the price plans of accounts could not be read: {0}")]
+    PricePlans(StoreError),
     /// The records that every database has cannot be stored.
     #[error("the reference data could not be stored: {0}")]
     Reference(StoreError),

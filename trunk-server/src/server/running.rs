@@ -124,6 +124,18 @@ impl Running {
         Ok(())
     }
 
+    /// Keeps the price plans of accounts as they are stored, also by other servers of the database, until the server stops.
+    pub(super) fn follow_price_plans(&mut self) {
+        let (core, mut stopped) = (Arc::clone(&self.core), self.stopped.clone());
+        self.tasks.push(tokio::spawn(async move {
+            let is_stopped = async { stopped.wait_for(|stopped| *stopped).await.is_ok() };
+            tokio::select! {
+                () = core.price_plans.run(&*core.store) => {}
+                _ = is_stopped => {}
+            }
+        }));
+    }
+
     /// Serves the public APIs, and the tokens and prices of DIDWW's where they have listeners of their own. Returns the
     /// address of the tokens, and DIDWW's API for requests that the server itself sends for an account.
     pub(super) fn serve_apis(

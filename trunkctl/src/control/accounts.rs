@@ -7,10 +7,13 @@ use serde_json::{Map, Value, json};
 use super::service::{Service, account, print_list, print_single};
 use crate::context::Target;
 use crate::exit::Failure;
+use crate::file;
 use crate::output::Format;
 use crate::terminal::{consent, note};
 
 const COLUMNS: [&str; 7] = ["id", "name", "version", "features", "rate_limit", "record_quota", "created_at"];
+
+const RATE_COLUMNS: [&str; 4] = ["prefix", "per_minute", "initial_interval", "next_interval"];
 
 /// What to do with the accounts of a server.
 #[derive(Debug, Clone, Subcommand)]
@@ -50,6 +53,31 @@ pub enum AccountsCommand {
         /// The format
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
+    },
+    /// Print the rates of an account's outbound calls that it has in place of those of the server
+    Rates {
+        /// The id or the name of the account
+        account: String,
+        /// The format
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Set the rates of an account's outbound calls: the whole table, in place of that of the server
+    SetRates {
+        /// The id or the name of the account
+        account: String,
+        /// Read `rates`, a list with `prefix`, `per_minute`, `initial_interval` and `next_interval`, from this JSON, YAML or
+        /// TOML file; `-` is standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: String,
+        /// The format
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Return an account to the rates of the server
+    RemoveRates {
+        /// The id or the name of the account
+        account: String,
     },
     /// Delete an account with its keys and records
     Delete {
@@ -132,6 +160,22 @@ impl AccountsCommand {
                 let dids: Vec<Value> = numbers.iter().map(|number| json!({"number": number})).collect();
                 let added = service.send(Method::POST, &path, Some(&json!({"dids": dids}))).await?;
                 print_list(&added, "dids", &["id", "number"], *output)
+            }
+            Self::Rates { account: named, output } => {
+                let path = format!("/accounts/{}/rates", account(&service, Some(named)).await?);
+                print_list(&service.get(&path).await?, "rates", &RATE_COLUMNS, *output)
+            }
+            Self::SetRates { account: named, file, output } => {
+                let rates = Value::Object(file::object(file)?);
+                let path = format!("/accounts/{}/rates", account(&service, Some(named)).await?);
+                let set = service.send(Method::PUT, &path, Some(&rates)).await?;
+                print_list(&set, "rates", &RATE_COLUMNS, *output)
+            }
+            Self::RemoveRates { account: named } => {
+                let path = format!("/accounts/{}/rates", account(&service, Some(named)).await?);
+                service.send(Method::DELETE, &path, None).await?;
+                note(&format!("{named} has the rates of the server"));
+                Ok(())
             }
             Self::Delete { account: named, yes } => {
                 let id = account(&service, Some(named)).await?;

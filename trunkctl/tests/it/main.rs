@@ -5,6 +5,7 @@
 mod contexts;
 mod control;
 mod page;
+mod prices;
 mod properties;
 mod provisioning;
 mod resources;

@@ -1,7 +1,7 @@
 //! Stores a world.
 //!
-//! Everything that can be wrong with the file is found before anything is written. The records of all accounts, and what the
-//! file has of the communication platform, are one transaction, and a second one sets the links of DIDs to text message trunks,
+//! Everything that can be wrong with the file is found before anything is written. The records and rates of all accounts, and what
+//! the file has of the communication platform, are one transaction, and a second one sets the links of DIDs to text message trunks,
 //! which refer to DIDs themselves. The store has no transaction for accounts and records together: new accounts are created
 //! before the records, and removed if these cannot be stored; settings and keys of accounts that exist are changed after them.
 
@@ -11,6 +11,7 @@ mod changes;
 use std::sync::Arc;
 
 use account::Target;
+use service_core::price_plans::AccountRate;
 use service_core::{AttemptError, Retries};
 use trunk_store::account::Account;
 use uuid::Uuid;
@@ -52,6 +53,7 @@ impl Control {
         if let Err(error) = self.fill(&targets, &placed, platform, &mut created).await {
             return Err(self.undo(&created, error).await);
         }
+        self.use_stored_rates().await;
         self.platform_loaded(platform).await.map_err(|error| {
             invalid(format!("was loaded, but its customers are known after the next start only: {error}"))
         })?;
@@ -89,10 +91,13 @@ impl Control {
             }
         }
         let numbers = numbers.as_slice();
+        let rates: Vec<(Uuid, Vec<AccountRate>)> = targets.iter().filter_map(Target::rates).collect();
+        let rates = rates.as_slice();
         Retries::REQUEST
             .run(|| async move {
                 let mut changes = self.world_changes(placed, numbers).await?;
                 changes.extend(self.platform_changes(platform).await?);
+                changes.extend(self.world_rates(rates).await?);
                 if !changes.is_empty() {
                     self.core.commit(changes).await.map_err(changes::refused)?;
                 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::digest::HexDigest;
 use super::platform::WorldPlatform;
+use super::rates::WorldRate;
 use super::records::{self, Records};
 
 /// The format that this program reads and writes.
@@ -63,6 +64,9 @@ pub struct WorldAccount {
     /// Maximum number of records of each type. 0 is no limit; `None` is the server's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_quota: Option<u64>,
+    /// The rates of its outbound calls, in place of those of the server. If there are none, it keeps those that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<WorldRate>,
     /// The API keys. A new account without any receives a random one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<WorldKey>,
@@ -107,6 +111,7 @@ impl WorldAccount {
             features: None,
             rate_limit: None,
             record_quota: None,
+            rates: Vec::new(),
             keys: Vec::new(),
             records: Records::default(),
         }

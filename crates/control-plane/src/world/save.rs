@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
+use service_core::price_plans;
 use trunk_rules::domain::Rulebook;
 use trunk_store::account::Account;
 use trunk_store::{NO_ACCOUNT, Record, Scope, StoreError, StoredRecord, for_each_record};
@@ -144,6 +145,9 @@ impl Control {
         saved.version = Some(account.version);
         saved.features = Some(account.features.iter().collect());
         (saved.rate_limit, saved.record_quota) = (account.rate_limit, account.record_quota);
+        let plan = price_plans::stored(&*self.core.store, account).await?;
+        let rates = plan.and_then(|(_, plan)| plan.rates).unwrap_or_default();
+        saved.rates = rates.into_iter().map(Into::into).collect();
         saved.records = records;
         if options.secrets {
             let keys = self.core.store.keys(account.number).await?;

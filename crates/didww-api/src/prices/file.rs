@@ -22,8 +22,8 @@ use crate::headers;
 /// The last second of the year 9999, the last one that a date of HTTP can state.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// The price file of a plan.
-#[derive(Debug)]
+/// The price file of a plan. Clones share the content.
+#[derive(Debug, Clone)]
 pub(crate) struct PriceFile {
     /// The name by which a browser stores it.
     name: &'static str,

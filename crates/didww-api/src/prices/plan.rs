@@ -1,7 +1,7 @@
 //! A plan: prices with their ids, and their file.
 
 use didww_types::Timestamp;
-use didww_types::prices::PriceRow;
+use didww_types::prices::{PriceRow, VoiceOutPrice};
 use trunk_rules::prices::price_id;
 use uuid::Uuid;
 
@@ -31,5 +31,13 @@ impl<P: PriceRow> Plan<P> {
         let ids = prices.iter().map(|price| price_id(&[file, key(price).as_str()])).collect();
         let file = PriceFile::new(file, &prices, changed_at);
         Some(Self { prices, ids, file })
+    }
+}
+
+impl Plan<VoiceOutPrice> {
+    /// Makes a plan of outbound calls.
+    pub(super) fn of_voice_out(prices: Vec<VoiceOutPrice>, changed_at: Timestamp) -> Option<Self> {
+        let key = |price: &VoiceOutPrice| price.prefix.clone();
+        Self::new("voice_out_prices.csv.gz", prices, key, changed_at)
     }
 }

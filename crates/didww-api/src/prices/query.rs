@@ -9,13 +9,13 @@ use crate::jsonapi::ApiError;
 
 /// The filters that a look-up takes.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     /// The name of the filter with the number.
-    pub(super) number: &'static str,
+    pub(crate) number: &'static str,
     /// The name of the filter with the code of a country, if there is one.
-    pub(super) country: Option<&'static str>,
+    pub(crate) country: Option<&'static str>,
     /// Whether the number is required. Otherwise one of the two filters is.
-    pub(super) by_number: bool,
+    pub(crate) by_number: bool,
 }
 
 /// The filters of a request.

@@ -1,11 +1,17 @@
 //! The price services: where each is served, and the plans that it answers from.
 
+use std::sync::Arc;
+
 use didww_types::Timestamp;
 use didww_types::prices::{SmsInPrice, SmsOutPrice, VoiceInPrice, VoiceOutPrice, line};
 use http::Request;
 use http_listener::named_host;
+use service_core::price_plans::AccountPlan;
+use tokio::task::JoinError;
 use trunk_rules::prices::voice_in_key;
+use trunk_store::account::Account;
 
+use super::own_plans::OwnPlans;
 use super::plan::Plan;
 
 /// A price service.
@@ -61,7 +67,9 @@ pub struct PricePlace {
 #[derive(Debug, Default)]
 pub struct PriceServices {
     pub(super) voice_in: Option<Plan<VoiceInPrice>>,
-    pub(super) voice_out: Option<Plan<VoiceOutPrice>>,
+    /// Of the accounts that have no plan of their own.
+    voice_out: Option<Arc<Plan<VoiceOutPrice>>>,
+    own_voice_out: OwnPlans,
     sms_out: [Option<Plan<SmsOutPrice>>; 3],
     pub(super) sms_in: Option<Plan<SmsInPrice>>,
     /// In the order of [`PriceService::ALL`].
@@ -132,12 +140,8 @@ impl PriceServices {
         ];
         Self {
             voice_in: Plan::new("voice_in_prices.csv.gz", plans.voice_in, voice_in_key, now),
-            voice_out: Plan::new(
-                "voice_out_prices.csv.gz",
-                plans.voice_out,
-                |price: &VoiceOutPrice| price.prefix.clone(),
-                now,
-            ),
+            voice_out: Plan::of_voice_out(plans.voice_out, now).map(Arc::new),
+            own_voice_out: OwnPlans::default(),
             sms_out,
             sms_in: Plan::new("sms_in_prices.csv.gz", plans.sms_in, line::<SmsInPrice>, now),
             places: <[PricePlace; 3]>::default(),
@@ -163,6 +167,24 @@ impl PriceServices {
             PriceService::VoiceOut => voice_out,
             PriceService::Sms => sms,
         }
+    }
+
+    /// The plan of outbound calls of an account, and since when the account has it. `own` is what it has in place of the plan of
+    /// the server.
+    ///
+    /// # Errors
+    /// If its own plan could not be made.
+    pub(super) async fn voice_out_of(
+        &self,
+        account: &Account,
+        own: Option<Arc<AccountPlan>>,
+    ) -> Result<(Option<Arc<Plan<VoiceOutPrice>>>, Timestamp), JoinError> {
+        let Some(own) = own else { return Ok((self.voice_out.clone(), account.created_at)) };
+        let assigned_at = own.changed_at.max(account.created_at);
+        if own.rates.is_none() {
+            return Ok((self.voice_out.clone(), assigned_at));
+        }
+        Ok((self.own_voice_out.of(account.number, own).await?, assigned_at))
     }
 
     pub(super) fn sms_out(&self, traffic: Traffic) -> Option<&Plan<SmsOutPrice>> {

@@ -1,5 +1,7 @@
 //! The paths of the price services.
 
+use std::collections::BTreeSet;
+
 use super::services::{PriceService, Traffic};
 
 /// The segment after `/v3` and, of text messages, their kind, for look-ups.
@@ -9,7 +11,7 @@ const FILE: [&str; 1] = ["prices.csv.gz"];
 
 /// What the prices of a plan are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Domain {
+pub(crate) enum Domain {
     /// Inbound calls.
     VoiceIn,
     /// Outbound calls.
@@ -49,11 +51,39 @@ impl Target {
     }
 }
 
+impl Domain {
+    /// The path of look-ups, behind [`base`](Self::base).
+    pub(crate) const LOOK_UP: &str = "/lookup/prices";
+    /// The path of the file, behind [`base`](Self::base).
+    pub(crate) const FILE: &str = "/prices.csv.gz";
+
+    /// The path below `/v3` that those of its look-ups and of its file begin with.
+    pub(crate) fn base(self) -> String {
+        match self {
+            Self::VoiceIn | Self::VoiceOut => String::new(),
+            Self::SmsOut(traffic) => format!("/sms_out/{}", traffic.segment()),
+            Self::SmsIn => "/sms_in".to_owned(),
+        }
+    }
+}
+
+/// What the prices of a service are for.
+pub(crate) fn domains(service: PriceService) -> Vec<Domain> {
+    match service {
+        PriceService::VoiceIn => vec![Domain::VoiceIn],
+        PriceService::VoiceOut => vec![Domain::VoiceOut],
+        PriceService::Sms => {
+            let outbound = Traffic::ALL.into_iter().map(Domain::SmsOut);
+            outbound.chain([Domain::SmsIn]).collect()
+        }
+    }
+}
+
 /// The paths of all services.
 pub(super) fn paths() -> Vec<String> {
-    let kinds = Traffic::ALL.into_iter().map(|traffic| format!("/v3/sms_out/{}", traffic.segment()));
-    let bases = ["/v3".to_owned(), "/v3/sms_in".to_owned()].into_iter().chain(kinds);
-    bases.flat_map(|base| [LOOK_UP.join("/"), FILE.join("/")].map(|path| format!("{base}/{path}"))).collect()
+    let bases: BTreeSet<String> = PriceService::ALL.into_iter().flat_map(domains).map(Domain::base).collect();
+    let both = |base: String| [Domain::LOOK_UP, Domain::FILE].map(|path| format!("/v3{base}{path}"));
+    bases.into_iter().flat_map(both).collect()
 }
 
 #[cfg(test)]
@@ -78,6 +108,19 @@ mod tests {
             (PriceService::VoiceIn, "/lookup/prices", None),
         ] {
             assert_eq!(of(service, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_paths_of_a_service_lead_to_what_its_prices_are_for() {
+        for service in PriceService::ALL {
+            for domain in domains(service) {
+                for (path, is_file) in [(Domain::LOOK_UP, false), (Domain::FILE, true)] {
+                    let path = format!("/v3{}{path}", domain.base());
+                    let found = Target::parse(service, &path).map(|target| (target.domain, target.is_file));
+                    assert_eq!(found, Some((domain, is_file)), "{path}");
+                }
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use self::select::select;
-pub use self::snapshot::{Funds, Snapshot};
+pub use self::snapshot::{Funds, Rates, Snapshot};
 use super::cli::presentation_is_restricted;
 use super::index::Entry;
 use super::offer_summary::offer_summary;
@@ -348,9 +348,9 @@ impl Call<'_> {
         if self.emergency.is_some() {
             return Ok(None);
         }
-        let rate = match self.snapshot.rates.map(|card| card.find(destination)) {
+        let rate = match self.snapshot.rates.map(|rates| rates.rate(self.trunk, destination)) {
             None => None,
-            Some(Some((_, rate))) => Some(rate),
+            Some(Some(rate)) => Some(rate),
             Some(None) => {
                 let details = RefusalDetails {
                     configured: "the rate card".into(),

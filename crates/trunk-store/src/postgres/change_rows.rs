@@ -31,7 +31,7 @@ pub(super) mod what {
 }
 
 /// Every kind of document, in the order of the numbers that rows have.
-pub(super) const DOCUMENT_KINDS: [DocumentKind; 15] = [
+pub(super) const DOCUMENT_KINDS: [DocumentKind; 16] = [
     DocumentKind::Platform,
     DocumentKind::Customer,
     DocumentKind::Agent,
@@ -47,6 +47,7 @@ pub(super) const DOCUMENT_KINDS: [DocumentKind; 15] = [
     DocumentKind::AuditEntry,
     DocumentKind::InboundCall,
     DocumentKind::ExportPart,
+    DocumentKind::PricePlan,
 ];
 
 /// A row of the change feed.

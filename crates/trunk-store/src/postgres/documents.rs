@@ -206,10 +206,12 @@ pub(super) async fn forget(
 }
 
 /// Deletes all documents except the state of the platform, customers and what identifies or configures them. A reset
-/// keeps those, like accounts and keys.
-pub(super) async fn reset(transaction: &Transaction<'_>) -> Done<()> {
-    use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform};
-    let kept = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig].map(|kind| kind as i16);
+/// keeps those, like accounts and keys, and the price plans of accounts unless the accounts are deleted too.
+pub(super) async fn reset(transaction: &Transaction<'_>, accounts: bool) -> Done<()> {
+    use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform, PricePlan};
+    let of_accounts = (!accounts).then_some(PricePlan);
+    let kept = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig].into_iter().chain(of_accounts);
+    let kept: Vec<i16> = kept.map(|kind| kind as i16).collect();
     let kept = kept.as_slice();
     for table in ["document", "document_key", "document_unique"] {
         let delete = format!("DELETE FROM {table} WHERE kind <> ALL ($1)");

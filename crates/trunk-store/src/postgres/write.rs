@@ -151,7 +151,7 @@ async fn reset(transaction: &Transaction<'_>, account: Option<i64>, accounts: bo
         accounts::delete(transaction, account).await?;
     }
     if account.is_none() {
-        documents::reset(transaction).await?;
+        documents::reset(transaction, accounts).await?;
     }
     transaction.announce(Announcement::Reset { account, accounts });
     Ok(())

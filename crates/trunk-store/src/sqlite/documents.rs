@@ -347,11 +347,13 @@ pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 /// Deletes all documents except the state of the platform, customers and what identifies or configures them. A reset
-/// keeps those, like accounts and keys.
-pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
-    use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform};
+/// keeps those, like accounts and keys, and the price plans of accounts unless the accounts are deleted too.
+pub(super) fn reset(connection: &Connection, accounts: bool) -> Result<(), StoreError> {
+    use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform, PricePlan};
+    let of_accounts = (!accounts).then_some(PricePlan);
     let kept: Vec<String> = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig]
         .into_iter()
+        .chain(of_accounts)
         .map(|kind| (kind as i64).to_string())
         .collect();
     for table in ["document_key", "document_unique", "document"] {

@@ -180,7 +180,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
     }
     idempotency::reset(connection, account)?;
     if account.is_none() {
-        documents::reset(connection)?;
+        documents::reset(connection, accounts)?;
     }
     Ok(())
 }

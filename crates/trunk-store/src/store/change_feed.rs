@@ -33,7 +33,7 @@ pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     fn follow(&self, interest: Interest) -> Follower;
 
     /// Returns a receiver that changes when followers are 64 writes behind, when one must load anew, when records were
-    /// deleted, when a call is to be ended, and when a customer, agent or access key was changed: the owner of copies that are
-    /// seldom used applies the changes then, and ends what a deletion ends.
+    /// deleted, when a call is to be ended, and when a customer, agent, access key or price plan was changed: the owner of copies
+    /// that are seldom used applies the changes then, and ends what a deletion ends.
     fn wakes(&self) -> watch::Receiver<u64>;
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use didww_types::values::{IpNetworks, ValueError};
 use didww_types::{ApiVersion, Feature, Features, Patch, Secret};
+use service_core::price_plans::AccountRate;
 use trunk_store::account::{Account, ApiKey, KeyDigest};
 use uuid::Uuid;
 
 use crate::accounts::{check_rate, check_text, checked_addresses};
 use crate::world::model::{World, WorldAccount, WorldKey};
 use crate::world::naming::invalid;
+use crate::world::rates;
 use crate::{AccountPatch, Control, ControlError};
 
 /// An account that a load fills.
@@ -26,6 +28,14 @@ pub(super) struct Target<'w> {
     keys: Vec<ApiKey>,
     /// The random key of a new account for which the file has none.
     pub(super) new_key: Option<Secret>,
+}
+
+impl Target<'_> {
+    /// The id of the account and its rates, if the file has some.
+    pub(super) fn rates(&self) -> Option<(Uuid, Vec<AccountRate>)> {
+        let settings = self.settings.filter(|settings| !settings.rates.is_empty())?;
+        Some((self.id, settings.rates.iter().map(Into::into).collect()))
+    }
 }
 
 impl Control {
@@ -55,6 +65,7 @@ impl Control {
                 return Err(invalid("has an account whose `name` is empty"));
             }
             check_rate(account.rate_limit)?;
+            rates::check(name, &account.rates)?;
             let by_id = known.iter().find(|known| account.id == Some(known.id));
             let by_name = known.iter().find(|known| known.name == *name);
             if let (Some(one), Some(other)) = (by_id, by_name)

@@ -3,7 +3,7 @@
 use didww_types::Timestamp;
 use didww_types::values::Money;
 
-use super::super::{Nonces, RateCard, Settings, TrunkIndex, TrunkTerms};
+use super::super::{Digits, Nonces, Rate, RateCard, Settings, TrunkIndex, TrunkTerms};
 
 /// The spending of trunks at the time of a call.
 pub trait Funds {
@@ -16,6 +16,19 @@ pub trait Funds {
     fn are_recorded(&self, trunk: &TrunkTerms) -> bool;
 }
 
+/// The rates of calls.
+pub trait Rates {
+    /// Returns the rate of a trunk's calls to a destination. Without one, they are not routed.
+    fn rate(&self, trunk: &TrunkTerms, destination: Digits) -> Option<Rate>;
+}
+
+/// The same rates for every trunk.
+impl Rates for RateCard {
+    fn rate(&self, _trunk: &TrunkTerms, destination: Digits) -> Option<Rate> {
+        self.find(destination).map(|(_, rate)| rate)
+    }
+}
+
 /// The state of the edge at the time of a call.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
@@ -25,8 +38,8 @@ pub struct Snapshot<'a> {
     pub settings: &'a Settings,
     /// Judges the nonce of a digest, at the time of the call.
     pub nonces: &'a dyn Nonces,
-    /// The rate card. Without one, every destination is routed and no call has a price.
-    pub rates: Option<&'a RateCard>,
+    /// The rates. Without them, every destination is routed and no call has a price.
+    pub rates: Option<&'a dyn Rates>,
     /// The spending of trunks. Without it, only the trunk's stored status counts.
     pub funds: Option<&'a dyn Funds>,
     /// The time of the call.

@@ -183,7 +183,7 @@ impl TestEdge {
             trunks: &self.index,
             settings: &self.settings,
             nonces: &nonces,
-            rates: self.rates.as_ref(),
+            rates: self.rates.as_ref().map(|rates| rates as &dyn Rates),
             funds: Some(&self.funds),
             now: NOW,
             random: self.random,

@@ -223,8 +223,10 @@ pub(super) async fn a_unique_key_is_taken_once_of_many_who_want_it(store: &(impl
 }
 
 pub(super) async fn a_reset_keeps_who_is_known_and_deletes_what_happened(store: &(impl Documents + Writes)) {
-    use DocumentKind::{AccessKey, Agent, Call, Customer, Flow, Number, OutboundConfig, Platform, Provider};
-    let kinds = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig, Provider, Call, Flow];
+    use DocumentKind::{AccessKey, Agent, Call, Customer, Flow, Number, OutboundConfig, Platform};
+    use DocumentKind::{PricePlan, Provider};
+    let kinds =
+        [Platform, Customer, Agent, AccessKey, Number, OutboundConfig, PricePlan, Provider, Call, Flow];
     let named = |kind| NewDocument { kind, unique: vec![("name", "x".to_owned())], ..document(1, "kept") };
     for kind in kinds {
         put(store, None, &named(kind)).await.unwrap();
@@ -236,6 +238,8 @@ pub(super) async fn a_reset_keeps_who_is_known_and_deletes_what_happened(store: 
     };
     assert_eq!(stored().await, kinds);
     store.reset(None, false).await.unwrap();
-    assert_eq!(stored().await, kinds[..6]);
+    assert_eq!(stored().await, kinds[..7]);
     put(store, None, &named(Call)).await.unwrap();
+    store.reset(None, true).await.unwrap();
+    assert_eq!(stored().await, kinds[..6], "a price plan belongs to its account");
 }

@@ -176,6 +176,9 @@ pub(super) async fn the_feed_names_changed_documents_and_not_new_ones(
     documents::put(store, None, &customer).await.unwrap();
     assert_eq!(effects(&mut follower), ["document 2"], "every node keeps all customers");
     assert!(wakes.has_changed().unwrap(), "it does not wait for the next write");
+    let plan = NewDocument { kind: DocumentKind::PricePlan, ..documents::document(3, "new") };
+    documents::put(store, None, &plan).await.unwrap();
+    assert_eq!(effects(&mut follower), ["document 3"], "every node keeps all price plans");
     store.reset(None, false).await.unwrap();
     assert_eq!(effects(&mut follower), ["reset of None, false"]);
 }
