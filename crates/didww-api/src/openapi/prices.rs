@@ -134,23 +134,18 @@ fn schema(domain: Domain) -> Value {
 }
 
 /// The sample of a text that may be null.
-const fn text() -> Option<String> {
-    Some(String::new())
-}
-
+const TEXT: Option<String> = Some(String::new());
 /// The sample of an amount that may be null.
-fn amount() -> Option<Money> {
-    Some(Money::default())
-}
+const AMOUNT: Option<Money> = Some(Money::ZERO);
 
 fn voice_in_price() -> Value {
     let price = VoiceInPrice {
         destination: String::new(),
-        country: text(),
-        src_country_name: text(),
+        country: TEXT,
+        src_country_name: TEXT,
         source_type: String::new(),
-        rate: amount(),
-        connection_fee: amount(),
+        rate: AMOUNT,
+        connection_fee: AMOUNT,
         initial_interval: 1,
         next_interval: 1,
         reject_calls: false,
@@ -168,21 +163,21 @@ fn voice_in_price() -> Value {
 fn voice_out_price() -> Value {
     let price = VoiceOutPrice {
         category: String::new(),
-        country: text(),
-        network: text(),
+        country: TEXT,
+        network: TEXT,
         prefix: String::new(),
-        rate: amount(),
-        connection_fee: amount(),
+        rate: AMOUNT,
+        connection_fee: AMOUNT,
         initial_increment: Some(1),
         recurring_increment: Some(1),
         reject_calls: false,
-        next_rate: amount(),
-        next_connection_fee: amount(),
+        next_rate: AMOUNT,
+        next_connection_fee: AMOUNT,
         next_initial_increment: Some(1),
         next_recurring_increment: Some(1),
         next_reject_calls: Some(false),
-        effective_at: text(),
-        comment: text(),
+        effective_at: TEXT,
+        comment: TEXT,
     };
     let least = VoiceOutPrice {
         category: String::new(),
@@ -207,15 +202,15 @@ fn voice_out_price() -> Value {
 
 fn sms_out_price() -> Value {
     let price = SmsOutPrice {
-        source_prefix: text(),
-        destination_prefix: text(),
-        country: text(),
+        source_prefix: TEXT,
+        destination_prefix: TEXT,
+        country: TEXT,
         mcc: Some(1),
-        mcc_name: text(),
+        mcc_name: TEXT,
         mnc: Some(1),
-        mnc_name: text(),
+        mnc_name: TEXT,
         reject_sms: false,
-        price: amount(),
+        price: AMOUNT,
     };
     let least = SmsOutPrice {
         source_prefix: None,
@@ -233,13 +228,13 @@ fn sms_out_price() -> Value {
 
 fn sms_in_price() -> Value {
     let price = SmsInPrice {
-        source_prefix: text(),
+        source_prefix: TEXT,
         source_number_length_min: 1,
         source_number_length_max: 1,
-        destination_prefix: text(),
+        destination_prefix: TEXT,
         destination_number_length_min: 1,
         destination_number_length_max: 1,
-        country: text(),
+        country: TEXT,
         price: Money::default(),
     };
     let least = SmsInPrice { source_prefix: None, destination_prefix: None, country: None, ..price.clone() };

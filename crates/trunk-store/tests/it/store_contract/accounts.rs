@@ -144,18 +144,17 @@ pub(super) async fn an_account_that_changed_since_it_was_read_is_not_saved(store
 /// Two who change an account at the same time, of one node or of two.
 pub(super) async fn no_change_of_an_account_undoes_another_one(one: &impl Store, other: &impl Store) {
     let before = one.create_account(account(1, "first"), key(11, "key-1")).await.unwrap();
-    let changes: [(&str, fn(&mut Account)); 5] = [
-        ("name", |account| account.name = "other".to_owned()),
-        ("version", |account| account.version = ApiVersion::V2026_11_19),
-        ("features", |account| account.features = Features::of([Feature::Emergency])),
-        ("rate_limit", |account| account.rate_limit = Some(5)),
-        ("record_quota", |account| account.record_quota = Some(7)),
+    let was = || (*before).clone();
+    let changes = [
+        ("name", Account { name: "other".to_owned(), ..was() }),
+        ("version", Account { version: ApiVersion::V2026_11_19, ..was() }),
+        ("features", Account { features: Features::of([Feature::Emergency]), ..was() }),
+        ("rate_limit", Account { rate_limit: Some(5), ..was() }),
+        ("record_quota", Account { record_quota: Some(7), ..was() }),
     ];
     let late = Account { rate_limit: Some(99), ..(*before).clone() };
-    for (member, change) in changes {
-        let mut changed = (*before).clone();
-        change(&mut changed);
-        let changed = one.save_account(Arc::clone(&before), changed).await.unwrap();
+    for (member, account) in changes {
+        let changed = one.save_account(Arc::clone(&before), account).await.unwrap();
         assert_ne!(changed, before, "{member}");
         let saved = other.save_account(Arc::clone(&before), late.clone()).await;
         assert_eq!(saved, Err(StoreError::Conflict), "{member}");
