@@ -219,7 +219,9 @@ impl ResourceSpec {
             FilterTest::Linked(path) | FilterTest::RelatedMeta(path, _) => {
                 follow(REGISTRY, self.name, path).is_some()
             }
-            FilterTest::Related(path) => related_attribute(REGISTRY, self.name, path).is_some(),
+            FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
+                related_attribute(REGISTRY, self.name, path).is_some()
+            }
             _ => true,
         }
     }

@@ -57,7 +57,13 @@ pub(crate) fn is_looked_up(query: &ListQuery) -> bool {
 /// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
 pub(crate) fn is_cacheable(query: &ListQuery) -> bool {
     let linked = |condition: &Condition| {
-        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_) | FilterTest::RelatedMeta(..))
+        matches!(
+            condition.test,
+            FilterTest::Linked(_)
+                | FilterTest::Related(_)
+                | FilterTest::RelatedEvery(_)
+                | FilterTest::RelatedMeta(..)
+        )
     };
     query.linked_from.is_none()
         && !query.conditions.iter().any(linked)

@@ -240,6 +240,17 @@ async fn a_number_is_found_from_its_country_to_its_price() {
     {
         assert_eq!(prefixes(nothing).await, [""; 0], "{nothing}");
     }
+    let other = RecordMembers::default()
+        .attribute("area_name", "Hoboken")
+        .attribute("features", json!(["voice_in", "t38"]))
+        .relationship("country", [us])
+        .relationship("nanpa_prefixes", [prefix]);
+    put(&world, "did_groups", other).await;
+    let of_one_group = "filter[did_group.features]=t38,voice_in";
+    assert_eq!(prefixes(of_one_group).await, ["221"]);
+    let of_two_groups = "/nanpa_prefixes?filter[did_group.features]=t38,sms_in";
+    assert_eq!(listed(&world, TOKENS, of_two_groups, "nxx").await, [""; 0]);
+    assert_eq!(listed(&world, NEW, of_two_groups, "nxx").await, ["221"], "either of them is enough");
     let cities =
         listed(&world, TOKENS, "/cities?filter[is_available]=true&filter[name]=jersey%20CITY", "name").await;
     assert_eq!(cities, ["Jersey City"]);

@@ -578,7 +578,10 @@ async fn a_file_is_deleted_24_hours_after_its_upload() {
         );
     }
     control.clock().freeze(Some("2036-11-30T11:59:59.999Z".parse().unwrap()));
-    assert_eq!(ids(&world.api.get(FILES).await).len(), 3);
+    for version in ["2022-05-10", NEW, TOKENS] {
+        let sorted = world.api.at(Some(version)).get(&format!("{FILES}?sort=expire_at")).await;
+        assert_eq!(ids(&sorted).len(), 3, "{version}: {}", sorted.text);
+    }
     control.clock().freeze(Some("2036-11-30T12:00:00.000Z".parse().unwrap()));
     until("the files are deleted", async || ids(&world.api.get(FILES).await).is_empty().then_some(())).await;
 }

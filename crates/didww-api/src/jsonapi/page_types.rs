@@ -29,7 +29,9 @@ impl PageTypes {
                 FilterTest::Linked(path) | FilterTest::RelatedMeta(path, _) => {
                     types.add_steps(spec, &follow(REGISTRY, spec.name, path).unwrap_or_default())?;
                 }
-                FilterTest::Related(path) => types.add_path(spec, path)?,
+                FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
+                    types.add_path(spec, path)?;
+                }
                 FilterTest::Id
                 | FilterTest::Equals(_)
                 | FilterTest::Contains(_)

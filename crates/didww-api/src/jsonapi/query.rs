@@ -150,11 +150,18 @@ impl QueryParams {
                         self.owned.push((spec, filter, values.clone()));
                     }
                     let (test, values) = mirrored(spec, filter.kind, filter.test_at(context.version), values);
-                    if filter.every.contain(context.version) {
-                        let one = |value| Condition { test, values: vec![value] };
-                        self.conditions.extend(values.into_iter().map(one));
-                    } else {
-                        self.conditions.push(Condition { test, values });
+                    match test {
+                        _ if !filter.every.contain(context.version) => {
+                            self.conditions.push(Condition { test, values });
+                        }
+                        // One related record has them all.
+                        FilterTest::Related(path) if values.len() > 1 => {
+                            self.conditions.push(Condition { test: FilterTest::RelatedEvery(path), values });
+                        }
+                        _ => {
+                            let one = |value| Condition { test, values: vec![value] };
+                            self.conditions.extend(values.into_iter().map(one));
+                        }
                     }
                 }
                 Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),

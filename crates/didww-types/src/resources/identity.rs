@@ -38,7 +38,7 @@ string_enum! {
 )]
 #[filter(name = "company_name_contains", contains = "company_name", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
 #[filter(name = "company_reg_number_contains", contains = "company_reg_number", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
-#[filter(name = "country.id", linked = "country", value = Id<Country>)]
+#[filter(name = "country.id", linked = "country", list, value = Id<Country>)]
 #[filter(name = "description_contains", contains = "description", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
 #[filter(name = "first_name_contains", contains = "first_name", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
 #[filter(name = "id", id, list, value = Id<Identity>)]

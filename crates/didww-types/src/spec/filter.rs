@@ -23,6 +23,10 @@ pub enum FilterTest {
     /// A record at the end of this dotted path of relationships has the attribute that the path's last name
     /// names, and it equals the value. If the attribute is a list, one of its items does.
     Related(&'static str),
+    /// One record at the end of this path has every one of the values, each compared as [`Related`](Self::Related) does. No
+    /// filter is declared with it: it is what a [`Related`](Self::Related) one tests where a list must match
+    /// [wholly](FilterSpec::every).
+    RelatedEvery(&'static str),
     /// Whether the attribute is 0 equals the value. Null is not 0.
     Zero(&'static str),
     /// Whether the first attribute is greater than the second one equals the value.
@@ -52,7 +56,7 @@ pub struct FilterSpec {
     pub kind: Kind,
     /// The versions in which the filter accepts several values, separated by commas, of which one must match.
     pub list: Versions,
-    /// The versions in which a record must match every one of several values.
+    /// The versions in which a record must match every one of several values. Of related records, one must have them all.
     pub every: Versions,
     /// The versions in which an empty value matches null and empty values.
     pub blank: Versions,

@@ -171,16 +171,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let to_any = lead_to(sql, symbols, &steps, &ends, of);
             or_unrelated(sql, symbols, &steps, values, to_any, of)
         }
-        FilterTest::Related(path) => {
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
                 return nothing_related(values);
             };
             let Some(target) = steps.last().map(|step| step.target) else { return "false".to_owned() };
             let account = sql.integer(Scope { spec: target, ..query.scope }.owner());
             let field = sql.integer(symbols.member(target.name, attribute));
-            let test = sql.one_of("f.value", values);
+            let index = table(target, attribute);
+            let test = if matches!(condition.test, FilterTest::RelatedEvery(_)) {
+                every_one(sql, index, &account, &field, values)
+            } else {
+                sql.one_of("f.value", values)
+            };
             let ends = Ends {
-                from: &format!("{} f", table(target, attribute)),
+                from: &format!("{index} f"),
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
@@ -217,6 +222,21 @@ fn meta(sql: &mut Sql, name: &str, values: &[IndexValue]) -> String {
     }
     let texts = sql.push(texts, Type::TEXT_ARRAY);
     format!("({numbers} OR json_typeof({member}) = 'string' AND {member} #>> '{{}}' = ANY({texts}))")
+}
+
+/// Tests whether the record of the entry `f` of an index has every one of these values.
+fn every_one(sql: &mut Sql, index: &str, account: &str, field: &str, values: &[IndexValue]) -> String {
+    let Some((first, further)) = values.split_first() else { return "false".to_owned() };
+    let mut test = sql.one_of("f.value", std::slice::from_ref(first));
+    for value in further {
+        let of_other = sql.one_of("g.value", std::slice::from_ref(value));
+        let _infallible = write!(
+            test,
+            " AND EXISTS (SELECT 1 FROM {index} g WHERE g.account = {account} AND g.field = {field} \
+             AND {of_other} AND g.record = f.record)"
+        );
+    }
+    test
 }
 
 /// The test of a path through a type that is not declared: no record is related.

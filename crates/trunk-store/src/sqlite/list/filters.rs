@@ -108,6 +108,7 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
                 FilterTest::Equals(_)
                     | FilterTest::Linked(_)
                     | FilterTest::Related(_)
+                    | FilterTest::RelatedEvery(_)
                     | FilterTest::RelatedMeta(..)
             );
             Some(index) != driving && !by_number
@@ -149,7 +150,7 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
 fn selects_by_number(symbols: &Symbols, spec: &ResourceSpec, condition: &Condition) -> bool {
     let steps = match condition.test {
         FilterTest::Linked(path) => follow(symbols.registry(), spec.name, path),
-        FilterTest::Related(path) => {
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             related_attribute(symbols.registry(), spec.name, path).map(|(steps, _)| steps)
         }
         _ => return false,
@@ -213,16 +214,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let to_any = lead_to(sql, symbols, &steps, &ends);
             or_unrelated(sql, symbols, &steps, &condition.values, to_any)
         }
-        FilterTest::Related(path) => {
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);
             };
             let Some(target) = steps.last().map(|step| step.target) else { return "0".to_owned() };
             let account = sql.parameter(Scope { spec: target, ..query.scope }.owner());
             let field = sql.parameter(symbols.member(target.name, attribute));
-            let test = sql.one_of("f.value", &condition.values);
+            let index = table(target, attribute);
+            let test = if matches!(condition.test, FilterTest::RelatedEvery(_)) {
+                every_one(sql, index, &account, &field, &condition.values)
+            } else {
+                sql.one_of("f.value", &condition.values)
+            };
             let ends = Ends {
-                from: &format!("{} f", table(target, attribute)),
+                from: &format!("{index} f"),
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
@@ -241,6 +247,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
         // A test that this engine does not know must not match all records.
         _ => "0".to_owned(),
     }
+}
+
+/// Tests whether the record of the entry `f` of an index has every one of these values.
+fn every_one(sql: &mut Sql, index: &str, account: &str, field: &str, values: &[IndexValue]) -> String {
+    let Some((first, further)) = values.split_first() else { return "0".to_owned() };
+    let mut test = format!("f.value = {}", sql.value(first));
+    for value in further {
+        let value = sql.value(value);
+        let _infallible = write!(
+            test,
+            " AND EXISTS (SELECT 1 FROM {index} g WHERE g.account = {account} AND g.field = {field} \
+             AND g.value = {value} AND g.record = f.record)"
+        );
+    }
+    test
 }
 
 /// The test of a path through a type that is not declared: no record is related.
