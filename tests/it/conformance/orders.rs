@@ -439,6 +439,7 @@ async fn orders_are_filtered_by_status_and_day_and_older_versions_capitalise() {
         ("filter[status]=pending".to_owned(), 1),
         ("filter[status]=pending,canceled".to_owned(), 2),
         (format!("filter[created_at_gteq]={day}&filter[created_at_lteq]={day}"), 2),
+        (format!("filter[created_at_lteq]={day}T00:00:00.000Z"), 2),
         ("filter[created_at_lteq]=2001-02-03".to_owned(), 0),
         ("filter[created_at_gteq]=2101-02-03T04:05:06.000Z".to_owned(), 0),
     ] {

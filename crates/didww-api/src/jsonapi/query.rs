@@ -277,6 +277,9 @@ fn mirrored(
     (test, values.into_iter().map(key_of).collect())
 }
 
+/// The milliseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
 /// Whether a filter names a time of creation before that of the oldest record that the type keeps, by the day.
 fn is_before_kept(
     context: &RequestContext<'_>,
@@ -284,7 +287,6 @@ fn is_before_kept(
     filter: &FilterSpec,
     values: &[IndexValue],
 ) -> bool {
-    const DAY: i64 = 24 * 60 * 60 * 1_000;
     let is_of_creation = matches!(filter.test, FilterTest::CreatedFrom | FilterTest::CreatedUntil);
     let Some(days) = spec.kept_days.filter(|_| is_of_creation) else { return false };
     let today = context.core.clock.now().as_unix_millis().div_euclid(DAY);
@@ -385,6 +387,7 @@ fn values(
     let read = |value: Cow<'_, str>| {
         let read = match filter.test {
             FilterTest::CreatedFrom => time(&value, "T00:00:00.000Z"),
+            FilterTest::CreatedUntil if filter.whole_day => end_of_day(&value),
             FilterTest::CreatedUntil => time(&value, "T23:59:59.999Z"),
             _ => index_value(filter.kind, &value, blank),
         };
@@ -411,6 +414,13 @@ fn canonical<'a>(
         Some(serde_json::Value::String(canonical)) if *canonical != *text => Cow::Owned(canonical),
         _ => text,
     }
+}
+
+/// The end of the day of a time, or of a day.
+fn end_of_day(text: &str) -> Option<IndexValue> {
+    let IndexValue::Integer(at) = time(text, "T00:00:00.000Z")? else { return None };
+    let end = at.div_euclid(DAY).saturating_add(1).saturating_mul(DAY).saturating_sub(1);
+    Some(IndexValue::Integer(end))
 }
 
 /// A time, or a day with a time of day.

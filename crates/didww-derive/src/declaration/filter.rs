@@ -36,6 +36,8 @@ pub(crate) struct FilterOptions {
     pub(crate) contains_since: Option<TokenStream>,
     /// Whether the filter of an attribute ignores letter case.
     pub(crate) ignores_case: bool,
+    /// Whether a time of the filter's value stands for the end of its day.
+    pub(crate) whole_day: bool,
 }
 
 /// The versions that have an option of a filter.
@@ -125,6 +127,8 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             owned = true;
         } else if meta.path.is_ident("unapplied") {
             unapplied = true;
+        } else if meta.path.is_ident("whole_day") {
+            options.whole_day = true;
         } else if meta.path.is_ident("least") {
             least = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("unless") {
@@ -133,7 +137,7 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             return Err(meta.error(
                 "unknown option; known: name, id, equals, contains, linked, related, related_meta, created_from, \
                  created_until, zero, exceeds, meta, meta_at_least, value, since, until, list, every, blank, legacy, owned, \
-                 unapplied, least, unless",
+                 unapplied, whole_day, least, unless",
             ));
         }
         Ok(())

@@ -51,7 +51,7 @@ string_enum! {
     hidden("available_dids")
 )]
 #[filter(name = "created_at_gteq", created_from, value = Timestamp)]
-#[filter(name = "created_at_lteq", created_until, value = Timestamp)]
+#[filter(name = "created_at_lteq", created_until, whole_day, value = Timestamp)]
 #[filter(name = "id", id, list, value = Id<Order>)]
 #[non_exhaustive]
 pub struct Order {

@@ -74,6 +74,8 @@ pub struct FilterSpec {
     pub legacy: bool,
     /// Whether the filter is accepted and not applied: it finds every record.
     pub unapplied: bool,
+    /// Whether a time of the test [`CreatedUntil`](FilterTest::CreatedUntil) stands for the end of its day, in UTC.
+    pub whole_day: bool,
     /// The least number of characters of a value, and the filters of which one permits shorter values; `None` if any
     /// value is permitted.
     pub least: Option<(usize, &'static [&'static str])>,
@@ -95,6 +97,7 @@ impl FilterSpec {
             owned: false,
             legacy: false,
             unapplied: false,
+            whole_day: false,
             least: None,
         }
     }
@@ -195,6 +198,13 @@ impl FilterSpec {
     #[must_use]
     pub const fn unapplied(mut self) -> Self {
         self.unapplied = true;
+        self
+    }
+
+    /// Takes each time for the end of its day, in UTC.
+    #[must_use]
+    pub const fn whole_day(mut self) -> Self {
+        self.whole_day = true;
         self
     }
 }
