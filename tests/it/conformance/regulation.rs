@@ -236,6 +236,13 @@ async fn an_identity_needs_a_type_names_and_a_number_of_digits() {
         refused(&nothing, &["first_name", "last_name", "phone_number", "identity_type"].map(blank));
         let letters = api.post(IDENTITIES, &with(person(), json!({ "phone_number": "+44 20" }))).await;
         refused(&letters, &[attribute("phone_number", "is invalid")]);
+        for wrong in ["ada", "ada@", "@example.com", "a b@example.com", "ada@example.com@"] {
+            let email = api.post(IDENTITIES, &with(person(), json!({ "contact_email": wrong }))).await;
+            refused(&email, &[attribute("contact_email", "is invalid")]);
+        }
+        let email = created(&api, IDENTITIES, &with(person(), json!({ "contact_email": "a@b" }))).await;
+        let shown = api.get(&format!("{IDENTITIES}/{email}")).await;
+        assert_eq!(shown.at("/data/attributes/contact_email"), "a@b");
         let day = api.post(IDENTITIES, &with(person(), json!({ "birth_date": "1985-02-30" }))).await;
         refused(&day, &[attribute("birth_date", "is invalid")]);
         let long = "x".repeat(101);

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Address, Country, PermanentSupportingDocument, Proof};
 use crate::enumeration::string_enum;
-use crate::values::{Date, ExternalReference, PhoneDigits};
+use crate::values::{Date, EmailAddress, ExternalReference, PhoneDigits};
 use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
@@ -106,7 +106,7 @@ pub struct Identity {
     #[attr(sort, default = false, referred("dids.identity"))]
     pub verified: bool,
     /// An e-mail address.
-    #[attr(create, update, since = "2026-04-16", sort)]
+    #[attr(create, update, since = "2026-04-16", sort, value = Option<EmailAddress>)]
     pub contact_email: Option<String>,
     /// The country of the identity. A business needs one.
     #[rel(one = "countries", create, update)]
