@@ -138,6 +138,14 @@ async fn items_are_refused_with_their_place() {
     ] {
         refused(&shop.order(attributes).await, &[expected]);
     }
+    for (kind, name) in [("did_order_items", "sku_id"), ("capacity_order_items", "capacity_pool_id")] {
+        let item = json!({ "type": kind, "attributes": { "qty": 1 } });
+        let body = resource("orders", json!({ "items": [item] }));
+        let detail = format!("The required parameter, {name}, is missing.");
+        let missing = error(400, "106", "Missing Parameter", &detail);
+        refused(&shop.api().at(Some(NEW)).post(ORDERS, &body).await, &[missing]);
+        refused(&shop.api().at(Some("2022-05-10")).post(ORDERS, &body).await, &[at(name, "can't be blank")]);
+    }
     let item = shop.item(&json!({ "qty": 3 }));
     let lacking = shop.post(json!({ "items": [item], "allow_back_ordering": false })).await;
     refused(&lacking, &[at("qty", "exceeds available DIDs count")]);

@@ -41,6 +41,8 @@ enum Broken {
     InUse(String),
     /// The body has a member, of this name, that is not accepted.
     ParamNotAllowed(String),
+    /// The body lacks a member, of this name, without which it is malformed.
+    MissingParameter(String),
     /// The account may not do this.
     Forbidden,
     /// The account cannot spend as much: the price, and what it can spend.
@@ -98,6 +100,11 @@ impl Refusal {
         Self::new(Broken::ParamNotAllowed(name.into()))
     }
 
+    /// Creates the refusal of a body that lacks a member without which it is malformed: 400.
+    pub fn missing_parameter(name: impl Into<String>) -> Self {
+        Self::new(Broken::MissingParameter(name.into()))
+    }
+
     /// Creates the refusal of an order that costs more than the account can spend: 400.
     pub fn insufficient_balance(total_cost: Money, available_balance: Money) -> Self {
         Self::new(Broken::InsufficientBalance(total_cost, available_balance))
@@ -140,6 +147,11 @@ impl Refusal {
                 "Param not allowed",
                 format!("{name} is not allowed."),
             ),
+            Broken::MissingParameter(name) => ErrorObject::new(
+                ErrorCode::MissingParameter,
+                "Missing Parameter",
+                format!("The required parameter, {name}, is missing."),
+            ),
             Broken::Forbidden => ErrorObject::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"),
             Broken::InsufficientBalance(cost, available) => {
                 let text = "Insufficient balance";
@@ -160,6 +172,7 @@ impl fmt::Display for Refusal {
             Broken::Member { field, violation, .. } => write!(f, "{field} {violation}")?,
             Broken::Record(message) | Broken::InUse(message) => f.write_str(message)?,
             Broken::ParamNotAllowed(name) => write!(f, "{name} is not allowed")?,
+            Broken::MissingParameter(name) => write!(f, "{name} is missing")?,
             Broken::Forbidden => f.write_str("the account may not do this")?,
             Broken::InsufficientBalance(cost, available) => {
                 write!(f, "{cost} cannot be paid from {available}")?;

@@ -79,6 +79,18 @@ impl<'a> Item<'a> {
         Refusal::member_at(format!("/data/attributes/{field}"), field, violation)
     }
 
+    /// Why the item lacks a member that it needs; `None` if it has it. From 2026-04-16 on, an item to which it is not sent at all
+    /// is malformed.
+    fn lacks(self, name: &str, terms: Terms) -> Option<Refusal> {
+        if self.has(name) {
+            None
+        } else if terms.is_corrected && !self.attributes.contains_key(name) {
+            Some(Refusal::missing_parameter(name))
+        } else {
+            Some(self.refuse(name, Violation::Blank))
+        }
+    }
+
     /// A whole number within bounds; `None` if it is absent.
     fn number(self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Refusal> {
         let value = self.attributes.get(name).filter(|value| !value.is_null());
@@ -194,6 +206,8 @@ pub(super) struct Terms {
     /// Whether the account can pay some days of the first period of numbers alone.
     pub(super) prorates: bool,
     pub(super) now: Timestamp,
+    /// Whether the version has the rules of the corrected document.
+    pub(super) is_corrected: bool,
 }
 
 /// Decides on the items. Adds what is wrong with them to the refusals, after which the result has no meaning.
@@ -288,8 +302,8 @@ fn lasts(item: Item<'_>, terms: Terms) -> Result<Lasts, Refusal> {
 fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
     let &Asked { read, wanted, terms, ref chosen } = asked;
     let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
-    if !item.has("sku_id") {
-        return Ok(Err(item.refuse("sku_id", Violation::Blank)));
+    if let Some(refusal) = item.lacks("sku_id", terms) {
+        return Ok(Err(refusal));
     }
     let (Some(unit), Some(group)) = (one(unit(item)), one(group(item))) else {
         return Ok(Err(item.refuse("sku_id", Violation::Invalid)));
@@ -375,8 +389,8 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
 
 fn channels(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
     let read = asked.read;
-    if !item.has("capacity_pool_id") {
-        return Ok(Err(item.refuse("capacity_pool_id", Violation::Blank)));
+    if let Some(refusal) = item.lacks("capacity_pool_id", asked.terms) {
+        return Ok(Err(refusal));
     }
     let pool = pool(item).and_then(|need| found(read, &need)?.first());
     let Some(pool) = pool else { return Ok(Err(item.refuse("capacity_pool_id", Violation::Invalid))) };
