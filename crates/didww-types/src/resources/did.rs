@@ -52,7 +52,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
 pub struct Did {
     /// The DID's id, a UUID. The phone number itself is in `number`.
     pub id: Id<Did>,
-    /// Whether the DID is blocked and carries no traffic.
+    /// Whether the DID is blocked and carries no traffic, also because it waits for its registration.
     #[attr(sort, filter, default = false)]
     pub blocked: bool,
     /// The maximum number of simultaneous calls, 1 to 32767, and before 2026-04-16 from 0. None is no limit.

@@ -3,6 +3,8 @@
 //! While a verification is reviewed it has its address in a relationship that no version shows: by it the address, its identity
 //! and the documents of both are found to be in use.
 
+use std::collections::HashSet;
+
 use didww_types::resources::{
     Address, AddressRequirement, AddressVerification, Did, DidGroup, VerificationStatus,
 };
@@ -118,10 +120,12 @@ pub struct Reviewed {
     pub identity: Option<String>,
     /// The numbers.
     pub dids: Vec<String>,
+    /// Those of the numbers that await their registration.
+    pub waiting: Vec<String>,
 }
 
 /// The changes that a review of a pending verification of an address makes. An approval verifies the address, and registers the
-/// numbers to the identity.
+/// numbers to the identity: those that awaited it carry traffic then.
 pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec<RecordChange> {
     let done = Links::from([(UNDER_REVIEW, Vec::new())]);
     let mut changes =
@@ -130,13 +134,22 @@ pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec
         let verified = || Map::from_iter([("verified".to_owned(), json!(true))]);
         let addresses = of.address.iter();
         changes.extend(addresses.map(|id| RecordChange::update(Address::SPEC, id, verified(), Links::new())));
-        let registered = || Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
+        let waiting: HashSet<&str> = of.waiting.iter().map(String::as_str).collect();
+        let registered = |id: &str| {
+            let mut attributes = Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
+            if waiting.contains(id) {
+                attributes.insert("blocked".to_owned(), json!(false));
+            }
+            attributes
+        };
         let to_identity = || {
             let identity = of.identity.iter();
             identity.map(|id| (Did::IDENTITY.as_str(), vec![id.clone()])).collect::<Links>()
         };
         let dids = of.dids.iter();
-        changes.extend(dids.map(|id| RecordChange::update(Did::SPEC, id, registered(), to_identity())));
+        changes.extend(
+            dids.map(|id| RecordChange::update(Did::SPEC, id, registered(id.as_str()), to_identity())),
+        );
     }
     changes
 }

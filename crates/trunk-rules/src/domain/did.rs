@@ -3,6 +3,7 @@
 use didww_types::resources::{Did, DidHistoryMethod, SmsTrunk};
 use didww_types::values::BillingCycles;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
+use serde_json::{Map, Value};
 
 use super::draft::Draft;
 use super::{
@@ -21,6 +22,9 @@ const EXCLUSIVE: [(&str, &str); 3] = [
 const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
 const EMERGENCY_SERVICE: &str = Did::EMERGENCY_CALLING_SERVICE.as_str();
+
+const AWAITING: &str = Did::SPEC.attribute_name("awaiting_registration");
+const BLOCKED: &str = Did::SPEC.attribute_name("blocked");
 
 const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
@@ -78,6 +82,18 @@ impl Rules for Did {
         }
         history(context, draft);
         Ok(())
+    }
+}
+
+/// Adds to the attributes that staff set of a DID what follows from its wait for a registration: it carries no traffic meanwhile,
+/// and is not blocked any more once the wait is over. `waited` is whether it waited before. Attributes that state whether the DID
+/// is blocked stay as they are.
+pub fn block_while_waiting(attributes: &mut Map<String, Value>, waited: bool) {
+    let waits = attributes.get(AWAITING).and_then(Value::as_bool);
+    if let Some(waits) = waits.filter(|waits| *waits != waited)
+        && !attributes.contains_key(BLOCKED)
+    {
+        attributes.insert(BLOCKED.to_owned(), Value::Bool(waits));
     }
 }
 
@@ -170,7 +186,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use didww_types::{ApiVersion, Features, Secret, Timestamp};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::domain::{Credentials, RecordChange, RecordText, Rulebook, WriteError, WriteKind};
@@ -246,6 +262,22 @@ mod tests {
             let sent = json!({ "pending_removal": pending });
             let outcome = decide(ApiVersion::V2017_09_18, &did, &sent, &[], false);
             assert_eq!(outcome, Ok((changed, json!({}))), "{stored} {pending}");
+        }
+    }
+
+    #[test]
+    fn a_did_is_blocked_while_it_waits_unless_staff_say_otherwise() {
+        for (sent, waited, expected) in [
+            (json!({ AWAITING: true }), false, json!({ AWAITING: true, BLOCKED: true })),
+            (json!({ AWAITING: false }), true, json!({ AWAITING: false, BLOCKED: false })),
+            (json!({ AWAITING: false }), false, json!({ AWAITING: false })),
+            (json!({ AWAITING: true }), true, json!({ AWAITING: true })),
+            (json!({ AWAITING: true, BLOCKED: false }), false, json!({ AWAITING: true, BLOCKED: false })),
+            (json!({ BLOCKED: true }), true, json!({ BLOCKED: true })),
+        ] {
+            let mut attributes = sent.as_object().unwrap().clone();
+            block_while_waiting(&mut attributes, waited);
+            assert_eq!(Value::Object(attributes), expected, "{sent} {waited}");
         }
     }
 
