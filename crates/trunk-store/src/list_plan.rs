@@ -1,6 +1,6 @@
 //! How a list is read, as far as both engines decide it alike.
 
-use didww_types::{FilterTest, ResourceSpec};
+use didww_types::{FilterTest, ResourceSpec, Step};
 
 use crate::{Condition, ListQuery, Order};
 
@@ -89,6 +89,17 @@ pub(crate) fn path(condition: &Condition) -> Option<&'static str> {
         FilterTest::Equals(path) | FilterTest::Contains(path) => Some(path),
         _ => None,
     }
+}
+
+/// The condition that the link `k` of this place in a path leads to the newest of the records that have the member: that with the
+/// greatest number. `None` for a step to each of them.
+pub(crate) fn to_newest(step: &Step, place: usize) -> Option<String> {
+    step.newest.then(|| {
+        format!(
+            "NOT EXISTS (SELECT 1 FROM link n WHERE n.target = k{place}.target \
+             AND n.relationship = k{place}.relationship AND n.owner > k{place}.owner)"
+        )
+    })
 }
 
 /// Returns the table with the index of an attribute or path.

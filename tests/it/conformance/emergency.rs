@@ -400,6 +400,22 @@ async fn a_rejected_service_needs_a_further_verification_and_an_active_one_can_h
     desk.review(&third, Review::Approve).await.unwrap();
     assert_eq!(desk.service(&third).await.1, "active");
     assert_eq!(desk.balance().await, "6.00", "a service is paid once");
+
+    let moved = json!({ "address": "7 New Street", "city_name": "Berlin", "postal_code": "10117" });
+    let moved = linking(resource("addresses", moved), "identity", identifier("identities", &desk.identity));
+    let moved = linking(moved, "country", identifier("countries", &desk.country.to_string()));
+    let moved = created(&desk.api, "/addresses", &moved).await;
+    let at = async |address: &str| {
+        let found = desk.api.get(&format!("{SERVICES}?filter[address.id]={address}")).await;
+        found.at("/meta/total_records")
+    };
+    assert_eq!((at(&desk.address).await, at(&moved).await), (json!(1), json!(0)));
+    let fourth =
+        linking(resource("emergency_verifications", json!({})), "address", identifier("addresses", &moved));
+    let service = identifier("emergency_calling_services", &service);
+    created(&desk.api, VERIFICATIONS, &linking(fourth, "emergency_calling_service", service)).await;
+    let newest = (at(&desk.address).await, at(&moved).await);
+    assert_eq!(newest, (json!(0), json!(1)), "the address of the latest verification counts");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::symbols::Symbols;
-use crate::list_plan::{driving_condition, path, table};
+use crate::list_plan::{driving_condition, path, table, to_newest};
 use crate::{Condition, IndexValue, ListQuery, Scope};
 
 /// A statement under construction: its parameters with their types.
@@ -252,6 +252,7 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], of: &str, ends: Opti
         from.push(format!("link k{index}"));
         let (known, wanted) = sides(step);
         conditions.push(format!("k{index}.{known} = {owner} AND k{index}.relationship = {relationship}"));
+        conditions.extend(to_newest(step, index));
         owner = format!("k{index}.{wanted}");
     }
     if let Some(Ends { from: end, number, conditions: of_end }) = ends {
@@ -286,7 +287,10 @@ fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.integer(symbols.member(step.owner.name, step.relationship.name));
         let (left, right) = sides(step);
-        let link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        let mut link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        if let Some(newest) = to_newest(step, index) {
+            let _infallible = write!(link, " AND {newest}");
+        }
         let _infallible = write!(from, " JOIN link k{index} ON {link}");
         reached = format!("k{index}.{left}");
     }

@@ -8,7 +8,7 @@ use rusqlite::types::Value as SqlValue;
 use uuid::Uuid;
 
 use super::Lists;
-use crate::list_plan::{driving_condition, path, table};
+use crate::list_plan::{driving_condition, path, table, to_newest};
 use crate::sqlite::error::failed;
 use crate::sqlite::symbols::Symbols;
 use crate::{Condition, IndexValue, ListQuery, Scope, StoreError};
@@ -278,6 +278,7 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step]) -> String {
         from.push(format!("link k{index}"));
         let (known, wanted) = sides(step);
         conditions.push(format!("k{index}.{known} = {owner} AND k{index}.relationship = {relationship}"));
+        conditions.extend(to_newest(step, index));
         owner = format!("k{index}.{wanted}");
     }
     format!("SELECT 1 FROM {} WHERE {}", from.join(" CROSS JOIN "), conditions.join(" AND "))
@@ -317,7 +318,10 @@ fn owners(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>) -> 
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
         let (left, right) = sides(step);
-        let link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        let mut link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        if let Some(newest) = to_newest(step, index) {
+            let _infallible = write!(link, " AND {newest}");
+        }
         let _infallible = write!(from, " CROSS JOIN link k{index} ON {link}");
         reached = format!("k{index}.{left}");
     }
