@@ -185,6 +185,11 @@ async fn an_approved_verification_registers_its_numbers_to_the_identity() {
         let why = desk.review(&id, again).await.unwrap_err();
         assert_eq!(why, "`verification` is approved or rejected already");
     }
+    let detach = linking(update("dids", &desk.did, json!({})), "address_verification", Value::Null);
+    let answer = desk.api.patch(&format!("{DIDS}/{}", desk.did), &detach).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let address = desk.api.get(&format!("{ADDRESSES}/{}", desk.address)).await;
+    assert_eq!(address.at("/data/attributes/verified"), false, "no DID is registered to it any more");
 }
 
 #[tokio::test]

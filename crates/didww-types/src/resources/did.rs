@@ -17,7 +17,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
     verbs(list, get, update),
     adapter = PENDING_REMOVAL,
     order(by = "number", since = "2026-04-16"),
-    hidden("available_dids"),
+    hidden("available_dids", "addresses"),
     nested_includes(
         "did_group.country",
         "did_group.city",

@@ -23,13 +23,18 @@ const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
 const EMERGENCY_SERVICE: &str = Did::EMERGENCY_CALLING_SERVICE.as_str();
 
+/// The relationship of a DID to the address to which it is registered, which no version shows.
+pub(super) const REGISTERED_TO: &str = "addresses";
+
+const ADDRESS_VERIFICATION: &str = Did::ADDRESS_VERIFICATION.as_str();
+
 const AWAITING: &str = Did::SPEC.attribute_name("awaiting_registration");
 const BLOCKED: &str = Did::SPEC.attribute_name("blocked");
 
 const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
 /// Relationships that a request can only clear, from 2026-04-16 on: a new verification sets them.
-const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), EMERGENCY_SERVICE];
+const DETACH_ONLY: [&str; 2] = [ADDRESS_VERIFICATION, EMERGENCY_SERVICE];
 
 impl Rules for Did {
     /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from its
@@ -54,6 +59,10 @@ impl Rules for Did {
         // A verification of numbers creates their service before itself.
         if draft.links.get(Did::EMERGENCY_VERIFICATION.as_str()).is_some_and(|ids| *ids == [CREATED]) {
             draft.links.insert(EMERGENCY_SERVICE, vec![CREATED_FIRST.to_owned()]);
+        }
+        // A DID that leaves its verification is registered to no address any more.
+        if draft.links.get(ADDRESS_VERIFICATION).is_some_and(Vec::is_empty) {
+            draft.links.insert(REGISTERED_TO, Vec::new());
         }
         let leaves = draft.links.get(EMERGENCY_SERVICE).is_some_and(Vec::is_empty);
         if leaves && !context.stored(EMERGENCY_SERVICE).is_empty() {
@@ -354,7 +363,11 @@ mod tests {
     #[test]
     fn a_verification_can_be_detached_and_not_attached() {
         for relationship in DETACH_ONLY {
-            assert_eq!(link(NEWEST, &[(relationship, &[])]), Ok(json!({ relationship: [] })));
+            let mut detached = json!({ relationship: [] });
+            if relationship == ADDRESS_VERIFICATION {
+                detached[REGISTERED_TO] = json!([]);
+            }
+            assert_eq!(link(NEWEST, &[(relationship, &[])]), Ok(detached));
             let errors = link(NEWEST, &[(relationship, &["7"])]).unwrap_err();
             assert_eq!(errors[0]["detail"], json!(format!("{relationship} - is invalid")));
         }
