@@ -39,6 +39,7 @@ impl PageTypes {
                 | FilterTest::Exceeds(..)
                 | FilterTest::Meta(_)
                 | FilterTest::MetaAtLeast(_)
+                | FilterTest::MetaStated(_)
                 | FilterTest::CreatedFrom
                 | FilterTest::CreatedUntil => {}
                 _ => return None,

@@ -38,6 +38,9 @@ pub enum FilterTest {
     RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
+    /// Whether the record's `meta` has a member of this name that is not null equals the value. No filter is declared with it:
+    /// it is what lists of a type with [prices](field@super::ResourceSpec::priced_by) test.
+    MetaStated(&'static str),
     /// The record was created at the value, a time, or later.
     CreatedFrom,
     /// The record was created at the value, a time, or before. A value without a time of day is the whole day.

@@ -36,6 +36,7 @@ impl ResourceSpec {
             open: false,
             sample: None,
             taken_by: &[],
+            priced_by: None,
             at_most: None,
             expires: None,
             callback_on: &[],
@@ -211,6 +212,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn callback_with(mut self, attributes: &'static [&'static str]) -> Self {
         self.callback_with = attributes;
+        self
+    }
+
+    /// Sets the member of `meta` with the price without which a record is not offered.
+    #[must_use]
+    pub const fn priced_by(mut self, member: &'static str) -> Self {
+        self.priced_by = Some(member);
         self
     }
 

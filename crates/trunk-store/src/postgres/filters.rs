@@ -156,6 +156,10 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let tests: Vec<String> = values.iter().filter_map(integer).map(at_least).collect();
             any_of(&tests)
         }
+        FilterTest::MetaStated(name) => {
+            let kind = format!("json_typeof({})", member("r.meta", name));
+            sql.one_of_numbers(&format!("(coalesce({kind}, 'null') <> 'null')::int"), values)
+        }
         FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
             let sign = if condition.test == FilterTest::CreatedFrom { ">=" } else { "<=" };
             let compare = |value: i64| format!("r.created_at {sign} {value}");

@@ -200,6 +200,9 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 condition.values.iter().map(|value| format!("{column} >= {}", sql.value(value))).collect();
             any_of(&tests)
         }
+        FilterTest::MetaStated(name) => {
+            sql.one_of(&format!("((r.meta ->> '{name}') IS NOT NULL)"), &condition.values)
+        }
         FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
             let sign = if condition.test == FilterTest::CreatedFrom { ">=" } else { "<=" };
             let compare = |value: &IndexValue| format!("r.created_at {sign} {}", sql.value(value));
