@@ -69,6 +69,7 @@ pub(crate) struct Attr {
     pub(crate) create: Access,
     pub(crate) update: bool,
     pub(crate) since: Option<TokenStream>,
+    pub(crate) shown_since: Option<TokenStream>,
     pub(crate) default: Option<TokenStream>,
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,

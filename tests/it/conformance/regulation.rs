@@ -8,7 +8,7 @@ use trunk_server::control::{NewAccount, RecordMembers};
 use uuid::Uuid;
 
 use crate::sip::edge::until;
-use crate::support::api::{Answer, Api, FormPart, NEW, TOKENS};
+use crate::support::api::{Answer, Api, FormPart, NEW, OLD, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -229,6 +229,11 @@ async fn the_type_of_an_identity_has_a_capital_letter_up_to_2022_05_10() {
 #[tokio::test]
 async fn an_identity_needs_a_type_names_and_a_number_of_digits() {
     let world = World::start().await;
+    let signs = with(person(), json!({ "phone_number": "+44 20", "identity_type": "Personal" }));
+    let before = world.api.at(Some(OLD)).post(IDENTITIES, &signs).await;
+    assert_eq!(before.at("/data/attributes/phone_number"), "+44 20", "{}", before.text);
+    let digits = world.api.at(Some("2022-05-10")).post(IDENTITIES, &signs).await;
+    refused(&digits, &[attribute("phone_number", "is invalid")]);
     for version in [NEW, TOKENS] {
         let api = world.api.at(Some(version));
         let blank = |name| attribute(name, "can't be blank");

@@ -194,7 +194,7 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         if attribute.create == Access::Never && !attribute.update {
             object.insert("readOnly".to_owned(), json!(true));
         }
-        if attribute.write_only {
+        if !attribute.is_shown_in(version) {
             object.insert("writeOnly".to_owned(), json!(true));
         }
         if let Some(default) = attribute.default.filter(|_| attribute.create == Access::Optional) {

@@ -98,7 +98,7 @@ pub struct DidGroup {
     /// What the registration of its numbers requires.
     #[rel(
         one = "address_requirements",
-        since = "2022-05-10",
+        since = "2021-04-19",
         formerly(name = "requirement", target = "requirements", until = "2022-05-10")
     )]
     pub address_requirement: ToOne<AddressRequirement>,

@@ -63,7 +63,7 @@ pub struct Identity {
         create = required(4),
         update,
         sort,
-        value = PhoneDigits,
+        revised(since = "2022-05-10", value = PhoneDigits),
         filter(list(until = "2022-05-10"), blank(until = "2026-04-16"))
     )]
     pub phone_number: String,

@@ -82,11 +82,17 @@ pub struct Order {
     #[attr(create = required(1))]
     pub items: OrderItems,
     /// The URL that is notified when the order is completed or canceled. It needs `callback_method`.
-    #[attr(create, value = Option<AbsoluteCallbackUrl>, revised(since = "2026-04-16", value = Option<CallbackUrl>))]
+    #[attr(
+        create,
+        since = "2021-04-19",
+        value = Option<AbsoluteCallbackUrl>,
+        revised(since = "2026-04-16", value = Option<CallbackUrl>)
+    )]
     pub callback_url: Option<CallbackUrl>,
     /// The HTTP method of the notification. It needs `callback_url`.
     #[attr(
         create,
+        since = "2021-04-19",
         value = Option<FormerCallbackMethod>,
         revised(since = "2026-04-16", value = Option<CallbackMethod>)
     )]

@@ -120,7 +120,9 @@ fn charge(context: &WriteContext<'_>, priced: &Priced, draft: &mut Draft<Order>)
     let record = found(context.found, &Need::Own(Balance::SPEC)).unwrap_or_default().first();
     let available = spendable(record)?;
     if priced.amount > available {
-        draft.refusals.push(Refusal::insufficient_balance(Money::new(priced.amount), Money::new(available)));
+        let (cost, available) = (Money::new(priced.amount), Money::new(available));
+        let states = context.version.has_corrected_rules();
+        draft.refusals.push(Refusal::insufficient_balance(cost, available, states));
         return Ok(());
     }
     if let Some(record) = record {

@@ -45,8 +45,8 @@ enum Broken {
     MissingParameter(String),
     /// The account may not do this.
     Forbidden,
-    /// The account cannot spend as much: the price, and what it can spend.
-    InsufficientBalance(Money, Money),
+    /// The account cannot spend as much: the price, what it can spend, and whether the error states both.
+    InsufficientBalance(Money, Money, bool),
 }
 
 impl Refusal {
@@ -105,9 +105,10 @@ impl Refusal {
         Self::new(Broken::MissingParameter(name.into()))
     }
 
-    /// Creates the refusal of an order that costs more than the account can spend: 400.
-    pub fn insufficient_balance(total_cost: Money, available_balance: Money) -> Self {
-        Self::new(Broken::InsufficientBalance(total_cost, available_balance))
+    /// Creates the refusal of an order that costs more than the account can spend: 400. It has the amounts in its `meta` if it
+    /// `states` them.
+    pub fn insufficient_balance(total_cost: Money, available_balance: Money, states: bool) -> Self {
+        Self::new(Broken::InsufficientBalance(total_cost, available_balance, states))
     }
 
     /// Creates the refusal of what the account may not do: 403.
@@ -153,12 +154,12 @@ impl Refusal {
                 format!("The required parameter, {name}, is missing."),
             ),
             Broken::Forbidden => ErrorObject::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"),
-            Broken::InsufficientBalance(cost, available) => {
+            Broken::InsufficientBalance(cost, available, states) => {
                 let text = "Insufficient balance";
                 let meta = [("total_cost", cost), ("available_balance", available)];
                 let meta = meta.map(|(name, amount)| (name.to_owned(), Value::String(amount.to_string())));
                 ErrorObject {
-                    meta: Some(Map::from_iter(meta)),
+                    meta: states.then(|| Map::from_iter(meta)),
                     ..ErrorObject::new(ErrorCode::BadRequest, text, text)
                 }
             }
@@ -174,7 +175,7 @@ impl fmt::Display for Refusal {
             Broken::ParamNotAllowed(name) => write!(f, "{name} is not allowed")?,
             Broken::MissingParameter(name) => write!(f, "{name} is missing")?,
             Broken::Forbidden => f.write_str("the account may not do this")?,
-            Broken::InsufficientBalance(cost, available) => {
+            Broken::InsufficientBalance(cost, available, _) => {
                 write!(f, "{cost} cannot be paid from {available}")?;
             }
         }
