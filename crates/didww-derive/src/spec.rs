@@ -7,6 +7,8 @@ use crate::declaration::{Attr, Declaration, Filter, Rel, Versions};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let Declaration { ident, doc, name, since, verbs, global, unique_paths, completions, .. } = declaration;
+    let (later, firsts): (Vec<_>, Vec<_>) =
+        declaration.later_verbs.iter().map(|(verb, first)| (verb, first)).unzip();
     let nested_includes = declaration.nested_includes.iter().map(|(path, until)| {
         let until = until.as_ref().map(|version| quote!(.until(#version)));
         quote!(::didww_types::NestedInclude::of(#path)#until)
@@ -56,6 +58,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
             const NESTED_INCLUDES: &[::didww_types::NestedInclude] = &[#(#nested_includes),*];
             ::didww_types::ResourceSpec::of(#name, #doc, #since)
                 .verbs(&[#(::didww_types::Verb::#verbs),*])
+                .later_verbs(&[#((::didww_types::Verb::#later, #firsts)),*])
                 .members(ATTRIBUTES, RELATIONSHIPS)
                 .filters(FILTERS)
                 .nested_includes(NESTED_INCLUDES)

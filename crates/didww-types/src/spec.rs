@@ -89,6 +89,8 @@ pub struct ResourceSpec {
     pub fixed: &'static [FixedRecord],
     /// The operations of the resource.
     pub verbs: &'static [Verb],
+    /// The operations that are newer than the resource, with their first versions.
+    pub later_verbs: &'static [(Verb, ApiVersion)],
     /// The attributes, in the order of the canonical form.
     pub attributes: &'static [AttributeSpec],
     /// The relationships, in the order of responses.
@@ -180,7 +182,13 @@ impl ResourceSpec {
         self.fixed.iter().find(|record| record.key == key).map(|record| record.id)
     }
 
-    /// Whether the resource has an operation.
+    /// Whether the resource has an operation in a version that has the resource.
+    pub fn has_at(&self, verb: Verb, version: ApiVersion) -> bool {
+        let is_newer = |(later, first): &(Verb, ApiVersion)| *later == verb && version < *first;
+        self.has(verb) && !self.later_verbs.iter().any(is_newer)
+    }
+
+    /// Whether the resource has an operation, in any version.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
     }

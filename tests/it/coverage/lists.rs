@@ -291,7 +291,7 @@ async fn candidates(world: &World, spec: &'static ResourceSpec, filter: &FilterS
         }
         _ => return Vec::new(),
     };
-    if !target.exists_in(world.version) || !target.has(Verb::List) {
+    if !target.exists_in(world.version) || !target.has_at(Verb::List, world.version) {
         return Vec::new();
     }
     let records = list(world, target, "", "").await.data;

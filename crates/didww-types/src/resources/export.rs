@@ -151,7 +151,7 @@ impl Attribute for ExportFilters {
 #[resource(
     name = "exports",
     since = "2021-12-15",
-    verbs(list, get, create, update),
+    verbs(list, get, create, update(since = "2026-04-16")),
     adapter = CAPITALISED,
     callback_on("completed"),
     callback_with("url"),

@@ -45,7 +45,7 @@ string_enum! {
 #[resource(
     name = "orders",
     since = "2017-09-18",
-    verbs(list, get, create, update, delete),
+    verbs(list, get, create, update(since = "2026-04-16"), delete),
     adapter = CAPITALISED,
     callback_on("completed", "canceled"),
     hidden("available_dids")

@@ -18,6 +18,7 @@ impl ResourceSpec {
             singleton: None,
             fixed: &[],
             verbs: &[],
+            later_verbs: &[],
             attributes: &[],
             relationships: &[],
             filters: &[],
@@ -52,6 +53,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn verbs(mut self, verbs: &'static [Verb]) -> Self {
         self.verbs = verbs;
+        self
+    }
+
+    /// Sets the operations that are newer than the resource.
+    #[must_use]
+    pub const fn later_verbs(mut self, verbs: &'static [(Verb, ApiVersion)]) -> Self {
+        self.later_verbs = verbs;
         self
     }
 
