@@ -138,11 +138,13 @@ fn filter(filter: &Filter) -> TokenStream {
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let unapplied = filter.unapplied.then(|| quote!(.unapplied()));
     let whole_day = filter.options.whole_day.then(|| quote!(.whole_day()));
+    let case = filter.options.ignores_case_since.as_ref();
+    let case = case.map(|version| quote!(.ignores_case_since(#version)));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #whole_day #least #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #whole_day #case #least #since #until
     }
 }
 

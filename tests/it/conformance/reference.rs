@@ -6,7 +6,7 @@ use trunk_server::TestServer;
 use trunk_server::control::{NewAccount, RecordMembers};
 use uuid::Uuid;
 
-use crate::support::api::{Answer, NEW, TOKENS};
+use crate::support::api::{Answer, NEW, OLD, TOKENS};
 use crate::support::world::*;
 
 /// A server whose account is at the oldest version, so that a request can select any.
@@ -35,6 +35,28 @@ fn values(answer: &Answer, attribute: &str) -> Vec<Value> {
 
 async fn listed(world: &World, version: &str, path: &str, attribute: &str) -> Vec<Value> {
     values(&world.api.at(Some(version)).get(path).await, attribute)
+}
+
+#[tokio::test]
+async fn the_letters_of_a_name_count_before_2022_05_10() {
+    let world = World::start().await;
+    let country = RecordMembers::default().attribute("name", "Utopia").attribute("iso", "UT");
+    let country = world.server.control().put_record(None, "countries", None, country).await.unwrap();
+    let group = RecordMembers::default().attribute("area_name", "Amaurot").relationship("country", [country]);
+    world.server.control().put_record(None, "did_groups", None, group).await.unwrap();
+    for (version, found) in [(OLD, 0), ("2022-05-10", 1), (NEW, 1)] {
+        let api = world.api.at(Some(version));
+        for (path, name) in
+            [("/countries?filter[name]", "Utopia"), ("/did_groups?filter[area_name]", "Amaurot")]
+        {
+            let of = async |name: &str| {
+                let list = api.get(&format!("{path}={name}")).await.at("/data");
+                list.as_array().unwrap().len()
+            };
+            let other = format!("Elsewhere,{}", name.to_uppercase());
+            assert_eq!((of(name).await, of(&other).await), (1, found), "{path} at {version}");
+        }
+    }
 }
 
 #[tokio::test]

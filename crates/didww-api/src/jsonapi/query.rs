@@ -149,6 +149,7 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
+                    self.conditions.extend(with_its_letters(context, filter, value));
                     let (test, values) = mirrored(spec, filter.kind, filter.test_at(context.version), values);
                     match test {
                         _ if !filter.every.contain(context.version) => {
@@ -394,6 +395,19 @@ fn values(
         read.ok_or_else(|| value.into_owned())
     };
     values.into_iter().map(read).collect()
+}
+
+/// The condition that an attribute has the text of a filter in its letters, where the filter ignores letter case in newer
+/// versions alone. What is equal but for letters, and has the text, is equal.
+fn with_its_letters(context: &RequestContext<'_>, filter: &FilterSpec, text: &str) -> Option<Condition> {
+    let FilterTest::Equals(path) = filter.test else { return None };
+    let counts = filter.ignores_case_since.is_some_and(|first| context.version < first);
+    if !counts || text.is_empty() {
+        return None;
+    }
+    let texts = filter.values(context.version, text).into_iter();
+    let values = texts.map(|text| IndexValue::Text(text.into_owned())).collect();
+    Some(Condition { test: FilterTest::Contains(path.trim_end_matches('~')), values })
 }
 
 /// The text of an attribute that stands for a text of the request's version.

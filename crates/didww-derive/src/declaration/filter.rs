@@ -36,6 +36,8 @@ pub(crate) struct FilterOptions {
     pub(crate) contains_since: Option<TokenStream>,
     /// Whether the filter of an attribute ignores letter case.
     pub(crate) ignores_case: bool,
+    /// The first version in which it does; `None` if every version does.
+    pub(crate) ignores_case_since: Option<TokenStream>,
     /// Whether a time of the filter's value stands for the end of its day.
     pub(crate) whole_day: bool,
 }
@@ -168,6 +170,9 @@ pub(super) fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<FilterOptions
                 options.contains_since = Some(since(&option)?);
             } else if option.path.is_ident("ignores_case") {
                 options.ignores_case = true;
+                if option.input.peek(syn::token::Paren) {
+                    options.ignores_case_since = Some(since(&option)?);
+                }
             } else {
                 return Err(option.error("unknown option; known: list, blank, contains, ignores_case"));
             }

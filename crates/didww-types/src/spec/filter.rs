@@ -66,6 +66,9 @@ pub struct FilterSpec {
     /// The first version in which the attribute of the test [`Equals`](FilterTest::Equals) is searched for the value instead
     /// of compared with it.
     pub contains_since: Option<ApiVersion>,
+    /// The first version in which letter case does not count, for a test of a path that ends with `~`. `None` if it counts in
+    /// no version.
+    pub ignores_case_since: Option<ApiVersion>,
     /// The first version that has the filter.
     pub since: ApiVersion,
     /// The last version that has the filter; `None` if the newest version has it.
@@ -95,6 +98,7 @@ impl FilterSpec {
             every: Versions::None,
             blank: Versions::None,
             contains_since: None,
+            ignores_case_since: None,
             since: ApiVersion::V2017_09_18,
             until: None,
             owned: false,
@@ -201,6 +205,13 @@ impl FilterSpec {
     #[must_use]
     pub const fn unapplied(mut self) -> Self {
         self.unapplied = true;
+        self
+    }
+
+    /// Sets the first version in which letter case does not count.
+    #[must_use]
+    pub const fn ignores_case_since(mut self, version: ApiVersion) -> Self {
+        self.ignores_case_since = Some(version);
         self
     }
 
