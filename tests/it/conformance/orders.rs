@@ -132,12 +132,18 @@ async fn items_are_refused_with_their_place() {
         (json!({ "did_reservation_id": UNKNOWN }), at("did_reservation_id", "is invalid")),
         (json!({ "available_did_id": 7 }), at("available_did_id", "is invalid")),
         (json!({ "did_reservation_id": {} }), at("did_reservation_id", "is invalid")),
-        (json!({ "nanpa_prefix_id": UNKNOWN }), at("nanpa_prefix_id", "is invalid")),
+        (
+            json!({ "nanpa_prefix_id": UNKNOWN }),
+            error(400, "105", "Param not allowed", "nanpa_prefix_id is not allowed."),
+        ),
         (json!({ "qty": 1, "available_did_id": shop.numbers[0] }), at("available_did_id", "must be blank")),
         (json!({ "colour": "red" }), error(400, "105", "Param not allowed", "colour is not allowed.")),
     ] {
         refused(&shop.order(attributes).await, &[expected]);
     }
+    let of_prefix = json!({ "items": [shop.item(&json!({ "nanpa_prefix_id": UNKNOWN }))] });
+    let of_prefix = shop.api().at(Some("2022-05-10")).post(ORDERS, &resource("orders", of_prefix)).await;
+    refused(&of_prefix, &[at("nanpa_prefix_id", "is invalid")]);
     for (kind, name) in [("did_order_items", "sku_id"), ("capacity_order_items", "capacity_pool_id")] {
         let item = json!({ "type": kind, "attributes": { "qty": 1 } });
         let body = resource("orders", json!({ "items": [item] }));
@@ -330,7 +336,8 @@ async fn an_order_of_as_many_items_as_there_can_be_is_carried_out() {
     }
     let item = json!({ "qty": 1, "billing_cycles_count": 999, "nanpa_prefix_id": prefix.to_string() });
     let items = vec![shop.item(&item); 100];
-    let made = shop.post(json!({ "items": items })).await;
+    let body = resource("orders", json!({ "items": items }));
+    let made = shop.api().at(Some("2022-05-10")).post(ORDERS, &body).await;
     assert_eq!(made.status, 201, "{}", made.text);
     shop.wait(5);
     shop.until(&made.id(), "completed").await;

@@ -132,8 +132,11 @@ async fn countries_are_found_by_name_in_any_letters_and_by_what_can_be_bought() 
         let of = async |query: &str| {
             listed(&world, version.as_str(), &format!("/countries?sort=iso&{query}"), "iso").await
         };
-        assert_eq!(of("filter[name]=C%C3%94TE%20D%27IVOIRE").await, ["CI"], "{version}");
-        assert_eq!(of("filter[name]=c%C3%B4te%20d%27ivoire,CUBA").await, ["CI", "CU"], "{version}");
+        assert_eq!(of("filter[name]=C%C3%B4te%20d%27Ivoire").await, ["CI"], "{version}");
+        if version >= ApiVersion::V2022_05_10 {
+            assert_eq!(of("filter[name]=C%C3%94TE%20D%27IVOIRE").await, ["CI"], "{version}");
+            assert_eq!(of("filter[name]=c%C3%B4te%20d%27ivoire,CUBA").await, ["CI", "CU"], "{version}");
+        }
         assert_eq!(of("filter[name]=c%C3%B4te").await, [""; 0], "{version}");
         assert_eq!(of("filter[iso]=CU").await, ["CU"], "{version}");
         assert_eq!(of("filter[is_available]=true").await, ["CI"], "{version}");

@@ -55,8 +55,7 @@ impl Rules for Order {
             return Ok(());
         }
         let prorates = context.features.has(Feature::ProratedBilling);
-        let is_corrected = context.version.has_corrected_rules();
-        let terms = Terms { back_ordering, prorates, now: context.now, is_corrected };
+        let terms = Terms { back_ordering, prorates, now: context.now, version: context.version };
         let priced = items::price(context.found, items, terms, &mut draft.refusals)?;
         if !draft.refusals.is_empty() {
             return Ok(());
