@@ -88,7 +88,7 @@ pub struct DidPatch {
     pub emergency_enabled: Option<bool>,
     /// Whether the DID is blocked for traffic.
     pub blocked: Option<bool>,
-    /// Whether the DID awaits a regulatory registration.
+    /// Whether the DID awaits a regulatory registration. It is blocked meanwhile, unless `blocked` says otherwise.
     pub awaiting_registration: Option<bool>,
     /// The end of the paid period.
     pub expires_at: Option<Timestamp>,
@@ -170,10 +170,12 @@ impl Control {
     /// If there is no such account or DID.
     pub async fn update_did(&self, account: Uuid, did: Uuid, patch: DidPatch) -> Result<(), ControlError> {
         let account = self.account(account).await?.number;
-        self.change_record(account, did, |_: &Did| {
+        self.change_record(account, did, |did: &Did| {
             let mut changes = DidPartial::empty();
             changes.emergency_enabled = patch.emergency_enabled.map(Some);
-            changes.blocked = patch.blocked;
+            let begins_or_ends =
+                patch.awaiting_registration.filter(|waits| *waits != did.awaiting_registration);
+            changes.blocked = patch.blocked.or(begins_or_ends);
             changes.awaiting_registration = patch.awaiting_registration;
             changes.expires_at = patch.expires_at.map(Some);
             changes

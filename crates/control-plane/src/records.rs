@@ -7,7 +7,7 @@ use didww_types::resources::{AvailableDid, CapacityPool, Did, EmergencyCallingSe
 use didww_types::{AttributeSpec, Named as _, RelationshipSpec, Resource as _, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, Core, Retries};
-use trunk_rules::domain::{HELD, Rulebook, with_defaults};
+use trunk_rules::domain::{HELD, Rulebook, block_while_waiting, with_defaults};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -110,6 +110,7 @@ impl Control {
                 }
                 let meta = changed_meta(spec, before.as_ref(), meta)?;
                 let known = before.clone();
+                let attributes = &with_wait(spec, known.as_ref(), attributes)?;
                 let change = self.put(scope, id, before, attributes, links, meta)?;
                 let mut changes = Vec::new();
                 if scope.spec.name == Did::TYPE
@@ -274,6 +275,21 @@ fn validate(
         valid.insert(name.clone(), value);
     }
     Ok(valid)
+}
+
+/// The attributes to store of a record: of a DID with what follows from its wait for a registration.
+fn with_wait(
+    spec: &ResourceSpec,
+    before: Option<&Record>,
+    attributes: &Map<String, Value>,
+) -> Result<Map<String, Value>, StoreError> {
+    let mut attributes = attributes.clone();
+    if spec.name == Did::TYPE {
+        let stored = before.map(Record::attributes).transpose()?;
+        let waited = stored.and_then(|stored| stored.get("awaiting_registration")?.as_bool());
+        block_while_waiting(&mut attributes, waited.unwrap_or_default());
+    }
+    Ok(attributes)
 }
 
 /// The `meta` of a record with these members changed, as JSON text; `None` if there are none.

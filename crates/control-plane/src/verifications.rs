@@ -5,6 +5,7 @@ use didww_types::resources::{
     VerificationStatus,
 };
 use didww_types::{DecodeError, Id, Resource as _, ResourceSpec};
+use serde_json::Value;
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
     EmergencyReviewError, EmergencyReviewed, FoundRecord, RecordChange, Review, Reviewed, WriteOutcome,
@@ -31,19 +32,26 @@ struct UnderReview {
 }
 
 impl UnderReview {
-    fn reviewed(&self) -> Reviewed {
+    fn reviewed(&self) -> Result<Reviewed, StoreError> {
         let first = |records: &[Record]| records.first().map(|record| record.id.to_string());
-        Reviewed {
+        let mut waiting = Vec::new();
+        for did in &self.dids {
+            if did.attributes()?.get(AWAITING).and_then(Value::as_bool) == Some(true) {
+                waiting.push(did.id.to_string());
+            }
+        }
+        Ok(Reviewed {
             address: first(&self.addresses),
             identity: first(&self.identities),
             dids: self.dids.iter().map(|did| did.id.to_string()).collect(),
-        }
+            waiting,
+        })
     }
 }
 
 impl Control {
     /// Approves or rejects a pending verification of an address. An approval verifies the address, registers its numbers to the
-    /// identity, and ends their waiting for a registration.
+    /// identity, and ends their waiting for a registration, during which they are blocked.
     ///
     /// # Errors
     /// If there is no such account or verification, it is reviewed already, or a rejection has no reasons, more than 20, or
@@ -64,7 +72,7 @@ impl Control {
                 let found: AddressVerification = read(&record)?;
                 pending(&found.status)?;
                 let of = self.under_review(scope, &record).await?;
-                let changes = review_address(found.id.as_str(), &of.reviewed(), review);
+                let changes = review_address(found.id.as_str(), &of.reviewed()?, review);
                 let read: Vec<&Record> = std::iter::once(&record)
                     .chain(&of.addresses)
                     .chain(&of.identities)
@@ -175,6 +183,7 @@ const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
 const SERVICE_DIDS: &str = EmergencyCallingService::DIDS.as_str();
 const ADDRESS: &str = AddressVerification::ADDRESS.as_str();
 const DIDS: &str = AddressVerification::DIDS.as_str();
+const AWAITING: &str = Did::SPEC.attribute_name("awaiting_registration");
 
 /// Refuses a rejection without reasons, or with too many or too long ones.
 fn check(review: &Review) -> Result<(), ControlError> {

@@ -28,6 +28,8 @@ pub(crate) struct Declaration {
     pub(crate) name: String,
     pub(crate) since: TokenStream,
     pub(crate) verbs: Vec<Ident>,
+    /// The verbs that are newer than the resource, with their first versions.
+    pub(crate) later_verbs: Vec<(Ident, TokenStream)>,
     pub(crate) adapter: Option<Path>,
     pub(crate) list_needs: Option<Ident>,
     /// The feature that every operation needs, and the version from which on.
@@ -69,6 +71,7 @@ pub(crate) struct Attr {
     pub(crate) create: Access,
     pub(crate) update: bool,
     pub(crate) since: Option<TokenStream>,
+    pub(crate) shown_since: Option<TokenStream>,
     pub(crate) default: Option<TokenStream>,
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,
@@ -133,6 +136,7 @@ impl Declaration {
             name: String::new(),
             since: quote!(::didww_types::ApiVersion::V2017_09_18),
             verbs: Vec::new(),
+            later_verbs: Vec::new(),
             adapter: None,
             list_needs: None,
             needs: None,
@@ -200,8 +204,18 @@ impl Declaration {
                     "delete" => "Delete",
                     _ => return Err(verb.error("unknown verb; known: list, get, create, update, delete")),
                 };
-                self.verbs.push(Ident::new(name, ident.span()));
-                Ok(())
+                let name = Ident::new(name, ident.span());
+                self.verbs.push(name.clone());
+                if !verb.input.peek(syn::token::Paren) {
+                    return Ok(());
+                }
+                verb.parse_nested_meta(|option| {
+                    if !option.path.is_ident("since") {
+                        return Err(option.error("unknown option; known: since"));
+                    }
+                    self.later_verbs.push((name.clone(), version(&option.value()?.parse()?)?));
+                    Ok(())
+                })
             })?;
         } else if meta.path.is_ident("global") {
             self.global = true;

@@ -7,6 +7,8 @@ use crate::declaration::{Attr, Declaration, Filter, Rel, Versions};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let Declaration { ident, doc, name, since, verbs, global, unique_paths, completions, .. } = declaration;
+    let (later, firsts): (Vec<_>, Vec<_>) =
+        declaration.later_verbs.iter().map(|(verb, first)| (verb, first)).unzip();
     let nested_includes = declaration.nested_includes.iter().map(|(path, until)| {
         let until = until.as_ref().map(|version| quote!(.until(#version)));
         quote!(::didww_types::NestedInclude::of(#path)#until)
@@ -56,6 +58,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
             const NESTED_INCLUDES: &[::didww_types::NestedInclude] = &[#(#nested_includes),*];
             ::didww_types::ResourceSpec::of(#name, #doc, #since)
                 .verbs(&[#(::didww_types::Verb::#verbs),*])
+                .later_verbs(&[#((::didww_types::Verb::#later, #firsts)),*])
                 .members(ATTRIBUTES, RELATIONSHIPS)
                 .filters(FILTERS)
                 .nested_includes(NESTED_INCLUDES)
@@ -78,6 +81,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let create = attr.create.tokens();
     let update = attr.update.then(|| quote!(.update()));
     let since = attr.since.as_ref().map(|version| quote!(.since(#version)));
+    let shown = attr.shown_since.as_ref().map(|version| quote!(.shown_since(#version)));
     let default = attr.default.as_ref().map(|value| quote!(.default(#value)));
     let unique = attr.unique.then(|| quote!(.unique()));
     let everywhere = attr.unique_everywhere.then(|| quote!(.unique_everywhere()));
@@ -100,7 +104,7 @@ fn attribute(attr: &Attr) -> TokenStream {
     let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
     let terms = &attr.total;
     let total = (!terms.is_empty()).then(|| quote!(.total(&[#(#terms),*])));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #shown #default #unique #everywhere #among #parameter #merged #sort #write_only #sums #total #revised #values_need }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {
@@ -133,11 +137,14 @@ fn filter(filter: &Filter) -> TokenStream {
     let least = filter.least.as_ref().map(|(least, unless)| quote!(.least(#least, &[#(#unless),*])));
     let legacy = filter.legacy.then(|| quote!(.legacy()));
     let unapplied = filter.unapplied.then(|| quote!(.unapplied()));
+    let whole_day = filter.options.whole_day.then(|| quote!(.whole_day()));
+    let case = filter.options.ignores_case_since.as_ref();
+    let case = case.map(|version| quote!(.ignores_case_since(#version)));
     let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
     let until = filter.until.as_ref().map(|version| quote!(.until(#version)));
     quote! {
         ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
-            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #least #since #until
+            .list(#list).blank(#blank) #every #contains #legacy #owned #unapplied #whole_day #case #least #since #until
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Step {
     pub target: &'static ResourceSpec,
     /// Whether the step leads from the members of the relationship to its owners.
     pub inverse: bool,
+    /// Whether it leads to the newest of these owners alone, which is the member of an inverse relationship that is to-one.
+    pub newest: bool,
 }
 
 /// Follows a dotted path of relationships from a type. A name `a<types` leads to the `types` whose relationship `a`
@@ -28,7 +30,7 @@ pub fn follow(registry: &[&'static ResourceSpec], from: &str, path: &str) -> Opt
     for name in path.split('.') {
         let inverse_of = |declaring: &'static ResourceSpec, name: &str| {
             let relationship = declaring.relationship(name)?;
-            Some(Step { owner: declaring, relationship, target: declaring, inverse: true })
+            Some(Step { owner: declaring, relationship, target: declaring, inverse: true, newest: false })
         };
         let step = if let Some((name, declaring)) = name.split_once('<') {
             inverse_of(find(declaring)?, name).filter(|step| step.relationship.target == owner.name)?
@@ -36,8 +38,8 @@ pub fn follow(registry: &[&'static ResourceSpec], from: &str, path: &str) -> Opt
             let relationship = owner.relationship(name)?;
             let target = find(relationship.target)?;
             match relationship.inverse {
-                Some(name) => inverse_of(target, name)?,
-                None => Step { owner, relationship, target, inverse: false },
+                Some(name) => Step { newest: !relationship.many, ..inverse_of(target, name)? },
+                None => Step { owner, relationship, target, inverse: false, newest: false },
             }
         };
         owner = step.target;

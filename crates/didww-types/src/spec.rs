@@ -89,6 +89,8 @@ pub struct ResourceSpec {
     pub fixed: &'static [FixedRecord],
     /// The operations of the resource.
     pub verbs: &'static [Verb],
+    /// The operations that are newer than the resource, with their first versions.
+    pub later_verbs: &'static [(Verb, ApiVersion)],
     /// The attributes, in the order of the canonical form.
     pub attributes: &'static [AttributeSpec],
     /// The relationships, in the order of responses.
@@ -121,6 +123,9 @@ pub struct ResourceSpec {
     /// Paths of one step `a<types` of which none leads from a record that is in stock: a record that one of the `types`
     /// of any account contains is not listed, and nothing else can be linked to it. Empty for all other types.
     pub taken_by: &'static [&'static str],
+    /// The member of `meta` with the price without which a record is not offered: it is not listed, its id finds nothing, and
+    /// nothing new can be linked to it. What was linked to it before shows it. `None` for types whose records need no price.
+    pub priced_by: Option<&'static str>,
     /// The most records that an account can have at a time; `None` if only the account's quota limits them.
     pub at_most: Option<u64>,
     /// The attribute with the time at which a record is deleted; `None` if none is.
@@ -177,7 +182,13 @@ impl ResourceSpec {
         self.fixed.iter().find(|record| record.key == key).map(|record| record.id)
     }
 
-    /// Whether the resource has an operation.
+    /// Whether the resource has an operation in a version that has the resource.
+    pub fn has_at(&self, verb: Verb, version: ApiVersion) -> bool {
+        let is_newer = |(later, first): &(Verb, ApiVersion)| *later == verb && version < *first;
+        self.has(verb) && !self.later_verbs.iter().any(is_newer)
+    }
+
+    /// Whether the resource has an operation, in any version.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
     }
@@ -219,7 +230,9 @@ impl ResourceSpec {
             FilterTest::Linked(path) | FilterTest::RelatedMeta(path, _) => {
                 follow(REGISTRY, self.name, path).is_some()
             }
-            FilterTest::Related(path) => related_attribute(REGISTRY, self.name, path).is_some(),
+            FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
+                related_attribute(REGISTRY, self.name, path).is_some()
+            }
             _ => true,
         }
     }

@@ -10,6 +10,7 @@ mod date;
 mod did_number;
 mod distinct_list;
 mod dst_prefix;
+mod email_address;
 mod external_reference;
 mod former_callback_method;
 mod inbound;
@@ -37,6 +38,7 @@ pub use date::Date;
 pub use did_number::DidNumber;
 pub use distinct_list::DistinctList;
 pub use dst_prefix::DstPrefix;
+pub use email_address::EmailAddress;
 pub use external_reference::ExternalReference;
 pub use former_callback_method::FormerCallbackMethod;
 pub use inbound::{

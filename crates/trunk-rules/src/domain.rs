@@ -55,6 +55,7 @@ pub use address_verification::{Review, Reviewed, UNDER_REVIEW, review_address};
 pub use blocking::{SpendingOutcome, decide_spending};
 pub use decide_write::with_defaults;
 pub use deletion::{DeleteContext, Dependents, MAX_DEPENDENTS, MAX_RELATED_RECORDS, RelatedRecords};
+pub use did::block_while_waiting;
 pub use did_history::{DidTerms, HistoryEntry, history_of};
 pub use draft::Draft;
 pub use emergency_calling_service::cancel as cancel_emergency_calling;

@@ -1,6 +1,6 @@
 //! How a list is read, as far as both engines decide it alike.
 
-use didww_types::{FilterTest, ResourceSpec};
+use didww_types::{FilterTest, ResourceSpec, Step};
 
 use crate::{Condition, ListQuery, Order};
 
@@ -86,7 +86,13 @@ pub(crate) fn is_looked_up(query: &ListQuery) -> bool {
 /// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
 pub(crate) fn is_cacheable(query: &ListQuery) -> bool {
     let linked = |condition: &Condition| {
-        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_) | FilterTest::RelatedMeta(..))
+        matches!(
+            condition.test,
+            FilterTest::Linked(_)
+                | FilterTest::Related(_)
+                | FilterTest::RelatedEvery(_)
+                | FilterTest::RelatedMeta(..)
+        )
     };
     query.linked_from.is_none()
         && !query.conditions.iter().any(linked)
@@ -112,6 +118,17 @@ pub(crate) fn path(condition: &Condition) -> Option<&'static str> {
         FilterTest::Equals(path) | FilterTest::Contains(path) => Some(path),
         _ => None,
     }
+}
+
+/// The condition that the link `k` of this place in a path leads to the newest of the records that have the member: that with the
+/// greatest number. `None` for a step to each of them.
+pub(crate) fn to_newest(step: &Step, place: usize) -> Option<String> {
+    step.newest.then(|| {
+        format!(
+            "NOT EXISTS (SELECT 1 FROM link n WHERE n.target = k{place}.target \
+             AND n.relationship = k{place}.relationship AND n.owner > k{place}.owner)"
+        )
+    })
 }
 
 /// Returns the table with the index of an attribute or path.

@@ -15,11 +15,14 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// The conditions that a record is not [taken](field@ResourceSpec::taken_by) by another one.
+    /// The conditions that a record is not [taken](field@ResourceSpec::taken_by) by another one, and that it has the
+    /// [price](field@ResourceSpec::priced_by) that it needs.
     pub fn in_stock(spec: &'static ResourceSpec) -> impl Iterator<Item = Self> {
         let is_free =
             |path: &&'static str| Self { test: FilterTest::Linked(path), values: vec![IndexValue::Null] };
-        spec.taken_by.iter().map(is_free)
+        let is_priced =
+            |name| Self { test: FilterTest::MetaStated(name), values: vec![IndexValue::Integer(1)] };
+        spec.taken_by.iter().map(is_free).chain(spec.priced_by.map(is_priced))
     }
 }
 

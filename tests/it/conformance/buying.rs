@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use didww_types::{Feature, Timestamp};
 use serde_json::{Value, json};
-use trunk_server::control::{NewAccount, NewDid};
+use trunk_server::control::{NewAccount, NewDid, RecordMembers};
 
 use super::shop::{ORDERS, Shop};
-use crate::support::api::Answer;
+use crate::support::api::{Answer, NEW, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -238,4 +238,19 @@ async fn a_reset_and_a_deletion_of_an_account_give_back_the_stock_that_its_order
     control.delete_account(owner).await.unwrap();
     assert_eq!(stated().await, (json!(3), json!(true)));
     assert_eq!(other.get("/available_dids").await.at("/meta/total_count"), 3);
+}
+
+#[tokio::test]
+async fn a_number_that_needs_a_registration_is_blocked_until_it_has_one() {
+    let shop = Shop::open(1, "100.00", "0").await;
+    let group = RecordMembers::default().meta("needs_registration", true);
+    let control = shop.world.server.control();
+    control.put_record(None, "did_groups", Some(shop.group), group).await.unwrap();
+    shop.buy(json!({ "qty": 1 })).await;
+    for version in [NEW, TOKENS] {
+        let api = shop.api().at(Some(version));
+        let dids = api.get("/dids?filter[blocked]=true&filter[awaiting_registration]=true").await;
+        assert_eq!(dids.at("/meta/total_records"), 1, "{}", dids.text);
+        assert_eq!(dids.at("/data/0/attributes/blocked"), true);
+    }
 }

@@ -174,6 +174,41 @@ async fn requirements_have_their_prices_and_no_routes_of_relationships() {
     assert_eq!(found(NEW, &format!("filter[country.id]={},{UNKNOWN}", desk.country)).await, 1);
 }
 
+/// The official document: the list omits what has no price for the account, and its id is 404; a service can still show it.
+#[tokio::test]
+async fn a_requirement_without_a_price_does_not_exist_but_its_services_show_it() {
+    let desk = Desk::open("10.0").await;
+    let control = desk.world.server.control();
+    let local = desk.local("493011111111").await;
+    let id = created(&desk.api, VERIFICATIONS, &desk.of_numbers(&[&local])).await;
+    let (service, _) = desk.service(&id).await;
+    let other = desk.local("493011111112").await;
+    let requirement = Some(desk.requirement.parse().unwrap());
+    let path = format!("{REQUIREMENTS}/{}", desk.requirement);
+    let check = linking(
+        resource("emergency_requirement_validations", json!({})),
+        "emergency_requirement",
+        identifier("emergency_requirements", &desk.requirement),
+    );
+    let check = linking(check, "address", identifier("addresses", &desk.address));
+    for (price, status, count) in [(json!(null), 404, 0), (json!("2.5"), 200, 1)] {
+        let priced = RecordMembers::default().meta("monthly_price", price.clone());
+        control.put_record(None, "emergency_requirements", requirement, priced).await.unwrap();
+        assert_eq!(desk.api.get(&path).await.status, status, "{price}");
+        assert_eq!(desk.api.get(REQUIREMENTS).await.at("/meta/total_records"), count, "{price}");
+        assert_eq!(desk.api.post(VALIDATIONS, &check).await.status == 201, status == 200, "{price}");
+        let shown = desk.api.get(&format!("{SERVICES}/{service}?include=emergency_requirement")).await;
+        assert_eq!(shown.at("/included/0/id"), desk.requirement.as_str(), "{price}");
+        assert_eq!(shown.at("/included/0/meta/monthly_price"), price);
+        let verified = desk.api.post(VERIFICATIONS, &desk.of_numbers(&[&other])).await;
+        if status == 404 {
+            refused(&verified, &[relationship("dids", "Emergency Rate not found")]);
+        } else {
+            assert_eq!(verified.status, 201, "{}", verified.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_check_of_emergency_calling_names_what_is_missing() {
     let desk = Desk::open("0.0").await;
@@ -400,6 +435,22 @@ async fn a_rejected_service_needs_a_further_verification_and_an_active_one_can_h
     desk.review(&third, Review::Approve).await.unwrap();
     assert_eq!(desk.service(&third).await.1, "active");
     assert_eq!(desk.balance().await, "6.00", "a service is paid once");
+
+    let moved = json!({ "address": "7 New Street", "city_name": "Berlin", "postal_code": "10117" });
+    let moved = linking(resource("addresses", moved), "identity", identifier("identities", &desk.identity));
+    let moved = linking(moved, "country", identifier("countries", &desk.country.to_string()));
+    let moved = created(&desk.api, "/addresses", &moved).await;
+    let at = async |address: &str| {
+        let found = desk.api.get(&format!("{SERVICES}?filter[address.id]={address}")).await;
+        found.at("/meta/total_records")
+    };
+    assert_eq!((at(&desk.address).await, at(&moved).await), (json!(1), json!(0)));
+    let fourth =
+        linking(resource("emergency_verifications", json!({})), "address", identifier("addresses", &moved));
+    let service = identifier("emergency_calling_services", &service);
+    created(&desk.api, VERIFICATIONS, &linking(fourth, "emergency_calling_service", service)).await;
+    let newest = (at(&desk.address).await, at(&moved).await);
+    assert_eq!(newest, (json!(0), json!(1)), "the address of the latest verification counts");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use trunk_server::control::NewAccount;
 
-use crate::support::api::{Answer, Api, NEW, TOKENS};
+use crate::support::api::{Answer, Api, NEW, OLD, TOKENS};
 use crate::support::world::*;
 
 const EXPORTS: &str = "/exports";
@@ -200,6 +200,19 @@ async fn each_type_has_its_filters_from_its_version_on() {
     refused(&wrong, &[attribute("export_type", "is not included in the list")]);
     let none = api.post(EXPORTS, &resource("exports", json!({ "export_type": "cdr_in" }))).await;
     refused(&none, &[attribute("filters", "can't be blank")]);
+}
+
+#[tokio::test]
+async fn an_export_of_an_older_version_shows_its_filters_from_2026_04_16_on() {
+    let (_world, api) = start().await;
+    for version in [OLD, "2022-05-10"] {
+        let members = json!({ "export_type": "cdr_in", "filters": { "year": "2026", "month": "11" } });
+        let made = api.at(Some(version)).post(EXPORTS, &resource("exports", members)).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert!(!made.text.contains("\"filters\""), "{}", made.text);
+        let newer = api.at(Some(NEW)).get(&format!("{EXPORTS}/{}", made.id())).await;
+        assert_eq!(newer.at("/data/attributes/filters/month"), "11", "{}", newer.text);
+    }
 }
 
 #[tokio::test]

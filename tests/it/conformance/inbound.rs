@@ -147,6 +147,9 @@ async fn each_rule_of_a_sip_configuration_refuses_with_the_place() {
         (json!({ "sst_refresh_method_id": 0 }), "sst_refresh_method_id", "is not included in the list"),
         (json!({ "rx_dtmf_format_id": 4 }), "rx_dtmf_format_id", "is not included in the list"),
         (json!({ "tx_dtmf_format_id": 3 }), "tx_dtmf_format_id", "is not included in the list"),
+        (json!({ "rx_dtmf_format_id": null }), "rx_dtmf_format_id", blank),
+        (json!({ "tx_dtmf_format_id": null }), "tx_dtmf_format_id", blank),
+        (json!({ "sip_timer_b": null }), "sip_timer_b", blank),
         (json!({ "codec_ids": [] }), "codec_ids", blank),
         (json!({ "codec_ids": null }), "codec_ids", blank),
         (json!({ "codec_ids": [9, 9] }), "codec_ids", "must not contain the same value twice"),
@@ -209,6 +212,9 @@ async fn a_member_that_a_configuration_does_not_take_is_not_allowed() {
     }
     let older = world.api.at(Some(OLD));
     refused(&configure(&older, &id, json!({ "cnam_lookup": true })).await, &[not_allowed("cnam_lookup")]);
+    assert_eq!(configure(&older, &id, json!({ "sip_timer_b": null })).await.status, 200);
+    let other = configure(&world.api, &id, json!({ "max_transfers": 1 })).await;
+    assert_eq!(other.status, 200, "null that is stored stays: {}", other.text);
     for kind in ["iax2_configurations", "bogus_configurations"] {
         let refusal = invalid("type", "is not included in the list", "/data/attributes/configuration/type");
         refused(&world.api.post(IN_TRUNKS, &configured("B", kind, json!({}))).await, &[refusal]);

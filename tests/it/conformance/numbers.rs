@@ -1,5 +1,7 @@
 //! DIDs: the attributes that their owner can change, and those that they cannot.
 
+use std::collections::BTreeSet;
+
 use didww_types::ApiVersion;
 use http::Method;
 use serde_json::{Value, json};
@@ -144,6 +146,10 @@ async fn the_oldest_versions_have_other_names_for_routes_and_pending_removal() {
     let path = format!("{DIDS}/{did}");
     let recorded: Value =
         serde_json::from_str(include_str!("../../../fixtures/2017-09-18/dids.update.response.json")).unwrap();
+    let names =
+        |object: &Value| -> BTreeSet<String> { object.as_object().unwrap().keys().cloned().collect() };
+    let oldest = world.api.at(Some("2017-09-18")).get(&path).await.at("/data/relationships");
+    assert_eq!(names(&oldest), names(&recorded["data"]["relationships"]));
     for version in ["2017-09-18", "2021-04-19"] {
         let api = world.api.at(Some(version));
         let shown = api.get(&path).await;

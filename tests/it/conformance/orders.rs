@@ -132,11 +132,25 @@ async fn items_are_refused_with_their_place() {
         (json!({ "did_reservation_id": UNKNOWN }), at("did_reservation_id", "is invalid")),
         (json!({ "available_did_id": 7 }), at("available_did_id", "is invalid")),
         (json!({ "did_reservation_id": {} }), at("did_reservation_id", "is invalid")),
-        (json!({ "nanpa_prefix_id": UNKNOWN }), at("nanpa_prefix_id", "is invalid")),
+        (
+            json!({ "nanpa_prefix_id": UNKNOWN }),
+            error(400, "105", "Param not allowed", "nanpa_prefix_id is not allowed."),
+        ),
         (json!({ "qty": 1, "available_did_id": shop.numbers[0] }), at("available_did_id", "must be blank")),
         (json!({ "colour": "red" }), error(400, "105", "Param not allowed", "colour is not allowed.")),
     ] {
         refused(&shop.order(attributes).await, &[expected]);
+    }
+    let of_prefix = json!({ "items": [shop.item(&json!({ "nanpa_prefix_id": UNKNOWN }))] });
+    let of_prefix = shop.api().at(Some("2022-05-10")).post(ORDERS, &resource("orders", of_prefix)).await;
+    refused(&of_prefix, &[at("nanpa_prefix_id", "is invalid")]);
+    for (kind, name) in [("did_order_items", "sku_id"), ("capacity_order_items", "capacity_pool_id")] {
+        let item = json!({ "type": kind, "attributes": { "qty": 1 } });
+        let body = resource("orders", json!({ "items": [item] }));
+        let detail = format!("The required parameter, {name}, is missing.");
+        let missing = error(400, "106", "Missing Parameter", &detail);
+        refused(&shop.api().at(Some(NEW)).post(ORDERS, &body).await, &[missing]);
+        refused(&shop.api().at(Some("2022-05-10")).post(ORDERS, &body).await, &[at(name, "can't be blank")]);
     }
     let item = shop.item(&json!({ "qty": 3 }));
     let lacking = shop.post(json!({ "items": [item], "allow_back_ordering": false })).await;
@@ -176,8 +190,11 @@ async fn an_order_that_costs_more_than_balance_and_credit_is_refused_and_changes
     let refusal = shop.order(json!({ "qty": 2 })).await;
     let text = "Insufficient balance".to_owned();
     assert_eq!((refusal.status, refusal.error()), (400, ("400".to_owned(), text, String::new())));
+    assert_eq!(refusal.at("/errors/0/meta"), Value::Null, "the amounts are stated from 2026-04-16 on");
+    let body = resource("orders", json!({ "items": [shop.item(&json!({ "qty": 2 }))] }));
+    let stated = shop.api().at(Some(NEW)).post(ORDERS, &body).await;
     let meta = json!({ "total_cost": "6.3", "available_balance": "6.25" });
-    assert_eq!(refusal.at("/errors/0/meta"), meta);
+    assert_eq!((stated.status, stated.at("/errors/0/meta")), (400, meta));
     assert_eq!((shop.balance().await.as_str(), shop.in_stock().await), ("5.00", 3));
     assert_eq!(shop.api().get(ORDERS).await.at("/meta/total_records"), 0);
     assert_eq!(shop.order(json!({})).await.status, 201);
@@ -319,7 +336,8 @@ async fn an_order_of_as_many_items_as_there_can_be_is_carried_out() {
     }
     let item = json!({ "qty": 1, "billing_cycles_count": 999, "nanpa_prefix_id": prefix.to_string() });
     let items = vec![shop.item(&item); 100];
-    let made = shop.post(json!({ "items": items })).await;
+    let body = resource("orders", json!({ "items": items }));
+    let made = shop.api().at(Some("2022-05-10")).post(ORDERS, &body).await;
     assert_eq!(made.status, 201, "{}", made.text);
     shop.wait(5);
     shop.until(&made.id(), "completed").await;
@@ -439,6 +457,7 @@ async fn orders_are_filtered_by_status_and_day_and_older_versions_capitalise() {
         ("filter[status]=pending".to_owned(), 1),
         ("filter[status]=pending,canceled".to_owned(), 2),
         (format!("filter[created_at_gteq]={day}&filter[created_at_lteq]={day}"), 2),
+        (format!("filter[created_at_lteq]={day}T00:00:00.000Z"), 2),
         ("filter[created_at_lteq]=2001-02-03".to_owned(), 0),
         ("filter[created_at_gteq]=2101-02-03T04:05:06.000Z".to_owned(), 0),
     ] {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trunk_server::control::{ControlError, RecordMembers};
 
-use crate::support::api::Api;
+use crate::support::api::{Api, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -133,6 +133,10 @@ async fn pools_are_filtered_and_sorted_by_their_channels() {
     assert_eq!(names(&world, &format!("filter[country.id]={UNKNOWN}")).await, [""; 0]);
     let wrong = world.api.get(&format!("{POOLS}?filter[has_unassigned_channels]=maybe")).await;
     assert_eq!((wrong.status, wrong.at("/errors/0/code")), (400, json!("107")));
+    pool(&world, "None,Full", 1, 0).await;
+    let newest = world.api.at(Some(TOKENS)).get(&format!("{POOLS}?filter[name]=None,Full")).await;
+    assert_eq!(newest.at("/data/0/attributes/name"), "None,Full");
+    assert_eq!(newest.at("/meta/total_records"), 1, "since 2026-11-19 the value is one name");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use trunk_server::control::{NewAccount, RecordMembers};
 use uuid::Uuid;
 
 use crate::sip::edge::until;
-use crate::support::api::{Answer, Api, FormPart, NEW, TOKENS};
+use crate::support::api::{Answer, Api, FormPart, NEW, OLD, TOKENS};
 use crate::support::engine;
 use crate::support::world::*;
 
@@ -229,6 +229,11 @@ async fn the_type_of_an_identity_has_a_capital_letter_up_to_2022_05_10() {
 #[tokio::test]
 async fn an_identity_needs_a_type_names_and_a_number_of_digits() {
     let world = World::start().await;
+    let signs = with(person(), json!({ "phone_number": "+44 20", "identity_type": "Personal" }));
+    let before = world.api.at(Some(OLD)).post(IDENTITIES, &signs).await;
+    assert_eq!(before.at("/data/attributes/phone_number"), "+44 20", "{}", before.text);
+    let digits = world.api.at(Some("2022-05-10")).post(IDENTITIES, &signs).await;
+    refused(&digits, &[attribute("phone_number", "is invalid")]);
     for version in [NEW, TOKENS] {
         let api = world.api.at(Some(version));
         let blank = |name| attribute(name, "can't be blank");
@@ -236,6 +241,13 @@ async fn an_identity_needs_a_type_names_and_a_number_of_digits() {
         refused(&nothing, &["first_name", "last_name", "phone_number", "identity_type"].map(blank));
         let letters = api.post(IDENTITIES, &with(person(), json!({ "phone_number": "+44 20" }))).await;
         refused(&letters, &[attribute("phone_number", "is invalid")]);
+        for wrong in ["ada", "ada@", "@example.com", "a b@example.com", "ada@example.com@"] {
+            let email = api.post(IDENTITIES, &with(person(), json!({ "contact_email": wrong }))).await;
+            refused(&email, &[attribute("contact_email", "is invalid")]);
+        }
+        let email = created(&api, IDENTITIES, &with(person(), json!({ "contact_email": "a@b" }))).await;
+        let shown = api.get(&format!("{IDENTITIES}/{email}")).await;
+        assert_eq!(shown.at("/data/attributes/contact_email"), "a@b");
         let day = api.post(IDENTITIES, &with(person(), json!({ "birth_date": "1985-02-30" }))).await;
         refused(&day, &[attribute("birth_date", "is invalid")]);
         let long = "x".repeat(101);
@@ -578,7 +590,10 @@ async fn a_file_is_deleted_24_hours_after_its_upload() {
         );
     }
     control.clock().freeze(Some("2036-11-30T11:59:59.999Z".parse().unwrap()));
-    assert_eq!(ids(&world.api.get(FILES).await).len(), 3);
+    for version in ["2022-05-10", NEW, TOKENS] {
+        let sorted = world.api.at(Some(version)).get(&format!("{FILES}?sort=expire_at")).await;
+        assert_eq!(ids(&sorted).len(), 3, "{version}: {}", sorted.text);
+    }
     control.clock().freeze(Some("2036-11-30T12:00:00.000Z".parse().unwrap()));
     until("the files are deleted", async || ids(&world.api.get(FILES).await).is_empty().then_some(())).await;
 }

@@ -124,8 +124,11 @@ async fn each_of_the_five_kinds_says_what_it_carries_and_has_its_defaults() {
         let read = api.get(&format!("{SMS}/{}", answer.id())).await;
         assert_eq!(read.at("/data"), answer.at("/data"), "{name}");
     }
-    let list = api.get(&format!("{SMS}?filter[configuration.type]=http_out,smpp_esme,bogus")).await;
+    let list = api.get(&format!("{SMS}?filter[configuration.type]=http_out,smpp_esme")).await;
     assert_eq!(list.at("/meta/total_records"), 2, "{}", list.text);
+    let detail = "bogus is not a valid value for configuration.type.";
+    let unknown = api.get(&format!("{SMS}?filter[configuration.type]=http_out,bogus")).await;
+    refused(&unknown, &[error(400, "107", "Invalid filter value", detail)]);
     let ports = json!({ "tx_port": 2775, "rx_port": 2776 });
     let smpp = api.get(&format!("{SMS}?filter[configuration.type]=smpp_smsc")).await;
     let smpp = smpp.at("/data/0/attributes/configuration/attributes");

@@ -166,6 +166,7 @@ async fn an_approved_verification_registers_its_numbers_to_the_identity() {
     assert_eq!(pending.at("/data/relationships/dids/data"), dids(&[&desk.did]));
     let before = desk.api.get(&did).await;
     assert_eq!(before.at("/data/attributes/awaiting_registration"), true);
+    assert_eq!(before.at("/data/attributes/blocked"), true, "it cannot receive traffic");
     assert_eq!(before.at("/data/relationships/address_verification/data/id"), id.as_str());
     assert_eq!(before.at("/data/relationships/identity/data"), Value::Null);
     assert_eq!(desk.api.get(&format!("{VERIFICATIONS}/{id}/addresses")).await.status, 404, "it is hidden");
@@ -175,6 +176,7 @@ async fn an_approved_verification_registers_its_numbers_to_the_identity() {
     assert_eq!(approved.at("/data/attributes/status"), "approved");
     let after = desk.api.get(&did).await;
     assert_eq!(after.at("/data/attributes/awaiting_registration"), false);
+    assert_eq!(after.at("/data/attributes/blocked"), false);
     assert_eq!(after.at("/data/relationships/identity/data/id"), desk.identity.as_str());
     for path in [format!("{ADDRESSES}/{}", desk.address), format!("/identities/{}", desk.identity)] {
         assert_eq!(desk.api.get(&path).await.at("/data/attributes/verified"), true, "{path}");
@@ -183,6 +185,11 @@ async fn an_approved_verification_registers_its_numbers_to_the_identity() {
         let why = desk.review(&id, again).await.unwrap_err();
         assert_eq!(why, "`verification` is approved or rejected already");
     }
+    let detach = linking(update("dids", &desk.did, json!({})), "address_verification", Value::Null);
+    let answer = desk.api.patch(&format!("{DIDS}/{}", desk.did), &detach).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let address = desk.api.get(&format!("{ADDRESSES}/{}", desk.address)).await;
+    assert_eq!(address.at("/data/attributes/verified"), false, "no DID is registered to it any more");
 }
 
 #[tokio::test]

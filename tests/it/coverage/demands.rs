@@ -35,7 +35,7 @@ pub fn method(verb: Verb) -> (&'static str, bool) {
 pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> {
     let mut demands = Demands { exists: spec.exists_in(version), requests: BTreeSet::new() };
     for verb in verbs(spec) {
-        demands.add(spec.has(verb), &request(spec, verb, version));
+        demands.add(spec.has_at(verb, version), &request(spec, verb, version));
     }
     if !demands.exists {
         return demands.requests;
@@ -49,21 +49,21 @@ pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> 
             demands.add(false, &format!("GET {record}/{name}"));
             continue;
         }
-        demands.add(exists && spec.has(Verb::Get), &format!("GET {linkage}"));
-        demands.add(exists && spec.has(Verb::Get), &format!("GET {record}/{name}"));
-        let updates = exists && relationship.update && spec.has(Verb::Update);
+        demands.add(exists && spec.has_at(Verb::Get, version), &format!("GET {linkage}"));
+        demands.add(exists && spec.has_at(Verb::Get, version), &format!("GET {record}/{name}"));
+        let updates = exists && relationship.update && spec.has_at(Verb::Update, version);
         demands.add(updates, &format!("PATCH {linkage}"));
         if updates && relationship.many {
             demands.add(true, &format!("POST {linkage}"));
             demands.add(true, &format!("DELETE {linkage}"));
         }
     }
-    if spec.has(Verb::Get) {
+    if spec.has_at(Verb::Get, version) {
         for path in includes(spec, version) {
             demands.add(include_exists(spec, &path, version), &format!("GET {record}?include={path}"));
         }
     }
-    if spec.has(Verb::List) {
+    if spec.has_at(Verb::List, version) {
         let list = format!("GET /{}", spec.path_at(version));
         for filter in spec.filters {
             demands.add(filter.exists_in(version), &format!("{list}?filter[{}]", filter.name));

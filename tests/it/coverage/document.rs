@@ -140,7 +140,7 @@ impl World {
             return;
         }
         let mut attributes = spec.attributes_at(self.version);
-        attributes.retain(|attribute| !attribute.write_only);
+        attributes.retain(|attribute| attribute.is_shown_in(self.version));
         let names: Vec<&str> = attributes.iter().map(|attribute| attribute.name).collect();
         let shown = record.attributes.as_ref().map(Members::names).unwrap_or_default();
         assert_eq!(shown, names, "{self}: the attributes of {}", spec.name);

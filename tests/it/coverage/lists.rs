@@ -215,9 +215,10 @@ async fn value(
             None
         }
         FilterTest::Equals(path) | FilterTest::Contains(path) if path.ends_with('~') => {
-            // The record is found by its text in other letters.
+            // The record is found by its text in other letters, where these do not count.
             let value = record.attributes.as_ref()?.get(path.trim_end_matches('~'))?;
-            text(value).map(|text| text.to_uppercase())
+            let counts = filter.ignores_case_since.is_some_and(|first| world.version < first);
+            text(value).map(|text| if counts { text } else { text.to_uppercase() })
         }
         FilterTest::Equals(path) | FilterTest::Contains(path) if path.contains('+') => {
             joined(record.attributes.as_ref()?, path)
@@ -291,7 +292,7 @@ async fn candidates(world: &World, spec: &'static ResourceSpec, filter: &FilterS
         }
         _ => return Vec::new(),
     };
-    if !target.exists_in(world.version) || !target.has(Verb::List) {
+    if !target.exists_in(world.version) || !target.has_at(Verb::List, world.version) {
         return Vec::new();
     }
     let records = list(world, target, "", "").await.data;

@@ -31,13 +31,13 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
             continue;
         }
         stage.update().await;
-        if spec.has(Verb::Get) {
+        if spec.has_at(Verb::Get, world.version) {
             stage.read().await;
         } else {
             stage.refused_reads().await;
         }
     }
-    if spec.has(Verb::Get) {
+    if spec.has_at(Verb::Get, world.version) {
         for path in includes(spec, world.version) {
             include(world, spec, id, &path).await;
         }
@@ -93,7 +93,7 @@ impl Stage<'_> {
 
     async fn update(&self) {
         let body = json!({ "data": self.linkage(true) });
-        if !self.spec.has(Verb::Update) {
+        if !self.spec.has_at(Verb::Update, self.world.version) {
             refused(&self.world.send("PATCH", &self.linkage_path(), Some(&body)).await, &[no_route()]);
         } else if !self.relationship.update {
             let answer = self.world.send("PATCH", &self.linkage_path(), Some(&body)).await;
@@ -141,7 +141,7 @@ impl Stage<'_> {
         let body = json!({ "data": self.linkage(sent) });
         let answer = self.world.send(method, &self.linkage_path(), Some(&body)).await;
         self.world.expect_status(&answer, 204);
-        if self.spec.has(Verb::Get) {
+        if self.spec.has_at(Verb::Get, self.world.version) {
             assert_eq!(
                 self.world.get(&self.linkage_path()).await.at("/data"),
                 self.linkage(linked),
@@ -163,7 +163,10 @@ impl Stage<'_> {
         });
         assert_eq!(linkage.links, Some(links), "{world}");
         assert_eq!(linkage.data.is_array(), relationship.many, "{world}");
-        if relationship.update && self.spec.has(Verb::Update) && !self.is_cleared_only() {
+        if relationship.update
+            && self.spec.has_at(Verb::Update, self.world.version)
+            && !self.is_cleared_only()
+        {
             assert_eq!(linkage.data, self.linkage(true), "{world}");
         }
         let answer = world.get(&self.related_path()).await;

@@ -11,7 +11,12 @@ fn table() -> String {
     table.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for spec in REGISTRY {
         let cells = [names(spec, filters(spec)), names(spec, sorts(spec)), names(spec, includes(spec))];
-        let verbs: Vec<&str> = spec.verbs.iter().map(|verb| verb.as_str()).collect();
+        let first = |verb| spec.later_verbs.iter().find(|(later, _)| *later == verb);
+        let verb = |verb: &Verb| match first(*verb) {
+            Some((_, since)) => format!("{} ({since})", verb.as_str()),
+            None => verb.as_str().to_owned(),
+        };
+        let verbs: Vec<String> = spec.verbs.iter().map(verb).collect();
         let verbs = if verbs.is_empty() { "included alone".to_owned() } else { verbs.join(", ") };
         let until = spec.until.map(|last| format!(" until {last}")).unwrap_or_default();
         let (name, since) = (spec.name, format!("{}{until}", spec.since));

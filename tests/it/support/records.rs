@@ -97,7 +97,10 @@ impl Records {
     /// Creates a record of each type whose records can be read in the version. Returns their ids, by type.
     pub async fn create_each(&self) -> BTreeMap<&'static str, String> {
         let mut ids = BTreeMap::new();
-        for spec in REGISTRY.iter().filter(|spec| spec.has(Verb::Get) && spec.exists_in(self.version)) {
+        for spec in REGISTRY
+            .iter()
+            .filter(|spec| spec.has_at(Verb::Get, self.version) && spec.exists_in(self.version))
+        {
             ids.insert(spec.name, self.create(spec).await);
         }
         ids

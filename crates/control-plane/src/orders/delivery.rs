@@ -179,6 +179,8 @@ impl<'a> Delivery<'a> {
             did.number = Some(number.number);
             did.channels_included_count = Some(item.channels);
             did.awaiting_registration = Some(needs_registration);
+            // It carries no traffic until it is registered.
+            did.blocked = Some(needs_registration);
             did.expires_at = Some(Some(paid_until));
             let mut attributes = did.attributes().map_err(|error| corrupt(&error))?;
             attributes.insert("billing_cycles_count".to_owned(), json!(item.cycles));

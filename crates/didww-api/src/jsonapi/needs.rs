@@ -119,7 +119,7 @@ async fn records(context: &RequestContext<'_>, need: &Need) -> Result<Vec<Record
     }
 }
 
-/// Finds the records that exist among these ids, and that no other record has taken.
+/// Finds the records that exist among these ids, that no other record has taken, and that have the price that they need.
 pub(super) async fn find_in_stock(
     context: &RequestContext<'_>,
     target: &'static ResourceSpec,
@@ -127,7 +127,8 @@ pub(super) async fn find_in_stock(
 ) -> Result<Vec<Record>, StoreError> {
     let (store, scope) = (&context.core.store, context.scope(target));
     let found = store.find_all(scope, ids).await?;
-    if target.taken_by.is_empty() || found.is_empty() {
+    let are_all_in_stock = target.taken_by.is_empty() && target.priced_by.is_none();
+    if are_all_in_stock || found.is_empty() {
         return Ok(found);
     }
     let values = found.iter().map(|record| IndexValue::Text(record.id.to_string())).collect();

@@ -73,7 +73,11 @@ impl Operation {
                 let relationship = context.relationship(spec, &name)?;
                 let change = match *method {
                     Method::GET | Method::HEAD => {
-                        return spec.has(Verb::Get).then_some(Self::Linkage { spec, id, relationship });
+                        return spec.has_at(Verb::Get, context.version).then_some(Self::Linkage {
+                            spec,
+                            id,
+                            relationship,
+                        });
                     }
                     Method::POST if relationship.many => LinkageChange::Add,
                     Method::PATCH | Method::PUT => LinkageChange::Replace,
@@ -84,7 +88,7 @@ impl Operation {
             }
             _ => return None,
         };
-        spec.has(operation.verb()).then_some(operation)
+        spec.has_at(operation.verb(), context.version).then_some(operation)
     }
 
     /// Returns the feature without which an account may not use the operation in a version.

@@ -29,7 +29,9 @@ impl PageTypes {
                 FilterTest::Linked(path) | FilterTest::RelatedMeta(path, _) => {
                     types.add_steps(spec, &follow(REGISTRY, spec.name, path).unwrap_or_default())?;
                 }
-                FilterTest::Related(path) => types.add_path(spec, path)?,
+                FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
+                    types.add_path(spec, path)?;
+                }
                 FilterTest::Id
                 | FilterTest::Equals(_)
                 | FilterTest::Contains(_)
@@ -37,6 +39,7 @@ impl PageTypes {
                 | FilterTest::Exceeds(..)
                 | FilterTest::Meta(_)
                 | FilterTest::MetaAtLeast(_)
+                | FilterTest::MetaStated(_)
                 | FilterTest::CreatedFrom
                 | FilterTest::CreatedUntil => {}
                 _ => return None,

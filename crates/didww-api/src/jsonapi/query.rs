@@ -149,12 +149,20 @@ impl QueryParams {
                     if filter.owned && context.version.has_corrected_rules() {
                         self.owned.push((spec, filter, values.clone()));
                     }
+                    self.conditions.extend(with_its_letters(context, filter, value));
                     let (test, values) = mirrored(spec, filter.kind, filter.test_at(context.version), values);
-                    if filter.every.contain(context.version) {
-                        let one = |value| Condition { test, values: vec![value] };
-                        self.conditions.extend(values.into_iter().map(one));
-                    } else {
-                        self.conditions.push(Condition { test, values });
+                    match test {
+                        _ if !filter.every.contain(context.version) => {
+                            self.conditions.push(Condition { test, values });
+                        }
+                        // One related record has them all.
+                        FilterTest::Related(path) if values.len() > 1 => {
+                            self.conditions.push(Condition { test: FilterTest::RelatedEvery(path), values });
+                        }
+                        _ => {
+                            let one = |value| Condition { test, values: vec![value] };
+                            self.conditions.extend(values.into_iter().map(one));
+                        }
                     }
                 }
                 Err(wrong) => errors.push(invalid_filter_value(&wrong, name)),
@@ -270,6 +278,9 @@ fn mirrored(
     (test, values.into_iter().map(key_of).collect())
 }
 
+/// The milliseconds of a day.
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
 /// Whether a filter names a time of creation before that of the oldest record that the type keeps, by the day.
 fn is_before_kept(
     context: &RequestContext<'_>,
@@ -277,7 +288,6 @@ fn is_before_kept(
     filter: &FilterSpec,
     values: &[IndexValue],
 ) -> bool {
-    const DAY: i64 = 24 * 60 * 60 * 1_000;
     let is_of_creation = matches!(filter.test, FilterTest::CreatedFrom | FilterTest::CreatedUntil);
     let Some(days) = spec.kept_days.filter(|_| is_of_creation) else { return false };
     let today = context.core.clock.now().as_unix_millis().div_euclid(DAY);
@@ -378,12 +388,26 @@ fn values(
     let read = |value: Cow<'_, str>| {
         let read = match filter.test {
             FilterTest::CreatedFrom => time(&value, "T00:00:00.000Z"),
+            FilterTest::CreatedUntil if filter.whole_day => end_of_day(&value),
             FilterTest::CreatedUntil => time(&value, "T23:59:59.999Z"),
             _ => index_value(filter.kind, &value, blank),
         };
         read.ok_or_else(|| value.into_owned())
     };
     values.into_iter().map(read).collect()
+}
+
+/// The condition that an attribute has the text of a filter in its letters, where the filter ignores letter case in newer
+/// versions alone. What is equal but for letters, and has the text, is equal.
+fn with_its_letters(context: &RequestContext<'_>, filter: &FilterSpec, text: &str) -> Option<Condition> {
+    let FilterTest::Equals(path) = filter.test else { return None };
+    let counts = filter.ignores_case_since.is_some_and(|first| context.version < first);
+    if !counts || text.is_empty() {
+        return None;
+    }
+    let texts = filter.values(context.version, text).into_iter();
+    let values = texts.map(|text| IndexValue::Text(text.into_owned())).collect();
+    Some(Condition { test: FilterTest::Contains(path.trim_end_matches('~')), values })
 }
 
 /// The text of an attribute that stands for a text of the request's version.
@@ -404,6 +428,13 @@ fn canonical<'a>(
         Some(serde_json::Value::String(canonical)) if *canonical != *text => Cow::Owned(canonical),
         _ => text,
     }
+}
+
+/// The end of the day of a time, or of a day.
+fn end_of_day(text: &str) -> Option<IndexValue> {
+    let IndexValue::Integer(at) = time(text, "T00:00:00.000Z")? else { return None };
+    let end = at.div_euclid(DAY).saturating_add(1).saturating_mul(DAY).saturating_sub(1);
+    Some(IndexValue::Integer(end))
 }
 
 /// A time, or a day with a time of day.

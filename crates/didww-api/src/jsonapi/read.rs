@@ -229,7 +229,7 @@ pub(super) async fn get(
 /// Reads the record of an id from a path.
 ///
 /// # Errors
-/// 404 if the id is malformed or the account has no such record.
+/// 404 if the id is malformed, if the account has no such record, or if the record lacks the price that it needs.
 pub(super) async fn find_record(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -237,7 +237,13 @@ pub(super) async fn find_record(
 ) -> Result<Record, ApiError> {
     let not_found = || ApiError::not_found(id);
     let uuid = parse_id(id).ok_or_else(not_found)?;
-    context.core.store.find(context.scope(spec), uuid).await?.ok_or_else(not_found)
+    let record = context.core.store.find(context.scope(spec), uuid).await?.ok_or_else(not_found)?;
+    if let Some(price) = spec.priced_by
+        && record.meta()?.get(price).is_none_or(Value::is_null)
+    {
+        return Err(not_found());
+    }
+    Ok(record)
 }
 
 /// Renders one record with its included records; `None` is rendered as null.

@@ -247,7 +247,7 @@ impl<'a> Document<'a> {
         spec.from_canonical(self.context.version, &mut attributes);
         let mut first = true;
         for attribute in spec.attributes_at(self.context.version) {
-            if attribute.write_only
+            if !attribute.is_shown_in(self.context.version)
                 || selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name))
             {
                 continue;

@@ -22,14 +22,14 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     let single = document(&json!({ "$ref": one }), None);
     let counted = with_meta(&json!({ "$ref": one }), "counted_meta", false);
     let mut collection = Map::new();
-    if spec.has(Verb::List) {
+    if spec.has_at(Verb::List, version) {
         let mut parameters = list_parameters(spec, version);
         parameters.extend(shape_parameters(spec, version));
         let answer = document(&json!({ "type": "array", "items": { "$ref": one } }), Some(spec));
         collection
             .insert("get".into(), operation(spec, Verb::List, parameters, &[("200", Some(&answer))], None));
     }
-    if spec.has(Verb::Create) {
+    if spec.has_at(Verb::Create, version) {
         let (body, single) = match spec.form {
             Some(form) => (form_body(spec, form, version), uploaded(&single, version)),
             None => (body(&format!("{name}_create")), single.clone()),
@@ -49,7 +49,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     for (verb, method, status) in
         [(Verb::Get, "get", "200"), (Verb::Update, "patch", "200"), (Verb::Delete, "delete", "204")]
     {
-        if spec.has(verb) {
+        if spec.has_at(verb, version) {
             let mut parameters = vec![id()];
             parameters.extend(if verb == Verb::Delete {
                 Vec::new()
@@ -69,7 +69,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     if !record.is_empty() {
         paths.insert(format!("/{path}/{{id}}"), Value::Object(record));
     }
-    if spec.has(Verb::Get) && !spec.unrouted {
+    if spec.has_at(Verb::Get, version) && !spec.unrouted {
         for relationship in spec.relationships_at(version) {
             paths.extend(relationship_paths(spec, version, relationship, &id()));
         }
@@ -107,7 +107,7 @@ fn relationship_paths(
         (method.to_owned(), Value::Object(operation))
     };
     let mut at_linkage = Map::from_iter([entry("get", "linkage", "200", Some(&answer), None)]);
-    if relationship.update && spec.has(Verb::Update) {
+    if relationship.update && spec.has_at(Verb::Update, version) {
         at_linkage.extend([entry("patch", "replace", "204", None, Some(&body))]);
         if relationship.many {
             at_linkage.extend([entry("post", "add", "204", None, Some(&body))]);

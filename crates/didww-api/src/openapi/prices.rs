@@ -136,7 +136,7 @@ fn schema(domain: Domain) -> Value {
 /// The sample of a text that may be null.
 const TEXT: Option<String> = Some(String::new());
 /// The sample of an amount that may be null.
-const AMOUNT: Option<Money> = Some(Money::ZERO);
+const AMOUNT: Option<Money> = Some(Money::new(rust_decimal::Decimal::ZERO));
 
 fn voice_in_price() -> Value {
     let price = VoiceInPrice {

@@ -9,7 +9,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     let all = members(spec, version, |_| true, |_| true);
     let name = spec.name_at(version);
     schemas.insert(name.to_owned(), record(spec, version, &all, false));
-    if spec.has(Verb::Create) && spec.form.is_none() {
+    if spec.has_at(Verb::Create, version) && spec.form.is_none() {
         let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
         let attributes = spec.attributes_at(version).into_iter();
         let relationships = spec.sent_relationships_at(version);
@@ -25,7 +25,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
         };
         schemas.insert(format!("{name}_create"), body(spec, version, &create, &required, false));
     }
-    if spec.has(Verb::Update) {
+    if spec.has_at(Verb::Update, version) {
         let update = members(spec, version, |a| a.update, |r| r.update);
         schemas.insert(format!("{name}_update"), body(spec, version, &update, &Required::default(), true));
     }
@@ -194,7 +194,7 @@ fn attribute_schema(attribute: &AttributeSpec, version: ApiVersion) -> Value {
         if attribute.create == Access::Never && !attribute.update {
             object.insert("readOnly".to_owned(), json!(true));
         }
-        if attribute.write_only {
+        if !attribute.is_shown_in(version) {
             object.insert("writeOnly".to_owned(), json!(true));
         }
         if let Some(default) = attribute.default.filter(|_| attribute.create == Access::Optional) {

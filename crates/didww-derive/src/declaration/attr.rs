@@ -19,6 +19,7 @@ impl Attr {
             create: Access::Never,
             update: false,
             since: None,
+            shown_since: None,
             default: None,
             unique: false,
             unique_everywhere: false,
@@ -47,6 +48,8 @@ impl Attr {
             self.update = true;
         } else if meta.path.is_ident("since") {
             self.since = Some(version(&meta.value()?.parse()?)?);
+        } else if meta.path.is_ident("shown_since") {
+            self.shown_since = Some(version(&meta.value()?.parse()?)?);
         } else if meta.path.is_ident("default") {
             self.default = Some(default_value(meta.value()?)?);
         } else if meta.path.is_ident("unique") {
@@ -84,7 +87,7 @@ impl Attr {
             *filter = Some(filter_options(meta)?);
         } else {
             return Err(meta.error(
-                "unknown option; known: create, update, since, default, unique, unique_everywhere, \
+                "unknown option; known: create, update, since, shown_since, default, unique, unique_everywhere, \
                  unique_among, parameter, merged, write_only, sort, value, revised, values_need, sum, referred, \
                  total, filter",
             ));

@@ -36,6 +36,10 @@ pub(crate) struct FilterOptions {
     pub(crate) contains_since: Option<TokenStream>,
     /// Whether the filter of an attribute ignores letter case.
     pub(crate) ignores_case: bool,
+    /// The first version in which it does; `None` if every version does.
+    pub(crate) ignores_case_since: Option<TokenStream>,
+    /// Whether a time of the filter's value stands for the end of its day.
+    pub(crate) whole_day: bool,
 }
 
 /// The versions that have an option of a filter.
@@ -125,6 +129,8 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             owned = true;
         } else if meta.path.is_ident("unapplied") {
             unapplied = true;
+        } else if meta.path.is_ident("whole_day") {
+            options.whole_day = true;
         } else if meta.path.is_ident("least") {
             least = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("unless") {
@@ -133,7 +139,7 @@ pub(super) fn read_filter(attribute: &Attribute) -> Result<Filter> {
             return Err(meta.error(
                 "unknown option; known: name, id, equals, contains, linked, related, related_meta, created_from, \
                  created_until, zero, exceeds, meta, meta_at_least, value, since, until, list, every, blank, legacy, owned, \
-                 unapplied, least, unless",
+                 unapplied, whole_day, least, unless",
             ));
         }
         Ok(())
@@ -164,6 +170,9 @@ pub(super) fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<FilterOptions
                 options.contains_since = Some(since(&option)?);
             } else if option.path.is_ident("ignores_case") {
                 options.ignores_case = true;
+                if option.input.peek(syn::token::Paren) {
+                    options.ignores_case_since = Some(since(&option)?);
+                }
             } else {
                 return Err(option.error("unknown option; known: list, blank, contains, ignores_case"));
             }

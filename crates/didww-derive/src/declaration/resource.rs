@@ -42,6 +42,9 @@ impl Declaration {
         } else if meta.path.is_ident("taken_by") {
             let paths = texts(meta)?;
             quote!(.taken_by(&[#(#paths),*]))
+        } else if meta.path.is_ident("priced_by") {
+            let member: LitStr = meta.value()?.parse()?;
+            quote!(.priced_by(#member))
         } else if meta.path.is_ident("callback_on") {
             let statuses = texts(meta)?;
             quote!(.callback_on(&[#(#statuses),*]))
@@ -69,7 +72,8 @@ impl Declaration {
             return Err(meta.error(
                 "unknown option; known: name, since, until, formerly, verbs, adapter, list_needs, needs, nested_includes, \
                  global, crate, order, page_size, max_page_size, unpaged, unrouted, singleton, fixed, sorts, hidden, open, form, \
-                 unique_everywhere, sample, taken_by, at_most, expires, kept_days, downloads, callback_on, callback_with",
+                 unique_everywhere, sample, taken_by, priced_by, at_most, expires, kept_days, downloads, callback_on, \
+                 callback_with",
             ));
         };
         self.completions.push(call);

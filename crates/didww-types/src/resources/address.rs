@@ -62,8 +62,8 @@ pub struct Address {
     /// The address's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank(until = "2026-04-16")))]
     pub external_reference_id: Option<ExternalReference>,
-    /// Whether the address was verified.
-    #[attr(sort, default = false)]
+    /// Whether a DID is registered to the address.
+    #[attr(sort, default = false, referred("dids.addresses"))]
     pub verified: bool,
     /// The identity whose address it is. It cannot be changed.
     #[rel(one = "identities", create = required(1))]

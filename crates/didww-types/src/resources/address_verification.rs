@@ -27,7 +27,7 @@ pub type RejectReasons = BoundedList<String, 20>;
 #[resource(
     name = "address_verifications",
     since = "2021-04-19",
-    verbs(list, get, create, update),
+    verbs(list, get, create, update(since = "2026-04-16")),
     adapter = FORMER_TEXTS,
     nested_includes("dids.did_group"),
     callback_on("approved", "rejected"),

@@ -19,7 +19,7 @@ pub struct CapacityPool {
     /// The pool's id, a UUID that the service chose.
     pub id: Id<CapacityPool>,
     /// The name of the kind of pool, such as `Standard`.
-    #[attr(sort, filter(list))]
+    #[attr(sort, filter(list(until = "2026-04-16")))]
     pub name: String,
     /// The day on which the paid period ends.
     #[attr(sort)]

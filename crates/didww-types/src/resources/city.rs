@@ -23,7 +23,7 @@ pub struct City {
     /// The city's id, a UUID that the service chose.
     pub id: Id<City>,
     /// The name in English.
-    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case))]
+    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case(since = "2022-05-10")))]
     pub name: String,
     /// The country of the city.
     #[rel(one = "countries")]

@@ -13,7 +13,7 @@ pub struct Country {
     /// The country's id, a UUID that the service chose.
     pub id: Id<Country>,
     /// The name in English.
-    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case))]
+    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case(since = "2022-05-10")))]
     pub name: String,
     /// The country's code in telephone numbers, without a plus sign. None for countries without one of their own.
     #[attr(sort, filter(list, blank(until = "2026-04-16")))]

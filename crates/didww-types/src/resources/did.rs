@@ -17,7 +17,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
     verbs(list, get, update),
     adapter = PENDING_REMOVAL,
     order(by = "number", since = "2026-04-16"),
-    hidden("available_dids"),
+    hidden("available_dids", "addresses"),
     nested_includes(
         "did_group.country",
         "did_group.city",
@@ -29,11 +29,11 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
         "voice_in_trunk.voice_in_trunk_group"
     )
 )]
-#[filter(name = "address_verification.id", linked = "address_verification", list, value = String)]
+#[filter(name = "address_verification.id", linked = "address_verification", list, since = "2021-04-19", value = String)]
 #[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "city.id", linked = "did_group.city", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "country.id", linked = "did_group.country", list, blank, value = String)]
-#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-11-19"), value = DidFeature)]
+#[filter(name = "did_group.features", related = "did_group.features", list, every(since = "2026-11-19"), since = "2021-12-15", value = DidFeature)]
 #[filter(name = "did_group.id", linked = "did_group", list, blank(until = "2026-04-16"), value = String)]
 #[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]
@@ -52,7 +52,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Res
 pub struct Did {
     /// The DID's id, a UUID. The phone number itself is in `number`.
     pub id: Id<Did>,
-    /// Whether the DID is blocked and carries no traffic.
+    /// Whether the DID is blocked and carries no traffic, also because it waits for its registration.
     #[attr(sort, filter, default = false)]
     pub blocked: bool,
     /// The maximum number of simultaneous calls, 1 to 32767, and before 2026-04-16 from 0. None is no limit.
@@ -106,7 +106,7 @@ pub struct Did {
     #[rel(one = "shared_capacity_groups", update)]
     pub shared_capacity_group: ToOne<SharedCapacityGroup>,
     /// The verification of the address that the DID's registration requires.
-    #[rel(one = "address_verifications", update)]
+    #[rel(one = "address_verifications", update, since = "2021-04-19")]
     pub address_verification: ToOne<AddressVerification>,
     /// The inbound trunk that receives calls to the DID. It excludes `voice_in_trunk_group`.
     #[rel(

@@ -65,7 +65,7 @@ pub struct DidGroup {
     #[attr(sort, filter, default = false)]
     pub is_metered: bool,
     /// The city, or a designation such as `National`.
-    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case))]
+    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case(since = "2022-05-10")))]
     pub area_name: String,
     /// Whether channels can be bought for its numbers.
     #[attr(sort, filter, default = false)]
@@ -98,7 +98,7 @@ pub struct DidGroup {
     /// What the registration of its numbers requires.
     #[rel(
         one = "address_requirements",
-        since = "2022-05-10",
+        since = "2021-04-19",
         formerly(name = "requirement", target = "requirements", until = "2022-05-10")
     )]
     pub address_requirement: ToOne<AddressRequirement>,

@@ -17,7 +17,8 @@ pub type MandatoryLabels = BoundedList<String, 16>;
     verbs(list, get),
     needs(Emergency, "2026-04-16"),
     global,
-    unrouted
+    unrouted,
+    priced_by = "monthly_price"
 )]
 #[filter(name = "country.id", linked = "country", list, value = Id<Country>)]
 #[filter(name = "did_group_type.id", linked = "did_group_type", list, until = "2026-04-16", value = Id<DidGroupType>)]

@@ -15,7 +15,7 @@ use crate::{Adapter, ApiVersion, AttributeSpec, Extra, FormCheck, FormSpec, Id, 
     adapter = EXPIRE_AT,
     form = FORM,
     expires = "expires_at",
-    sorts("expire_at"(by = "expires_at", until = "2022-05-10"))
+    sorts("expire_at"(by = "expires_at"))
 )]
 #[filter(name = "id", id, list, value = Id<EncryptedFile>)]
 #[non_exhaustive]

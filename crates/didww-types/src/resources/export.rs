@@ -122,6 +122,11 @@ fn second(at: Timestamp) -> String {
 impl Attribute for ExportFilters {
     const KIND: Kind = Kind::Object;
 
+    /// Answers before 2026-04-16 do not have them.
+    fn when_missing() -> Option<Self> {
+        Some(Self::default())
+    }
+
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let is_plain = |value: &Value| value.is_string() || value.is_number();
         match sent {
@@ -145,8 +150,8 @@ impl Attribute for ExportFilters {
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "exports",
-    since = "2022-05-10",
-    verbs(list, get, create, update),
+    since = "2021-12-15",
+    verbs(list, get, create, update(since = "2026-04-16")),
     adapter = CAPITALISED,
     callback_on("completed"),
     callback_with("url"),
@@ -168,8 +173,8 @@ pub struct Export {
         revised(since = "2026-11-19", value = ExportType)
     )]
     pub export_type: ExportType,
-    /// Which records of the type the file has.
-    #[attr(create = required(2))]
+    /// Which records of the type the file has. Versions before 2026-04-16 do not return them: they are empty then.
+    #[attr(create = required(2), shown_since = "2026-04-16")]
     pub filters: ExportFilters,
     /// How far the file is.
     #[attr(

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Address, Country, PermanentSupportingDocument, Proof};
 use crate::enumeration::string_enum;
-use crate::values::{Date, ExternalReference, PhoneDigits};
+use crate::values::{Date, EmailAddress, ExternalReference, PhoneDigits};
 use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
@@ -38,7 +38,7 @@ string_enum! {
 )]
 #[filter(name = "company_name_contains", contains = "company_name", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
 #[filter(name = "company_reg_number_contains", contains = "company_reg_number", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
-#[filter(name = "country.id", linked = "country", value = Id<Country>)]
+#[filter(name = "country.id", linked = "country", list, value = Id<Country>)]
 #[filter(name = "description_contains", contains = "description", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
 #[filter(name = "first_name_contains", contains = "first_name", list(until = "2022-05-10"), blank(until = "2026-04-16"), value = String)]
 #[filter(name = "id", id, list, value = Id<Identity>)]
@@ -63,7 +63,7 @@ pub struct Identity {
         create = required(4),
         update,
         sort,
-        value = PhoneDigits,
+        revised(since = "2022-05-10", value = PhoneDigits),
         filter(list(until = "2022-05-10"), blank(until = "2026-04-16"))
     )]
     pub phone_number: String,
@@ -106,7 +106,7 @@ pub struct Identity {
     #[attr(sort, default = false, referred("dids.identity"))]
     pub verified: bool,
     /// An e-mail address.
-    #[attr(create, update, since = "2026-04-16", sort)]
+    #[attr(create, update, since = "2026-04-16", sort, value = Option<EmailAddress>)]
     pub contact_email: Option<String>,
     /// The country of the identity. A business needs one.
     #[rel(one = "countries", create, update)]

@@ -45,13 +45,13 @@ string_enum! {
 #[resource(
     name = "orders",
     since = "2017-09-18",
-    verbs(list, get, create, update, delete),
+    verbs(list, get, create, update(since = "2026-04-16"), delete),
     adapter = CAPITALISED,
     callback_on("completed", "canceled"),
     hidden("available_dids")
 )]
 #[filter(name = "created_at_gteq", created_from, value = Timestamp)]
-#[filter(name = "created_at_lteq", created_until, value = Timestamp)]
+#[filter(name = "created_at_lteq", created_until, whole_day, value = Timestamp)]
 #[filter(name = "id", id, list, value = Id<Order>)]
 #[non_exhaustive]
 pub struct Order {
@@ -82,11 +82,17 @@ pub struct Order {
     #[attr(create = required(1))]
     pub items: OrderItems,
     /// The URL that is notified when the order is completed or canceled. It needs `callback_method`.
-    #[attr(create, value = Option<AbsoluteCallbackUrl>, revised(since = "2026-04-16", value = Option<CallbackUrl>))]
+    #[attr(
+        create,
+        since = "2021-04-19",
+        value = Option<AbsoluteCallbackUrl>,
+        revised(since = "2026-04-16", value = Option<CallbackUrl>)
+    )]
     pub callback_url: Option<CallbackUrl>,
     /// The HTTP method of the notification. It needs `callback_url`.
     #[attr(
         create,
+        since = "2021-04-19",
         value = Option<FormerCallbackMethod>,
         revised(since = "2026-04-16", value = Option<CallbackMethod>)
     )]

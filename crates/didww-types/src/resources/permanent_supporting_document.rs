@@ -9,7 +9,13 @@ use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 #[resource(
     name = "permanent_supporting_documents",
     since = "2021-04-19",
-    verbs(list, get, create, update, delete)
+    verbs(
+        list(since = "2026-04-16"),
+        get(since = "2026-04-16"),
+        create,
+        update(since = "2026-04-16"),
+        delete
+    )
 )]
 #[filter(name = "id", id, list, value = Id<PermanentSupportingDocument>)]
 #[non_exhaustive]

@@ -6,7 +6,17 @@ use crate::{Extra, Id, Named, Resource, Timestamp, ToMany, ToOne};
 
 /// A document that proves an identity or an address. Its files are those that were uploaded for it, and are not shown again.
 #[derive(Debug, Clone, PartialEq, Resource)]
-#[resource(name = "proofs", since = "2021-04-19", verbs(list, get, create, update, delete))]
+#[resource(
+    name = "proofs",
+    since = "2021-04-19",
+    verbs(
+        list(since = "2026-04-16"),
+        get(since = "2026-04-16"),
+        create,
+        update(since = "2026-04-16"),
+        delete
+    )
+)]
 #[filter(name = "id", id, list, value = Id<Proof>)]
 #[non_exhaustive]
 pub struct Proof {

@@ -13,7 +13,7 @@ pub struct Region {
     /// The region's id, a UUID that the service chose.
     pub id: Id<Region>,
     /// The name in English.
-    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case))]
+    #[attr(sort, filter(list, blank(until = "2026-04-16"), ignores_case(since = "2022-05-10")))]
     pub name: String,
     /// The code of ISO 3166-2 in full, such as `US-CA`.
     #[attr(sort, filter(list))]

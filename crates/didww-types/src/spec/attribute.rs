@@ -94,6 +94,9 @@ pub struct AttributeSpec {
     pub merged: bool,
     /// Whether only requests have the attribute: it is neither stored nor shown.
     pub write_only: bool,
+    /// The first version whose answers show the attribute: older ones have it in requests alone. `None` if every version that
+    /// has it shows it.
+    pub shown_since: Option<ApiVersion>,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
     /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
@@ -130,6 +133,7 @@ impl AttributeSpec {
             parameter: false,
             merged: false,
             write_only: false,
+            shown_since: None,
             sort: false,
             sums: &[],
             total: &[],
@@ -143,6 +147,13 @@ impl AttributeSpec {
     #[must_use]
     pub const fn write_only(mut self) -> Self {
         self.write_only = true;
+        self
+    }
+
+    /// Sets the first version whose answers show the attribute.
+    #[must_use]
+    pub const fn shown_since(mut self, version: ApiVersion) -> Self {
+        self.shown_since = Some(version);
         self
     }
 
@@ -302,6 +313,11 @@ impl AttributeSpec {
     /// Whether a version has the attribute.
     pub fn exists_in(&self, version: ApiVersion) -> bool {
         version >= self.since && self.until.is_none_or(|last| version <= last)
+    }
+
+    /// Whether the answers of a version that has the attribute show it.
+    pub fn is_shown_in(&self, version: ApiVersion) -> bool {
+        !self.write_only && self.shown_since.is_none_or(|first| version >= first)
     }
 }
 

@@ -23,6 +23,10 @@ pub enum FilterTest {
     /// A record at the end of this dotted path of relationships has the attribute that the path's last name
     /// names, and it equals the value. If the attribute is a list, one of its items does.
     Related(&'static str),
+    /// One record at the end of this path has every one of the values, each compared as [`Related`](Self::Related) does. No
+    /// filter is declared with it: it is what a [`Related`](Self::Related) one tests where a list must match
+    /// [wholly](FilterSpec::every).
+    RelatedEvery(&'static str),
     /// Whether the attribute is 0 equals the value. Null is not 0.
     Zero(&'static str),
     /// Whether the first attribute is greater than the second one equals the value.
@@ -34,6 +38,9 @@ pub enum FilterTest {
     RelatedMeta(&'static str, &'static str),
     /// The number of this name in the record's `meta` is the value or more. An absent one is 0.
     MetaAtLeast(&'static str),
+    /// Whether the record's `meta` has a member of this name that is not null equals the value. No filter is declared with it:
+    /// it is what lists of a type with [prices](field@super::ResourceSpec::priced_by) test.
+    MetaStated(&'static str),
     /// The record was created at the value, a time, or later.
     CreatedFrom,
     /// The record was created at the value, a time, or before. A value without a time of day is the whole day.
@@ -52,13 +59,16 @@ pub struct FilterSpec {
     pub kind: Kind,
     /// The versions in which the filter accepts several values, separated by commas, of which one must match.
     pub list: Versions,
-    /// The versions in which a record must match every one of several values.
+    /// The versions in which a record must match every one of several values. Of related records, one must have them all.
     pub every: Versions,
     /// The versions in which an empty value matches null and empty values.
     pub blank: Versions,
     /// The first version in which the attribute of the test [`Equals`](FilterTest::Equals) is searched for the value instead
     /// of compared with it.
     pub contains_since: Option<ApiVersion>,
+    /// The first version in which letter case does not count, for a test of a path that ends with `~`. `None` if it counts in
+    /// no version.
+    pub ignores_case_since: Option<ApiVersion>,
     /// The first version that has the filter.
     pub since: ApiVersion,
     /// The last version that has the filter; `None` if the newest version has it.
@@ -70,6 +80,8 @@ pub struct FilterSpec {
     pub legacy: bool,
     /// Whether the filter is accepted and not applied: it finds every record.
     pub unapplied: bool,
+    /// Whether a time of the test [`CreatedUntil`](FilterTest::CreatedUntil) stands for the end of its day, in UTC.
+    pub whole_day: bool,
     /// The least number of characters of a value, and the filters of which one permits shorter values; `None` if any
     /// value is permitted.
     pub least: Option<(usize, &'static [&'static str])>,
@@ -86,11 +98,13 @@ impl FilterSpec {
             every: Versions::None,
             blank: Versions::None,
             contains_since: None,
+            ignores_case_since: None,
             since: ApiVersion::V2017_09_18,
             until: None,
             owned: false,
             legacy: false,
             unapplied: false,
+            whole_day: false,
             least: None,
         }
     }
@@ -191,6 +205,20 @@ impl FilterSpec {
     #[must_use]
     pub const fn unapplied(mut self) -> Self {
         self.unapplied = true;
+        self
+    }
+
+    /// Sets the first version in which letter case does not count.
+    #[must_use]
+    pub const fn ignores_case_since(mut self, version: ApiVersion) -> Self {
+        self.ignores_case_since = Some(version);
+        self
+    }
+
+    /// Takes each time for the end of its day, in UTC.
+    #[must_use]
+    pub const fn whole_day(mut self) -> Self {
+        self.whole_day = true;
         self
     }
 }

@@ -18,6 +18,7 @@ impl ResourceSpec {
             singleton: None,
             fixed: &[],
             verbs: &[],
+            later_verbs: &[],
             attributes: &[],
             relationships: &[],
             filters: &[],
@@ -36,6 +37,7 @@ impl ResourceSpec {
             open: false,
             sample: None,
             taken_by: &[],
+            priced_by: None,
             at_most: None,
             expires: None,
             callback_on: &[],
@@ -51,6 +53,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn verbs(mut self, verbs: &'static [Verb]) -> Self {
         self.verbs = verbs;
+        self
+    }
+
+    /// Sets the operations that are newer than the resource.
+    #[must_use]
+    pub const fn later_verbs(mut self, verbs: &'static [(Verb, ApiVersion)]) -> Self {
+        self.later_verbs = verbs;
         self
     }
 
@@ -211,6 +220,13 @@ impl ResourceSpec {
     #[must_use]
     pub const fn callback_with(mut self, attributes: &'static [&'static str]) -> Self {
         self.callback_with = attributes;
+        self
+    }
+
+    /// Sets the member of `meta` with the price without which a record is not offered.
+    #[must_use]
+    pub const fn priced_by(mut self, member: &'static str) -> Self {
+        self.priced_by = Some(member);
         self
     }
 

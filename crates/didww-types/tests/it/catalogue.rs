@@ -17,8 +17,6 @@ const WAITING: &[&str] = &[];
 const BEYOND: &[(&str, &str, ApiVersion)] = &[
     // Programs for this version send it, although its corrected document has ended it.
     ("dids", "filter pending_removal", ApiVersion::V2026_04_16),
-    // The name of the attribute before 2026-04-16, by which the service still sorts.
-    ("did_reservations", "sort expire_at", ApiVersion::NEWEST),
 ];
 
 /// A name without the marks of a filter: `*` takes a list, of which one value must match, and `&` one of which every value must

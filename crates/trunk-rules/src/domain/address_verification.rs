@@ -3,12 +3,15 @@
 //! While a verification is reviewed it has its address in a relationship that no version shows: by it the address, its identity
 //! and the documents of both are found to be in use.
 
+use std::collections::HashSet;
+
 use didww_types::resources::{
     Address, AddressRequirement, AddressVerification, Did, DidGroup, VerificationStatus,
 };
 use didww_types::{DecodeError, Resource as _, Violation};
 use serde_json::{Map, Value, json};
 
+use super::did::REGISTERED_TO;
 use super::draft::Draft;
 use super::needs::{Found, Need, found};
 use super::order::reference;
@@ -118,25 +121,37 @@ pub struct Reviewed {
     pub identity: Option<String>,
     /// The numbers.
     pub dids: Vec<String>,
+    /// Those of the numbers that await their registration.
+    pub waiting: Vec<String>,
 }
 
-/// The changes that a review of a pending verification of an address makes. An approval verifies the address, and registers the
-/// numbers to the identity.
+/// The changes that a review of a pending verification of an address makes. An approval registers the numbers to the address and to
+/// the identity: those that awaited it carry traffic then.
 pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec<RecordChange> {
     let done = Links::from([(UNDER_REVIEW, Vec::new())]);
     let mut changes =
         vec![RecordChange::update(AddressVerification::SPEC, verification, review.attributes(), done)];
     if *review == Review::Approve {
-        let verified = || Map::from_iter([("verified".to_owned(), json!(true))]);
+        // Whether a number is registered to it is computed.
         let addresses = of.address.iter();
-        changes.extend(addresses.map(|id| RecordChange::update(Address::SPEC, id, verified(), Links::new())));
-        let registered = || Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
-        let to_identity = || {
-            let identity = of.identity.iter();
-            identity.map(|id| (Did::IDENTITY.as_str(), vec![id.clone()])).collect::<Links>()
+        changes.extend(addresses.map(|id| RecordChange::Unchanged { spec: Address::SPEC, id: id.clone() }));
+        let waiting: HashSet<&str> = of.waiting.iter().map(String::as_str).collect();
+        let registered = |id: &str| {
+            let mut attributes = Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
+            if waiting.contains(id) {
+                attributes.insert("blocked".to_owned(), json!(false));
+            }
+            attributes
+        };
+        let registered_to = || {
+            let identity = of.identity.iter().map(|id| (Did::IDENTITY.as_str(), vec![id.clone()]));
+            let address = of.address.iter().map(|id| (REGISTERED_TO, vec![id.clone()]));
+            identity.chain(address).collect::<Links>()
         };
         let dids = of.dids.iter();
-        changes.extend(dids.map(|id| RecordChange::update(Did::SPEC, id, registered(), to_identity())));
+        changes.extend(
+            dids.map(|id| RecordChange::update(Did::SPEC, id, registered(id.as_str()), registered_to())),
+        );
     }
     changes
 }

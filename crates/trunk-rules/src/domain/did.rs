@@ -3,6 +3,7 @@
 use didww_types::resources::{Did, DidHistoryMethod, SmsTrunk};
 use didww_types::values::BillingCycles;
 use didww_types::{ApiVersion, DecodeError, Resource as _, Violation};
+use serde_json::{Map, Value};
 
 use super::draft::Draft;
 use super::{
@@ -22,10 +23,18 @@ const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
 const EMERGENCY_SERVICE: &str = Did::EMERGENCY_CALLING_SERVICE.as_str();
 
+/// The relationship of a DID to the address to which it is registered, which no version shows.
+pub(super) const REGISTERED_TO: &str = "addresses";
+
+const ADDRESS_VERIFICATION: &str = Did::ADDRESS_VERIFICATION.as_str();
+
+const AWAITING: &str = Did::SPEC.attribute_name("awaiting_registration");
+const BLOCKED: &str = Did::SPEC.attribute_name("blocked");
+
 const DEDICATED_CHANNELS: &str = Did::SPEC.attribute_name("dedicated_channels_count");
 
 /// Relationships that a request can only clear, from 2026-04-16 on: a new verification sets them.
-const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), EMERGENCY_SERVICE];
+const DETACH_ONLY: [&str; 2] = [ADDRESS_VERIFICATION, EMERGENCY_SERVICE];
 
 impl Rules for Did {
     /// A request that only sets the channels is decided on the pool that the DID is in, and one that detaches it from its
@@ -50,6 +59,10 @@ impl Rules for Did {
         // A verification of numbers creates their service before itself.
         if draft.links.get(Did::EMERGENCY_VERIFICATION.as_str()).is_some_and(|ids| *ids == [CREATED]) {
             draft.links.insert(EMERGENCY_SERVICE, vec![CREATED_FIRST.to_owned()]);
+        }
+        // A DID that leaves its verification is registered to no address any more.
+        if draft.links.get(ADDRESS_VERIFICATION).is_some_and(Vec::is_empty) {
+            draft.links.insert(REGISTERED_TO, Vec::new());
         }
         let leaves = draft.links.get(EMERGENCY_SERVICE).is_some_and(Vec::is_empty);
         if leaves && !context.stored(EMERGENCY_SERVICE).is_empty() {
@@ -78,6 +91,18 @@ impl Rules for Did {
         }
         history(context, draft);
         Ok(())
+    }
+}
+
+/// Adds to the attributes that staff set of a DID what follows from its wait for a registration: it carries no traffic meanwhile,
+/// and is not blocked any more once the wait is over. `waited` is whether it waited before. Attributes that state whether the DID
+/// is blocked stay as they are.
+pub fn block_while_waiting(attributes: &mut Map<String, Value>, waited: bool) {
+    let waits = attributes.get(AWAITING).and_then(Value::as_bool);
+    if let Some(waits) = waits.filter(|waits| *waits != waited)
+        && !attributes.contains_key(BLOCKED)
+    {
+        attributes.insert(BLOCKED.to_owned(), Value::Bool(waits));
     }
 }
 
@@ -169,6 +194,7 @@ fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, 
 mod tests {
     use std::collections::BTreeMap;
 
+    use didww_types::{ApiVersion, Features, Secret, Timestamp};
     use serde_json::{Value, json};
 
     use super::*;
@@ -239,6 +265,22 @@ mod tests {
             let sent = json!({ "pending_removal": pending });
             let outcome = decide(ApiVersion::V2017_09_18, &did, &sent, &[], false);
             assert_eq!(outcome, Ok((changed, json!({}))), "{stored} {pending}");
+        }
+    }
+
+    #[test]
+    fn a_did_is_blocked_while_it_waits_unless_staff_say_otherwise() {
+        for (sent, waited, expected) in [
+            (json!({ AWAITING: true }), false, json!({ AWAITING: true, BLOCKED: true })),
+            (json!({ AWAITING: false }), true, json!({ AWAITING: false, BLOCKED: false })),
+            (json!({ AWAITING: false }), false, json!({ AWAITING: false })),
+            (json!({ AWAITING: true }), true, json!({ AWAITING: true })),
+            (json!({ AWAITING: true, BLOCKED: false }), false, json!({ AWAITING: true, BLOCKED: false })),
+            (json!({ BLOCKED: true }), true, json!({ BLOCKED: true })),
+        ] {
+            let mut attributes = sent.as_object().unwrap().clone();
+            block_while_waiting(&mut attributes, waited);
+            assert_eq!(Value::Object(attributes), expected, "{sent} {waited}");
         }
     }
 
@@ -315,7 +357,11 @@ mod tests {
     #[test]
     fn a_verification_can_be_detached_and_not_attached() {
         for relationship in DETACH_ONLY {
-            assert_eq!(link(NEWEST, &[(relationship, &[])]), Ok(json!({ relationship: [] })));
+            let mut detached = json!({ relationship: [] });
+            if relationship == ADDRESS_VERIFICATION {
+                detached[REGISTERED_TO] = json!([]);
+            }
+            assert_eq!(link(NEWEST, &[(relationship, &[])]), Ok(detached));
             let errors = link(NEWEST, &[(relationship, &["7"])]).unwrap_err();
             assert_eq!(errors[0]["detail"], json!(format!("{relationship} - is invalid")));
         }

@@ -56,7 +56,7 @@ enum Form {
 /// The filters of a type from a version on.
 type Filters = &'static [(&'static str, Form, ApiVersion)];
 
-const OLD: ApiVersion = ApiVersion::V2022_05_10;
+const OLD: ApiVersion = ApiVersion::V2021_12_15;
 const NEW: ApiVersion = ApiVersion::V2026_11_19;
 
 const CDR_IN: Filters = &[

@@ -55,7 +55,7 @@ impl Rules for Order {
             return Ok(());
         }
         let prorates = context.features.has(Feature::ProratedBilling);
-        let terms = Terms { back_ordering, prorates, now: context.now };
+        let terms = Terms { back_ordering, prorates, now: context.now, version: context.version };
         let priced = items::price(context.found, items, terms, &mut draft.refusals)?;
         if !draft.refusals.is_empty() {
             return Ok(());
@@ -119,7 +119,9 @@ fn charge(context: &WriteContext<'_>, priced: &Priced, draft: &mut Draft<Order>)
     let record = found(context.found, &Need::Own(Balance::SPEC)).unwrap_or_default().first();
     let available = spendable(record)?;
     if priced.amount > available {
-        draft.refusals.push(Refusal::insufficient_balance(Money::new(priced.amount), Money::new(available)));
+        let (cost, available) = (Money::new(priced.amount), Money::new(available));
+        let states = context.version.has_corrected_rules();
+        draft.refusals.push(Refusal::insufficient_balance(cost, available, states));
         return Ok(());
     }
     if let Some(record) = record {

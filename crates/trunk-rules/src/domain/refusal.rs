@@ -41,10 +41,12 @@ enum Broken {
     InUse(String),
     /// The body has a member, of this name, that is not accepted.
     ParamNotAllowed(String),
+    /// The body lacks a member, of this name, without which it is malformed.
+    MissingParameter(String),
     /// The account may not do this.
     Forbidden,
-    /// The account cannot spend as much: the price, and what it can spend.
-    InsufficientBalance(Money, Money),
+    /// The account cannot spend as much: the price, what it can spend, and whether the error states both.
+    InsufficientBalance(Money, Money, bool),
 }
 
 impl Refusal {
@@ -98,9 +100,15 @@ impl Refusal {
         Self::new(Broken::ParamNotAllowed(name.into()))
     }
 
-    /// Creates the refusal of an order that costs more than the account can spend: 400.
-    pub fn insufficient_balance(total_cost: Money, available_balance: Money) -> Self {
-        Self::new(Broken::InsufficientBalance(total_cost, available_balance))
+    /// Creates the refusal of a body that lacks a member without which it is malformed: 400.
+    pub fn missing_parameter(name: impl Into<String>) -> Self {
+        Self::new(Broken::MissingParameter(name.into()))
+    }
+
+    /// Creates the refusal of an order that costs more than the account can spend: 400. It has the amounts in its `meta` if it
+    /// `states` them.
+    pub fn insufficient_balance(total_cost: Money, available_balance: Money, states: bool) -> Self {
+        Self::new(Broken::InsufficientBalance(total_cost, available_balance, states))
     }
 
     /// Creates the refusal of what the account may not do: 403.
@@ -140,13 +148,18 @@ impl Refusal {
                 "Param not allowed",
                 format!("{name} is not allowed."),
             ),
+            Broken::MissingParameter(name) => ErrorObject::new(
+                ErrorCode::MissingParameter,
+                "Missing Parameter",
+                format!("The required parameter, {name}, is missing."),
+            ),
             Broken::Forbidden => ErrorObject::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"),
-            Broken::InsufficientBalance(cost, available) => {
+            Broken::InsufficientBalance(cost, available, states) => {
                 let text = "Insufficient balance";
                 let meta = [("total_cost", cost), ("available_balance", available)];
                 let meta = meta.map(|(name, amount)| (name.to_owned(), Value::String(amount.to_string())));
                 ErrorObject {
-                    meta: Some(Map::from_iter(meta)),
+                    meta: states.then(|| Map::from_iter(meta)),
                     ..ErrorObject::new(ErrorCode::BadRequest, text, text)
                 }
             }
@@ -160,8 +173,9 @@ impl fmt::Display for Refusal {
             Broken::Member { field, violation, .. } => write!(f, "{field} {violation}")?,
             Broken::Record(message) | Broken::InUse(message) => f.write_str(message)?,
             Broken::ParamNotAllowed(name) => write!(f, "{name} is not allowed")?,
+            Broken::MissingParameter(name) => write!(f, "{name} is missing")?,
             Broken::Forbidden => f.write_str("the account may not do this")?,
-            Broken::InsufficientBalance(cost, available) => {
+            Broken::InsufficientBalance(cost, available, _) => {
                 write!(f, "{cost} cannot be paid from {available}")?;
             }
         }

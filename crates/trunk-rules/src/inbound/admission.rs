@@ -72,11 +72,12 @@ impl fmt::Display for Refused {
 /// # Errors
 /// Why it does not. Limits on simultaneous calls are not looked at.
 pub fn admits(did: &Did, features: Option<&[DidFeature]>, now: Timestamp) -> Result<(), Refused> {
-    if did.blocked {
-        return Err(Refused::Blocked);
-    }
+    // Such a DID is blocked too.
     if did.awaiting_registration {
         return Err(Refused::AwaitingRegistration);
+    }
+    if did.blocked {
+        return Err(Refused::Blocked);
     }
     if features.is_some_and(|features| !features.contains(&DidFeature::VoiceIn)) {
         return Err(Refused::WithoutVoice);

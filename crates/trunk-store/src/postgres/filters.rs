@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::symbols::Symbols;
-use crate::list_plan::{driving_condition, path, table};
+use crate::list_plan::{driving_condition, path, table, to_newest};
 use crate::{Condition, IndexValue, ListQuery, Scope};
 
 /// A statement under construction: its parameters with their types.
@@ -156,6 +156,10 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let tests: Vec<String> = values.iter().filter_map(integer).map(at_least).collect();
             any_of(&tests)
         }
+        FilterTest::MetaStated(name) => {
+            let kind = format!("json_typeof({})", member("r.meta", name));
+            sql.one_of_numbers(&format!("(coalesce({kind}, 'null') <> 'null')::int"), values)
+        }
         FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
             let sign = if condition.test == FilterTest::CreatedFrom { ">=" } else { "<=" };
             let compare = |value: i64| format!("r.created_at {sign} {value}");
@@ -171,16 +175,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let to_any = lead_to(sql, symbols, &steps, &ends, of);
             or_unrelated(sql, symbols, &steps, values, to_any, of)
         }
-        FilterTest::Related(path) => {
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
                 return nothing_related(values);
             };
             let Some(target) = steps.last().map(|step| step.target) else { return "false".to_owned() };
             let account = sql.integer(Scope { spec: target, ..query.scope }.owner());
             let field = sql.integer(symbols.member(target.name, attribute));
-            let test = sql.one_of("f.value", values);
+            let index = table(target, attribute);
+            let test = if matches!(condition.test, FilterTest::RelatedEvery(_)) {
+                every_one(sql, index, &account, &field, values)
+            } else {
+                sql.one_of("f.value", values)
+            };
             let ends = Ends {
-                from: &format!("{} f", table(target, attribute)),
+                from: &format!("{index} f"),
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
@@ -219,6 +228,21 @@ fn meta(sql: &mut Sql, name: &str, values: &[IndexValue]) -> String {
     format!("({numbers} OR json_typeof({member}) = 'string' AND {member} #>> '{{}}' = ANY({texts}))")
 }
 
+/// Tests whether the record of the entry `f` of an index has every one of these values.
+fn every_one(sql: &mut Sql, index: &str, account: &str, field: &str, values: &[IndexValue]) -> String {
+    let Some((first, further)) = values.split_first() else { return "false".to_owned() };
+    let mut test = sql.one_of("f.value", std::slice::from_ref(first));
+    for value in further {
+        let of_other = sql.one_of("g.value", std::slice::from_ref(value));
+        let _infallible = write!(
+            test,
+            " AND EXISTS (SELECT 1 FROM {index} g WHERE g.account = {account} AND g.field = {field} \
+             AND {of_other} AND g.record = f.record)"
+        );
+    }
+    test
+}
+
 /// The test of a path through a type that is not declared: no record is related.
 fn nothing_related(values: &[IndexValue]) -> String {
     values.contains(&IndexValue::Null).to_string()
@@ -232,6 +256,7 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], of: &str, ends: Opti
         from.push(format!("link k{index}"));
         let (known, wanted) = sides(step);
         conditions.push(format!("k{index}.{known} = {owner} AND k{index}.relationship = {relationship}"));
+        conditions.extend(to_newest(step, index));
         owner = format!("k{index}.{wanted}");
     }
     if let Some(Ends { from: end, number, conditions: of_end }) = ends {
@@ -266,7 +291,10 @@ fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.integer(symbols.member(step.owner.name, step.relationship.name));
         let (left, right) = sides(step);
-        let link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        let mut link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        if let Some(newest) = to_newest(step, index) {
+            let _infallible = write!(link, " AND {newest}");
+        }
         let _infallible = write!(from, " JOIN link k{index} ON {link}");
         reached = format!("k{index}.{left}");
     }

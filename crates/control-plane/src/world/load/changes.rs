@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use didww_types::resources::{SmsTrunk, TrunkConfiguration, VoiceInTrunk};
+use didww_types::resources::{Did, SmsTrunk, TrunkConfiguration, VoiceInTrunk};
 use didww_types::{Resource as _, ResourceSpec, Timestamp, find};
 use serde_json::{Map, Value};
 use service_core::{AttemptError, expiry};
-use trunk_rules::domain::{Rulebook, complete_configuration, complete_sms_trunk, with_defaults};
+use trunk_rules::domain::{
+    Rulebook, block_while_waiting, complete_configuration, complete_sms_trunk, with_defaults,
+};
 use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -158,11 +160,15 @@ impl Control {
     }
 }
 
-/// Adds what a new inbound trunk, or trunk of text messages, has of what its configuration leaves out.
+/// Adds what a new inbound trunk, or trunk of text messages, has of what its configuration leaves out, and that a new DID is
+/// blocked while it awaits its registration.
 fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
     let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
     if spec.name == SmsTrunk::SPEC.name {
         return complete_sms_trunk(attributes).map_err(unreadable);
+    }
+    if spec.name == Did::SPEC.name {
+        block_while_waiting(attributes, false);
     }
     if spec.name != VoiceInTrunk::SPEC.name {
         return Ok(());

@@ -7,7 +7,7 @@ use didww_types::resources::{
     StockKeepingUnit,
 };
 use didww_types::values::Money;
-use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
+use didww_types::{ApiVersion, DecodeError, Resource as _, Timestamp, Violation};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
@@ -24,16 +24,20 @@ const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
 
-const DID_MEMBERS: [&str; 7] = [
-    "sku_id",
-    "qty",
-    "available_did_id",
-    "did_reservation_id",
-    "nanpa_prefix_id",
-    "billing_cycles_count",
-    "prorate_days_qty",
+/// The members of an item, each with its first version.
+type Members = &'static [(&'static str, ApiVersion)];
+
+const DID_MEMBERS: Members = &[
+    ("sku_id", ApiVersion::V2017_09_18),
+    ("qty", ApiVersion::V2017_09_18),
+    ("available_did_id", ApiVersion::V2017_09_18),
+    ("did_reservation_id", ApiVersion::V2017_09_18),
+    ("nanpa_prefix_id", ApiVersion::V2022_05_10),
+    ("billing_cycles_count", ApiVersion::V2021_04_19),
+    ("prorate_days_qty", ApiVersion::V2017_09_18),
 ];
-const CHANNEL_MEMBERS: [&str; 2] = ["capacity_pool_id", "qty"];
+const CHANNEL_MEMBERS: Members =
+    &[("capacity_pool_id", ApiVersion::V2017_09_18), ("qty", ApiVersion::V2017_09_18)];
 
 /// The ways to select the numbers of an item, of which it has one at most.
 const SELECTORS: [&str; 3] = ["qty", "available_did_id", "did_reservation_id"];
@@ -77,6 +81,18 @@ impl<'a> Item<'a> {
     fn refuse(self, name: &str, violation: Violation) -> Refusal {
         let field = format!("items/{}/{name}", self.index);
         Refusal::member_at(format!("/data/attributes/{field}"), field, violation)
+    }
+
+    /// Why the item lacks a member that it needs; `None` if it has it. From 2026-04-16 on, an item to which it is not sent at all
+    /// is malformed.
+    fn lacks(self, name: &str, terms: Terms) -> Option<Refusal> {
+        if self.has(name) {
+            None
+        } else if terms.version.has_corrected_rules() && !self.attributes.contains_key(name) {
+            Some(Refusal::missing_parameter(name))
+        } else {
+            Some(self.refuse(name, Violation::Blank))
+        }
     }
 
     /// A whole number within bounds; `None` if it is absent.
@@ -194,6 +210,8 @@ pub(super) struct Terms {
     /// Whether the account can pay some days of the first period of numbers alone.
     pub(super) prorates: bool,
     pub(super) now: Timestamp,
+    /// The version of the request.
+    pub(super) version: ApiVersion,
 }
 
 /// Decides on the items. Adds what is wrong with them to the refusals, after which the result has no meaning.
@@ -223,8 +241,8 @@ pub(super) fn price(
     let asked = Asked { read, wanted: wanted(items), terms, chosen };
     for (kind, item) in each(items) {
         let members = match kind {
-            DIDS => &DID_MEMBERS[..],
-            CHANNELS => &CHANNEL_MEMBERS[..],
+            DIDS => DID_MEMBERS,
+            CHANNELS => CHANNEL_MEMBERS,
             // The service creates the other types.
             _ => {
                 refusals.push(item.refuse("type", Violation::Invalid));
@@ -235,7 +253,9 @@ pub(super) fn price(
             refusals.push(item.refuse("type", Violation::Invalid).because("all items have one type"));
             continue;
         }
-        if let Some(unknown) = item.attributes.keys().find(|name| !members.contains(&name.as_str())) {
+        let is_known =
+            |name: &str| members.iter().any(|(known, since)| *known == name && *since <= terms.version);
+        if let Some(unknown) = item.attributes.keys().find(|name| !is_known(name)) {
             refusals.push(Refusal::param_not_allowed(unknown));
             continue;
         }
@@ -288,8 +308,8 @@ fn lasts(item: Item<'_>, terms: Terms) -> Result<Lasts, Refusal> {
 fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
     let &Asked { read, wanted, terms, ref chosen } = asked;
     let one = |need: Option<Need>| need.and_then(|need| found(read, &need)?.first());
-    if !item.has("sku_id") {
-        return Ok(Err(item.refuse("sku_id", Violation::Blank)));
+    if let Some(refusal) = item.lacks("sku_id", terms) {
+        return Ok(Err(refusal));
     }
     let (Some(unit), Some(group)) = (one(unit(item)), one(group(item))) else {
         return Ok(Err(item.refuse("sku_id", Violation::Invalid)));
@@ -375,8 +395,8 @@ fn numbers(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Dec
 
 fn channels(asked: &Asked<'_>, item: Item<'_>, priced: &mut Priced) -> Result<Decided, DecodeError> {
     let read = asked.read;
-    if !item.has("capacity_pool_id") {
-        return Ok(Err(item.refuse("capacity_pool_id", Violation::Blank)));
+    if let Some(refusal) = item.lacks("capacity_pool_id", asked.terms) {
+        return Ok(Err(refusal));
     }
     let pool = pool(item).and_then(|need| found(read, &need)?.first());
     let Some(pool) = pool else { return Ok(Err(item.refuse("capacity_pool_id", Violation::Invalid))) };

@@ -34,6 +34,11 @@ pub(super) fn decide(context: &WriteContext<'_>, draft: &mut Draft<VoiceInTrunk>
         draft.refusals.push(refusal.because("the type ended with 2022-05-10"));
         return;
     }
+    if let TrunkConfiguration::Sip(sent) = &sent
+        && is_corrected
+    {
+        draft.refusals.extend(cleared(sent).map(|name| refuse(name, Violation::Blank)));
+    }
     let merged = match (before.cloned(), sent) {
         (Some(TrunkConfiguration::Sip(mut stored)), TrunkConfiguration::Sip(sent)) => {
             stored.merge(sent);
@@ -96,6 +101,17 @@ fn not_allowed<'a>(context: &WriteContext<'a>) -> Option<&'a str> {
         SipConfiguration::GENERATED.contains(name) || SipConfiguration::since(name) > context.version
     };
     sent.map(String::as_str).find(is_refused)
+}
+
+/// The attributes of a request that are null and that the corrected document of 2026-04-16 does not permit to be. A trunk that
+/// an older version made can have null in them.
+fn cleared(sent: &SipConfiguration) -> impl Iterator<Item = &'static str> + use<> {
+    let is_cleared = [
+        ("rx_dtmf_format_id", sent.rx_dtmf_format_id == Patch::Clear),
+        ("tx_dtmf_format_id", sent.tx_dtmf_format_id == Patch::Clear),
+        ("sip_timer_b", sent.sip_timer_b == Patch::Clear),
+    ];
+    is_cleared.into_iter().filter(|(_, is_cleared)| *is_cleared).map(|(name, _)| name)
 }
 
 fn is_set<T>(value: &Patch<T>) -> bool {

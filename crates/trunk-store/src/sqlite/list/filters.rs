@@ -8,7 +8,7 @@ use rusqlite::types::Value as SqlValue;
 use uuid::Uuid;
 
 use super::Lists;
-use crate::list_plan::{driving_condition, path, table};
+use crate::list_plan::{driving_condition, path, table, to_newest};
 use crate::sqlite::error::failed;
 use crate::sqlite::symbols::Symbols;
 use crate::{Condition, IndexValue, ListQuery, Scope, StoreError};
@@ -108,6 +108,7 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
                 FilterTest::Equals(_)
                     | FilterTest::Linked(_)
                     | FilterTest::Related(_)
+                    | FilterTest::RelatedEvery(_)
                     | FilterTest::RelatedMeta(..)
             );
             Some(index) != driving && !by_number
@@ -149,7 +150,7 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
 fn selects_by_number(symbols: &Symbols, spec: &ResourceSpec, condition: &Condition) -> bool {
     let steps = match condition.test {
         FilterTest::Linked(path) => follow(symbols.registry(), spec.name, path),
-        FilterTest::Related(path) => {
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             related_attribute(symbols.registry(), spec.name, path).map(|(steps, _)| steps)
         }
         _ => return false,
@@ -199,6 +200,9 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 condition.values.iter().map(|value| format!("{column} >= {}", sql.value(value))).collect();
             any_of(&tests)
         }
+        FilterTest::MetaStated(name) => {
+            sql.one_of(&format!("((r.meta ->> '{name}') IS NOT NULL)"), &condition.values)
+        }
         FilterTest::CreatedFrom | FilterTest::CreatedUntil => {
             let sign = if condition.test == FilterTest::CreatedFrom { ">=" } else { "<=" };
             let compare = |value: &IndexValue| format!("r.created_at {sign} {}", sql.value(value));
@@ -213,16 +217,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let to_any = lead_to(sql, symbols, &steps, &ends);
             or_unrelated(sql, symbols, &steps, &condition.values, to_any)
         }
-        FilterTest::Related(path) => {
+        FilterTest::Related(path) | FilterTest::RelatedEvery(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);
             };
             let Some(target) = steps.last().map(|step| step.target) else { return "0".to_owned() };
             let account = sql.parameter(Scope { spec: target, ..query.scope }.owner());
             let field = sql.parameter(symbols.member(target.name, attribute));
-            let test = sql.one_of("f.value", &condition.values);
+            let index = table(target, attribute);
+            let test = if matches!(condition.test, FilterTest::RelatedEvery(_)) {
+                every_one(sql, index, &account, &field, &condition.values)
+            } else {
+                sql.one_of("f.value", &condition.values)
+            };
             let ends = Ends {
-                from: &format!("{} f", table(target, attribute)),
+                from: &format!("{index} f"),
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
@@ -243,6 +252,21 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
     }
 }
 
+/// Tests whether the record of the entry `f` of an index has every one of these values.
+fn every_one(sql: &mut Sql, index: &str, account: &str, field: &str, values: &[IndexValue]) -> String {
+    let Some((first, further)) = values.split_first() else { return "0".to_owned() };
+    let mut test = format!("f.value = {}", sql.value(first));
+    for value in further {
+        let value = sql.value(value);
+        let _infallible = write!(
+            test,
+            " AND EXISTS (SELECT 1 FROM {index} g WHERE g.account = {account} AND g.field = {field} \
+             AND g.value = {value} AND g.record = f.record)"
+        );
+    }
+    test
+}
+
 /// The test of a path through a type that is not declared: no record is related.
 fn nothing_related(values: &[IndexValue]) -> String {
     let matches_all = values.contains(&IndexValue::Null);
@@ -257,6 +281,7 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step]) -> String {
         from.push(format!("link k{index}"));
         let (known, wanted) = sides(step);
         conditions.push(format!("k{index}.{known} = {owner} AND k{index}.relationship = {relationship}"));
+        conditions.extend(to_newest(step, index));
         owner = format!("k{index}.{wanted}");
     }
     format!("SELECT 1 FROM {} WHERE {}", from.join(" CROSS JOIN "), conditions.join(" AND "))
@@ -296,7 +321,10 @@ fn owners(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>) -> 
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
         let (left, right) = sides(step);
-        let link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        let mut link = format!("k{index}.{right} = {reached} AND k{index}.relationship = {relationship}");
+        if let Some(newest) = to_newest(step, index) {
+            let _infallible = write!(link, " AND {newest}");
+        }
         let _infallible = write!(from, " CROSS JOIN link k{index} ON {link}");
         reached = format!("k{index}.{left}");
     }

@@ -81,9 +81,23 @@ pub(super) async fn filters_follow_relationships_backwards_and_see_what_related_
         of("countries", available, vec![IndexValue::Integer(0), IndexValue::Integer(1)]).await,
         [1, 2, 3]
     );
+    let stated = FilterTest::MetaStated("is_available");
+    assert_eq!(of("did_groups", stated, vec![IndexValue::Integer(1)]).await, [31, 32, 33]);
+    assert_eq!(of("countries", stated, vec![IndexValue::Integer(0)]).await, [1, 2, 3]);
+    let unstated = json!({ "is_available": null });
+    let unstated = record("did_groups", 35, json!({ "area_name": "Five" }), Vec::new(), Some(unstated));
+    commit(store, vec![unstated]).await;
+    assert_eq!(of("did_groups", stated, vec![IndexValue::Integer(0)]).await, [35]);
     let features = FilterTest::Related("nanpa_prefixes<did_groups.features");
     assert_eq!(of("nanpa_prefixes", features, vec![value("sms_in")]).await, [21]);
     assert_eq!(of("nanpa_prefixes", features, vec![value("voice_in")]).await, [0_u128; 0]);
+    let other = json!({ "area_name": "Four", "features": ["voice_in", "t38"] });
+    let other = record("did_groups", 34, other, vec![("nanpa_prefixes", vec![id(21)])], None);
+    commit(store, vec![other]).await;
+    let every = FilterTest::RelatedEvery("nanpa_prefixes<did_groups.features");
+    assert_eq!(of("nanpa_prefixes", every, vec![value("t38"), value("voice_in")]).await, [21]);
+    let of_two_groups = vec![value("sms_in"), value("voice_in")];
+    assert_eq!(of("nanpa_prefixes", every, of_two_groups).await, [0_u128; 0]);
     let regions = FilterTest::Linked("regions");
     assert_eq!(of("countries", regions, vec![value(&id(11).to_string())]).await, [1]);
     assert_eq!(of("countries", regions, vec![IndexValue::Null]).await, [2, 3]);
