@@ -9,3 +9,4 @@ mod properties;
 mod provisioning;
 mod resources;
 mod support;
+mod terminal;
