@@ -9,7 +9,7 @@ use trunk_server::metrics::{CATALOGUE, Kind, MAX_ACCOUNTS, MAX_TRUNKS, Metric};
 use super::pages::{hold_part, read};
 
 /// Words of the query language that are no metric.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "sum",
     "rate",
     "max",
@@ -19,6 +19,7 @@ const WORDS: [&str; 17] = [
     "histogram_quantile",
     "increase",
     "topk",
+    "bottomk",
     "clamp_min",
     "on",
     "ignoring",
