@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -653,20 +653,20 @@ const blocks = (page, language) => [...page.matchAll(new RegExp(`^\`\`\`${langua
 const found = () => `${dirname(BINARY)}${delimiter}${process.env.PATH}`;
 
 let fresh;
+let empty;
+const frontPage = () => readFile(new URL('index.md', PAGES), 'utf8');
 checked('the lines of the front page end with a refused call whose reason is read from the page', { server: () => fresh }, async (page) => {
-  const lines = blocks(await readFile(new URL('index.md', PAGES), 'utf8'), 'sh').join('');
+  const lines = blocks(await frontPage(), 'sh').join('');
   const api = fresh.api.slice(0, -'/v3'.length);
-  const script = lines.replaceAll('http://127.0.0.1:8080', api).replaceAll('test-key', 'console-key');
+  assert.ok(lines.includes('http://127.0.0.1:8080/'), 'the address of the page');
+  const script = lines.replaceAll('http://127.0.0.1:8080', api);
   const addresses = { LISTEN: new URL(api).host, CONTROL_LISTEN: new URL(fresh.control).host, SIP_LISTEN: fresh.sip };
   const named = Object.fromEntries(Object.entries(addresses).map(([name, at]) => [`TRUNK_SERVER_${name}`, at]));
-  const folder = await mkdtemp(join(tmpdir(), 'front-page-'));
-  try {
-    const env = { ...process.env, ...named, PATH: found(), NO_PROXY: '127.0.0.1' };
-    const { stdout } = await promisify(execFile)('sh', ['-ec', script], { cwd: folder, env });
-    assert.match(stdout, /200 OK: answered[^]*403 Forbidden: not answered/);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const env = { ...process.env, ...named, PATH: found(), NO_PROXY: '127.0.0.1' };
+  const { stdout } = await promisify(execFile)('sh', ['-ec', script], { cwd: empty, env });
+  assert.match(stdout, /"default_dst_action":"allow_all"[^]*200 OK: answered[^]*403 Forbidden: not answered/);
+  await page.show('trunks');
+  await page.page.getByRole('link', { name: 'Closed' }).waitFor();
   await page.show('records');
   const row = page.page.getByRole('row', { name: /refused/ }).first();
   await row.waitFor();
@@ -675,11 +675,17 @@ checked('the lines of the front page end with a refused call whose reason is rea
   const why = await page.page.getByRole('region', { name: 'Why it was refused' }).innerText();
   assert.match(why, /SIP 403/);
   assert.match(why, /destination/i);
+  assert.deepEqual(await readdir(empty), [], 'nothing is kept');
 });
 before(async () => {
-  fresh = await Server.start(BINARY, ['--demo']);
+  const line = blocks(await frontPage(), 'text').find((block) => block.startsWith('trunk-server '));
+  empty = await mkdtemp(join(tmpdir(), 'front-page-'));
+  fresh = await Server.pasted(line, empty, found());
 });
-after(() => fresh?.stop());
+after(async () => {
+  await fresh?.stop();
+  if (empty) await rm(empty, { recursive: true });
+});
 
 test('the fixture that the recipe has for runners of JavaScript starts a server and stops it', async () => {
   const [fixture] = blocks(await readFile(new URL('recipes/tests.md', PAGES), 'utf8'), 'js');
