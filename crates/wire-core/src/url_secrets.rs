@@ -7,7 +7,7 @@ use crate::secret_names::names_secret;
 /// Everything else stays as it was written. The scheme can be absent.
 ///
 /// ```
-/// use wire_core::hidden_in_url;
+/// # use wire_core::hidden_in_url;
 /// let hidden = hidden_in_url("https://ann:pw@example.com/hook?token=t&a=1");
 /// assert_eq!(hidden.as_deref(), Some("https://(hidden)@example.com/hook?token=(hidden)&a=1"));
 /// assert_eq!(hidden_in_url("https://example.com/hook?a=1"), None);
