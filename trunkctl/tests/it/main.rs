@@ -4,6 +4,7 @@
 
 mod contexts;
 mod control;
+mod pace;
 mod page;
 mod properties;
 mod provisioning;
