@@ -199,6 +199,78 @@ checked('a trunk is changed under the rules of its owner', {}, async (page) => {
   assert.deepEqual([limited, name, method.attributes.allowed_sip_ips], [12, 'Berlin', ['127.0.0.1/32', '203.0.113.9/32']]);
 });
 
+checked('the overview has calls, refusals and spending as charts, with their numbers in words', {}, async (page) => {
+  await page.show('overview');
+  await page.page.getByRole('img', { name: /^Calls of the last .+: [1-9]\d* answered, \d+ not answered, [1-9]\d* refused\.$/ }).waitFor();
+  const checks = page.page.getByRole('table', { name: 'Refusals by check' });
+  await checks.getByRole('row', { name: /^Caller number\b.*[1-9]\d*$/ }).waitFor();
+  // The threshold of one of the trunks.
+  await page.page.getByRole('region', { name: 'Spending of the last 24 hours' }).getByText('of $0.50').waitFor();
+});
+
+let staffed;
+checked('the clock is frozen, moved forward and let run', { server: () => staffed }, async (page) => {
+  await page.show('system');
+  await page.page.getByRole('button', { name: 'Freeze it now' }).click();
+  await page.page.locator('#announcer', { hasText: 'The clock stands still.' }).waitFor();
+  const before = await staffed.send('/clock');
+  assert.equal(before.frozen, true);
+  const form = page.page.getByRole('form', { name: 'Move the clock forward' });
+  await form.getByLabel('Amount (required)').fill('2');
+  await form.getByLabel('Unit', { exact: true }).selectOption('86400');
+  await form.getByRole('button', { name: 'Move forward' }).click();
+  await form.getByText('The clock was moved').waitFor();
+  assert.equal(Date.parse((await staffed.send('/clock')).now) - Date.parse(before.now), 2 * 86_400_000);
+  assert.deepEqual(await page.violations(), []);
+  await page.page.getByRole('button', { name: 'Let it run' }).click();
+  await page.page.locator('#announcer', { hasText: 'The clock runs.' }).waitFor();
+  assert.equal((await staffed.send('/clock')).frozen, false);
+});
+
+checked('an account is created, and the key that is shown once is its own', { server: () => staffed }, async (page) => {
+  await page.show('accounts');
+  const form = page.page.getByRole('form', { name: 'Create an account' });
+  await form.getByLabel('Name', { exact: true }).fill('Hamburg');
+  await form.getByRole('button', { name: 'Create the account' }).click();
+  await form.getByText('The API key of Hamburg is shown only now').waitFor();
+  const key = await form.locator('code').innerText();
+  assert.equal((await fetch(`${staffed.api}/dids`, { headers: { 'Api-Key': key } })).status, 200);
+  assert.deepEqual(await page.violations(), []);
+  await page.page.getByRole('link', { name: 'Hamburg', exact: true }).click();
+  await title(page, 'Hamburg');
+  assert.ok(!(await page.page.content()).includes(key), 'the key is not shown again');
+});
+
+checked('a number is added and blocked', { server: () => staffed }, async (page) => {
+  await page.show('dids');
+  const form = page.page.getByRole('form', { name: 'Add a DID' });
+  await form.getByLabel('Number (required)').fill('12025550188');
+  await form.getByLabel('Description', { exact: true }).fill('Front desk');
+  await form.getByRole('button', { name: 'Add the DID' }).click();
+  await form.getByText('The DID 12025550188 was added.').waitFor();
+  await page.page.getByRole('button', { name: 'Block 12025550188', exact: true }).click();
+  await page.page.getByRole('button', { name: 'Unblock 12025550188' }).waitFor();
+  await page.page.getByRole('row', { name: /12025550188.*blocked.*Front desk/ }).waitFor();
+  const { accounts } = await staffed.send('/accounts');
+  const found = await Promise.all(accounts.map(({ id }) => staffed.send(`/accounts/${id}/records/dids?filter%5Bnumber%5D=12025550188`)));
+  assert.deepEqual(found.flatMap(({ data }) => data.map(({ attributes }) => attributes.blocked)), [true]);
+});
+
+checked('the providers are shown with their health, which is asked for anew', { server: () => staffed }, async (page) => {
+  // The name of the server's own edge, which answers.
+  await staffed.send('/world', { format: 1, accounts: [], platform: { providers: [{ label: 'carrier', name: 'Carrier', hostname: 'edge.localhost' }] } });
+  await page.show('providers');
+  await page.page.getByRole('row', { name: /^Carrier/ }).waitFor();
+  await page.page.getByRole('button', { name: 'Check all now' }).click();
+  await page.page.locator('#announcer', { hasText: '1 provider checked.' }).waitFor();
+  await page.page.getByRole('row', { name: /^Carrier healthy/ }).waitFor();
+  assert.deepEqual(await page.violations(), []);
+});
+before(async () => {
+  staffed = await Server.start(BINARY);
+});
+after(() => staffed?.stop());
+
 checked('callbacks and their attempts are shown', {}, async (page) => {
   receiver = createServer((request, response) => response.writeHead(request.url === '/bad' ? 500 : 200).end());
   receiver.listen(0, '127.0.0.1');
