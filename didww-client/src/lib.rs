@@ -170,7 +170,7 @@
 //! | feature | |
 //! | --- | --- |
 //! | `rustls` (default) | HTTPS with rustls, ring and the platform's certificates; implies `http` |
-//! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
+//! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`], of the [`reqwest`] that this crate re-exports. |
 //! | `blocking` | the module `blocking`: calls that block the thread; implies `http` |
 //! | `exports` | `ExportFile` and its typed rows: the files of exports; implies `http` |
 //! | `axum` | `SignedCallback`, an extractor for callbacks; brings no HTTP client |
@@ -243,6 +243,9 @@ pub use client_core::{
 pub use futures_core::Stream;
 #[cfg(feature = "http")]
 pub use futures_util::{StreamExt, TryStreamExt};
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use reqwest;
 #[cfg(feature = "http")]
 pub use reqwest::{Method, StatusCode};
 
