@@ -194,6 +194,28 @@ fn the_journal_is_listed_followed_and_compared() {
 }
 
 #[test]
+fn expected_requests_come_from_a_file_in_their_order_and_are_waited_for() {
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
+    let verify = ["lab", "journal", "verify"];
+    service.run(&["dids", "list"]).ok();
+    service.run(&["voice-out-trunks", "list"]).ok();
+    let (first, second) = ("- {path: /v3/dids}\n", "- {path: /v3/voice_out_trunks}\n");
+    for (requests, code) in [(format!("{first}{second}"), 0), (format!("{second}{first}"), 3)] {
+        let file = service.file("expected.yaml", &format!("in_order: true\nrequests:\n{requests}"));
+        let ran = run(&service, &[&verify[..], &["-f", &file]].concat());
+        assert_eq!(ran.code, code, "{requests}{}{}", ran.out, ran.err);
+    }
+    let regions = ["--method", "GET", "--path", "/v3/regions", "--wait-ms"];
+    assert_eq!(run(&service, &[&verify[..], &regions, &["10"]].concat()).code, 3, "it does not come");
+    let waiting = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| run(&service, &[&verify[..], &regions, &["20000"]].concat()));
+        service.run(&["regions", "list"]).ok();
+        waiting.join().unwrap()
+    });
+    assert!(waiting.ok().contains("+ GET /v3/regions"), "it came");
+}
+
+#[test]
 fn a_server_that_is_not_there_or_refuses_says_so() {
     let service = Service::start();
     let mut command = service.command(&["clock", "show"]);
