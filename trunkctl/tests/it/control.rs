@@ -207,12 +207,11 @@ fn expected_requests_come_from_a_file_in_their_order_and_are_waited_for() {
     }
     let regions = ["--method", "GET", "--path", "/v3/regions", "--wait-ms"];
     assert_eq!(run(&service, &[&verify[..], &regions, &["10"]].concat()).code, 3, "it does not come");
-    let waiting = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| run(&service, &[&verify[..], &regions, &["20000"]].concat()));
-        service.run(&["regions", "list"]).ok();
-        waiting.join().unwrap()
-    });
-    assert!(waiting.ok().contains("+ GET /v3/regions"), "it came");
+    let mut command = service.command(&[&verify[..], &regions, &["20000"]].concat());
+    command.env("TRUNKCTL_CONTROL_URL", control_url(&service));
+    let waiting = std::thread::spawn(move || finish(command, ""));
+    service.run(&["regions", "list"]).ok();
+    assert!(waiting.join().unwrap().ok().contains("+ GET /v3/regions"), "it came");
 }
 
 #[test]
