@@ -145,6 +145,12 @@ fn attempts_are_followed_as_they_happen() {
     let line = followed.ok();
     assert!(line.contains("challenge") && line.contains("127.0.0.1"), "{line}");
     assert_eq!(line.lines().count(), 1);
+    let attempts = run(&service, &["api", "--control", "GET", "/attempts", "-q", "limit=1"]).json();
+    let call = attempts["attempts"][0]["call_id"].as_str().unwrap();
+    let ladder = run(&service, &["calls", "messages", call]).ok();
+    assert!(ladder.contains("INVITE") && ladder.contains("401"), "{ladder}");
+    let text = run(&service, &["calls", "messages", call, "-o", "text"]).ok();
+    assert!(text.contains("INVITE sip:442079460018@") && text.contains("SIP/2.0 401"), "{text}");
 }
 
 #[test]
