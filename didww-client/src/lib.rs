@@ -90,7 +90,8 @@
 //! - **Operations.** [`Api`] has only the operations that the API has for a resource; any other does not
 //!   compile.
 //! - **Values.** A value with documented limits is a type whose constructor refuses others. A name is a text: the
-//!   service judges it. `?` converts the errors of constructors into [`Error`].
+//!   service judges it. A new record with a text that an enumeration does not declare is an error before anything is sent
+//!   ([`Reason::Undeclared`]). `?` converts the errors of constructors into [`Error`].
 //! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
 //! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A POST is retried only when
 //!   it cannot have taken effect, or when it has an idempotency key.
