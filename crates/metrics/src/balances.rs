@@ -39,8 +39,8 @@ async fn balances(core: &Core) -> Result<Vec<(Arc<Account>, f64)>, StoreError> {
         // An account can have been deleted between the two reads.
         let Some(account) = accounts.get(&balance.account) else { continue };
         let attributes = balance.record.attributes()?;
-        let amount = attributes.get(AMOUNT).and_then(|amount| amount.as_str());
-        found.push((Arc::clone(account), amount.and_then(|amount| amount.parse().ok()).unwrap_or_default()));
+        let amount: Option<f64> = attributes.get(AMOUNT).and_then(|amount| amount.as_str()?.parse().ok());
+        found.push((Arc::clone(account), amount.unwrap_or_default()));
     }
     Ok(found)
 }

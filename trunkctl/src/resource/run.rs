@@ -281,7 +281,7 @@ impl Task<'_> {
             }
             !is_read_only
         });
-        for (name, value) in members.iter_mut() {
+        for (name, value) in members {
             let Some(attribute) = body::attribute(self.spec, self.version, name) else { continue };
             let is_variant = matches!(attribute.kind, Kind::Variant(_));
             // A value that is not valid is reported with all others.
