@@ -257,6 +257,13 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
     let (_, last) = image.rsplit_once("\nFROM ").unwrap();
     assert!(last.starts_with("scratch\n") && last.contains("\nUSER 65532:65532\n"), "{last}");
     assert!(last.contains("CMD [\"/trunk-server\", \"health\"]"), "{last}");
+    // The secrets beside the compose file are in the folder that the image is built of.
+    for (file, line) in [
+        ("packaging/container/Containerfile.dockerignore", "packaging/container/secrets"),
+        (".gitignore", "/packaging/container/secrets"),
+    ] {
+        assert!(read(file).lines().any(|written| written == line), "{file} has no {line}");
+    }
     let compose = read("packaging/container/compose.yaml");
     assert!(compose.contains("test: [CMD, /trunk-server, health]"));
 }
