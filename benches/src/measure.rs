@@ -21,6 +21,7 @@ mod start;
 mod tail;
 mod token;
 mod version;
+mod world;
 
 pub(crate) use admit::decisions;
 pub(crate) use calls::many_calls;
@@ -41,7 +42,7 @@ const LONG: [&str; 1] = [first_build::CLIENT_BUILD];
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 35] = [
+    let measures: [(&'static str, Measure); 37] = [
         ("GET of one trunk / bare axum", read::one),
         (token::READ, token::read),
         (journal::READ, journal::read),
@@ -60,6 +61,8 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         ("resident memory", memory::resident),
         ("start to first answer", start::process),
         ("TestServer::start", start::test_server),
+        (world::LOADED, world::loaded),
+        (world::SAVED, world::saved),
         ("SDK GET and decode / reqwest and serde_json", sdk::get),
         (calls::RATE, calls::rate),
         (calls::CHALLENGES, calls::challenges),

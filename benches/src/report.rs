@@ -177,6 +177,8 @@ const FOOT: &str = "
 - **Memory** is resident memory of the process; of twenty requests seventeen get one trunk, two list fifty
   and one creates a trunk durably.
 - **Start** is from the start of the process without a database to the last byte of the first list.
+- **Small world** is the scenario `one-trunk`, as `TestServer` and the control API load and save it in this process: an account, a
+  trunk and a number, from the text of the file on, beside the account that the server has.
 - **SDK** gets and decodes one trunk, against `reqwest` with `serde_json` into a plain struct; both in this
   process, from the same server.
 - **Authenticated calls** are complete calls over UDP from one sipp, 64 at once: an INVITE, the challenge, its

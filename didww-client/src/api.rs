@@ -6,6 +6,7 @@ mod record_request;
 mod relationship;
 mod rotation;
 mod sms_rotation;
+mod undeclared;
 mod upload;
 mod version_check;
 mod waiting;
@@ -92,13 +93,16 @@ impl<R: Resource> Api<R> {
     }
 
     /// Creates a record and returns it. The request is retried only when it cannot have taken effect.
+    ///
+    /// # Errors
+    /// [`Reason::Undeclared`] for a text that an enumeration of the body does not declare, and what requests can fail with.
     #[expect(clippy::needless_pass_by_value, reason = "callers build it in the call")]
     pub fn create(&self, body: R::Create) -> RecordRequest<R>
     where
         R: Creatable,
     {
         let request = Request::collection(Method::POST, self.path());
-        let request = match at_version::<R>(self.client.api_version(), body.to_sent()) {
+        let request = match created::<R>(self.client.api_version(), body.to_sent()) {
             Ok(sent) => Ok(request.with_record(self.kind(), None, sent)),
             Err(reason) => Err(request.refused(reason)),
         };
@@ -190,6 +194,13 @@ impl<R: Resource> Api<R> {
     pub fn to_one<T>(&self, id: &Id<R>, name: ToOneName<R, T>) -> ToOneApi<R, T> {
         ToOneApi::new(self.client.clone(), id.clone(), name)
     }
+}
+
+/// Checks the texts of a new record, and converts it as [`at_version`] does.
+fn created<R: Resource>(version: ApiVersion, sent: Result<Sent, DecodeError>) -> Result<Sent, Reason> {
+    let sent = sent?;
+    undeclared::texts(R::SPEC, &sent)?;
+    at_version::<R>(version, Ok(sent))
 }
 
 /// Converts a body from the canonical form into the form of an API version.

@@ -90,7 +90,8 @@
 //! - **Operations.** [`Api`] has only the operations that the API has for a resource; any other does not
 //!   compile.
 //! - **Values.** A value with documented limits is a type whose constructor refuses others. A name is a text: the
-//!   service judges it. `?` converts the errors of constructors into [`Error`].
+//!   service judges it. A new record with a text that an enumeration does not declare is an error before anything is sent
+//!   ([`Reason::Undeclared`]). `?` converts the errors of constructors into [`Error`].
 //! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
 //! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A POST is retried only when
 //!   it cannot have taken effect, or when it has an idempotency key.
@@ -170,7 +171,7 @@
 //! | feature | |
 //! | --- | --- |
 //! | `rustls` (default) | HTTPS with rustls, ring and the platform's certificates; implies `http` |
-//! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`]. |
+//! | `http` (default) | requests to the API. Without `rustls`, pass an HTTP client to [`ClientBuilder::http_client`], of the [`reqwest`] that this crate re-exports. |
 //! | `blocking` | the module `blocking`: calls that block the thread; implies `http` |
 //! | `exports` | `ExportFile` and its typed rows: the files of exports; implies `http` |
 //! | `axum` | `SignedCallback`, an extractor for callbacks; brings no HTTP client |
@@ -243,6 +244,9 @@ pub use client_core::{
 pub use futures_core::Stream;
 #[cfg(feature = "http")]
 pub use futures_util::{StreamExt, TryStreamExt};
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use reqwest;
 #[cfg(feature = "http")]
 pub use reqwest::{Method, StatusCode};
 

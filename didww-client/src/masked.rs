@@ -1,6 +1,6 @@
 //! Records as JSON for logs: without secrets.
 
-use didww_types::{Resource, ResourceObject, hiding_secrets, names_secret};
+use didww_types::{Resource, ResourceObject, hidden_in_url, hiding_secrets, names_secret};
 use serde::ser::{Error as _, SerializeStruct as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -12,7 +12,8 @@ const HIDDEN: &str = "(hidden)";
 /// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];
 
-/// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`.
+/// A record that is serialised as a JSON:API resource object in which every secret is `(hidden)`, also the user, the password and the
+/// secret parameters of a URL.
 ///
 /// [`Single`] and [`Page`] are serialised so too. It is for logs: what is written cannot be sent back.
 ///
@@ -73,6 +74,11 @@ fn hide_value(name: &str, value: &mut Value) {
         Value::Object(inner) => hide_members(inner),
         Value::Array(items) => items.iter_mut().for_each(|item| hide_value(name, item)),
         Value::String(_) | Value::Number(_) if names_secret(name) => hide_text(value),
+        Value::String(text) if name.ends_with("url") => {
+            if let Some(hidden) = hidden_in_url(text) {
+                *text = hidden;
+            }
+        }
         _ => {}
     }
 }

@@ -45,7 +45,7 @@ class Server:
             self.process = subprocess.Popen([*command, *arguments], env=environment, stdin=subprocess.DEVNULL,
                                             stdout=out, stderr=log)
         said = self._greeting(greeting)
-        self.api = said["API"].removeprefix("http://").removesuffix("/v3")
+        self.api = said["API"].removeprefix("http://").removeprefix("https://").removesuffix("/v3")
         self.control = Control(said["Control"])
         listens = [part.split(" ")[0] for part in said.get("SIP", "").split("), ") if "(" in part]
         self.sip = address(listens[0]) if listens else None

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -198,6 +198,78 @@ checked('a trunk is changed under the rules of its owner', {}, async (page) => {
   const { capacity_limit: limited, name, authentication_method: method } = data.attributes;
   assert.deepEqual([limited, name, method.attributes.allowed_sip_ips], [12, 'Berlin', ['127.0.0.1/32', '203.0.113.9/32']]);
 });
+
+checked('the overview has calls, refusals and spending as charts, with their numbers in words', {}, async (page) => {
+  await page.show('overview');
+  await page.page.getByRole('img', { name: /^Calls of the last .+: [1-9]\d* answered, \d+ not answered, [1-9]\d* refused\.$/ }).waitFor();
+  const checks = page.page.getByRole('table', { name: 'Refusals by check' });
+  await checks.getByRole('row', { name: /^Caller number\b.*[1-9]\d*$/ }).waitFor();
+  // The threshold of one of the trunks.
+  await page.page.getByRole('region', { name: 'Spending of the last 24 hours' }).getByText('of $0.50').waitFor();
+});
+
+let staffed;
+checked('the clock is frozen, moved forward and let run', { server: () => staffed }, async (page) => {
+  await page.show('system');
+  await page.page.getByRole('button', { name: 'Freeze it now' }).click();
+  await page.page.locator('#announcer', { hasText: 'The clock stands still.' }).waitFor();
+  const before = await staffed.send('/clock');
+  assert.equal(before.frozen, true);
+  const form = page.page.getByRole('form', { name: 'Move the clock forward' });
+  await form.getByLabel('Amount (required)').fill('2');
+  await form.getByLabel('Unit', { exact: true }).selectOption('86400');
+  await form.getByRole('button', { name: 'Move forward' }).click();
+  await form.getByText('The clock was moved').waitFor();
+  assert.equal(Date.parse((await staffed.send('/clock')).now) - Date.parse(before.now), 2 * 86_400_000);
+  assert.deepEqual(await page.violations(), []);
+  await page.page.getByRole('button', { name: 'Let it run' }).click();
+  await page.page.locator('#announcer', { hasText: 'The clock runs.' }).waitFor();
+  assert.equal((await staffed.send('/clock')).frozen, false);
+});
+
+checked('an account is created, and the key that is shown once is its own', { server: () => staffed }, async (page) => {
+  await page.show('accounts');
+  const form = page.page.getByRole('form', { name: 'Create an account' });
+  await form.getByLabel('Name', { exact: true }).fill('Hamburg');
+  await form.getByRole('button', { name: 'Create the account' }).click();
+  await form.getByText('The API key of Hamburg is shown only now').waitFor();
+  const key = await form.locator('code').innerText();
+  assert.equal((await fetch(`${staffed.api}/dids`, { headers: { 'Api-Key': key } })).status, 200);
+  assert.deepEqual(await page.violations(), []);
+  await page.page.getByRole('link', { name: 'Hamburg', exact: true }).click();
+  await title(page, 'Hamburg');
+  assert.ok(!(await page.page.content()).includes(key), 'the key is not shown again');
+});
+
+checked('a number is added and blocked', { server: () => staffed }, async (page) => {
+  await page.show('dids');
+  const form = page.page.getByRole('form', { name: 'Add a DID' });
+  await form.getByLabel('Number (required)').fill('12025550188');
+  await form.getByLabel('Description', { exact: true }).fill('Front desk');
+  await form.getByRole('button', { name: 'Add the DID' }).click();
+  await form.getByText('The DID 12025550188 was added.').waitFor();
+  await page.page.getByRole('button', { name: 'Block 12025550188', exact: true }).click();
+  await page.page.getByRole('button', { name: 'Unblock 12025550188' }).waitFor();
+  await page.page.getByRole('row', { name: /12025550188.*blocked.*Front desk/ }).waitFor();
+  const { accounts } = await staffed.send('/accounts');
+  const found = await Promise.all(accounts.map(({ id }) => staffed.send(`/accounts/${id}/records/dids?filter%5Bnumber%5D=12025550188`)));
+  assert.deepEqual(found.flatMap(({ data }) => data.map(({ attributes }) => attributes.blocked)), [true]);
+});
+
+checked('the providers are shown with their health, which is asked for anew', { server: () => staffed }, async (page) => {
+  // The name of the server's own edge, which answers.
+  await staffed.send('/world', { format: 1, accounts: [], platform: { providers: [{ label: 'carrier', name: 'Carrier', hostname: 'edge.localhost' }] } });
+  await page.show('providers');
+  await page.page.getByRole('row', { name: /^Carrier/ }).waitFor();
+  await page.page.getByRole('button', { name: 'Check all now' }).click();
+  await page.page.locator('#announcer', { hasText: '1 provider checked.' }).waitFor();
+  await page.page.getByRole('row', { name: /^Carrier healthy/ }).waitFor();
+  assert.deepEqual(await page.violations(), []);
+});
+before(async () => {
+  staffed = await Server.start(BINARY);
+});
+after(() => staffed?.stop());
 
 checked('callbacks and their attempts are shown', {}, async (page) => {
   receiver = createServer((request, response) => response.writeHead(request.url === '/bad' ? 500 : 200).end());
@@ -653,20 +725,20 @@ const blocks = (page, language) => [...page.matchAll(new RegExp(`^\`\`\`${langua
 const found = () => `${dirname(BINARY)}${delimiter}${process.env.PATH}`;
 
 let fresh;
+let empty;
+const frontPage = () => readFile(new URL('index.md', PAGES), 'utf8');
 checked('the lines of the front page end with a refused call whose reason is read from the page', { server: () => fresh }, async (page) => {
-  const lines = blocks(await readFile(new URL('index.md', PAGES), 'utf8'), 'sh').join('');
+  const lines = blocks(await frontPage(), 'sh').join('');
   const api = fresh.api.slice(0, -'/v3'.length);
-  const script = lines.replaceAll('http://127.0.0.1:8080', api).replaceAll('test-key', 'console-key');
+  assert.ok(lines.includes('http://127.0.0.1:8080/'), 'the address of the page');
+  const script = lines.replaceAll('http://127.0.0.1:8080', api);
   const addresses = { LISTEN: new URL(api).host, CONTROL_LISTEN: new URL(fresh.control).host, SIP_LISTEN: fresh.sip };
   const named = Object.fromEntries(Object.entries(addresses).map(([name, at]) => [`TRUNK_SERVER_${name}`, at]));
-  const folder = await mkdtemp(join(tmpdir(), 'front-page-'));
-  try {
-    const env = { ...process.env, ...named, PATH: found(), NO_PROXY: '127.0.0.1' };
-    const { stdout } = await promisify(execFile)('sh', ['-ec', script], { cwd: folder, env });
-    assert.match(stdout, /200 OK: answered[^]*403 Forbidden: not answered/);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const env = { ...process.env, ...named, PATH: found(), NO_PROXY: '127.0.0.1' };
+  const { stdout } = await promisify(execFile)('sh', ['-ec', script], { cwd: empty, env });
+  assert.match(stdout, /"default_dst_action":"allow_all"[^]*200 OK: answered[^]*403 Forbidden: not answered/);
+  await page.show('trunks');
+  await page.page.getByRole('link', { name: 'Closed' }).waitFor();
   await page.show('records');
   const row = page.page.getByRole('row', { name: /refused/ }).first();
   await row.waitFor();
@@ -675,11 +747,17 @@ checked('the lines of the front page end with a refused call whose reason is rea
   const why = await page.page.getByRole('region', { name: 'Why it was refused' }).innerText();
   assert.match(why, /SIP 403/);
   assert.match(why, /destination/i);
+  assert.deepEqual(await readdir(empty), [], 'nothing is kept');
 });
 before(async () => {
-  fresh = await Server.start(BINARY, ['--demo']);
+  const line = blocks(await frontPage(), 'text').find((block) => block.startsWith('trunk-server '));
+  empty = await mkdtemp(join(tmpdir(), 'front-page-'));
+  fresh = await Server.pasted(line, empty, found());
 });
-after(() => fresh?.stop());
+after(async () => {
+  await fresh?.stop();
+  if (empty) await rm(empty, { recursive: true });
+});
 
 test('the fixture that the recipe has for runners of JavaScript starts a server and stops it', async () => {
   const [fixture] = blocks(await readFile(new URL('recipes/tests.md', PAGES), 'utf8'), 'js');

@@ -6,13 +6,24 @@ import { createInterface } from 'node:readline';
 
 const LABELS = { API: 'api', Control: 'control', Console: 'console', SIP: 'sip' };
 
+// Settings in the caller's environment must not affect the server.
+const others = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TRUNK_SERVER_')));
+
 export class Server {
-  static async start(binary, further = [], control = '127.0.0.1:0') {
+  static start(binary, further = [], control = '127.0.0.1:0') {
     const listens = ['--listen', '127.0.0.1:0', '--control-listen', control, '--sip-listen', '127.0.0.1:0'];
-    // Settings in the caller's environment must not affect the server.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TRUNK_SERVER_')));
-    const options = { env: { ...env, NO_COLOR: '1' }, stdio: ['ignore', 'pipe', 'pipe'] };
-    const child = spawn(binary, [...listens, '--ephemeral', '--api-key', 'console-key', ...further], options);
+    return Server.#run(binary, [...listens, '--ephemeral', '--api-key', 'console-key', ...further]);
+  }
+
+  // Starts what a line of a page starts, in a folder and with this path of programs. Its listeners have other ports.
+  static pasted(line, cwd, PATH) {
+    const listens = ['LISTEN', 'CONTROL_LISTEN', 'SIP_LISTEN'].map((name) => [`TRUNK_SERVER_${name}`, '127.0.0.1:0']);
+    return Server.#run('sh', ['-c', `exec ${line}`], { cwd, env: { ...Object.fromEntries(listens), PATH } });
+  }
+
+  static async #run(program, words, { cwd, env } = {}) {
+    const options = { cwd, env: { ...others(), NO_COLOR: '1', ...env }, stdio: ['ignore', 'pipe', 'pipe'] };
+    const child = spawn(program, words, options);
     const server = new Server(child);
     for await (const line of createInterface({ input: child.stdout })) {
       const [label, ...rest] = line.trim().split(':');

@@ -1,6 +1,7 @@
 //! What `ARCHITECTURE.md` promises: which crate knows which, no circles, no crate that grows over the others, where
-//! features are looked at, and words that a maintainer does not stumble over.
+//! features are looked at, words that a maintainer does not stumble over, and examples that name what their reader has.
 
+mod examples;
 mod features;
 mod imports;
 pub mod rooms;

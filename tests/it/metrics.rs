@@ -133,6 +133,9 @@ async fn calls_and_requests_are_in_the_metrics_with_the_labels_of_the_list_and_n
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "name": "A \"quoted\" \\ trunk", "rtp_timeout": 600 })).await;
     let blocked = edge.trunk(json!({ "name": "Blocked", "status": "blocked" })).await;
+    let balances = format!("/accounts/{}/records/balances", edge.account);
+    let money = json!({ "attributes": { "balance": "50.25", "credit": "7.0" } });
+    edge.control_request(&balances, "POST", &money).await;
     let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&blocked).await.code(), 403);
     edge.advance(10).await;
@@ -151,6 +154,8 @@ async fn calls_and_requests_are_in_the_metrics_with_the_labels_of_the_list_and_n
     );
     let spent = samples.sum("didww_voice_out_trunk_last24h_price", &of_trunk);
     assert_eq!(spent, samples.sum("didww_voice_out_trunk_active_calls_price", &of_trunk));
+    assert_eq!(samples.sum("didww_balance", &[("account_id", edge.account.as_str())]), 50.25);
+    assert_eq!(samples.count("didww_balance"), 1);
     assert_eq!(samples.sum("trunk_server_calls_active", &[]), 1.0);
     assert_eq!(samples.sum("trunk_server_call_attempts_total", &[("outcome", "admitted")]), 1.0);
     assert_eq!(samples.sum("trunk_server_calls_refused_total", &[("check", "status")]), 1.0);

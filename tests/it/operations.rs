@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use clap::CommandFactory as _;
+use reqwest::Method;
 use trunk_server::cli::Cli;
 
 use crate::docs::pages::read;
@@ -142,10 +143,10 @@ async fn a_signal_takes_over_what_can_change_and_names_what_cannot() {
     let logged = async |words: &str| {
         until(words, async || server.log().contains(words).then_some(())).await;
     };
-    write("log = \"debug\"\n[accounts]\nrate_limit = 7\n");
+    write("log = \"debug\"\n[accounts]\nrate_limit = 7\nrecord_quota = 9\n");
     server.signal("HUP");
-    logged("settings=\"accounts.rate_limit\"").await;
-    assert!(server.log().contains("live=\"log\""), "{}", server.log());
+    logged("settings=\"accounts.record_quota\"").await;
+    assert!(server.log().contains("live=\"accounts.rate_limit, log\""), "{}", server.log());
     assert!(!server.log().contains("path=\"/v3/dids\""), "nothing was logged at debug level before");
     api.get("/dids").await;
     logged("path=\"/v3/dids\"").await;
@@ -153,6 +154,70 @@ async fn a_signal_takes_over_what_can_change_and_names_what_cannot() {
     server.signal("HUP");
     logged("the configuration was not read again").await;
     assert_eq!(api.get("/dids").await.status, 200, "it goes on as before");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_new_token_and_a_new_limit_count_from_the_next_request_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, token) = (folder.path().join("config.toml"), folder.path().join("token"));
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    fs::write(&token, "the first one\n").unwrap();
+    write("");
+    let (config, token_file) = (file.to_str().unwrap(), token.to_str().unwrap());
+    let arguments =
+        ["--ephemeral", "--api-key", "good", "--config", config, "--control-token-file", token_file];
+    let server = Binary::start(&arguments);
+    let control = Api::new(server.control.clone().unwrap(), "").with_key(None);
+    let status = async |token: &str| {
+        let request =
+            control.request(Method::GET, "/accounts").header("Authorization", format!("Bearer {token}"));
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((status("the first one").await, status("the second one").await), (200, 401));
+    fs::write(&token, "the second one\n").unwrap();
+    write("[accounts]\nrate_limit = 2\n");
+    server.signal("HUP");
+    until("the configuration was read again", async || {
+        server.log().contains("live=\"accounts.rate_limit, control_token\"").then_some(())
+    })
+    .await;
+    assert_eq!((status("the second one").await, status("the first one").await), (200, 401));
+    assert!(!server.log().contains("second one"), "{}", server.log());
+    let api = Api::new(&server.base, "good");
+    // How many of a burst are served.
+    let served = async || {
+        let mut served = 0;
+        for _ in 0..6 {
+            served += usize::from(api.get("/dids").await.status == 200);
+        }
+        served
+    };
+    assert!(served().await < 6, "two in a second");
+    write("");
+    server.signal("HUP");
+    until("there is no limit again", async || (served().await == 6).then_some(())).await;
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_control_api_beyond_loopback_keeps_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    let listens =
+        "listen = \"127.0.0.1:0\"\ncontrol_listen = \"0.0.0.0:0\"\nsip_listen = \"off\"\nephemeral = true\n";
+    write(&format!("{listens}control_token = \"the token\"\n"));
+    let mut server = command();
+    server.arg("--config").arg(&file).env("NO_COLOR", "1").stderr(Stdio::piped());
+    let server = Binary::launch(server);
+    write(listens);
+    server.signal("HUP");
+    until("the log names the refusal", async || {
+        server.log().contains("is not on loopback; set --control-token").then_some(())
+    })
+    .await;
+    assert!(server.log().contains("it stays as it was"), "{}", server.log());
     assert_eq!(server.terminate(), Some(0));
 }
 
@@ -192,6 +257,13 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
     let (_, last) = image.rsplit_once("\nFROM ").unwrap();
     assert!(last.starts_with("scratch\n") && last.contains("\nUSER 65532:65532\n"), "{last}");
     assert!(last.contains("CMD [\"/trunk-server\", \"health\"]"), "{last}");
+    // The secrets beside the compose file are in the folder that the image is built of.
+    for (file, line) in [
+        ("packaging/container/Containerfile.dockerignore", "packaging/container/secrets"),
+        (".gitignore", "/packaging/container/secrets"),
+    ] {
+        assert!(read(file).lines().any(|written| written == line), "{file} has no {line}");
+    }
     let compose = read("packaging/container/compose.yaml");
     assert!(compose.contains("test: [CMD, /trunk-server, health]"));
 }

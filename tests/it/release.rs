@@ -175,3 +175,50 @@ fn the_script_of_releases_packs_files_that_exist() {
     // Whatever the umask of the machine is, its folders can be entered: it is unpacked over those of the system.
     assert!(script.contains("--mode=u+rw,go+rX,go-w "));
 }
+
+/// What cargo prints with these arguments, and its complaints.
+fn cargo(arguments: &[&str]) -> (String, String) {
+    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
+    let output = Command::new(cargo).args(arguments).current_dir(path("")).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    (String::from_utf8(output.stdout).unwrap(), error)
+}
+
+#[test]
+fn what_is_packaged_has_what_its_readers_need_and_depends_on_nothing_that_is_not() {
+    let (metadata, _) = cargo(&["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    // Of others it is an empty list of registries.
+    let published: Vec<&Value> = packages.iter().filter(|package| package["publish"].is_null()).collect();
+    let names: BTreeSet<&str> = published.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let script = read("scripts/release");
+    let line = script.lines().find_map(|line| line.trim().strip_prefix("published=(")).unwrap();
+    assert_eq!(line.trim_end_matches(')').split(' ').collect::<BTreeSet<_>>(), names);
+    for package in published {
+        let name = package["name"].as_str().unwrap();
+        for member in ["description", "license", "readme"] {
+            assert!(package[member].is_string(), "{name} has no {member}");
+        }
+        assert_eq!(package["documentation"], format!("https://docs.rs/{name}"));
+        for (member, most) in [("keywords", 5), ("categories", 5)] {
+            let count = package[member].as_array().unwrap().len();
+            assert!((1..=most).contains(&count), "{name} has {count} {member}");
+        }
+        for dependency in package["dependencies"].as_array().unwrap() {
+            if dependency["path"].is_string() && dependency["kind"] != "dev" {
+                let other = dependency["name"].as_str().unwrap();
+                assert!(names.contains(other) && dependency["req"] != "*", "{name} depends on {other}");
+            }
+        }
+        let (files, complaints) =
+            cargo(&["package", "--list", "--locked", "--offline", "--allow-dirty", "--package", name]);
+        assert!(!complaints.contains("manifest has no"), "{complaints}");
+        let files: BTreeSet<&str> = files.lines().collect();
+        for file in ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"] {
+            assert!(files.contains(file), "the package of {name} has no {file}");
+        }
+        assert!(!files.iter().any(|file| file.starts_with("tests/")), "{name}: {files:?}");
+    }
+}

@@ -225,9 +225,14 @@ fn reload(server: &Server, config: &mut Config, level: &LogLevel) {
             return tracing::error!(error, "the configuration was not read again; it stays as it was");
         }
     };
+    if let Err(error) = server.take_over(&new) {
+        return tracing::error!(%error, "the configuration was not read again; it stays as it was");
+    }
     let changes = config.changes(&new);
     level.set(&new);
     config.log.clone_from(&new.log);
+    config.control_token.clone_from(&new.control_token);
+    config.accounts.rate_limit = new.accounts.rate_limit;
     let list = |keys: std::collections::BTreeSet<String>| keys.into_iter().collect::<Vec<_>>().join(", ");
     let (live, at_the_next_start) = (list(changes.live), list(changes.at_the_next_start));
     tracing::info!(live, "the configuration and the certificates were read again");

@@ -8,6 +8,7 @@ mod error;
 mod jobs;
 mod lab_surroundings;
 mod listeners;
+mod live;
 #[cfg(feature = "voipbin")]
 mod platform;
 mod reference;
@@ -17,12 +18,12 @@ mod world;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control_plane::{Control, ControlAuth, World, control_router};
+use control_plane::{Control, ControlAuth, ControlToken, World, control_router};
 use didww_api::PriceService;
 use didww_types::Secret;
 #[cfg(not(feature = "voipbin"))]
 use http_listener::Router;
-use http_listener::{Limits, PROTOCOLS};
+use http_listener::{Limits, PROTOCOLS, RateLimits};
 use lab::Lab;
 use metrics::{Metrics, metrics_router};
 use service_base::boxed::Boxed;
@@ -86,6 +87,8 @@ pub struct Server {
     created_database: bool,
     /// The certificates that are read again when their files change.
     identities: Vec<Arc<Identity>>,
+    control_token: ControlToken,
+    rates: Arc<RateLimits>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     #[cfg(feature = "voipbin")]
@@ -258,13 +261,17 @@ impl ServerBuilder {
         let platform_api = Router::new();
         let price_addresses = listeners.prices.iter().map(|(service, _, at)| (*service, *at)).collect();
         let prices = (prices, listeners.prices);
+        let rates = config.accounts.max_rate(is_on_loopback(address));
+        let rates = Arc::new(RateLimits::shared(rates, &core));
+        running.rates = Arc::clone(&rates);
         let (token_address, owners) =
             running.serve_apis(listeners.api, listeners.tokens, prices, &config, limits, platform_api);
         let control_counts =
             if listeners.control.is_some() { running.counts("control", control_paths) } else { None };
         let control = control.with_request_counts(running.counts.clone());
+        let control_token = ControlToken::new(config.control_token.clone());
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
-            let auth = ControlAuth { token: config.control_token.clone(), host };
+            let auth = ControlAuth { token: control_token.clone(), host };
             let router = control_router(control.clone(), auth, limits, owners, web_console::router());
             running.serve((listener, at), router, control_limits, Share::Control, control_counts);
             at
@@ -298,6 +305,8 @@ impl ServerBuilder {
             metrics_address,
             is_secured: identity.is_some(),
             identities,
+            control_token,
+            rates,
             accounts,
             token_address,
             price_addresses,

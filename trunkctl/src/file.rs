@@ -1,6 +1,6 @@
 //! Files of members and declarations: TOML, YAML or JSON.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -23,13 +23,22 @@ pub(crate) fn object(path: &str) -> Result<Map<String, Value>, Failure> {
 
 /// Reads a file as text. `-` is standard input.
 pub(crate) fn read(path: &str) -> std::io::Result<String> {
-    let mut text = String::new();
     if path == "-" {
-        std::io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text)?;
+        read_at_most(std::io::stdin().lock(), MAX_BYTES)
     } else {
-        std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+        read_at_most(std::fs::File::open(path)?, MAX_BYTES)
     }
-    Ok(text)
+}
+
+/// Reads a text of at most this many bytes. A longer one is an error: the beginning of a declaration is another declaration.
+fn read_at_most(from: impl Read, most: u64) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length <= most) {
+        Ok(text)
+    } else {
+        Err(std::io::Error::other(format!("it has more than {most} bytes")))
+    }
 }
 
 /// Reads a text in the format of a file's extension; YAML, of which JSON is a part, for an unknown one.
@@ -53,6 +62,13 @@ fn parse(text: &str, extension: &str) -> Result<Map<String, Value>, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_instead_of_cut() {
+        assert_eq!(read_at_most(&b"a: 1\n"[..], 5).unwrap(), "a: 1\n");
+        let refused = read_at_most(&b"a: 1\nb: 2\n"[..], 9).unwrap_err().to_string();
+        assert!(refused.contains("more than 9 bytes"), "{refused}");
+    }
 
     #[test]
     fn the_three_formats_say_the_same() {

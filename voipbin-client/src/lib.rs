@@ -131,5 +131,5 @@ pub use {
     futures_util::{StreamExt, TryStreamExt},
     list_request::ListRequest,
     raw::{RawAnswer, RawRequest},
-    reqwest::{Method, StatusCode},
+    reqwest::{self, Method, StatusCode},
 };

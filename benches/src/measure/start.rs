@@ -17,7 +17,7 @@ pub(crate) fn process(plan: &Plan, name: &'static str) -> Outcome<Row> {
     for number in 0..plan.repeats {
         times.push(first_answer(&mut command(&plan.work.join(format!("start-{number}.db")))?)?);
     }
-    Ok(row(name, times, Target::AtMost(10.0, 5.0)))
+    Ok(times_row(name, times, Target::AtMost(10.0, 5.0)))
 }
 
 /// Milliseconds from the start of a server to the last byte of its first list of trunks.
@@ -48,10 +48,11 @@ pub(crate) fn test_server(plan: &Plan, name: &'static str) -> Outcome<Row> {
         times.push(watch.seconds() * 1e3);
         drop(server);
     }
-    Ok(row(name, times, Target::AtMost(5.0, 2.0)))
+    Ok(times_row(name, times, Target::AtMost(5.0, 2.0)))
 }
 
-fn row(name: &'static str, times: Vec<f64>, target: Target) -> Row {
+/// A row of milliseconds: their median, and the slowest.
+pub(super) fn times_row(name: &'static str, times: Vec<f64>, target: Target) -> Row {
     let slowest = times.iter().copied().fold(0.0, f64::max);
     let (repeats, spread) = (times.len(), spread(&times));
     let figure = median(times);

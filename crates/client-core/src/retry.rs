@@ -30,7 +30,7 @@ use crate::transport::{Failure, Received};
 ///
 /// ```
 /// use std::time::Duration;
-/// use client_core::RetryPolicy;
+/// # use client_core::RetryPolicy;
 ///
 /// let patient = RetryPolicy::default().max_attempts(6).max_wait(Duration::from_secs(60));
 /// let never = RetryPolicy::none();

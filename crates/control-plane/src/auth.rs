@@ -17,13 +17,14 @@ use service_base::forwarded::{Client, origin};
 use service_base::guessing::{AuthRefusal, GuessLimiter, Source};
 use service_base::log_limiter::LogLimiter;
 
+use crate::control_token::ControlToken;
 use crate::respond::{RefusedBecause, refused, retry_after};
 
 /// The access configuration of the control listener.
 #[derive(Debug, Clone, Default)]
 pub struct ControlAuth {
-    /// The token that every request must have; `None` requires no token.
-    pub token: Option<Secret>,
+    /// The token that every request must have.
+    pub token: ControlToken,
     /// The configured address of the listener, `HOST:PORT`. Its host is accepted in the `Host` header.
     pub host: String,
 }
@@ -110,7 +111,7 @@ impl Authenticator {
 
     fn check(&self, headers: &HeaderMap, source: Source) -> Result<(), Rejection> {
         self.auth.check_page(headers)?;
-        let Some(token) = &self.auth.token else { return Ok(()) };
+        let Some(token) = self.auth.token.current() else { return Ok(()) };
         let missing = |cause| Rejection {
             cause: Some(cause),
             ..Rejection::new(
@@ -128,7 +129,7 @@ impl Authenticator {
         let sent = sent.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         let sent =
             sent.ok_or_else(|| missing("the header `Authorization` is not `Bearer TOKEN`".to_owned()))?;
-        let is_correct = Secret::new(sent) == *token;
+        let is_correct = Secret::new(sent) == token;
         match self.guesses.check(source, self.guesses.hash(sent), is_correct, self.clock.now()) {
             Ok(()) => Ok(()),
             Err(AuthRefusal::Wrong) => Err(wrong()),
@@ -146,7 +147,7 @@ impl ControlAuth {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = text(header::HOST).unwrap_or_default();
         // With a token the `Host` header does not matter: a web page does not know the token.
-        if self.token.is_none() && !self.is_own_host(host_of(host)) {
+        if !self.token.is_set() && !self.is_own_host(host_of(host)) {
             return Err(Rejection::new(
                 StatusCode::FORBIDDEN,
                 "the Host header names another host; use the listener's own address",
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     fn authenticator(token: Option<&str>, host: &str) -> Authenticator {
-        let auth = ControlAuth { token: token.map(Secret::new), host: host.to_owned() };
+        let auth = ControlAuth { token: ControlToken::new(token.map(Secret::new)), host: host.to_owned() };
         let limits = GuessLimits { of_source: 3, ..GuessLimits::default() };
         let clock = Clock::system();
         clock.freeze(None);

@@ -27,6 +27,7 @@ mod call_events;
 mod callback_secrets;
 #[cfg(feature = "sip")]
 mod calls;
+mod control_token;
 #[cfg(feature = "voipbin")]
 mod customer_routes;
 #[cfg(feature = "voipbin")]
@@ -81,6 +82,7 @@ use uuid::Uuid;
 pub use accounts::{AccountPatch, NewAccount, NewKey};
 pub use auth::ControlAuth;
 pub use callback_secrets::NewCallbackSecret;
+pub use control_token::ControlToken;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 #[cfg(feature = "sip")]

@@ -109,7 +109,8 @@ pub fn sign(secret: &Secret, url: &str, payload: &Payload) -> String {
 /// lower-case hexadecimal digits is wrong.
 ///
 /// ```
-/// use didww_types::{Secret, callback::{Payload, verify}};
+/// # use didww_types as didww_client;
+/// use didww_client::{Secret, callback::{Payload, verify}};
 /// let payload = Payload::Parameters(
 ///     [("id", "1dd7a68b-e235-402b-8912-fe73ee14243a"), ("status", "completed"), ("type", "orders")]
 ///         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -16,9 +16,10 @@ use crate::{
 /// credentials, make no difference.
 ///
 /// ```
-/// use didww_types::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
-/// use didww_types::values::IpNetworks;
-/// use didww_types::{ApiVersion, Create as _, Difference, Resource as _, ResourceObject};
+/// # use didww_types as didww_client;
+/// use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
+/// use didww_client::values::IpNetworks;
+/// use didww_client::{ApiVersion, Create as _, Difference, Resource as _, ResourceObject};
 /// use serde_json::json;
 ///
 /// let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.7"])?);

@@ -79,7 +79,8 @@ impl ErrorObject {
     /// a pointer to `data` itself.
     ///
     /// ```
-    /// use didww_types::{ErrorCode, ErrorObject};
+    /// # use didww_types as didww_client;
+    /// use didww_client::{ErrorCode, ErrorObject};
     /// let error = ErrorObject::new(ErrorCode::Validation, "is invalid", "name - is invalid")
     ///     .at("/data/attributes/name");
     /// assert_eq!(error.field(), Some("name"));

@@ -71,7 +71,9 @@ pub use spec::{
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};
 pub use violation::{Flaw, Violation};
-pub use wire_core::{DecodeError, Extra, Secret, UndeclaredText, UnknownText, hiding_secrets, names_secret};
+pub use wire_core::{
+    DecodeError, Extra, Secret, UndeclaredText, UnknownText, hidden_in_url, hiding_secrets, names_secret,
+};
 
 /// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]

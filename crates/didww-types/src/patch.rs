@@ -3,7 +3,8 @@
 /// What an update does to a nullable attribute: leave it unchanged, set it to null, or set a value.
 ///
 /// ```
-/// use didww_types::Patch;
+/// # use didww_types as didww_client;
+/// use didww_client::Patch;
 /// let limit: Patch<u16> = Some(7).into();
 /// assert_eq!(limit, Patch::Set(7));
 /// assert_eq!(Patch::<u16>::from(None), Patch::Clear);

@@ -196,7 +196,8 @@ impl ResourceSpec {
     /// Returns the name of an attribute of the canonical form, for a constant: a name that is not declared does not compile.
     ///
     /// ```compile_fail
-    /// use didww_types::{Resource as _, resources::Did};
+    /// # use didww_types as didww_client;
+    /// use didww_client::{Resource as _, resources::Did};
     ///
     /// const DIGITS: &str = Did::SPEC.attribute_name("digits");
     /// ```

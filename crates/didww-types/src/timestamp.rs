@@ -13,7 +13,8 @@ wire_core::timestamp! {
     /// are dropped. It is always written as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
     ///
     /// ```
-    /// use didww_types::Timestamp;
+    /// # use didww_types as didww_client;
+    /// use didww_client::Timestamp;
     /// let at: Timestamp = "2026-04-08T08:57:33.304+02:00".parse()?;
     /// assert_eq!(at.to_string(), "2026-04-08T06:57:33.304Z");
     /// # Ok::<(), didww_types::TimestampError>(())

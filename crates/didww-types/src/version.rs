@@ -67,7 +67,8 @@ impl ApiVersion {
     /// An older, unknown or malformed header value is ignored without an error, as DIDWW documents.
     ///
     /// ```
-    /// use didww_types::ApiVersion;
+    /// # use didww_types as didww_client;
+    /// use didww_client::ApiVersion;
     /// let account = ApiVersion::V2022_05_10;
     /// assert_eq!(account.serving(Some("2026-04-16")), ApiVersion::V2026_04_16);
     /// assert_eq!(account.serving(Some("2021-12-15")), account);

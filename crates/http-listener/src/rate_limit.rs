@@ -9,6 +9,7 @@
 //! they reach the limiter.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use didww_types::Timestamp;
 use service_base::limiter::{PerSecond, SlidingSecond};
@@ -45,7 +46,8 @@ impl From<Budget> for RateSubject {
 /// The requests of each limited key and account in the last second. One without a limit has no entry.
 #[derive(Debug)]
 pub struct RateLimits {
-    default_limit: u32,
+    /// Shared with limiters apart, which follow its changes.
+    default_limit: Arc<AtomicU32>,
     budgets: SharedLimiter<SlidingSecond>,
 }
 
@@ -53,19 +55,24 @@ impl RateLimits {
     /// Creates a limiter of this process alone, with a default for accounts without a limit of their own, in requests per
     /// second; 0 means no limit.
     pub fn new(default_limit: u32) -> Self {
-        Self { default_limit, budgets: SharedLimiter::local() }
+        Self { default_limit: Arc::new(AtomicU32::new(default_limit)), budgets: SharedLimiter::local() }
     }
 
     /// Creates a limiter whose limits hold for all nodes of the server's database.
     pub fn shared(default_limit: u32, core: &Arc<Core>) -> Self {
-        Self { default_limit, budgets: SharedLimiter::of(core) }
+        Self { default_limit: Arc::new(AtomicU32::new(default_limit)), budgets: SharedLimiter::of(core) }
+    }
+
+    /// Sets the default from the next request on; 0 means no limit.
+    pub fn set_default(&self, limit: u32) {
+        self.default_limit.store(limit, Ordering::Relaxed);
     }
 
     /// A limiter of this process alone with the same default, for subjects that anybody can make up: they leave the counters of
     /// keys and accounts, and the shares of nodes, alone.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self::new(self.default_limit)
+        Self { default_limit: Arc::clone(&self.default_limit), budgets: SharedLimiter::local() }
     }
 
     /// Counts a request. `own` is the limit of the account, if it has one; 0 means no limit. A refused request is not
@@ -79,7 +86,7 @@ impl RateLimits {
         own: Option<u32>,
         now: impl Fn() -> Timestamp,
     ) -> Result<(), u64> {
-        let limit = PerSecond(own.unwrap_or(self.default_limit));
+        let limit = PerSecond(own.unwrap_or_else(|| self.default_limit.load(Ordering::Relaxed)));
         let micros = || now().as_unix_micros();
         self.budgets.admit(budget.into(), limit, micros).await.map_err(|seconds| seconds.max(1))
     }
@@ -131,6 +138,19 @@ mod tests {
         assert!(admit(&limits, key("a"), None, at(0)).is_ok());
         assert!(admit(&apart, key("a"), None, at(0)).is_ok());
         assert!(admit(&apart, key("a"), None, at(0)).is_err());
+    }
+
+    #[test]
+    fn a_new_default_counts_from_the_next_request_on_also_apart() {
+        let limits = RateLimits::new(1);
+        let apart = limits.apart();
+        let admitted =
+            |limits: &RateLimits| (0..9).filter(|_| admit(limits, key("a"), None, at(0)).is_ok()).count();
+        assert_eq!((admitted(&limits), admitted(&apart)), (1, 1));
+        limits.set_default(3);
+        assert_eq!((admitted(&limits), admitted(&apart)), (2, 2), "one of the three was counted before");
+        limits.set_default(0);
+        assert_eq!((admitted(&limits), admitted(&apart)), (9, 9));
     }
 
     #[test]

@@ -48,6 +48,8 @@ catalogue! {
         "What the trunk's active calls on this server cost so far, in US dollars";
     TRUNK_SPENT = Gauge "didww_voice_out_trunk_last24h_price" ["trunk_id", "trunk_name"]
         "What the trunk's calls cost in the last 24 hours on all servers of the database, active ones included, in US dollars";
+    BALANCE = Gauge "didww_balance" ["account_id", "account_name"]
+        "Prepaid amount of the account in the database, in US dollars; absent until one was set";
     BUILD = Info "trunk_server_build_info" ["version"]
         "The version of the program";
     START_TIME = Gauge "process_start_time_seconds" []

@@ -6,11 +6,13 @@
 //!
 //! Bounds:
 //!
-//! - Values of labels come from declarations of this program: routes, methods, checks, kinds of jobs. Only trunks are
-//!   customers': [`MAX_TRUNKS`] of them have series of their own, and the sum of the others is `other`.
+//! - Values of labels come from declarations of this program: routes, methods, checks, kinds of jobs. Only trunks and accounts are
+//!   customers': [`MAX_TRUNKS`] trunks have series of their own, and the sum of the others is `other`; of the accounts whose balance
+//!   was set, the first [`MAX_ACCOUNTS`] have one.
 //! - One scrape is made at a time, and others wait for their turn.
 //! - What must be asked of the database is given up after [`STORE_TIMEOUT`].
 
+mod balances;
 mod catalogue;
 #[cfg(feature = "sip")]
 mod edge;
@@ -29,7 +31,7 @@ use tokio::sync::Mutex;
 
 pub use catalogue::{CATALOGUE, Kind, Metric};
 pub use router::{CONTENT_TYPE, metrics_router};
-pub use values::{MAX_TRUNKS, STORE_TIMEOUT};
+pub use values::{MAX_ACCOUNTS, MAX_TRUNKS, STORE_TIMEOUT};
 
 use scrape::Scrape;
 #[cfg(any(feature = "sip", feature = "voipbin"))]
@@ -83,6 +85,7 @@ impl Metrics {
         let _turn = self.turn.lock().await;
         let mut scrape = Scrape::default();
         server::read(&self.core, self.version, &mut scrape).await;
+        balances::read(&self.core, &mut scrape).await;
         process::read(&mut scrape);
         for counts in &self.requests {
             http::read(counts, &mut scrape);

@@ -58,7 +58,7 @@ pub(crate) async fn read(core: &Core, version: &'static str, scrape: &mut Scrape
 }
 
 /// What is asked of the database; `None` if it fails or takes too long.
-async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+pub(crate) async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
     match tokio::time::timeout(STORE_TIMEOUT, asked).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {

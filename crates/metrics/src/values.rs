@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Maximum number of trunks with series of their own.
 pub const MAX_TRUNKS: usize = 500;
+/// Maximum number of accounts with series of their own.
+pub const MAX_ACCOUNTS: u64 = 500;
 /// The longest time for what must be asked of the database.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -211,6 +211,23 @@ mod tests {
         assert!(identity.reload().unwrap_err().to_string().contains("key.pem"));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn files_that_changed_are_read_at_the_next_look_without_a_signal() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::load(make(folder.path()), &[]).unwrap();
+        let config = |identity: &Identity| Arc::clone(identity.acceptor().config());
+        let first = config(&identity);
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let watching = tokio::spawn(crate::watch(vec![Arc::clone(&identity)], stopped));
+        make(folder.path());
+        assert!(Arc::ptr_eq(&first, &config(&identity)), "nothing was read yet");
+        // The paused clock stands still while the files are read.
+        tokio::time::sleep(crate::CHECK_INTERVAL + std::time::Duration::from_secs(1)).await;
+        assert!(!Arc::ptr_eq(&first, &config(&identity)));
+        stop.send(true).unwrap();
+        watching.await.unwrap();
+    }
+
     #[test]
     fn files_that_are_no_certificate_are_refused_with_their_name() {
         let folder = tempfile::tempdir().unwrap();

@@ -135,7 +135,8 @@ pub struct Action {
 /// An action in a request.
 ///
 /// ```
-/// use voipbin_types::{ActionBody, ActionKind};
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::{ActionBody, ActionKind};
 /// let action = ActionBody::new(ActionKind::Beep).option("volume", 3);
 /// assert_eq!(serde_json::to_string(&action)?, r#"{"type":"beep","option":{"volume":3}}"#);
 /// # Ok::<(), serde_json::Error>(())

@@ -47,7 +47,8 @@ impl AddressKind {
 /// The address of one party of a call. Empty members are omitted on the wire.
 ///
 /// ```
-/// use voipbin_types::Address;
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::Address;
 /// let wire = serde_json::to_string(&Address::tel("+14155551234"))?;
 /// assert_eq!(wire, r#"{"type":"tel","target":"+14155551234"}"#);
 /// # Ok::<(), serde_json::Error>(())

@@ -227,7 +227,8 @@ impl CallCreate {
     /// uses the customer's default number.
     ///
     /// ```
-    /// use voipbin_types::{ActionBody, Address, CallCreate};
+    /// # mod voipbin_client { pub use voipbin_types as types; }
+    /// use voipbin_client::types::{ActionBody, Address, CallCreate};
     /// let body = CallCreate::new([Address::tel("+821012345678")])
     ///     .source(Address::tel("+14155551234"))
     ///     .actions([ActionBody::talk("Hello ${name}", "en-US")])

@@ -65,7 +65,8 @@ pub struct Flow {
 /// leaves out become empty.
 ///
 /// ```
-/// use voipbin_types::{ActionBody, FlowBody};
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::{ActionBody, FlowBody};
 /// let body = FlowBody::new("Greeting", [ActionBody::answer(), ActionBody::talk("Hello", "en-US")]);
 /// assert_eq!(body.actions.len(), 2);
 /// ```

@@ -15,7 +15,8 @@ use serde::{Deserialize, forward_to_deserialize_any};
 /// one.
 ///
 /// ```
-/// use voipbin_types::{CallCreate, from_json};
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::{CallCreate, from_json};
 /// assert!(from_json::<CallCreate>(br#"{"source":null}"#).is_ok());
 /// assert!(from_json::<CallCreate>(br#"{"source":[]}"#).is_err());
 /// ```

@@ -10,7 +10,8 @@ use serde_json::ser::{Formatter, Serializer};
 /// The signature of a webhook is computed over these bytes.
 ///
 /// ```
-/// assert_eq!(voipbin_types::to_json(&"<a & b>")?, br#""\u003ca \u0026 b\u003e""#);
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// assert_eq!(voipbin_client::types::to_json(&"<a & b>")?, br#""\u003ca \u0026 b\u003e""#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///

@@ -50,7 +50,8 @@ impl OutboundConfig {
     /// that differs in letter case alone.
     ///
     /// ```
-    /// use voipbin_types::OutboundConfig;
+    /// # mod voipbin_client { pub use voipbin_types as types; }
+    /// use voipbin_client::types::OutboundConfig;
     /// let config = OutboundConfig { destination_whitelist: vec!["us".to_owned()], ..Default::default() };
     /// let patch = config.with_country("GB").unwrap();
     /// assert_eq!(patch.destination_whitelist.unwrap(), ["us", "gb"]);
@@ -72,7 +73,8 @@ impl OutboundConfig {
 /// `""` and [`ZERO`](super::ZERO) clear it.
 ///
 /// ```
-/// use voipbin_types::OutboundConfigPatch;
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::OutboundConfigPatch;
 /// let patch = OutboundConfigPatch::default().destination_whitelist(["us", "gb"]);
 /// assert_eq!(serde_json::to_string(&patch)?, r#"{"destination_whitelist":["us","gb"]}"#);
 /// # Ok::<(), serde_json::Error>(())

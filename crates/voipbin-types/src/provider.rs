@@ -155,7 +155,8 @@ pub struct Provider {
 /// To change single members, build the body from the present provider:
 ///
 /// ```
-/// use voipbin_types::{Provider, ProviderBody};
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::{Provider, ProviderBody};
 /// fn renamed(provider: Provider) -> ProviderBody {
 ///     ProviderBody { name: "Berlin".to_owned(), ..provider.into() }
 /// }

@@ -53,7 +53,8 @@ pub struct ProviderCall {
 /// The body of a request that places calls through one provider.
 ///
 /// ```
-/// use voipbin_types::{ActionBody, Address, ProviderCallCreate, ZERO};
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::{ActionBody, Address, ProviderCallCreate, ZERO};
 /// let body = ProviderCallCreate::new(ZERO, [Address::tel("+821012345678")])
 ///     .source(Address::tel("+14155551234"))
 ///     .actions([ActionBody::answer(), ActionBody::talk("Hello", "en-US"), ActionBody::hangup()]);

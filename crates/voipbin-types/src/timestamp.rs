@@ -14,7 +14,8 @@ wire_core::timestamp! {
     /// without a zone, is accepted as UTC.
     ///
     /// ```
-    /// use voipbin_types::Timestamp;
+    /// # mod voipbin_client { pub use voipbin_types as types; }
+    /// use voipbin_client::types::Timestamp;
     /// let at: Timestamp = "2026-04-21 23:15:00.120000".parse()?;
     /// assert_eq!(at.to_string(), "2026-04-21T23:15:00.12Z");
     /// assert_eq!(at.to_page_token(), "2026-04-21T23:15:00.120000Z");

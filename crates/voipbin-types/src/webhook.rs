@@ -71,7 +71,8 @@ pub fn sign(secret: &Secret, body: &[u8]) -> String {
 /// `header` is the value of the [`SIGNATURE_HEADER`].
 ///
 /// ```
-/// use voipbin_types::{Secret, verify};
+/// # mod voipbin_client { pub use voipbin_types as types; }
+/// use voipbin_client::types::{Secret, verify};
 /// let secret = Secret::new("key");
 /// let body = b"The quick brown fox jumps over the lazy dog";
 /// let header = "sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";

@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 /// undeclared member may be a credential.
 ///
 /// ```
-/// let mut extra = wire_core::Extra::default();
+/// # use wire_core::Extra;
+/// let mut extra = Extra::default();
 /// extra.insert("token".to_owned(), "s3cret".into());
 /// assert_eq!(extra["token"], "s3cret");
 /// assert_eq!(format!("{extra:?}"), r#"{"token"}"#);

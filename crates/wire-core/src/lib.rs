@@ -14,6 +14,7 @@ mod secret;
 mod secret_names;
 mod text;
 mod timestamp;
+mod url_secrets;
 
 pub use decode_error::{DecodeError, parse_json};
 pub use enumeration::{UndeclaredText, UnknownText};
@@ -23,6 +24,7 @@ pub use secret::{Secret, hiding_secrets};
 pub use secret_names::names_secret;
 pub use text::parsed;
 pub use timestamp::Precision;
+pub use url_secrets::hidden_in_url;
 
 /// Paths that the output of [`string_enum!`] and [`timestamp!`] refers to; not part of the public interface.
 #[doc(hidden)]

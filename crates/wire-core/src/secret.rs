@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use subtle::ConstantTimeEq as _;
 
 /// What is written in place of a secret.
-const HIDDEN: &str = "(hidden)";
+pub(crate) const HIDDEN: &str = "(hidden)";
 
 thread_local! {
     /// Whether secrets that this thread serialises are hidden.
@@ -18,7 +18,7 @@ thread_local! {
 /// Runs a serialisation whose result goes to a log: every [`Secret`] in it is written as `(hidden)`.
 ///
 /// ```
-/// use wire_core::{Secret, hiding_secrets};
+/// # use wire_core::{Secret, hiding_secrets};
 /// let password = Secret::new("s3cret");
 /// assert_eq!(hiding_secrets(|| serde_json::to_string(&password))?, r#""(hidden)""#);
 /// assert_eq!(serde_json::to_string(&password)?, r#""s3cret""#);
@@ -43,7 +43,8 @@ pub fn hiding_secrets<T>(serialise: impl FnOnce() -> T) -> T {
 /// because the API needs it, unless it is for a log: see [`hiding_secrets`].
 ///
 /// ```
-/// let password = wire_core::Secret::new("s3cret");
+/// # use wire_core::Secret;
+/// let password = Secret::new("s3cret");
 /// assert_eq!(format!("{password:?}"), "Secret(hidden)");
 /// assert_eq!(password.expose(), "s3cret");
 /// ```

@@ -17,7 +17,7 @@ const PLAIN: [&str; 8] = [
 /// as well.
 ///
 /// ```
-/// use wire_core::names_secret;
+/// # use wire_core::names_secret;
 /// assert!(["auth_password", "X-Api-Key", "Authorization", "tokens"].into_iter().all(names_secret));
 /// assert!(!["username", "key", "next_page_token"].into_iter().any(names_secret));
 /// ```

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::version_check;
+use super::{undeclared, version_check};
 use crate::request::Request;
 use crate::{Api, Error, Reason};
 
@@ -84,7 +84,8 @@ impl<R: Creatable + Listable + Updatable> Api<R> {
     ///
     /// # Errors
     /// Returns [`Reason::Several`] when several records match, [`Reason::Unidentified`] when the body sets neither attribute,
-    /// [`Reason::Fixed`] when a member differs that only a create request can set, and the errors of the requests.
+    /// [`Reason::Fixed`] when a member differs that only a create request can set, [`Reason::Undeclared`] as
+    /// [`create`](Api::create) does, and the errors of the requests.
     pub fn ensure(&self, body: R::Create) -> Ensure<R> {
         Ensure { api: self.clone(), body, by: None, keeps: false }
     }
@@ -129,6 +130,7 @@ impl<R: Creatable + Listable + Updatable> Ensure<R> {
     pub async fn send(self) -> Result<Ensured<R>, Error> {
         let creation = Request::collection(Method::POST, self.api.path());
         let wanted = self.body.to_sent().map_err(|error| creation.refused(error))?;
+        undeclared::texts(R::SPEC, &wanted).map_err(|reason| creation.refused(reason))?;
         let key = self.key(&wanted).map_err(|reason| creation.refused(reason))?;
         if let Some(found) = find(&self.api, &key, &wanted).await? {
             return conclude(&self.api, &wanted, found, self.keeps).await;

@@ -1,7 +1,7 @@
 //! The reasons for which a client or a request is refused before anything is sent.
 
 use client_core::SetupError;
-use didww_types::{DecodeError, VersionError};
+use didww_types::{DecodeError, UndeclaredText, VersionError};
 
 use crate::Error;
 
@@ -29,6 +29,10 @@ pub enum Reason {
     /// The body could not be encoded.
     #[error("the body cannot be encoded {0}")]
     Body(#[from] DecodeError),
+    /// A new record has a text in this attribute that its enumeration does not declare. An update sends such a text as it was
+    /// read, and [`Client::raw`](crate::Client::raw) sends any.
+    #[error("the attribute `{0}` has a text that it cannot have: {1}")]
+    Undeclared(&'static str, UndeclaredText),
     /// Only the service sets this relationship.
     #[error("the relationship `{0}` is read-only")]
     ReadOnly(&'static str),

@@ -31,9 +31,10 @@ async fn a_record_and_a_page_are_serialised_without_secrets() {
 }
 
 #[test]
-fn headers_and_parameters_whose_names_the_customer_chose_are_hidden_as_a_whole() {
+fn headers_and_parameters_whose_names_the_customer_chose_are_hidden_as_a_whole_and_urls_lose_their_credentials()
+ {
     let configuration = json!({"type": "http_in", "attributes": {
-        "url": "https://example.com/sms", "http_method": "get", "query_parameters": {"key": "canary-key"},
+        "url": "https://ann:canary@example.com/sms?token=canary&to=1", "http_method": "get", "query_parameters": {"key": "canary-key"},
         "headers": {"Authorization": "Bearer canary-bearer", "X-Empty": ""}}});
     let attributes = json!({"name": "Berlin", "external_reference_id": null, "blocked": false, "priority": 100,
         "allow_any_did_as_source": false, "allow_in": true, "allow_out": false, "configuration": configuration,
@@ -44,5 +45,5 @@ fn headers_and_parameters_whose_names_the_customer_chose_are_hidden_as_a_whole()
     let shown = &written["attributes"]["configuration"]["attributes"];
     assert_eq!(shown["headers"], json!({"Authorization": "(hidden)", "X-Empty": ""}));
     assert_eq!(shown["query_parameters"], json!({"key": "(hidden)"}));
-    assert_eq!(shown["url"], "https://example.com/sms");
+    assert_eq!(shown["url"], "https://(hidden)@example.com/sms?token=(hidden)&to=1");
 }

@@ -48,6 +48,24 @@ async fn a_trunk_is_created_with_its_required_attributes() {
 }
 
 #[tokio::test]
+async fn a_misspelt_text_of_an_enumeration_is_in_no_new_record() {
+    let server = MockServer::start().await;
+    let body = || {
+        let auth = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.168.1.1"]).unwrap());
+        VoiceOutTrunk::create("Berlin", "reject_cal", auth)
+    };
+    let trunks = client(&server).voice_out_trunks();
+    let (created, ensured) = (trunks.create(body()).await, trunks.ensure(body()).await);
+    for refused in [created.unwrap_err(), ensured.unwrap_err()] {
+        let Error::NotSent(refused) = refused else { panic!("{refused}") };
+        let Reason::Undeclared(attribute, text) = &refused.reason else { panic!("{refused}") };
+        assert_eq!((*attribute, text.given.as_str()), ("on_cli_mismatch_action", "reject_cal"));
+        assert!(text.to_string().contains("reject_call"), "{text}");
+    }
+    assert!(received(&server).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_query_is_typed_and_written_as_the_service_writes_it() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(response(200, &json!({"data": []}))).mount(&server).await;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use trunk_server::metrics::{CATALOGUE, Kind, MAX_TRUNKS, Metric};
+use trunk_server::metrics::{CATALOGUE, Kind, MAX_ACCOUNTS, MAX_TRUNKS, Metric};
 
 use super::pages::{hold_part, read};
 
 /// Words of the query language that are no metric.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "sum",
     "rate",
     "max",
@@ -19,6 +19,7 @@ const WORDS: [&str; 17] = [
     "histogram_quantile",
     "increase",
     "topk",
+    "bottomk",
     "clamp_min",
     "on",
     "ignoring",
@@ -43,7 +44,9 @@ fn table() -> String {
 #[test]
 fn the_list_of_metrics_is_that_of_the_declarations() {
     hold_part("docs/operations.md", "metrics", &table());
-    assert!(read("docs/operations.md").contains(&format!("{MAX_TRUNKS} trunks")));
+    for bound in [format!("{MAX_TRUNKS} trunks"), format!("{MAX_ACCOUNTS} accounts")] {
+        assert!(read("docs/operations.md").contains(&bound), "{bound}");
+    }
 }
 
 /// The queries of a dashboard, wherever they stand.

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::Config;
 
 /// The settings that a running server takes over.
-const LIVE: [&str; 1] = ["log"];
+const LIVE: [&str; 3] = ["accounts.rate_limit", "control_token", "log"];
 
 /// The settings that differ, by their keys in the file, such as `sip.realm`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,10 +81,12 @@ mod tests {
         assert_eq!(changes("demo = true", "demo = true"), (vec![], vec![]));
         assert_eq!(changes("log = \"info\"", "log = \"debug\""), (vec!["log".to_owned()], vec![]));
         let (live, later) = changes(
-            "api_key = \"one\"\n[accounts]\nrate_limit = 5",
-            "api_key = \"two\"\ncontrol_token = \"t\"\nlisten = \"127.0.0.1:1\"\n[accounts]\nrate_limit = 6",
+            "api_key = \"one\"\n[accounts]\nrate_limit = 5\nrecord_quota = 5",
+            "api_key = \"two\"\ncontrol_token = \"t\"\nlisten = \"127.0.0.1:1\"\n[accounts]\nrate_limit = 6\nrecord_quota = 6",
         );
-        assert!(live.is_empty());
-        assert_eq!(later, ["accounts.rate_limit", "api_key", "control_token", "listen"]);
+        assert_eq!(live, ["accounts.rate_limit", "control_token"]);
+        assert_eq!(later, ["accounts.record_quota", "api_key", "listen"]);
+        let (live, later) = changes("control_token = \"one\"", "control_token = \"two\"");
+        assert_eq!((live, later), (vec!["control_token".to_owned()], vec![]), "also if both are hidden");
     }
 }

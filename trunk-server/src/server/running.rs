@@ -27,7 +27,7 @@ use tower::ServiceExt as _;
 
 use super::error::StartError;
 use super::lab_surroundings::ServerSurroundings;
-use super::listeners::{PriceListener, is_on_loopback};
+use super::listeners::PriceListener;
 use crate::config::Config;
 
 /// The tasks of a server, and its own sockets, while it starts.
@@ -45,6 +45,8 @@ pub(super) struct Running {
     pub(super) counts: Vec<Arc<RequestCounts>>,
     /// What requests to the public APIs pass through.
     pub(super) lab: Lab,
+    /// The limits of requests to the public APIs in a second.
+    pub(super) rates: Arc<RateLimits>,
     #[cfg(feature = "sip")]
     pub(super) own_sockets: Vec<Entered>,
 }
@@ -60,6 +62,7 @@ impl Running {
             counts_requests: false,
             counts: Vec::new(),
             lab: Lab::default(),
+            rates: Arc::new(RateLimits::new(0)),
             #[cfg(feature = "sip")]
             own_sockets: Vec::new(),
         }
@@ -148,7 +151,7 @@ impl Running {
         platform: Router,
     ) -> (SocketAddr, OwnersApi) {
         let core = &self.core;
-        let rates = Arc::new(RateLimits::shared(config.accounts.max_rate(is_on_loopback(address)), core));
+        let rates = Arc::clone(&self.rates);
         let settings = config.tokens.settings();
         let tokens = Arc::new(TokenService::new(Arc::clone(core), settings, limits, Arc::clone(&rates)));
         let api = Api::new(Arc::clone(core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));

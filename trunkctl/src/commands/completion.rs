@@ -6,6 +6,9 @@ use clap_complete::Shell;
 use crate::exit::Failure;
 use crate::terminal::print;
 
+/// What the script for bash needs besides, because of the way in which bash splits a line into words.
+const WORDS_OF_BASH: &[u8] = include_bytes!("words.bash");
+
 /// Prints a script to standard output.
 ///
 /// bash: `source <(trunkctl completion bash)`; zsh: `trunkctl completion zsh > "${fpath[1]}/_trunkctl"`; fish:
@@ -24,6 +27,9 @@ impl Completion {
     pub fn run(&self, mut command: clap::Command) -> Result<(), Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "trunkctl", &mut script);
+        if matches!(self.shell, Shell::Bash) {
+            script.extend_from_slice(WORDS_OF_BASH);
+        }
         print(&String::from_utf8_lossy(&script))
     }
 }

@@ -14,7 +14,7 @@ use super::mark::Owner;
 use super::part::{Part, PartEntry};
 use crate::exit::{Exit, Failure};
 use crate::near::is_like;
-use crate::resource;
+use crate::{mask, resource};
 
 /// What should exist.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +68,12 @@ impl Declaration {
                 let Value::Object(members) = members else {
                     return Err(format!("`{name}.{key}` should be a table of members"));
                 };
+                if let Some(path) = mask::leave_out_hidden(&mut members.clone()).first() {
+                    let hidden = mask::HIDDEN;
+                    return Err(format!(
+                        "`{name}.{key}`: `{path}` is {hidden}: leave it out, and what is stored stays"
+                    ));
+                }
                 if let Some(part) = part {
                     platform.push(PartEntry { part, key, members });
                 } else if let Some(spec) = spec {
@@ -163,6 +169,11 @@ mod tests {
             (json!({"dids": []}), "a table of records by name"),
             (json!({"dids": {"1": 1}}), "a table of members"),
             (json!({"voice_out_trunks": {"a": {"dst_prefixes": [44]}}}), "in quotes"),
+            (
+                json!({"voice_in_trunks": {"a": {"configuration": {"auth_password": "(hidden)"}}}}),
+                "leave it out",
+            ),
+            (json!({"providers": {"a": {"password": "(hidden)"}}}), "`password` is (hidden)"),
             (json!({"voice_out_trunks": {"a": {"name": 44}}}), "in quotes"),
             (
                 json!({"voice_out_trunks": {"a": {"authentication_method": {"attributes": {"tech_prefix": 11}}}}}),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didww_client::{ApiVersion, ResourceSpec, Verb, find, names_secret};
+use didww_client::{ApiVersion, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::clients::Clients;
@@ -11,6 +11,7 @@ use super::mark::{ATTRIBUTE, Mark, Owner};
 use super::part::Part;
 use super::platform;
 use crate::exit::{Exit, Failure};
+use crate::mask::holds_secret;
 use crate::resource::Handle;
 
 /// What exists, as a declaration that can be written to a file.
@@ -119,7 +120,7 @@ impl OfType<'_> {
                 let default = attribute.normal(self.version, &default.to_json());
                 default == attribute.normal(self.version, value)
             });
-            if names_secret(attribute.name) {
+            if holds_secret(attribute.name, value) {
                 notes.push(format!(
                     "{}.{}: {} is a secret and left out",
                     self.spec.name, existing.record.id, attribute.name
@@ -129,13 +130,13 @@ impl OfType<'_> {
                 if let Some(inside) = value.get_mut("attributes").and_then(Value::as_object_mut)
                     && attribute.merged
                 {
-                    for name in inside.keys().filter(|name| names_secret(name)) {
+                    for (name, _) in inside.iter().filter(|(name, value)| holds_secret(name, value)) {
                         notes.push(format!(
                             "{}.{}: {name} is a secret and left out",
                             self.spec.name, existing.record.id
                         ));
                     }
-                    inside.retain(|name, _| !names_secret(name));
+                    inside.retain(|name, value| !holds_secret(name, value));
                 }
                 members.insert(attribute.name.to_owned(), value);
             }

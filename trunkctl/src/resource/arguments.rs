@@ -2,9 +2,10 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, value_parser};
-use didww_client::{Access, AttributeSpec, Kind, RelationshipSpec, ResourceSpec, Verb};
+use didww_client::{Access, ApiVersion, AttributeSpec, Kind, RelationshipSpec, ResourceSpec, Verb};
 
 use super::query::{filter_words, include_words, sort_words};
+use super::record::all_columns;
 use super::suggested::Suggested;
 use super::value::placeholder;
 use super::{flag, is_operation, operations};
@@ -154,9 +155,16 @@ fn list(spec: &'static ResourceSpec) -> Command {
                 .long("columns")
                 .value_name("A,B")
                 .value_delimiter(',')
+                .hide_possible_values(true)
+                .value_parser(Suggested(column_words(spec)))
                 .help("The columns of a table or of CSV; `all` is every member"),
         )
         .args(printed())
+}
+
+/// The values of `--columns`.
+fn column_words(spec: &'static ResourceSpec) -> Vec<String> {
+    std::iter::once("all".to_owned()).chain(all_columns(spec, ApiVersion::NEWEST)).collect()
 }
 
 fn get(spec: &'static ResourceSpec) -> Command {
@@ -278,7 +286,7 @@ fn member(attribute: &AttributeSpec, creates: bool) -> Arg {
     if creates && attribute.create == Access::Required {
         notes.push("required".to_owned());
     }
-    if attribute.since > didww_client::ApiVersion::V2017_09_18 {
+    if attribute.since > ApiVersion::V2017_09_18 {
         notes.push(format!("since {}", attribute.since));
     }
     notes.extend(attribute.until.map(|until| format!("until {until}")));

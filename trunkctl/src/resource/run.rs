@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clap::ArgMatches;
 use didww_client::{
-    ApiVersion, Client, Document, Method, Parameters, RelationshipSpec, ResourceObject, ResourceSpec,
+    ApiVersion, Client, Document, Kind, Method, Parameters, RelationshipSpec, ResourceObject, ResourceSpec,
     TryStreamExt as _, Verb,
 };
 use serde_json::{Map, Value, json};
@@ -226,6 +226,11 @@ impl Task<'_> {
         if let Some(path) = self.text("file") {
             members = file::object(path)?;
             self.leave_out_read_only(&mut members, write);
+            let hidden = mask::leave_out_hidden(&mut members);
+            if !hidden.is_empty() {
+                let places = hidden.join(", ");
+                note(&format!("not sent, because the file has {} there: {places}", mask::HIDDEN));
+            }
         }
         let former = self.spec.adapter.map_or(&[][..], |adapter| adapter.attributes);
         for attribute in self.spec.attributes.iter().chain(former) {
@@ -276,6 +281,20 @@ impl Task<'_> {
             }
             !is_read_only
         });
+        for (name, value) in members {
+            let Some(attribute) = body::attribute(self.spec, self.version, name) else { continue };
+            let is_variant = matches!(attribute.kind, Kind::Variant(_));
+            // A value that is not valid is reported with all others.
+            let Some(valid) = attribute.value_at(self.version).check(value).ok().filter(|_| is_variant)
+            else {
+                continue;
+            };
+            let sent = valid.get("attributes").and_then(Value::as_object);
+            let read = value.get("attributes").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+            let read_only = read.filter(|member| sent.is_some_and(|sent| !sent.contains_key(*member)));
+            left_out.extend(read_only.map(|member| format!("{name}.{member}")));
+            *value = valid;
+        }
         if !left_out.is_empty() {
             note(&format!("not sent, because only the service sets them: {}", left_out.join(", ")));
         }

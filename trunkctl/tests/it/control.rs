@@ -145,6 +145,12 @@ fn attempts_are_followed_as_they_happen() {
     let line = followed.ok();
     assert!(line.contains("challenge") && line.contains("127.0.0.1"), "{line}");
     assert_eq!(line.lines().count(), 1);
+    let attempts = run(&service, &["api", "--control", "GET", "/attempts", "-q", "limit=1"]).json();
+    let call = attempts["attempts"][0]["call_id"].as_str().unwrap();
+    let ladder = run(&service, &["calls", "messages", call]).ok();
+    assert!(ladder.contains("INVITE") && ladder.contains("401"), "{ladder}");
+    let text = run(&service, &["calls", "messages", call, "-o", "text"]).ok();
+    assert!(text.contains("INVITE sip:442079460018@") && text.contains("SIP/2.0 401"), "{text}");
 }
 
 #[test]
@@ -191,6 +197,27 @@ fn the_journal_is_listed_followed_and_compared() {
     }
     run(&service, &["lab", "journal", "clear"]).ok();
     assert_eq!(run(&service, &["lab", "journal", "list", "-o", "json"]).ok(), "[]\n");
+}
+
+#[test]
+fn expected_requests_come_from_a_file_in_their_order_and_are_waited_for() {
+    let service = Service::with(trunk_server::TestServerBuilder::control_listener);
+    let verify = ["lab", "journal", "verify"];
+    service.run(&["dids", "list"]).ok();
+    service.run(&["voice-out-trunks", "list"]).ok();
+    let (first, second) = ("- {path: /v3/dids}\n", "- {path: /v3/voice_out_trunks}\n");
+    for (requests, code) in [(format!("{first}{second}"), 0), (format!("{second}{first}"), 3)] {
+        let file = service.file("expected.yaml", &format!("in_order: true\nrequests:\n{requests}"));
+        let ran = run(&service, &[&verify[..], &["-f", &file]].concat());
+        assert_eq!(ran.code, code, "{requests}{}{}", ran.out, ran.err);
+    }
+    let regions = ["--method", "GET", "--path", "/v3/regions", "--wait-ms"];
+    assert_eq!(run(&service, &[&verify[..], &regions, &["10"]].concat()).code, 3, "it does not come");
+    let mut command = service.command(&[&verify[..], &regions, &["20000"]].concat());
+    command.env("TRUNKCTL_CONTROL_URL", control_url(&service));
+    let waiting = std::thread::spawn(move || finish(command, ""));
+    service.run(&["regions", "list"]).ok();
+    assert!(waiting.join().unwrap().ok().contains("+ GET /v3/regions"), "it came");
 }
 
 #[test]

@@ -4,9 +4,11 @@
 
 mod contexts;
 mod control;
+mod pace;
 mod page;
 mod prices;
 mod properties;
 mod provisioning;
 mod resources;
 mod support;
+mod terminal;

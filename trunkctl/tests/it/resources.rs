@@ -232,6 +232,35 @@ fn members_come_from_a_file_and_flags_go_before_it() {
 }
 
 #[test]
+fn a_record_that_is_edited_and_written_back_keeps_its_secrets() {
+    let service = Service::start();
+    let office = "name: Office\nconfiguration:\n  type: sip_configurations\n  attributes:\n    \
+                  {host: sip.example.com, auth_enabled: true, auth_user: ann, auth_password: s3cret}\n";
+    service.run_with_input(&["voice-in-trunks", "create", "-f", "-"], office).ok();
+    let read = service.run(&["voice-in-trunks", "get", "Office", "-o", "yaml"]).ok();
+    assert!(read.contains("(hidden)") && !read.contains("s3cret"), "{read}");
+    let update = ["voice-in-trunks", "update", "Office", "-f", "-", "-o", "json", "--show-secrets"];
+    let ran =
+        service.run_with_input(&update, &read.replace("host: sip.example.com", "host: sip2.example.com"));
+    let hidden = "the file has (hidden) there: configuration.attributes.auth_password";
+    assert!(ran.err.contains(hidden), "{}", ran.err);
+    assert!(ran.err.contains("configuration.incoming_auth_username"), "{}", ran.err);
+    let stored = ran.json()["configuration"]["attributes"].clone();
+    assert_eq!((&stored["host"], &stored["auth_password"]), (&json!("sip2.example.com"), &json!("s3cret")));
+    let callback = "https://ann:s3cret@example.com/hook";
+    service.trunk("Berlin");
+    service.run(&["voice-out-trunks", "update", "Berlin", "--callback-url", callback]).ok();
+    let read = service.run(&["voice-out-trunks", "get", "Berlin", "-o", "json"]).ok();
+    assert!(read.contains("https://(hidden)@example.com/hook"), "{read}");
+    let update = ["voice-out-trunks", "update", "Berlin", "-f", "-", "-o", "json", "--show-secrets"];
+    assert_eq!(service.run_with_input(&update, &read).json()["callback_url"], callback);
+    for file in [service.run(&["dump", "voice-out-trunks"]), service.run(&["dump", "voice-in-trunks"])] {
+        assert!(file.code == 0 && file.err.contains("left out"), "{}", file.err);
+        assert!(!file.out.contains("s3cret") && !file.out.contains("(hidden)"), "{}", file.out);
+    }
+}
+
+#[test]
 fn a_dry_run_prints_the_request_and_sends_nothing() {
     let service = Service::start();
     let arguments = [

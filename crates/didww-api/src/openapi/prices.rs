@@ -136,7 +136,7 @@ fn schema(domain: Domain) -> Value {
 /// The sample of a text that may be null.
 const TEXT: Option<String> = Some(String::new());
 /// The sample of an amount that may be null.
-const AMOUNT: Option<Money> = Some(Money::new(rust_decimal::Decimal::ZERO));
+const AMOUNT: Option<Money> = Some(Money::ZERO);
 
 fn voice_in_price() -> Value {
     let price = VoiceInPrice {
@@ -235,7 +235,7 @@ fn sms_in_price() -> Value {
         destination_number_length_min: 1,
         destination_number_length_max: 1,
         country: TEXT,
-        price: Money::default(),
+        price: Money::ZERO,
     };
     let least = SmsInPrice { source_prefix: None, destination_prefix: None, country: None, ..price.clone() };
     of_samples(&price, &least)

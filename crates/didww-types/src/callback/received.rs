@@ -29,8 +29,9 @@ pub struct Received<'a> {
 /// of a GET are taken from its query, which belongs to the signed URL.
 ///
 /// ```
-/// use didww_types::Secret;
-/// use didww_types::callback::{Callback, Received, receive};
+/// # use didww_types as didww_client;
+/// use didww_client::Secret;
+/// use didww_client::callback::{Callback, Received, receive};
 ///
 /// let received = Received {
 ///     is_get: false,

@@ -63,7 +63,8 @@ string_enum! {
 /// type and the version.
 ///
 /// ```
-/// use didww_types::resources::ExportFilters;
+/// # use didww_types as didww_client;
+/// use didww_client::resources::ExportFilters;
 /// let filters = ExportFilters::between("2026-11-01T00:00:00Z".parse()?, "2026-11-02T00:00:00Z".parse()?);
 /// let filters = filters.with("did_number", "12025550143");
 /// assert_eq!(filters.get("from").and_then(|from| from.as_str()), Some("2026-11-01 00:00:00"));

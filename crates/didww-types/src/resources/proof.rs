@@ -65,8 +65,9 @@ impl Proof {
 /// What a document proves: an identity or an address. An id of it is made from that of either of them.
 ///
 /// ```
-/// use didww_types::Id;
-/// use didww_types::resources::{Address, EncryptedFile, Proof};
+/// # use didww_types as didww_client;
+/// use didww_client::Id;
+/// use didww_client::resources::{Address, EncryptedFile, Proof};
 ///
 /// let address: Id<Address> = Id::new("bf69bc70-e1c2-442c-9f30-335ee299b663");
 /// let file: Id<EncryptedFile> = Id::new("6eed102c-66a9-4a9b-a95f-4312d70ec12a");

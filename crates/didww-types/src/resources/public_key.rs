@@ -40,7 +40,8 @@ impl PublicKey {
     /// `None` if there are fewer than two keys, or if one has no [fingerprint](Self::fingerprint).
     ///
     /// ```
-    /// use didww_types::resources::PublicKey;
+    /// # use didww_types as didww_client;
+    /// use didww_client::resources::PublicKey;
     ///
     /// assert_eq!(PublicKey::encryption_fingerprint(&[]), None);
     /// ```

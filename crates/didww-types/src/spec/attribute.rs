@@ -190,7 +190,8 @@ impl AttributeSpec {
     /// ones. A value that is not valid is returned unchanged.
     ///
     /// ```
-    /// use didww_types::{ApiVersion, find};
+    /// # use didww_types as didww_client;
+    /// use didww_client::{ApiVersion, find};
     /// use serde_json::json;
     ///
     /// let rtp = find("voice_out_trunks").and_then(|trunks| trunks.attribute("allowed_rtp_ips")).unwrap();

@@ -7,7 +7,8 @@ checked_text! {
     /// A day, written `YYYY-MM-DD`. Days compare by time.
     ///
     /// ```
-    /// use didww_types::values::Date;
+    /// # use didww_types as didww_client;
+    /// use didww_client::values::Date;
     /// assert!(Date::new("2026-02-28").is_ok());
     /// assert!(Date::new("2026-02-30").is_err());
     /// ```

@@ -11,7 +11,8 @@ checked_text! {
     /// longer numbers than E.164's 15.
     ///
     /// ```
-    /// use didww_types::values::DidNumber;
+    /// # use didww_types as didww_client;
+    /// use didww_client::values::DidNumber;
     /// assert!(DidNumber::new("37061498222").is_ok());
     /// assert!(DidNumber::new("+37061498222").is_err());
     /// ```

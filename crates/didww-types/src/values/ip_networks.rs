@@ -19,7 +19,8 @@ const VALID_FORM: &str = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 
 /// the host bits of a subnet are cleared. `null` is decoded as the empty list.
 ///
 /// ```
-/// use didww_types::values::IpNetworks;
+/// # use didww_types as didww_client;
+/// use didww_client::values::IpNetworks;
 /// let networks = IpNetworks::parse(["192.168.1.1", "203.0.113.77/24", "2001:db8::1"])?;
 /// assert_eq!(networks.texts(), ["192.168.1.1/32", "203.0.113.0/24", "2001:db8::1/128"]);
 /// assert!(IpNetworks::parse(["localhost"]).is_err());

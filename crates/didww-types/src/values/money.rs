@@ -21,6 +21,9 @@ const MAX_US_DOLLARS: i64 = 1_000_000_000;
 pub struct Money(Decimal);
 
 impl Money {
+    /// No money.
+    pub const ZERO: Self = Self::new(Decimal::ZERO);
+
     /// Creates an amount of US dollars.
     pub const fn new(amount: Decimal) -> Self {
         Self(amount)

@@ -11,7 +11,8 @@ checked_text! {
     /// glyph, and because PostgreSQL cannot store all of them.
     ///
     /// ```
-    /// use didww_types::values::Name;
+    /// # use didww_types as didww_client;
+    /// use didww_client::values::Name;
     /// assert!(Name::new("Büro, 2. Stock").is_ok());
     /// assert!(Name::new("two\nlines").is_err());
     /// ```

@@ -10,7 +10,8 @@ checked_text! {
     /// The trunk removes it from the dialled number once.
     ///
     /// ```
-    /// use didww_types::values::TechPrefix;
+    /// # use didww_types as didww_client;
+    /// use didww_client::values::TechPrefix;
     /// assert!(TechPrefix::new("123#").is_ok());
     /// let refused = TechPrefix::new("+1").unwrap_err();
     /// assert_eq!(refused.to_string(), "tech prefix `+1` is invalid; 1 to 8 of the characters 0 to 9 and #");

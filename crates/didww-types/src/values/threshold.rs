@@ -13,7 +13,8 @@ const MAX_US_DOLLARS: i64 = 100_000;
 /// decimal.
 ///
 /// ```
-/// use didww_types::values::ThresholdAmount;
+/// # use didww_types as didww_client;
+/// use didww_client::values::ThresholdAmount;
 /// let limit: ThresholdAmount = "1000.50".parse()?;
 /// assert_eq!(limit.to_string(), "1000.5");
 /// assert!("100000.1".parse::<ThresholdAmount>().is_err());
