@@ -87,8 +87,8 @@ async fn a_saved_world_with_every_type_loads_into_an_empty_server_and_saves_as_t
         other.at("/data/0/attributes/authentication_method")
     );
     assert_eq!(one.at("/data/0/id"), other.at("/data/0/id"));
-    let priced = "/emergency_requirements";
-    let (one, other) = (first.api.at(Some(NEW)).get(priced).await, api.get(priced).await);
+    let path = "/emergency_requirements";
+    let (one, other) = (first.api.at(Some(NEW)).get(path).await, api.get(path).await);
     let prices = json!({ "setup_price": "1.5", "monthly_price": "2.5" });
     assert_eq!((one.at("/data/0/meta"), other.at("/data/0/meta")), (prices.clone(), prices));
 }

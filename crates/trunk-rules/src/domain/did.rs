@@ -194,7 +194,6 @@ fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, 
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::{ApiVersion, Features, Secret, Timestamp};
     use serde_json::{Value, json};
 
     use super::*;
