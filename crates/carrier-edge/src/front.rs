@@ -341,6 +341,11 @@ impl MessageFilter for Front {
         };
         self.reject(bytes, arrival, outcome, why.reply(), &why.to_string())
     }
+
+    /// A BYE or a refresh of the edge must reach the caller over the connection that the call came over.
+    fn is_needed(&self, arrival: &Arrival) -> bool {
+        self.calls.has_source(arrival.source.ip())
+    }
 }
 
 impl Front {

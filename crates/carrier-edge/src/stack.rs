@@ -12,12 +12,11 @@ use std::sync::Arc;
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::TransportLayer;
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
-use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down};
+use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
 use tls_identity::Identity;
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +78,7 @@ impl Stack {
         descriptors: &Descriptors,
     ) -> Result<(Self, IncomingRequests), EdgeError> {
         let token = CancellationToken::new();
-        let layer = TransportLayer::new(token.clone());
+        let layer = transport_layer(token.clone());
         let tap = Tap::new(config.messages.clone(), "edge");
         let (udp, tcp, address) = listen::sockets(config.listen, &token, &tap)
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;

@@ -311,7 +311,7 @@ impl StreamConnection {
                         (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),
                     };
                 }
-                Step::Idle if self.is_leased() => {}
+                Step::Idle if self.is_needed() || self.is_leased() => {}
                 Step::Idle => return Err(io::Error::new(io::ErrorKind::TimedOut, "it was idle")),
                 Step::Expired(why) => return Err(io::Error::new(io::ErrorKind::TimedOut, why)),
             }
@@ -322,6 +322,11 @@ impl StreamConnection {
     fn store(&self, bytes: &[u8]) {
         let (tap, arrival) = (&self.common.tap, &self.arrival);
         tap.sent(bytes, [arrival.local, arrival.source], arrival.transport, tap.moment());
+    }
+
+    /// Whether the filter wants the connection to stay open.
+    fn is_needed(&self) -> bool {
+        self.common.filter.as_ref().is_some_and(|filter| filter.is_needed(&self.arrival))
     }
 
     /// Whether the connection has a lease. If not, it is marked as closed, so that no new lease is possible.
@@ -406,3 +411,6 @@ async fn passed(deadline: Option<&mut Pin<Box<Sleep>>>) {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,23 @@ async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
 }
 
 #[tokio::test]
+async fn over_ipv6_a_via_with_a_name_is_answered_with_the_source_also_when_its_request_is_repeated() {
+    let (edge, mut uac) = everywhere("[::]:0", "::1").await;
+    let _named = edge.trunk(json!({ "authentication_method": credentials(&["::1/128"], None) })).await;
+    let text = options(uac.local, "Content-Length: 0\r\n")
+        .replace(&format!("{};branch", uac.local), "pbx.example.com:9;rport;branch");
+    for _ in 0..3 {
+        uac.send(&text).await;
+        let answer = uac.expect("an answer to OPTIONS", Some(&text), |_| true).await;
+        let via = answer.header("Via").unwrap();
+        let parameters: Vec<&str> = via.split(';').skip(1).collect();
+        for wanted in ["received=::1".to_owned(), format!("rport={}", uac.local.port())] {
+            assert!(parameters.contains(&wanted.as_str()), "{wanted} in {via}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_call_to_one_of_all_addresses_is_answered_with_that_address_and_ends_from_there() {
     for (listen, called) in [("0.0.0.0:0", "127.0.0.3"), ("[::]:0", "127.0.0.3"), ("[::]:0", "::1")] {
         let (edge, uac) = everywhere(listen, called).await;

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::attempts::AttemptQuery;
+use crate::call_state::{CallState, Origin};
+use crate::test_trunk::admitted;
 
 const START: i64 = 1_767_225_600_000;
 const REALM: &str = "out.didww.com";
@@ -151,6 +153,29 @@ fn other_requests_of_an_unknown_source_are_answered_briefly_or_not_at_all() {
     assert_eq!(reply(&front, "SIP/2.0 200 OK\r\nVia: x\r\n\r\n", "8.8.8.8"), None);
     assert_eq!(front.counts().unreadable, 0, "a response from an unknown source is no unreadable message");
     assert_eq!(reply(&front, "nonsense", "8.8.8.8"), None);
+}
+
+#[test]
+fn a_call_lets_its_ack_pass_from_every_address_and_keeps_the_connections_of_its_source_open() {
+    let front = front();
+    let tagged = |method: &str| request(method, 1, "").replacen(">\r\nCall-ID", ">;tag=ours\r\nCall-ID", 1);
+    let passes = |method: &str| reply(&front, &tagged(method), "8.8.8.8").as_deref() == Some("passed");
+    let key = DialogKey { call_id: "1@host".into(), remote_tag: "1".into(), local_tag: "ours".into() };
+    let origin = Origin {
+        id: Uuid::nil(),
+        started: Timestamp::from_unix_millis(START),
+        source: "203.0.113.5:5060".parse().unwrap(),
+        protocol: "tcp",
+        user_agent: None,
+        p_charge_info: None,
+    };
+    assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
+    let call = front.calls.register(CallState::new(key, origin, 1, admitted(None), false));
+    assert!(passes("ACK") && passes("BYE") && !passes("CANCEL"));
+    assert_eq!(reply(&front, &request("ACK", 1, ""), "8.8.8.8"), None, "it has not the tag of the answer");
+    assert!(front.is_needed(&arrival("203.0.113.5")) && !front.is_needed(&arrival("203.0.113.6")));
+    drop(call);
+    assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
 }
 
 #[test]
