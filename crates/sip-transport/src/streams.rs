@@ -33,7 +33,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
-use crate::framing::{self, Frame};
+use crate::framing::{self, Frame, Framer};
 use crate::intake::{FilterAction, Intake};
 pub use crate::limits::Limits;
 use crate::readable::without_null_tag;
@@ -242,6 +242,7 @@ impl StreamConnection {
     {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+        let mut framer = Framer::default();
         // TLS buffers bytes until it is flushed.
         let mut is_flushed = true;
         let mut message_deadline: Option<Pin<Box<Sleep>>> = None;
@@ -287,7 +288,8 @@ impl StreamConnection {
                     if received? == 0 {
                         return Ok(());
                     }
-                    let was_accepted = match self.process(&mut input, &mut output, &mut turns).await {
+                    let processed = self.process(&mut framer, &mut input, &mut output, &mut turns).await;
+                    let was_accepted = match processed {
                         Ok(was_accepted) => was_accepted,
                         Err(error) => {
                             // The last response, if the peer accepts it at once.
@@ -341,6 +343,7 @@ impl StreamConnection {
     /// connection.
     async fn process(
         &self,
+        framer: &mut Framer,
         input: &mut BytesMut,
         output: &mut BytesMut,
         turns: &mut Turns,
@@ -348,7 +351,7 @@ impl StreamConnection {
         let mut was_accepted = false;
         loop {
             turns.pass().await;
-            match framing::next_frame(input) {
+            match framer.next_frame(input) {
                 Ok(None) => return Ok(was_accepted),
                 Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),
                 Ok(Some(Frame::Message(bytes))) => {
