@@ -176,8 +176,11 @@ impl Stack {
     /// advertised one.
     pub(crate) fn contact(&self, request: &Incoming) -> String {
         let (called, transport) = (request.local(), request.transport());
-        let address = self.advertise.unwrap_or(called.ip());
-        format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port())
+        let (address, port) = (bracketed(self.advertise.unwrap_or(called.ip())), called.port());
+        if request.is_secure() {
+            return format!("<sips:{address}:{port}>");
+        }
+        format!("<sip:{address}:{port};transport={transport}>")
     }
 
     /// Logs how many connections were refused since the last call.

@@ -15,7 +15,7 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{Arrival, tag_of};
+use sip_transport::{Arrival, tag_of, uri_of};
 
 use super::Dialog;
 use super::dialog::contact_of;
@@ -159,6 +159,19 @@ impl Incoming {
     /// A reason if there is more than one contact, or it is not a SIP URI with a host.
     pub(crate) fn contact(&self) -> Result<Option<&str>, &'static str> {
         contact_of(self.headers())
+    }
+
+    /// Returns true if its dialog is secure, so that the contact of the edge must be a `sips:` URI (RFC 3261 §12.1.1):
+    /// clients end a call to such a URI whose other side is not.
+    pub(crate) fn is_secure(&self) -> bool {
+        let is_sips = |uri: &str| uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"));
+        let next = || self.value("Record-Route").or_else(|| self.value("Contact"));
+        self.0.arrival.transport == Transport::Tls
+            && (is_sips(self.request_uri())
+                || next()
+                    .and_then(|value| entries(value).into_iter().next())
+                    .map(uri_of)
+                    .is_some_and(is_sips))
     }
 
     /// The values of a header as received, one for each line. A compact name is found by its long one.
