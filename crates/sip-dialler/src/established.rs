@@ -142,6 +142,8 @@ impl Call {
         match request.original.method {
             Method::Bye => {
                 self.media = None;
+                // So that a repetition of it is still known.
+                self.expect_stray_responses();
                 finish_in_background(request, 200, "OK", Vec::new());
                 return true;
             }

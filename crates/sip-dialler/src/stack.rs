@@ -11,7 +11,7 @@ use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportEvent};
 use service_base::clock::Clock;
 use sip_transport::streams::{ConnectionSlots, Listener, RefusedConnections};
-use sip_transport::{Intake, Tap, listen, shut_down, transport_layer};
+use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down, transport_layer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,7 @@ impl Stack {
     pub(crate) async fn start(
         config: &DiallerConfig,
         inspect: Inspect,
+        filter: Arc<dyn MessageFilter>,
         clock: &Clock,
     ) -> Result<(Self, TransactionReceiver), DiallerError> {
         let token = CancellationToken::new();
@@ -68,7 +69,7 @@ impl Stack {
         });
         let common = Intake {
             endpoint: endpoint.inner.clone(),
-            filter: None,
+            filter: Some(filter),
             inspector: Some(inspect),
             limits: config.limits,
             tap,
