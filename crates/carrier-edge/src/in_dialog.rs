@@ -64,7 +64,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
 
 async fn refuse_without_dialog(inner: &Inner, request: Incoming, why: &str) {
     attempt_log::refused_in_call(inner, &request, 481, why);
-    request.finish(481, "Call/Transaction Does Not Exist", &[]).await;
+    request.finish_once(481, "Call/Transaction Does Not Exist", &[]).await;
 }
 
 impl Inner {

@@ -298,6 +298,22 @@ impl Incoming {
         self.wait_refusal_delivered().await;
     }
 
+    /// Sends a final response to a request outside of calls, and keeps nothing: a repetition is answered anew. The library
+    /// would keep each answer for half a minute, and anybody can send such requests from the address of a known source.
+    /// An INVITE is finished as usual.
+    pub(crate) async fn finish_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        if self.0.transaction.original.method == Method::Invite {
+            return self.finish(code, phrase, headers).await;
+        }
+        let response = SipMessage::Response(self.response(code, phrase, headers, ""));
+        let Transaction { connection, destination, .. } = &self.0.transaction;
+        if let Some(connection) = connection
+            && let Err(error) = connection.send(response, destination.as_ref()).await
+        {
+            tracing::debug!(code, %error, "a response was not sent");
+        }
+    }
+
     /// Sends a challenge, and drops the stored response once it was acknowledged. A repeated INVITE is then
     /// challenged again, which costs less than keeping every first INVITE in memory for half a minute.
     pub(crate) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
@@ -472,3 +488,6 @@ impl Incoming {
 fn is_copied(header: &Header) -> bool {
     matches!(header, Header::Via(_) | Header::CallId(_) | Header::From(_) | Header::To(_) | Header::CSeq(_))
 }
+
+#[cfg(test)]
+mod tests;
