@@ -21,7 +21,7 @@ use tls_identity::Identity;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError};
-use identity::EdgeIdentity;
+use identity::{EdgeIdentity, named};
 
 pub(crate) use dialog::{Dialog, FinalResponse};
 pub(crate) use incoming::{Acknowledgement, Incoming, InviteEvent};
@@ -169,14 +169,14 @@ impl Stack {
     /// names: the one that the INVITE was sent to, or the advertised one.
     pub(crate) fn media_at(&self, request: &Incoming) -> (IpAddr, IpAddr) {
         let called = request.local().ip();
-        (called, self.advertise.unwrap_or(called))
+        (called, named(self.advertise, called))
     }
 
     /// The value of `Contact` in responses to this request: the address that it was sent to, or the
     /// advertised one.
     pub(crate) fn contact(&self, request: &Incoming) -> String {
         let (called, transport) = (request.local(), request.transport());
-        let (address, port) = (bracketed(self.advertise.unwrap_or(called.ip())), called.port());
+        let (address, port) = (bracketed(named(self.advertise, called.ip())), called.port());
         if request.is_secure() {
             return format!("<sips:{address}:{port}>");
         }
