@@ -23,6 +23,8 @@ use super::{Codec, Direction, TermsError};
 const LATCH_PACKETS: u32 = 5;
 /// The milliseconds of packets from one address after which it is taken for the peer's as well.
 const LATCH_MILLIS: i64 = 250;
+/// The milliseconds without a packet from the latched address after which another port of its host replaces it.
+const REBIND_MILLIS: i64 = 1_000;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
 /// How the media of a trunk's calls is accepted and sent, from the trunk's attributes.
@@ -88,6 +90,8 @@ pub struct RtpPath {
     direction: Direction,
     mode: Mode,
     last_received: Timestamp,
+    /// When a packet last came from exactly the latched address.
+    last_from_latched: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +129,7 @@ impl RtpPath {
             direction: Direction::Inactive,
             mode: Mode::Unlatched,
             last_received: now,
+            last_from_latched: now,
         }
     }
 
@@ -167,6 +172,9 @@ impl RtpPath {
             // A phone may send from another port than the one it receives on.
             self.latch(terms, offered);
         }
+        if matches!(self.mode, Mode::Latched(at) if at == from) {
+            self.last_from_latched = now;
+        }
         match self.target() {
             Some(target) if target.ip() == from.ip() => Heard::ToEcho(target),
             _ => Heard::Taken,
@@ -175,6 +183,14 @@ impl RtpPath {
 
     fn update_latch(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) {
         if Some(from) == self.offered {
+            return self.latch(terms, from);
+        }
+        let silence = now.as_unix_millis().saturating_sub(self.last_from_latched.as_unix_millis());
+        if let Mode::Latched(at) = self.mode
+            && (at.ip() == from.ip() && at != from && Some(at) != self.offered)
+            && silence >= REBIND_MILLIS
+        {
+            // The caller's router has mapped it to another port.
             return self.latch(terms, from);
         }
         // Anybody can send to the port. What comes from the host of the signalling is the caller's, so it replaces what

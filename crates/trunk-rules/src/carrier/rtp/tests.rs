@@ -85,6 +85,26 @@ fn symmetric_rtp_latches_after_a_few_packets_or_a_quarter_of_a_second() {
 }
 
 #[test]
+fn another_port_of_the_latched_host_replaces_one_that_has_been_silent() {
+    let (terms, mut path) = (terms(&[], true), path());
+    let (first, second) = (address(REAL), address("203.0.113.9:4713"));
+    for _ in 0..LATCH_PACKETS {
+        path.receive(&terms, first, at(0));
+    }
+    for millis in (20..REBIND_MILLIS).step_by(20) {
+        path.receive(&terms, second, at(millis));
+        assert_eq!(path.target(), Some(first));
+    }
+    path.receive(&terms, first, at(REBIND_MILLIS));
+    path.receive(&terms, second, at(2 * REBIND_MILLIS - 1));
+    assert_eq!(path.target(), Some(first), "it was heard again");
+    let other_host = address("198.51.100.66:4711");
+    path.receive(&terms, other_host, at(2 * REBIND_MILLIS));
+    assert_eq!(path.target(), Some(first));
+    assert_eq!(path.receive(&terms, second, at(2 * REBIND_MILLIS)), Heard::ToEcho(second));
+}
+
+#[test]
 fn media_from_the_host_of_the_signalling_replaces_what_strangers_sent_before_and_is_not_replaced_by_them() {
     let (stranger, caller) = (address("198.51.100.66:6000"), address(REAL));
     // The caller is behind address translation: it offers a private address.
