@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -158,6 +158,12 @@ impl Calls {
     /// Returns true if an active call came from this address.
     pub(crate) fn has_source(&self, source: IpAddr) -> bool {
         self.sources().contains_key(&source)
+    }
+
+    /// Returns true if an active call is signalled from this address and port. It looks at every call.
+    pub(crate) fn has_peer(&self, source: SocketAddr) -> bool {
+        self.has_source(source.ip())
+            && self.lock().iter().any(|Entry(call_state)| call_state.is_signalled_from(source))
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {

@@ -342,9 +342,9 @@ impl MessageFilter for Front {
         self.reject(bytes, arrival, outcome, why.reply(), &why.to_string())
     }
 
-    /// A BYE or a refresh of the edge must reach the caller over the connection that the call came over.
+    /// A BYE or a refresh of the edge must reach the caller over the connection that its call is signalled over.
     fn is_needed(&self, arrival: &Arrival) -> bool {
-        self.calls.has_source(arrival.source.ip())
+        self.calls.has_peer(arrival.source)
     }
 }
 

@@ -71,6 +71,7 @@ impl Call<'_> {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
                 dialog.contact = contact.as_str().into();
+                self.registered.call_state.moved_to(request.source());
             }
             expires = self.agree_on_session(&request, self.inner.core.clock.now());
         }

@@ -156,7 +156,7 @@ fn other_requests_of_an_unknown_source_are_answered_briefly_or_not_at_all() {
 }
 
 #[test]
-fn a_call_lets_its_ack_pass_from_every_address_and_keeps_the_connections_of_its_source_open() {
+fn a_call_lets_its_ack_pass_from_every_address_and_keeps_its_connection_open() {
     let front = front();
     let tagged = |method: &str| request(method, 1, "").replacen(">\r\nCall-ID", ">;tag=ours\r\nCall-ID", 1);
     let passes = |method: &str| reply(&front, &tagged(method), "8.8.8.8").as_deref() == Some("passed");
@@ -174,6 +174,10 @@ fn a_call_lets_its_ack_pass_from_every_address_and_keeps_the_connections_of_its_
     assert!(passes("ACK") && passes("BYE") && !passes("CANCEL"));
     assert_eq!(reply(&front, &request("ACK", 1, ""), "8.8.8.8"), None, "it has not the tag of the answer");
     assert!(front.is_needed(&arrival("203.0.113.5")) && !front.is_needed(&arrival("203.0.113.6")));
+    let moved = Arrival { source: "203.0.113.5:5070".parse().unwrap(), ..arrival("203.0.113.5") };
+    assert!(!front.is_needed(&moved), "another connection of the same host");
+    call.call_state.moved_to(moved.source);
+    assert!(front.is_needed(&moved) && !front.is_needed(&arrival("203.0.113.5")));
     drop(call);
     assert!(!passes("ACK") && !front.is_needed(&arrival("203.0.113.5")));
 }
