@@ -70,7 +70,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
                 }
                 _ => {}
             }
-            let _ = write!(text, "a={}\r\n", mirrored(media.direction));
+            let _ = write!(text, "a={}\r\n", media.direction.reversed().name());
         } else {
             refuse(&mut text, line);
         }
@@ -106,13 +106,14 @@ pub fn offer(
 ) -> String {
     let codecs = codecs.iter().map(|codec| (codec.offered_payload_type(), *codec)).collect();
     let suite = (profile == Profile::Savp).then_some(OFFERED_SUITE);
-    let offer = OwnOffer { stream: 0, others: &[], profile, codecs, telephone_event: 101, suite };
+    let direction = Direction::SendRecv;
+    let offer = OwnOffer { stream: 0, others: &[], profile, codecs, telephone_event: 101, direction, suite };
     own_offer(identity, at, &offer, key)
 }
 
 /// The text of an offer that was decided on. `key` is our SRTP key.
 pub fn own_offer(identity: &mut Identity, at: SocketAddr, offer: &OwnOffer<'_>, key: &str) -> String {
-    let OwnOffer { stream, others, profile, codecs, telephone_event: event, suite } = offer;
+    let OwnOffer { stream, others, profile, codecs, telephone_event: event, direction, suite } = offer;
     let (before, after) = others.split_at_checked(*stream).unwrap_or_default();
     let mut text = "t=0 0\r\n".to_owned();
     for other in before {
@@ -132,7 +133,7 @@ pub fn own_offer(identity: &mut Identity, at: SocketAddr, offer: &OwnOffer<'_>, 
     } else if matches!(profile, Profile::DtlsSavp | Profile::DtlsSavpf) {
         let _ = write!(text, "a=setup:actpass\r\na=fingerprint:{}\r\n", fingerprint(key));
     }
-    text.push_str("a=sendrecv\r\n");
+    let _ = write!(text, "a={}\r\n", direction.name());
     for other in after {
         let _ = write!(text, "m={other}\r\n");
     }
@@ -144,16 +145,6 @@ fn fingerprint(key: &str) -> String {
     let bytes = Sha256::digest(key.as_bytes());
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
     format!("sha-256 {}", pairs.join(":"))
-}
-
-/// The answer's direction for a direction of the offer.
-fn mirrored(direction: Direction) -> &'static str {
-    match direction {
-        Direction::SendRecv => "sendrecv",
-        Direction::SendOnly => "recvonly",
-        Direction::RecvOnly => "sendonly",
-        Direction::Inactive => "inactive",
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The state that the session descriptions of one call share.
 
 use sip_transport::sdp;
-use trunk_rules::carrier::Agreed;
+use trunk_rules::carrier::{Agreed, Direction};
 
 /// The identity, key and pending offer of a call's session descriptions, and what they agreed on.
 pub(super) struct SdpState {
@@ -12,10 +12,18 @@ pub(super) struct SdpState {
     pub(super) awaits_answer: bool,
     /// What later offers of the edge must keep; most calls have nothing.
     pub(super) agreed: Option<Box<Agreed>>,
+    /// The agreed direction, from the caller's point of view.
+    pub(super) direction: Direction,
 }
 
 impl SdpState {
     pub(super) fn new(random: u64) -> Self {
-        Self { identity: sdp::Identity::new(random), srtp_key: None, awaits_answer: false, agreed: None }
+        Self {
+            identity: sdp::Identity::new(random),
+            srtp_key: None,
+            awaits_answer: false,
+            agreed: None,
+            direction: Direction::SendRecv,
+        }
     }
 }

@@ -6,7 +6,7 @@
 use didww_types::resources::MediaEncryptionMode;
 
 use super::{Media, MediaRefusal, OFFERED_CODECS, OFFERED_SUITE, Protection, choose};
-use crate::carrier::{Codec, Profile, Settings, sdp};
+use crate::carrier::{Codec, Direction, Profile, Settings, sdp};
 
 /// The most streams of a session that later offers keep. No telephone has more; a session with more is offered anew.
 const MAX_STREAMS: usize = 8;
@@ -82,13 +82,15 @@ pub struct OwnOffer<'a> {
     pub codecs: Vec<(u8, Codec)>,
     /// The payload type of telephone events.
     pub telephone_event: u8,
+    /// The direction, from the edge's point of view.
+    pub direction: Direction,
     /// The SRTP suite of the key in the offer, under the tag 1; `None` without a key.
     pub suite: Option<&'static str>,
 }
 
 impl<'a> OwnOffer<'a> {
-    /// An offer with the profile that the mode demands and the usual codecs that are accepted. In a session it has what
-    /// was agreed on first.
+    /// An offer with the profile that the mode demands and the usual codecs that are accepted, in both directions. In a
+    /// session it has what was agreed on first.
     pub fn new(mode: &MediaEncryptionMode, settings: &Settings, agreed: Option<&'a Agreed>) -> Self {
         let profile = match mode {
             MediaEncryptionMode::SrtpSdes => Profile::Savp,
@@ -102,8 +104,10 @@ impl<'a> OwnOffer<'a> {
         if codecs.is_empty() {
             codecs = settings.codecs.iter().map(numbered).collect();
         }
+        let direction = Direction::SendRecv;
         let Some(agreed) = agreed else {
-            return Self { stream: 0, others: &[], profile, codecs, telephone_event: TELEPHONE_EVENT, suite };
+            let telephone_event = TELEPHONE_EVENT;
+            return Self { stream: 0, others: &[], profile, codecs, telephone_event, direction, suite };
         };
         let Agreed { stream, others, profile, payload_type, codec, telephone_event, suite } = agreed;
         // A payload type keeps its codec for as long as the session lasts (RFC 3264 §8.3.2).
@@ -117,6 +121,7 @@ impl<'a> OwnOffer<'a> {
             others,
             profile: *profile,
             telephone_event: telephone_event.unwrap_or(TELEPHONE_EVENT),
+            direction,
             codecs,
             suite: *suite,
         }
