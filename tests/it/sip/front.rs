@@ -71,8 +71,8 @@ async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
         let text = options(uac.local, "Content-Length: 0\r\n");
         let lie = format!("{}{received}{};branch", uac.local, elsewhere.ip());
         let text = text.replace(&format!("{};branch", uac.local), &lie);
-        // The second request is answered from the transaction. A client repeats an unanswered one: the library drops a
-        // copy that arrives in the moment in which a transaction becomes a finished one.
+        // The second request is a repetition. A client repeats an unanswered one: the library drops a copy that arrives
+        // while the first is answered.
         for _ in 0..2 {
             let mut answer = None;
             for _ in 0..4 {
