@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trunk_rules::carrier::{Algorithm, NonceState, PasswordHash, Settings, SignedRequest, verify_digest};
 
-use super::carrier::{Carrier, Message};
+use super::carrier::{Carrier, Message, description};
 use super::{
     Clock, Dialler, Ids, Invitation, LegEnd, LegEvent, SipCredentials, config, dialler, ended, hang_up,
     invitation, next,
@@ -111,6 +111,27 @@ async fn a_refresh_by_invite_is_repeated_with_a_digest_if_it_is_challenged() {
         carrier.request(&invite, "OPTIONS", number, "", "").await;
         assert_eq!(carrier.next().await.code(), 200);
     }
+    hang_up(&mut leg, &mut carrier).await;
+}
+
+#[tokio::test]
+async fn a_prack_is_repeated_with_a_digest_if_it_is_challenged() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let reliable = format!("{}Require: 100rel\r\nRSeq: 1\r\n", carrier.contact());
+    carrier.answer(&invite, "183 Session Progress", &reliable, &description(4000)).await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    let prack = carrier.expect("PRACK").await;
+    carrier.answer(&prack, "401 Unauthorized", &challenge("WWW-Authenticate", ""), "").await;
+    let again = carrier.expect("PRACK").await;
+    assert!(has_valid_digest(&again, "Authorization"), "{again:?}");
+    assert_eq!((again.header("RAck"), again.header("CSeq")), (prack.header("RAck"), "3 PRACK"));
+    carrier.answer(&again, "200 OK", "", "").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
     hang_up(&mut leg, &mut carrier).await;
 }
 
