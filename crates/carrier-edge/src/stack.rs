@@ -6,6 +6,7 @@
 mod dialog;
 mod identity;
 mod incoming;
+mod invite_event;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use super::config::{EdgeConfig, EdgeError};
 use identity::{EdgeIdentity, named};
 
 pub(crate) use dialog::{Dialog, FinalResponse};
-pub(crate) use incoming::{Acknowledgement, Incoming, InviteEvent};
+pub(crate) use incoming::Incoming;
+pub(crate) use invite_event::{Acknowledgement, InviteEvent};
 
 /// The value of `Allow`: the methods that the edge serves.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO";

@@ -20,6 +20,7 @@ use sip_transport::{Arrival, tag_of, uri_of};
 use super::Dialog;
 use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
+use super::invite_event::{Acknowledgement, InviteEvent};
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
 
@@ -37,26 +38,6 @@ struct Received {
     loses_acknowledgements: bool,
     /// True if the request came without a local tag and received one from the edge.
     starts_dialog: bool,
-}
-
-/// The content of a received ACK.
-#[derive(Debug)]
-pub(crate) struct Acknowledgement {
-    /// The source address, if it is known.
-    pub(crate) source: Option<IpAddr>,
-    /// The session description in its body.
-    pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
-}
-
-/// An event of an INVITE transaction, before or after its final response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InviteEvent {
-    /// The caller acknowledged the final response.
-    Acknowledged,
-    /// The caller cancelled the INVITE. The library has answered the CANCEL with 200.
-    Cancelled,
-    /// The transaction ended: the final response was acknowledged, or the time for that ran out.
-    Terminated,
 }
 
 impl Incoming {
@@ -326,8 +307,20 @@ impl Incoming {
     /// Waits until a refusal needs no more repetition: it was acknowledged, its time ran out, or it was sent
     /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
     /// repetitions of the request from its own memory.
+    ///
+    /// If too many refusals of the source wait, the response is not repeated, and a repeated request is decided on anew.
     pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
-        self.0.arrival.transport != Transport::Udp || self.wait_acknowledged().await
+        if self.0.arrival.transport != Transport::Udp {
+            return true;
+        }
+        if let Some(slot) = self.0.slot.take() {
+            self.0.slot = slot.of_refusal();
+            if self.0.slot.is_none() {
+                self.0.transaction.last_response = None;
+                return true;
+            }
+        }
+        self.wait_acknowledged().await
     }
 
     /// Loses each ACK from now on, so that the final response is repeated until its time runs out.
