@@ -274,7 +274,12 @@ impl Incoming {
     }
 
     /// Sends a final response, and keeps the transaction until the response needs no more repetition.
+    /// Over a stream, where a request other than INVITE is not repeated, nothing is kept.
     pub(crate) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        if self.0.arrival.transport != Transport::Udp && self.0.transaction.original.method != Method::Invite
+        {
+            return self.send_once(code, phrase, headers).await;
+        }
         self.respond(code, phrase, headers, "").await;
         self.wait_refusal_delivered().await;
     }
@@ -286,6 +291,11 @@ impl Incoming {
         if self.0.transaction.original.method == Method::Invite {
             return self.finish(code, phrase, headers).await;
         }
+        self.send_once(code, phrase, headers).await;
+    }
+
+    /// Sends a final response past the library, which so keeps nothing of it.
+    async fn send_once(self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         let response = SipMessage::Response(self.response(code, phrase, headers, ""));
         let Transaction { connection, destination, .. } = &self.0.transaction;
         if let Some(connection) = connection
