@@ -59,6 +59,17 @@ struct Counts {
     of_sources: HashMap<IpAddr, usize>,
 }
 
+/// Whether a request may take a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It may.
+    Ample,
+    /// It may, beside as many refusals that wait for their ACK as there can be.
+    BesideRefusals,
+    /// It may not.
+    None,
+}
+
 /// A slot, which is released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RequestSlot {
@@ -73,9 +84,16 @@ impl RequestSlots {
         Arc::new(Self { limits, taken: Mutex::default() })
     }
 
-    /// Returns true if there is a free slot for a source.
-    pub(crate) fn has_room(&self, source: IpAddr, subnet: IdentifyingSubnet) -> bool {
-        self.lock().in_progress.has_room(self.limits, origin(source), subnet)
+    /// Whether there is a free slot for a source.
+    pub(crate) fn room(&self, source: IpAddr, subnet: IdentifyingSubnet) -> Room {
+        let (source, taken) = (origin(source), self.lock());
+        if !taken.in_progress.has_room(self.limits, source, subnet) {
+            Room::None
+        } else if taken.refused.has_room(self.limits.of_refusals(), source, subnet) {
+            Room::Ample
+        } else {
+            Room::BesideRefusals
+        }
     }
 
     /// Takes a slot. `None` if there is none left for the source, its subnet, or at all.
@@ -181,13 +199,17 @@ mod tests {
         let first = take().unwrap().of_refusal().unwrap();
         let held = [take().unwrap(), take().unwrap()];
         assert!(take().is_none());
+        let room = || slots.room("192.0.2.1".parse().unwrap(), None);
+        assert_eq!(room(), Room::None);
         let [second, third] = held;
         assert!(second.of_refusal().is_none(), "one of the source waits already");
+        assert_eq!(room(), Room::BesideRefusals);
         let fourth = take().expect("its place is free again");
         drop(first);
         let again = third.of_refusal().unwrap();
         assert!(again.of_refusal().is_some(), "it has such a place already");
         drop(fourth);
+        assert_eq!(room(), Room::Ample);
         let taken = slots.lock();
         assert_eq!((taken.in_progress.all, taken.refused.all, taken.refused.of_sources.len()), (0, 0, 0));
     }
@@ -197,7 +219,9 @@ mod tests {
         let slots = RequestSlots::new(SlotLimits { all: 6, of_subnet: 4, of_source: 2 });
         let take = |source: &str| slots.take(source.parse().unwrap(), None);
         let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
-        assert!(take("2001:db8::3").is_none() && !slots.has_room("2001:db8::3".parse().unwrap(), None));
+        assert!(
+            take("2001:db8::3").is_none() && slots.room("2001:db8::3".parse().unwrap(), None) == Room::None
+        );
         let other = take("2001:db8:0:1::1").unwrap();
         drop((held, other));
         assert!(slots.lock().in_progress.of_sources.is_empty());

@@ -183,6 +183,25 @@ fn a_call_lets_its_ack_pass_from_every_address_and_keeps_its_connection_open() {
 }
 
 #[test]
+fn beside_many_refusals_that_nothing_acknowledged_few_calls_without_a_digest_are_let_in() {
+    let front = front();
+    let source = "203.0.113.5".parse().unwrap();
+    let subnet = front.trunks.read().index.naming(source);
+    let passes = |call: usize, further: &str| {
+        reply(&front, &request("INVITE", call, further), "203.0.113.5").as_deref() == Some("passed")
+    };
+    let refused: Vec<_> = (0..request_slots::SLOT_LIMITS.of_source / 2)
+        .map(|_| front.request_slots.take(source, subnet).unwrap().of_refusal().unwrap())
+        .collect();
+    let passed = (0..2_000).filter(|call| passes(*call, "")).count();
+    // A source has two buckets.
+    assert!((400..=800).contains(&passed), "{passed}");
+    assert!(passes(1, "Authorization: Digest username=\"user\"\r\n"));
+    drop(refused);
+    assert!(passes(1, ""));
+}
+
+#[test]
 fn what_an_unknown_source_sent_and_cannot_be_read_is_answered_where_an_answer_can_be_addressed() {
     let front = front();
     let whole = request("OPTIONS", 1, "");
