@@ -8,7 +8,7 @@
 //! the sources in two allowed subnets can take all slots. The maps contain holders of slots only.
 //!
 //! Anybody can forge the address of a source, and never acknowledges the refusals. So a refusal or a challenge that waits
-//! for its ACK holds a slot of another kind, of which there are half as many; it is not repeated if there is none.
+//! for its ACK holds a slot of another kind, of which there are as many; it is not repeated if there is none.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -28,14 +28,6 @@ pub(crate) struct SlotLimits {
     pub all: usize,
     pub of_subnet: usize,
     pub of_source: usize,
-}
-
-impl SlotLimits {
-    /// The limits of refusals that wait for their ACK.
-    const fn of_refusals(self) -> Self {
-        let Self { all, of_subnet, of_source } = self;
-        Self { all: all / 2, of_subnet: of_subnet / 2, of_source: of_source / 2 }
-    }
 }
 
 pub(crate) const SLOT_LIMITS: SlotLimits = SlotLimits { all: 32_768, of_subnet: 16_384, of_source: 2_048 };
@@ -89,7 +81,7 @@ impl RequestSlots {
         let (source, taken) = (origin(source), self.lock());
         if !taken.in_progress.has_room(self.limits, source, subnet) {
             Room::None
-        } else if taken.refused.has_room(self.limits.of_refusals(), source, subnet) {
+        } else if taken.refused.has_room(self.limits, source, subnet) {
             Room::Ample
         } else {
             Room::BesideRefusals
@@ -138,7 +130,7 @@ impl RequestSlot {
     pub(crate) fn of_refusal(mut self) -> Option<Self> {
         let slots = Arc::clone(&self.slots);
         let mut taken = slots.lock();
-        let has_room = taken.refused.has_room(slots.limits.of_refusals(), self.source, self.subnet);
+        let has_room = taken.refused.has_room(slots.limits, self.source, self.subnet);
         if has_room && !self.is_of_refusal {
             taken.in_progress.remove(self.source, self.subnet);
             taken.refused.add(self.source, self.subnet);
@@ -193,23 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_wait_take_no_place_of_other_requests_and_have_half_as_many() {
+    fn refusals_that_wait_take_no_place_of_other_requests_and_have_as_many() {
         let slots = RequestSlots::new(SlotLimits { all: 6, of_subnet: 4, of_source: 2 });
-        let take = || slots.take("192.0.2.1".parse().unwrap(), None);
-        let first = take().unwrap().of_refusal().unwrap();
-        let held = [take().unwrap(), take().unwrap()];
-        assert!(take().is_none());
-        let room = || slots.room("192.0.2.1".parse().unwrap(), None);
-        assert_eq!(room(), Room::None);
-        let [second, third] = held;
-        assert!(second.of_refusal().is_none(), "one of the source waits already");
+        let source = "192.0.2.1".parse().unwrap();
+        let (take, room) = (|| slots.take(source, None), || slots.room(source, None));
+        let [first, second] = [take(), take()].map(|slot| slot.unwrap().of_refusal().unwrap());
         assert_eq!(room(), Room::BesideRefusals);
-        let fourth = take().expect("its place is free again");
+        let [third, fourth] = [take(), take()].map(Option::unwrap);
+        assert!(take().is_none() && room() == Room::None);
+        assert!(third.of_refusal().is_none(), "two of the source wait already");
+        assert_eq!(room(), Room::BesideRefusals, "its place is free again");
         drop(first);
-        let again = third.of_refusal().unwrap();
-        assert!(again.of_refusal().is_some(), "it has such a place already");
-        drop(fourth);
         assert_eq!(room(), Room::Ample);
+        assert!(second.of_refusal().is_some(), "it has such a place already");
+        drop(fourth.of_refusal().unwrap());
         let taken = slots.lock();
         assert_eq!((taken.in_progress.all, taken.refused.all, taken.refused.of_sources.len()), (0, 0, 0));
     }

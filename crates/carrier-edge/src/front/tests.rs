@@ -190,7 +190,7 @@ fn beside_many_refusals_that_nothing_acknowledged_few_calls_without_a_digest_are
     let passes = |call: usize, further: &str| {
         reply(&front, &request("INVITE", call, further), "203.0.113.5").as_deref() == Some("passed")
     };
-    let refused: Vec<_> = (0..request_slots::SLOT_LIMITS.of_source / 2)
+    let refused: Vec<_> = (0..request_slots::SLOT_LIMITS.of_source)
         .map(|_| front.request_slots.take(source, subnet).unwrap().of_refusal().unwrap())
         .collect();
     let passed = (0..2_000).filter(|call| passes(*call, "")).count();
