@@ -36,6 +36,7 @@ mod shutdown;
 mod stateless;
 pub mod streams;
 mod unreadable;
+mod verbatim;
 mod via;
 
 pub use arrival::Arrival;
@@ -52,3 +53,4 @@ pub use shutdown::shut_down;
 pub use stateless::Reply;
 pub use streams::Connections;
 pub use unreadable::Unreadable;
+pub use verbatim::verbatim;

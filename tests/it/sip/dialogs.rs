@@ -110,6 +110,19 @@ async fn an_ack_from_an_address_that_no_trunk_names_confirms_the_answer() {
 }
 
 #[tokio::test]
+async fn a_request_of_the_edge_has_the_contact_exactly_as_its_caller_wrote_it() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
+    let contact = format!("sip:%2B44%23;y=%41@{};x=%42", call.uac.local);
+    call.contact = vec![format!("Contact: <{contact}>")];
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+    edge.control.delete(&format!("/calls/active/{id}")).await;
+    assert_eq!(call.hung_up().await.start, format!("BYE {contact} SIP/2.0"));
+}
+
+#[tokio::test]
 async fn nobody_else_cancels_an_invite() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
