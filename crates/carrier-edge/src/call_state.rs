@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
 
 use didww_types::Timestamp;
+use service_base::buckets::Bucket;
 use service_base::mailbox::Mailbox;
+use service_base::rate::Rate;
 use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, MediaFacts, Rate, TrunkTerms, no_audio};
 use uuid::Uuid;
 
@@ -83,7 +85,12 @@ pub(crate) struct CallState {
     sequence: AtomicU32,
     /// The port that the dialog is signalled from: that of the INVITE, or of a later request that moved it.
     port: AtomicU16,
+    /// Limits the rate of the caller's requests in the dialog.
+    requests: Bucket,
 }
+
+/// Rate of a caller's requests in its call, apart from BYE. The library keeps the answer to each for half a minute.
+const REQUEST_RATE: Rate = Rate::per_second(50, 100);
 
 const NEVER: i64 = i64::MIN;
 
@@ -114,7 +121,14 @@ impl CallState {
             connected: AtomicI64::new(NEVER),
             sequence: AtomicU32::new(sequence),
             port,
+            requests: Bucket::default(),
         }
+    }
+
+    /// Counts a request of the caller, `now` milliseconds after the stopwatch was started. Returns false if there are too
+    /// many.
+    pub(crate) fn may_ask(&self, now: i64) -> bool {
+        self.requests.take(REQUEST_RATE, now)
     }
 
     /// Records that a request of the caller moved the dialog to another port, such as that of a new connection. Another

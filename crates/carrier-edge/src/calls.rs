@@ -286,6 +286,13 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_may_send_fifty_requests_a_second_and_a_hundred_at_once() {
+        let state = state("id");
+        let asked = |now: i64| (0..1_000).filter(|_| state.may_ask(now)).count();
+        assert_eq!([asked(5_000), asked(5_000), asked(6_000), asked(60_000)], [100, 0, 50, 100]);
+    }
+
+    #[test]
     fn a_stop_ends_the_calls_that_are_there_and_those_that_begin_after_it() {
         let calls = Calls::default();
         let before = calls.register(state("before"));

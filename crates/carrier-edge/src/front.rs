@@ -18,6 +18,7 @@ mod unknown_source;
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use didww_types::Timestamp;
 use rsipstack::sip::Transport;
@@ -227,7 +228,8 @@ impl Front {
         DialogKey::of(request).is_some_and(|key| self.calls.contains(&key))
     }
 
-    fn dropped(&self, source: IpAddr) {
+    /// Counts a request of a known source that is dropped.
+    pub(crate) fn dropped(&self, source: IpAddr) {
         self.counts.dropped();
         if self.log_sums.dropped.admits(source, self.clock.now()) {
             tracing::warn!(%source, most = request_slots::SLOT_LIMITS.of_source, "a request was dropped: its source has too many in progress");
@@ -281,7 +283,7 @@ impl Front {
             (Some(b"INVITE"), Room::BesideRefusals) => {
                 head.value([self.settings.credentials_header(), ""]).is_none()
                     && key_of(&head).is_none()
-                    && !self.unproven_rates.take(origin(source), self.clock.now().as_unix_millis())
+                    && !self.unproven_rates.take(origin(source), millis(self.clock.stopwatch()))
             }
             (Some(_), room) => room == Room::None,
         });
@@ -419,6 +421,11 @@ impl Front {
         };
         self.attempts.enter(facts, now);
     }
+}
+
+/// A reading of the stopwatch as rates take it. A tester can freeze the clock's time, and not this one.
+pub(crate) fn millis(stopwatch: Duration) -> i64 {
+    i64::try_from(stopwatch.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The beginning of a message's first line for the log, with everything but printable ASCII escaped, and secrets masked:

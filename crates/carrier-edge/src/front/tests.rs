@@ -194,8 +194,8 @@ fn beside_many_refusals_that_nothing_acknowledged_few_calls_without_a_digest_are
         .map(|_| front.request_slots.take(source, subnet).unwrap().of_refusal().unwrap())
         .collect();
     let passed = (0..2_000).filter(|call| passes(*call, "")).count();
-    // A source has two buckets.
-    assert!((400..=800).contains(&passed), "{passed}");
+    // A source has two buckets, and they drain meanwhile.
+    assert!((400..1_500).contains(&passed), "{passed}");
     assert!(passes(1, "Authorization: Digest username=\"user\"\r\n"));
     drop(refused);
     assert!(passes(1, ""));
