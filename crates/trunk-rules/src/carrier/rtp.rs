@@ -159,13 +159,17 @@ impl RtpPath {
     }
 
     /// Accepts an RTP packet, or drops it because of its source. A dropped packet does not reset the RTP
-    /// timeout.
+    /// timeout, and neither does one from another host than the caller's once that is known.
     pub fn receive(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) -> Heard {
         let from = canonical(from);
         if !terms.accepts(from.ip()) {
             return Heard::Dropped;
         }
-        self.last_received = now;
+        // Once the caller's media is known, that of strangers must not keep a call up whose caller is gone.
+        let is_strangers = matches!(self.mode, Mode::Latched(at) if at.ip() != from.ip());
+        if !is_strangers || self.is_known(from.ip()) || terms.lists(from.ip()) {
+            self.last_received = now;
+        }
         if terms.force_symmetric {
             self.update_latch(terms, from, now);
         } else if let Some(offered) = self.offered.filter(|offered| offered.ip() == from.ip()) {

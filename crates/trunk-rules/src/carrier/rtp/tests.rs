@@ -42,6 +42,26 @@ fn media_from_an_address_that_is_not_allowed_is_dropped_and_does_not_break_the_s
 }
 
 #[test]
+fn media_of_strangers_does_not_keep_up_a_call_whose_caller_is_gone() {
+    let stranger = address("198.51.100.66:6000");
+    for force_symmetric in [false, true] {
+        let (terms, mut path) = (terms(&[], force_symmetric), path());
+        assert_eq!(path.receive(&terms, stranger, at(10_000)), Heard::Taken);
+        assert!(!path.is_over(&terms, at(30_000)), "the caller may send from another host than it names");
+        path.receive(&terms, address(OFFERED), at(31_000));
+        for millis in (32_000..61_000).step_by(1_000) {
+            assert_eq!(path.receive(&terms, stranger, at(millis)), Heard::Taken);
+        }
+        assert!(path.is_over(&terms, at(61_000)));
+    }
+    // The owner of the trunk listed this one.
+    let (terms, mut path) = (terms(&["192.0.2.0/24", "198.51.100.0/24"], true), path());
+    path.receive(&terms, address(OFFERED), at(0));
+    path.receive(&terms, stranger, at(29_000));
+    assert!(!path.is_over(&terms, at(30_000)));
+}
+
+#[test]
 fn without_allowed_addresses_media_is_taken_from_anywhere() {
     assert_eq!(path().receive(&terms(&[], false), address("[2001:db8::1]:9"), at(1)), Heard::Taken);
 }
