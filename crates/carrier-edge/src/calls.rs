@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -160,6 +160,12 @@ impl Calls {
         self.sources().contains_key(&source)
     }
 
+    /// Returns true if an active call is signalled from this address and port. It looks at every call.
+    pub(crate) fn has_peer(&self, source: SocketAddr) -> bool {
+        self.has_source(source.ip())
+            && self.lock().iter().any(|Entry(call_state)| call_state.is_signalled_from(source))
+    }
+
     fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -277,6 +283,13 @@ mod tests {
             p_charge_info: None,
         };
         CallState::new(key, origin, 1, admitted(None), false)
+    }
+
+    #[test]
+    fn a_caller_may_send_fifty_requests_a_second_and_a_hundred_at_once() {
+        let state = state("id");
+        let asked = |now: i64| (0..1_000).filter(|_| state.may_ask(now)).count();
+        assert_eq!([asked(5_000), asked(5_000), asked(6_000), asked(60_000)], [100, 0, 50, 100]);
     }
 
     #[test]

@@ -60,7 +60,11 @@ impl NotSupported {
         let (code, call_id) = (cause.code(), request.call_id());
         tracing::debug!(method = request.method(), code, call_id, why = explanation, "a request was refused");
         let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        request.finish(code, reason_phrase(code), &headers).await;
+        if request.starts_dialog() {
+            request.finish_once(code, reason_phrase(code), &headers).await;
+        } else {
+            request.finish(code, reason_phrase(code), &headers).await;
+        }
     }
 }
 

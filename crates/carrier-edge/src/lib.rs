@@ -422,7 +422,7 @@ async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
     if request.method() == "INVITE" && request.starts_dialog() {
         return Box::pin(diagnosis::refuse_unchecked(inner, request, code, why)).await;
     }
-    request.finish(code, reason_phrase(code), &[]).await;
+    request.finish_once(code, reason_phrase(code), &[]).await;
 }
 
 const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
@@ -456,7 +456,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
                 return Box::pin(why.refuse(request)).await;
             }
             let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
-            Box::pin(request.finish(200, "OK", &headers)).await;
+            Box::pin(request.finish_once(200, "OK", &headers)).await;
         }
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";
@@ -466,8 +466,8 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
                 tracing::info!(%source, hint, "REGISTER refused");
             }
             let headers = [("Allow", stack::ALLOW), ("Warning", &warning)];
-            Box::pin(request.finish(405, "Method Not Allowed", &headers)).await;
+            Box::pin(request.finish_once(405, "Method Not Allowed", &headers)).await;
         }
-        _ => Box::pin(request.finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
+        _ => Box::pin(request.finish_once(405, "Method Not Allowed", &[("Allow", stack::ALLOW)])).await,
     }
 }

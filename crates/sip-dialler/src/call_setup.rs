@@ -160,6 +160,7 @@ impl Call {
     /// Sends the INVITE to one address and waits for the outcome.
     async fn attempt(&mut self, hop: &Hop) -> Attempt {
         self.early.clear();
+        self.preview = None;
         self.invite_hop = Some(hop.clone());
         let mut invite = match self.invite(hop).await {
             Ok(invite) => invite,
@@ -302,6 +303,8 @@ impl Call {
         }
         if code > 100 && lists(&response.headers, "Require", "100rel") {
             self.acknowledge_provisional(response, invite).await;
+        } else if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
+            self.preview = Some((remote_tag(response).into(), described.to_vec()));
         }
     }
 
@@ -336,6 +339,9 @@ impl Call {
                 Err(why) => missing = why.to_string(),
             }
         }
+        // Some carriers leave it out of the 2xx if a provisional response has it (RFC 3261 §13.2.1).
+        let preview = self.preview.take().filter(|(sender, _)| **sender == *tag);
+        let answer = answer.or_else(|| preview.map(|(_, described)| described));
         let applied = match &answer {
             Some(answer) => self.apply_answer(answer).await,
             None => Err(missing),

@@ -111,6 +111,11 @@ impl Dialogs {
         Ok(())
     }
 
+    /// Whether there is a call with this `Call-ID`, or the state of one that has ended.
+    pub(crate) fn knows(&self, call_id: &str) -> bool {
+        self.lock().by_id.contains_key(call_id)
+    }
+
     /// Whether a call has ended and its state has not expired.
     pub(crate) fn has_ended(&self, call_id: &str) -> bool {
         matches!(self.lock().by_id.get(call_id), Some(Entry::Ended(_)))

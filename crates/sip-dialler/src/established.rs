@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
 use crate::dialog::Dialog;
 use crate::dialogs::Inbound;
+use crate::digest::authorization;
 use crate::headers::{remote_tag, sequence, value};
 use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
@@ -38,6 +39,10 @@ struct Established {
     update: Option<oneshot::Receiver<Option<Response>>>,
     /// The pending refresh, if it is an INVITE.
     invite: Option<Invite>,
+    /// The answer to the challenge of a refresh, for the INVITE that repeats it.
+    digest: Option<Header>,
+    /// Whether the pending refresh answers a challenge: another one means that the digest is not accepted.
+    answers_challenge: bool,
 }
 
 impl Call {
@@ -45,8 +50,16 @@ impl Call {
     pub(crate) async fn run_established(&mut self, answered: AnsweredCall) -> LegEnd {
         self.report(LegEvent::Answered);
         let AnsweredCall { dialog, session, supports_update } = answered;
-        let mut state =
-            Established { dialog, session, min_interval: 0, supports_update, update: None, invite: None };
+        let mut state = Established {
+            dialog,
+            session,
+            min_interval: 0,
+            supports_update,
+            update: None,
+            invite: None,
+            digest: None,
+            answers_challenge: false,
+        };
         let clock = self.shared.clock.clone();
         // Rare work is boxed, so that the state of an established call stays small.
         loop {
@@ -129,6 +142,8 @@ impl Call {
         match request.original.method {
             Method::Bye => {
                 self.media = None;
+                // So that a repetition of it is still known.
+                self.expect_stray_responses();
                 finish_in_background(request, 200, "OK", Vec::new());
                 return true;
             }
@@ -201,6 +216,14 @@ impl Call {
             }
         }
         self.expect_stray_responses();
+        if !std::mem::take(&mut state.answers_challenge)
+            && let Some(digest) =
+                authorization(&self.origin, response, "INVITE", &invite.request.uri.to_string())
+        {
+            (state.digest, state.answers_challenge) = (Some(digest), true);
+            self.refresh_later(state, Duration::ZERO);
+            return true;
+        }
         self.refreshed(state, Some(response))
     }
 
@@ -230,6 +253,7 @@ impl Call {
             return;
         }
         further.push(Header::Allow(ALLOW.into()));
+        further.extend(state.digest.take());
         let number = state.dialog.next_sequence();
         let codecs = &self.shared.config.codecs;
         let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();

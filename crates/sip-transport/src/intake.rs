@@ -8,18 +8,19 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rsipstack::sip::SipMessage;
+use rsipstack::sip::prelude::{HeadersExt as _, ToTypedHeader as _};
+use rsipstack::sip::{Request, SipMessage};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
 use crate::arrival::Arrival;
 use crate::framing;
-use crate::head::Head;
+use crate::head::{Head, unfolded};
 use crate::limits::Limits;
 use crate::messages::Tap;
 use crate::readable;
 use crate::unreadable::{Unreadable, is_upper_case};
-use crate::via::{is_via, response_address};
+use crate::via::{is_via, response_address, stamped};
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub trait MessageFilter: Send + Sync {
     /// Decides on a message that passed the filter but cannot be read, or on the input of a stream whose messages cannot
     /// be separated ([`Unreadable::Framing`]), after which the connection is closed.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction;
+
+    /// Returns true if an accepted connection stays open although nothing was sent on it for
+    /// [`Limits::idle_timeout`]: requests of a call may have to reach its peer.
+    fn is_needed(&self, arrival: &Arrival) -> bool;
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.
@@ -140,10 +145,9 @@ impl Intake {
         arrival: &Arrival,
         (path, to): (&P, SocketAddr),
     ) -> Result<(), Unreadable> {
-        let message = parsed(bytes, body)?;
-        let message = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
-        let mut message = message.map_err(|_| Unreadable::Via)?;
+        let mut message = parsed(bytes, body)?;
         if let SipMessage::Request(request) = &mut message {
+            stamp(request, arrival.source).map_err(|_| Unreadable::Via)?;
             arrival.mark(request, uri);
         }
         let rest = match &self.inspector {
@@ -230,6 +234,14 @@ fn parsed(bytes: &[u8], body: Option<&[u8]>) -> Result<SipMessage, Unreadable> {
         *parsed = body.to_vec();
     }
     Ok(message)
+}
+
+/// Writes the source of a request into its first `Via`. The library would write an IPv6 address in two pairs of brackets.
+fn stamp(request: &mut Request, source: SocketAddr) -> Result<(), rsipstack::sip::Error> {
+    request.via_header_mut()?.update_first_value(|via| {
+        via.typed()?;
+        Ok(stamped(&String::from_utf8_lossy(&unfolded(via.value().as_bytes())), source).into())
+    })
 }
 
 fn is_supported(version: &[u8]) -> bool {

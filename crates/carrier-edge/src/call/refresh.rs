@@ -26,7 +26,9 @@ impl Call<'_> {
         let (allows_update, contact) = (dialog.allows_update, dialog.contact.clone());
         session.wait();
         let (expires, least) = (session.terms.in_request(), self.min_session_interval.to_string());
-        let offer = if allows_update { String::new() } else { self.offer() };
+        // A call on hold stays there.
+        let direction = self.sdp_state.direction.reversed();
+        let offer = if allows_update { String::new() } else { self.offer(direction) };
         let mut headers = vec![
             ("Contact", &*contact),
             ("Allow", crate::stack::ALLOW),

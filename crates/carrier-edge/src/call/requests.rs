@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
-use trunk_rules::carrier::reason_phrase;
+use trunk_rules::carrier::{Direction, reason_phrase};
 
 use super::Call;
 use crate::attempt_log::refused_in_call;
@@ -38,7 +38,7 @@ impl Call<'_> {
         if let Some(offer) = offer {
             return self.respond_to_offer(request, &offer).await;
         }
-        let body = if invites { self.offer() } else { String::new() };
+        let body = if invites { self.offer(Direction::SendRecv) } else { String::new() };
         self.accept_request(request, &body, invites).await;
     }
 
@@ -71,6 +71,7 @@ impl Call<'_> {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
                 dialog.contact = contact.as_str().into();
+                self.registered.call_state.moved_to(request.source());
             }
             expires = self.agree_on_session(&request, self.inner.core.clock.now());
         }

@@ -42,7 +42,11 @@ impl Front {
             return self.no_request(bytes, arrival);
         };
         if matches!(method, b"ACK" | b"CANCEL") {
-            if self.proofs.contains(attempt_of(&head, arrival), now) {
+            // The ACK of an answer comes from the caller itself if the proxies before it do not stay in the call. Its
+            // sender has received the answer: no other one knows the local tag.
+            let names_call =
+                || method == b"ACK" && key_of(&head).is_some_and(|key| self.calls.contains(&key));
+            if self.proofs.contains(attempt_of(&head, arrival), now) || names_call() {
                 return FilterAction::Pass;
             }
             self.counts.unanswered();

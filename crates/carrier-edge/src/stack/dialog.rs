@@ -17,7 +17,7 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::uri_of;
+use sip_transport::{uri_of, verbatim};
 
 use super::identity::EdgeIdentity;
 
@@ -143,9 +143,12 @@ impl Dialog {
         ]);
         headers.extend(further);
         headers.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
+        let uri = Uri::try_from(target).ok()?;
         Some(Request {
             method,
-            uri: Uri::try_from(target).ok()?,
+            // As it was received: some callers find their call by an escaped user part. What could end a request line is
+            // escaped by the library.
+            uri: if is_plain(target) { verbatim(target) } else { uri },
             headers: headers.into(),
             version: Version::V2,
             body: body.as_bytes().to_vec(),
@@ -228,9 +231,29 @@ pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str
     }
 }
 
+/// Whether a URI contains nothing that ends it in a request line.
+fn is_plain(uri: &str) -> bool {
+    uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte))
+}
+
 fn is_loose(uri: &str) -> bool {
     uri.split(';').skip(1).any(|parameter| {
         let name = parameter.split(['=', '?']).next().unwrap_or_default();
         name.trim().eq_ignore_ascii_case("lr")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_end_a_request_line_is_not_written_as_it_came() {
+        for plain in ["sip:%2B44%23#1@192.0.2.1:5080;x=%41", "sips:a@[2001:db8::1]"] {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for other in ["sip:a b@h", "sip:a@h\r\nX: y", "sip:\u{e9}@h", "sip:<a>@h"] {
+            assert!(!is_plain(other), "{other}");
+        }
+    }
 }

@@ -157,6 +157,16 @@ impl Direction {
         }
     }
 
+    /// The direction from the point of view of the other side.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::SendOnly => Self::RecvOnly,
+            Self::RecvOnly => Self::SendOnly,
+            other => other,
+        }
+    }
+
     fn named(text: &str) -> Option<Self> {
         Some(match text {
             "sendrecv" => Self::SendRecv,
