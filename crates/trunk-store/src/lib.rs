@@ -75,7 +75,7 @@ pub use answer::Answer;
 pub use call::{CallQuery, NodeCall, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use callback_secret::{CallbackSecret, MAX_CALLBACK_SECRETS};
 pub use change::Change;
-pub use channel::{AskedChannels, HeldChannels};
+pub use channel::{ChannelRequest, HeldChannels};
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, KeyedPage, NewDocument};
 pub use error::StoreError;
 pub use feed::{Changes, Committed, Follower, Interest, Write};
@@ -99,7 +99,7 @@ pub use outbox::{
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 pub use query::{Condition, ListQuery, Listing, Order};
-pub use rate_share::{AskedShare, HeldShare, RateSubject};
+pub use rate_share::{HeldShare, RateSubject, ShareRequest};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
