@@ -12,7 +12,7 @@ use trunk_rules::carrier::{
 use super::billing::FundsAt;
 use super::inner::Inner;
 
-/// A hypothetical call.
+/// A hypothetical call, which is evaluated without being placed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -30,7 +30,7 @@ pub struct Question {
     /// The account SID in the Twilio header.
     #[serde(default)]
     pub twilio_account_sid: Option<String>,
-    /// The number in `P-Asserted-Identity`.
+    /// The number in `P-Asserted-Identity`; `None` sends no such header.
     #[serde(default)]
     pub asserted_identity: Option<String>,
     /// The session description. By default an offer of unencrypted G.711; an empty text is no offer.
@@ -42,7 +42,7 @@ pub struct Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// `admitted`, `challenged` or `refused`.
+    /// The decision: `admitted`, `challenged` or `refused`.
     pub verdict: &'static str,
     /// The code of the final response; 200 if the call is admitted.
     pub code: u16,
