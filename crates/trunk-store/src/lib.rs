@@ -17,7 +17,7 @@
 //! of revisions, and the feed. If the entities of the communication platform are declared as resources are, the index is no
 //! difference any more, and the question is worth asking again.
 //!
-//! [`transfer`] makes backups of all that a database holds, and moves it between the engines.
+//! [`transfer`] makes backups of a whole database, and moves it between the engines.
 //!
 //! The crate knows how types, attributes and relationships are declared, and derives its indexes from the declarations.
 //! It contains no rule of any resource, parses no request and renders no response.

@@ -14,17 +14,17 @@ use crate::DocumentKind;
 /// Maximum number of rows of a poll.
 pub(super) const MAX_ROWS: usize = 200_000;
 
-/// What a row says, as the column `what` has it.
+/// The kinds of change, which the column `what` contains.
 pub(super) mod what {
     pub(in super::super) const RECORD: i16 = 0;
     pub(in super::super) const RECORD_DELETED: i16 = 1;
     pub(in super::super) const DOCUMENT: i16 = 2;
     pub(in super::super) const ACCOUNT: i16 = 3;
     pub(in super::super) const TOKEN_KEYS: i16 = 4;
-    /// Of one account. The column `revision` has 1 if the accounts were deleted too.
+    /// A reset of one account or all. The column `revision` is 1 if the accounts were deleted too.
     pub(in super::super) const RESET: i16 = 5;
     pub(in super::super) const RESET_OF_ALL: i16 = 6;
-    /// Of a call. The column `customer` has its trunk.
+    /// A call was answered or acknowledged. The column `customer` has its trunk.
     pub(in super::super) const CALL_RUNNING: i16 = 7;
     pub(in super::super) const CALL_ENDED: i16 = 8;
     pub(in super::super) const HANG_UP: i16 = 9;
@@ -61,7 +61,7 @@ pub(super) struct ChangeRow {
     pub(super) customer: Uuid,
 }
 
-/// Writes what a transaction announced. Returns the greatest position of the rows.
+/// Writes the announcements of a transaction. Returns the greatest position of the rows.
 pub(super) async fn write_rows(
     client: &Client,
     node: &Node,
@@ -161,17 +161,17 @@ fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
     }
 }
 
-/// What a poll found.
+/// The result of a poll.
 pub(super) struct Polled {
     /// The database's time in microseconds.
     pub(super) now: i64,
-    /// When the oldest transaction began that is in progress, at most [`KEPT`] ago.
+    /// When the oldest transaction in progress began, at most [`KEPT`] ago.
     pub(super) oldest: i64,
     /// The rows with their positions.
     pub(super) rows: Vec<(i64, RowId, ChangeRow)>,
 }
 
-/// Reads the rows behind a position, in the order of the positions.
+/// Reads the rows after a position, in the order of the positions.
 pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
     let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
                (SELECT (extract(epoch FROM min(xact_start)) * 1000000)::bigint FROM pg_stat_activity \
@@ -179,12 +179,12 @@ pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
     let rows = "SELECT position, row_id, what, account, kind, number, revision, subject, customer, node FROM change \
                 WHERE position > $1 ORDER BY position, row_id LIMIT $2";
     let most = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
-    // The first statement is executed first, so that what it finds in progress is what the second one may miss.
+    // The first statement is executed first, so that it finds every transaction whose rows the second one may miss.
     let parameters: [Parameter<'_>; 2] = [(&from, Type::INT8), (&most, Type::INT8)];
     let (times, rows) =
         tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
     let now: i64 = times.try_get(0)?;
-    // A session of an operator may stay in its transaction. What is older than the rows that are kept is not read again.
+    // A session of an operator may stay in its transaction. Positions before the rows that are kept are not read again.
     let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now).max(now - KEPT);
     let row = |row: &Row| -> Done<(i64, RowId, ChangeRow)> {
         let of = ChangeRow {

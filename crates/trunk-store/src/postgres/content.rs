@@ -1,4 +1,4 @@
-//! What a write stores of its records. It is computed before the transaction begins, and once, however often that runs.
+//! The stored form of the records of a write. It is computed once, before the transaction begins, which may run several times.
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::canonical::canonical_text;
 use crate::index::IndexEntry;
 use crate::{Change, Record, StoreError};
 
-/// The stored form of a record's attributes, and how its index changes by it. Empty for a change that stores no attributes.
+/// The stored form of a record's attributes, and the changes of its index. Empty for a change that stores no attributes.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) text: String,
@@ -40,7 +40,7 @@ impl Content {
         attributes: &Map<String, Value>,
     ) -> Result<Self, StoreError> {
         let text = canonical_text(spec, attributes);
-        // Most writes of spending change the meta alone.
+        // Most writes of spending change only the meta.
         if text == before.attributes {
             return Ok(Self { text, ..Self::default() });
         }

@@ -30,7 +30,7 @@ impl Sql {
         self.0.iter().map(|(value, of)| (value.as_ref() as &(dyn ToSql + Sync), of.clone())).collect()
     }
 
-    /// Tests whether a column with keys of index values has one of these.
+    /// Tests whether a column with the keys of index values contains one of these values.
     fn one_of(&mut self, column: &str, values: &[IndexValue]) -> String {
         match values {
             [one] => format!("{column} = {}", self.push(one.key(), Type::BYTEA)),
@@ -47,7 +47,7 @@ impl Sql {
         format!("{number} = ANY({})", self.push(numbers, Type::INT8_ARRAY))
     }
 
-    /// The ids among these values. Text that is no id matches no record.
+    /// The ids among these values. Texts that are not ids match no record.
     fn ids(&mut self, values: &[IndexValue]) -> String {
         let id = |value: &IndexValue| match value {
             IndexValue::Text(text) => Uuid::parse_str(text).ok(),
@@ -65,8 +65,8 @@ fn integer(value: &IndexValue) -> Option<i64> {
     }
 }
 
-/// A member of a record's attributes or `meta`. The server's JSON has no text with a zero character, and refuses the whole
-/// object if one has; a space takes its place.
+/// A member of a record's attributes or `meta`. The database server refuses JSON with a NUL character in a text, so a space
+/// replaces it.
 fn member(column: &str, name: &str) -> String {
     format!("(replace({column}, '\\u0000', '\\u0020')::json -> '{name}')")
 }
@@ -196,7 +196,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let to_any = lead_to(sql, symbols, &steps, &ends, of);
             sql.one_of_numbers(&format!("({to_any})::int"), values)
         }
-        // A test that this engine does not know must not match all records.
+        // A test that this engine does not support must not match all records.
         _ => "false".to_owned(),
     }
 }

@@ -54,7 +54,7 @@ impl From<tokio_postgres::Error> for PostgresOpenError {
     }
 }
 
-/// What makes a database accessible that was not.
+/// A hint for the operator how to make the database accessible.
 fn advice(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
         None => "; check that PostgreSQL runs there, and the host, port, password and sslmode of the URL",

@@ -12,8 +12,7 @@ use crate::StoreError;
 /// The future of the statements of a read or transaction.
 pub(super) type Statements<'a, T> = Pin<Box<dyn Future<Output = Done<T>> + Send + 'a>>;
 
-/// The statements of a read, of which each kind is one type. Without it, the code that repeats them would be compiled anew for
-/// each.
+/// The statements of a read, as a trait object: otherwise the code that repeats them would be compiled anew for each read.
 pub(super) trait Reading: Send + Sync {
     fn run<'c>(&'c self, client: &'c Client) -> Statements<'c, ()>;
 }
@@ -23,7 +22,7 @@ pub(super) trait Writing: Send + Sync {
     fn run<'c>(&'c self, transaction: &'c Transaction<'c>) -> Statements<'c, ()>;
 }
 
-/// Statements with their arguments, and what their last attempt returned.
+/// Statements with their arguments, and the result of their last attempt.
 pub(super) struct Kept<A, T, F> {
     arguments: A,
     statements: F,
@@ -47,7 +46,7 @@ impl<A, T, F> Kept<A, T, F> {
         Self::new(arguments, statements)
     }
 
-    /// What was returned by the attempt that succeeded.
+    /// The result of the attempt that succeeded.
     pub(super) fn take(&self) -> Result<T, StoreError> {
         self.returned.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(StoreError::Unknown)
     }

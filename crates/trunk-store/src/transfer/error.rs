@@ -28,7 +28,7 @@ pub enum TransferError {
     /// There is no database to read.
     #[error("there is no database at {}: name the file of an existing one", file.display())]
     Missing {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
     },
     /// The source has another schema than this server.
@@ -38,7 +38,7 @@ pub enum TransferError {
         else { "use the newer trunk-server that wrote it" }
     )]
     Schema {
-        /// The source.
+        /// The source, without its password.
         place: String,
         /// The version of its schema.
         schema: i64,
@@ -50,7 +50,7 @@ pub enum TransferError {
         "{place} is the target of a move or restore that did not end; repeat that one, or name another source"
     )]
     Unfinished {
-        /// The source.
+        /// The source, without its password.
         place: String,
     },
     /// Nodes of the source write it.
@@ -59,7 +59,7 @@ pub enum TransferError {
          that long after a crash", .nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     InUse {
-        /// The source.
+        /// The source, without its password.
         place: String,
         /// The numbers of the nodes.
         nodes: Vec<i64>,
@@ -69,7 +69,7 @@ pub enum TransferError {
     /// The target has data.
     #[error("{place} is not empty: it has rows of the table {}; name a new database", table.name())]
     NotEmpty {
-        /// The target.
+        /// The target, without its password.
         place: String,
         /// The first table that has rows.
         table: Table,
@@ -80,7 +80,7 @@ pub enum TransferError {
          target, and begin again with a new one", table.name()
     )]
     SourceChanged {
-        /// The target.
+        /// The target, without its password.
         place: String,
         /// The table up to which the target was written.
         table: Table,
@@ -90,7 +90,7 @@ pub enum TransferError {
     /// Another transfer writes the target.
     #[error("{place} is written by another move or restore; let that one end")]
     Overtaken {
-        /// The target.
+        /// The target, without its password.
         place: String,
     },
     /// The target does not hold what was written to it.
@@ -99,7 +99,7 @@ pub enum TransferError {
          and report this", table.name()
     )]
     Differs {
-        /// The target.
+        /// The target, without its password.
         place: String,
         /// The first table that differs.
         table: Table,
@@ -111,7 +111,7 @@ pub enum TransferError {
     /// A file of a backup cannot be read or written.
     #[error("the backup {} cannot be {what}: {error}", file.display())]
     File {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
         /// What was tried: `read` or `written`.
         what: &'static str,
@@ -121,13 +121,13 @@ pub enum TransferError {
     /// The file for a backup exists.
     #[error("{} exists; name a new file for the backup, or delete this one first", file.display())]
     Exists {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
     },
     /// The file is no backup, or is truncated or altered.
     #[error("the backup {} is not intact: {at}: {why}; nothing was restored from it, use another copy", file.display())]
     Damaged {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
         /// The line, and the row if it is one of a row.
         at: String,
@@ -140,7 +140,7 @@ pub enum TransferError {
          that wrote it", file.display()
     )]
     Format {
-        /// The path.
+        /// The path of the file, as the operator wrote it.
         file: PathBuf,
         /// The number of its format.
         format: u64,
