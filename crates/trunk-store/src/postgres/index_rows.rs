@@ -70,7 +70,7 @@ impl IndexRows {
         self.execute(transaction, insert, &["unique_facet_pkey", "claim_pkey"]);
     }
 
-    /// Deletes these rows, with one statement for each index.
+    /// Deletes the rows, all with one statement.
     pub(super) fn delete(self, transaction: &Transaction<'_>) {
         let delete = "WITH f AS (DELETE FROM facet o USING unnest($1::int8[], $2::int8[], $3::bytea[], $4::int8[]) \
                       AS g (account, field, value, record) WHERE o.account = g.account AND o.field = g.field \

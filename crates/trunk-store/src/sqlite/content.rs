@@ -1,5 +1,5 @@
-//! What a write stores of its records. It is computed before the write waits in the queue: the writer's thread is the limit
-//! of all writes, and callers have many.
+//! The stored form of the records of a write. It is computed on the caller's thread before the write is queued, because the
+//! single writer's thread limits the rate of all writes.
 
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use crate::canonical::canonical_text;
 use crate::index::IndexEntry;
 use crate::{Change, Record, StoreError};
 
-/// The stored form of a record's attributes, and how its index changes by it. Empty for a change that stores no attributes.
+/// The stored form of a record's attributes, and the changes of its index. Empty for a change that stores no attributes.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) text: String,
@@ -45,7 +45,7 @@ impl Content {
         attributes: &Map<String, Value>,
     ) -> Result<Self, StoreError> {
         let text = canonical_text(spec, attributes);
-        // Most writes of spending change the meta alone.
+        // Most writes of spending change only the meta.
         if text == before.attributes {
             return Ok(Self { text, ..Self::default() });
         }

@@ -18,7 +18,7 @@ pub enum OpenError {
     Foreign {
         /// The path of the file.
         file: PathBuf,
-        /// What the file is instead.
+        /// A description of the file, such as its kind or size.
         why: String,
     },
     /// The file is a damaged or truncated database, which this server does not repair.
@@ -26,7 +26,7 @@ pub enum OpenError {
     Damaged {
         /// The path of the database.
         file: PathBuf,
-        /// What of the file is damaged, as found by this server or reported by the engine.
+        /// The damage, as found by this server or reported by the engine.
         why: String,
     },
     /// A newer server wrote the database.
@@ -85,7 +85,7 @@ pub enum OpenError {
     },
 }
 
-/// What makes a file accessible that was not.
+/// A hint for the operator how to make the file accessible.
 fn advice(file: &Path, error: &std::io::Error) -> String {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

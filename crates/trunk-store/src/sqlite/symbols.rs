@@ -22,7 +22,7 @@ pub(super) struct Symbols {
     members: HashMap<(&'static str, &'static str), i64, RandomState>,
     /// The sums of which records are a part, by their type.
     parts: HashMap<&'static str, Vec<Part>, RandomState>,
-    /// What is indexed, by type.
+    /// The indexed attributes and paths of each type.
     plans: HashMap<&'static str, IndexPlan, RandomState>,
 }
 
@@ -37,7 +37,7 @@ impl Symbols {
         let plans = registry.iter().map(|spec| (spec.name, IndexPlan::of(spec))).collect();
         let mut symbols =
             Self { registry, kinds: HashMap::default(), members: HashMap::default(), parts, plans };
-        // All in one read: a look-up of each declared name would be a good part of a start.
+        // All in one read: looking up each declared name would take a large part of a start.
         let mut select = connection.prepare("SELECT name, number FROM symbol")?;
         let known = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut known: HashMap<String, i64> = known.collect::<rusqlite::Result<_>>()?;

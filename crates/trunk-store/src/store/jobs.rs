@@ -1,4 +1,4 @@
-//! The part of the store that keeps jobs: which are due, and which node runs them.
+//! The part of the store that keeps jobs: their due times, and the nodes that run them.
 //!
 //! Jobs are scheduled, cancelled, completed and rescheduled by [`Change`](crate::Change)s, so that each shares its
 //! transaction with the write that it belongs to.
@@ -24,7 +24,7 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// due times, and among equal times in the order in which they were first scheduled.
     fn take_jobs(&self, take: TakeJobs) -> Answer<'_, Vec<LeasedJob>>;
 
-    /// Ends all leases of a node, which runs none of the jobs any more. Returns their number.
+    /// Ends all leases of a node, which no longer runs any of the jobs. Returns their number.
     fn release_jobs(&self, node: i64) -> Answer<'_, u64>;
 
     /// Brings jobs and ends of leases that are later than `now` forward by `by`, but not to before `now`, after the clock

@@ -177,7 +177,7 @@ async fn lease(
 /// are returned in all.
 async fn heads(client: &Client, due: Due, queues: &[Queue], mut remaining: usize) -> Done<Vec<PendingEvent>> {
     let subjects: Vec<Uuid> = queues.iter().map(|queue| queue.subject).collect();
-    // A customer's event is sent alone, so the events behind it are not needed yet.
+    // A customer's event is sent alone, so the events after it are not needed yet.
     let max_events = |queue: &Queue| match queue.owner {
         Owner::Account(_) => i64::try_from(remaining.min(MAX_EVENTS_OF_SUBJECT - 1) + 1).unwrap_or(1),
         Owner::Customer(_) => 1,
