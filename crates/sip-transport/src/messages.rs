@@ -1,4 +1,4 @@
-//! The SIP messages of recent calls, for those who look for the reason of a failure: as JSON, text, a ladder
+//! The SIP messages of recent calls, for finding the reason of a failure: as JSON, text, a ladder diagram
 //! or a capture file.
 //!
 //! One [`MessageLog`] serves all SIP stacks of a process. It is kept in memory and lost with it. Messages
@@ -71,8 +71,8 @@ impl MessageLog {
         Some(CallMessages::new(call_id.to_owned(), messages, omitted))
     }
 
-    /// The newest messages that are selected, each with its `Call-ID`, the newest first; at most `most`. All that are
-    /// stored are looked at meanwhile.
+    /// The newest messages that `selects` accepts, each with its `Call-ID`, the newest first; at most `most`. All stored
+    /// messages are visited.
     pub fn recent(&self, most: usize, selects: impl Fn(&Message) -> bool) -> Vec<(Arc<str>, Message)> {
         self.lock().recent(most, selects)
     }
@@ -128,8 +128,8 @@ impl Tap {
         Some(Moment { at: clock.now(), elapsed: clock.stopwatch() })
     }
 
-    /// Stores a received message. Of those that the filter dropped only an ACK is stored, and only beside others of
-    /// its call: that of a challenge. So a flood costs nothing more.
+    /// Stores a received message. Of the messages that the filter dropped, only the ACK of a challenge is stored, and only if
+    /// other messages of its call are stored. So a flood costs no more.
     pub fn received(&self, bytes: &[u8], arrival: &Arrival, was_dropped: bool) {
         if was_dropped && !bytes.starts_with(b"ACK ") {
             return;

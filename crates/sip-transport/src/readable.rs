@@ -1,9 +1,9 @@
-//! Rewrites a message that is valid, and that the SIP library cannot read, into an equal one that it can.
+//! Rewrites a valid message that the SIP library cannot read into an equivalent one that it can.
 //!
 //! The library does not know white space around separators (RFC 3261 §7.3.1), a version in lower case (§7.1),
 //! a `From` without a tag (§12.1.1) and the third colon that the grammar of RFC 3261 permitted by mistake
 //! (RFC 5118 §4.10), and it skips all headers after one that is not UTF-8. Only a message that it refused, or
-//! that is not UTF-8, is rewritten, so that others cost nothing here. What is invalid stays invalid.
+//! that is not UTF-8, is rewritten, so that others cost nothing here. Invalid messages stay invalid.
 //!
 //! A `From` without a tag has the tag `null` for RFC 3261; the library needs a text, so such a message gets the
 //! tag [`NULL_TAG`] on its way in, and every message loses it on its way out.
@@ -100,8 +100,8 @@ pub fn as_received(value: &str) -> &str {
     value.strip_suffix(";tag=~untagged").unwrap_or(value)
 }
 
-/// The value with each run of blanks as one space, and none beside a separator. Quoted texts and what is in
-/// angle brackets stay unchanged.
+/// The value with each run of blanks as one space, and none beside a separator. Quoted texts and texts in angle brackets
+/// stay unchanged.
 fn without_blanks(value: &[u8], separators: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(value.len());
     let (mut quoted, mut bracketed, mut escaped, mut blank) = (false, false, false, false);

@@ -218,7 +218,7 @@ impl Calls {
         }
         let age = |(_, message): &(&Arc<str>, &Message)| Reverse(message.elapsed);
         if selected.len() > most {
-            // All before this place are newer than what follows it.
+            // All messages before this place are newer than those after it.
             selected.select_nth_unstable_by_key(most, age);
             selected.truncate(most);
         }
