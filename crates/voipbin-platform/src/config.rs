@@ -1,4 +1,4 @@
-//! The configuration of the platform, and what follows from it for the dialler.
+//! The configuration of the platform, and the dialler's configuration that follows from it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -51,15 +51,15 @@ pub struct PlatformConfig {
     /// Login requests of one client address: sustained rate per second, and burst. Zero means no limit. A
     /// username that logged in from the same address before is exempt.
     pub login_rate: (u32, u32),
-    /// Most active calls at once. Each needs a file descriptor.
+    /// Maximum number of active calls at once. Each needs a file descriptor.
     pub calls: usize,
-    /// Most active calls of one customer. None means 500, or half of the calls that the limit on file
+    /// Maximum number of active calls of one customer. None means 500, or half of the calls that the limit on file
     /// descriptors permits if that is less.
     pub calls_per_customer: Option<usize>,
     /// How many months calls are kept after they ended, including the current month; zero keeps them for
     /// ever. Provider calls and flows are kept as long as one of their calls is.
     pub keep_months: u32,
-    /// Most webhook events of one customer that wait for delivery. None means the default of
+    /// Maximum number of webhook events of one customer that wait for delivery. None means the default of
     /// `callbacks::Settings`.
     pub webhooks_waiting: Option<u64>,
     /// How long a webhook event may wait for delivery. None means the default of `callbacks::Settings`.

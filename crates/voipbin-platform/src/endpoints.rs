@@ -85,7 +85,7 @@ pub(crate) enum Operation {
 }
 
 impl Endpoint {
-    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes what follows
+    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes the steps after
     /// its write in a separate task.
     pub(crate) fn is_cancel_safe(&self) -> bool {
         let completes_in_task =

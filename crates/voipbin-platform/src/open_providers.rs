@@ -1,5 +1,5 @@
-//! Providers whose trunk at the carrier takes calls from any address, as the carrier's API stated when it was last asked.
-//! The server keeps no key of that API, so that it cannot ask by itself.
+//! Providers whose trunk at the carrier takes calls from any address, according to the carrier's last API response.
+//! The server stores no key of that API, so it cannot query it by itself.
 
 use schemars::JsonSchema;
 use serde::Serialize;

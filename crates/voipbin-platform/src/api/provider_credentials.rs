@@ -55,7 +55,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
         .await
 }
 
-/// Forgets the credentials, and what the metadata states about the trunk that they belonged to.
+/// Forgets the credentials, and the metadata about the trunk that they belonged to.
 pub(super) async fn forget(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
     request.caller.require_super_admin()?;

@@ -24,7 +24,7 @@ pub struct ProviderPrivate {
     pub allowed_sip_ips: IpNetworks,
 }
 
-/// What answers the digest challenges of a carrier.
+/// The credentials for the digest challenges of a carrier.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SipCredentials {
     /// The user.
