@@ -37,7 +37,7 @@ use shares::{PAUSE_AFTER_FAILURE, RENEWAL_INTERVAL, Refused, Shares};
 
 /// The longest time that a request waits for answers of the store.
 const MAX_WAIT: Duration = Duration::from_secs(1);
-/// The most answers that a request waits for. Five double a slice up to the whole limit.
+/// Maximum number of answers that a request waits for. Five double a slice up to the whole limit.
 const MAX_ANSWERS: usize = 8;
 /// The longest time of one transaction.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
