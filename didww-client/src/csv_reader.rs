@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead};
 
-/// The most bytes of a record.
+/// Maximum number of bytes of a record.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// Why a text is no CSV.

@@ -23,7 +23,7 @@ pub use tokens::TokenKind;
 
 use crate::{Control, ControlError};
 
-/// Most flows that one transaction deletes: other writes wait for it.
+/// Maximum number of flows that one transaction deletes: other writes wait for it.
 const MAX_FLOWS_PER_COMMIT: u64 = 100;
 
 /// Permission bit of a super admin of the platform.

@@ -33,7 +33,7 @@ const STOCK_WAIT: Duration = Duration::from_hours(1);
 const BACK_ORDER_LIFE: Duration = Duration::from_hours(30 * 24);
 /// Runs in a row that fail until such an order is canceled.
 const GIVEN_UP_AFTER: u32 = 3;
-/// The most orders that are carried out at once.
+/// Maximum number of orders that are carried out at once.
 const AT_ONCE: usize = 4;
 
 /// The jobs that carry out orders, and those that renew what was ordered.

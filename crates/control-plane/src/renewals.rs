@@ -25,7 +25,7 @@ use run::Run;
 
 /// The kind of the jobs. The subject is the number of the account.
 const RENEW: &str = "accounts.renew";
-/// The most accounts whose renewals are decided at once.
+/// Maximum number of accounts whose renewals are decided at once.
 const AT_ONCE: usize = 4;
 
 /// The jobs that renew what accounts ordered.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::balances::balance;
 
-/// The most numbers that are looked up at a time.
+/// Maximum number of numbers that are looked up at a time.
 const AT_ONCE: usize = 500;
 
 /// The changes that add these differences to the stock that DID groups state.

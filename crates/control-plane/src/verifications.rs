@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 use crate::{Control, ControlError, renewals};
 
-/// The most reasons of a rejection.
+/// Maximum number of reasons of a rejection.
 const MAX_REASONS: usize = 20;
-/// The most characters of a reason, and of a comment.
+/// Maximum number of characters of a reason, and of a comment.
 const MAX_CHARACTERS: usize = 255;
-/// The most numbers of a verification that a review changes.
+/// Maximum number of numbers of a verification that a review changes.
 const MAX_DIDS: usize = 10_000;
 
 /// The records that a review is decided on.

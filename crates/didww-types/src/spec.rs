@@ -116,12 +116,12 @@ pub struct ResourceSpec {
     pub form: Option<&'static FormSpec>,
     /// Whether its requests need no credential, and its lists have neither `meta` nor `links`.
     pub open: bool,
-    /// The most records of a list that has no pages, and that is a sample in random order; `None` for all other lists.
+    /// Maximum number of records of a list that has no pages, and that is a sample in random order; `None` for all other lists.
     pub sample: Option<u64>,
     /// Paths of one step `a<types` of which none leads from a record that is in stock: a record that one of the `types`
     /// of any account contains is not listed, and nothing else can be linked to it. Empty for all other types.
     pub taken_by: &'static [&'static str],
-    /// The most records that an account can have at a time; `None` if only the account's quota limits them.
+    /// Maximum number of records that an account can have at a time; `None` if only the account's quota limits them.
     pub at_most: Option<u64>,
     /// The attribute with the time at which a record is deleted; `None` if none is.
     pub expires: Option<&'static str>,

@@ -10,7 +10,7 @@ use service_base::ids::Ids;
 use crate::config::{Config, ConfigError, Database, ReferenceData, WorldSource, secret};
 use crate::server::{Server, StartError};
 
-/// The most exchanges of a recording by default.
+/// Maximum number of exchanges of a recording by default.
 const MAX_EXCHANGES: usize = 10_000;
 
 /// Pass requests on to another service, and write the exchanges to a folder without their secrets

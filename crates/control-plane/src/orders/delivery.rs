@@ -17,7 +17,7 @@ use crate::balances::corrupt;
 use crate::did_changes::{self, Assigned};
 use crate::stock;
 
-/// The most numbers in stock that are read at a time.
+/// Maximum number of numbers in stock that are read at a time.
 const PAGE: u64 = 200;
 
 /// A number in stock, or one that an order holds.

@@ -24,7 +24,7 @@ use super::{RENEW, schedule};
 pub(super) const FIND: &str = "accounts.find_renewals";
 /// How long after the start of a server it is due.
 pub(super) const AFTER_START: Duration = Duration::from_hours(1);
-/// The most services that a run reads.
+/// Maximum number of services that a run reads.
 pub(super) const PER_RUN: u64 = 500;
 
 /// How far the search came. It is the payload of the job.

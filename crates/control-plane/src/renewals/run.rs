@@ -20,11 +20,11 @@ use super::pass::{Pass, Stage};
 use crate::balances::corrupt;
 use crate::did_changes;
 
-/// The most records of a run that change.
+/// Maximum number of records of a run that change.
 const MOST_CHANGED: usize = 200;
-/// The most records that a run decides on.
+/// Maximum number of records that a run decides on.
 pub(super) const MOST_READ: usize = 1_000;
-/// The most records that are read at a time.
+/// Maximum number of records that are read at a time.
 const PAGE: u64 = 500;
 
 /// What becomes of a record, as far as the order of the records is concerned.

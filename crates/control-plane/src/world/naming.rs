@@ -13,7 +13,7 @@ use crate::ControlError;
 /// The member of a body that errors of a world name.
 pub(super) const WORLD: &str = "world";
 
-/// The most records of a world.
+/// Maximum number of records of a world.
 pub(crate) const MAX_RECORDS: usize = 10_000;
 
 /// The ids of records by their types and labels.

@@ -22,7 +22,7 @@ use crate::{Control, ControlError};
 
 /// Ids that are looked up at once: more are a long read.
 const AT_ONCE: usize = 100;
-/// The most members of relationships that are read at once.
+/// Maximum number of members of relationships that are read at once.
 const MAX_MEMBERS: usize = 100_000;
 
 /// What is saved.

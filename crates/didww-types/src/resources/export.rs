@@ -73,7 +73,7 @@ string_enum! {
 #[serde(transparent)]
 pub struct ExportFilters(Map<String, Value>);
 
-/// The most members. No source states a limit; the most that a type has is 12.
+/// Maximum number of members. No source states a limit; the most that a type has is 12.
 const MAX_MEMBERS: usize = 50;
 
 impl ExportFilters {

@@ -301,7 +301,7 @@ impl<const N: usize> From<[OrderItem; N]> for OrderItems {
     }
 }
 
-/// The most items of an order. DIDWW documents no limit; this one is chosen by this project.
+/// Maximum number of items of an order. DIDWW documents no limit; this one is chosen by this project.
 pub const MAX_ORDER_ITEMS: usize = 100;
 
 impl Attribute for OrderItems {

@@ -185,7 +185,7 @@ merged_attributes! {
 }
 
 impl SmsConfiguration {
-    /// The most characters of the password of an SMPP session, of the field of that name in SMPP 3.4.
+    /// Maximum number of characters of the password of an SMPP session, of the field of that name in SMPP 3.4.
     pub const SMPP_PASSWORD_CHARACTERS: usize = 8;
 
     /// Messages become e-mails with a subject and a text.

@@ -17,7 +17,7 @@ const ADDRESS_PROOFS: &str = AddressRequirement::ADDRESS_PROOF_TYPES.as_str();
 const PERSONAL_FORM: &str = AddressRequirement::PERSONAL_PERMANENT_DOCUMENT.as_str();
 const BUSINESS_FORM: &str = AddressRequirement::BUSINESS_PERMANENT_DOCUMENT.as_str();
 
-/// The most documents of a kind that are counted.
+/// Maximum number of documents of a kind that are counted.
 const MAX_COUNTED: u64 = 100;
 
 impl Rules for AddressRequirementValidation {

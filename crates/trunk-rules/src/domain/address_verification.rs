@@ -17,7 +17,7 @@ use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 /// The relationship of a verification to the address that it is reviewed with, which no version shows.
 pub const UNDER_REVIEW: &str = "addresses";
 
-/// The most numbers of a verification. What is required of all of them is read before it is stored, and a review changes all.
+/// Maximum number of numbers of a verification. What is required of all of them is read before it is stored, and a review changes all.
 const MAX_DIDS: usize = 10_000;
 
 const DIDS: &str = AddressVerification::DIDS.as_str();

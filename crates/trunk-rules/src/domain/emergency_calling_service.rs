@@ -14,7 +14,7 @@ use super::{
 
 type Status = EmergencyCallingServiceStatus;
 
-/// The most numbers of a service: a deletion receives, and detaches, as many.
+/// Maximum number of numbers of a service: a deletion receives, and detaches, as many.
 pub(super) const MAX_DIDS: usize = 100;
 
 impl Rules for EmergencyCallingService {

@@ -23,7 +23,7 @@ const ADDRESS: &str = EmergencyVerification::ADDRESS.as_str();
 const DIDS: &str = EmergencyVerification::DIDS.as_str();
 const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
 
-/// The most requirements of a country that are read.
+/// Maximum number of requirements of a country that are read.
 const MAX_REQUIREMENTS: u64 = 100;
 
 impl Rules for EmergencyVerification {

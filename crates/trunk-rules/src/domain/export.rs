@@ -18,7 +18,7 @@ pub const MAKE_EXPORT: &str = "exports.make";
 const PENDING: Duration = Duration::from_secs(5);
 /// The months before the present one whose records can be exported.
 const MONTHS_BEFORE: u32 = 2;
-/// The most characters of a filter, for which no source states a limit.
+/// Maximum number of characters of a filter, for which no source states a limit.
 const MAX_CHARACTERS: usize = 255;
 
 const FILTERS: &str = Export::SPEC.attribute_name("filters");

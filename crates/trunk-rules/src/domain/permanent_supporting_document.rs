@@ -21,7 +21,7 @@ const FILES: &str = PermanentSupportingDocument::FILES.as_str();
 /// The way from a verification that is reviewed to the documents that it relies on.
 const DOCUMENTS: &str = "addresses.identity.permanent_documents";
 
-/// The most older documents that a new one takes the place of. There is one at most, unless requests at the same time add several.
+/// Maximum number of older documents that a new one takes the place of. There is one at most, unless requests at the same time add several.
 const MAX_OLDER: u64 = 10;
 
 impl Rules for PermanentSupportingDocument {

@@ -15,7 +15,7 @@ const PROOF_TYPE: &str = Proof::PROOF_TYPE.as_str();
 const ENTITY: &str = Proof::ENTITY.as_str();
 const FILES: &str = Proof::FILES.as_str();
 
-/// The most files of a document.
+/// Maximum number of files of a document.
 pub(super) const MAX_FILES: usize = 5;
 
 impl Rules for Proof {

@@ -19,7 +19,7 @@ use crate::domain::{RecordChange, Refusal};
 pub(super) const DIDS: &str = "did_order_items";
 const CHANNELS: &str = "capacity_order_items";
 
-/// The most numbers of an item, and of all items of an order: an order is carried out in one transaction.
+/// Maximum number of numbers of an item, and of all items of an order: an order is carried out in one transaction.
 const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
