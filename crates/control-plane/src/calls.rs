@@ -48,8 +48,8 @@ impl Control {
         Ok(self.edge()?.active_calls())
     }
 
-    /// Returns the active calls of all nodes of the database, oldest first. Of other nodes those that were answered are
-    /// listed, as they were then.
+    /// Returns the active calls of all nodes of the database, oldest first. Calls of other nodes are listed once they are
+    /// answered, in their state at the answer.
     ///
     /// # Errors
     /// If the store cannot be read, or the server does not listen for SIP.
@@ -159,7 +159,7 @@ struct CallRecords {
     calls: Vec<CallRecord>,
 }
 
-/// Active calls, oldest first.
+/// The active calls, oldest first.
 #[derive(Serialize, JsonSchema)]
 struct ActiveCalls {
     calls: Vec<ActiveCall>,

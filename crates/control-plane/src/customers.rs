@@ -35,7 +35,7 @@ pub const CUSTOMER_ADMIN: u16 = 0x0020;
 /// Permission bit of a manager of a customer.
 pub const CUSTOMER_MANAGER: u16 = 0x0040;
 
-/// A customer to create.
+/// A customer to create, with the members that its creator can choose.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewCustomer {
@@ -336,8 +336,8 @@ impl Control {
         self.list_of::<Flows>(customer).await
     }
 
-    /// Returns what a call of a customer tried at carriers, oldest first: at most 20 attempts, the last ones. A deleted call
-    /// keeps them for as long as it is kept itself. Those of an active call are the attempts so far.
+    /// Returns the attempts of a customer's call at carriers, oldest first: at most 20 attempts, the last ones. A deleted call
+    /// keeps them for as long as it is kept itself. For an active call, these are the attempts so far.
     ///
     /// # Errors
     /// If the customer has no such call.
@@ -348,7 +348,7 @@ impl Control {
     }
 
     /// Returns the providers whose trunk at the carrier took calls from any address when the carrier's API was last
-    /// asked, newest first.
+    /// queried, newest first.
     ///
     /// # Errors
     /// If the store fails.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::ControlError;
 
-/// Seconds after which a client may try again what the server had no room for.
+/// Seconds after which a client may repeat a request for which the server had no capacity.
 const BUSY_SECONDS: u64 = 1;
 /// The field of an error in a body as a whole.
 const BODY: &str = "body";

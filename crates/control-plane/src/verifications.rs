@@ -1,4 +1,4 @@
-//! Reviews the verifications that customers ask for, as DIDWW's staff do.
+//! Reviews the verifications that customers request, as DIDWW's staff do.
 
 use didww_types::resources::{
     Address, AddressVerification, Balance, Did, EmergencyCallingService, EmergencyVerification, Identity,
@@ -22,7 +22,7 @@ const MAX_CHARACTERS: usize = 255;
 /// Maximum number of numbers of a verification that a review changes.
 const MAX_DIDS: usize = 10_000;
 
-/// The records that a review is decided on.
+/// The records on which a review is decided.
 #[derive(Debug, Default)]
 struct UnderReview {
     addresses: Vec<Record>,
@@ -127,7 +127,7 @@ impl Control {
         record.ok_or_else(|| ControlError::NotFound(format!("verification {id}")))
     }
 
-    /// Reads what a verification is about.
+    /// Reads the records on which the review of a verification is decided.
     async fn under_review(&self, scope: Scope, verification: &Record) -> Result<UnderReview, StoreError> {
         let addresses = self.linked(scope, verification, ADDRESS, Address::SPEC).await?;
         let of_addresses = Scope { spec: Address::SPEC, ..scope };

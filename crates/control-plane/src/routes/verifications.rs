@@ -53,9 +53,9 @@ pub(crate) fn routes() -> Vec<Route> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RejectBody {
-    /// Why, in words: 1 to 20 texts.
+    /// The reasons of a rejection: 1 to 20 texts.
     reasons: Vec<String>,
-    /// What the reviewer adds to the reasons.
+    /// The reviewer's comment on the reasons.
     #[serde(default)]
     comment: Option<String>,
 }
@@ -66,14 +66,14 @@ impl RejectBody {
     }
 }
 
-/// What a verification is of.
+/// The kind of verification.
 #[derive(Clone, Copy)]
 enum Of {
     Address,
     EmergencyCalling,
 }
 
-/// The ids of the account and of the verification, as the path has them.
+/// The ids of the account and of the verification, from the path.
 type Ids = Path<(String, String)>;
 
 fn approve(of: Of) -> impl Fn(State<Control>, Ids) -> Boxed<'static, Response> + Clone + Send + Sync {

@@ -1,4 +1,4 @@
-//! The ids of the records of a world, and what its relationships refer to.
+//! The ids of the records of a world, and the records that its relationships refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

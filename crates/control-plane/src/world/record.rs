@@ -17,7 +17,7 @@ pub(super) const CREATED_AT: &str = "created_at";
 /// The attribute with the time of the last change, which is that of the load unless the file has one.
 pub(super) const UPDATED_AT: &str = "updated_at";
 
-/// A record of a world. What it does not name has its default.
+/// A record of a world. Members that are absent have their defaults.
 #[derive(Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct WorldRecord {
@@ -59,7 +59,7 @@ pub enum Related {
 }
 
 impl Related {
-    /// The ids and labels.
+    /// The ids and labels of the members.
     pub fn names(&self) -> &[String] {
         match self {
             Self::One(name) => std::slice::from_ref(name),

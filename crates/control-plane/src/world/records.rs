@@ -14,7 +14,7 @@ use super::record::{RecordSeed, WorldRecord};
 pub struct Records(pub(super) Vec<(&'static ResourceSpec, Vec<WorldRecord>)>);
 
 impl Records {
-    /// The number of records.
+    /// The number of records of all types.
     pub fn len(&self) -> usize {
         self.0.iter().map(|(_, records)| records.len()).sum()
     }

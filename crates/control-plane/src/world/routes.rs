@@ -65,9 +65,9 @@ struct Scenarios {
 /// A world that the program contains.
 #[derive(Serialize, JsonSchema)]
 struct ScenarioAnswer {
-    /// The name.
+    /// The name, such as `one-trunk`.
     name: &'static str,
-    /// What is in it.
+    /// A sentence that describes the contents.
     description: &'static str,
 }
 

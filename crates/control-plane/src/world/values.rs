@@ -1,6 +1,6 @@
 //! The values of attributes in a world.
 //!
-//! Each is validated on its own, as of every record that staff store. A world also has what only the service sets: the
+//! Each is validated on its own, as in every record that staff store. A world also has values that only the service sets: the
 //! credentials of trunks, and trunks that authenticate by their address alone.
 
 use didww_types::resources::{
@@ -16,8 +16,8 @@ const ITEMS: &str = Order::SPEC.attribute_name("items");
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 const SMS_CONFIGURATION: &str = SmsTrunk::SPEC.attribute_name("configuration");
 
-/// Validates a value. Returns its canonical form, or what is wrong as the continuation of a sentence that begins with
-/// the name.
+/// Validates a value. Returns its canonical form, or the reason why it is not valid, as the continuation of a sentence that
+/// begins with the name.
 pub(super) fn checked(
     spec: &ResourceSpec,
     attribute: &AttributeSpec,

@@ -1,4 +1,4 @@
-//! The accounts of a world: which of them exist, and what becomes of their settings and keys.
+//! The accounts of a world: finds existing ones, creates new ones, and changes their settings and keys.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;

@@ -16,14 +16,14 @@ use crate::world::record::{CREATED_AT, UPDATED_AT};
 use crate::world::secrets::{add_credentials, replace_hidden};
 use crate::{Control, ControlError};
 
-/// Ids that are looked up at once: more are a long read.
+/// Maximum number of ids that are looked up at once: more are a long read.
 const AT_ONCE: usize = 100;
 
 const CONFIGURATION: &str = VoiceInTrunk::SPEC.attribute_name("configuration");
 
 impl Control {
-    /// The changes that set what [`world_changes`](Self::world_changes) leaves out, because the members are stored after their
-    /// owner.
+    /// The changes that set the links that [`world_changes`](Self::world_changes) leaves out, because their members are stored after
+    /// their owner.
     pub(super) async fn world_links(
         &self,
         placed: &[Placed<'_>],
@@ -158,7 +158,7 @@ impl Control {
     }
 }
 
-/// Adds what a new inbound trunk, or trunk of text messages, has of what its configuration leaves out.
+/// Adds the defaults of the configuration of a new inbound trunk, or text message trunk.
 fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<(), ControlError> {
     let unreadable = |error: serde_json::Error| ControlError::invalid(CONFIGURATION, error.to_string());
     if spec.name == SmsTrunk::SPEC.name {
@@ -173,7 +173,7 @@ fn complete(spec: &ResourceSpec, attributes: &mut Map<String, Value>) -> Result<
     Ok(())
 }
 
-/// Whether a record is linked by this relationship only when all records are stored.
+/// Whether the members of this relationship are linked only after all records are stored.
 fn is_later_link(order: &[&'static ResourceSpec], placed: &Placed<'_>, name: &str) -> bool {
     placed.spec.relationship(name).is_some_and(|relationship| is_later(order, placed.spec, relationship))
 }
@@ -184,7 +184,7 @@ fn scope(owner: Option<usize>, spec: &'static ResourceSpec, numbers: &[i64]) -> 
     Scope { account, spec }
 }
 
-/// Why the store refused the records, in words of the file.
+/// The error for records that the store refused, with the names of the file.
 pub(super) fn refused(error: StoreError) -> AttemptError<ControlError> {
     match error {
         StoreError::Taken(field) if field == "id" => {
