@@ -153,7 +153,7 @@ async fn related_ids(
 ) -> Result<Vec<String>, StoreError> {
     match related {
         RelatedRecords::Members(relationship) => member_ids(context, spec, record, relationship).await,
-        RelatedRecords::Owners(owned_by, relationship) | RelatedRecords::Behind(owned_by, relationship) => {
+        RelatedRecords::Owners(owned_by, relationship) | RelatedRecords::ByPath(owned_by, relationship) => {
             let query = owners(context, owned_by, relationship, record, MAX_RELATED_RECORDS);
             Ok(context.core.store.list_ids(query).await?.into_iter().map(|id| id.to_string()).collect())
         }

@@ -1,4 +1,4 @@
-//! The rules of checks of what a registration requires: nothing is stored, and what is missing is refused.
+//! The rules of checks against the requirements of a registration: nothing is stored, and missing data is refused.
 
 use didww_types::resources::{
     AddressRequirement, AddressRequirementValidation, MandatoryFields, PermanentSupportingDocument, Proof,
@@ -23,7 +23,7 @@ const MAX_COUNTED: u64 = 100;
 impl Rules for AddressRequirementValidation {
     const IS_OPERATION: bool = true;
 
-    /// What the requirement accepts, and which of it the identity and the address have.
+    /// Reads the documents that the requirement accepts, and those that the identity and the address have.
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
         let Some(requirement) = first(links, REQUIREMENT) else { return Vec::new() };
         let mut all = needs((AddressRequirement::SPEC, REQUIREMENT), links);
@@ -93,7 +93,7 @@ impl Rules for AddressRequirementValidation {
     }
 }
 
-/// The documents of what is checked.
+/// The documents of the identity and the address that are checked.
 struct Documents<'a> {
     found: &'a [Found],
     check: &'a Check<'a>,
@@ -123,7 +123,7 @@ impl Documents<'_> {
         }
     }
 
-    /// Looks for the filled in form, if one is required.
+    /// Checks that the form was filled in, if one is required.
     fn form(&self, identity: &str, through: &'static str, missing: &mut Vec<String>) {
         for form in self.accepted(through) {
             if found(self.found, &of_form(identity, form)).is_none_or(<[_]>::is_empty) {

@@ -1,4 +1,4 @@
-//! What a review of a verification of emergency calling does to its service, its numbers and the balance.
+//! The effects of a review of a verification of emergency calling on its service, its numbers and the balance.
 
 use didww_types::resources::{
     Did, EmergencyCallingService, EmergencyCallingServiceStatus, EmergencyVerification, Order, OrderStatus,
@@ -18,7 +18,7 @@ use super::{CREATED, Links, RecordChange, UNDER_REVIEW};
 
 type Status = EmergencyCallingServiceStatus;
 
-/// The records that a review of a verification of emergency calling is about.
+/// The records that a review of a verification of emergency calling changes.
 #[derive(Debug, Clone)]
 pub struct EmergencyReviewed {
     /// The service, with its `meta`.
@@ -32,7 +32,7 @@ pub struct EmergencyReviewed {
 /// Why a review cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum EmergencyReviewError {
-    /// The account cannot pay what the service costs.
+    /// The account cannot pay the price of the service.
     #[error("{0} cannot be paid from {1}")]
     Unpaid(Money, Money),
     /// A stored record does not have the shape of its declaration.
@@ -86,7 +86,7 @@ pub fn review_emergency(
     Ok(changes)
 }
 
-/// The order that a service appears with.
+/// The order of a service, which is completed at once.
 fn order(service: &str, (once, monthly): (Decimal, Decimal), now: Timestamp, random: &[u8]) -> RecordChange {
     let item = json!({
         "type": "emergency_order_items",

@@ -1,7 +1,7 @@
 //! The rules of verifications of emergency calling.
 //!
-//! One of numbers creates their service; one of a service is a further one. While it is reviewed it has its address in a
-//! relationship that no version shows, as verifications of addresses have.
+//! A verification of numbers creates their service; a verification of a service is a further one. While it is reviewed it has
+//! its address in a relationship that no version shows, as verifications of addresses have.
 
 use didww_types::resources::{
     Did, DidFeature, DidGroup, EmergencyCallingService, EmergencyCallingServiceStatus, EmergencyRequirement,
@@ -27,7 +27,7 @@ const SERVICE: &str = EmergencyVerification::EMERGENCY_CALLING_SERVICE.as_str();
 const MAX_REQUIREMENTS: u64 = 100;
 
 impl Rules for EmergencyVerification {
-    /// The groups of the numbers, with what is required of them, and the numbers of the service.
+    /// Reads the groups of the numbers, with their requirements, and the numbers of the service.
     fn link_needs(links: &Links, read: &[Found]) -> Vec<Need> {
         let mut needs = Vec::new();
         if let Some(service) = links.get(SERVICE).and_then(|ids| ids.first()) {

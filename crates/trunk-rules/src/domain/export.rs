@@ -39,7 +39,7 @@ impl Rules for Export {
     }
 }
 
-/// What a filter's value can be.
+/// The valid values of a filter.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Text,
@@ -49,7 +49,7 @@ enum Form {
     OneOf(&'static [&'static str]),
     /// One of the texts, or a list of them.
     SomeOf(&'static [&'static str]),
-    /// `a2p` or `p2p`, in any letters.
+    /// `a2p` or `p2p`, in any letter case.
     Service,
 }
 
@@ -144,7 +144,8 @@ fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= MAX_CHARACTERS && !text.chars().any(char::is_control)
 }
 
-/// The rules that `from` and `to` break: both in the present month or the two before it, one before the other, none to come.
+/// The rules that `from` and `to` break: both must be in the present month or the two before it, in this order, and not in the
+/// future.
 fn range(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     let times = ["from", "to"].map(|name| (name, filters.get(name).and_then(Value::as_str).and_then(second)));
     let mut broken = Vec::new();
@@ -167,7 +168,8 @@ fn range(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     broken
 }
 
-/// The rules that `year`, `month` and `day` break: a month, or a day of it, that has begun and is among the same three.
+/// The rules that `year`, `month` and `day` break: they must name a month, or a day of it, that has begun and is in the same
+/// three months.
 fn month(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     let mut broken = Vec::new();
     for name in ["year", "month"] {
@@ -188,7 +190,7 @@ fn month(now: Timestamp, filters: &ExportFilters) -> Vec<Violation> {
     broken
 }
 
-/// The time that an export is about: from the first one on, and before the second one. `None` if its filters name none.
+/// The period of an export: from the first time on, and before the second one. `None` if its filters name none.
 pub fn export_range(filters: &ExportFilters) -> Option<(Timestamp, Timestamp)> {
     let time = |name: &str| filters.get(name).and_then(Value::as_str).and_then(second);
     if let (Some(from), Some(to)) = (time("from"), time("to")) {

@@ -20,10 +20,10 @@ pub(super) const MAX_FILES: usize = 5;
 
 impl Rules for Proof {
     const DELETE_READS: &'static [RelatedRecords] = &[
-        RelatedRecords::Behind(AddressVerification::SPEC, "addresses.proofs"),
-        RelatedRecords::Behind(AddressVerification::SPEC, "addresses.identity.proofs"),
-        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.proofs"),
-        RelatedRecords::Behind(EmergencyVerification::SPEC, "addresses.identity.proofs"),
+        RelatedRecords::ByPath(AddressVerification::SPEC, "addresses.proofs"),
+        RelatedRecords::ByPath(AddressVerification::SPEC, "addresses.identity.proofs"),
+        RelatedRecords::ByPath(EmergencyVerification::SPEC, "addresses.proofs"),
+        RelatedRecords::ByPath(EmergencyVerification::SPEC, "addresses.identity.proofs"),
     ];
 
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
@@ -32,7 +32,7 @@ impl Rules for Proof {
         let entity = context.linked(ENTITY).and_then(<[_]>::first);
         let kind = context.linked(PROOF_TYPE).and_then(<[_]>::first);
         let (Some(entity), Some(kind)) = (entity, kind) else { return Ok(()) };
-        // An address has no type of identity.
+        // The type of identity only applies to identities, not to addresses.
         let Some(identity) = entity.decode::<Identity>()? else { return Ok(()) };
         let Some(proved) = kind.decode::<ProofType>()?.and_then(|kind| kind.entity_type) else {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Writes through an inverse relationship, whose members are the records that have the owner in a relationship of their own.
 //!
-//! Nothing is stored for the inverse relationship: a member that it gains is updated as a request about the member would
-//! do it, so that the rules of the member's type decide, and one that it loses is unlinked.
+//! Nothing is stored for the inverse relationship: a new member is updated as by a request about the member, so that the
+//! rules of the member's type decide, and a removed one is unlinked.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,8 +34,8 @@ impl Rulebook {
         Ok(())
     }
 
-    /// Decides on members to add to an inverse relationship, or to remove from it. What they were decided on is the owner,
-    /// whose revision counts the change.
+    /// Decides on members to add to an inverse relationship, or to remove from it. The decision depends on the owner, whose
+    /// revision is incremented.
     pub(super) fn decide_inverse_members(
         self,
         spec: &'static ResourceSpec,

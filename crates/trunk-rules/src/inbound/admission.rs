@@ -5,10 +5,10 @@ use std::fmt;
 use didww_types::Timestamp;
 use didww_types::resources::{Did, DidFeature};
 
-/// What has a limit on simultaneous calls.
+/// A subject with a limit on simultaneous calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limited {
-    /// The DID.
+    /// The called DID.
     Did,
     /// The group of trunks that the DID is routed to.
     Group,
@@ -70,7 +70,7 @@ impl fmt::Display for Refused {
 /// server added, has every feature.
 ///
 /// # Errors
-/// Why it does not. Limits on simultaneous calls are not looked at.
+/// Why it does not take the call. Limits on simultaneous calls are not checked here.
 pub fn admits(did: &Did, features: Option<&[DidFeature]>, now: Timestamp) -> Result<(), Refused> {
     if did.blocked {
         return Err(Refused::Blocked);
