@@ -1,7 +1,7 @@
 //! The claims of a token.
 //!
-//! DIDWW publishes the names `aud` and `api_version` alone; the others are ours, after RFC 7519 and RFC 9068 where these
-//! have a name.
+//! DIDWW documents only the names `aud` and `api_version`; the others are ours, from RFC 7519 and RFC 9068 where these
+//! define one.
 
 use std::net::IpAddr;
 

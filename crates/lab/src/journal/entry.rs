@@ -157,7 +157,7 @@ pub struct JournalEntry {
     pub response_body: JournalBody,
     /// The time from the request's head to the answer, in microseconds.
     pub duration_us: u64,
-    /// The number of the fault that took the request; null if none did.
+    /// The id of the fault that applied to the request; null if none did.
     pub fault: Option<u64>,
 }
 
