@@ -59,7 +59,7 @@ pub(crate) async fn read(core: &Core, version: &'static str, scrape: &mut Scrape
 
 /// The result of a query to the database; `None` if it fails or takes longer than [`STORE_TIMEOUT`].
 async fn in_time<T>(query: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-    match tokio::time::timeout(STORE_TIMEOUT, asked).await {
+    match tokio::time::timeout(STORE_TIMEOUT, query).await {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a part of the metrics could not be read");
