@@ -12,7 +12,7 @@ use super::exchange::{bearer, exchange};
 /// Asks a running server which check would admit or refuse a call, without placing it.
 ///
 /// Prints the check that decides, the configured and the received value, and the nearest allowed value. The exit code
-/// is 0 if the call is admitted, 3 if it is challenged or refused, and 1 if the server could not be asked.
+/// is 0 if the call is admitted, 3 if it is challenged or refused, and 1 if the server could not be reached.
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Explain {
@@ -62,7 +62,7 @@ pub struct Explain {
     pub control_token: Option<String>,
 }
 
-/// Why a server did not explain a call.
+/// The error of a request to explain a call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExplainError {
@@ -80,7 +80,7 @@ pub enum ExplainError {
         /// The path of the file.
         file: PathBuf,
     },
-    /// No server responded, or not in time.
+    /// No server responded within the time limit.
     #[error(
         "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
     )]

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::Cli;
 use crate::config::{Config, ConfigError};
 
-/// The longest time of the question and its answer.
+/// Maximum time of the request and its response.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of bytes of the answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
@@ -35,17 +35,17 @@ pub struct Health {
     pub listen: Option<String>,
 }
 
-/// Why it is not known that a server accepts work.
+/// The error of a health check.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HealthError {
     /// The configuration is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The system chose the server's port, which its configuration does not name.
+    /// The port of the server is 0 in its configuration: the system chose the actual port, which is unknown here.
     #[error("{0} has no port to ask at; give the one that the server printed with --listen")]
     NoPort(String),
-    /// The server did not answer as one that accepts work.
+    /// The server did not report that it accepts work.
     #[error("{at}: {why}")]
     NotReady {
         /// The address that was asked.
@@ -77,12 +77,12 @@ impl Health {
         let flags =
             [flag("--config", self.config.map(Into::into)), flag("--listen", self.listen.map(Into::into))];
         let arguments = ["trunk-server".into()].into_iter().chain(flags.into_iter().flatten().flatten());
-        // Both flags are texts that were parsed already, so an error is one of a variable.
+        // Both flags were parsed already, so an error comes from a variable.
         Cli::try_parse_from(arguments).unwrap_or_else(|error| error.exit()).into_config()
     }
 }
 
-/// The address at which this machine reaches a listener: one at all addresses is at that of the machine itself too.
+/// The address at which this machine reaches a listener: loopback for a listener on all addresses.
 fn own_address(listen: &str) -> String {
     let Ok(at) = listen.parse::<SocketAddr>() else { return listen.to_owned() };
     let own = match at.ip().to_canonical() {
@@ -112,7 +112,7 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, at: &str) -> 
     stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
     let mut answer = Vec::new();
     let read = stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await;
-    // A server that closes a connection of TLS without saying so has answered nevertheless.
+    // A server that closes the TLS connection without a close notification has responded nevertheless.
     if let Err(error) = read
         && answer.is_empty()
     {
@@ -121,7 +121,7 @@ async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, at: &str) -> 
     outcome(&String::from_utf8_lossy(&answer))
 }
 
-/// Reads an answer: its status, and the reason in its body.
+/// Reads a response: its status, and the reason in its body.
 fn outcome(answer: &str) -> Result<(), String> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3));
