@@ -3,7 +3,7 @@
 use didww_client::names_secret;
 use serde_json::{Map, Value};
 
-/// What is printed in place of a secret.
+/// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 
 /// Hides the secrets of an object, at any depth. Null and empty values stay.

@@ -1,5 +1,5 @@
-//! Providers and routes of the communication platform: known by their names, and never deleted, because they hold
-//! no mark.
+//! Providers and routes of the communication platform: identified by their names, and never deleted, because they
+//! cannot have a mark.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
 
-/// The failure that an error of the platform's client is.
+/// Converts an error of the platform's client.
 pub(super) fn failure(error: &Error) -> Failure {
     let exit = match error {
         Error::Unauthorized(_) | Error::Forbidden(_) => Exit::Denied,
@@ -31,7 +31,7 @@ pub(super) fn failure(error: &Error) -> Failure {
 /// Compares declared providers and routes with those that exist.
 ///
 /// # Errors
-/// The failures of requests. What is not valid is added to `problems`.
+/// The failures of requests. Invalid values are added to `problems`.
 pub(super) async fn compare(
     client: &Client,
     entries: &[PartEntry],
@@ -108,7 +108,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A carrier may know its customer by a header: its value is not shown.
+/// A carrier may authenticate its customer by a header, so values of headers are not shown.
 fn shown(member: &str, value: &Value) -> Value {
     match value {
         Value::Object(members) if member == "tech_headers" => {
@@ -156,7 +156,7 @@ fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, Strin
     };
     let mut after = before.clone();
     after.extend(entry.members.clone());
-    // What the service would decode: a member of another type is found here.
+    // Decoded as by the service, so that a member of the wrong type is found here.
     let body: ProviderBody =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.hostname.is_empty() {
@@ -221,7 +221,7 @@ impl PartRequest {
     /// Makes the request of an action: an update if there is an `id`, else a creation.
     ///
     /// # Errors
-    /// If the service named a record by what is no id, or the members are not those of the type.
+    /// If the service identified a record by a text that is not an id, or the members are not those of the type.
     pub(super) fn new(part: Part, id: Option<&str>, body: Map<String, Value>) -> Result<Self, String> {
         let id = id
             .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is no id: {error}")))

@@ -16,14 +16,14 @@ pub enum Write {
     Update,
 }
 
-/// A member that cannot be sent, and what would be right.
+/// A member that cannot be sent, and its correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The name of the attribute or relationship, with the path into its value if the problem is there.
     pub member: String,
-    /// What is wrong.
+    /// The problem, in words.
     pub what: String,
-    /// What would be right; empty if nothing would.
+    /// The correction, in words; empty if there is none.
     pub right: String,
 }
 
@@ -262,7 +262,7 @@ fn unknown(spec: &ResourceSpec, version: ApiVersion, name: &str) -> Problem {
     Problem { member: name.to_owned(), what, right }
 }
 
-/// The names that are like a name, or all of them.
+/// The names that are similar to a name, or all of them.
 fn nearest(spec: &ResourceSpec, version: ApiVersion, name: &str) -> String {
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
     let relationships = spec.sent_relationships_at(version).map(|found| found.name);

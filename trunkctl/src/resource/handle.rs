@@ -1,4 +1,4 @@
-//! The attribute by which people name a record, such as a trunk's name or a DID's number, and ids found by it.
+//! The attribute by which people identify a record, such as a trunk's name or a DID's number, and look-ups of ids by it.
 
 use didww_client::{
     ApiVersion, AttributeSpec, Client, FilterSpec, FilterTest, Method, ResourceObject, ResourceSpec,

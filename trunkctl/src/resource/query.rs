@@ -39,7 +39,7 @@ pub(super) fn include_words(spec: &'static ResourceSpec) -> Vec<String> {
 /// Makes the parameters of `NAME=VALUE` filters, of which several with one name are a list.
 ///
 /// # Errors
-/// For a name that the version does not have, and a list or a value that a filter does not take.
+/// For a name that the version does not have, and a list or a value that a filter does not accept.
 pub(super) fn filters(
     spec: &'static ResourceSpec,
     version: ApiVersion,
