@@ -128,14 +128,14 @@ pub struct ResourceSpec {
     /// The values of `status` at which a change of a record is sent to its `callback_url`, with its `callback_method`. Empty for
     /// types that send none.
     pub callback_on: &'static [&'static str],
-    /// What such a callback has beside the record's id, type and status: `attribute`, or `name=attribute` under another name. A null
+    /// The members of such a callback besides the record's id, type and status: `attribute`, or `name=attribute` for another name. A null
     /// is an empty text. A list is one text, with commas between its items, or with `attribute;` semicolons. `name<relationship` is
     /// the id of the member that the change names.
     pub callback_with: &'static [&'static str],
     /// The days after which a record is deleted; `None` if it is kept. An account can have ten times as many records of such a
     /// type as of others: changes of other records write them.
     pub kept_days: Option<u64>,
-    /// What the names of the files end with that are downloaded below the path of the type; `None` if there are none. The job
+    /// The extension of the files that are downloaded below the path of the type; `None` if there are none. The job
     /// of a new record makes the file.
     pub downloads: Option<&'static str>,
     /// The sort criteria that are no attributes of the type.

@@ -1,4 +1,4 @@
-//! What the registration of numbers requires: `address_requirements`.
+//! Requirements for the registration of numbers: `address_requirements`.
 
 use serde_json::{Map, Value};
 
@@ -59,7 +59,7 @@ string_enum! {
 /// The members of an identity that a requirement demands. A service that knows more than this crate declares can return more.
 pub type MandatoryFields = BoundedList<MandatoryField, 8>;
 
-/// What must be proven before numbers of a type and a country can be used.
+/// The documents and addresses that are required before numbers of a type and a country can be used.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "address_requirements",

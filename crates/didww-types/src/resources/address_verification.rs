@@ -42,7 +42,7 @@ pub type RejectReasons = BoundedList<String, 20>;
 pub struct AddressVerification {
     /// The verification's id, a UUID.
     pub id: Id<AddressVerification>,
-    /// What the numbers are used for. Some requirements demand it.
+    /// The purpose of the numbers. Some requirements demand it.
     #[attr(create)]
     pub service_description: Option<String>,
     /// The URL that is notified when the verification was reviewed. It needs `callback_method`.
@@ -61,7 +61,7 @@ pub struct AddressVerification {
     /// Why the verification was rejected. None unless it was.
     #[attr(value = Option<String>, revised(since = "2026-04-16", value = Option<RejectReasons>))]
     pub reject_reasons: Option<RejectReasons>,
-    /// What the reviewer adds to the reasons.
+    /// The reviewer's comment on the reasons.
     #[attr(since = "2026-04-16")]
     pub reject_comment: Option<String>,
     /// The verification's number, three letters and six digits.

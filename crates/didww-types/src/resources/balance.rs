@@ -3,7 +3,7 @@
 use crate::values::BalanceAmount;
 use crate::{Extra, Id, Resource};
 
-/// What an account can spend.
+/// The balance of an account.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(name = "balances", since = "2017-09-18", verbs(get), singleton = "balance")]
 #[non_exhaustive]

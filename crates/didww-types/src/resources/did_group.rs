@@ -7,7 +7,7 @@ use super::{AddressRequirement, City, Country, DidGroupType, NanpaPrefix, Region
 use crate::values::BoundedList;
 use crate::{Adapter, ApiVersion, AttributeSpec, Extra, Id, Resource, ToMany, ToOne};
 
-/// Phone numbers with the same area and type, and what they can be used for.
+/// Phone numbers with the same area and type, and their features.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "did_groups",
@@ -58,7 +58,7 @@ pub struct DidGroup {
     /// The prefix of its numbers, without the country's.
     #[attr(sort, filter(list, blank(until = "2026-04-16")), default = "")]
     pub prefix: String,
-    /// What its numbers can be used for.
+    /// The features of its numbers.
     #[attr(default = [])]
     pub features: DidFeatures,
     /// Whether incoming calls are charged by the minute.
@@ -70,7 +70,7 @@ pub struct DidGroup {
     /// Whether channels can be bought for its numbers.
     #[attr(sort, filter, default = false)]
     pub allow_additional_channels: bool,
-    /// What its numbers must not be used for, in words.
+    /// The restrictions on the use of its numbers, in words.
     #[attr(sort, since = "2026-04-16")]
     pub service_restrictions: Option<String>,
     /// The type of its numbers. None in a group that an older version served: up to 2026-04-16 the relationship
@@ -95,7 +95,7 @@ pub struct DidGroup {
     /// The prices of its numbers, one for each number of included channels.
     #[rel(many = "stock_keeping_units")]
     pub stock_keeping_units: ToMany<StockKeepingUnit>,
-    /// What the registration of its numbers requires.
+    /// The requirement for the registration of its numbers.
     #[rel(
         one = "address_requirements",
         since = "2022-05-10",

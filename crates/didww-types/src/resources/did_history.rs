@@ -1,4 +1,4 @@
-//! What became of DIDs: `did_history`.
+//! The history of DIDs: `did_history`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::enumeration::string_enum;
 use crate::{Extra, Id, Resource, Timestamp};
 
 string_enum! {
-    /// What became of a DID.
+    /// An event in the history of a DID.
     DidHistoryAction {
         /// The account received it.
         Assigned = "assigned",
@@ -60,7 +60,7 @@ pub struct DidHistory {
     /// The telephone number of the DID, in E.164 form without the plus sign.
     #[attr(filter)]
     pub did_number: Option<String>,
-    /// What became of the DID.
+    /// The event of the DID.
     #[attr(filter, default = "assigned")]
     pub action: DidHistoryAction,
     /// By which way the DID was changed.

@@ -82,7 +82,7 @@ pub struct EmergencyCallingService {
     /// The order with which the service was paid when it became active.
     #[rel(one = "orders")]
     pub order: ToOne<Order>,
-    /// What the service requires.
+    /// The requirement of the service.
     #[rel(one = "emergency_requirements")]
     pub emergency_requirement: ToOne<EmergencyRequirement>,
     /// The newest verification of the service.
@@ -91,7 +91,7 @@ pub struct EmergencyCallingService {
     /// The numbers of the service.
     #[rel(many = "dids", inverse = "emergency_calling_service")]
     pub dids: ToMany<Did>,
-    /// What the service costs.
+    /// The price of the service.
     #[meta]
     pub meta: EmergencyPrices,
     /// Attributes that this crate does not declare.

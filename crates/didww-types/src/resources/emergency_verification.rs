@@ -40,7 +40,7 @@ pub struct EmergencyVerification {
     /// Why the verification was rejected. None unless it was.
     #[attr]
     pub reject_reasons: Option<RejectReasons>,
-    /// What the reviewer adds to the reasons.
+    /// The reviewer's comment on the reasons.
     #[attr]
     pub reject_comment: Option<String>,
     /// The URL that is notified when the verification was reviewed. It needs `callback_method`.

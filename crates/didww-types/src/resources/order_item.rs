@@ -1,4 +1,4 @@
-//! What an order buys: the nested objects `items` of `orders`.
+//! The items of an order: the nested objects `items` of `orders`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeStruct as _};
 use serde_json::{Map, Value};
@@ -120,7 +120,7 @@ item! {
 item! {
     /// The attributes of a `generic_order_items` item.
     GenericOrderItem {
-        /// What is bought, in words.
+        /// A description of the item.
         description: String,
     }
 }

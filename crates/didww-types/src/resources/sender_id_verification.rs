@@ -24,7 +24,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What the sender of messages is.
+    /// The kind of a sender of messages.
     SenderType {
         /// A text.
         Alphanumeric = "alphanumeric",
@@ -57,7 +57,7 @@ pub struct SenderIdVerification {
     /// How far the verification is. One that is closed cannot be changed.
     #[attr(sort, filter, default = "new")]
     pub status: SenderIdStatus,
-    /// What the senders are.
+    /// The kind of the senders.
     #[attr(filter)]
     pub sender_type: SenderType,
     /// The senders. Those of the types `long_code` and `toll_free` are the numbers of `dids`.
@@ -69,7 +69,7 @@ pub struct SenderIdVerification {
     /// Why changes are required; else none.
     #[attr]
     pub reject_reasons: Option<VerificationTexts>,
-    /// What is to be changed, in words; else none.
+    /// The required changes, in words; none if nothing has to be changed.
     #[attr]
     pub reject_comment: Option<String>,
     /// The day of the next payment; none of a closed verification.

@@ -101,7 +101,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What is said of the attestation of the caller (STIR/SHAKEN).
+    /// The form in which the attestation of the caller (STIR/SHAKEN) is sent.
     StirShakenMode {
         /// Nothing.
         Disabled = "disabled",
@@ -117,7 +117,7 @@ string_enum! {
 }
 
 string_enum! {
-    /// What becomes of the `Diversion` headers of a call.
+    /// The treatment of the `Diversion` headers of a call.
     DiversionRelayPolicy {
         /// They are left out.
         None = "none",

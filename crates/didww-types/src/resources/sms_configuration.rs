@@ -131,7 +131,7 @@ merged_attributes! {
 merged_attributes! {
     /// The attributes of an `http_out`.
     HttpOutConfiguration {
-        /// The URL that is notified of what becomes of messages.
+        /// The URL that receives the delivery status of messages.
         callback_url: Patch<CallbackUrl>,
         /// The addresses from which messages are accepted. Null is every one.
         allowed_ips: Patch<SmsSources>,
@@ -202,7 +202,7 @@ impl SmsConfiguration {
         }))
     }
 
-    /// Messages become GET requests; set `query_parameters` of the configuration to pass on what they are.
+    /// Messages become GET requests; set `query_parameters` of the configuration to pass on their contents.
     pub fn http_in_get(url: AbsoluteCallbackUrl) -> Self {
         Self::HttpIn(Box::new(HttpInConfiguration {
             url: Patch::Set(url),
@@ -288,8 +288,8 @@ impl SmsConfiguration {
 impl Attribute for SmsConfiguration {
     const KIND: Kind = Kind::Variant(SmsTrunkType::TEXTS);
 
-    /// Validates the form and each attribute alone, and leaves out what only the service sets. Which attributes a request
-    /// needs, and what they permit together, is a rule of the trunk.
+    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Required attributes
+    /// and rules for combinations belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, mut attributes) = parts(sent)?;
         let generated = Self::generated(kind);

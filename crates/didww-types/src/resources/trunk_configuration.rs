@@ -133,7 +133,7 @@ merged_attributes! {
         max_30x_redirects: Option<HopCount>,
         /// The encryption of media.
         media_encryption_mode: Option<MediaEncryptionMode>,
-        /// What is said of the attestation of the caller.
+        /// The form in which the attestation of the caller is sent.
         stir_shaken_mode: Option<StirShakenMode>,
         /// The addresses from which media is accepted; null is no restriction.
         allowed_rtp_ips: Patch<RtpSources>,
@@ -143,7 +143,7 @@ merged_attributes! {
         enabled_sip_registration: Option<bool>,
         /// Whether the request URI has the called number. Only with registration.
         use_did_in_ruri: Option<bool>,
-        /// What becomes of the `Diversion` headers of a call.
+        /// The treatment of the `Diversion` headers of a call.
         diversion_relay_policy: Option<DiversionRelayPolicy>,
         /// The `Diversion` header that is added.
         diversion_inject_mode: Option<DiversionInjectMode>,
@@ -266,8 +266,8 @@ impl TrunkConfiguration {
 impl Attribute for TrunkConfiguration {
     const KIND: Kind = Kind::Variant(TrunkConfigurationType::TEXTS);
 
-    /// Validates the form and each attribute alone, and leaves out what only the service sets. Which attributes a request may
-    /// have, what they permit together, and in which version, is a rule of the trunk.
+    /// Validates the form and each attribute separately, and removes attributes that only the service sets. Permitted attributes
+    /// and rules for combinations, in each version, belong to the trunk.
     fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (kind, mut attributes) = parts(sent)?;
         attributes.retain(|name, _| !SipConfiguration::GENERATED.contains(&name.as_str()));

@@ -98,7 +98,7 @@ pub struct VoiceInTrunk {
     /// The form of the caller's number. Null and an empty text stand for `e164`.
     #[attr(create, update, default = "e164", sort, value = SentCliFormat)]
     pub cli_format: Option<CliFormat>,
-    /// What is put before the caller's number, at most 7 letters, digits, `+` and `#`.
+    /// The prefix of the caller's number: at most 7 letters, digits, `+` and `#`.
     #[attr(create, update, sort)]
     pub cli_prefix: Option<CliPrefix>,
     /// The customer's note about the trunk.
@@ -145,7 +145,7 @@ static OLDER: Adapter = Adapter {
     not_representable: |version, attributes| {
         let configuration = attributes.get(CONFIGURATION)?.get("attributes")?.as_object()?;
         let is_newer = |(name, value): (&String, &Value)| {
-            // What an older trunk has without saying so.
+            // The values that an older trunk has implicitly.
             let is_default = matches!(value, Value::Bool(false) | Value::Null);
             version < SipConfiguration::since(name) && !is_default
         };

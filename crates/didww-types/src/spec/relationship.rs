@@ -206,7 +206,7 @@ impl NestedInclude {
     }
 }
 
-/// What a relationship and the type of its records were called in older versions.
+/// The names of a relationship and of the type of its records in older versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormerName {
     /// The name of the relationship up to `until`.

@@ -193,7 +193,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets the paths that lead to what takes a record out of stock.
+    /// Sets the paths to the related records that take a record out of stock.
     #[must_use]
     pub const fn taken_by(mut self, paths: &'static [&'static str]) -> Self {
         self.taken_by = paths;
@@ -228,7 +228,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets what the names of the files end with that are downloaded below the path of the type.
+    /// Sets the extension of the files that are downloaded below the path of the type.
     #[must_use]
     pub const fn downloads(mut self, suffix: &'static str) -> Self {
         self.downloads = Some(suffix);
