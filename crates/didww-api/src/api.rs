@@ -90,8 +90,8 @@ pub fn refusal(parts: &http::request::Parts, status: StatusCode) -> Response {
         StatusCode::NOT_FOUND => ApiError::no_route(),
         StatusCode::TOO_MANY_REQUESTS if requested_version(parts).uses_tokens() => ApiError::over_budget(1),
         StatusCode::TOO_MANY_REQUESTS => ApiError::too_many_requests(),
-        StatusCode::INTERNAL_SERVER_ERROR => ApiError::internal("a fault on purpose"),
-        StatusCode::SERVICE_UNAVAILABLE => ApiError::busy("a fault on purpose"),
+        StatusCode::INTERNAL_SERVER_ERROR => ApiError::internal("an injected fault"),
+        StatusCode::SERVICE_UNAVAILABLE => ApiError::busy("an injected fault"),
         other => {
             let name = Some(other.canonical_reason().unwrap_or("Error").to_owned());
             ApiError::from_object(ErrorObject {

@@ -28,5 +28,5 @@ pub enum Abort {
 
 /// The error with which a service ends its connection.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection was ended on purpose")]
+#[error("a fault ended the connection")]
 pub(crate) struct Aborted;

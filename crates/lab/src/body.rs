@@ -15,7 +15,7 @@ const FLUSH: Duration = Duration::from_millis(20);
 
 /// The error that ends a body which a fault cut.
 #[derive(Debug, thiserror::Error)]
-#[error("the body was cut on purpose")]
+#[error("a fault cut the body")]
 struct Cut;
 
 /// A body that is sent in pieces, with a pause before each.
