@@ -13,10 +13,10 @@ pub struct Balance {
     /// The prepaid amount, in US dollars.
     #[attr(default = "0.00")]
     pub balance: BalanceAmount,
-    /// The amount that can be spent beyond it, in US dollars.
+    /// The credit limit, in US dollars, which can be spent in addition to `balance`.
     #[attr(default = "0.00")]
     pub credit: BalanceAmount,
-    /// The sum of both.
+    /// The sum of `balance` and `credit`, in US dollars.
     #[attr(default = "0.00", total("balance", "credit"))]
     pub total_balance: BalanceAmount,
     /// Attributes that this crate does not declare.

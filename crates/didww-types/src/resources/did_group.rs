@@ -126,7 +126,7 @@ pub struct DidGroupMeta {
     /// Whether numbers are in stock.
     #[serde(default)]
     pub is_available: bool,
-    /// How many numbers are in stock.
+    /// The number of phone numbers in stock.
     #[serde(default)]
     pub total_count: i64,
 }
@@ -171,17 +171,17 @@ crate::enumeration::string_enum! {
 crate::enumeration::string_enum! {
     /// The type of a phone number.
     NumberType {
-        /// Of a city or another area.
+        /// Numbers of a city or another area.
         Local = "local",
-        /// Of a whole country, not of a city or an area.
+        /// Numbers of a whole country, not of a city or an area.
         National = "national",
-        /// Of a mobile network, not of a place.
+        /// Numbers of a mobile network, not of a place.
         Mobile = "mobile",
-        /// Free for the caller: the called party pays for the call.
+        /// Numbers that are free for the caller: the called party pays for the call.
         TollFree = "toll_free",
-        /// The caller and the called party share the cost.
+        /// Numbers for which the caller and the called party share the cost.
         SharedCost = "shared_cost",
-        /// Of no country, and so of no region or city.
+        /// Numbers of no country, and so of no region or city.
         Global = "global",
     }
 }

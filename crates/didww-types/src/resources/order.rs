@@ -7,7 +7,7 @@ use crate::values::{AbsoluteCallbackUrl, CallbackUrl, ExternalReference, FormerC
 use crate::{Adapter, ApiVersion, Extra, Id, Resource, Timestamp};
 
 string_enum! {
-    /// How far an order is.
+    /// The status of an order.
     OrderStatus {
         /// The order is paid and not carried out yet.
         Pending = "pending",
@@ -60,7 +60,7 @@ pub struct Order {
     /// The total price of the order, in US dollars.
     #[attr(sort, default = "0.0")]
     pub amount: Money,
-    /// How far the order is.
+    /// The status of the order.
     #[attr(
         sort,
         filter(list, ignores_case),

@@ -84,11 +84,11 @@ item! {
         sku_id: String,
         /// The id of the number in stock that is bought. Answers do not have it.
         available_did_id: String,
-        /// The id of the reservation whose number is bought. Answers do not have it.
+        /// The id of the reservation whose number is bought. Responses do not have it.
         did_reservation_id: String,
         /// The id of the NANPA prefix that the numbers have. Answers do not have it.
         nanpa_prefix_id: String,
-        /// The number of renewals, 0 to 999. None renews the numbers without end. Answers do not have it.
+        /// The number of renewals, 0 to 999. None is unlimited. Responses do not have it.
         billing_cycles_count: i64,
         /// The days of the first period that are paid, 1 to 30, for an account with prorated billing. Answers do not have it.
         prorate_days_qty: i64,

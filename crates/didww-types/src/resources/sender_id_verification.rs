@@ -6,7 +6,7 @@ use crate::values::{BoundedList, Date, Name};
 use crate::{Extra, Id, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
-    /// How far a verification is.
+    /// The status of a verification.
     SenderIdStatus {
         /// Messages can be sent.
         Active = "active",
@@ -26,13 +26,13 @@ string_enum! {
 string_enum! {
     /// The kind of a sender of messages.
     SenderType {
-        /// A text.
+        /// An alphanumeric sender name.
         Alphanumeric = "alphanumeric",
-        /// The carrier's choice.
+        /// A sender that the carrier chooses.
         Carrier = "carrier",
-        /// A telephone number of usual length.
+        /// A long code: a telephone number of normal length.
         LongCode = "long_code",
-        /// A short number.
+        /// A short code.
         ShortCode = "short_code",
         /// A toll-free number.
         TollFree = "toll_free",
@@ -54,7 +54,7 @@ pub struct SenderIdVerification {
     /// The verification's name.
     #[attr(update, sort, filter, value = Name)]
     pub name: String,
-    /// How far the verification is. One that is closed cannot be changed.
+    /// The status of the verification. A closed one cannot be changed.
     #[attr(sort, filter, default = "new")]
     pub status: SenderIdStatus,
     /// The kind of the senders.
@@ -84,7 +84,7 @@ pub struct SenderIdVerification {
     /// The time at which the verification ended.
     #[attr]
     pub closed_at: Option<Timestamp>,
-    /// The trunk whose messages have the senders. Null stops them.
+    /// The trunk whose messages use the senders. Null ends this use.
     #[rel(one = "sms_trunks", update)]
     pub sms_trunk: ToOne<SmsTrunk>,
     /// The countries to which messages are sent.
@@ -96,7 +96,7 @@ pub struct SenderIdVerification {
     /// The order of the verification.
     #[rel(one = "orders")]
     pub order: ToOne<Order>,
-    /// Who sends the messages.
+    /// The identity of the sender of the messages.
     #[rel(one = "identities")]
     pub identity: ToOne<Identity>,
     /// The address of who sends the messages.

@@ -1,4 +1,4 @@
-//! How a text message trunk passes messages on: the nested object `configuration` of `sms_trunks`.
+//! How a text message trunk forwards messages: the nested object `configuration` of `sms_trunks`.
 
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ string_enum! {
     }
 }
 
-/// How a trunk passes messages on. An update changes the attributes that it has; the type stays.
+/// How a trunk forwards messages. An update changes the attributes that it contains; the type cannot be changed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SmsConfiguration {
@@ -235,7 +235,7 @@ impl SmsConfiguration {
         }))
     }
 
-    /// The service connects from a place of it to the customer's SMPP server.
+    /// The service connects from one of its points of presence to the customer's SMPP server.
     pub fn smpp_smsc(
         host: SipHost,
         system_id: SmppSystemId,

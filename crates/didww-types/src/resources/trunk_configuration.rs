@@ -37,7 +37,7 @@ impl Attribute for TrunkConfigurationType {
     }
 }
 
-/// Where a trunk sends its calls. An update changes the attributes that it has; the type stays.
+/// The destination of a trunk's calls. An update changes the attributes that it contains; the type cannot be changed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "most trunks are of the largest variant")]
@@ -66,7 +66,7 @@ polymorphic! {
 /// Codecs in the order of preference, each once.
 pub type Codecs = DistinctList<Codec, 1, 13>;
 
-/// Reasons for which a call goes on to the next trunk, each once.
+/// Reasons for which a call is routed to the next trunk, without repetitions.
 pub type ReroutingCodes = DistinctList<ReroutingCode, 0, 47>;
 
 /// Addresses and subnets from which media is accepted, at most 10, each once.
@@ -119,9 +119,9 @@ merged_attributes! {
         force_symmetric_rtp: Patch<bool>,
         /// Whether RTCP is left out of this.
         symmetric_rtp_ignore_rtcp: Patch<bool>,
-        /// The reasons for which a call goes on to the next trunk.
+        /// The reasons for which a call is routed to the next trunk.
         rerouting_disconnect_code_ids: Patch<ReroutingCodes>,
-        /// The session time that is asked for, in seconds, between the shortest and the longest.
+        /// The requested session interval, in seconds, between the shortest and the longest one.
         sst_session_expires: Patch<SessionTime>,
         /// The request that refreshes a session.
         sst_refresh_method_id: Option<SstRefreshMethod>,

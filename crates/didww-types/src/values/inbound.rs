@@ -76,12 +76,12 @@ bounded_integer! {
 }
 
 bounded_integer! {
-    /// A number of channels.
+    /// The number of channels of a group or pool.
     ChannelCount(u32), 0..=2_147_483_647, "number of channels", "0 to 2147483647 channels"
 }
 
 bounded_integer! {
-    /// A port.
+    /// A SIP port, 1 to 65535.
     SipPort(u16), 1..=65_535, "port", "1 to 65535"
 }
 
