@@ -410,7 +410,7 @@ async fn a_file_is_refused_with_the_line_and_what_would_be_right() {
     let json = "{\n  \"accounts\": [{\n    \"name\": \"A\",\n    \"records\": { \"dids\": [{ \"attributes\": { \"numbr\": \"1\" } }] }\n  }]\n}";
     let refused = post(&server, "", "application/json", json).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
-    for part in ["line 4", "`numbr` is no attribute of dids", "number"] {
+    for part in ["line 4", "`numbr` is not an attribute of dids", "number"] {
         assert!(refused.text.contains(part), "no {part} in {}", refused.text);
     }
     let toml =

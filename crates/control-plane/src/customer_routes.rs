@@ -148,7 +148,7 @@ struct ProviderList {
     providers: Vec<Provider>,
 }
 
-/// The providers whose trunk took calls from any address when the carrier's API was last queried, newest first.
+/// The providers whose trunk accepted calls from any address when the carrier's API was last queried, newest first.
 #[derive(Serialize, JsonSchema)]
 struct OpenProviderList {
     /// At most 1,000 of them.

@@ -347,7 +347,7 @@ impl Control {
         found.map(|(_, tries)| tries).ok_or_else(|| ControlError::NotFound(format!("call {call}")))
     }
 
-    /// Returns the providers whose trunk at the carrier took calls from any address when the carrier's API was last
+    /// Returns the providers whose trunk at the carrier accepted calls from any address when the carrier's API was last
     /// queried, newest first.
     ///
     /// # Errors

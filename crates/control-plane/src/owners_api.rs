@@ -76,7 +76,7 @@ pub(crate) async fn ask(
     };
     if status.is_success() {
         let Ok(mut document) = serde_json::from_slice(&body) else {
-            return refused(StatusCode::INTERNAL_SERVER_ERROR, "the answer of the API is no JSON");
+            return refused(StatusCode::INTERNAL_SERVER_ERROR, "the response of the API is not JSON");
         };
         remove_secrets(&mut document);
         return plain_json(status, &document);

@@ -191,7 +191,7 @@ impl Control {
         let mut links = Vec::with_capacity(relationships.len());
         for (name, ids) in relationships {
             let declared =
-                || ControlError::invalid(name, format!("is no relationship of {}", scope.spec.name));
+                || ControlError::invalid(name, format!("is not a relationship of {}", scope.spec.name));
             let relationship: &'static RelationshipSpec =
                 scope.spec.relationship(name).ok_or_else(declared)?;
             if let Some(mirrored) = relationship.mirrors {
@@ -255,7 +255,7 @@ fn validate(
 ) -> Result<Map<String, Value>, ControlError> {
     let mut valid = Map::new();
     for (name, value) in sent {
-        let declared = || ControlError::invalid(name, format!("is no attribute of {}", spec.name));
+        let declared = || ControlError::invalid(name, format!("is not an attribute of {}", spec.name));
         let attribute: &'static AttributeSpec = spec.attribute(name).ok_or_else(declared)?;
         if attribute.is_computed() {
             return Err(ControlError::invalid(name, "is computed and cannot be set"));

@@ -197,7 +197,7 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
         unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
     })?;
-    let key = key.to_str().map_err(|_| unauthorized("the key is no text"))?;
+    let key = key.to_str().map_err(|_| unauthorized("the key is not text"))?;
     let (digest, client) = (KeyDigest::of(key), Client::of(&parts.extensions));
     let key = api.core.store.key_by_digest(digest).await?;
     let mark = api.core.guesses.hash(digest);

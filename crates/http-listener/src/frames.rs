@@ -34,7 +34,7 @@ const END_STREAM: u8 = 1;
 pub(crate) enum Excess {
     #[error("the client resets too many streams")]
     Resets,
-    #[error("the client sends too many frames that are no requests")]
+    #[error("the client sends too many frames that are not requests")]
     Control,
     #[error("the client sends headers that are too long")]
     Headers,

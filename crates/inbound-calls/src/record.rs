@@ -198,7 +198,7 @@ mod tests {
         refused.end(Ending::Refused(Refused::UnknownNumber), at(5));
         assert_eq!((refused.disconnect_code, refused.duration), (Some(404), 0));
         assert_eq!(refused.disconnect_initiator.as_deref(), Some("server"));
-        assert_eq!(refused.reason.as_deref(), Some("the called number is no DID"));
+        assert_eq!(refused.reason.as_deref(), Some("the called number is not a DID"));
         let mut busy = call();
         busy.end(Ending::Unanswered(AttemptEnd::Refused(486)), at(5));
         assert_eq!(busy.reason.as_deref(), Some("the trunk refused the call with 486"));

@@ -167,7 +167,7 @@ impl Expected {
         let Some(text) = &body.text else { return Some("the request has no body of JSON".to_owned()) };
         match serde_json::from_str::<Value>(text) {
             Ok(Value::Object(members)) => members_differ(&self.body, &members, "body"),
-            _ => Some("the body is no object of JSON".to_owned()),
+            _ => Some("the body is not a JSON object".to_owned()),
         }
     }
 }

@@ -158,11 +158,11 @@ impl Entry {
         let Self { kind, id, attributes, relationships, meta } =
             serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let spec = find(&kind).filter(|spec| spec.global && spec.fixed.is_empty());
-        let spec = spec.ok_or_else(|| format!("`{kind}` is no type of reference data"))?;
+        let spec = spec.ok_or_else(|| format!("`{kind}` is not a type of reference data"))?;
         let mut valid = Map::new();
         for (name, value) in attributes {
             let attribute = spec.attribute(&name).filter(|attribute| !attribute.is_computed());
-            let attribute = attribute.ok_or_else(|| format!("`{name}` is no attribute of {kind}"))?;
+            let attribute = attribute.ok_or_else(|| format!("`{name}` is not an attribute of {kind}"))?;
             let value = (attribute.validate)(&value).map_err(|flaws| {
                 let broken: Vec<String> = flaws.iter().map(|flaw| flaw.violation.to_string()).collect();
                 format!("`{name}` {}", broken.join(", and "))
@@ -179,7 +179,7 @@ impl Entry {
                 |one: &&didww_types::RelationshipSpec| one.inverse.is_none() && one.mirrors.is_none();
             let relationship = spec.relationship(&name).filter(stored);
             let relationship = relationship
-                .ok_or_else(|| format!("`{name}` is no relationship of {kind} that is stored"))?;
+                .ok_or_else(|| format!("`{name}` is not a relationship of {kind} that is stored"))?;
             let members = match members {
                 Members::One(id) => vec![id],
                 Members::Many(ids) if relationship.many || ids.len() <= 1 => ids,

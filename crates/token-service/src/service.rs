@@ -140,7 +140,7 @@ impl TokenService {
             tracing::debug!(cause, "a request for a token has no key");
             return Err(MintError::InvalidClient("no header `Api-Key` was sent"));
         };
-        let key = key.to_str().map_err(|_| MintError::InvalidClient("the key is no text"))?;
+        let key = key.to_str().map_err(|_| MintError::InvalidClient("the key is not text"))?;
         let (digest, now) = (KeyDigest::of(key), self.core.clock.now());
         let known = self.core.store.key_by_digest(digest).await?;
         let mark = self.core.guesses.hash(digest);

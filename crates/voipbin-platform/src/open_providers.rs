@@ -12,12 +12,12 @@ use crate::records::providers::Providers;
 
 /// A trunk that has credentials.
 const WITH_PASSWORD: &str =
-    "when the carrier's API was last asked, the trunk took calls from any address that has its password";
+    "at the last check of the carrier's API, the trunk accepted calls from any address that has its password";
 /// A trunk that has none.
 const WITHOUT_PASSWORD: &str =
-    "when the carrier's API was last asked, the trunk took calls from any address, without a password";
+    "at the last check of the carrier's API, the trunk accepted calls from any address, without a password";
 
-/// A provider whose trunk took calls from any address when the carrier's API was last asked.
+/// A provider whose trunk accepted calls from any address at the last check of the carrier's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct OpenProvider {
@@ -31,7 +31,7 @@ pub struct OpenProvider {
     pub warning: &'static str,
 }
 
-/// Returns the providers whose trunk took calls from any address, newest first.
+/// Returns the providers whose trunk accepted calls from any address, newest first.
 ///
 /// # Errors
 /// When the store cannot be read.

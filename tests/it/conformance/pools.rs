@@ -181,7 +181,7 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
     let named = || RecordMembers::default().attribute("name", "X");
     let wrong = [
         ("capacity_pools", RecordMembers::default(), "`name` is missing in a new record"),
-        ("capacity_pools", named().attribute("bogus", 1), "`bogus` is no attribute of capacity_pools"),
+        ("capacity_pools", named().attribute("bogus", 1), "`bogus` is not an attribute of capacity_pools"),
         ("capacity_pools", named().attribute("renew_date", "soon"), "`renew_date` is invalid"),
         (
             "capacity_pools",
@@ -191,7 +191,7 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
         (
             "capacity_pools",
             named().attribute("created_at", "2020-01-01T00:00:00.000Z"),
-            "`created_at` is no attribute of capacity_pools",
+            "`created_at` is not an attribute of capacity_pools",
         ),
         (
             "dids",

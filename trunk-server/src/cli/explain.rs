@@ -75,7 +75,7 @@ pub enum ExplainError {
         error: std::io::Error,
     },
     /// The file with the SDP offer contains something else.
-    #[error("{} is no session description: one begins with the line `v=0`", file.display())]
+    #[error("{} is not a session description, which begins with the line `v=0`", file.display())]
     NoOffer {
         /// The path of the file.
         file: PathBuf,

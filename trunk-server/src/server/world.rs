@@ -24,7 +24,7 @@ pub(super) async fn prepare_world(
         tracing::info!(
             world = source,
             account = account.name,
-            "the world was not loaded: the database has an account of it"
+            "the world was not loaded: the database already has one of its accounts"
         );
         return Ok(None);
     }

@@ -93,7 +93,7 @@ fn of_command(command: &str, what: &str) -> Result<String, Failure> {
         )));
     }
     String::from_utf8(output.stdout)
-        .map_err(|_| Failure::usage(format!("the {what} that the command printed is no text")))
+        .map_err(|_| Failure::usage(format!("the {what} that the command printed is not valid UTF-8")))
 }
 
 #[cfg(test)]

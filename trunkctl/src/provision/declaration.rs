@@ -93,7 +93,7 @@ fn named(name: &str) -> Result<&'static ResourceSpec, String> {
         let known: Vec<&str> = known.map(|spec| spec.name).chain(parts).collect();
         let like: Vec<&str> = known.iter().copied().filter(|known| is_like(known, name)).collect();
         let right = if like.is_empty() { known } else { like };
-        format!("`{name}` is no type that can be declared; known: owner, {}", right.join(", "))
+        format!("`{name}` is not a type that can be declared; known: owner, {}", right.join(", "))
     })
 }
 

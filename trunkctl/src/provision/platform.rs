@@ -172,7 +172,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
         None => None,
         Some(value) => {
             let text = value.as_str().unwrap_or_default();
-            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is no id"))?)
+            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is not an id"))?)
         }
     };
     let is_meant = |found: &&Route| {
@@ -224,7 +224,7 @@ impl PartRequest {
     /// If the service identified a record by a text that is not an id, or the members are not those of the type.
     pub(super) fn new(part: Part, id: Option<&str>, body: Map<String, Value>) -> Result<Self, String> {
         let id = id
-            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is no id: {error}")))
+            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is not an id: {error}")))
             .transpose()?;
         let body = Value::Object(body);
         Ok(match (part, id) {
@@ -312,7 +312,7 @@ mod tests {
         let request = |id, body| PartRequest::new(Part::Providers, id, members(body));
         assert!(
             request(Some("pending:providers:a"), serde_json::json!({}))
-                .is_err_and(|error| error.contains("is no id"))
+                .is_err_and(|error| error.contains("is not an id"))
         );
         assert!(request(None, serde_json::json!({ "name": 1 })).is_err());
         let id = Uuid::nil().to_string();

@@ -220,11 +220,11 @@ pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str
         return Err("there is more than one contact");
     }
     let uri = uri_of(contact);
-    let parsed = Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
+    let parsed = Uri::try_from(uri).map_err(|_| "the contact is not a URI")?;
     let has_host = !parsed.host_with_port.to_string().is_empty();
     match parsed.scheme {
         Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
-        _ => Err("the contact is no SIP URI"),
+        _ => Err("the contact is not a SIP URI"),
     }
 }
 

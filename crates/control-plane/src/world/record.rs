@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for RecordSeed {
                 _ => {
                     let right = "label, id, attributes, relationships, meta";
                     return Err(A::Error::custom(format!(
-                        "`{name}` is no member of a record; right are {right}"
+                        "`{name}` is not a member of a record; valid: {right}"
                     )));
                 }
             }
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for AttributesSeed {
                 let right: Vec<&str> =
                     spec.attributes.iter().filter(|one| is_set(one)).map(|one| one.name).collect();
                 return Err(A::Error::custom(format!(
-                    "`{name}` is no attribute of {} that a world sets; right are {}",
+                    "`{name}` is not an attribute of {} that a world sets; valid: {}",
                     spec.name,
                     right.join(", ")
                 )));
@@ -197,7 +197,7 @@ impl<'de> Visitor<'de> for RelationshipsSeed {
                 let stored = spec.relationships.iter().filter(|one| is_stored(one));
                 let right: Vec<&str> = stored.map(|one| one.name).collect();
                 return Err(A::Error::custom(format!(
-                    "`{name}` is no relationship of {} that a world sets; right are {}",
+                    "`{name}` is not a relationship of {} that a world sets; valid: {}",
                     spec.name,
                     right.join(", ")
                 )));

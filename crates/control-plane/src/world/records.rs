@@ -87,7 +87,7 @@ impl RecordsVisitor {
             return Err(format!("a world has no records of {name}"));
         }
         let right: Vec<&str> = types(self.is_shared).map(|spec| spec.name).collect();
-        Err(format!("`{name}` is no type of records; right are {}", right.join(", ")))
+        Err(format!("`{name}` is not a type of records; valid: {}", right.join(", ")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The declaration of a sort criterion that is no attribute of its type.
+//! The declaration of a sort criterion that is not an attribute of its type.
 
 use crate::ApiVersion;
 

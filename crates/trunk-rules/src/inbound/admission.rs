@@ -51,7 +51,7 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownNumber => f.write_str("the called number is no DID"),
+            Self::UnknownNumber => f.write_str("the called number is not a DID"),
             Self::Blocked => f.write_str("the DID is blocked"),
             Self::AwaitingRegistration => f.write_str("the DID awaits its registration"),
             Self::WithoutVoice => f.write_str("the DID takes no calls: its group has no voice_in"),

@@ -165,7 +165,7 @@ impl Reader {
         };
         let head = reader.read_line()?;
         if head.get("format").and_then(Value::as_str) != Some(FORMAT_NAME) {
-            return Err(reader.damaged("it is no backup of trunk-server"));
+            return Err(reader.damaged("it is not a backup of trunk-server"));
         }
         match head.get("version").and_then(Value::as_u64) {
             Some(FORMAT) => {}
@@ -237,7 +237,7 @@ impl Reader {
         }
         match serde_json::from_slice(&self.text) {
             Ok(Value::Object(members)) => Ok(members),
-            _ if self.line == 1 => Err(self.damaged("it is no backup of trunk-server")),
+            _ if self.line == 1 => Err(self.damaged("it is not a backup of trunk-server")),
             _ => Err(self.damaged("it cannot be read")),
         }
     }

@@ -49,7 +49,7 @@ fn remove_left(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_file() => {}
         Ok(_) => {
-            let why = format!("{} is in its way, and is no file; remove it", path.display());
+            let why = format!("{} exists already, and is not a file; remove it", path.display());
             return Err(io::Error::other(why));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -302,7 +302,7 @@ async fn a_backup_that_was_altered_is_refused_by_the_name_of_the_row() {
             ),
             "line",
         ),
-        ("no backup\n".to_owned(), "line 1: it is no backup of trunk-server"),
+        ("no backup\n".to_owned(), "line 1: it is not a backup of trunk-server"),
         (String::new(), "line 1: the file is truncated"),
     ];
     for (number, (altered, at)) in altered.into_iter().enumerate() {
@@ -345,7 +345,7 @@ async fn a_backup_writes_through_no_link_and_to_no_file_that_another_one_writes(
 
     std::os::unix::fs::symlink(&other, &partial).unwrap();
     let refused = back_up(&full, &file).await.unwrap_err().to_string();
-    assert!(refused.contains("full.backup.partial is in its way, and is no file"), "{refused}");
+    assert!(refused.contains("full.backup.partial exists already, and is not a file"), "{refused}");
     std::fs::remove_file(&partial).unwrap();
 
     std::fs::hard_link(&other, &partial).unwrap();

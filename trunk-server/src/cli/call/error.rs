@@ -17,7 +17,7 @@ pub enum CallError {
     },
     /// The trunk could not be read from the API.
     #[error(
-        "the API at {at} cannot be asked for the trunk: {why}; set --listen to the address of the running server"
+        "the trunk cannot be read from the API at {at}: {why}; set --listen to the address of the running server"
     )]
     Api {
         /// The address that was asked, `HOST:PORT`.

@@ -63,7 +63,7 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
     let why = match (&tries, &call_id) {
         _ if answered => None,
         (None, _) => Some(format!(
-            "unknown: the control API at {} cannot be asked for what the call tried",
+            "unknown: the attempts of the call cannot be read from the control API at {}",
             call.control_listen
         )),
         // The server's own edge states its reason under the same Call-ID.

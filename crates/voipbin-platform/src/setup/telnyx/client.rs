@@ -54,7 +54,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     NoAnswer(Box<TransportError>),
     /// The path does not lead below the base URL.
-    #[error("{0} is no path below the base URL")]
+    #[error("{0} is not a path below the base URL")]
     Path(String),
 }
 
