@@ -106,7 +106,7 @@ async fn a_world_is_saved_without_its_secrets_unless_they_are_asked_for() {
     );
     second.control().load_world(&WorldFile::from_json(&masked).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default()).await, masked);
-    // What was hidden is new, and not the word that stands for it.
+    // Hidden values are generated again, and are not the placeholder.
     let again = save(&second, SaveOptions::default().secrets()).await;
     assert!(!again.contains("(hidden)") && !again.contains(password), "{again}");
 }
@@ -263,7 +263,7 @@ async fn the_communication_platform_is_loaded_and_saved_without_its_secrets_unle
     assert!(open.contains("\"gb\"") && open.contains("\"frozen\": true"), "{open}");
     second.control().load_world(&WorldFile::from_json(&open).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
-    // What is hidden is what is stored already, and a second load changes nothing.
+    // Hidden values keep their stored values, and a second load changes nothing.
     second.control().load_world(&WorldFile::from_json(&masked).unwrap(), None).await.unwrap();
     assert_eq!(save(&second, SaveOptions::default().secrets()).await, open);
     load(&first, with_platform()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Capacity pools: what their owner reads and may change, and the channels that DIDs take from them.
+//! Capacity pools: their readable and writable members, and the channels that DIDs take from them.
 
 use serde_json::{Value, json};
 use trunk_server::control::{ControlError, RecordMembers};
@@ -96,7 +96,7 @@ async fn the_channels_of_a_did_change_without_the_pool_that_it_is_in() {
     let answer = world.api.patch(&path, &channels(5)).await;
     assert_eq!((answer.status, assigned(&world, &pool).await), (200, json!(5)), "{}", answer.text);
 
-    // What the request sends takes precedence over what is stored.
+    // Values of the request take precedence over stored ones.
     let blank = [relationship("capacity_pool", "can't be blank")];
     refused(&world.api.patch(&path, &linking(channels(6), "capacity_pool", Value::Null)).await, &blank);
     let cleared = linking(channels(0), "capacity_pool", Value::Null);

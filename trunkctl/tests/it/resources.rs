@@ -222,7 +222,7 @@ fn members_come_from_a_file_and_flags_go_before_it() {
     );
     let created = ["voice-out-trunks", "create", "-f", &toml, "--capacity-limit", "7", "-o", "json"];
     assert_eq!(service.run(&created).json()["capacity_limit"], 7);
-    // What was read is written back: what only the service sets is left out.
+    // A record that was read is written back without the members that only the service sets.
     let yaml = service.run(&["voice-out-trunks", "get", "Berlin", "--include", "dids", "-o", "yaml"]).ok();
     let edited = yaml.replace("capacity_limit: 7", "capacity_limit: 8");
     let ran =

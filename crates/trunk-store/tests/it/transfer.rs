@@ -1,4 +1,4 @@
-//! Transfers: backups, restores and moves between engines. What is compared is every line of a backup behind its head.
+//! Transfers: backups, restores and moves between engines. Every line of a backup after its head is compared.
 
 mod contents;
 mod many;
@@ -96,7 +96,7 @@ async fn a_restored_database_serves_as_the_one_before_it() {
     serves_as_before(&store).await;
 }
 
-/// Asks for what is derived: the index, uniqueness, counts, queues and counters.
+/// Reads derived data: the index, uniqueness, counts, queues and counters.
 async fn serves_as_before(store: &impl trunk_store::Store) {
     let listed = store.list(everything(trunks(1))).await.unwrap();
     assert_eq!((listed.total, listed.records.len()), (2, 2));

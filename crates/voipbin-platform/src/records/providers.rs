@@ -19,7 +19,7 @@ pub struct ProviderPrivate {
     pub sip: Option<SipCredentials>,
     /// The networks from which the provider's trunk accepted calls at the last check of its carrier's API. Empty where that
     /// is not known: of a provider that was created by hand or by an earlier release, of a carrier that does not state
-    /// it, and of a trunk of this server's own, which the server can look at whenever it is asked.
+    /// it, and of a trunk of this server's own, which the server reads on demand.
     #[serde(default)]
     pub allowed_sip_ips: IpNetworks,
 }

@@ -141,7 +141,7 @@ fn with_check(explanation: &str, check: Option<&str>) -> String {
 }
 
 /// Why an answered call had no audio: the sentence in the edge's entry of its end. `None` if it had audio, if this edge
-/// has no entry of the call, or if the control API cannot be asked.
+/// has no entry of the call, or if the control API cannot be read.
 pub(super) async fn no_audio(call: &PlaceCall, call_id: &str) -> Option<String> {
     for _ in 0..MAX_READS {
         let attempts = attempts_of(call, call_id).await.filter(|attempts| !attempts.is_empty())?;

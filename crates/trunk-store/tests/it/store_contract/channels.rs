@@ -1,4 +1,4 @@
-//! Channels of trunks: what one node holds, and what several share.
+//! Channels of trunks, held by one node and shared by several.
 
 use futures_util::future::join_all;
 use trunk_store::{ChannelRequest, Channels, HeldChannels, Store, StoreError};
@@ -6,7 +6,7 @@ use trunk_store::{ChannelRequest, Channels, HeldChannels, Store, StoreError};
 use super::nodes::{at, node};
 use crate::support::records::id;
 
-/// What a node asks for on a trunk.
+/// The request of a node for a trunk.
 fn request(trunk: u128, calls: u32, more: u32, limit: u32) -> ChannelRequest {
     ChannelRequest { trunk: id(trunk), calls, more, limit }
 }
@@ -59,7 +59,7 @@ pub(super) async fn nodes_share_the_channels_of_a_trunk(
     assert_eq!(hold(other, request(1, 3, 1, 4)).await, Ok((4, 0)), "a node that left holds nothing");
 }
 
-/// Nodes that ask at once never hold more than the limit in total, and in the end all of it.
+/// Nodes with concurrent requests never hold more than the limit in total, and in the end exactly the limit.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 pub(super) async fn nodes_that_ask_at_once_receive_the_limit_and_no_more(nodes: [&impl Store; 3]) {
     const LIMIT: u32 = 7;

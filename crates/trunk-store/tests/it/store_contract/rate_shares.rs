@@ -1,4 +1,4 @@
-//! Shares of rate limits: what one node holds, and what several divide.
+//! Shares of rate limits, held by one node and divided between several.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use trunk_store::{HeldShare, RateShares, RateSubject, ShareRequest};
 
 use crate::support::records::id;
 
-/// What a node asks for of the limit of an account, which is 20.
+/// The request of a node for a share of an account's limit, which is 20.
 fn request(account: i64, needed: u32, wanted: u32) -> ShareRequest {
     let subject = RateSubject::Account(account);
     ShareRequest { subject, needed, wanted, limit: 20, memory: Duration::from_secs(1) }
 }
 
-/// Asks for a share of one limit. Returns what the node holds.
+/// Requests a share of one limit. Returns the share that the node holds.
 async fn hold(store: &impl RateShares, needed: u32, wanted: u32) -> u32 {
     let held = store.hold_shares(vec![request(1, needed, wanted)]).await.unwrap();
     assert_eq!(held.len(), 1);
@@ -63,7 +63,7 @@ pub(super) async fn nodes_divide_a_limit(one: &impl RateShares, other: &impl Rat
     assert_eq!(one.hold_shares(vec![request(1, 1, 1)]).await.unwrap(), [HeldShare { held: 0, others: 20 }]);
 }
 
-/// A node that ends without returning its share, and one that goes on.
+/// A node that ends without returning its share, and one that keeps running.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 pub(super) async fn a_share_that_is_over_is_free_and_forgotten(
     ends: &impl RateShares,
@@ -81,7 +81,7 @@ pub(super) async fn a_share_that_is_over_is_free_and_forgotten(
     assert_eq!(goes_on.forget_shares(10).await, Ok(0));
 }
 
-/// Nodes that ask at once for many limits never hold more than each limit in total, and in the end all of it.
+/// Nodes with concurrent requests for many limits never hold more than each limit in total, and in the end exactly the limit.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
 pub(super) async fn nodes_that_ask_at_once_hold_each_limit_and_no_more(nodes: [&impl RateShares; 3]) {
     const LIMITS: usize = 8;
