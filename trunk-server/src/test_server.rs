@@ -283,8 +283,8 @@ impl TestServerBuilder {
         self
     }
 
-    /// Sets the environment and the listener of the service that mints access tokens. By default it stands for production,
-    /// at the API's address.
+    /// Sets the environment and the listener of the service that mints access tokens. The default is the production environment
+    /// and the API's address.
     #[must_use]
     pub fn tokens(mut self, config: crate::config::TokensConfig) -> Self {
         self.tokens = config;

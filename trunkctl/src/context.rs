@@ -15,7 +15,7 @@ pub(crate) use secret::SecretSource;
 
 use crate::exit::Failure;
 
-/// The names of the environments of DIDWW that can stand for a URL.
+/// The names of DIDWW's environments, which can be used instead of a URL.
 pub(crate) const NAMED: [(&str, &str); 2] = [("production", PRODUCTION), ("sandbox", SANDBOX)];
 
 /// The flags and variables that select a service, before those of a context are added.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
-    /// What was asked for is done.
+    /// The command succeeded.
     Success,
     /// A failure that none of the other codes describes.
     Failed,

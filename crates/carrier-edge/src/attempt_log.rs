@@ -259,7 +259,7 @@ pub(crate) fn refused_unchecked(inner: &Inner, request: &Incoming, code: u16, wh
     );
 }
 
-/// Logs a request inside a call that is refused or challenged, or that names no call. The call goes on as it was.
+/// Logs a request inside a call that is refused or challenged, or that names no call. The call continues.
 pub(crate) fn refused_in_call(inner: &Inner, request: &Incoming, code: u16, why: &str) {
     let source = request.source();
     if inner.log_sums.refused_in_call.admits((source.ip(), code), inner.core.clock.now()) {

@@ -266,6 +266,6 @@ pub(crate) struct Reset {
 pub(crate) struct ClockState {
     /// The present time of the clock.
     pub(crate) now: Timestamp,
-    /// Whether the clock stands still.
+    /// Whether the clock is frozen.
     pub(crate) frozen: bool,
 }

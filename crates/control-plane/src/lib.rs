@@ -156,7 +156,7 @@ impl Control {
         self
     }
 
-    /// Sets the environment that the server stands for, and that new keys belong to; by default production.
+    /// Sets the environment of the server, which new keys belong to; by default production.
     #[must_use]
     pub fn of_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;

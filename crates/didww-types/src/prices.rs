@@ -65,7 +65,7 @@ pub struct VoiceInPrice {
     pub reject_calls: bool,
 }
 
-/// The price of outbound calls, of the service at `api-vout.didww.com`, and the change of it that is already scheduled.
+/// The price of outbound calls, of the service at `api-vout.didww.com`, and its next scheduled change.
 ///
 /// DIDWW's public pages do not show the names of the attributes that begin with `next_`; these are formed after the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

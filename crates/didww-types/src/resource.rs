@@ -15,8 +15,8 @@ pub trait Named {
     /// The plural type name, such as `dids`.
     const TYPE: &'static str;
 
-    /// The type name and the id on the wire that the text of an [`Id`] stands for. Only a type that stands for several has
-    /// ids that state which one it is.
+    /// Splits the text of an [`Id`] into the type name and the id on the wire. Only the ids of a type that represents several
+    /// types state which one it is.
     fn identify(text: &str) -> (&str, &str) {
         (Self::TYPE, text)
     }

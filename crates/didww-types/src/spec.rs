@@ -85,7 +85,7 @@ pub struct ResourceSpec {
     pub former: Option<(&'static str, ApiVersion)>,
     /// The path below `/v3` of a type of which an account has exactly one record; `None` for types with lists and ids.
     pub singleton: Option<&'static str>,
-    /// The records that every server has, because attributes of other types stand for them. Empty for all other types.
+    /// The records that every server has, because texts of attributes of other types identify them. Empty for all other types.
     pub fixed: &'static [FixedRecord],
     /// The operations of the resource.
     pub verbs: &'static [Verb],
@@ -106,7 +106,7 @@ pub struct ResourceSpec {
     pub order: Option<(&'static str, ApiVersion)>,
     /// The largest page that a request can ask for, where the corrected rules hold.
     pub max_page_size: u64,
-    /// The page of a request that asks for none.
+    /// The page size of a request that sets none.
     pub page_size: u64,
     /// Whether a list is one answer with all records, without `links` and `total_records`.
     pub unpaged: bool,
@@ -172,7 +172,7 @@ impl ResourceSpec {
         all.filter(|_| self.has_paths())
     }
 
-    /// The id of the fixed record that a text stands for.
+    /// The id of the fixed record that a text identifies.
     pub fn fixed_id(&self, key: &str) -> Option<&'static str> {
         self.fixed.iter().find(|record| record.key == key).map(|record| record.id)
     }

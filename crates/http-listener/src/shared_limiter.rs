@@ -53,7 +53,7 @@ const MAX_DELETIONS_PER_RUN: usize = 100;
 #[derive(Debug)]
 pub struct SharedLimiter<C: Divide> {
     inner: Arc<Inner<C>>,
-    /// The task that asks for shares, if other nodes have some.
+    /// The task that requests shares, if other nodes have some.
     task: Option<AbortHandle>,
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Place {
     pub(crate) answered: String,
 }
 
-/// The places where two bodies differ. Learns which ids stand for each other.
+/// The places where two bodies differ. Records which ids correspond to each other.
 pub(crate) fn differences(recorded: &Value, answered: &Value, ids: &mut KnownIds) -> Vec<Place> {
     let mut places = Vec::new();
     compare("", recorded, answered, ids, &mut places);

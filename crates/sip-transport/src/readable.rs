@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use crate::head::{Head, unfolded};
 use crate::name_addr::tag_of;
 
-/// The tag that stands for no tag.
+/// The placeholder for an absent tag.
 pub const NULL_TAG: &str = "~untagged";
 
 /// The parameter with that tag, as it is added to a `From`.
@@ -70,7 +70,7 @@ fn lacks_tag(value: &str) -> bool {
     tag_of(value).is_none() && tag_of(&format!("{value};tag={NULL_TAG}")) == Some(NULL_TAG)
 }
 
-/// The message without the tag that stands for none.
+/// The message without the placeholder for an absent tag.
 pub(crate) fn without_null_tag(bytes: &[u8]) -> Cow<'_, [u8]> {
     // Rarely there, and much quicker to search for.
     if !bytes.contains(&b'~') {
@@ -95,7 +95,7 @@ pub(crate) fn without_null_tag(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// A header value without the tag that stands for none, for logs and records.
+/// A header value without the placeholder for an absent tag, for logs and records.
 pub fn as_received(value: &str) -> &str {
     value.strip_suffix(";tag=~untagged").unwrap_or(value)
 }

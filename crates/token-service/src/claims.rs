@@ -18,7 +18,7 @@ pub const API_AUDIENCE: &str = "api.didww.com";
 pub const AUDIENCES: [&str; 4] =
     [API_AUDIENCE, "api-vin.didww.com", "api-vout.didww.com", "api-sms.didww.com"];
 
-/// The operations that a token permits, as its request asked for.
+/// The operations that a token permits, as requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {

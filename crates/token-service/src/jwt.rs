@@ -27,7 +27,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// Only the signature is verified here. Times are compared with the server's clock, which tests can advance, and
-/// audiences with the one of the service that asks.
+/// audiences with that of the calling service.
 static SIGNATURE_ONLY: LazyLock<Validation> = LazyLock::new(|| {
     let mut validation = Validation::new(ALGORITHM);
     validation.validate_exp = false;

@@ -63,7 +63,7 @@ pub struct KeyUse {
     pub key: IdempotencyKey,
     /// The digest of the request: a repetition has the same one.
     pub fingerprint: [u8; 32],
-    /// Distinguishes this request from a repetition of it.
+    /// Distinguishes this request from its repetitions.
     pub request: Uuid,
     /// When the key was used.
     pub used_at: Timestamp,

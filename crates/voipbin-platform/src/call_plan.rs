@@ -29,7 +29,7 @@ use crate::records::provider_calls;
 use crate::records::providers::Providers;
 use crate::records::routes::{self, Routes};
 
-/// The calls that a request asks for.
+/// The calls of a request.
 pub(crate) struct Order<'a> {
     /// The flow that runs once a call is answered; none hangs up.
     pub(crate) flow: Option<&'a Entity<Flows>>,

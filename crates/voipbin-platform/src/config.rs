@@ -20,7 +20,7 @@ pub(crate) const EDGE_HOST: &str = "edge.localhost";
 pub struct PlatformConfig {
     /// The local address that calls are sent from. None lets the system choose.
     pub sip_bind: Option<IpAddr>,
-    /// The networks that carriers are asked to accept calls from when a trunk is set up there. None means
+    /// The networks from which carriers are configured to accept calls when a trunk is set up there. None means
     /// `sip_bind`, or every address when `sip_bind` is none or unspecified.
     pub source_networks: Option<IpNetworks>,
     /// The platform's public SIP address, for carriers that require one. With none, no provider can be set up
@@ -115,7 +115,7 @@ impl Default for PlatformConfig {
 }
 
 impl PlatformConfig {
-    /// The networks that carriers are asked to accept calls from: see the field.
+    /// The networks from which carriers are configured to accept calls: see the field.
     pub fn source_networks(&self) -> IpNetworks {
         let bind = self.sip_bind.filter(|address| !address.is_unspecified());
         self.source_networks.clone().unwrap_or_else(|| {

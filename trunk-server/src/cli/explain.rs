@@ -1,4 +1,4 @@
-//! `trunk-server explain`: asks a running server which check would admit or refuse a call.
+//! `trunk-server explain`: finds out from a running server which check would admit or refuse a call.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -85,7 +85,7 @@ pub enum ExplainError {
         "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
     )]
     Unreachable {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// Why the connection or the response failed.
         why: String,
@@ -93,7 +93,7 @@ pub enum ExplainError {
     /// The server refused the request.
     #[error("the control API at {at} responded {status}: {why}")]
     Refused {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// The status of the response.
         status: u16,

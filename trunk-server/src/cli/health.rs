@@ -48,7 +48,7 @@ pub enum HealthError {
     /// The server did not report that it accepts work.
     #[error("{at}: {why}")]
     NotReady {
-        /// The address that was asked.
+        /// The address of the request.
         at: String,
         /// The server's own reason, or why there is no answer.
         why: String,

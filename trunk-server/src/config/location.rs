@@ -2,7 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-/// Returns the number of the line on which a setting stands, or its table if the line is not found. `name` is that of an
+/// Returns the number of the line of a setting, or of its table if the line is not found. `name` is that of an
 /// error: a flag, or `table.key`; `given` is the refused value, which selects among the entries of a list of tables.
 pub(super) fn line_of(text: &str, name: &str, given: &str) -> Option<usize> {
     let name = name.replace('-', "_");

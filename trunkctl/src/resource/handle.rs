@@ -44,7 +44,7 @@ pub(crate) fn is_id(text: &str) -> bool {
         && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// The id that a text stands for: itself if it is one, else that of the only record with this handle.
+/// The id that a text names: the text itself if it is an id, else the id of the only record with this handle.
 ///
 /// # Errors
 /// When there is no such record, or more than one, or the request fails.

@@ -21,7 +21,7 @@ pub(crate) const MAX_RECORDS: usize = 10_000;
 pub(super) struct Labels(BTreeMap<(&'static str, String), Uuid>);
 
 impl Labels {
-    /// The id that a text stands for: that of the record of one of these types with this label, else the text itself.
+    /// The id that a text names: that of the record of one of these types with this label, else the text itself.
     pub(super) fn id(
         &self,
         shared: &Self,

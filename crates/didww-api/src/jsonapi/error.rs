@@ -68,7 +68,7 @@ impl ApiError {
         Self { is_bare: true, ..Self::new(ErrorCode::Unauthorized, text, text) }
     }
 
-    /// 401: the access token is refused, for whatever reason.
+    /// 401: the access token is refused for any reason.
     pub(crate) fn invalid_token() -> Self {
         let text = "Invalid token";
         let challenge = Some("Bearer error=\"invalid_token\"");

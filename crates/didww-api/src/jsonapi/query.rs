@@ -238,7 +238,7 @@ fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     kept
 }
 
-/// The test of an attribute in place of the test of a relationship to the records for which its texts stand. No record is
+/// The test of an attribute instead of the test of a relationship to the fixed records of its texts. No record is
 /// linked to those.
 fn mirrored(
     spec: &'static ResourceSpec,

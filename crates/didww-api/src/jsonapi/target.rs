@@ -1,4 +1,4 @@
-//! Paths below `/v3`: the declared resource, and the endpoint of it.
+//! Paths below `/v3`: the declared resource, and its endpoint.
 //!
 //! Paths are compared as URLs are (RFC 3986 §6.2.2), and as by DIDWW: unnecessary percent-encoding, dot segments and repeated
 //! slashes make no difference. An encoded slash is part of its segment, and letter case counts.

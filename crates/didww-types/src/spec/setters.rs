@@ -7,7 +7,7 @@ use super::{
 use crate::{ApiVersion, Feature, Page};
 
 impl ResourceSpec {
-    /// Declares a resource of which nothing but its name is known. The derive adds the rest.
+    /// Declares a resource with only its name. The derive adds the rest.
     pub const fn of(name: &'static str, doc: &'static str, since: ApiVersion) -> Self {
         Self {
             name,
@@ -150,7 +150,7 @@ impl ResourceSpec {
         self
     }
 
-    /// Sets the page of a request that asks for none.
+    /// Sets the page size of a request that sets none.
     #[must_use]
     pub const fn page_size(mut self, size: u64) -> Self {
         self.page_size = size;

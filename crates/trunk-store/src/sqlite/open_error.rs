@@ -59,7 +59,7 @@ pub enum OpenError {
         /// The error of the operating system.
         error: std::io::Error,
     },
-    /// An attribute became unique, and stored records have the same value of it. The records are unchanged.
+    /// An attribute became unique, and stored records share a value. The records are unchanged.
     #[error(
         "the database {} has {records} records with a value of {attribute} that another record of their account has \
          ({}), and this trunk-server requires it to be unique; change them with the trunk-server that wrote it",

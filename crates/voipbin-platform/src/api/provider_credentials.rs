@@ -38,7 +38,7 @@ pub(super) async fn set(request: &RequestContext) -> ApiResult {
     Retries::REQUEST
         .run(|| async move {
             let mut provider = existing(request, id).await?;
-            // The credentials are for the host that the provider had when the carrier was asked.
+            // The credentials are for the host that the provider had when the carrier's API returned them.
             if provider.public.hostname != *hostname {
                 return Err(ApiError::state_invalid().into());
             }

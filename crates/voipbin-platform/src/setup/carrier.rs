@@ -28,7 +28,7 @@ pub(crate) struct CarrierTrunk {
 pub(crate) struct TrunkLogin {
     /// The credentials; none if the trunk has none, because it accepts calls by their address.
     pub(crate) sip: Option<SipCredentials>,
-    /// The facts about the trunk that the carrier's API returned; none if it was not asked.
+    /// The facts about the trunk that the carrier's API returned; none if it was not called.
     pub(crate) trunk: Option<TrunkNotes>,
 }
 

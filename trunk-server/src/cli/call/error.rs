@@ -20,7 +20,7 @@ pub enum CallError {
         "the trunk cannot be read from the API at {at}: {why}; set --listen to the address of the running server"
     )]
     Api {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// Why the request failed, or how it was refused.
         why: String,
@@ -31,7 +31,7 @@ pub enum CallError {
          --access-key a key with the permission of a super admin"
     )]
     Platform {
-        /// The address that was asked, `HOST:PORT`.
+        /// The address of the request, `HOST:PORT`.
         at: String,
         /// Why the request failed, or how it was refused.
         why: String,

@@ -1,4 +1,4 @@
-//! Finds the events that are due, and leases their subjects to the node that asks. The cost depends on the number of events
+//! Finds the events that are due, and leases their subjects to the calling node. The cost depends on the number of events
 //! that are requested, not on how many wait.
 
 use std::collections::HashSet;

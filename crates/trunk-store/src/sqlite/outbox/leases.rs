@@ -18,7 +18,7 @@ const MAX_SUBJECTS: usize = 16_384;
 pub(in crate::sqlite) struct Leases(Mutex<HashMap<Uuid, (i64, Timestamp)>>);
 
 impl Leases {
-    /// Leases the subjects of events to the node that asks, and leaves out those that another node holds.
+    /// Leases the subjects of events to the calling node, and leaves out those that another node holds.
     pub(in crate::sqlite) fn take(&self, due: Due, mut events: Vec<PendingEvent>) -> Vec<PendingEvent> {
         let mut leases = self.lock();
         for (_, until) in leases.values_mut().filter(|(holder, _)| *holder == due.node) {
