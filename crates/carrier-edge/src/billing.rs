@@ -257,16 +257,16 @@ impl Billing {
         inner: &Arc<Inner>,
         trunk: &TrunkTerms,
         record: Box<CallRecord>,
-        of: RecordOf,
+        kind: RecordOf,
     ) {
-        if of == RecordOf::Unanswered && self.recording(inner.core.clock.now()) != Recording::Works {
+        if kind == RecordOf::Unanswered && self.recording(inner.core.clock.now()) != Recording::Works {
             Counters::count(&inner.counters.unrecorded);
             return record.publish(&inner.records);
         }
         let account: i64 = trunk.account.parse().unwrap_or_default();
         let Some(stored) = record.to_stored(account) else { return };
         let limit = trunk.threshold.map(Money::amount);
-        if let Err(error) = self.queue_record(inner, stored, of, limit).await {
+        if let Err(error) = self.queue_record(inner, stored, kind, limit).await {
             self.log_failed_write(&error, "the record of a call");
         }
         record.publish(&inner.records);
@@ -277,7 +277,7 @@ impl Billing {
         &self,
         inner: &Arc<Inner>,
         call: StoredCall,
-        of: RecordOf,
+        kind: RecordOf,
         limit: Option<Decimal>,
     ) -> Result<(), StoreError> {
         let (trunk, ended) = (call.trunk, call.ended_at);
@@ -285,13 +285,13 @@ impl Billing {
         let idle = {
             let mut ledgers = self.lock();
             let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call.account));
-            if of == RecordOf::Awaited || ledger.must_block(limit, ended) {
+            if kind == RecordOf::Awaited || ledger.must_block(limit, ended) {
                 ledger.write_now.notify_one();
             }
             let written = Some(written);
             ledger.waiting.push(WaitingRecord {
                 call: Arc::new(call),
-                is_answered: of != RecordOf::Unanswered,
+                is_answered: kind != RecordOf::Unanswered,
                 is_retry: false,
                 written,
             });

@@ -138,12 +138,12 @@ pub(crate) async fn run(
         // The call costs nothing, or is charged even if the server is killed before its record is written.
         call.byes.clear();
     }
-    let of = match charge {
+    let kind = match charge {
         None => RecordOf::Unanswered,
         Some(_) if call.byes.is_empty() => RecordOf::Answered,
         Some(_) => RecordOf::Awaited,
     };
-    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, of)).await;
+    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, kind)).await;
     // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
     inner.front.record_call(source);

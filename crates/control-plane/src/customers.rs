@@ -304,8 +304,8 @@ impl Control {
     async fn delete_flows(&self, customer: Uuid) -> Result<(), ControlError> {
         loop {
             let kept = DocumentQuery::with(DocumentKind::Flow, "kept", customer.to_string());
-            let some = DocumentQuery { limit: MAX_FLOWS_PER_COMMIT, ..kept };
-            let flows = Entity::<Flows>::list(&*self.core.store, some).await?;
+            let query = DocumentQuery { limit: MAX_FLOWS_PER_COMMIT, ..kept };
+            let flows = Entity::<Flows>::list(&*self.core.store, query).await?;
             if flows.is_empty() {
                 return Ok(());
             }

@@ -63,12 +63,12 @@ impl Control {
                 let record = self.verification(scope, verification).await?;
                 let found: AddressVerification = read(&record)?;
                 pending(&found.status)?;
-                let of = self.under_review(scope, &record).await?;
-                let changes = review_address(found.id.as_str(), &of.reviewed(), review);
+                let records = self.under_review(scope, &record).await?;
+                let changes = review_address(found.id.as_str(), &records.reviewed(), review);
                 let read: Vec<&Record> = std::iter::once(&record)
-                    .chain(&of.addresses)
-                    .chain(&of.identities)
-                    .chain(&of.dids)
+                    .chain(&records.addresses)
+                    .chain(&records.identities)
+                    .chain(&records.dids)
                     .collect();
                 self.commit_review(number, changes, &read, None).await
             })
@@ -105,13 +105,13 @@ impl Control {
                 let dids = self.linked(of_services, service, SERVICE_DIDS, Did::SPEC).await?;
                 let of_balances = Scope { spec: Balance::SPEC, ..scope };
                 let balance = self.core.store.find(of_balances, account).await?;
-                let of = EmergencyReviewed {
+                let reviewed = EmergencyReviewed {
                     service: as_found(service),
                     dids: dids.iter().map(|did| did.id.to_string()).collect(),
                     balance: balance.as_ref().map(as_found),
                 };
                 let (now, random) = (self.core.clock.now(), self.core.ids.word().to_be_bytes());
-                let changes = review_emergency(found.id.as_str(), &of, review, now, &random);
+                let changes = review_emergency(found.id.as_str(), &reviewed, review, now, &random);
                 let changes = changes.map_err(refused)?;
                 let read: Vec<&Record> =
                     [&record, service].into_iter().chain(&dids).chain(&balance).collect();

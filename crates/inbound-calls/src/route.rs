@@ -151,8 +151,8 @@ async fn destinations(core: &Core, account: i64, did: &Record) -> Result<Destina
     let relationship = VoiceInTrunkGroup::VOICE_IN_TRUNKS.as_str();
     let of_group = members(core, groups, group.number, relationship, MAX_TRUNKS).await?;
     let VoiceInTrunkGroup { name, capacity_limit, .. } = decoded(&group)?;
-    let of = Group { id: group.id, name, limit: limit(capacity_limit) };
-    Ok(Destinations::Group(of, trunks(core, account, of_group).await?))
+    let group = Group { id: group.id, name, limit: limit(capacity_limit) };
+    Ok(Destinations::Group(group, trunks(core, account, of_group).await?))
 }
 
 /// The ids of the members of a record's relationship.

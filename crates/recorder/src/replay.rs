@@ -76,8 +76,9 @@ impl Replay {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = None;
         for position in self.at_path.get(&requested.path).into_iter().flatten() {
-            let of = (self.exchanges.get(*position), self.parameters.get(*position), used.get_mut(*position));
-            let (Some(exchange), Some(own), Some(used)) = of else { continue };
+            let at_position =
+                (self.exchanges.get(*position), self.parameters.get(*position), used.get_mut(*position));
+            let (Some(exchange), Some(own), Some(used)) = at_position else { continue };
             if *own != wanted || !is_match(&exchange.request, requested) {
                 continue;
             }

@@ -98,9 +98,9 @@ impl TimerHeaders {
         let Some(interval) = self.interval else {
             return running.map_or(Decision::Without, Decision::With);
         };
-        let least = self.min_se.unwrap_or_default().max(MIN_INTERVAL_SECONDS);
-        match (interval < least, self.is_supported()) {
-            (true, true) => Decision::TooShort(least),
+        let min_interval = self.min_se.unwrap_or_default().max(MIN_INTERVAL_SECONDS);
+        match (interval < min_interval, self.is_supported()) {
+            (true, true) => Decision::TooShort(min_interval),
             // A sender without support would not understand 422, and the interval must not be raised.
             (true, false) => Decision::Without,
             (false, supported) => {

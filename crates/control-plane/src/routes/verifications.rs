@@ -20,14 +20,14 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/accounts/{id}/address_verifications/{verification}/approve",
             "Approves a pending verification of an address.",
-            approve(Of::Address),
+            approve(VerificationKind::Address),
         )
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
         Route::post(
             "/accounts/{id}/address_verifications/{verification}/reject",
             "Rejects a pending verification of an address.",
-            reject(Of::Address),
+            reject(VerificationKind::Address),
         )
         .body::<RejectBody>()
         .answers::<Updated>(200)
@@ -35,14 +35,14 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post(
             "/accounts/{id}/emergency_verifications/{verification}/approve",
             "Approves a pending verification of emergency calling.",
-            approve(Of::EmergencyCalling),
+            approve(VerificationKind::EmergencyCalling),
         )
         .answers::<Updated>(200)
         .errors(&[404, 409, 422]),
         Route::post(
             "/accounts/{id}/emergency_verifications/{verification}/reject",
             "Rejects a pending verification of emergency calling.",
-            reject(Of::EmergencyCalling),
+            reject(VerificationKind::EmergencyCalling),
         )
         .body::<RejectBody>()
         .answers::<Updated>(200)
@@ -68,7 +68,7 @@ impl RejectBody {
 
 /// The kind of verification.
 #[derive(Clone, Copy)]
-enum Of {
+enum VerificationKind {
     Address,
     EmergencyCalling,
 }
@@ -76,28 +76,36 @@ enum Of {
 /// The ids of the account and of the verification, from the path.
 type Ids = Path<(String, String)>;
 
-fn approve(of: Of) -> impl Fn(State<Control>, Ids) -> Boxed<'static, Response> + Clone + Send + Sync {
-    move |State(control), Path(ids)| Box::pin(review(control, of, ids, Ok(Review::Approve)))
+fn approve(
+    kind: VerificationKind,
+) -> impl Fn(State<Control>, Ids) -> Boxed<'static, Response> + Clone + Send + Sync {
+    move |State(control), Path(ids)| Box::pin(review(control, kind, ids, Ok(Review::Approve)))
 }
 
-fn reject(of: Of) -> impl Fn(State<Control>, Ids, Bytes) -> Boxed<'static, Response> + Clone + Send + Sync {
+fn reject(
+    kind: VerificationKind,
+) -> impl Fn(State<Control>, Ids, Bytes) -> Boxed<'static, Response> + Clone + Send + Sync {
     move |State(control), Path(ids), body| {
-        Box::pin(review(control, of, ids, parse_body::<RejectBody>(&body).map(RejectBody::review)))
+        Box::pin(review(control, kind, ids, parse_body::<RejectBody>(&body).map(RejectBody::review)))
     }
 }
 
 async fn review(
     control: Control,
-    of: Of,
+    kind: VerificationKind,
     (id, verification): (String, String),
     review: Result<Review, ControlError>,
 ) -> Response {
     let change = async {
         let review = review?;
         let (account, subject) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
-        match of {
-            Of::Address => control.review_address_verification(account, subject, review).await?,
-            Of::EmergencyCalling => control.review_emergency_verification(account, subject, review).await?,
+        match kind {
+            VerificationKind::Address => {
+                control.review_address_verification(account, subject, review).await?
+            }
+            VerificationKind::EmergencyCalling => {
+                control.review_emergency_verification(account, subject, review).await?
+            }
         }
         Ok((StatusCode::OK, json!(Updated { updated: verification })))
     };

@@ -151,14 +151,14 @@ fn of_type(entity: &str, kind: &str) -> Need {
     proofs(vec![(Proof::ENTITY.as_str(), entity.to_owned()), (Proof::PROOF_TYPE.as_str(), kind.to_owned())])
 }
 
-fn proofs(of: Vec<(&'static str, String)>) -> Need {
-    Need::Owners(Proof::SPEC, of, MAX_COUNTED)
+fn proofs(links: Vec<(&'static str, String)>) -> Need {
+    Need::Owners(Proof::SPEC, links, MAX_COUNTED)
 }
 
 fn of_form(identity: &str, form: &str) -> Need {
-    let of = vec![
+    let links = vec![
         (PermanentSupportingDocument::IDENTITY.as_str(), identity.to_owned()),
         (PermanentSupportingDocument::TEMPLATE.as_str(), form.to_owned()),
     ];
-    Need::Owners(PermanentSupportingDocument::SPEC, of, 1)
+    Need::Owners(PermanentSupportingDocument::SPEC, links, 1)
 }

@@ -123,20 +123,20 @@ pub struct Reviewed {
 
 /// The changes that a review of a pending verification of an address makes. An approval verifies the address, and registers the
 /// numbers to the identity.
-pub fn review_address(verification: &str, of: &Reviewed, review: &Review) -> Vec<RecordChange> {
+pub fn review_address(verification: &str, reviewed: &Reviewed, review: &Review) -> Vec<RecordChange> {
     let done = Links::from([(UNDER_REVIEW, Vec::new())]);
     let mut changes =
         vec![RecordChange::update(AddressVerification::SPEC, verification, review.attributes(), done)];
     if *review == Review::Approve {
         let verified = || Map::from_iter([("verified".to_owned(), json!(true))]);
-        let addresses = of.address.iter();
+        let addresses = reviewed.address.iter();
         changes.extend(addresses.map(|id| RecordChange::update(Address::SPEC, id, verified(), Links::new())));
         let registered = || Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
         let to_identity = || {
-            let identity = of.identity.iter();
+            let identity = reviewed.identity.iter();
             identity.map(|id| (Did::IDENTITY.as_str(), vec![id.clone()])).collect::<Links>()
         };
-        let dids = of.dids.iter();
+        let dids = reviewed.dids.iter();
         changes.extend(dids.map(|id| RecordChange::update(Did::SPEC, id, registered(), to_identity())));
     }
     changes

@@ -195,8 +195,8 @@ fn of_groups(groups: &[FoundRecord], through: &'static str) -> Need {
 }
 
 fn requirements(country: &str) -> Need {
-    let of = vec![(EmergencyRequirement::COUNTRY.as_str(), country.to_owned())];
-    Need::Owners(EmergencyRequirement::SPEC, of, MAX_REQUIREMENTS)
+    let links = vec![(EmergencyRequirement::COUNTRY.as_str(), country.to_owned())];
+    Need::Owners(EmergencyRequirement::SPEC, links, MAX_REQUIREMENTS)
 }
 
 fn of_service(service: &str) -> Need {

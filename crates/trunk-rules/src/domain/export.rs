@@ -124,16 +124,16 @@ fn broken(context: &WriteContext<'_>, kind: &ExportType, filters: &ExportFilters
 fn is_valid(form: Form, value: &Value) -> bool {
     let is_id = |value: &Value| value.as_str().is_some_and(|text| Uuid::try_parse(text).is_ok());
     let is_one = |texts: &[&str], value: &Value| value.as_str().is_some_and(|text| texts.contains(&text));
-    let some = |value: &Value, is_valid: &dyn Fn(&Value) -> bool| match value {
+    let one_or_list = |value: &Value, is_valid: &dyn Fn(&Value) -> bool| match value {
         Value::Array(items) => !items.is_empty() && items.iter().all(is_valid),
         value => is_valid(value),
     };
     match form {
         Form::Text => value.is_number() || value.as_str().is_some_and(is_text),
         Form::Id => is_id(value),
-        Form::Ids => some(value, &is_id),
+        Form::Ids => one_or_list(value, &is_id),
         Form::OneOf(texts) => is_one(texts, value),
-        Form::SomeOf(texts) => some(value, &|value: &Value| is_one(texts, value)),
+        Form::SomeOf(texts) => one_or_list(value, &|value: &Value| is_one(texts, value)),
         Form::Service => value
             .as_str()
             .is_some_and(|text| ["a2p", "p2p"].iter().any(|known| text.eq_ignore_ascii_case(known))),

@@ -76,11 +76,11 @@ impl Rulebook {
             return Ok(());
         };
         // There can be thousands of both.
-        let asked: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let requested: HashSet<&str> = ids.iter().map(String::as_str).collect();
         let stored = ids_of(context.stored(relationship.name));
         for (place, member) in context.linked(relationship.name).unwrap_or_default().iter().enumerate() {
             let id = member.id.as_str();
-            let is_new = asked.contains(id) && !stored.contains(id);
+            let is_new = requested.contains(id) && !stored.contains(id);
             let Some(attributes) = member.attributes.filter(|_| is_new) else { continue };
             let to_owner = LinkedRecord { id: owner.to_owned(), attributes: Some("{}") };
             let write = WriteContext {

@@ -68,13 +68,13 @@ pub(super) async fn write_rows(
     rows: &[i64],
     announced: &[Announcement],
 ) -> Done<i64> {
-    let of = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
-    let column = |value: fn(&ChangeRow) -> i64| of.iter().map(value).collect::<Vec<i64>>();
+    let rows_of_changes = announced.iter().map(|announcement| row_of(node, announcement)).collect::<Vec<_>>();
+    let column = |value: fn(&ChangeRow) -> i64| rows_of_changes.iter().map(value).collect::<Vec<i64>>();
     let (what, account, kind) =
         (column(|row| row.what.into()), column(|row| row.account), column(|row| row.kind));
     let (number, revision) = (column(|row| row.number), column(|row| row.revision));
-    let subject: Vec<Uuid> = of.iter().map(|row| row.subject).collect();
-    let customer: Vec<Uuid> = of.iter().map(|row| row.customer).collect();
+    let subject: Vec<Uuid> = rows_of_changes.iter().map(|row| row.subject).collect();
+    let customer: Vec<Uuid> = rows_of_changes.iter().map(|row| row.customer).collect();
     let insert = "WITH new AS (INSERT INTO change \
                   (position, row_id, node, what, account, kind, number, revision, subject, customer) \
                   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r, $1, w, a, k, n, v, s, c \

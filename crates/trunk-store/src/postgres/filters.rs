@@ -15,8 +15,8 @@ use crate::{Condition, IndexValue, ListQuery, Scope};
 pub(super) struct Sql(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
 
 impl Sql {
-    fn push(&mut self, value: impl ToSql + Sync + Send + 'static, of: Type) -> String {
-        self.0.push((Box::new(value), of));
+    fn push(&mut self, value: impl ToSql + Sync + Send + 'static, sql_type: Type) -> String {
+        self.0.push((Box::new(value), sql_type));
         format!("${}", self.0.len())
     }
 
@@ -119,7 +119,13 @@ pub(super) fn matching(sql: &mut Sql, symbols: &Symbols, query: &ListQuery) -> S
     format!("SELECT {distinct}{number} AS number FROM {from} WHERE {}", conditions.join(" AND "))
 }
 
-fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition, of: &str) -> String {
+fn filter(
+    sql: &mut Sql,
+    symbols: &Symbols,
+    query: &ListQuery,
+    condition: &Condition,
+    record: &str,
+) -> String {
     let spec = query.scope.spec;
     let values = condition.values.as_slice();
     match condition.test {
@@ -130,7 +136,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let test = sql.one_of("f.value", values);
             format!(
                 "EXISTS (SELECT 1 FROM {} f WHERE f.account = {account} AND f.field = {field} AND {test} \
-                 AND f.record = {of})",
+                 AND f.record = {record})",
                 table(spec, path)
             )
         }
@@ -168,8 +174,8 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let ids = sql.ids(values);
             let ends =
                 Ends { from: "record f", number: "f.number", conditions: format!("f.id = ANY({ids})") };
-            let to_any = lead_to(sql, symbols, &steps, &ends, of);
-            or_unrelated(sql, symbols, &steps, values, to_any, of)
+            let to_any = lead_to(sql, symbols, &steps, &ends, record);
+            or_unrelated(sql, symbols, &steps, values, to_any, record)
         }
         FilterTest::Related(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
@@ -184,8 +190,8 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 number: "f.record",
                 conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
             };
-            let with_value = lead_to(sql, symbols, &steps, &ends, of);
-            or_unrelated(sql, symbols, &steps, values, with_value, of)
+            let with_value = lead_to(sql, symbols, &steps, &ends, record);
+            or_unrelated(sql, symbols, &steps, values, with_value, record)
         }
         FilterTest::RelatedMeta(path, name) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
@@ -193,7 +199,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             };
             let conditions = format!("coalesce({}, 0) <> 0", number(&member("f.meta", name)));
             let ends = Ends { from: "record f", number: "f.number", conditions };
-            let to_any = lead_to(sql, symbols, &steps, &ends, of);
+            let to_any = lead_to(sql, symbols, &steps, &ends, record);
             sql.one_of_numbers(&format!("({to_any})::int"), values)
         }
         // A test that this engine does not support must not match all records.
@@ -225,8 +231,8 @@ fn nothing_related(values: &[IndexValue]) -> String {
 }
 
 /// Selects the chains of links from a record along a path: `k1` is the link of the first relationship, and so on.
-fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], of: &str, ends: Option<&Ends<'_>>) -> String {
-    let (mut from, mut conditions, mut owner) = (Vec::new(), Vec::new(), of.to_owned());
+fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step], record: &str, ends: Option<&Ends<'_>>) -> String {
+    let (mut from, mut conditions, mut owner) = (Vec::new(), Vec::new(), record.to_owned());
     for (index, step) in (1..).zip(steps) {
         let relationship = sql.integer(symbols.member(step.owner.name, step.relationship.name));
         from.push(format!("link k{index}"));
@@ -257,9 +263,9 @@ struct Ends<'a> {
 
 /// Tests whether a path leads from a record to one of these ends. If all accounts share a type on the path, records of every
 /// account lead to the same ones, so that only the account's own records may be tested.
-fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of: &str) -> String {
+fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, record: &str) -> String {
     if steps.iter().any(|step| step.target.global) {
-        return format!("EXISTS ({})", linked(sql, symbols, steps, of, Some(ends)));
+        return format!("EXISTS ({})", linked(sql, symbols, steps, record, Some(ends)));
     }
     let mut from = ends.from.to_owned();
     let mut reached = ends.number.to_owned();
@@ -270,7 +276,7 @@ fn lead_to(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>, of
         let _infallible = write!(from, " JOIN link k{index} ON {link}");
         reached = format!("k{index}.{left}");
     }
-    format!("{of} IN (SELECT {reached} FROM {from} WHERE {})", ends.conditions)
+    format!("{record} IN (SELECT {reached} FROM {from} WHERE {})", ends.conditions)
 }
 
 /// Adds the records from which a path leads to no record to a test, if a blank value selects them.
@@ -280,10 +286,10 @@ fn or_unrelated(
     steps: &[Step],
     values: &[IndexValue],
     test: String,
-    of: &str,
+    record: &str,
 ) -> String {
     if values.contains(&IndexValue::Null) {
-        format!("({test} OR NOT EXISTS ({}))", linked(sql, symbols, steps, of, None))
+        format!("({test} OR NOT EXISTS ({}))", linked(sql, symbols, steps, record, None))
     } else {
         test
     }

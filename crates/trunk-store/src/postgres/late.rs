@@ -43,8 +43,8 @@ impl Late {
 }
 
 /// A value as a parameter that a statement owns.
-pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, of: &Type) -> Owned {
-    (Box::new(value), of.clone())
+pub(super) fn owned(value: impl ToSql + Send + Sync + 'static, sql_type: &Type) -> Owned {
+    (Box::new(value), sql_type.clone())
 }
 
 /// Sends all statements in their order when it is first polled, and waits for all. The error is that of the first one that

@@ -119,7 +119,7 @@ impl Control {
     ) -> Result<(), AttemptError<ControlError>> {
         let own: BTreeSet<(Option<usize>, &str, Uuid)> =
             placed.iter().map(|one| (one.owner, one.spec.name, one.id)).collect();
-        let mut asked: BTreeMap<(Option<usize>, Vec<&'static str>), BTreeSet<Uuid>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Option<usize>, Vec<&'static str>), BTreeSet<Uuid>> = BTreeMap::new();
         for one in placed {
             for (name, members) in &one.links {
                 let Some(relationship) = one.spec.relationship(name) else { continue };
@@ -132,20 +132,20 @@ impl Control {
                 };
                 let others: BTreeSet<Uuid> = members.iter().copied().filter(|id| !is_in_file(id)).collect();
                 if !others.is_empty() {
-                    asked.entry((one.owner, targets)).or_default().extend(others);
+                    wanted.entry((one.owner, targets)).or_default().extend(others);
                 }
             }
         }
-        for ((owner, targets), ids) in asked {
+        for ((owner, targets), ids) in wanted {
             let ids: Vec<Uuid> = ids.into_iter().collect();
-            for some in ids.chunks(AT_ONCE) {
+            for chunk in ids.chunks(AT_ONCE) {
                 let mut found: BTreeSet<Uuid> = BTreeSet::new();
                 for spec in targets.iter().copied().filter_map(find) {
                     let records =
-                        self.core.store.find_all(scope(owner, spec, numbers), some.to_vec()).await?;
+                        self.core.store.find_all(scope(owner, spec, numbers), chunk.to_vec()).await?;
                     found.extend(records.into_iter().map(|record| record.id));
                 }
-                if let Some(absent) = some.iter().find(|id| !found.contains(*id)) {
+                if let Some(absent) = chunk.iter().find(|id| !found.contains(*id)) {
                     let targets = targets.join(" or ");
                     let message = format!(
                         "refers to {absent}, which is none of the {targets} of the account or the file"

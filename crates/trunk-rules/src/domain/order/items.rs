@@ -143,11 +143,11 @@ fn wanted(items: &[Value]) -> u64 {
 
 /// Numbers in stock of a group, and of a prefix if the item names one. Several items can share them.
 fn stock(item: Item<'_>, group: &str, wanted: u64) -> Need {
-    let mut of = vec![(AvailableDid::DID_GROUP.as_str(), group.to_owned())];
+    let mut links = vec![(AvailableDid::DID_GROUP.as_str(), group.to_owned())];
     if let Some(prefix) = item.text("nanpa_prefix_id") {
-        of.push((AvailableDid::NANPA_PREFIX.as_str(), prefix.to_owned()));
+        links.push((AvailableDid::NANPA_PREFIX.as_str(), prefix.to_owned()));
     }
-    Need::Owners(AvailableDid::SPEC, of, wanted)
+    Need::Owners(AvailableDid::SPEC, links, wanted)
 }
 
 fn pool(item: Item<'_>) -> Option<Need> {

@@ -44,8 +44,8 @@ pub(super) async fn insert(transaction: &Transaction<'_>, delivery: &Delivery) -
     Ok(())
 }
 
-pub(super) async fn list(client: &Client, of: Option<Owner>, limit: u64) -> Done<Vec<Delivery>> {
-    let (account, customer) = of.map(columns).unzip();
+pub(super) async fn list(client: &Client, owner: Option<Owner>, limit: u64) -> Done<Vec<Delivery>> {
+    let (account, customer) = owner.map(columns).unzip();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = client
         .query_typed(
