@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Some(Command::Explain(question)) => return explain(question),
         #[cfg(feature = "sip")]
         Some(Command::Call(call)) => return place(call),
-        Some(Command::Health(health)) => return ask(health),
+        Some(Command::Health(health)) => return check_health(health),
         Some(Command::Backup(backup)) => return transfer(backup.run()),
         Some(Command::Restore(restore)) => return transfer(restore.run()),
         Some(Command::Move(moved)) => return transfer(moved.run()),
@@ -116,7 +116,7 @@ fn explain(question: trunk_server::cli::Explain) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(question.ask()) {
+    match runtime.block_on(question.request()) {
         Ok(explained) => {
             print!("{}", explained.text);
             ExitCode::from(if explained.admitted { 0 } else { 3 })
@@ -241,12 +241,12 @@ fn reload(server: &Server, config: &mut Config, level: &LogLevel) {
 }
 
 /// Asks whether a server accepts work. Exits with 0 if it does, 1 if not, and 2 if the configuration is not valid.
-fn ask(health: trunk_server::cli::Health) -> ExitCode {
+fn check_health(health: trunk_server::cli::Health) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(health.ask()) {
+    match runtime.block_on(health.check()) {
         Ok(()) => {
             println!("ready");
             ExitCode::SUCCESS

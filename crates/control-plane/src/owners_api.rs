@@ -56,7 +56,7 @@ pub(crate) struct OwnerRequest<'a> {
 
 /// Sends a request as the owner of an account. A success is passed on as JSON, a refusal as an error of this API, whose text
 /// has the details of the refusal.
-pub(crate) async fn ask(
+pub(crate) async fn forward(
     api: &OwnersApi,
     account: Arc<Account>,
     client: Option<Client>,

@@ -113,11 +113,11 @@ pub struct Explained {
 }
 
 impl Explain {
-    /// Asks the server.
+    /// Requests the explanation from the server.
     ///
     /// # Errors
     /// If the offer cannot be read, the server cannot be reached within 10 seconds, or it refuses the request.
-    pub async fn ask(self) -> Result<Explained, ExplainError> {
+    pub async fn request(self) -> Result<Explained, ExplainError> {
         let at = self.control_listen.clone();
         let question = self.question()?;
         let answer =

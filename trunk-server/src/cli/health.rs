@@ -43,7 +43,7 @@ pub enum HealthError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The port of the server is 0 in its configuration: the system chose the actual port, which is unknown here.
-    #[error("{0} has no port to ask at; give the one that the server printed with --listen")]
+    #[error("{0} has no port to connect to; give the one that the server printed with --listen")]
     NoPort(String),
     /// The server did not report that it accepts work.
     #[error("{at}: {why}")]
@@ -56,19 +56,19 @@ pub enum HealthError {
 }
 
 impl Health {
-    /// Asks the server's `/readyz` at the address of its API, on this machine.
+    /// Requests `/readyz` at the address of the server's API, on this machine.
     ///
     /// # Errors
     /// If it does not accept work, or does not answer within 5 seconds.
-    pub async fn ask(self) -> Result<(), HealthError> {
+    pub async fn check(self) -> Result<(), HealthError> {
         let config = self.into_config()?;
         let at = own_address(&config.listen);
         if has_no_port(&at) {
             return Err(HealthError::NoPort(at));
         }
-        let asked = tokio::time::timeout(TIMEOUT, ask(&at, config.api_tls.as_ref())).await;
+        let result = tokio::time::timeout(TIMEOUT, probe(&at, config.api_tls.as_ref())).await;
         let slow = || Err(format!("no answer within {} seconds", TIMEOUT.as_secs()));
-        asked.unwrap_or_else(|_| slow()).map_err(|why| HealthError::NotReady { at, why })
+        result.unwrap_or_else(|_| slow()).map_err(|why| HealthError::NotReady { at, why })
     }
 
     /// The server's configuration, with the environment as the server itself reads it.
@@ -97,7 +97,7 @@ fn has_no_port(address: &str) -> bool {
     address.rsplit_once(':').is_some_and(|(_, port)| port.parse() == Ok(0_u16))
 }
 
-async fn ask(at: &str, tls: Option<&IdentityFiles>) -> Result<(), String> {
+async fn probe(at: &str, tls: Option<&IdentityFiles>) -> Result<(), String> {
     let stream = TcpStream::connect(at).await.map_err(|error| error.to_string())?;
     let Some(files) = tls else { return exchange(stream, at).await };
     let config = pinned::client(&files.certificate)?;

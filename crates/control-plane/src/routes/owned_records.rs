@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use trunk_store::account::Account;
 
-use crate::owners_api::{OwnerRequest, OwnersApi, ask};
+use crate::owners_api::{OwnerRequest, OwnersApi, forward};
 use crate::respond::{parse_body, parse_id, respond};
 use crate::route::Route;
 use crate::{Control, ControlError};
@@ -90,7 +90,7 @@ async fn list_records(
     let query = parts.uri.query();
     let request = OwnerRequest { method: Method::GET, kind: &kind, record: None, query, body: Bytes::new() };
     match owner(&control, &id).await {
-        Ok(account) => ask(&api, account, parts.extensions.get().copied(), request).await,
+        Ok(account) => forward(&api, account, parts.extensions.get().copied(), request).await,
         Err(error) => respond(Err(error)),
     }
 }
@@ -105,7 +105,7 @@ async fn show_record(
     let request =
         OwnerRequest { method: Method::GET, kind: &kind, record: Some(&record), query, body: Bytes::new() };
     match owner(&control, &id).await {
-        Ok(account) => ask(&api, account, parts.extensions.get().copied(), request).await,
+        Ok(account) => forward(&api, account, parts.extensions.get().copied(), request).await,
         Err(error) => respond(Err(error)),
     }
 }
@@ -128,7 +128,7 @@ async fn change_record(
     };
     let request =
         OwnerRequest { method: Method::PATCH, kind: &kind, record: Some(&record), query: None, body };
-    ask(&api, account, parts.extensions.get().copied(), request).await
+    forward(&api, account, parts.extensions.get().copied(), request).await
 }
 
 async fn owner(control: &Control, id: &str) -> Result<Arc<Account>, ControlError> {

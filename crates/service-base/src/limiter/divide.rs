@@ -55,7 +55,7 @@ mod tests {
     /// The actions that a counter admits at once, of up to a thousand.
     fn admitted<C: Divide>(counter: &mut C, limit: C::Limit, now: i64) -> usize {
         let admit = |_: &u32| {
-            let is_admitted = counter.ask(limit, now).is_ok();
+            let is_admitted = counter.check(limit, now).is_ok();
             if is_admitted {
                 counter.count(limit, now);
             }
