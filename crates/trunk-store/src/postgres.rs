@@ -100,9 +100,9 @@ use crate::{ChangeFeed, Follower, Interest, StoreLimits, WriteHealth};
 use address::Address;
 use freshness::Freshness;
 use groups::Groups;
-use known::Known;
+use known::DirectoryCopy;
 use numbers::Numbers;
-use seen::Seen;
+use seen::FeedState;
 use shards::Shards;
 use symbols::Symbols;
 use turns::Turns;
@@ -136,11 +136,11 @@ struct Node {
     numbers: Numbers,
     shards: Shards,
     symbols: Arc<Symbols>,
-    known: Known,
+    known: DirectoryCopy,
     lists: ListCache,
     turns: Turns,
     feed: Arc<Feed>,
-    seen: Mutex<Seen>,
+    seen: Mutex<FeedState>,
     /// Notified when a change was committed that other nodes must receive.
     announced: Notify,
     /// The proof that new connections must show.

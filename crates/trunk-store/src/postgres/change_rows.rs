@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Node;
 use super::failure::Done;
 use super::parameter::Parameter;
-use super::seen::{KEPT, RowId};
+use super::seen::{ROW_MEMORY_MICROS, RowId};
 use super::transaction::Announcement;
 use crate::DocumentKind;
 
@@ -165,7 +165,7 @@ fn row_of(node: &Node, announcement: &Announcement) -> ChangeRow {
 pub(super) struct Polled {
     /// The database's time in microseconds.
     pub(super) now: i64,
-    /// When the oldest transaction in progress began, at most [`KEPT`] ago.
+    /// When the oldest transaction in progress began, at most [`ROW_MEMORY_MICROS`] ago.
     pub(super) oldest: i64,
     /// The rows with their positions.
     pub(super) rows: Vec<(i64, RowId, ChangeRow)>,
@@ -185,7 +185,7 @@ pub(super) async fn read_rows(client: &Client, from: i64) -> Done<Polled> {
         tokio::try_join!(biased; client.query_typed_one(now, &[]), client.query_typed(rows, &parameters))?;
     let now: i64 = times.try_get(0)?;
     // A session of an operator may stay in its transaction. Positions before the rows that are kept are not read again.
-    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now).max(now - KEPT);
+    let oldest = times.try_get::<_, Option<i64>>(1)?.unwrap_or(now).max(now - ROW_MEMORY_MICROS);
     let row = |row: &Row| -> Done<(i64, RowId, ChangeRow)> {
         let of = ChangeRow {
             what: row.try_get(2)?,

@@ -19,7 +19,7 @@ use super::content::Content;
 use super::groups::{Limits, Member};
 use super::quotas::MAX_ADDED_UNLOCKED;
 use super::run::{Line, MAX_WAITING, WRITE_LIMIT, closed};
-use super::statements::Kept;
+use super::statements::RepeatableStatements;
 use super::write::{TIME_PER_CHANGE, apply};
 use crate::{Answer, Change, Record, StoreError};
 
@@ -93,12 +93,13 @@ impl Node {
 
     async fn insert_together(&self, inserts: Vec<Arc<(Change, Content)>>) -> Result<Vec<Record>, StoreError> {
         let limit = WRITE_LIMIT + TIME_PER_CHANGE * u32::try_from(inserts.len()).unwrap_or(u32::MAX);
-        let written = Kept::writing(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
-            Box::pin(async move {
-                let changes: Vec<&(Change, Content)> = inserts.iter().map(AsRef::as_ref).collect();
-                apply(transaction, &changes).await
-            })
-        });
+        let written =
+            RepeatableStatements::writing(inserts, |transaction, inserts: &Vec<Arc<(Change, Content)>>| {
+                Box::pin(async move {
+                    let changes: Vec<&(Change, Content)> = inserts.iter().map(AsRef::as_ref).collect();
+                    apply(transaction, &changes).await
+                })
+            });
         self.run((Line::Common, limit), None, &written).await?;
         written.take()
     }

@@ -11,9 +11,9 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::CHANGE_DELAY;
 use crate::directory::{Directory, SharedDirectory};
 
-/// The directory of a node.
+/// A node's copy of the directory.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct DirectoryCopy {
     pub(super) directory: SharedDirectory,
     /// The age of the state that the directory reflects: that of the last poll that succeeded.
     confirmed: Mutex<Option<Stopwatch>>,
@@ -21,7 +21,7 @@ pub(super) struct Known {
     pub(super) updating: AsyncMutex<()>,
 }
 
-impl Known {
+impl DirectoryCopy {
     /// An empty directory, which the first look-up loads.
     pub(super) fn new() -> Self {
         let directory = SharedDirectory::new(Directory::default());

@@ -7,12 +7,12 @@ use service_base::clock::Stopwatch;
 use tokio_postgres::Client;
 
 use super::failure::Done;
-use super::known::Known;
+use super::known::DirectoryCopy;
 use super::{Node, PostgresStore, accounts, token_keys};
 use crate::directory::Directory;
 use crate::{Answer, StoreError, TokenKey, TokenKeyRotation, TokenKeys};
 
-impl Known {
+impl DirectoryCopy {
     /// Loads all accounts, their keys, and the token keys.
     pub(super) async fn load(&self, client: &Client) -> Done<()> {
         let _updating = self.updating.lock().await;

@@ -10,12 +10,12 @@ use tokio::sync::{Notify, watch};
 use super::address::{Address, CONNECT_LIMIT};
 use super::freshness::Freshness;
 use super::groups::Groups;
-use super::known::Known;
+use super::known::DirectoryCopy;
 use super::migrate::Lease;
 use super::numbers::Numbers;
 use super::open_error::PostgresOpenError;
 use super::polling;
-use super::seen::Seen;
+use super::seen::FeedState;
 use super::shards::Shards;
 use super::symbols::Symbols;
 use super::turns::Turns;
@@ -98,11 +98,11 @@ impl PostgresStore {
             numbers: Numbers::new(number),
             shards: Shards::default(),
             symbols: Arc::new(symbols),
-            known: Known::new(),
+            known: DirectoryCopy::new(),
             lists: ListCache::default(),
             turns: Turns::new(limits),
             feed: Arc::new(Feed::default()),
-            seen: Mutex::new(Seen::default()),
+            seen: Mutex::new(FeedState::default()),
             announced: Notify::new(),
             freshness,
             jobs_scheduled: watch::Sender::new(()),

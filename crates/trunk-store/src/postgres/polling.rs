@@ -11,7 +11,7 @@
 //! run in any order. Followers load anew when a reset arrives after later changes, when the clock was set back, and after a
 //! lost connection: changes may then have been missed, or another server may have taken over without the latest ones.
 //!
-//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`KEPT`].
+//! Bounds: a poll reads [`MAX_ROWS`] rows, and followers load anew if there are more; rows are deleted after [`ROW_MEMORY_MICROS`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ use super::change_rows::{ChangeRow, DOCUMENT_KINDS, MAX_ROWS, Polled, read_rows,
 use super::failure::Done;
 use super::parameter::Parameter;
 use super::run::ATTEMPT_LIMIT;
-use super::seen::{KEPT, RowId, Seen};
+use super::seen::{FeedState, ROW_MEMORY_MICROS, RowId};
 use super::transaction::Announcement;
 use super::{Node, call_rows, records};
 use crate::{Committed, RunningCall, StoredCharge, WriteHealth};
@@ -45,7 +45,7 @@ const MIN_OVERLAP_MICROS: i64 = 100_000;
 /// Time between two polls that read back by the whole overlap.
 const WIDE_INTERVAL: Duration = Duration::from_secs(2);
 /// The time without a poll after which rows may have been deleted unread, in microseconds.
-const MAX_GAP: i64 = KEPT / 2;
+const MAX_GAP: i64 = ROW_MEMORY_MICROS / 2;
 /// Time between two deletions of old rows.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -75,7 +75,7 @@ impl Drop for Marks<'_> {
 }
 
 impl Node {
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, FeedState> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -196,7 +196,7 @@ pub(super) async fn run(node: Arc<Node>, client: Client, mut wake: watch::Receiv
         {
             pruned = Stopwatch::start();
             let delete = "DELETE FROM change WHERE position < $1";
-            let before = node.seen().polled_at - KEPT;
+            let before = node.seen().polled_at - ROW_MEMORY_MICROS;
             let parameters: [Parameter<'_>; 1] = [(&before, Type::INT8)];
             let deleted = client.execute_typed(delete, &parameters);
             if !matches!(tokio::time::timeout(POLL_LIMIT, deleted).await, Ok(Ok(_))) {

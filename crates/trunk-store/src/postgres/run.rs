@@ -18,7 +18,7 @@ use tokio::sync::OwnedRwLockReadGuard;
 use tokio_postgres::Client;
 
 use super::failure::{Done, Failure};
-use super::statements::{Kept, Reading, Statements, Writing};
+use super::statements::{Reading, RepeatableStatements, Statements, Writing};
 use super::transaction::{Announcement, Ending, Transaction};
 use super::{Node, change_rows, idempotency, late, quotas, records};
 use crate::idempotency::KeyUse;
@@ -130,7 +130,7 @@ impl Node {
         T: Send,
         F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
-        let read = Kept::new(arguments, read);
+        let read = RepeatableStatements::new(arguments, read);
         self.read_within((line, READ_LIMIT), None, &read).await?;
         read.take()
     }
@@ -147,7 +147,7 @@ impl Node {
         T: Send,
         F: for<'c> Fn(&'c Client, &'c A) -> Statements<'c, T> + Send + Sync,
     {
-        let read = Kept::new(arguments, read);
+        let read = RepeatableStatements::new(arguments, read);
         let _turn = self.turns.wait(asker).await?;
         let limit = self.limits.time;
         let begin = format!(
@@ -245,7 +245,7 @@ impl Node {
     {
         // Closing the store waits for the writes that have begun.
         let Ok(open) = Arc::clone(&self.gate).try_read_owned() else { return Answer::ready(Err(closed())) };
-        let written = Arc::new(Kept::new(arguments, write));
+        let written = Arc::new(RepeatableStatements::new(arguments, write));
         let (node, used) = (Arc::clone(self), KeyUse::current());
         let run = tokio::spawn(node.run_to_the_end(open, on, used, Arc::clone(&written) as Arc<dyn Writing>));
         Answer::later(async move {

@@ -8,14 +8,14 @@ use service_base::clock::Stopwatch;
 /// How long the newest revision of a record in the feed is remembered: longer than a commit takes.
 pub(super) const REVISION_MEMORY: Duration = Duration::from_secs(30);
 /// How long rows are kept, in microseconds.
-pub(super) const KEPT: i64 = 60_000_000;
+pub(super) const ROW_MEMORY_MICROS: i64 = 60_000_000;
 
 /// The identity of a row: the node that wrote it, and a number of that node.
 pub(super) type RowId = (i64, i64);
 
 /// The changes that are in the feed of this node already.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct FeedState {
     /// The position after which the next poll reads.
     pub(super) from: i64,
     /// The position after which a poll with the whole overlap reads.
@@ -40,7 +40,7 @@ struct Newest {
     added: Stopwatch,
 }
 
-impl Seen {
+impl FeedState {
     /// Returns true if a record's effect is newer than those in the feed, and records it as the newest.
     pub(super) fn is_newer(&mut self, account: i64, number: i64, revision: i64, position: i64) -> bool {
         let is_reset = |of: Option<i64>| self.resets.get(&of).is_some_and(|reset| *reset > position);
@@ -74,7 +74,7 @@ impl Seen {
         let from = self.wide_from;
         self.rows.retain(|_, position| position.is_none_or(|position| position > from));
         self.newest.retain(|_, newest| newest.added.elapsed() < REVISION_MEMORY);
-        self.resets.retain(|_, position| *position > from - KEPT);
+        self.resets.retain(|_, position| *position > from - ROW_MEMORY_MICROS);
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_reset_is_late_if_a_later_change_of_its_account_is_in_the_feed() {
-        let mut seen = Seen::default();
+        let mut seen = FeedState::default();
         assert!(seen.is_newer(1, 10, 0, 100));
         assert!(!seen.is_newer(1, 10, 0, 101), "it is in the feed");
         assert!(!seen.is_late_reset(Some(1), 100));

@@ -23,13 +23,13 @@ pub(super) trait Writing: Send + Sync {
 }
 
 /// Statements with their arguments, and the result of their last attempt.
-pub(super) struct Kept<A, T, F> {
+pub(super) struct RepeatableStatements<A, T, F> {
     arguments: A,
     statements: F,
     returned: Mutex<Option<T>>,
 }
 
-impl<A, T, F> Kept<A, T, F> {
+impl<A, T, F> RepeatableStatements<A, T, F> {
     pub(super) fn new(arguments: A, statements: F) -> Self {
         Self { arguments, statements, returned: Mutex::new(None) }
     }
@@ -52,7 +52,7 @@ impl<A, T, F> Kept<A, T, F> {
     }
 }
 
-impl<A, T, F> Reading for Kept<A, T, F>
+impl<A, T, F> Reading for RepeatableStatements<A, T, F>
 where
     A: Send + Sync,
     T: Send,
@@ -66,7 +66,7 @@ where
     }
 }
 
-impl<A, T, F> Writing for Kept<A, T, F>
+impl<A, T, F> Writing for RepeatableStatements<A, T, F>
 where
     A: Send + Sync,
     T: Send,
