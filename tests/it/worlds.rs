@@ -291,7 +291,7 @@ async fn a_platform_that_is_wrong_leaves_nothing_and_belongs_to_no_account() {
             "has a route to `+44` with `nowhere`, which is no provider",
         ),
         ("/platform/routes/0/customer", json!(UNKNOWN), "which is no customer"),
-        ("/platform/routes/1/target", json!("everywhere"), "right is `all`, or a calling code"),
+        ("/platform/routes/1/target", json!("everywhere"), "valid: `all`, or a calling code"),
         (
             "/platform/providers/0/hostname",
             json!("user@sip.example.com"),

@@ -26,7 +26,7 @@ pub(crate) fn failure_of(error: &Error, spec: &'static ResourceSpec, version: Ap
         });
         if let Some(attribute) = member {
             // Writing to a string cannot fail.
-            let _infallible = write!(text, "\n    right is: {}", right(&attribute.value_at(version)));
+            let _infallible = write!(text, "\n    valid: {}", right(&attribute.value_at(version)));
         }
     }
     // Writing to a string cannot fail.

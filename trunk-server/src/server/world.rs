@@ -52,7 +52,7 @@ fn read(source: &WorldSource) -> Result<Option<(String, World)>, StartError> {
         WorldSource::None => Ok(None),
         WorldSource::Scenario(name) => {
             let Some(found) = scenario(name) else {
-                let right = format!("right is one of {}", WorldSource::names());
+                let right = format!("valid: one of {}", WorldSource::names());
                 return Err(StartError::World(name.clone(), right));
             };
             let world = found.world().map_err(|error| StartError::World(name.clone(), error.to_string()))?;

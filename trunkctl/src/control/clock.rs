@@ -48,7 +48,7 @@ fn seconds(text: &str) -> Result<u64, String> {
     let number: Option<u64> = number.parse().ok();
     number
         .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(|| "right is 90, 90s, 15m, 24h or 7d".to_owned())
+        .ok_or_else(|| "expected 90, 90s, 15m, 24h or 7d".to_owned())
 }
 
 impl ClockCommand {

@@ -141,7 +141,7 @@ fn known(entry: &PartEntry) -> Result<(), String> {
         Some(name) => {
             let like: Vec<&str> = members.iter().copied().filter(|known| is_like(known, name)).collect();
             let right = if like.is_empty() { members.join(", ") } else { like.join(", ") };
-            Err(format!("{} have no member {name}; right is: {right}", entry.part))
+            Err(format!("{} have no member {name}; valid: {right}", entry.part))
         }
     }
 }
@@ -160,7 +160,7 @@ fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, Strin
     let body: ProviderBody =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.hostname.is_empty() {
-        return Err("hostname: can't be blank; right is: the SIP host of the carrier".to_owned());
+        return Err("hostname: can't be blank; valid: the SIP host of the carrier".to_owned());
     }
     Ok(Compared { id: existing.map(|provider| provider.id.to_string()), before, after: object(body) })
 }
@@ -188,7 +188,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
             Some(id.ok_or_else(|| format!("provider: there is no provider called `{text}`"))?)
         }
     };
-    let provider = provider.ok_or("provider: can't be blank; right is: the name of a provider")?;
+    let provider = provider.ok_or("provider: can't be blank; valid: the name of a provider")?;
     let before = match existing {
         Some(route) => object(RouteUpdate::from(route.clone())),
         None => object(RouteUpdate { name: entry.key.clone(), ..RouteUpdate::default() }),
@@ -198,7 +198,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
     let body: RouteUpdate =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.target.is_empty() {
-        return Err("target: can't be blank; right is: a calling code such as +82, or all".to_owned());
+        return Err("target: can't be blank; valid: a calling code such as +82, or all".to_owned());
     }
     let mut after = object(body);
     after.insert("provider_id".to_owned(), Value::from(provider));

@@ -255,7 +255,7 @@ async fn of_route(
         invalid(format!("has a route to `{}` with `{name}`, which is no {what}", sent.target))
     };
     if !is_route_target(&sent.target) {
-        let right = "right is `all`, or a calling code such as +82";
+        let right = "valid: `all`, or a calling code such as +82";
         return Err(invalid(format!("has a route to `{}`; {right}", sent.target)).into());
     }
     let provider = names.providers.id(&sent.provider).ok_or_else(|| absent("provider", &sent.provider))?;

@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for RelationshipsSeed {
                 Some(Related::Many(names)) if !relationship.many => {
                     let [only] = names.as_slice() else {
                         return Err(A::Error::custom(format!(
-                            "`{name}` has at most one member: right is an id or a label, not a list"
+                            "`{name}` has at most one member: expected an id or a label, not a list"
                         )));
                     };
                     relationships.insert(name.clone(), Related::One(only.clone()));

@@ -86,7 +86,7 @@ fn method(attribute: &AttributeSpec, value: &Value) -> Result<Value, String> {
         _ => {
             let right = "credentials_and_ip with allowed_sip_ips, tech_prefix, username and password, ip_only with \
                          allowed_sip_ips and tech_prefix, or twilio with twilio_account_sid";
-            return Err(format!("is invalid; right is {right}"));
+            return Err(format!("is invalid; valid: {right}"));
         }
     };
     serde_json::to_value(&parsed).map_err(|error| format!("is invalid: {error}"))
@@ -115,7 +115,7 @@ fn keep_generated(valid: &mut Value, sent: &Value, names: &[&str]) -> Result<(),
             Some(value) if value.is_string() || value.is_null() => {
                 kept.insert((*name).to_owned(), value.clone());
             }
-            Some(_) => return Err(format!("has a wrong /attributes/{name}: right is a text or null")),
+            Some(_) => return Err(format!("has a wrong /attributes/{name}: expected a text or null")),
         }
     }
     Ok(())

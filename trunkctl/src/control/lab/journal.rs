@@ -134,7 +134,7 @@ impl Verify {
     fn request(&self) -> Result<Value, Failure> {
         let parameters = self.query.iter().map(|pair| match pair.split_once('=') {
             Some((name, value)) => Ok((name.to_owned(), json!(value))),
-            None => Err(Failure::usage(format!("--query {pair}: right is NAME=VALUE"))),
+            None => Err(Failure::usage(format!("--query {pair}: expected NAME=VALUE"))),
         });
         let parameters = parameters.collect::<Result<Map<String, Value>, Failure>>()?;
         let body: Option<Map<String, Value>> = match &self.body {

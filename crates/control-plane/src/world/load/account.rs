@@ -37,7 +37,7 @@ impl Control {
     ) -> Result<Target<'w>, ControlError> {
         let count = world.accounts.len();
         if count != 1 {
-            return Err(invalid(format!("has {count} accounts; right is one, to load it into another")));
+            return Err(invalid(format!("has {count} accounts; expected one, to load it into another")));
         }
         let existing = self.account(id).await?;
         let name = existing.name.clone();
@@ -101,7 +101,7 @@ impl Control {
             }
             (None, Some(digest)) => digest.0,
             _ => {
-                let right = "right is one of `api_key` and `sha256`";
+                let right = "valid: one of `api_key` and `sha256`";
                 return Err(invalid(format!("has a key of account `{name}` with both or none; {right}")));
             }
         };
