@@ -22,7 +22,7 @@ use crate::{Client, Error, Multipart, Reason};
 
 pub use answer::RawAnswer;
 
-/// The headers that the HTTP client sets itself. Another value would break the connection.
+/// The headers that the HTTP client sets itself. A different value would break the connection.
 const OWN_HEADERS: [HeaderName; 4] = [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
 
 /// A request with a path of the caller's choice. Await it, or call [`send`](Self::send).

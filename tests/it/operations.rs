@@ -271,7 +271,7 @@ fn the_files_for_systemd_and_containers_name_settings_that_exist() {
 #[test]
 fn systemd_finds_no_fault_in_the_unit() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
-        // Where there is no systemd, the test above is what there is.
+        // Without systemd, only the test above runs.
         return;
     };
     assert!(version.status.success());

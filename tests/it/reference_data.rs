@@ -83,16 +83,16 @@ async fn a_file_with_a_wrong_line_is_named_with_the_line_and_nothing_is_served()
         ("{", "EOF while parsing"),
         (
             r#"{"type":"dids","id":"00000000-0000-4000-8000-000000000001"}"#,
-            "`dids` is no type of reference data",
+            "`dids` is not a type of reference data",
         ),
         (
             r#"{"type":"pops","id":"00000000-0000-4000-8000-000000000001"}"#,
-            "`pops` is no type of reference data",
+            "`pops` is not a type of reference data",
         ),
         (r#"{"type":"areas","id":"00000000-0000-4000-8000-000000000001"}"#, "`name` is missing"),
         (
             r#"{"type":"areas","id":"00000000-0000-4000-8000-000000000001","attributes":{"colour":"red"}}"#,
-            "`colour` is no attribute of areas",
+            "`colour` is not an attribute of areas",
         ),
         (
             r#"{"type":"nanpa_prefixes","id":"00000000-0000-4000-8000-000000000001","attributes":{"npa":"123","nxx":"211"}}"#,
@@ -100,7 +100,7 @@ async fn a_file_with_a_wrong_line_is_named_with_the_line_and_nothing_is_served()
         ),
         (
             r#"{"type":"countries","id":"00000000-0000-4000-8000-000000000001","attributes":{"name":"N","prefix":null,"iso":"N"},"relationships":{"regions":[]}}"#,
-            "`regions` is no relationship of countries that is stored",
+            "`regions` is not a relationship of countries that is stored",
         ),
     ] {
         std::fs::write(&path, format!("\n{line}\n")).unwrap();

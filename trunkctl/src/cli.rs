@@ -1,4 +1,4 @@
-//! The command line: what is fixed here, and a command for each resource of the registry.
+//! The command line: fixed commands, and a generated command for each resource of the registry.
 
 use std::path::PathBuf;
 
@@ -31,12 +31,12 @@ pub struct Globals {
         hide_possible_values = true, value_parser = PossibleValuesParser::new(ApiVersion::ALL.map(ApiVersion::as_str)))]
     pub api_version: Option<String>,
 
-    /// Mint access tokens here instead of beside the base URL
+    /// Mint access tokens at this URL [default: beside the base URL]
     #[arg(long, global = true, env = "TRUNKCTL_TOKEN_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub token_url: Option<String>,
 
-    /// Reach the control API of a trunk-server here [default: `http://127.0.0.1:8081`]
+    /// The URL of a trunk-server's control API [default: `http://127.0.0.1:8081`]
     #[arg(long, global = true, env = "TRUNKCTL_CONTROL_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub control_url: Option<String>,
@@ -45,7 +45,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", help_heading = SERVICE, hide_short_help = true)]
     pub control_token_file: Option<PathBuf>,
 
-    /// Reach the communication platform here, such as `http://127.0.0.1:8080/v1.0`
+    /// The URL of the communication platform, such as `http://127.0.0.1:8080/v1.0`
     #[arg(long, global = true, env = "TRUNKCTL_VOIPBIN_URL", value_name = "URL",
         help_heading = SERVICE, hide_short_help = true)]
     pub voipbin_url: Option<String>,
@@ -82,45 +82,45 @@ impl Globals {
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
 pub enum Fixed {
-    /// Print what `apply` would do
+    /// Print the changes that `apply` would make
     Plan(commands::provision::PlanCommand),
-    /// Make what exists as a file declares it
+    /// Change the service's records to match a declaration
     Apply(commands::provision::Apply),
-    /// Compare what exists with a declaration, for CI
+    /// Compare the service's records with a declaration, for CI
     Drift(commands::provision::Drift),
-    /// Print what exists as a declaration
+    /// Print the service's records as a declaration
     Dump(commands::provision::DumpCommand),
-    /// Look at the calls of a trunk-server
+    /// Inspect the calls of a trunk-server
     #[command(subcommand)]
     Calls(control::CallsCommand),
-    /// Call DIDs of a trunk-server, and look at those calls
+    /// Call DIDs of a trunk-server, and inspect those calls
     #[command(subcommand)]
     Inbound(control::InboundCommand),
     /// Ask a trunk-server which check would admit or refuse a call
     Explain(control::Explain),
-    /// Keep the accounts of a trunk-server
+    /// Manage the accounts of a trunk-server
     #[command(subcommand)]
     Accounts(control::AccountsCommand),
-    /// Keep the API keys of an account of a trunk-server
+    /// Manage the API keys of an account of a trunk-server
     #[command(subcommand)]
     Keys(control::KeysCommand),
-    /// Look at the clock of a trunk-server, and move it
+    /// Show or change the clock of a trunk-server
     #[command(subcommand)]
     Clock(control::ClockCommand),
-    /// Print who changed which records of a trunk-server when
+    /// Print the audit of a trunk-server: who changed which records, and when
     Audit(control::Audit),
-    /// Fill a trunk-server for a test, let it fail on purpose, and look at the requests that it received
+    /// Load test data into a trunk-server, inject faults, and inspect the requests that it received
     #[command(subcommand)]
     Lab(control::LabCommand),
     /// Look up what calls and text messages cost
     #[command(subcommand)]
     Prices(commands::prices::PricesCommand),
-    /// Send any request, for what has no command of its own
+    /// Send any request, for operations without a command
     Api(commands::api::Api),
-    /// Keep the services that you work with, and where their keys are
+    /// Manage contexts: services, and the sources of their keys
     #[command(subcommand)]
     Context(commands::context::ContextCommand),
-    /// List the types of records, and what can be done with them
+    /// List the types of records, and their operations
     Resources(commands::resources::Resources),
     /// Print the script that completes commands in a shell
     Completion(commands::completion::Completion),

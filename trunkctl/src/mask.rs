@@ -3,7 +3,7 @@
 use didww_client::{hidden_in_url, names_secret};
 use serde_json::{Map, Value};
 
-/// What is printed in place of a secret.
+/// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "(hidden)";
 /// The members whose own members have names of the customer's choice, and may be credentials: those of text message trunks.
 const CHOSEN: [&str; 2] = ["headers", "query_parameters"];

@@ -1,6 +1,6 @@
-//! Declared provisioning: a file says what should exist, a plan says what differs, and `apply` makes it so.
+//! Declarative provisioning: a file declares records, a plan lists the differences, and `apply` removes them.
 //!
-//! There is no file of state. A record is known by the owner's mark in its `external_reference_id`, else by its
+//! There is no state file. A record is identified by the owner's mark in its `external_reference_id`, else by its
 //! name or number. Values are compared in the form in which the service stores them, so that a plan right after
 //! `apply` is empty. Only records with the owner's mark are ever deleted.
 

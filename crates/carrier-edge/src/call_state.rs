@@ -75,7 +75,7 @@ pub(crate) struct CallState {
     /// True if the caller has proved that it receives at its source address: by a digest over a nonce of the
     /// edge, or by a stream transport.
     pub(crate) has_proved_address: bool,
-    /// What is known of the call's media.
+    /// The facts of the call's media so far.
     pub(crate) media: Arc<SharedFacts>,
     /// The queue of the call's events.
     pub(crate) mailbox: Mailbox<CallEvent>,
@@ -168,7 +168,7 @@ impl CallState {
         no_audio(&self.trunk.rtp, self.origin.source.ip(), facts)
     }
 
-    /// The trunk's id as the store has it.
+    /// The trunk's id in the store; `None` if it is not a UUID.
     pub(crate) fn trunk_uuid(&self) -> Option<Uuid> {
         self.trunk.id.as_str().parse().ok()
     }

@@ -159,11 +159,11 @@ mod tests {
         proofs: &Proofs,
         count: i64,
         every: i64,
-        what: DigestAttempt<'static>,
+        attempt: DigestAttempt<'static>,
     ) -> usize {
         let passed = (0..count).filter(|at| {
-            let now = Timestamp::from_unix_millis(what.now.as_unix_millis() + at * every);
-            let next = DigestAttempt { now, ..what };
+            let now = Timestamp::from_unix_millis(attempt.now.as_unix_millis() + at * every);
+            let next = DigestAttempt { now, ..attempt };
             let may_verify = guesses.may_verify(next, proofs);
             if may_verify {
                 guesses.count_wrong(next, proofs);

@@ -374,7 +374,7 @@ impl Front {
     ) -> FilterAction {
         self.counts.unreadable();
         let head = Head::of(bytes).or_else(|| Head::of_cut_off(bytes));
-        // A response and what is no SIP have no answer.
+        // A response, and a message that is not SIP, cannot be answered.
         let head = head.filter(|head| head.leading_method().is_some());
         let code = reply.code;
         let action = match &head {
@@ -403,11 +403,14 @@ impl Front {
         if self.log_sums.unreadable.admits(source.ip(), now) {
             let Message { call_id, transport, .. } = &message;
             let (length, begins) = (bytes.len(), beginning_of(bytes));
-            let what = match outcome {
+            let message_kind = match outcome {
                 AttemptOutcome::Oversized => "an oversized message",
                 _ => "an unreadable message",
             };
-            tracing::info!(%source, transport, %call_id, code, bytes = length, begins, why, "{what} was received");
+            tracing::info!(
+                %source, transport, %call_id, code, bytes = length, begins, why,
+                "{message_kind} was received"
+            );
         }
         let reason = Reason { code, ..Reason::default() };
         let facts = Facts {
@@ -446,7 +449,7 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
     answer.map_or(FilterAction::Drop, FilterAction::Reply)
 }
 
-/// What the trace needs of a message that has no transaction.
+/// The `Call-ID`, source and transport of a message that has no transaction, for its trace.
 fn message<'a>(call_id: &'a [u8], arrival: &Arrival) -> Message<'a> {
     Message {
         call_id: String::from_utf8_lossy(call_id.get(..MAX_CALL_ID_BYTES).unwrap_or(call_id)),

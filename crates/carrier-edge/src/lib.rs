@@ -137,7 +137,7 @@ impl Edge {
         let billing = Arc::new(Billing::default());
         let wakes = core.store.wakes();
         billing.load(&*core.store, core.clock.now(), &trunks).await?;
-        let asked = is_shared.then(|| core.store.follow(Interest::AllButRecords));
+        let hang_ups = is_shared.then(|| core.store.follow(Interest::AllButRecords));
         let secret = core.store.shared_secret("digest nonces", core.ids.nonce_key()).await?;
         let node_mark = if is_shared { NodeMark::of(core.store.node()) } else { NodeMark::default() };
         let calls = Arc::new(Calls::default());
@@ -199,7 +199,7 @@ impl Edge {
         let stack = Arc::new(stack);
         let mut tasks = vec![
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(changes::run(Arc::clone(&inner), wakes, asked)),
+            tokio::spawn(changes::run(Arc::clone(&inner), wakes, hang_ups)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
             tokio::spawn(attempt_log::watch_challenges(Arc::clone(&inner))),
         ];
@@ -278,7 +278,7 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        // An edge that was stopped has no tasks left.
+        // A stopped edge has no tasks left.
         if !self.tasks.is_empty() {
             self.end_in_background(std::future::ready(()));
         }
@@ -372,7 +372,7 @@ pub struct CallCounts {
     pub challenged: u64,
     /// Attempts from known sources that were refused.
     pub refused: u64,
-    /// Attempts that were admitted.
+    /// Attempts that passed all checks, answered or not.
     pub admitted: u64,
     /// Refused and unanswered attempts without a record: beyond [`EdgeConfig::refusals_recorded`], or while
     /// the store took no writes.
@@ -427,11 +427,11 @@ async fn refuse(inner: &Inner, request: Incoming, code: u16, why: &str) {
 
 const TOO_MANY_HOPS: &str = "Max-Forwards is 0: the request passed too many proxies, or runs in a loop";
 
-/// Serves a request until its transaction, or its call, has ended. What does not last as long as a call is boxed: the task of each
-/// call has the memory of the largest future in it.
+/// Serves a request until its transaction, or its call, has ended. Futures that end before a call does are boxed: the task of
+/// each call has the memory of the largest future in it.
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
-        // It matches no INVITE transaction, and an ACK is never answered.
+        // This ACK matches no INVITE transaction, and an ACK is never answered.
         return;
     }
     let starts_dialog = request.local_tag().is_none();

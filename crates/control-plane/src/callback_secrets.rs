@@ -1,7 +1,7 @@
 //! The secrets that sign the callbacks of an account. DIDWW's customers manage theirs in the user panel, not over the API.
 //!
-//! At most one secret of an account is enabled. Without an enabled one, the account's events are dropped when they happen:
-//! nothing is sent, also not later.
+//! At most one secret of an account is enabled. Without an enabled one, the account's events are dropped when they happen, and
+//! are not sent later either.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -183,7 +183,7 @@ struct ShownSecret {
     id: Uuid,
     /// Whether it signs callbacks.
     enabled: bool,
-    /// When it was added.
+    /// When the secret was added.
     created_at: Timestamp,
 }
 
@@ -192,7 +192,7 @@ struct ShownSecret {
 struct NewSecret {
     #[serde(flatten)]
     shown: ShownSecret,
-    /// The text.
+    /// The text of the secret.
     secret: String,
 }
 

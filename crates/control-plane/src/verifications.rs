@@ -1,4 +1,4 @@
-//! Reviews the verifications that customers ask for, as DIDWW's staff do.
+//! Reviews the verifications that customers request, as DIDWW's staff do.
 
 use didww_types::resources::{
     Address, AddressVerification, Balance, Did, EmergencyCallingService, EmergencyVerification, Identity,
@@ -16,14 +16,14 @@ use uuid::Uuid;
 
 use crate::{Control, ControlError, renewals};
 
-/// The most reasons of a rejection.
+/// Maximum number of reasons of a rejection.
 const MAX_REASONS: usize = 20;
-/// The most characters of a reason, and of a comment.
+/// Maximum number of characters of a reason, and of a comment.
 const MAX_CHARACTERS: usize = 255;
-/// The most numbers of a verification that a review changes.
+/// Maximum number of numbers of a verification that a review changes.
 const MAX_DIDS: usize = 10_000;
 
-/// The records that a review is decided on.
+/// The records on which a review is decided.
 #[derive(Debug, Default)]
 struct UnderReview {
     addresses: Vec<Record>,
@@ -71,12 +71,12 @@ impl Control {
                 let record = self.verification(scope, verification).await?;
                 let found: AddressVerification = read(&record)?;
                 pending(&found.status)?;
-                let of = self.under_review(scope, &record).await?;
-                let changes = review_address(found.id.as_str(), &of.reviewed()?, review);
+                let records = self.under_review(scope, &record).await?;
+                let changes = review_address(found.id.as_str(), &records.reviewed()?, review);
                 let read: Vec<&Record> = std::iter::once(&record)
-                    .chain(&of.addresses)
-                    .chain(&of.identities)
-                    .chain(&of.dids)
+                    .chain(&records.addresses)
+                    .chain(&records.identities)
+                    .chain(&records.dids)
                     .collect();
                 self.commit_review(number, changes, &read, None).await
             })
@@ -113,13 +113,13 @@ impl Control {
                 let dids = self.linked(of_services, service, SERVICE_DIDS, Did::SPEC).await?;
                 let of_balances = Scope { spec: Balance::SPEC, ..scope };
                 let balance = self.core.store.find(of_balances, account).await?;
-                let of = EmergencyReviewed {
+                let reviewed = EmergencyReviewed {
                     service: as_found(service),
                     dids: dids.iter().map(|did| did.id.to_string()).collect(),
                     balance: balance.as_ref().map(as_found),
                 };
                 let (now, random) = (self.core.clock.now(), self.core.ids.word().to_be_bytes());
-                let changes = review_emergency(found.id.as_str(), &of, review, now, &random);
+                let changes = review_emergency(found.id.as_str(), &reviewed, review, now, &random);
                 let changes = changes.map_err(refused)?;
                 let read: Vec<&Record> =
                     [&record, service].into_iter().chain(&dids).chain(&balance).collect();
@@ -135,7 +135,7 @@ impl Control {
         record.ok_or_else(|| ControlError::NotFound(format!("verification {id}")))
     }
 
-    /// Reads what a verification is about.
+    /// Reads the records on which the review of a verification is decided.
     async fn under_review(&self, scope: Scope, verification: &Record) -> Result<UnderReview, StoreError> {
         let addresses = self.linked(scope, verification, ADDRESS, Address::SPEC).await?;
         let of_addresses = Scope { spec: Address::SPEC, ..scope };

@@ -1,8 +1,8 @@
-//! Who sends a request: an API key, or an access token that was minted with one.
+//! Authenticates requests by an API key, or by an access token that was minted with one.
 //!
-//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions take a key as ever; a token
-//! states its version itself, which can be an older one. Which version refuses a request without a token is what its version
-//! header or its key's account names, since nothing else is known about it.
+//! From 2026-11-19 on, requests have a token, and an API key alone is refused. Older versions accept a key as before; a token
+//! states its version itself, which can be an older one. For a request without a token, the version is the one that its
+//! header names, or else that of its key's account.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ const MAX_LOGGED_VERSION: usize = 32;
 pub(crate) struct Caller {
     /// The API key, or the one that the token was minted with.
     pub key: KnownKey,
-    /// What the sender may do.
+    /// The operations that the sender may perform.
     pub scope: Scope,
     /// The version that serves the request.
     pub version: ApiVersion,
-    /// Whether the request has a version header, if it was not obeyed; `None` if it was, or if there is a token.
+    /// Whether the request has a version header, if the header was not applied; `None` if it was applied, or there is a token.
     pub unheeded_version: Option<bool>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn authenticate_for_file(api: &Api, parts: &Parts) -> Result<Ca
                 let version = key.account.version.serving(requested);
                 Caller { key, scope: Scope::Full, version, unheeded_version: None }
             }
-            // Where requests have tokens, a refused key has no body.
+            // In versions with tokens, the refusal of a key has no body.
             Err(error)
                 if error.status() == StatusCode::UNAUTHORIZED && requested_version(parts).uses_tokens() =>
             {
@@ -100,9 +100,9 @@ async fn by_token(api: &Api, parts: &Parts, token: &str) -> Result<Caller, ApiEr
     let checked = api.tokens.check(token, API_AUDIENCE, client).await?;
     let is_guess = is_guess(&checked);
     if is_guess && parts.headers.contains_key(API_KEY_HEADER) {
-        // Programs for older versions have a key, and what a gateway adds to their requests is not for the API.
+        // Programs for older versions have a key; an `Authorization` header in their requests was added by a gateway.
         match by_key(api, parts).await {
-            // The version takes no key, so that only the token counts.
+            // The version accepts no key, so only the token counts.
             Err(error) if error.is_bare => {}
             outcome => return outcome,
         }
@@ -151,7 +151,7 @@ fn limit_guesses(
     token: &str,
     checked: &Result<Admitted, TokenRefusal>,
 ) -> Result<(), ApiError> {
-    // A source is known by the key of its tokens, which outlives each of them.
+    // A source is remembered by the key of its tokens, which outlives each token.
     let mark = match checked {
         Ok(admitted) => api.core.guesses.hash(admitted.key.id),
         Err(refusal) if refusal.is_guess() => api.core.guesses.hash(token),
@@ -192,12 +192,12 @@ async fn by_key(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     Ok(Caller { key, scope: Scope::Full, version, unheeded_version })
 }
 
-/// The API key of a request, with its digest, if it can be used here and from where the request comes.
+/// The API key of a request, with its digest, if it may be used in this environment and from the request's address.
 async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), ApiError> {
     let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
         unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
     })?;
-    let key = key.to_str().map_err(|_| unauthorized("the key is no text"))?;
+    let key = key.to_str().map_err(|_| unauthorized("the key is not text"))?;
     let (digest, client) = (KeyDigest::of(key), Client::of(&parts.extensions));
     let key = api.core.store.key_by_digest(digest).await?;
     let mark = api.core.guesses.hash(digest);
@@ -217,15 +217,15 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     Ok((digest, key))
 }
 
-/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
-/// depend on it before the request was authenticated.
+/// Finds the account whose token or key a request has. It counts neither as a request nor as an attempt to guess: the response
+/// must not depend on it before the request was authenticated.
 pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
     if let Some(token) = bearer_token(&parts.headers) {
         let client = Client::of(&parts.extensions);
         for audience in AUDIENCES {
             match api.tokens.check(token, audience, client).await {
                 Ok(Ok(admitted)) => return Some(admitted.key.account.id),
-                // It may be for one of the price services.
+                // The token may be for one of the price services.
                 Ok(Err(TokenRefusal::Audience)) => {}
                 _ => break,
             }
@@ -236,15 +236,15 @@ pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
     Some(known.account.id)
 }
 
-/// The version of a request without a credential: the one that its header names, else the newest.
+/// The version of a request without a credential: the one that its header names, or else the newest.
 pub(crate) fn requested_version(parts: &Parts) -> ApiVersion {
     let named = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     named.unwrap_or(ApiVersion::NEWEST)
 }
 
-/// The sender of a request without a credential to a type that needs none. It reads as an account that owns nothing, and
-/// counts by the address, of version 6 by its network of 64 bits, and on this node alone: a client with many addresses must not
-/// reach the counters of accounts, nor the store.
+/// The sender of a request without a credential to a type that needs none. It reads as an account without records, and is
+/// counted by its address (IPv6: by its /64), on this node only: a client with many addresses must reach neither the counters
+/// of accounts nor the store.
 pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError> {
     let source = match Client::of(&parts.extensions).to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -279,7 +279,7 @@ pub(crate) async fn nobody(api: &Api, parts: &Parts) -> Result<Caller, ApiError>
     Ok(Caller { key, scope: Scope::Read, version, unheeded_version: None })
 }
 
-/// 401. Which of the causes it was is in the log alone.
+/// 401. Only the log contains the cause.
 fn unauthorized(cause: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed").because(cause)
 }

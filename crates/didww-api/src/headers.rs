@@ -22,7 +22,7 @@ static COMMON_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     headers
 });
 
-/// The headers of every document. A clone has no room for more, so the ones that differ have their places in it already.
+/// The headers of every document, with placeholders for those that differ, because a clone has no room for more.
 static DOCUMENT_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     let mut headers = COMMON_HEADERS.clone();
     headers.extend([
@@ -40,7 +40,7 @@ const EMPTY: HeaderValue = HeaderValue::from_static("");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("max-age=0, private, must-revalidate");
 const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
 
-/// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
+/// The ids of requests. A client's id has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
 pub(crate) const REQUEST_IDS: RequestIds =
     RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
 
@@ -69,7 +69,8 @@ const STATIC_HEADERS: [(HeaderName, HeaderValue); 9] = [
     ),
 ];
 
-/// Builds a response with the headers that all of the API's have, but for `X-Request-Id`. `runtime` is the time that the request took, for `X-Runtime`.
+/// Builds a response with the headers of all responses of the API except `X-Request-Id`. `runtime` is the duration of the
+/// request, for `X-Runtime`.
 ///
 /// A successful response has an `ETag`; a GET or HEAD request whose `If-None-Match` equals it receives 304 without a
 /// body.
@@ -124,8 +125,8 @@ pub(crate) fn respond_tagged(
 
 /// Returns a weak entity tag: `W/"`, 32 hexadecimal digits of a digest of the body, and `"`.
 ///
-/// The digest is not a cryptographic one, which took a sixth of the time of a list of 50: an account that constructs two
-/// documents with the same digest misleads only its own cache. Nodes of the same build agree on it.
+/// The digest is not cryptographic, because such a one took a sixth of the time of a list of 50: an account that constructs
+/// two documents with the same digest misleads only its own cache. Nodes of the same build compute the same digest.
 pub(crate) fn entity_tag(body: &[u8]) -> HeaderValue {
     let [high, low] = [0, 1].map(|seed| FixedState::with_seed(seed).hash_one(body));
     let mut digits = Uuid::encode_buffer();

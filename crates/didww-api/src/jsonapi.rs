@@ -42,8 +42,8 @@ pub(crate) use target::{Endpoint, Target};
 
 /// Executes an operation.
 ///
-/// The future of the most frequent one alone is part of this one. Those of the others are several times as large, and what is
-/// made for each request is written to memory that is in no cache.
+/// Only the future of the most frequent operation is part of this one. Those of the others are several times as large, and
+/// would make each request write to memory outside of the processor's caches.
 ///
 /// # Errors
 /// The error document that the client receives instead.

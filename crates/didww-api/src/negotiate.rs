@@ -56,7 +56,7 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Returns true for `*/*`, and for the API's media type. Beside a weight and a `charset` it must have no parameters:
-/// with an `ext` or `profile` it asks for another representation, which DIDWW documents as refused.
+/// with an `ext` or `profile` it requests another representation, which DIDWW documents as refused.
 fn is_accepted(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();

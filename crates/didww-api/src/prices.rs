@@ -43,7 +43,7 @@ use crate::state::Api;
 pub(crate) use services::PriceService;
 pub(crate) use target::{Domain, domains};
 
-/// The seconds after which a file that cannot be served may be asked for again.
+/// The number of seconds after which a file that could not be served may be requested again.
 const SERVING_PAUSE: u64 = 60;
 
 /// The filters of look-ups of inbound calls.

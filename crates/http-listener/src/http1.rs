@@ -76,7 +76,7 @@ pub(crate) async fn serve(
                     None => router.oneshot(request).await,
                 }
             };
-            // A client that has had its whole time for the body is not waited for again.
+            // A client that has used up its time for the body receives no further time.
             let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
             if let (Some(counts), Some((route, method)), Ok(response)) =
@@ -138,7 +138,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// What the requests of a connection share.
+/// The state that the requests of a connection share.
 struct Shared {
     state: Arc<ConnectionState>,
     unread: Arc<UnreadResponses>,
@@ -150,7 +150,7 @@ struct Shared {
 /// The time in which a stream that ends because the server stops has to be at its end.
 const STREAM_END: Duration = Duration::from_secs(1);
 
-/// Notes in the connection's progress that a response without a known length is being sent, up to its end.
+/// Marks in the connection's progress that a response without a known length is being sent, until it ends.
 fn follow_stream(response: Response, progress: &Arc<Progress>) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;

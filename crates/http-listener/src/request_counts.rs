@@ -1,8 +1,8 @@
-//! Counts the requests of a listener: how many of which route, method and status, and how long they took.
+//! Counts the requests of a listener and their durations, by route, method and class of status.
 //!
-//! The routes are declared when the listener starts, and a path that is none of them counts as `other`: no client can add
-//! one. Counting takes no lock and allocates nothing. Each thread adds to one of [`SHARDS`] sets of counters, so that threads
-//! do not contend for them; a reader adds the sets up.
+//! The routes are declared when the listener starts, and other paths count as `other`, so that no client can add a
+//! route. Counting takes no lock and allocates nothing. Each thread adds to one of [`SHARDS`] sets of counters, so that threads
+//! do not contend for them; a reader sums up the sets.
 
 mod routes;
 
@@ -16,7 +16,7 @@ use routes::Routes;
 /// The name of all paths that are no declared route, and of methods without a name of their own.
 pub(crate) const OTHER: &str = "other";
 
-/// Upper bounds of the durations that are counted apart, in microseconds. Longer ones are counted after the last.
+/// Upper bounds of the ranges in which durations are counted, in microseconds. Longer ones are counted after the last.
 pub const DURATION_BOUNDS: [u64; 14] = [
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000, 10_000_000,
@@ -45,9 +45,9 @@ pub(crate) struct Route(usize);
 
 #[derive(Debug)]
 struct Shard {
-    /// By route, method and class.
+    /// The numbers of requests by route, method and class of status.
     requests: Box<[AtomicU64]>,
-    /// By route and duration.
+    /// The numbers of requests by route and range of duration.
     durations: Box<[AtomicU64]>,
 }
 
@@ -78,7 +78,7 @@ impl RequestCounts {
         Self { listener, routes, shards: std::array::from_fn(shard) }
     }
 
-    /// Returns the listener's name.
+    /// Returns the name of the listener in the metrics.
     pub fn listener(&self) -> &'static str {
         self.listener
     }

@@ -1,4 +1,4 @@
-//! The way of a request through the lab: which fault takes it, the API, the journal, and what the client receives.
+//! Interception of requests: finds the fault, calls the API, records the exchange, and changes the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::faults::{Seen, Strike};
 use crate::handle::Lab;
 use crate::journal::Recording;
 
-/// Limits on the body of a request that a fault keeps from its API.
+/// Limits on the body of a request that a fault does not pass to its API.
 const UNSERVED: BodyLimits = BodyLimits { max_bytes: 1 << 20, deadline: Duration::from_secs(10) };
 
 impl Intercept for Lab {
@@ -34,7 +34,7 @@ impl Intercept for Lab {
 
 impl Lab {
     async fn serve_request(self, request: Request<Body>, router: Router) -> Response {
-        // A program that watches the server must not take a fault on purpose for a failure.
+        // A monitoring program must not mistake a fault for a failure of the server.
         if HEALTH_PATHS.contains(&request.uri().path()) {
             return passed(router, request).await;
         }
@@ -66,14 +66,14 @@ impl Lab {
         self.struck(strike, parts, body, router, recording).await
     }
 
-    /// The account of a request, where it matters.
+    /// The account of a request, if a fault or the journal needs it.
     async fn account(&self, parts: &Parts) -> Option<Uuid> {
         let matters = self.journal().is_some() || self.faults().names_accounts();
         let surroundings = self.surroundings().filter(|_| matters)?;
         surroundings.account(parts).await
     }
 
-    /// Serves a request that a fault takes.
+    /// Serves a request that a fault applies to.
     async fn struck(
         &self,
         Strike { fault, delay, .. }: Strike,
@@ -86,7 +86,7 @@ impl Lab {
         let response = if fault.is_served() {
             passed(router, Request::from_parts(parts, body)).await
         } else {
-            // A client is to find the end of its request before the answer.
+            // The client must be able to send its whole request before it receives the response.
             let _discarded = read_body(body, UNSERVED).await;
             Response::new(Body::empty())
         };
@@ -97,7 +97,7 @@ impl Lab {
                 drop(recording);
                 let abort = if fault.effect == Effect::Close { Abort::Close } else { Abort::Reset };
                 let mut response = Response::new(Body::empty());
-                // It is not sent, and counts among the failures of the listener.
+                // The status is not sent; it makes the request count as a failure of the listener.
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response.extensions_mut().insert(abort);
                 response
@@ -117,7 +117,7 @@ impl Lab {
                 let (parts, body) = recorded(recording, response).await.into_parts();
                 Response::from_parts(parts, body::cut(body, fault.bytes_before_cut()).await)
             }
-            // Those of callbacks and calls are refused for requests.
+            // Effects on callbacks and calls are invalid for requests.
             Effect::Delay
             | Effect::Lose
             | Effect::NoAnswer
@@ -127,7 +127,7 @@ impl Lab {
         }
     }
 
-    /// The answer of the effect `status`; `None` with other effects.
+    /// The response of the effect `status`; `None` for other effects.
     fn refusal(&self, fault: &Fault, parts: &Parts) -> Option<Response> {
         let status = fault.status.filter(|_| fault.effect == Effect::Status)?;
         let status = StatusCode::from_u16(status).ok()?;
@@ -144,7 +144,7 @@ impl Lab {
     }
 }
 
-/// Names the media type of a fault instead of that of the answer, if it has one.
+/// Replaces the media type of the response with that of the fault, if it sets one.
 fn name_media_type(response: &mut Response, fault: &Fault) {
     let value = fault.content_type.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
     if let Some(value) = value {
@@ -159,7 +159,7 @@ async fn passed(router: Router, request: Request<Body>) -> Response {
     }
 }
 
-/// Adds the answer to the journal, if there is one.
+/// Adds the response to the journal, if there is a journal.
 async fn recorded(recording: Option<Recording>, response: Response) -> Response {
     match recording {
         Some(recording) => recording.answered(response).await,

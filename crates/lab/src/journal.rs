@@ -1,4 +1,4 @@
-//! The journal: the last requests to the public listeners, and what they were answered.
+//! The journal: the last requests to the public listeners, with their responses.
 //!
 //! Bounds: the number of entries, which the configuration names; [`MAX_BYTES`] of all together, beyond which the oldest go
 //! first; and [`MAX_BODY_BYTES`] of each body. Nothing is shown before its secrets are hidden (`mask`). It is in the memory
@@ -22,10 +22,10 @@ pub(crate) use recording::Recording;
 
 /// Maximum number of bytes of all entries.
 pub const MAX_BYTES: usize = 64 << 20;
-/// Maximum number of entries that a journal can be asked to keep.
+/// Maximum number of entries that a journal can be configured to keep.
 pub const MAX_ENTRIES: usize = 100_000;
 
-/// Returns a text of JSON, whole or cut off, with its secrets replaced by `(hidden)`, as the journal keeps it.
+/// Returns a JSON text, complete or truncated, with its secrets replaced by `(hidden)`, as the journal shows it.
 pub fn hidden_json(text: &[u8]) -> String {
     mask::json(text)
 }
@@ -36,9 +36,9 @@ pub struct Journal {
     max_entries: usize,
     max_bytes: usize,
     ring: Mutex<Ring>,
-    /// The number of the last entry, looked at without the lock.
+    /// The number of the last entry, read without the lock.
     last: AtomicU64,
-    /// How often all entries were forgotten.
+    /// How often the journal was cleared.
     clears: AtomicU64,
     added: Notify,
 }
@@ -48,23 +48,23 @@ struct Ring {
     entries: VecDeque<Arc<Stored>>,
     bytes: usize,
     last: u64,
-    /// Entries that went to make room since the journal was last cleared.
+    /// Number of entries that were dropped to make room since the journal was last cleared.
     dropped: u64,
 }
 
-/// What a journal holds at a moment.
+/// The entries of a journal at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
-    /// The oldest first.
+    /// The entries, the oldest first.
     pub(crate) entries: Vec<Arc<Stored>>,
-    /// Number of entries that went to make room since the journal was last cleared.
+    /// Number of entries that were dropped to make room since the journal was last cleared.
     pub(crate) dropped: u64,
-    /// The number of the last entry, which may be gone.
+    /// The number of the last entry, which may have been dropped.
     pub(crate) last: u64,
 }
 
 impl Snapshot {
-    /// Number of entries between the one with this number, after which the snapshot was taken, and the first of these.
+    /// Number of dropped entries between the one with this number, after which the snapshot was taken, and the first of these.
     pub(crate) fn gone_after(&self, number: u64) -> u64 {
         self.entries.first().map_or(0, |first| first.number.saturating_sub(number + 1))
     }
@@ -105,7 +105,7 @@ impl Journal {
         self.added.notify_waiters();
     }
 
-    /// Forgets all entries. Returns how many there were. The next entry has the number after that of the last one.
+    /// Removes all entries. Returns their number. The next entry has the number after that of the last one.
     pub fn clear(&self) -> usize {
         let mut ring = self.lock();
         let cleared = ring.entries.len();
@@ -115,7 +115,7 @@ impl Journal {
         cleared
     }
 
-    /// Returns a number that is another one whenever the entries may be. It takes no lock.
+    /// Returns a number that changes whenever the entries may change. It takes no lock.
     pub fn revision(&self) -> u64 {
         // Neither of the two ever decreases.
         self.last().wrapping_add(self.clears.load(Ordering::Acquire))
@@ -137,8 +137,8 @@ impl Journal {
         self.some_after(number, usize::MAX)
     }
 
-    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end wait for the
-    /// lock meanwhile, so one who needs a few does not copy all.
+    /// Returns the first entries after the one with this number, at most `most`, the oldest first. Requests that end wait for
+    /// the lock meanwhile, so a caller that needs a few entries must not copy all.
     pub(crate) fn some_after(&self, number: u64, most: usize) -> Snapshot {
         let ring = self.lock();
         let from = ring.entries.partition_point(|entry| entry.number <= number);
@@ -146,14 +146,14 @@ impl Journal {
         Snapshot { entries, dropped: ring.dropped, last: ring.last }
     }
 
-    /// Returns the entries after the one with this number, the oldest first, and how many between them and it are gone. At
-    /// most `most` are returned.
+    /// Returns the entries after the one with this number, the oldest first, at most `most`, and the number of dropped entries
+    /// between that number and the first of them.
     pub fn entries_after(&self, number: u64, most: usize) -> (Vec<JournalEntry>, u64) {
         let snapshot = self.some_after(number, most);
         (snapshot.entries.iter().map(|entry| entry.shown()).collect(), snapshot.gone_after(number))
     }
 
-    /// Returns the entry with this number; `None` if no request has it yet, or the entry is gone.
+    /// Returns the entry with this number; `None` if there is none yet, or if it was dropped.
     pub fn entry(&self, number: u64) -> Option<JournalEntry> {
         let snapshot = self.some_after(number.saturating_sub(1), 1);
         snapshot.entries.iter().find(|entry| entry.number == number).map(|entry| entry.shown())

@@ -4,7 +4,7 @@
 //! key that shares one bucket with a flood still has the other, and an attacker cannot choose keys that
 //! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again ([`Rate`]), so a
 //! table always occupies half a megabyte and needs no lock. The caller supplies the time. If the clock steps back,
-//! a bucket starts anew.
+//! a bucket is reset.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};

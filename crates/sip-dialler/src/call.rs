@@ -227,7 +227,7 @@ impl Call {
         }
     }
 
-    /// Closes the media, and keeps what is needed to handle stray responses.
+    /// Closes the media, and keeps the state that handles stray responses.
     fn retire(self) {
         let digests = self.digests().into();
         let Self { shared, origin, uri, inbox, acks, invite_hop, stray_until, media, .. } = self;

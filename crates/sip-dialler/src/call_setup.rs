@@ -255,7 +255,7 @@ impl Call {
         Invite::send(&self.shared, request, hop.clone(), self.sequence).await
     }
 
-    /// Begins the cancellation of the call. `end` is what is reported.
+    /// Begins the cancellation of the call. `end` is the reported end of the leg.
     fn cancel(&mut self, end: LegEnd, invite: &mut Invite) {
         invite.stop_retransmissions();
         let report_at = self.shared.clock.stopwatch() + self.shared.config.t1 * MAX_END_ROUND_TRIPS;
@@ -354,7 +354,7 @@ impl Call {
             return Attempt::Ended(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
         self.tries.conclude(&Outcome::Answered);
-        let terms = TimerHeaders::of(&response.headers).ok().and_then(|said| said.agreed());
+        let terms = TimerHeaders::of(&response.headers).ok().and_then(|timer| timer.agreed());
         let session = terms.map(|terms| Session::new(terms, self.shared.clock.now()));
         let supports_update = lists(&response.headers, "Allow", "UPDATE");
         Attempt::Answered(Box::new(AnsweredCall { dialog, session, supports_update }))
@@ -423,7 +423,7 @@ impl Call {
     }
 
     /// Replaces the answer of an early dialog by the offer of an UPDATE in it, unless that is not acceptable: the final
-    /// response must not undo what was agreed on since.
+    /// response must not undo the later agreement.
     fn replace_early_answer(&mut self, update: &Transaction) {
         let headers = &update.original.headers;
         let tag = value(headers, "From").and_then(tag_of).unwrap_or_default();

@@ -54,7 +54,7 @@ enum Entry {
 
 /// Why a message was not delivered; it is returned.
 pub(crate) enum Undelivered {
-    /// There is no such call.
+    /// No call has the `Call-ID` of the message.
     Absent(Inbound),
     /// The queue of the call is full.
     Full(Inbound),

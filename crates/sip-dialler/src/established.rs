@@ -152,12 +152,12 @@ impl Call {
             }
             Method::Invite | Method::Update => {
                 let now = self.shared.clock.now();
-                let Ok(said) = TimerHeaders::of(headers) else {
+                let Ok(timer) = TimerHeaders::of(headers) else {
                     finish_in_background(request, 400, "Bad Request", Vec::new());
                     return false;
                 };
                 let mut further = vec![Header::Supported("timer".into())];
-                match said.decide(state.session.map(|session| session.terms)) {
+                match timer.decide(state.session.map(|session| session.terms)) {
                     Decision::TooShort(least) => {
                         let header = Header::Other("Min-SE".to_owned(), least.to_string());
                         finish_in_background(request, 422, "Session Interval Too Small", vec![header]);
@@ -166,7 +166,7 @@ impl Call {
                     Decision::With(terms) => {
                         state.session = Some(Session::new(terms, now));
                         further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
-                        if said.is_supported() {
+                        if timer.is_supported() {
                             further.push(Header::Require("timer".into()));
                         }
                     }
@@ -272,10 +272,11 @@ impl Call {
     fn refreshed(&self, state: &mut Established, response: Option<&Response>) -> bool {
         state.update = None;
         let now = self.shared.clock.now();
-        let said = response.and_then(|response| TimerHeaders::of(&response.headers).ok()).unwrap_or_default();
+        let timer =
+            response.and_then(|response| TimerHeaders::of(&response.headers).ok()).unwrap_or_default();
         match response.map(|response| response.status_code.code()) {
             // A response without `Session-Expires` ends the session timer (RFC 4028 §7.2).
-            Some(200..300) => state.session = said.agreed().map(|terms| Session::new(terms, now)),
+            Some(200..300) => state.session = timer.agreed().map(|terms| Session::new(terms, now)),
             // The connection was closed meanwhile; another one may succeed.
             None if !state.dialog.hop.is_open() => self.refresh_later(state, REFRESH_RETRY_DELAY),
             // The far end does not know the call, or does not respond.
@@ -284,10 +285,10 @@ impl Call {
                 state.supports_update = false;
                 self.refresh_later(state, Duration::ZERO);
             }
-            Some(422) if said.min_se > state.session.map(|session| session.terms.interval) => {
-                if let (Some(least), Some(session)) = (said.min_se, state.session.as_mut()) {
-                    session.terms.interval = least;
-                    state.min_interval = least;
+            Some(422) if timer.min_se > state.session.map(|session| session.terms.interval) => {
+                if let (Some(min_se), Some(session)) = (timer.min_se, state.session.as_mut()) {
+                    session.terms.interval = min_se;
+                    state.min_interval = min_se;
                 }
                 self.refresh_later(state, Duration::ZERO);
             }

@@ -15,7 +15,7 @@ pub(crate) fn value<'a>(headers: &'a Headers, name: &'a str) -> Option<&'a str> 
     values(headers, name).next()
 }
 
-/// Whether a comma-separated header lists a word, such as an option tag. Case is ignored.
+/// Whether a comma-separated header lists a token, such as an option tag. Case is ignored.
 pub(crate) fn lists(headers: &Headers, name: &str, word: &str) -> bool {
     values(headers, name)
         .flat_map(|value| value.split(','))

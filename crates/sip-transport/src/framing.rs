@@ -10,7 +10,7 @@ use crate::head::{END, Head, find};
 /// Maximum size of a message with its head.
 const MAX_MESSAGE_BYTES: usize = 65_535;
 
-/// A keep-alive ping (RFC 5626 §4.4.1).
+/// The bytes of a keep-alive ping (RFC 5626 §4.4.1).
 const PING: &[u8] = b"\r\n\r\n";
 
 /// A unit of a stream.
@@ -31,7 +31,7 @@ pub enum FramingError {
     /// `Content-Length` is not a number, or occurs twice with different values.
     #[error("Content-Length is not a number, or has two different values")]
     Length,
-    /// `Content-Length` is greater than what the datagram has after its headers.
+    /// `Content-Length` is greater than the number of bytes after the datagram's headers.
     #[error("the datagram ends before its body does")]
     Short,
     /// The empty line after the headers is missing.
@@ -101,7 +101,7 @@ impl Framer {
     }
 }
 
-/// Whether the rest of an input is empty, or only what may become a ping.
+/// Whether the rest of an input is empty, or only the beginning of a ping.
 pub(crate) fn begins_no_message(input: &[u8]) -> bool {
     PING.starts_with(input)
 }

@@ -182,7 +182,7 @@ pub fn parse_message(bytes: &[u8], is_datagram: bool) -> Result<SipMessage, Unre
     }
 }
 
-/// What is known of a message before the library parses it.
+/// The properties of a message that are checked before the library parses it.
 struct Checked<'a> {
     /// The Request-URI as received; empty for a response.
     uri: &'a [u8],
@@ -195,14 +195,14 @@ struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// Checks what the library would take, or answer, otherwise.
+    /// Refuses messages that the library would wrongly accept, or answer differently.
     fn of(bytes: &'a [u8], is_datagram: bool) -> Result<Self, Unreadable> {
         let head = Head::of(bytes);
         let request = head.and_then(|head| head.request());
         if request.is_some_and(|[method, _, version]| !is_supported(version) || !is_upper_case(method)) {
             return Err(Unreadable::of(bytes));
         }
-        // The library would take some lines with other blanks.
+        // The library would accept some start lines with other blanks.
         if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
             return Err(Unreadable::StartLine);
         }

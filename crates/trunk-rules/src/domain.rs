@@ -69,7 +69,7 @@ pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, Wri
 pub use proration::{PERIOD_DAYS, begins_period, day_start, days_long, pool_days};
 pub use refusal::{Refusal, WriteError};
 pub use renewal::{
-    DidRenewal, GRACE, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse,
+    DidRenewal, GRACE_PERIOD, IS_BILLED, MONTHLY_PRICE, PAID_PERIOD, PAYMENT_WAIT, PoolRenewal, Purse,
     ServiceRenewal, renew_did, renew_pool, renew_service,
 };
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};

@@ -18,9 +18,9 @@ use tokio::sync::oneshot;
 
 /// Hashing threads. One hash takes about 20 ms of a processor, and 19 MiB.
 const THREADS: usize = 2;
-/// Most entries in all queues together.
+/// Maximum number of entries in all queues together.
 const MAX_WAITING: usize = 512;
-/// Most entries in one queue.
+/// Maximum number of entries in one queue.
 const MAX_WAITING_PER_QUEUE: usize = 8;
 /// How long an entry may wait. The last entry of a full queue waits for eight rounds of all queues. Most
 /// clients give up after 30 seconds, and an error response before that is more useful to them.

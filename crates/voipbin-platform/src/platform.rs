@@ -28,7 +28,7 @@ use crate::records::call_tries::CallTry;
 use crate::records::calls::Calls;
 use crate::timestamps::UniqueTimestamps;
 
-/// Most active calls of one customer, unless the configuration sets another limit.
+/// Maximum number of active calls of one customer, unless the configuration sets another limit.
 const DEFAULT_MAX_CALLS_PER_CUSTOMER: usize = 500;
 
 /// The platform of a running server.
@@ -46,8 +46,7 @@ pub struct Platform {
     pub directory: Directory,
     /// Providers and outbound configs that were read before.
     pub(crate) cache: Arc<EntityCache>,
-    /// Must be locked while a customer, or a record that belongs to a customer, is changed by the control
-    /// API.
+    /// Must be locked while the control API changes a customer, or a record that belongs to one.
     pub changes: Mutex<()>,
     /// The calls that have not ended.
     pub active_calls: ActiveCalls,
@@ -150,7 +149,7 @@ impl Platform {
         })
     }
 
-    /// A call, deleted or not, and what it tried at carriers, oldest first: at most 20 attempts, the last ones. Of an
+    /// A call, deleted or not, and its attempts at carriers, oldest first: at most 20 attempts, the last ones. For an
     /// active call, the attempts so far.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What an order pays of a period that has begun already, and what a reset does to the stock.
+//! The price of an order for a period that has begun already, and the effect of a reset on the stock.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::world::*;
 const DAY: u64 = 86_400;
 
 impl Shop {
-    /// Sets the clock, which goes on standing still.
+    /// Sets the frozen clock, which stays frozen.
     fn set_clock(&self, at: &str) {
         self.world.server.control().clock().freeze(Some(at.parse().unwrap()));
     }

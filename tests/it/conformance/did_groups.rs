@@ -1,4 +1,4 @@
-//! DID groups: what a number can be used for, and how DIDs are found by it.
+//! DID groups: the features of numbers, and finding DIDs by them.
 
 use didww_types::resources::DidFeature;
 use didww_types::{ApiVersion, Included};

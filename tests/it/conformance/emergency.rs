@@ -1,4 +1,4 @@
-//! Emergency calling: what it requires, its services, and the verifications that staff review.
+//! Emergency calling: its requirements, its services, and the verifications that staff review.
 
 use std::sync::Arc;
 use std::time::Duration;

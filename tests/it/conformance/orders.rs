@@ -1,4 +1,4 @@
-//! Orders: what they cost, who holds the money and the numbers meanwhile, and how they end.
+//! Orders: their prices, the reserved money and numbers while they are pending, and their ends.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Renewals: what is charged a month later and the month after, and how a DID ends.
+//! Renewals: the charges of the next months, and the end of a DID.
 
 use std::time::Duration;
 

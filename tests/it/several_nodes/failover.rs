@@ -17,7 +17,7 @@ use crate::support::cluster::Cluster;
 
 /// The time between two requests of one who waits for the end of a failover.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(50);
-/// The longest time from the loss of a primary to the next write, beside its lease.
+/// Maximum time from the loss of a primary to the next write, in addition to its lease.
 const FAILED_OVER_WITHIN: Duration = Duration::from_secs(15);
 
 /// Sends writes to a server, each without waiting for those before it, until one succeeds. Returns the id of what it

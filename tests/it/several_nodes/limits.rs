@@ -12,7 +12,7 @@ use crate::support::api::Api;
 
 /// Requests a second.
 const LIMIT: usize = 40;
-/// What each server admits without asking.
+/// The number of requests that each server admits without a share.
 const SLICE: usize = 2;
 /// The longest time of requests at the system's speed.
 const DRIVEN_FOR: Duration = Duration::from_secs(4);

@@ -1,4 +1,4 @@
-//! Calls of VoIPBIN's side at one of two servers, and what the other one is asked about them.
+//! Calls of VoIPBIN's side at one of two servers, and requests about them at the other one.
 
 use uuid::Uuid;
 use voipbin_client::types::{CallStatus, Provider};
@@ -10,7 +10,7 @@ use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::tcp_proxy::{Proxy, Way};
 
-/// Two servers, and what their calls need.
+/// Two servers, and the records that their calls need.
 struct Stage {
     pair: Pair,
     /// Before the database of the first server.

@@ -64,7 +64,7 @@ impl Fixture {
     /// Reads the fixture of a type.
     ///
     /// # Errors
-    /// A sentence with the file, and what to add to it.
+    /// A sentence with the file and its missing members.
     pub fn load(spec: &ResourceSpec) -> Result<Self, String> {
         let name = spec.name;
         match std::fs::read_to_string(directory().join(format!("{name}.json"))) {
@@ -134,7 +134,7 @@ fn body(bodies: &BTreeMap<String, Value>, version: ApiVersion) -> &Value {
     body
 }
 
-/// What the fixture of a type must have, in words.
+/// The required members of the fixture of a type, in words.
 fn required(spec: &ResourceSpec) -> String {
     let (create, update) = (spec.has(Verb::Create), spec.has(Verb::Update));
     let since = spec.since;

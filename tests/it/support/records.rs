@@ -122,7 +122,7 @@ impl Records {
         json!({ "data": data })
     }
 
-    /// Replaces what is in braces in the texts of a value.
+    /// Replaces the names in braces in the texts of a value.
     fn fill<'a>(&'a self, value: &'a Value) -> Pin<Box<dyn Future<Output = Value> + 'a>> {
         Box::pin(async move {
             match value {

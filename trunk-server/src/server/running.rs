@@ -38,12 +38,12 @@ pub(super) struct Running {
     pub(super) tasks: Vec<JoinHandle<()>>,
     /// The certificate of the API and of tokens.
     pub(super) identity: Option<Arc<Identity>>,
-    /// Whether requests are counted, because there is a listener that shows the counts: that of metrics, or of the
+    /// Whether requests are counted, because a listener reports the counts: that of the metrics, or of the
     /// control API.
     pub(super) counts_requests: bool,
     /// The counted requests of the listeners so far.
     pub(super) counts: Vec<Arc<RequestCounts>>,
-    /// What requests to the public APIs pass through.
+    /// The lab, which intercepts the requests to the public APIs.
     pub(super) lab: Lab,
     /// The limits of requests to the public APIs in a second.
     pub(super) rates: Arc<RateLimits>,
@@ -92,9 +92,9 @@ impl Running {
     ) {
         let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
         let clock = self.core.clock.clone();
-        // The control API and the metrics are for this machine, or for networks that protect them otherwise.
+        // The control API and the metrics are for this machine, or for networks that protect them by other means.
         let tls = self.identity.clone().filter(|_| share == Share::Api);
-        // The control API stays as it is, so that a fault can be removed.
+        // Faults do not apply to the control API, so that they can be removed.
         let lab = (share == Share::Api).then(|| self.lab.clone());
         let intercept = lab.map(|lab| Arc::new(lab) as Arc<dyn Intercept>);
         let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts, intercept };

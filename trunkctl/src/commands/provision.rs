@@ -29,14 +29,14 @@ pub(crate) enum PlanFormat {
     Markdown,
 }
 
-/// What is compared.
+/// The declaration to compare.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Declared {
     /// Read the declaration from this TOML, YAML or JSON file, or from standard input for `-`
     #[arg(short, long, value_name = "FILE")]
     pub file: String,
 
-    /// Delete records that carry the owner's mark and are not declared any more
+    /// Delete records that have the owner's mark and are no longer declared
     #[arg(long)]
     pub prune: bool,
 
@@ -45,7 +45,7 @@ pub(crate) struct Declared {
     pub output: PlanFormat,
 }
 
-/// The shares that a plan may not exceed.
+/// The maximum shares of records that a plan may change or delete.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// Refuse to change more than this share of the records of a type, from ten records on
@@ -63,7 +63,7 @@ impl LimitArgs {
     }
 }
 
-/// Prints what `apply` would do.
+/// Prints the changes that `apply` would make.
 #[derive(Debug, Clone, Args)]
 pub struct PlanCommand {
     #[command(flatten)]
@@ -77,14 +77,14 @@ pub struct PlanCommand {
     detailed_exitcode: bool,
 }
 
-/// Compares what exists with the declaration, and ends with exit code 3 if they differ.
+/// Compares the service's records with the declaration, and ends with exit code 3 if they differ.
 #[derive(Debug, Clone, Args)]
 pub struct Drift {
     #[command(flatten)]
     declared: Declared,
 }
 
-/// Makes what exists as it is declared.
+/// Changes the service's records to match the declaration.
 #[derive(Debug, Clone, Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub struct Apply {
     #[command(flatten)]
     limits: LimitArgs,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
 
@@ -122,10 +122,10 @@ pub(crate) enum DumpFormat {
     Json,
 }
 
-/// Prints what exists as a declaration.
+/// Prints the service's records as a declaration.
 #[derive(Debug, Clone, Args)]
 pub struct DumpCommand {
-    /// The types; by default all that can be declared, but for those of the communication platform
+    /// The types; by default all types that can be declared, except those of the communication platform
     #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(type_names()))]
     types: Vec<String>,
 
@@ -211,7 +211,7 @@ impl Drift {
 }
 
 impl Apply {
-    /// Plans, asks, and applies.
+    /// Makes the plan, asks for confirmation, and applies the plan.
     ///
     /// # Errors
     /// When the declaration is not valid, a limit of safety is exceeded, consent is missing, or an action fails.
@@ -243,7 +243,7 @@ impl Apply {
 /// A heading, and whether an outcome belongs under it.
 type Section = (&'static str, fn(&Outcome) -> bool);
 
-/// Says what was done.
+/// Describes the completed actions.
 fn report(applied: &Applied) -> Result<(), Failure> {
     let done = applied.those(|outcome| matches!(outcome, Outcome::Done(_)));
     if applied.is_complete() {

@@ -1,8 +1,8 @@
 //! Carries out a plan.
 //!
 //! Requests run in parallel; those that refer to a record that the plan creates wait for it, and deletions come
-//! last. After a failure no further request is begun. A repetition of the command makes a new plan, which has what
-//! is left.
+//! last. After a failure no further request is sent. Repeating the command makes a new plan of the remaining
+//! differences.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -19,20 +19,20 @@ use crate::resource::Body;
 use crate::service_error::failure_of;
 use crate::terminal::Progress;
 
-/// What became of an action.
+/// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done; the id of the record.
+    /// The action is done; contains the id of the record.
     Done(String),
-    /// The service refused it: nothing changed.
+    /// The service refused the request: nothing changed.
     Refused(String),
-    /// No complete answer came: the record may have changed.
+    /// No complete response arrived: the record may have changed.
     Unclear(String),
-    /// It was not begun, because of a failure before it.
+    /// The request was not sent, because of an earlier failure.
     NotBegun,
 }
 
-/// What became of a plan: each of its actions, in their order.
+/// The outcome of a plan: each of its actions, in their order.
 #[derive(Debug, Clone)]
 pub struct Applied {
     /// The actions with their outcomes.
@@ -40,7 +40,7 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// The actions that had an outcome for which `is` is true.
+    /// The actions whose outcome matches `is`.
     pub fn those(&self, is: impl Fn(&Outcome) -> bool) -> Vec<&(Action, Outcome)> {
         self.actions.iter().filter(|(_, outcome)| is(outcome)).collect()
     }
@@ -51,16 +51,16 @@ impl Applied {
     }
 }
 
-/// How a plan is carried out.
+/// The settings of applying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// The number of requests at the same time, at least 1.
+    /// Maximum number of concurrent requests, at least 1.
     pub parallel: usize,
-    /// Whether actions are begun after one failed.
+    /// Whether further requests are sent after a failure.
     pub keeps_going: bool,
 }
 
-/// Carries out a plan. Ctrl-C stops it as a failure does: requests that are on their way are waited for.
+/// Carries out a plan. Ctrl-C stops it like a failure: it waits for the requests in progress.
 pub async fn apply(clients: &Clients, plan: Plan, pace: Pace) -> Applied {
     let progress = Progress::start("apply");
     progress.of(u64::try_from(plan.actions.len()).ok());
@@ -90,11 +90,11 @@ struct Run<'a> {
     actions: &'a [Action],
     pace: Pace,
     progress: Progress,
-    /// What became of each action that ended.
+    /// The outcome of each action that ended.
     outcomes: Vec<Option<Outcome>>,
-    /// The ids of created records, by what stands for them in bodies.
+    /// The ids of created records, by their placeholders in bodies.
     created: HashMap<String, String>,
-    /// Whether no further action is begun.
+    /// Whether no further request is sent.
     stops: bool,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
                     continue;
                 }
             };
-            // Nothing runs and nothing can begin: the rest is not begun.
+            // No request is in progress and none can be sent: the remaining actions are not begun.
             let Some((index, outcome)) = finished else { break };
             self.progress.add(1);
             self.finish(index, outcome);
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What an action sends, with the ids of records that were created before it.
+    /// The request of an action, with the ids of records that were created before it.
     fn request(&self, action: &Action) -> Request {
         let mut request = action.request.clone();
         match &mut request {

@@ -1,4 +1,4 @@
-//! What exists, as a declaration.
+//! The service's records as a declaration.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,17 +14,17 @@ use crate::exit::{Exit, Failure};
 use crate::mask::holds_secret;
 use crate::resource::Handle;
 
-/// What exists, as a declaration that can be written to a file.
+/// The service's records as a declaration that can be written to a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dump {
     /// The members of the file.
     pub members: Map<String, Value>,
-    /// What the file does not say, in sentences.
+    /// Information that the file does not contain, in sentences.
     pub notes: Vec<String>,
 }
 
-/// Relationships that the service maintains while an attribute is true: a request may not set both. Only the rules
-/// of the service say so, not the declaration.
+/// Relationships that the service maintains while an attribute is true: a request may not set both. The registry does not
+/// state this rule of the service.
 const MAINTAINED: [(&str, &str, &str); 2] = [
     ("voice_out_trunks", "allow_any_did_as_cli", "dids"),
     ("voice_out_trunks", "emergency_enable_all", "emergency_dids"),

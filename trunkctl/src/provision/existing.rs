@@ -17,7 +17,7 @@ use crate::terminal::Progress;
 pub(super) struct Existing {
     /// The record in the form of the version that served it.
     pub record: ResourceObject,
-    /// Its mark, if it has one.
+    /// The mark of its owner, if it has one.
     pub mark: Option<Mark>,
 }
 
@@ -34,7 +34,7 @@ impl Existing {
         self.mark.is_none().then_some(text).filter(|text| !text.is_empty())
     }
 
-    /// The ids to which a relationship leads; `None` if the list was not asked for them.
+    /// The ids of related records; `None` if the list was requested without them.
     pub(super) fn linked(
         &self,
         spec: &ResourceSpec,
@@ -46,31 +46,31 @@ impl Existing {
     }
 }
 
-/// Which records of a type are read.
+/// The selection of the records of a type that are read.
 #[derive(Debug, Clone)]
 pub(super) enum Selection {
-    /// All of them.
+    /// All records of the type.
     All,
-    /// Those with these names or numbers.
+    /// The records with these names or numbers.
     Named(BTreeSet<String>),
 }
 
 /// Number of names in one request, so that its URL stays short.
 const NAMES_A_REQUEST: usize = 50;
 
-/// What was read of a type.
+/// The records of a type that were read.
 #[derive(Debug, Clone)]
 pub(super) struct Records {
-    /// Those of the type, in the order of the list.
+    /// The records of the type, in the order of the list.
     pub listed: Vec<Existing>,
     /// The related records that were included, by type and id.
     pub included: HashMap<(String, String), ResourceObject>,
-    /// The version that served them: newer than the one asked for if the account's is.
+    /// The version that served them: newer than the requested one if the account's is.
     pub version: ApiVersion,
 }
 
 impl Records {
-    /// Reads the records of a type with the linkage of these relationships, but for those that the account does not have:
+    /// Reads the records of a type with the linkage of these relationships, except those that the account does not have:
     /// some need a feature.
     ///
     /// # Errors
@@ -153,10 +153,10 @@ impl Records {
         Ok(())
     }
 
-    /// The records by their mark's name for an owner; a name that two records carry is an error.
+    /// The records of an owner by the names of their marks; two records with the same name are an error.
     ///
     /// # Errors
-    /// The two records, in words.
+    /// A description of the two records.
     pub(super) fn marked(&self, owner: &super::mark::Owner) -> Result<BTreeMap<&str, &Existing>, String> {
         let mut marked = BTreeMap::new();
         for existing in &self.listed {

@@ -1,4 +1,4 @@
-//! The differences between a declaration and what exists.
+//! The differences between a declaration and the service's records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,31 +14,31 @@ use super::platform;
 use crate::exit::{Exit, Failure};
 use crate::resource::{Body, Handle, Write, is_id};
 
-/// What has to be done so that what exists is as declared.
+/// The actions that change the service's records to match a declaration.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Who declares it.
+    /// The owner of the declaration.
     pub owner: Option<Owner>,
-    /// The version that is asked for.
+    /// The requested version of the API.
     pub version: ApiVersion,
     /// The requests, in the order of types and names.
     pub actions: Vec<Action>,
-    /// The number of declared records that are as declared.
+    /// The number of declared records that need no change.
     pub unchanged: usize,
-    /// By type, the number of records that the declaration is about and that exist.
+    /// The number of existing records that the declaration applies to, by type.
     pub existing: BTreeMap<&'static str, usize>,
     /// Records that carry the owner's mark and are not declared, as type and name. They are deleted with `--prune`
     /// alone.
     pub orphans: Vec<(&'static str, String)>,
-    /// What else should be known, in sentences.
+    /// Further notes for the user, in sentences.
     pub notes: Vec<String>,
 }
 
-/// Compares a declaration with what exists.
+/// Compares a declaration with the service's records.
 ///
 /// # Errors
-/// When a declared value is not valid, when deletions were asked for that cannot be known to be the owner's, and the
-/// failures of requests.
+/// When a declared value is not valid, when deletions were requested of records that cannot be known to be the owner's, and
+/// the failures of requests.
 pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
     let version = clients.version();
     let mut plan = Plan {
@@ -234,7 +234,7 @@ impl<'a> OfType<'a> {
         }
     }
 
-    /// The records by what names them, and by their ids.
+    /// The records by their names or numbers, and by their ids.
     fn index(&self) -> HashMap<&'a str, Vec<&'a Existing>> {
         let handle = Handle::of(self.spec, self.version);
         let mut index: HashMap<&str, Vec<&Existing>> = HashMap::new();
@@ -319,7 +319,7 @@ impl<'a> OfType<'a> {
                 }
             }
         }
-        // What can be set in a new record alone is compared, and refused only if it differs.
+        // Members that can only be set in a new record are compared, and refused only if they differ.
         members.retain(|name, value| {
             let fixed = self
                 .spec
@@ -445,7 +445,7 @@ impl<'a> OfType<'a> {
     }
 }
 
-/// Whether an object has the type and each attribute of one that is sent to be merged into it. `normal` is the latter as the
+/// Whether an object has the type and each attribute of the object `sent`, which is merged into it. `normal` is `sent` as the
 /// service stores it, without the attributes that it sets to null.
 fn has_what_is_sent(sent: &Value, stored: &Value, normal: &Value) -> bool {
     let members =

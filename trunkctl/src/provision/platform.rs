@@ -1,5 +1,5 @@
-//! Providers and routes of the communication platform: known by their names, and never deleted, because they hold
-//! no mark.
+//! Providers and routes of the communication platform: identified by their names, and never deleted, because they
+//! cannot have a mark.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::mask::HIDDEN;
 use crate::near::is_like;
 
-/// The failure that an error of the platform's client is.
+/// Converts an error of the platform's client.
 pub(super) fn failure(error: &Error) -> Failure {
     let exit = match error {
         Error::Unauthorized(_) | Error::Forbidden(_) => Exit::Denied,
@@ -31,7 +31,7 @@ pub(super) fn failure(error: &Error) -> Failure {
 /// Compares declared providers and routes with those that exist.
 ///
 /// # Errors
-/// The failures of requests. What is not valid is added to `problems`.
+/// The failures of requests. Invalid values are added to `problems`.
 pub(super) async fn compare(
     client: &Client,
     entries: &[PartEntry],
@@ -108,7 +108,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A carrier may know its customer by a header: its value is not shown.
+/// A carrier may authenticate its customer by a header, so values of headers are not shown.
 fn shown(member: &str, value: &Value) -> Value {
     match value {
         Value::Object(members) if member == "tech_headers" => {
@@ -141,7 +141,7 @@ fn known(entry: &PartEntry) -> Result<(), String> {
         Some(name) => {
             let like: Vec<&str> = members.iter().copied().filter(|known| is_like(known, name)).collect();
             let right = if like.is_empty() { members.join(", ") } else { like.join(", ") };
-            Err(format!("{} have no member {name}; right is: {right}", entry.part))
+            Err(format!("{} have no member {name}; valid: {right}", entry.part))
         }
     }
 }
@@ -156,11 +156,11 @@ fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, Strin
     };
     let mut after = before.clone();
     after.extend(entry.members.clone());
-    // What the service would decode: a member of another type is found here.
+    // Decoded as by the service, so that a member of the wrong type is found here.
     let body: ProviderBody =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.hostname.is_empty() {
-        return Err("hostname: can't be blank; right is: the SIP host of the carrier".to_owned());
+        return Err("hostname: can't be blank; valid: the SIP host of the carrier".to_owned());
     }
     Ok(Compared { id: existing.map(|provider| provider.id.to_string()), before, after: object(body) })
 }
@@ -172,7 +172,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
         None => None,
         Some(value) => {
             let text = value.as_str().unwrap_or_default();
-            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is no id"))?)
+            Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is not an id"))?)
         }
     };
     let is_meant = |found: &&Route| {
@@ -188,7 +188,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
             Some(id.ok_or_else(|| format!("provider: there is no provider called `{text}`"))?)
         }
     };
-    let provider = provider.ok_or("provider: can't be blank; right is: the name of a provider")?;
+    let provider = provider.ok_or("provider: can't be blank; valid: the name of a provider")?;
     let before = match existing {
         Some(route) => object(RouteUpdate::from(route.clone())),
         None => object(RouteUpdate { name: entry.key.clone(), ..RouteUpdate::default() }),
@@ -198,7 +198,7 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
     let body: RouteUpdate =
         serde_json::from_value(Value::Object(after)).map_err(|error| error.to_string())?;
     if body.target.is_empty() {
-        return Err("target: can't be blank; right is: a calling code such as +82, or all".to_owned());
+        return Err("target: can't be blank; valid: a calling code such as +82, or all".to_owned());
     }
     let mut after = object(body);
     after.insert("provider_id".to_owned(), Value::from(provider));
@@ -221,10 +221,10 @@ impl PartRequest {
     /// Makes the request of an action: an update if there is an `id`, else a creation.
     ///
     /// # Errors
-    /// If the service named a record by what is no id, or the members are not those of the type.
+    /// If the service identified a record by a text that is not an id, or the members are not those of the type.
     pub(super) fn new(part: Part, id: Option<&str>, body: Map<String, Value>) -> Result<Self, String> {
         let id = id
-            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is no id: {error}")))
+            .map(|id| id.parse::<Uuid>().map_err(|error| format!("`{id}` is not an id: {error}")))
             .transpose()?;
         let body = Value::Object(body);
         Ok(match (part, id) {
@@ -312,7 +312,7 @@ mod tests {
         let request = |id, body| PartRequest::new(Part::Providers, id, members(body));
         assert!(
             request(Some("pending:providers:a"), serde_json::json!({}))
-                .is_err_and(|error| error.contains("is no id"))
+                .is_err_and(|error| error.contains("is not an id"))
         );
         assert!(request(None, serde_json::json!({ "name": 1 })).is_err());
         let id = Uuid::nil().to_string();

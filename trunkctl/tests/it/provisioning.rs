@@ -258,7 +258,7 @@ fn every_problem_of_a_declaration_is_named_with_its_place_before_anything_is_sen
     for part in [
         "voice_out_trunks.Berlin:\n",
         "capacity_limit: must be less than or equal to 32767",
-        "right is: a whole number from 1 to 32767, or null",
+        "valid: a whole number from 1 to 32767, or null",
         "nmae: voice_out_trunks have no such member",
         "on_cli_mismatch_action: can't be blank",
         "voice_out_trunks.Paris.dids: there is no record of dids called `1`",
@@ -346,7 +346,7 @@ fn providers_and_routes_of_the_platform_are_declared_too() {
     );
     let refused = run(&["plan", "-f", &wrong]).fails(6);
     assert!(
-        refused.contains("no provider called `nowhere`") && refused.contains("right is: hostname"),
+        refused.contains("no provider called `nowhere`") && refused.contains("valid: hostname"),
         "{refused}"
     );
 }

@@ -32,7 +32,7 @@ impl Call<'_> {
         Ending { warning: Some(refusal.warning()), why: Some(why.into()), ..ended }
     }
 
-    /// The same, if there is no session description to judge.
+    /// The ending of a call whose caller sent no session description in answer to an offer of the edge.
     fn unanswered(&mut self, why: &str) -> Ending {
         self.sdp_state.awaits_answer = false;
         self.no_media(&MediaRefusal::NoAnswer, &format!("the caller did not answer the offer: {why}"))

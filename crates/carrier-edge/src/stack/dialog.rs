@@ -1,8 +1,8 @@
 //! The callee's side of a dialog: what the edge keeps of an INVITE after the ACK, and the requests that it
 //! sends.
 //!
-//! Requests are sent to where the responses to the caller's own requests go: a contact behind address translation
-//! cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
+//! Requests are sent to the address that receives the responses to the caller's own requests: a contact behind address
+//! translation cannot be reached. The socket of a connection decides that, whatever destination the library passes to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use super::identity::EdgeIdentity;
 /// active.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The delays between repetitions of an ACK over UDP. The ACK is repeated unasked because the library forgets
-/// the INVITE once it was answered, and would not notice a repeated answer.
+/// The delays between repetitions of an ACK over UDP. The ACK is repeated without a repeated answer, because the library
+/// drops the INVITE transaction once it was answered, and would not notice one.
 const ACK_REPEAT_DELAYS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 
@@ -223,11 +223,11 @@ pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str
         return Err("there is more than one contact");
     }
     let uri = uri_of(contact);
-    let parsed = Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
+    let parsed = Uri::try_from(uri).map_err(|_| "the contact is not a URI")?;
     let has_host = !parsed.host_with_port.to_string().is_empty();
     match parsed.scheme {
         Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
-        _ => Err("the contact is no SIP URI"),
+        _ => Err("the contact is not a SIP URI"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the edge's messages state about the edge itself.
+//! The name and address that the edge's messages state about the edge itself.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -10,7 +10,7 @@ use trunk_store::{Record, TakeJobs};
 use uuid::Uuid;
 
 use super::earlier::{AFTER_START, FIND, PER_RUN, Search};
-use super::run::MOST_READ;
+use super::run::MAX_READ;
 use super::*;
 use crate::fixture::{self, ACCOUNT, core, own};
 
@@ -107,7 +107,7 @@ async fn a_run_that_began_before_staff_changed_a_period_does_not_count() {
 async fn what_cannot_be_paid_is_read_once_and_keeps_nothing_behind_it_from_its_turn() {
     let core = core();
     let began = core.clock.now();
-    let unpaid = u128::try_from(MOST_READ).unwrap() + 100;
+    let unpaid = u128::try_from(MAX_READ).unwrap() + 100;
     let mut changes: Vec<Change> = (1..=unpaid).map(|id| did(&core, id, "5.0", began)).collect();
     let after = began.after(Duration::from_secs(1));
     changes.extend([did(&core, unpaid + 1, "1.0", after), did(&core, unpaid + 2, "0.5", after)]);
@@ -176,7 +176,7 @@ async fn a_service_whose_number_is_released_at_the_same_time_is_canceled_after_i
 async fn a_pool_behind_more_of_those_of_staff_than_a_run_reads_is_renewed() {
     let core = core();
     let now = core.clock.now();
-    let of_staff = u128::try_from(MOST_READ).unwrap() + 1;
+    let of_staff = u128::try_from(MAX_READ).unwrap() + 1;
     let mut changes: Vec<Change> = (1..=of_staff).map(|id| pool(&core, id, "2020-01-01", 1, false)).collect();
     // It has no channels, and costs nothing.
     let billed = of_staff + 1;

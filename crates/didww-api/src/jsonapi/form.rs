@@ -10,11 +10,11 @@ use trunk_rules::domain::{Refusal, WriteError};
 use super::context::RequestContext;
 use super::error::ApiError;
 
-/// More parts than any declared form has.
+/// Maximum number of parts of a form, more than any declared form has.
 const MAX_PARTS: usize = 8;
 const MAX_HEAD_BYTES: usize = 4 << 10;
 
-/// 400: the body is no such form, in the words of the API.
+/// 400: the body is not a form of this type, with the API's text.
 pub(crate) fn invalid_form() -> ApiError {
     ApiError::new(ErrorCode::BadRequest, "invalid params", "invalid params")
 }
@@ -30,7 +30,7 @@ pub(crate) fn too_big(form: &FormSpec) -> ApiError {
 pub(super) struct Form {
     /// The attributes that were sent, by name.
     pub(super) attributes: Map<String, Value>,
-    /// The text that is compared with what is expected.
+    /// The text that must equal the expected one.
     pub(super) checked: Option<String>,
     /// The content of the file.
     pub(super) file: Option<Bytes>,
@@ -40,7 +40,7 @@ impl Form {
     /// Reads the form of a type.
     ///
     /// # Errors
-    /// 400 if it is no form, or if it has another part than the declared ones or one of them twice.
+    /// 400 if the body is not a form, has an undeclared part, or has a part twice.
     pub(super) fn parse(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -79,16 +79,16 @@ impl Form {
 /// A part of a form.
 struct Part {
     name: String,
-    /// Whether it has the name of a file.
+    /// Whether the part has a file name.
     is_file: bool,
     content: Bytes,
 }
 
-/// Divides a body into its parts; `None` if it is not complete, or not of this form.
+/// Divides a body into its parts; `None` if it is truncated, or does not have this boundary.
 fn parts(boundary: &str, body: &Bytes) -> Option<Vec<Part>> {
     let delimiter = format!("\r\n--{boundary}");
     let first = delimiter.get(2..)?;
-    // What stands before the first delimiter is ignored (RFC 2046 §5.1.1).
+    // Bytes before the first delimiter are ignored (RFC 2046 §5.1.1).
     let mut at = if body.starts_with(first.as_bytes()) {
         first.len()
     } else {
@@ -115,7 +115,7 @@ fn parts(boundary: &str, body: &Bytes) -> Option<Vec<Part>> {
     }
 }
 
-/// Where a text begins.
+/// The position of the first occurrence of a text in the bytes.
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     let (first, rest) = text.split_first()?;
     let mut from = 0;
@@ -128,7 +128,7 @@ fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Reads the name of a part, and whether it has the name of a file, from its headers.
+/// Reads the name of a part, and whether it has a file name, from its headers.
 fn disposition(head: &str) -> Option<(String, bool)> {
     let is_named = |line: &&str| {
         line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))

@@ -53,7 +53,7 @@ pub(super) async fn create(
                 let text = Document::new(context, params).identifier_only(spec, id);
                 return Ok(Reply::document(StatusCode::CREATED, text));
             }
-            // What the record needs is stored before it.
+            // Records on which the new one depends precede it.
             let record = records.into_iter().find(|record| record.kind == spec.name);
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
@@ -96,7 +96,7 @@ pub(super) async fn upload(
         return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
     }
     let body = &Body { attributes, ..Body::default() };
-    // Once for all attempts.
+    // Encoded once for all attempts.
     let encoded = &Encoded::of(bytes).await?;
     let reply = Retries::REQUEST
         .run(|| async move {
@@ -120,7 +120,7 @@ pub(super) async fn upload(
     Ok(Reply { content_type, ..reply })
 }
 
-/// The text that a form must have, from the records that decide it.
+/// The text that a form must contain, which the records of the account determine.
 async fn expected(context: &RequestContext<'_>, check: &FormCheck) -> Result<Option<String>, ApiError> {
     let Some(of) = find(check.of) else { return Ok(None) };
     let query = list_query(context, of, &QueryParams::default());
@@ -166,8 +166,8 @@ pub(super) fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
     RecordText { id, attributes: &record.attributes, meta: record.meta.as_deref() }
 }
 
-/// What a write is decided on: the time, the records that the ids in its relationships name, and the stored members of
-/// the relationships that the rules of the type read.
+/// The inputs of the decision on a write: the time, the records that the ids in its relationships name, and the stored members
+/// of the relationships that the rules of the type read.
 pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
@@ -185,7 +185,7 @@ struct LinkedRecords {
 }
 
 impl Decision {
-    /// Reads the records that a body names from the store, and what the rules read of the record to update. `members` is the
+    /// Reads the records that a body names from the store, and those that the rules need for the record to update. `members` is the
     /// relationship to which the request adds members, or (false) from which it removes some.
     ///
     /// # Errors
@@ -245,7 +245,7 @@ impl Decision {
         Ok(self.with_context(context, kind, body, |write| context.rules.decide_write(spec, write))?)
     }
 
-    /// Decides on members to add to a relationship or to remove from it, and commits that.
+    /// Decides on members to add to a relationship or to remove from it, and commits the outcome.
     pub(super) async fn commit_members(
         &self,
         context: &RequestContext<'_>,
@@ -320,10 +320,10 @@ fn whole(record: &Record) -> LinkedRecord<'_> {
     LinkedRecord { id: record.id.to_string(), attributes: Some(&record.attributes) }
 }
 
-/// Counts the records that permit more than usual, by account.
+/// Limits log lines about records that permit more than usual, by account.
 static NOTICES: LogLimiter = LogLimiter::new("records that permit more than usual");
 
-/// Logs what an operator should know about a record, unless the record was so before.
+/// Logs a notice about a record for the operator, unless it applied to the record before the write too.
 fn log_notice(context: &RequestContext<'_>, record: &Record, before: Option<&Record>) {
     let notice = |record: &Record| context.rules.notice(record.kind, &record.attributes);
     let Some(notice_now) = notice(record) else { return };
@@ -409,7 +409,7 @@ pub(super) async fn members_of(
 /// them can be changed in one transaction.
 const MAX_CHANGED: usize = 10_000;
 
-/// Returns the members of an inverse relationship that a request is about.
+/// Returns the members of an inverse relationship that a request changes.
 ///
 /// # Errors
 /// 422 if there are more than `most`.

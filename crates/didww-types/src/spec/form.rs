@@ -26,7 +26,7 @@ pub struct FormCheck {
 }
 
 impl FormSpec {
-    /// The most bytes of a body: the file, and the other parts with the lines between them.
+    /// Maximum number of bytes of a body: the file, and the other parts with the lines between them.
     pub const fn max_body_bytes(&self) -> usize {
         self.max_file_bytes + (64 << 10)
     }

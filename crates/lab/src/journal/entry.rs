@@ -1,4 +1,4 @@
-//! An entry of the journal: as it is kept, in few pieces of memory, and as it is shown, with its secrets hidden.
+//! An entry of the journal: as it is stored, in few allocations, and as it is shown, with its secrets hidden.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +13,17 @@ use uuid::Uuid;
 
 use crate::mask;
 
-/// Bytes that an entry takes beside its texts.
+/// Number of bytes of memory of an entry, not counting its texts.
 const FIXED_BYTES: usize = 320;
 
-/// The longest text of a body that is shown: hiding can make it longer.
+/// Maximum number of bytes of the shown text of a body: hiding secrets can make it longer.
 const MAX_SHOWN_BYTES: usize = 2 * MAX_BODY_BYTES;
-/// Bytes of each body that are kept.
+/// Maximum number of bytes that are kept of a body.
 pub const MAX_BODY_BYTES: usize = 16 << 10;
 
-/// An entry as it is kept: as it came, because most entries go without having been read, and hiding the secrets of each would
-/// cost a request more than its journal may. So no text leaves this type but through [`shown`](Self::shown) and the methods
-/// that comparisons use, which hide them.
+/// An entry as it is stored. Its secrets are not hidden yet: most entries are dropped without having been read, and hiding
+/// the secrets of each would make requests too slow. So texts leave this type only through [`shown`](Self::shown) and the
+/// methods that comparisons use, which hide secrets.
 pub(crate) struct Stored {
     pub(crate) number: u64,
     pub(crate) time: Timestamp,
@@ -48,18 +48,18 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// The start of a body as it came, and how its secrets are found.
+/// The first bytes of a body, unmasked, and the form in which its secrets are found.
 #[derive(Default)]
 pub(super) struct RawBody {
-    /// At most [`MAX_BODY_BYTES`].
+    /// The first bytes, at most [`MAX_BODY_BYTES`].
     pub(super) start: Bytes,
-    /// The length of the whole body.
+    /// The length of the whole body in bytes.
     pub(super) bytes: u64,
     pub(super) form: Form,
 }
 
 impl RawBody {
-    /// Its length alone.
+    /// The body without its text, with its length only.
     fn brief(&self) -> JournalBody {
         JournalBody { bytes: self.bytes, text: None, is_cut: false }
     }
@@ -69,9 +69,9 @@ impl RawBody {
         let text = match form {
             _ if start.is_empty() => None,
             Form::Parameters if is_form(start) => Some(mask::form(&String::from_utf8_lossy(start))),
-            // Some clients send JSON under the name of a form.
+            // Some clients send JSON with the media type of a form.
             Form::Json | Form::Parameters if is_json(start) => Some(mask::json(start)),
-            // In what is neither, secrets are not found.
+            // In a text of neither form, secrets would not be found.
             Form::Json | Form::Parameters | Form::Other => None,
         };
         let is_cut = *bytes > start.len() as u64;
@@ -79,7 +79,7 @@ impl RawBody {
     }
 }
 
-/// Whether a text is JSON, whole or cut off.
+/// Whether a text is JSON, complete or truncated.
 fn is_json(text: &[u8]) -> bool {
     match serde_json::from_slice::<IgnoredAny>(text) {
         Ok(_) => true,
@@ -87,19 +87,19 @@ fn is_json(text: &[u8]) -> bool {
     }
 }
 
-/// Whether a text can be a form: what these signs mean in other texts, a form escapes.
+/// Whether a text can be a form: a form escapes these characters, which other formats need.
 fn is_form(text: &[u8]) -> bool {
     let is_other = |byte: &u8| byte.is_ascii_whitespace() || b"\"'{}<>".contains(byte);
     !text.trim_ascii_end().iter().any(is_other)
 }
 
-/// How the secrets of a body are found.
+/// The format of a body, which decides how its secrets are found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Form {
     #[default]
     Json,
     Parameters,
-    /// They are not: nothing of it is kept.
+    /// Another format, in which secrets cannot be found: no bytes of the body are kept.
     Other,
 }
 
@@ -135,15 +135,15 @@ pub(super) fn shortened(mut text: String, most: usize) -> String {
 pub struct JournalEntry {
     /// The number of the entry: those of later ones are greater. A request has one when it ends.
     pub number: u64,
-    /// When the request came, on the server's clock.
+    /// When the request was received, on the server's clock.
     pub time: Timestamp,
     /// The account whose key or token the request has; null without a valid one, and for requests to other APIs than DIDWW's.
     pub account: Option<Uuid>,
-    /// The method.
+    /// The HTTP method, such as `POST`.
     pub method: String,
-    /// The path.
+    /// The path without the query.
     pub path: String,
-    /// The query; null without one.
+    /// The query without its question mark; null if there is none.
     pub query: Option<String>,
     /// The headers of the request, by their names in lower case. Values of one name are joined by commas.
     pub request_headers: BTreeMap<String, String>,
@@ -157,11 +157,11 @@ pub struct JournalEntry {
     pub response_body: JournalBody,
     /// The time from the request's head to the answer, in microseconds.
     pub duration_us: u64,
-    /// The number of the fault that took the request; null if none did.
+    /// The id of the fault that applied to the request; null if none did.
     pub fault: Option<u64>,
 }
 
-/// A body.
+/// The body of a request or a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct JournalBody {
@@ -169,15 +169,15 @@ pub struct JournalBody {
     pub bytes: u64,
     /// Its text, or the first 16 KiB of it; null if it is empty, or neither JSON nor a form.
     pub text: Option<String>,
-    /// Whether the text is not all of it.
+    /// Whether the text is shorter than the body.
     pub is_cut: bool,
 }
 
 impl Stored {
-    /// The bytes that the entry counts for.
+    /// Number of bytes by which the entry counts towards [`MAX_BYTES`](super::MAX_BYTES).
     pub(crate) fn size(&self) -> usize {
         let texts = self.method.len() + self.path.len() + self.query.as_ref().map_or(0, |query| query.len());
-        // Many short headers take less than what was reserved for them.
+        // Many short headers need less memory than was reserved for them.
         let headers = self.request_headers.capacity() + self.response_headers.capacity();
         FIXED_BYTES + texts + headers + self.request_body.start.len() + self.response_body.start.len()
     }
@@ -192,7 +192,7 @@ impl Stored {
         self.request_body.shown()
     }
 
-    /// The entry as it is shown.
+    /// The entry for readers, with its secrets hidden.
     pub(crate) fn shown(&self) -> JournalEntry {
         JournalEntry {
             request_headers: headers(&self.request_headers),
@@ -203,7 +203,7 @@ impl Stored {
         }
     }
 
-    /// The entry without its headers and the texts of its bodies, which costs less.
+    /// The entry for readers without its headers and the texts of its bodies, which is cheaper.
     pub(crate) fn brief(&self) -> JournalEntry {
         JournalEntry {
             number: self.number,
@@ -241,7 +241,7 @@ fn headers(lines: &str) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 impl Stored {
-    /// An entry with this query and this body of JSON.
+    /// An entry with this query and this JSON body.
     pub(crate) fn with(mut self, query: &str, body: &str) -> Self {
         self.query = Some(query.into());
         let start = Bytes::from(body.to_owned());
@@ -249,7 +249,7 @@ impl Stored {
         self
     }
 
-    /// The same with a body that is longer than what is kept of it.
+    /// The same entry, with a body that is longer than its kept bytes.
     pub(crate) fn cut(mut self) -> Self {
         self.request_body.bytes += 1;
         self

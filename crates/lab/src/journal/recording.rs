@@ -1,4 +1,4 @@
-//! A request that is being served, until its entry is in the journal.
+//! Records a request while it is served, and adds its entry to the journal.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,13 @@ use uuid::Uuid;
 use super::Journal;
 use super::entry::{Form, MAX_BODY_BYTES, RawBody, Stored, shortened};
 
-/// Bytes of the query that are kept.
+/// Maximum number of bytes that are kept of a query.
 const MAX_QUERY_BYTES: usize = 4 << 10;
-/// A longer body of an answer is not looked into.
+/// Maximum number of bytes of a response body that is read; a longer one is recorded without its text.
 const MAX_LOOKED_INTO: u64 = 4 << 20;
 
-/// A request that is being served. Its entry is added when this is dropped, also if its client left before there was an answer.
+/// A request that is being served. Its entry is added when this is dropped, also if the client closed the connection before the
+/// response.
 pub(crate) struct Recording {
     journal: Arc<Journal>,
     clock: Clock,
@@ -34,7 +35,7 @@ pub(crate) struct Recording {
     form: Form,
 }
 
-/// What was read of a body.
+/// The bytes of a body that were read so far.
 #[derive(Default)]
 struct Copied {
     start: Vec<u8>,
@@ -42,7 +43,7 @@ struct Copied {
 }
 
 impl Recording {
-    /// Begins to record a request. Returns its body, which is to be read in place of the one that is passed.
+    /// Begins to record a request. Returns the body that must be read instead of the passed one.
     pub(crate) fn begin(
         journal: Arc<Journal>,
         clock: Clock,
@@ -78,14 +79,14 @@ impl Recording {
         (Self { journal, clock, began, stored: Some(stored), copied, form }, body)
     }
 
-    /// Notes which fault takes the request.
+    /// Records the id of the fault that applies to the request.
     pub(crate) fn note_fault(&mut self, fault: u64) {
         if let Some(stored) = self.stored.as_mut() {
             stored.fault = Some(fault);
         }
     }
 
-    /// Adds the entry with the answer, before the client can have it. Returns the answer.
+    /// Adds the entry with the response before the client can receive it. Returns the response.
     pub(crate) async fn answered(mut self, response: Response) -> Response {
         let (parts, body) = response.into_parts();
         let length = body.size_hint().exact();
@@ -123,7 +124,7 @@ impl Drop for Recording {
     }
 }
 
-/// What is kept of a body: a copy, so that the memory of what the body is a part of is not held.
+/// A copy of the first bytes of a body: a reference would keep the whole received buffer in memory.
 fn start_of(body: &[u8], form: Form) -> Bytes {
     if form == Form::Other {
         return Bytes::new();
@@ -131,7 +132,7 @@ fn start_of(body: &[u8], form: Form) -> Bytes {
     Bytes::copy_from_slice(body.get(..MAX_BODY_BYTES).unwrap_or(body))
 }
 
-/// Headers as lines. They are copied, because a value would keep all that was read with it.
+/// Headers as lines. They are copied, because a reference would keep the whole received buffer in memory.
 fn lines(headers: &HeaderMap) -> String {
     let mut lines = String::with_capacity(headers.len() * 48);
     for (name, value) in headers {

@@ -16,7 +16,7 @@ use crate::head::{Head, logical_line};
 
 /// The byte that replaces each byte of a secret.
 const MASK: u8 = b'0';
-/// What hides a digit that was dialled; `0` would be one.
+/// The byte that replaces a dialled digit; `0` would itself be a digit.
 const DIGIT_MASK: u8 = b'x';
 
 /// The parameters of a digest that reveal nothing (RFC 7616 §3.4, RFC 7615 §3).
@@ -56,7 +56,7 @@ pub(super) fn masked(bytes: &[u8], max_bytes: usize) -> Vec<u8> {
     while !rest.is_empty() {
         let (line, others) = rest.split_at_mut(logical_line(rest).len());
         mask_line(line);
-        // A body has no continuation lines: what looks like one is a line of its own to those who read it.
+        // A body has no continuation lines: a line with leading blanks is a line of its own.
         let first = memchr(b'\n', line).map_or(line.len(), |at| at + 1);
         let (_, continuations) = line.split_at_mut(first);
         continuations.split_inclusive_mut(|byte| *byte == b'\n').for_each(mask_line);
@@ -165,7 +165,7 @@ fn mask_passwords(line: &mut [u8]) {
         let start = from + before.iter().rposition(ends_user).map_or(0, |start| start + 1);
         let user = line.get(start..at).unwrap_or_default();
         from = at + 1;
-        // Few lines have a second colon: behind the scheme, it begins a password.
+        // Few lines have a second colon: after the scheme, it begins a password.
         if user.iter().filter(|byte| **byte == b':').nth(1).is_none() {
             continue;
         }
@@ -194,7 +194,7 @@ fn mask_credentials(value: &mut [u8]) {
     let rest = value.get_mut(credentials..).unwrap_or_default();
     if is_digest || !has_scheme {
         mask_parameters(rest);
-        // A quotation mark that is missing or added would hide it from the pass before.
+        // A missing or additional quotation mark would hide a parameter from the pass before.
         mask_responses(rest);
     } else {
         hide(rest);
@@ -229,7 +229,7 @@ fn mask_parameters(text: &mut [u8]) {
     }
 }
 
-/// Masks what follows `response=` and `rspauth=`, wherever it stands.
+/// Masks the values after `response=` and `rspauth=`, wherever they occur.
 fn mask_responses(text: &mut [u8]) {
     const NAMES: [&[u8]; 2] = [b"response", b"rspauth"];
     let mut at = 0;

@@ -25,7 +25,7 @@ const KEY_BASE64_LENGTH: usize = 40;
 /// How the media of a call is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protection {
-    /// Unencrypted RTP.
+    /// The media is RTP without encryption.
     Plain,
     /// SRTP with the key in the SDP.
     Sdes {
@@ -57,7 +57,7 @@ pub struct Media {
     pub stream: usize,
     /// The `m=` lines of all streams, without `m=`. The answer refuses the other streams with port 0.
     pub lines: Vec<String>,
-    /// The transport profile.
+    /// The transport profile of the accepted stream.
     pub profile: Profile,
     /// The host that RTP is sent to.
     pub host: MediaHost,
@@ -70,9 +70,9 @@ pub struct Media {
     /// The direction, from the offerer's point of view. The unspecified address counts as not receiving,
     /// which is the old form of hold (RFC 6337 §5.1).
     pub direction: Direction,
-    /// The selected codec.
+    /// The codec that the answer selects.
     pub codec: Codec,
-    /// The codec's payload type.
+    /// The RTP payload type of the codec.
     pub payload_type: u8,
     /// The payload types that the offerer may send audio in: that of the selected codec, and in an answer to
     /// an offer of the edge those of all codecs of the answer.
@@ -83,7 +83,7 @@ pub struct Media {
     pub telephone_event: Option<u8>,
     /// The clock rate of telephone events in Hz; without meaning if there are none.
     pub telephone_event_rate: u32,
-    /// The packet time that the offerer asks for, in milliseconds.
+    /// The packet time that the offerer requests, in milliseconds.
     pub packet_time: Option<u16>,
     /// The value of `t=`, which the answer repeats.
     pub time: String,

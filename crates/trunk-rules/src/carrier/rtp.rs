@@ -1,8 +1,8 @@
 //! Decides which RTP is accepted, where RTP is sent, and when silence ends a call.
 //!
 //! Media is sent only to an address from which RTP of the call came, except for one empty packet after the
-//! answer. An SDP proves nothing, so a caller cannot direct media at a third party. What is sent is an echo
-//! of what was received, so it never exceeds it.
+//! answer. An SDP proves nothing, so a caller cannot direct media at a third party. Only received packets are echoed,
+//! so no more is sent than was received.
 //!
 //! The socket's owner passes in the source and the arrival time of each packet; packet contents are not
 //! handled here. All behaviour is inferred; only the names of the attributes are DIDWW's.
@@ -107,7 +107,7 @@ enum Mode {
     Latched(SocketAddr),
 }
 
-/// What happens to a received RTP packet.
+/// The handling of a received RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The source is not allowed. The packet is dropped and does not reset the RTP timeout.

@@ -1,4 +1,4 @@
-//! Prorated prices: what a part of a paid period costs, and how many days of one an order of channels pays.
+//! Prorated prices: the price of a part of a paid period, and the days that an order of channels pays.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::renewal::IS_BILLED;
 pub const PERIOD_DAYS: i64 = 30;
 const DAY: Duration = Duration::from_hours(24);
 
-/// The time that some days take; none if there are fewer than none.
+/// The duration of a number of days; zero for a negative number.
 pub fn days_long(days: i64) -> Duration {
     DAY * u32::try_from(days.max(0)).unwrap_or(u32::MAX)
 }
@@ -34,14 +34,15 @@ pub(super) fn prorated(whole: Decimal, days: i64) -> Decimal {
     part.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).min(whole.max(Decimal::ZERO))
 }
 
-/// Whether channels that are added to a pool begin its period: it has none, or one that is over and that no channel has to pay.
+/// Whether channels that are added to a pool begin its period: it has none, or one that has ended and that needs no payment for
+/// a channel.
 pub fn begins_period(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> bool {
     let end = pool.renew_date.as_ref().and_then(day_start);
     end.is_none_or(|end| end <= now && (!is_billed || pool.total_channels_count <= 0))
 }
 
-/// How many days an order of channels pays: those until the period of their pool ends, the begun one included, and a whole period
-/// if they begin it. None are left of a period that is over, and whose renewal is not paid yet.
+/// The number of days that an order of channels pays: those until the end of their pool's period, including the present day, and
+/// a whole period if they begin it. It is zero for a period that has ended, whose renewal is not paid yet.
 pub fn pool_days(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> i64 {
     let end = pool.renew_date.as_ref().and_then(day_start);
     let Some(end) = end.filter(|_| !begins_period(pool, is_billed, now)) else { return PERIOD_DAYS };
@@ -49,7 +50,7 @@ pub fn pool_days(pool: &CapacityPool, is_billed: bool, now: Timestamp) -> i64 {
     i64::try_from(days).unwrap_or(PERIOD_DAYS).min(PERIOD_DAYS)
 }
 
-/// Whether the `meta` of a capacity pool says that it is renewed.
+/// Whether a capacity pool is renewed, according to its `meta`.
 pub(super) fn is_billed(meta: Option<&str>) -> bool {
     let meta = meta.and_then(|meta| serde_json::from_str::<Value>(meta).ok());
     meta.is_some_and(|meta| meta.get(IS_BILLED) == Some(&Value::Bool(true)))

@@ -1,7 +1,7 @@
-//! Renewals: what a DID, a capacity pool or an emergency calling service costs when its paid period is over, and how it ends.
+//! Renewals of DIDs, capacity pools and emergency calling services: their prices when their paid period ends, and their end.
 //!
-//! A period is 30 days. What cannot be paid is tried again every day; a DID and a service that is not paid for [`GRACE`] end, and
-//! a pool loses the channels that nothing uses.
+//! A period is 30 days. A renewal that cannot be paid is tried again every day; after [`GRACE_PERIOD`] without payment, a DID or
+//! a service ends, and a pool loses its unused channels.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use super::payment::{pay, spendable};
 /// The period that an order and a renewal pay for.
 pub const PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
 /// How long a DID or a service stays after its paid period if it cannot be paid.
-pub const GRACE: Duration = Duration::from_hours(7 * 24);
-/// How long what could not be paid waits until it is tried again.
+pub const GRACE_PERIOD: Duration = Duration::from_hours(7 * 24);
+/// The time until a renewal that could not be paid is tried again.
 pub const PAYMENT_WAIT: Duration = Duration::from_hours(24);
-/// The member of the `meta` of a DID, which no answer has, with the price of a period. A DID without it is not renewed.
+/// The member of the `meta` of a DID, which answers do not show, with the price of a period. A DID without it is not renewed.
 pub const MONTHLY_PRICE: &str = "monthly_price";
-/// The member of the `meta` of a capacity pool, which no answer has, that is true once channels of it were ordered. Other
+/// The member of the `meta` of a capacity pool, which answers do not show, that is true once channels of it were ordered. Other
 /// pools are not renewed.
 pub const IS_BILLED: &str = "is_billed";
 
-/// What an account can spend, while renewals are decided one after the other.
+/// The remaining funds of an account, while renewals are decided one after the other.
 #[derive(Debug, Clone, Copy)]
 pub struct Purse {
     spendable: Decimal,
@@ -42,7 +42,7 @@ impl Purse {
         Ok(Self { spendable: spendable(balance)?, spent: Decimal::ZERO })
     }
 
-    /// Takes a price, unless it is more than what is left. What costs nothing is always paid.
+    /// Takes a price. Returns false if it exceeds the remaining funds; a price of zero is always paid.
     fn take(&mut self, price: Decimal) -> bool {
         let is_paid = price <= Decimal::ZERO || self.spent + price <= self.spendable;
         if is_paid {
@@ -51,7 +51,7 @@ impl Purse {
         is_paid
     }
 
-    /// The change that takes from the balance what was spent; `None` if it is nothing.
+    /// The change that subtracts the paid prices from the balance; `None` if they are zero.
     ///
     /// # Errors
     /// When the balance does not have the shape of its declaration.
@@ -60,14 +60,14 @@ impl Purse {
     }
 }
 
-/// What becomes of a DID whose paid period is over.
+/// The decision on a DID whose paid period has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DidRenewal {
-    /// It is paid: until when, and the number of renewals left.
+    /// It is renewed until this time, with this number of renewals left; `None` means no limit.
     Renewed(Timestamp, Option<i64>),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It is released.
+    /// The DID is released: it could not be paid, or has no renewals left.
     Ended,
 }
 
@@ -86,24 +86,24 @@ pub fn renew_did(
     if purse.take(price.amount()) {
         return DidRenewal::Renewed(expired_at.after(PAID_PERIOD), cycles.map(|cycles| cycles - 1));
     }
-    let end = expired_at.after(GRACE);
+    let end = expired_at.after(GRACE_PERIOD);
     if end <= now { DidRenewal::Ended } else { DidRenewal::Unpaid(end.min(now.after(PAYMENT_WAIT))) }
 }
 
-/// What becomes of a capacity pool whose paid period is over.
+/// The decision on a capacity pool whose paid period has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolRenewal {
     /// It is paid until this time.
     Renewed(Timestamp),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It could not be paid for long: it has this number of channels from now on, those in use, and is decided again at this
+    /// It could not be paid for the grace period: it keeps this number of channels, those in use, and is decided again at this
     /// time.
     Reduced(i64, Timestamp),
 }
 
-/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of all its channels, as
-/// an order of as many would pay it.
+/// Decides on a pool whose paid period ended at `expired_at`, and takes its price from the purse: that of an order of all its
+/// channels.
 pub fn renew_pool(
     pool: &CapacityPool,
     breaks: &[QtyBasedPricing],
@@ -118,7 +118,7 @@ pub fn renew_pool(
     if purse.take(price) {
         return PoolRenewal::Renewed(expired_at.after(PAID_PERIOD));
     }
-    let (again, end) = (now.after(PAYMENT_WAIT), expired_at.after(GRACE));
+    let (again, end) = (now.after(PAYMENT_WAIT), expired_at.after(GRACE_PERIOD));
     if end > now {
         PoolRenewal::Unpaid(end.min(again))
     } else {
@@ -126,14 +126,14 @@ pub fn renew_pool(
     }
 }
 
-/// What becomes of an emergency calling service whose paid period is over.
+/// The decision on an emergency calling service whose paid period has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceRenewal {
     /// It is paid until this time.
     Renewed(Timestamp),
     /// It cannot be paid, and is decided again at this time.
     Unpaid(Timestamp),
-    /// It is canceled.
+    /// The service is canceled: it could not be paid for the grace period.
     Ended,
 }
 
@@ -148,7 +148,7 @@ pub fn renew_service(
     if purse.take(price) {
         return ServiceRenewal::Renewed(expired_at.after(PAID_PERIOD));
     }
-    let end = expired_at.after(GRACE);
+    let end = expired_at.after(GRACE_PERIOD);
     if end <= now { ServiceRenewal::Ended } else { ServiceRenewal::Unpaid(end.min(now.after(PAYMENT_WAIT))) }
 }
 

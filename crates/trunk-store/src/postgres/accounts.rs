@@ -27,7 +27,7 @@ pub(super) async fn load(client: &Client, numbers: Option<&[i64]>) -> Done<Vec<(
         "SELECT {KEY_COLUMNS} FROM api_key WHERE $1::int8[] IS NULL OR account = ANY($1) ORDER BY created_at, id"
     );
     let parameters: [Parameter<'_>; 1] = [(&numbers, Type::INT8_ARRAY)];
-    // One after the other: a key that is read has its account, or it was removed meanwhile.
+    // In this order: the account of each key that is read exists, or was removed meanwhile.
     let mut keys: BTreeMap<i64, Vec<ApiKey>> = BTreeMap::new();
     for row in &client.query_typed(&select, &parameters).await? {
         keys.entry(row.try_get(5)?).or_default().push(api_key(row)?);
@@ -121,7 +121,7 @@ async fn create(transaction: &Transaction<'_>, account: &Account, key: &ApiKey) 
 }
 
 fn name_taken(failure: Failure) -> Failure {
-    // The embedded engine does not tell the id from the name either.
+    // The embedded engine does not distinguish the id from the name either.
     let is_taken = ["account_name", "account_id"].iter().any(|index| failure.is_taken(index));
     if is_taken { StoreError::Taken("name".to_owned()).into() } else { failure }
 }
@@ -249,7 +249,7 @@ impl Accounts for PostgresStore {
         }
     }
 
-    /// From the database: who lists accounts may have created one on another node just now.
+    /// Reads from the database: the caller may have created an account on another node just now.
     fn accounts(&self) -> Answer<'_, Vec<Arc<Account>>> {
         Answer::later(self.node.read((), |client, ()| Box::pin(read(client, None))))
     }

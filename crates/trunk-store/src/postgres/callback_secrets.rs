@@ -1,6 +1,6 @@
 //! The secrets that sign callbacks. None is kept in memory.
 //!
-//! To add or enable one locks the account: at most one is enabled, and an index permits no second one.
+//! Adding or enabling a secret locks the account: at most one is enabled, and an index permits no second one.
 
 use didww_types::{Secret, Timestamp};
 use tokio_postgres::types::Type;

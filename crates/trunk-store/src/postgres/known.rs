@@ -1,7 +1,7 @@
-//! What a node keeps in memory of accounts, keys and the keys of tokens, because every request asks for it.
+//! The copy of accounts, API keys and token keys that a node keeps in memory, because every request reads them.
 //!
-//! It is answered from memory while the change feed is read often enough that nothing can be older than
-//! [`CHANGE_DELAY`](crate::CHANGE_DELAY). Otherwise it is read anew, which fails if the database is away.
+//! Look-ups use the copy while the change feed is read often enough that the copy is at most
+//! [`CHANGE_DELAY`](crate::CHANGE_DELAY) old. Otherwise it is read anew, which fails if the database is unavailable.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,17 +11,17 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::CHANGE_DELAY;
 use crate::directory::{Directory, SharedDirectory};
 
-/// The directory of a node.
+/// A node's copy of the directory.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct DirectoryCopy {
     pub(super) directory: SharedDirectory,
-    /// When the state that the directory reflects was read: by the last poll that succeeded.
+    /// The age of the state that the directory reflects: that of the last poll that succeeded.
     confirmed: Mutex<Option<Stopwatch>>,
     /// Held while data is read and put into the directory, so that an older state never replaces a newer one.
     pub(super) updating: AsyncMutex<()>,
 }
 
-impl Known {
+impl DirectoryCopy {
     /// An empty directory, which the first look-up loads.
     pub(super) fn new() -> Self {
         let directory = SharedDirectory::new(Directory::default());
@@ -34,7 +34,7 @@ impl Known {
         confirmed.is_some_and(|since| since.elapsed() < CHANGE_DELAY).then_some(&self.directory)
     }
 
-    /// Notes that the directory has what was committed at this time.
+    /// Records that the directory contains all commits up to this time.
     pub(super) fn confirm(&self, since: Stopwatch) {
         *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(since);
     }
@@ -44,7 +44,7 @@ impl Known {
         self.directory.read().quota(account, default)
     }
 
-    /// Makes the next look-up read everything.
+    /// Makes the next look-up load the directory anew.
     pub(super) fn doubt(&self) {
         *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -20,7 +20,7 @@ use super::records::record;
 use crate::list_plan::{IndexPart, Page, RecordCount, have_index, is_cacheable, table};
 use crate::{Asker, ListQuery, Listing, Order, Record, Scope, StoreError};
 
-/// Maximum distance of the end of a page from the beginning of its list that is read without waiting for a turn.
+/// Maximum distance, in records, from the beginning of a list to the end of a page that is read without waiting for a turn.
 const MAX_DIRECT_RECORDS: u64 = 100;
 /// The bytes of a record as they are stored.
 pub(super) const BYTES: &str = "octet_length(r.attributes) + coalesce(octet_length(r.meta), 0)";
@@ -64,8 +64,8 @@ fn from_index(node: &Node, query: &ListQuery, backwards: bool) -> (String, i64) 
     let order = query.order.first();
     let direction = if order.is_some_and(|order| order.descending) == backwards { "" } else { " DESC" };
     match order.filter(|order| order.attribute != "created_at") {
-        // Written as comparisons of rows, and sorted by columns that are the same: with equality the server may choose the
-        // primary key, which has the order too, and read all other accounts' records on the way.
+        // Written as comparisons of rows, and sorted by the compared columns: with equality the server may choose the primary key,
+        // which has the order too, and would read the records of all other accounts.
         None => (
             format!(
                 "SELECT number, row_number() OVER (ORDER BY account{direction}, kind{direction}, number{direction}) \
@@ -208,7 +208,7 @@ async fn page_from_index(
 /// Reads the numbers of a whole list whose order an index has.
 async fn from_whole_index(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> {
     let (numbers, of) = from_index(node, query, false);
-    // What is aggregated is in this order already, and sorting it again would cost as much as reading it.
+    // The rows are aggregated in this order already, and sorting them again would cost as much as reading them.
     let select = format!("SELECT array_agg(number) FROM ({numbers}) list");
     let parameters: [Parameter<'_>; 4] = [
         (&query.scope.owner(), Type::INT8),
@@ -283,7 +283,7 @@ async fn all(client: &Client, node: &Node, query: &ListQuery) -> Done<Vec<i64>> 
     }
     let is_reversed = query.order.last().is_some_and(|last| last.descending);
     keys.push(format!("m.number{}", if is_reversed { " DESC" } else { "" }));
-    // One row: a row for each number would cost more than finding it.
+    // One row with an array: a row for each number would cost more than finding it.
     let select =
         format!("SELECT array_agg(m.number ORDER BY {}) FROM ({matching}) m{joins}", keys.join(", "));
     let row = client.query_typed_one(&select, &sql.parameters()).await?;

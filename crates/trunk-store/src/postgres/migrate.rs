@@ -1,4 +1,4 @@
-//! Brings the tables up to date: one node does, and the others wait.
+//! Brings the tables up to date: one node migrates, and the others wait.
 //!
 //! Migrations are forward only. The node that migrates holds a lease in the row of the schema's version, so that one that
 //! dies blocks the others for [`LEASE`] at most. It holds it until the symbols and the index are in line with its
@@ -34,7 +34,7 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[
     &[include_str!("schema/13_rate_shares.sql")],
 ];
 
-/// The version of the schema, and who brings it up to date now.
+/// The version of the schema, and the node that migrates it now.
 const VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version (
     only_row    boolean     PRIMARY KEY CHECK (only_row),
     version     bigint      NOT NULL,
@@ -50,7 +50,7 @@ pub(super) const BEGIN: &str =
 
 /// The time after which another node may migrate, unless the lease was extended.
 const LEASE: &str = "30 seconds";
-/// Time between two looks at what another node does.
+/// Time between two checks whether another node still migrates.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The right to change the schema and the index.
@@ -87,7 +87,7 @@ impl Lease {
     /// Extends the lease.
     ///
     /// # Errors
-    /// If another node has it by now.
+    /// If another node has the lease by now.
     pub(super) async fn extend(&self, client: &Client) -> Result<(), PostgresOpenError> {
         let extend = format!(
             "UPDATE schema_version SET lease_until = now() + interval '{LEASE}' WHERE only_row AND migrator = $1"
@@ -118,14 +118,15 @@ impl Lease {
         Ok(())
     }
 
-    /// Ends the lease, after what needed it. An error of that is returned before one of the end, which it may have caused.
+    /// Ends the lease after the work that needed it, whose error is returned rather than that of the end, which it may have
+    /// caused.
     pub(super) async fn end<T>(
         self,
         client: &Client,
         outcome: Result<T, PostgresOpenError>,
     ) -> Result<T, PostgresOpenError> {
         if outcome.is_err() {
-            // What failed in a transaction would keep the lease from being ended. Outside of one this is a warning.
+            // A failed transaction would prevent the end of the lease. Outside of one this is only a warning.
             let _undone = client.batch_execute("ROLLBACK").await;
         }
         let end =
@@ -151,7 +152,7 @@ async fn check(client: &Client) -> Result<i64, PostgresOpenError> {
     if schema > known { Err(PostgresOpenError::Newer { schema, known }) } else { Ok(schema) }
 }
 
-/// Creates the table with the version. Nodes that start at once can get in each other's way in the server's catalogue.
+/// Creates the table with the version. Nodes that start at the same time can conflict in the server's catalogue.
 async fn create(client: &Client) -> Result<(), PostgresOpenError> {
     for _ in 0..20 {
         match client.batch_execute(VERSION).await {

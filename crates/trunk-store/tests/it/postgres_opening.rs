@@ -51,7 +51,7 @@ async fn a_newer_schema_is_refused_with_both_numbers() {
     assert_eq!(database.execute("SELECT version, migrator FROM schema_version"), "99|", "nothing is changed");
 }
 
-/// What version 2 added to the tables of version 1.
+/// Removes the additions of version 2 to the tables of version 1.
 const WITHOUT_VERSION_2: &str =
     "DROP TABLE rate_share, rate_share_turn; UPDATE schema_version SET version = 1";
 

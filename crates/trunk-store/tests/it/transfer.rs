@@ -1,4 +1,4 @@
-//! Transfers: backups, restores and moves between engines. What is compared is every line of a backup behind its head.
+//! Transfers: backups, restores and moves between engines. Every line of a backup after its head is compared.
 
 mod contents;
 mod many;
@@ -98,7 +98,7 @@ async fn a_restored_database_serves_as_the_one_before_it() {
     serves_as_before(&store).await;
 }
 
-/// Asks for what is derived: the index, uniqueness, counts, queues and counters.
+/// Reads derived data: the index, uniqueness, counts, queues and counters.
 async fn serves_as_before(store: &impl trunk_store::Store) {
     let listed = store.list(everything(trunks(1))).await.unwrap();
     assert_eq!((listed.total, listed.records.len()), (2, 2));
@@ -304,7 +304,7 @@ async fn a_backup_that_was_altered_is_refused_by_the_name_of_the_row() {
             ),
             "line",
         ),
-        ("no backup\n".to_owned(), "line 1: it is no backup of trunk-server"),
+        ("no backup\n".to_owned(), "line 1: it is not a backup of trunk-server"),
         (String::new(), "line 1: the file is truncated"),
     ];
     for (number, (altered, at)) in altered.into_iter().enumerate() {
@@ -347,7 +347,7 @@ async fn a_backup_writes_through_no_link_and_to_no_file_that_another_one_writes(
 
     std::os::unix::fs::symlink(&other, &partial).unwrap();
     let refused = back_up(&full, &file).await.unwrap_err().to_string();
-    assert!(refused.contains("full.backup.partial is in its way, and is no file"), "{refused}");
+    assert!(refused.contains("full.backup.partial exists already, and is not a file"), "{refused}");
     std::fs::remove_file(&partial).unwrap();
 
     std::fs::hard_link(&other, &partial).unwrap();

@@ -16,7 +16,7 @@ use crate::request::{RequestContext, page_of};
 
 /// The shortest life of a key.
 const MIN_LIFE_SECONDS: i64 = 86_400;
-/// Most keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
+/// Maximum number of keys of a customer, expired ones included: the server holds all of them in memory. VoIPBIN documents no
 /// limit.
 const MAX_KEYS: u64 = 1_000;
 
@@ -58,13 +58,13 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
         return Err(ApiError::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message));
     }
     let (id, at) = platform.new_id_and_time();
-    let asked = AccessKeyRequest {
+    let requested = AccessKeyRequest {
         name,
         detail,
         permission: Permission::CUSTOMER_ADMIN.0,
         expires: Some(expiry(at, life)),
     };
-    let (key, token) = Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, asked);
+    let (key, token) = Entity::<AccessKeys>::generate(&platform.core.ids, (id, at), customer, requested);
     store.commit(vec![key.put()]).await?;
     platform.directory.put_key(&key);
     Ok(json_text(&voipbin_types::AccessKey { token: Some(token), ..key.shown() }))

@@ -1,4 +1,4 @@
-//! The endpoints of the caller's own customer: what describes it, and where its webhooks go. Everything else
+//! The endpoints of the caller's own customer: its description, and the receiver of its webhooks. Everything else
 //! about a customer is decided over the control API.
 
 use trunk_rules::outbound::Permission;
@@ -19,7 +19,7 @@ pub(super) async fn get(request: &RequestContext) -> ApiResult {
     Ok(json_text(&shown))
 }
 
-/// Replaces what describes the customer: members that the body leaves out become empty. A customer that an
+/// Replaces the description of the customer: members that the body leaves out become empty. A customer that an
 /// earlier release created without a secret for its webhooks receives one with its first address.
 pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let body: CustomerBody = request.decode_body()?;

@@ -33,7 +33,7 @@ pub(crate) struct ServerTarget {
     symbols: Symbols,
     /// The names of types and relationships that have a symbol.
     known: HashSet<String>,
-    /// Where the last page ended.
+    /// The position at which the last page ended.
     mark: Mark,
 }
 
@@ -111,7 +111,7 @@ impl ServerTarget {
     async fn try_write(&mut self, page: &Page, position: u64, mark: &Total) -> Done<bool> {
         let Self { client, known, .. } = self;
         client.batch_execute(BEGIN).await?;
-        // First of all: another transfer waits here for this one, and then finds the position changed.
+        // The first statement: another transfer waits here for this one, and then finds the position changed.
         let (before, (name, rows)) = (columns(self.mark.as_ref()), columns(Some(mark)));
         let note = "UPDATE transfer SET name = $1, rows = $2, digest = $3 WHERE name = $4 AND rows = $5";
         let noted = client
@@ -136,7 +136,7 @@ impl ServerTarget {
         Ok(true)
     }
 
-    /// Computes what is derived from the rows. The index is built in batches, each of which notes how far it came.
+    /// Computes all rows that are derived from others. The index is built in batches, each of which records its progress.
     pub(crate) async fn derive(&mut self) -> Result<(), TransferError> {
         let refused = |error| refused(&self.place, &error);
         let is_derived = self.client.query_typed_opt("SELECT 1 FROM transfer WHERE derived", &[]).await;
@@ -151,20 +151,20 @@ impl ServerTarget {
         lease.end(&self.client, built).await.map_err(refused)
     }
 
-    /// Reads the rows back.
+    /// Reads the rows back, to compare them with the source.
     pub(crate) async fn pages(&self) -> Result<Pages, TransferError> {
         ServerSource::of_target(&self.place).pages().await
     }
 
-    /// Makes the database one that a node serves.
+    /// Marks the transfer as complete, so that nodes can serve the database.
     pub(crate) async fn finish(self) -> Result<(), TransferError> {
         let ended = self.client.batch_execute("DELETE FROM transfer").await;
         ended.map_err(|error| failed(&self.place, error.into()))
     }
 }
 
-/// Whether it is a database with an account, and no target of a transfer. Asked before anything of it is changed: its nodes may
-/// be of another release.
+/// Whether this is a database with an account, and not the target of a transfer. Checked before it is changed, because its
+/// nodes may be of another release.
 async fn is_filled(client: &Client) -> Done<bool> {
     let exist = "SELECT to_regclass('account') IS NOT NULL AND to_regclass('transfer') IS NOT NULL";
     let exist: bool = client.query_typed_one(exist, &[]).await?.try_get(0)?;

@@ -1,4 +1,4 @@
-//! Where reads and writes of callback secrets run. None is kept in memory.
+//! Reads and writes of callback secrets, of which none is kept in memory.
 
 use didww_types::Secret;
 use uuid::Uuid;
