@@ -53,11 +53,11 @@ impl Place {
         let at: std::net::SocketAddr = sipp.host().parse().unwrap();
         let configuration =
             json!({ "type": "sip_configurations", "attributes": { "host": at.ip(), "port": at.port() } });
-        let name = format!("{limited:?}");
-        let attributes = json!({ "name": name, "configuration": configuration });
+        let attributes = json!({ "name": format!("trunk {limited:?}"), "configuration": configuration });
         let body =
             with(resource("voice_in_trunks", attributes), json!({ "capacity_limit": limit(Limited::Trunk) }));
         let trunk = self.created("/voice_in_trunks", &body).await;
+        let name = format!("group {limited:?}");
         let attributes = json!({ "name": name, "capacity_limit": limit(Limited::Group) });
         let members = json!([identifier("voice_in_trunks", &trunk)]);
         let body = linking(resource("voice_in_trunk_groups", attributes), "voice_in_trunks", members);

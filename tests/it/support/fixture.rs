@@ -35,6 +35,9 @@ pub struct Fixture {
     /// The relationships that a record of the fixture always has, although a request of another record can clear them.
     #[serde(default)]
     pub never_cleared: Vec<String>,
+    /// The records that must exist before one is created although no member of it names them, as `{type}`.
+    #[serde(default)]
+    pub needs: Vec<String>,
     /// The request that makes a record that no request of the API makes.
     pub control: Option<ControlRequest>,
 }

@@ -48,6 +48,7 @@ impl Records {
     pub fn create(&self, spec: &'static ResourceSpec) -> Pin<Box<dyn Future<Output = String> + '_>> {
         Box::pin(async move {
             let fixture = Fixture::load(spec).unwrap_or_else(|error| panic!("{error}"));
+            self.fill(&json!(fixture.needs)).await;
             if let Some(control) = &fixture.control {
                 let path = self.fill(&json!(control.path)).await;
                 let body = self.fill(&control.body).await;
