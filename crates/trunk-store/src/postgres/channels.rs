@@ -3,6 +3,10 @@
 //! With that lock, a transaction sees what every other one has taken: the statement that counts is executed after the lock was
 //! received, and sees what was committed until then. To return channels needs no lock: a node that counts the old number refuses
 //! rather than admits. The rows of a node are deleted with it; those of one that was taken over are not counted before.
+//!
+//! Rows that say nothing are deleted by a job. A row without channels counts as much as none. The row of a turn is only its lock:
+//! while a deletion of it is not committed, who takes the turn waits, and then inserts the row again, so that one has it. What a
+//! transaction holds is left alone, so a deletion waits for none.
 
 use std::collections::HashMap;
 
@@ -63,8 +67,30 @@ async fn hold(transaction: &Transaction<'_>, asked: &[AskedChannels]) -> Done<Ve
     Ok(given)
 }
 
+/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is.
+const FORGET: &str = "DELETE FROM channel WHERE held = 0 AND (trunk, node) IN (\
+     SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED)";
+/// Deletes turns of trunks of which no node holds channels, and which no transaction has now.
+const FORGET_TURNS: &str = "DELETE FROM channel_turn WHERE trunk IN (\
+     SELECT t.trunk FROM channel_turn t \
+     WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.trunk = t.trunk) \
+     LIMIT $1 FOR UPDATE SKIP LOCKED)";
+
+async fn forget(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut forgotten = 0;
+    for delete in [FORGET, FORGET_TURNS] {
+        forgotten += transaction.execute_typed(delete, &[(&most, Type::INT8)]).await?;
+    }
+    Ok(forgotten)
+}
+
 impl Channels for PostgresStore {
     fn hold_channels(&self, asked: Vec<AskedChannels>) -> Answer<'_, Vec<HeldChannels>> {
         self.node.write(asked, |transaction, asked| Box::pin(hold(transaction, asked)))
+    }
+
+    fn forget_channels(&self, most: u64) -> Answer<'_, u64> {
+        self.node.write(most, |transaction, most| Box::pin(forget(transaction, *most)))
     }
 }

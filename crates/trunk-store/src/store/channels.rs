@@ -21,4 +21,8 @@ pub trait Channels: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Conflict`](crate::StoreError::Conflict) if this node was taken over, or a failure of the engine. After
     /// [`StoreError::Unknown`](crate::StoreError::Unknown) the node holds what it held before or what it asked for.
     fn hold_channels(&self, asked: Vec<AskedChannels>) -> Answer<'_, Vec<HeldChannels>>;
+
+    /// Deletes what is stored of trunks of which no node holds a channel, at most this many rows of a kind, and returns their
+    /// number. It may run beside [`hold_channels`](Self::hold_channels) of any node.
+    fn forget_channels(&self, most: u64) -> Answer<'_, u64>;
 }

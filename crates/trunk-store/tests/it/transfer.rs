@@ -445,6 +445,58 @@ mod postgresql {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_node_that_opened_a_database_before_a_transfer_to_it_creates_no_account_there() {
+        let folder = Folder::new();
+        let full = folder.full("full.db").await;
+        let database = server().empty();
+        let node = database.node(0).await;
+        cut_off(&Source::database(&full).unwrap(), &place(&database), 0).await;
+        let refused = node.create_account(account(900, "late"), key(901, "late")).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::Failed(why) if why.contains("move or restore")), "{refused}");
+        drop(node);
+        move_to(&full, &place(&database)).await.unwrap();
+        assert_eq!(lines(&folder, &place(&database)).await, lines(&folder, &full).await);
+        database.node(1).await.create_account(account(900, "late"), key(901, "late")).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_transfer_waits_for_an_account_that_is_being_created_and_finds_it() {
+        let folder = Folder::new();
+        let full = folder.full("full.db").await;
+        let database = server().migrated().await;
+        let (creates, connection) =
+            tokio_postgres::connect(&database.parameters(), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        // As a node creates one.
+        let create = "BEGIN; INSERT INTO counter (name, value) VALUES ('account', 1); \
+                      INSERT INTO account (number, id, name, version, features, created_at) \
+                      VALUES (1, '00000000-0000-0000-0000-000000000001', 'a', '2021-12-15', 0, 0)";
+        creates.batch_execute(create).await.unwrap();
+        let target = place(&database);
+        let moving = move_to(&full, &target);
+        tokio::pin!(moving);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND wait_event_type = 'Lock' AND query LIKE '%counter%'";
+        let until_it_waits = async {
+            while database.execute(waits) == "0" {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        crate::support::within("waiting for the account", async {
+            tokio::select! {
+                biased;
+                () = until_it_waits => {}
+                moved = &mut moving => panic!("it did not wait: {moved:?}"),
+            }
+        })
+        .await;
+        creates.batch_execute("COMMIT").await.unwrap();
+        let refused = crate::support::within("the move", moving).await.unwrap_err();
+        assert!(matches!(refused, TransferError::NotEmpty { table: Table::Account, .. }), "{refused}");
+        assert_eq!(database.execute("SELECT count(*) FROM transfer"), "0", "nothing was begun");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_server_with_a_node_that_runs_is_backed_up_and_not_moved() {
         let folder = Folder::new();
         let database = server().migrated().await;
