@@ -127,6 +127,10 @@ impl Control {
     pub async fn ensure_callback_secret(&self, account: Uuid, secret: Secret) -> Result<(), ControlError> {
         let account = self.account(account).await?.number;
         check_text("secret", &secret)?;
+        // Nothing is written then, which a start needs that finds the disk full.
+        if self.core.store.enabled_callback_secret(account).await?.is_some_and(|enabled| enabled == secret) {
+            return Ok(());
+        }
         let now = self.core.clock.now();
         let id = self.core.ids.record(now);
         let ensured = CallbackSecret { id, secret, is_enabled: true, created_at: now };

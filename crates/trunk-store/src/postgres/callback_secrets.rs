@@ -56,11 +56,12 @@ async fn ensure(transaction: &Transaction<'_>, account: i64, secret: &CallbackSe
     if !lock_account(transaction, account).await? {
         return Err(StoreError::Conflict.into());
     }
-    let select = "SELECT id FROM callback_secret WHERE account = $1 AND secret = $2 \
+    let select = "SELECT id, enabled FROM callback_secret WHERE account = $1 AND secret = $2 \
                   ORDER BY enabled DESC, created_at, id LIMIT 1";
     let text = secret.secret.expose();
     let stored = transaction.query_typed_opt(select, &[(&account, Type::INT8), (&text, Type::TEXT)]).await?;
     match stored {
+        Some(row) if row.try_get(1)? => Ok(()),
         Some(row) => enable(transaction, account, row.try_get(0)?, true).await.map(|_| ()),
         None => add(transaction, account, &CallbackSecret { is_enabled: true, ..secret.clone() }).await,
     }

@@ -67,14 +67,17 @@ async fn hold(transaction: &Transaction<'_>, asked: &[AskedChannels]) -> Done<Ve
     Ok(given)
 }
 
-/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is.
-const FORGET: &str = "DELETE FROM channel WHERE held = 0 AND (trunk, node) IN (\
-     SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED)";
+/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is. The rows are
+/// selected once: a subquery that is executed again would find others behind those that were deleted.
+const FORGET: &str = "WITH empty AS MATERIALIZED (\
+         SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM channel c USING empty e WHERE c.trunk = e.trunk AND c.node = e.node AND c.held = 0";
 /// Deletes turns of trunks of which no node holds channels, and which no transaction has now.
-const FORGET_TURNS: &str = "DELETE FROM channel_turn WHERE trunk IN (\
-     SELECT t.trunk FROM channel_turn t \
-     WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.trunk = t.trunk) \
-     LIMIT $1 FOR UPDATE SKIP LOCKED)";
+const FORGET_TURNS: &str = "WITH unused AS MATERIALIZED (\
+         SELECT t.trunk FROM channel_turn t \
+         WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.trunk = t.trunk) \
+         LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM channel_turn t USING unused u WHERE t.trunk = u.trunk";
 
 async fn forget(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);

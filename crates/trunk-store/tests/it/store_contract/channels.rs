@@ -110,9 +110,9 @@ pub(super) async fn channels_that_no_node_holds_are_forgotten(
 
 /// Nodes take and return the one channel of a trunk while what says nothing is deleted all the time: it never is two calls'.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
-pub(super) async fn no_channel_is_taken_twice_while_rows_are_forgotten(
-    nodes: [&impl Store; 3],
-    forgets: &impl Store,
+pub(super) async fn no_channel_is_taken_twice_while_rows_are_forgotten<S: Store>(
+    nodes: [&S; 3],
+    forgets: &S,
 ) {
     const ROUNDS: u32 = 60;
     for node in nodes.into_iter().chain([forgets]) {
