@@ -74,7 +74,7 @@ async fn a_customer_has_no_more_than_its_most_access_keys_however_many_servers_c
         None
     })
     .await;
-    // As many as leave room for one, without their unique keys: nobody uses them.
+    // As many as leave room for one, without their unique keys: none is used.
     let copies = MAX_KEYS - 2;
     let id = made["id"].as_str().unwrap();
     pair.database.ask(&format!(

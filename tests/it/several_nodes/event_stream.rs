@@ -1,5 +1,5 @@
-//! Changes of a trunk, at each of several servers in turn: each is notified once at least, in the order of the changes, and in time
-//! although the database fails over.
+//! Changes of a trunk, at each of several servers in turn: each is notified once at least, in the order of the changes, and in
+//! time although the database fails over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

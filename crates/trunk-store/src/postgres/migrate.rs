@@ -52,8 +52,8 @@ pub(super) const BEGIN: &str =
 const LEASE: &str = "30 seconds";
 /// Time between two looks at what another node does.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest time, in milliseconds, for which a change of the schema waits for a lock. All statements that come for the same table
-/// wait behind it, those of nodes that run among them.
+/// The longest time, in milliseconds, for which a change of the schema waits for a lock. All statements that come for the same
+/// table wait behind it, those of nodes that run among them.
 const LOCK_LIMIT_MS: u32 = 1_000;
 /// The time in which those statements are executed, before the change is tried again.
 const LOCK_PAUSE: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ impl Lease {
         Ok(())
     }
 
-    /// Applies a migration. If others hold what it must lock, it gives way to those behind it, and tries again.
+    /// Applies a migration. If others hold what it must lock, it lets those behind it go first, and tries again.
     async fn apply(&self, client: &Client, to: i64, migration: &[&str]) -> Result<(), PostgresOpenError> {
         for left in (0..LOCK_ATTEMPTS).rev() {
             self.extend(client).await?;

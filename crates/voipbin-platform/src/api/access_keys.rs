@@ -57,8 +57,8 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
 }
 
 /// Stores a new key if the customer has fewer than the most. Of servers that add one at once, one is first, and the others count
-/// anew: each writes the customer as it is, unless another write came since the keys were counted. So a customer that is deleted meanwhile
-/// receives no key either.
+/// anew: each writes the customer as it is, unless another write came since the keys were counted. So a customer that is
+/// deleted meanwhile receives no key either.
 async fn add(
     request: &RequestContext,
     customer: Uuid,
