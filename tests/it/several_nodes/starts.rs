@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ledger::ADMIN;
+use crate::sip::edge::until;
 use crate::support::api::{Api, http_client};
 use crate::support::binary::Binary;
 use crate::support::postgres::Server;
@@ -44,5 +45,7 @@ async fn servers_that_start_at_once_on_an_empty_database_have_one_account_and_on
         let calls = http_client().get(format!("{}/v1.0/calls", root(binary))).header("cookie", &cookie);
         assert_eq!(calls.send().await.unwrap().status(), 200, "the token of one server is valid at each");
     }
+    let forgets = "SELECT count(*) FROM job WHERE kind = 'channels.forget'";
+    until("one job deletes rows of channels", async || (database.ask(forgets) == "1").then_some(())).await;
     drop(binaries);
 }
