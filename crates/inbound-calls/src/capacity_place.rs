@@ -114,6 +114,10 @@ mod tests {
             };
             Answer::ready(Ok(requests.into_iter().map(hold).collect()))
         }
+
+        fn forget_channels(&self, _most: u64) -> Answer<'_, u64> {
+            Answer::ready(Ok(0))
+        }
     }
 
     /// The calls of a node that shares such a database.

@@ -11,6 +11,8 @@
 //!
 //! Bounds: the calls of the server, and `MAX_TRUNKS_PER_WRITE` trunks in one transaction.
 
+mod forgetting;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +24,8 @@ use trunk_store::{ChannelRequest, Channels, HeldChannels, StoreError, WriteHealt
 use uuid::Uuid;
 
 use crate::nodes::HEARTBEAT_INTERVAL;
+
+pub use forgetting::jobs;
 
 /// Limit of trunks in one transaction.
 const MAX_TRUNKS_PER_WRITE: usize = 256;

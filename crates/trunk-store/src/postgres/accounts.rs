@@ -92,11 +92,22 @@ fn quota(account: &Account) -> Option<i64> {
     account.record_quota.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX))
 }
 
+/// Refuses to create an account in the target of a transfer that began after this node had opened it. The counter is locked, as
+/// it is by a transfer that begins: either that sees the account, or this the transfer.
+async fn check_target(transaction: &Transaction<'_>) -> Done<()> {
+    if transaction.query_typed_opt("SELECT 1 FROM transfer", &[]).await?.is_some() {
+        let why = "it is the target of a move or restore that did not end; repeat that command, and start this server then";
+        return Err(StoreError::Failed(why.to_owned()).into());
+    }
+    Ok(())
+}
+
 /// Creates an account and its first key. The row of the counter is locked until the end, so that numbers are not reused.
 async fn create(transaction: &Transaction<'_>, account: &Account, key: &ApiKey) -> Done<Arc<Account>> {
     let next = "INSERT INTO counter (name, value) VALUES ('account', 1) \
                 ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
     let number: i64 = transaction.query_typed_one(next, &[]).await?.try_get(0)?;
+    check_target(transaction).await?;
     let account = Account { number, ..account.clone() };
     let insert = "INSERT INTO account (number, id, name, version, features, rate_limit, created_at, record_quota) \
                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";

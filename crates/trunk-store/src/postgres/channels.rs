@@ -4,6 +4,10 @@
 //! the lock was received, and sees all commits until then. Returning channels needs no lock: a node that counts the old number
 //! refuses a call rather than admits one too many. The rows of a node are deleted with it; those of a node that was taken over
 //! are not counted until then.
+//!
+//! Rows without a meaning are deleted by a job. A row without channels counts as much as none. The row of a turn is only its lock:
+//! while a deletion of it is not committed, a transaction that takes the turn waits, and then inserts the row again, so that one has
+//! it. Rows that a transaction holds are left alone, so a deletion waits for none.
 
 use std::collections::HashMap;
 
@@ -66,8 +70,33 @@ async fn hold(transaction: &Transaction<'_>, requests: &[ChannelRequest]) -> Don
     Ok(granted)
 }
 
+/// Deletes rows without channels. One that receives some meanwhile is locked, or does not match any more once it is. The rows are
+/// selected once: a subquery that is executed again would find others behind those that were deleted.
+const FORGET: &str = "WITH empty AS MATERIALIZED (\
+         SELECT trunk, node FROM channel WHERE held = 0 LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM channel c USING empty e WHERE c.trunk = e.trunk AND c.node = e.node AND c.held = 0";
+/// Deletes turns of trunks of which no node holds channels, and which no transaction has now.
+const FORGET_TURNS: &str = "WITH unused AS MATERIALIZED (\
+         SELECT t.trunk FROM channel_turn t \
+         WHERE NOT EXISTS (SELECT 1 FROM channel c WHERE c.trunk = t.trunk) \
+         LIMIT $1 FOR UPDATE SKIP LOCKED) \
+     DELETE FROM channel_turn t USING unused u WHERE t.trunk = u.trunk";
+
+async fn forget(transaction: &Transaction<'_>, most: u64) -> Done<u64> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut forgotten = 0;
+    for delete in [FORGET, FORGET_TURNS] {
+        forgotten += transaction.execute_typed(delete, &[(&most, Type::INT8)]).await?;
+    }
+    Ok(forgotten)
+}
+
 impl Channels for PostgresStore {
     fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>> {
         self.node.write(requests, |transaction, requests| Box::pin(hold(transaction, requests)))
+    }
+
+    fn forget_channels(&self, most: u64) -> Answer<'_, u64> {
+        self.node.write(most, |transaction, most| Box::pin(forget(transaction, *most)))
     }
 }

@@ -216,8 +216,7 @@ async fn attempt(node: &Node, client: &mut Option<Client>, was_lost: bool, is_wi
     if was_lost {
         node.freshness.prove(client, STATEMENT_LIMIT).await?;
         node.seen().forget();
-        // The database after a failover may have the same numbers of changes for other lists.
-        node.lists.state().clear();
+        node.lists.begin_epoch();
         return begin_anew(node, client).await;
     }
     let from = {

@@ -128,8 +128,8 @@ impl Lists<'_> {
         if let Some(page) = self.page_from_index(query, count)? {
             return Ok(page);
         }
-        let is_cacheable = is_cacheable(query);
-        if is_cacheable && let Some(numbers) = self.cache.get(query, count.changes) {
+        let (is_cacheable, epoch) = (is_cacheable(query), self.cache.epoch());
+        if is_cacheable && let Some(numbers) = self.cache.get(query, count.changes, epoch) {
             return Ok(Page::of(&numbers, query));
         }
         let numbers = if query.linked_from.is_none() && query.conditions.is_empty() {
@@ -139,7 +139,7 @@ impl Lists<'_> {
         };
         let page = Page::of(&numbers, query);
         if is_cacheable {
-            self.cache.insert(query, count.changes, numbers);
+            self.cache.insert(query, count.changes, epoch, numbers);
         }
         Ok(page)
     }

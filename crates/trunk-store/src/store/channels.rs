@@ -21,4 +21,8 @@ pub trait Channels: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Unknown`](crate::StoreError::Unknown) the node holds either what it held before or what the request
     /// granted.
     fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>>;
+
+    /// Deletes the stored rows of trunks of which no node holds a channel, at most this many rows of a kind, and returns their
+    /// number. It may run beside [`hold_channels`](Self::hold_channels) of any node.
+    fn forget_channels(&self, most: u64) -> Answer<'_, u64>;
 }

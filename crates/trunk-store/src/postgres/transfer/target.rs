@@ -48,6 +48,12 @@ fn columns(mark: Option<&Total>) -> (&'static str, i64) {
     mark.map_or(("", 0), |mark| (mark.table.name(), i64::try_from(mark.rows).unwrap_or(i64::MAX)))
 }
 
+/// Waits for a node that creates an account, which locks this row until the account can be seen, and makes later ones wait. The
+/// row is removed if it is new, since an empty database has none.
+const LOCK_ACCOUNTS: &str = "INSERT INTO counter (name, value) VALUES ('account', 0) \
+     ON CONFLICT (name) DO UPDATE SET value = counter.value; \
+     DELETE FROM counter WHERE name = 'account' AND value = 0";
+
 impl ServerTarget {
     /// Opens an empty database, or one to which a transfer was cut off. Returns how far that came.
     pub(crate) async fn open(place: &Place) -> Result<(Self, Mark), TransferError> {
@@ -70,26 +76,46 @@ impl ServerTarget {
     }
 
     /// Reads how far a transfer came, or begins one if the database is empty. Otherwise returns a table that has rows.
+    ///
+    /// The row of the transfer is written first, in the transaction that finds the tables empty: of two transfers that begin at
+    /// once one waits here for the other, and no node creates an account in between.
     async fn begin(&mut self) -> Done<Result<Mark, Table>> {
         let names = self.client.query_typed("SELECT name FROM symbol", &[]).await?;
         self.known = names.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
+        self.client.batch_execute(BEGIN).await?;
+        let begin = "INSERT INTO transfer (only_row, name, rows, digest, derived) VALUES (true, '', 0, '', false) \
+                     ON CONFLICT (only_row) DO NOTHING";
+        let begun = if self.client.execute_typed(begin, &[]).await? > 0 {
+            self.client.batch_execute(LOCK_ACCOUNTS).await?;
+            self.filled_table().await?.map_or(Ok(None), Err)
+        } else {
+            self.begun().await?
+        };
+        self.client.batch_execute(if begun.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+        Ok(begun)
+    }
+
+    /// Reads how far a transfer came that was begun before.
+    async fn begun(&self) -> Done<Result<Mark, Table>> {
         let read = "SELECT name, rows, digest FROM transfer";
-        if let Some(row) = self.client.query_typed_opt(read, &[]).await? {
-            let (name, rows, digest): (&str, i64, String) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let rows = u64::try_from(rows).unwrap_or_default();
-            return Ok(Ok(Table::named(name).map(|table| Total { table, rows, digest })));
-        }
+        let Some(row) = self.client.query_typed_opt(read, &[]).await? else {
+            // It has ended meanwhile, and left an account at least.
+            return Ok(Err(Table::Account));
+        };
+        let (name, rows, digest): (&str, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let rows = u64::try_from(rows).unwrap_or_default();
+        Ok(Ok(Table::named(name).map(|table| Total { table, rows, digest })))
+    }
+
+    /// A table that has rows.
+    async fn filled_table(&self) -> Done<Option<Table>> {
         for table in Table::ALL {
             let is_filled = format!("SELECT EXISTS ({})", select(table));
             if self.client.query_typed_one(&is_filled, &[]).await?.try_get(0)? {
-                return Ok(Err(table));
+                return Ok(Some(table));
             }
         }
-        let begin =
-            "INSERT INTO transfer (only_row, name, rows, digest, derived) VALUES (true, '', 0, '', false)";
-        self.client.execute_typed(begin, &[]).await?;
-        Ok(Ok(None))
+        Ok(None)
     }
 
     /// Writes a page whose first row has this position, and where it ends, in one transaction.

@@ -14,6 +14,12 @@ impl CallbackSecrets for SqliteStore {
         )
     }
 
+    fn ensure_callback_secret(&self, account: i64, secret: CallbackSecret) -> Answer<'_, ()> {
+        Answer::later(
+            self.connections.write(move |connection| callback_secrets::ensure(connection, account, &secret)),
+        )
+    }
+
     fn callback_secrets(&self, account: i64) -> Answer<'_, Vec<CallbackSecret>> {
         Answer::ready(self.connections.read(|connection| callback_secrets::list(connection, account)))
     }

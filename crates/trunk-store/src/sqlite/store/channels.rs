@@ -7,4 +7,8 @@ impl Channels for SqliteStore {
     fn hold_channels(&self, requests: Vec<ChannelRequest>) -> Answer<'_, Vec<HeldChannels>> {
         Answer::ready(Ok(requests.iter().map(|request| request.granted(0)).collect()))
     }
+
+    fn forget_channels(&self, _most: u64) -> Answer<'_, u64> {
+        Answer::ready(Ok(0))
+    }
 }

@@ -1,5 +1,7 @@
 //! Channels of trunks, held by one node and shared by several.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use futures_util::future::join_all;
 use trunk_store::{ChannelRequest, Channels, HeldChannels, Store, StoreError};
 
@@ -78,6 +80,69 @@ pub(super) async fn nodes_that_ask_at_once_receive_the_limit_and_no_more(nodes: 
     }))
     .await;
     assert_eq!(calls.iter().sum::<u32>(), LIMIT, "{calls:?}");
+}
+
+/// What says nothing is deleted, and what a node holds is not.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
+pub(super) async fn channels_that_no_node_holds_are_forgotten(
+    one: &impl Store,
+    other: &impl Store,
+    rows: impl Fn() -> String,
+) {
+    for beat in [one.heartbeat(at(1_000)), other.heartbeat(at(1_000))] {
+        beat.await.unwrap();
+    }
+    for trunk in 1..=3 {
+        assert_eq!(hold(one, asked(trunk, 0, 1, 1)).await, Ok((1, 0)));
+    }
+    assert_eq!(one.forget_channels(10).await, Ok(0), "a node holds them all");
+    assert_eq!(hold(one, asked(1, 0, 0, 1)).await, Ok((0, 0)), "a call has ended");
+    assert_eq!(hold(one, asked(2, 0, 0, 1)).await, Ok((0, 0)), "and another one");
+    assert_eq!(rows(), "3|3");
+    assert_eq!(other.forget_channels(1).await, Ok(2), "one of each kind");
+    assert_eq!(rows(), "2|2");
+    assert_eq!(other.forget_channels(10).await, Ok(2));
+    assert_eq!((rows().as_str(), other.forget_channels(10).await), ("1|1", Ok(0)));
+    assert_eq!(hold(other, asked(3, 0, 1, 1)).await, Ok((0, 1)), "what a node holds counts");
+    assert_eq!(hold(other, asked(1, 0, 1, 1)).await, Ok((1, 0)), "the row is made again");
+    assert_eq!(hold(one, asked(1, 0, 1, 1)).await, Ok((0, 1)));
+}
+
+/// Nodes take and return the one channel of a trunk while what says nothing is deleted all the time: it never is two calls'.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "no other engine has several nodes"))]
+pub(super) async fn no_channel_is_taken_twice_while_rows_are_forgotten<S: Store>(
+    nodes: [&S; 3],
+    forgets: &S,
+) {
+    const ROUNDS: u32 = 60;
+    for node in nodes.into_iter().chain([forgets]) {
+        node.heartbeat(at(1_000)).await.unwrap();
+    }
+    let (held, taken) = (AtomicU32::new(0), AtomicU32::new(0));
+    let calls = join_all(nodes.map(|node| {
+        let (held, taken) = (&held, &taken);
+        async move {
+            for _ in 0..ROUNDS {
+                if hold(node, asked(1, 0, 1, 1)).await.unwrap().0 == 1 {
+                    assert_eq!(held.fetch_add(1, Ordering::SeqCst), 0, "two nodes have the channel");
+                    taken.fetch_add(1, Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                    held.fetch_sub(1, Ordering::SeqCst);
+                }
+                hold(node, asked(1, 0, 0, 1)).await.unwrap();
+            }
+        }
+    }));
+    let mut forgotten = 0;
+    tokio::pin!(calls);
+    loop {
+        tokio::select! {
+            _ = &mut calls => break,
+            rows = forgets.forget_channels(10) => forgotten += rows.unwrap(),
+        }
+    }
+    println!("{} calls, {forgotten} rows forgotten", taken.load(Ordering::SeqCst));
+    assert!(taken.load(Ordering::SeqCst) > 0 && forgotten > 0);
 }
 
 /// The first node that asks makes a secret.
