@@ -1,8 +1,8 @@
 //! Renews what an account has ordered, when its paid period is over.
 //!
 //! Each account that has ordered something has one job, which is due when the first of its DIDs, capacity pools and emergency calling
-//! services is, and once a period at least. A run charges what is over, one after the other, in one transaction with the payment;
-//! what is over for several periods is decided again at once. What is left when a run has read enough is read by the next one, behind
+//! services is, and once in the shortest period at least. A run charges what is over, one after the other, in one transaction with
+//! the payment; what is over for several periods is decided again at once. What is left when a run has read enough is read by the next one, behind
 //! what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
 
 mod earlier;
@@ -15,7 +15,7 @@ use didww_types::Timestamp;
 use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided};
-use trunk_rules::domain::{PAID_PERIOD, Purse, WriteOutcome};
+use trunk_rules::domain::{Purse, SHORTEST_PERIOD, WriteOutcome};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError};
 
 use crate::balances::{as_found, balance, corrupt};
@@ -79,7 +79,7 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
     }
     // The job stays, also if nothing is left: an order that is carried out meanwhile only brings it forward.
     let (due_at, going_on) =
-        if has_ended { (pass.next(now.after(PAID_PERIOD)), Pass::default()) } else { (now, pass) };
+        if has_ended { (pass.next(now.after(SHORTEST_PERIOD)), Pass::default()) } else { (now, pass) };
     Ok(Outcome::again_with(due_at, going_on.payload()?).with(changes))
 }
 

@@ -27,8 +27,8 @@ async fn an_order_is_paid_at_once_and_its_numbers_become_dids_when_it_is_carried
     let item = json!({
         "type": "did_order_items",
         "attributes": {
-            "qty": 2, "nrc": "2.2", "mrc": "4.1", "prorated_mrc": false, "setup_price": "2.2",
-            "monthly_price": "4.1", "did_group_id": shop.group.to_string(),
+            "qty": 2, "nrc": "1.1", "mrc": "2.05", "prorated_mrc": false, "setup_price": "1.1",
+            "monthly_price": "2.05", "did_group_id": shop.group.to_string(),
         },
     });
     let shown = &attributes["items"][0];
