@@ -2,8 +2,8 @@
 //!
 //! Each account that has ordered something has one job, which is due when the first of its DIDs, capacity pools and emergency calling
 //! services is, and once in the shortest period at least. A run charges what is over, one after the other, in one transaction with
-//! the payment; what is over for several periods is decided again at once. What is left when a run has read enough is read by the next one, behind
-//! what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
+//! the payment; what is over for several periods is decided again at once. What is left when a run has read enough is read by the
+//! next one, behind what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
 
 mod earlier;
 mod pass;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use didww_types::{Feature, Timestamp};
 use serde_json::{Value, json};
-use trunk_server::control::{NewAccount, NewDid, RecordMembers};
+use trunk_server::control::{NewAccount, NewDid, RecordMembers, Review};
 
 use super::shop::{ORDERS, Shop};
 use crate::support::api::{Answer, NEW, TOKENS};
@@ -305,6 +305,53 @@ async fn a_reset_and_a_deletion_of_an_account_give_back_the_stock_that_its_order
     control.delete_account(owner).await.unwrap();
     assert_eq!(stated().await, (json!(3), json!(true)));
     assert_eq!(other.get("/available_dids").await.at("/meta/total_count"), 3);
+}
+
+/// Of a recorded number of 25 February 2026 that was registered on 27 February, the paid period ends a month after that.
+#[tokio::test]
+async fn the_first_month_of_a_number_that_waits_for_its_registration_begins_with_the_approval() {
+    let shop = Shop::open(2, "100.00", "0").await;
+    shop.set_clock("2035-02-25T15:01:01Z");
+    let group = RecordMembers::default().meta("needs_registration", true);
+    let control = shop.world.server.control();
+    control.put_record(None, "did_groups", Some(shop.group), group).await.unwrap();
+    shop.buy(json!({ "qty": 2 })).await;
+    let api = shop.api().at(Some(NEW));
+    let expiries = async || -> Vec<Value> {
+        let dids = api.get(&format!("{DIDS}?sort=number")).await.at("/data");
+        dids.as_array().unwrap().iter().map(|did| did["attributes"]["expires_at"].clone()).collect()
+    };
+    assert_eq!(expiries().await, ["2035-03-25T15:01:06.000Z", "2035-03-25T15:01:06.000Z"]);
+
+    let country = RecordMembers::default().attribute("name", "Lithuania").attribute("iso", "LT");
+    let country = control.put_record(None, "countries", None, country).await.unwrap().to_string();
+    let create = async |path: &str, body: Value| {
+        let answer = api.post(path, &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.id()
+    };
+    let person = json!({
+        "identity_type": "personal", "first_name": "Ada", "last_name": "Lovelace", "phone_number": "442071234567",
+    });
+    let identity = create("/identities", resource("identities", person)).await;
+    let place = json!({ "address": "Gedimino 1", "city_name": "Vilnius", "postal_code": "01103" });
+    let place = linking(resource("addresses", place), "identity", identifier("identities", &identity));
+    let address = create("/addresses", linking(place, "country", identifier("countries", &country))).await;
+    let first = api.get(&format!("{DIDS}?sort=number")).await.at("/data/0/id");
+    let verification = resource("address_verifications", json!({}));
+    let verification = linking(verification, "address", identifier("addresses", &address));
+    let verification = linking(verification, "dids", dids(&[first.as_str().unwrap()]));
+    let verification = create("/address_verifications", verification).await;
+    shop.set_clock("2035-02-27T13:48:55.974Z");
+    let (owner, verification) = (shop.world.server.account(), verification.parse().unwrap());
+    control.review_address_verification(owner, verification, Review::Approve).await.unwrap();
+    assert_eq!(expiries().await, ["2035-03-27T13:48:55.974Z", "2035-03-25T15:01:06.000Z"]);
+    assert_eq!(shop.balance().await, "93.70");
+    shop.set_clock("2035-03-27T13:48:55Z");
+    shop.until_spent("91.65").await;
+    shop.set_clock("2035-03-27T13:48:56Z");
+    shop.until_spent("89.60").await;
+    assert_eq!(expiries().await, ["2035-04-27T13:48:55.974Z", "2035-04-25T15:01:06.000Z"]);
 }
 
 #[tokio::test]
