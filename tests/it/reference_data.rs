@@ -46,6 +46,15 @@ async fn the_data_of_the_program_leads_from_a_country_to_a_price() {
     assert_eq!(kinds, expected);
     let prefixes = api.get("/nanpa_prefixes?filter[npa]=212&filter[did_group.is_available]=true").await;
     assert_ne!(prefixes.at("/meta/total_records"), 0, "{}", prefixes.text);
+    // The examples of the official SDKs order a number of this prefix.
+    let prefix = api.get("/nanpa_prefixes?filter[npanxx]=201221&page[number]=1&page[size]=1").await;
+    let id = prefix.at("/data/0/id");
+    let path =
+        format!("/did_groups?filter[nanpa_prefix.id]={}&include=stock_keeping_units", id.as_str().unwrap());
+    let group = api.get(&path).await;
+    assert_eq!(group.at("/included/0/type"), "stock_keeping_units", "{}", group.text);
+    let path = format!("/available_dids?filter[nanpa_prefix.id]={}", id.as_str().unwrap());
+    assert_eq!(api.get(&path).await.at("/meta/total_count"), 2);
     server.stop().await.unwrap();
 }
 

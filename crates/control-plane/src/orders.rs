@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided, Retries};
-use trunk_rules::domain::{CARRY_OUT, HELD, PERIOD_DAYS, WriteOutcome, cancel_order, days_long, with_period};
+use trunk_rules::domain::{CARRY_OUT, HELD, SHORTEST_PERIOD, WriteOutcome, cancel_order, with_period};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -179,8 +179,7 @@ async fn deliver(
     for item in items {
         let item = match item {
             Item::Channels { capacity_pool, qty, days } => {
-                let days = days.unwrap_or(PERIOD_DAYS);
-                let Some(end) = delivery.add_channels(*capacity_pool, *qty, days).await? else {
+                let Some(end) = delivery.add_channels(*capacity_pool, *qty, *days).await? else {
                     return Ok(Delivered::Ended(cancellation(core, scope, &record, order, &gone).await?));
                 };
                 ends.push(end);
@@ -219,12 +218,12 @@ async fn deliver(
         links: vec![(HELD, gone)],
         meta: None,
     });
-    // The period of a pool, or a partly paid period, can end before the next run of the renewals.
-    let whole = now.after(days_long(PERIOD_DAYS));
-    changes.push(if ends.iter().any(|end| *end < whole) {
+    // The period of a pool, and one that is paid in part, can end before the next run that renewals in progress decide on.
+    let next = now.after(SHORTEST_PERIOD);
+    changes.push(if ends.iter().any(|end| *end < next) {
         renewals::anew(account, now)
     } else {
-        renewals::schedule(account, whole)
+        renewals::schedule(account, next)
     });
     Ok(Delivered::Ended(changes))
 }

@@ -1,9 +1,9 @@
 //! Renews the DIDs, capacity pools and emergency calling services that an account has ordered, when their paid period ends.
 //!
-//! Each account with orders has one job, which is due when the first of its DIDs, pools and services is, and at least once a
-//! period. A run charges the overdue ones, one after the other, in one transaction with the payment; one that is overdue by
-//! several periods is decided again at once. The next run continues after the records that a run has read, and skips those that
-//! could not be paid, so that the others do not wait for them. Records that staff stored without an order are not renewed.
+//! Each account that has ordered something has one job, which is due when the first of its DIDs, capacity pools and emergency calling
+//! services is, and once in the shortest period at least. A run charges what is over, one after the other, in one transaction with
+//! the payment; what is over for several periods is decided again at once. What is left when a run has read enough is read by the
+//! next one, behind what could not be paid, so that nothing waits for that. What staff stored without an order is left as it is.
 
 mod earlier;
 mod pass;
@@ -15,7 +15,7 @@ use didww_types::Timestamp;
 use service_base::clock::Clock;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
 use service_core::{Core, Decided};
-use trunk_rules::domain::{PAID_PERIOD, Purse, WriteOutcome};
+use trunk_rules::domain::{Purse, SHORTEST_PERIOD, WriteOutcome};
 use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError};
 
 use crate::balances::{as_found, balance, corrupt};
@@ -79,7 +79,7 @@ async fn renew(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> 
     }
     // The job stays even if there is nothing to renew: an order that is carried out meanwhile only brings it forward.
     let (due_at, going_on) =
-        if has_ended { (pass.next(now.after(PAID_PERIOD)), Pass::default()) } else { (now, pass) };
+        if has_ended { (pass.next(now.after(SHORTEST_PERIOD)), Pass::default()) } else { (now, pass) };
     Ok(Outcome::again_with(due_at, going_on.payload()?).with(changes))
 }
 

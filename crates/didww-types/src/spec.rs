@@ -14,7 +14,7 @@ pub use attribute::{AttributeSpec, DefaultValue, Revision, Sum, ValueSpec};
 pub use conversion::{Adapter, NotRepresentable};
 pub use filter::{FilterSpec, FilterTest};
 pub use fixed::FixedRecord;
-pub use form::{FormCheck, FormSpec};
+pub use form::{FormBatch, FormCheck, FormSpec};
 pub use relationship::{FormerName, NestedInclude, RelationshipSpec};
 pub use sort::SortSpec;
 pub use versions::Versions;

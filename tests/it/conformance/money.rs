@@ -14,6 +14,7 @@ use trunk_server::control::Review;
 use super::emergency::{Desk, SERVICES, VERIFICATIONS};
 use super::shop::{ORDERS, Shop};
 use crate::support::engine;
+use crate::support::months::month_after;
 use crate::support::world::*;
 
 const DAY: u64 = 86_400;
@@ -45,10 +46,6 @@ fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-fn month() -> Duration {
-    Duration::from_secs(30 * DAY)
-}
-
 /// The time at which a paid period ends: that of a DID, or the day of what has one.
 fn end(attributes: &Value, name: &str) -> Option<Timestamp> {
     let text = attributes[name].as_str()?;
@@ -68,7 +65,7 @@ impl Seen {
     fn again(&mut self, end: Timestamp) -> i64 {
         let mut times = 0;
         while self.end < end {
-            self.end = self.end.after(month());
+            self.end = month_after(self.end);
             times += 1;
         }
         assert_eq!(self.end, end, "it is renewed for whole periods");

@@ -8,7 +8,7 @@ use didww_types::resources::{
 use didww_types::{FilterTest, Id, Partial as _, Resource as _, ResourceSpec, Timestamp};
 use serde_json::{Map, Value, json};
 use service_core::Core;
-use trunk_rules::domain::{HELD, IS_BILLED, PAID_PERIOD, PERIOD_DAYS, begins_period, pool_days};
+use trunk_rules::domain::{HELD, IS_BILLED, begins_period, month_after, pool_share};
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
@@ -199,15 +199,15 @@ impl<'a> Delivery<'a> {
         Ok(paid_until)
     }
 
-    /// Adds channels to a pool, and pays for this many days of its period. A new period begins if the pool has none, if its
-    /// period is over and it has no billed channels, or if it has no channels and a whole period is paid. Returns when the
-    /// period ends; `None` if the pool no longer exists, or has more days left than are paid, because it was renewed since the
-    /// order was made.
+    /// Adds channels to a pool, of whose period this many days are paid, or the whole of it. The period begins of a pool without
+    /// one, of one whose period is over and that no channel has to pay, and of one without channels if a whole period is paid.
+    /// Returns when the period ends; `None` if the pool is gone, or has more days left than are paid, because it was renewed since
+    /// the order was made.
     pub(super) async fn add_channels(
         &mut self,
         pool: Uuid,
         qty: i64,
-        days: i64,
+        days: Option<i64>,
     ) -> Result<Option<Timestamp>, StoreError> {
         let scope = self.scope(CapacityPool::SPEC);
         let found = self
@@ -222,17 +222,17 @@ impl<'a> Delivery<'a> {
         let is_billed = before.meta()?.get(IS_BILLED) == Some(&Value::Bool(true));
         let read = CapacityPool::from_texts(Id::new(before.id.to_string()), &before.attributes, None)
             .map_err(|error| corrupt(&error))?;
-        let left = pool_days(&read, is_billed, self.now);
-        if left > days {
+        let left = pool_share(&read, is_billed, self.now);
+        if days.is_some_and(|days| left.days() > days) {
             return Ok(None);
         }
         // A pool without channels is renewed for nothing, which must not shorten a period that was paid meanwhile.
-        let is_cut_short = read.total_channels_count <= 0 && left < PERIOD_DAYS && days >= PERIOD_DAYS;
+        let is_cut_short = read.total_channels_count <= 0 && !left.is_whole() && days.is_none();
         let mut attributes = before.attributes()?;
         add(&mut attributes, qty);
         // The renewal date of a pool that was never charged can be long past.
         if is_cut_short || begins_period(&read, is_billed, self.now) {
-            attributes.insert("renew_date".to_owned(), json!(day(self.now.after(PAID_PERIOD))));
+            attributes.insert("renew_date".to_owned(), json!(day(month_after(self.now))));
         }
         let (meta, end) = (Some(json!({ IS_BILLED: true }).to_string()), end(&attributes, self.now));
         self.changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta });

@@ -4,7 +4,7 @@ use didww_types::Timestamp;
 use didww_types::values::Money;
 use serde::Deserialize;
 use service_core::jobs::JobError;
-use trunk_rules::domain::{PERIOD_DAYS, PLAN, days_long};
+use trunk_rules::domain::{PLAN, days_long, month_after};
 use trunk_store::Record;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ pub(super) enum Item {
     Channels {
         capacity_pool: Uuid,
         qty: i64,
-        /// The days of the pool's period that are paid; `None` in an order that is older than prorated prices: a whole one.
+        /// The days of the pool's period that are paid; `None` if the whole period is.
         #[serde(default)]
         days: Option<i64>,
     },
@@ -44,7 +44,7 @@ pub(super) struct NumbersItem {
     pub(super) chosen: bool,
     pub(super) channels: i64,
     pub(super) cycles: Option<i64>,
-    /// The days of the first period that are paid; `None` in an order that is older than prorated prices: a whole one.
+    /// The days of the first period that are paid; `None` if the whole period is.
     #[serde(default)]
     days: Option<i64>,
     #[serde(default)]
@@ -54,7 +54,7 @@ pub(super) struct NumbersItem {
 impl NumbersItem {
     /// The end of the paid period of numbers that become DIDs now.
     pub(super) fn paid_until(&self, now: Timestamp) -> Timestamp {
-        now.after(days_long(self.days.unwrap_or(PERIOD_DAYS)))
+        self.days.map_or_else(|| month_after(now), |days| now.after(days_long(days)))
     }
 }
 

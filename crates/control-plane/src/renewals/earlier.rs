@@ -15,7 +15,7 @@ use serde_json::Value;
 use service_base::clock::Clock;
 use service_core::Core;
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
-use trunk_rules::domain::PAID_PERIOD;
+use trunk_rules::domain::SHORTEST_PERIOD;
 use trunk_store::{Job, LeasedJob, StoreError, StoredRecord};
 
 use super::{RENEW, schedule};
@@ -68,7 +68,7 @@ async fn find(core: Arc<Core>, leased: LeasedJob) -> Result<Outcome, JobError> {
             }
         }
     }
-    let due_at = if search.has_ended { now.after(PAID_PERIOD) } else { now };
+    let due_at = if search.has_ended { now.after(SHORTEST_PERIOD) } else { now };
     let payload = serde_json::to_string(&search).map_err(|error| JobError::Failed(error.to_string()))?;
     Ok(Outcome::again_with(due_at, payload))
 }

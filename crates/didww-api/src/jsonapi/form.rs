@@ -3,15 +3,15 @@
 //! Bounds: [`MAX_PARTS`] parts, [`MAX_HEAD_BYTES`] of headers each. A file is not copied.
 
 use bytes::Bytes;
-use didww_types::{ErrorCode, FormSpec, ResourceSpec, Violation};
+use didww_types::{AttributeSpec, ErrorCode, FormSpec, ResourceSpec, Violation};
 use serde_json::{Map, Value};
 use trunk_rules::domain::{Refusal, WriteError};
 
 use super::context::RequestContext;
 use super::error::ApiError;
 
-/// Maximum number of parts of a form, more than any declared form has.
-const MAX_PARTS: usize = 8;
+/// More parts than any declared form has.
+const MAX_PARTS: usize = 12;
 const MAX_HEAD_BYTES: usize = 4 << 10;
 
 /// 400: the body is not a form of this type, with the API's text.
@@ -28,10 +28,19 @@ pub(crate) fn too_big(form: &FormSpec) -> ApiError {
 /// The parts of a form.
 #[derive(Default)]
 pub(super) struct Form {
+    /// The text that is compared with what is expected.
+    pub(super) checked: Option<String>,
+    /// What was sent of each record, of which only the older form can have several.
+    pub(super) records: Vec<FormRecord>,
+    /// Whether it is the older form.
+    pub(super) is_batch: bool,
+}
+
+/// A record of a form.
+#[derive(Default)]
+pub(super) struct FormRecord {
     /// The attributes that were sent, by name.
     pub(super) attributes: Map<String, Value>,
-    /// The text that must equal the expected one.
-    pub(super) checked: Option<String>,
     /// The content of the file.
     pub(super) file: Option<Bytes>,
 }
@@ -40,7 +49,7 @@ impl Form {
     /// Reads the form of a type.
     ///
     /// # Errors
-    /// 400 if the body is not a form, has an undeclared part, or has a part twice.
+    /// 400 if it is no form, if it has another part than the declared ones or one of them twice, or the parts of two forms.
     pub(super) fn parse(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
@@ -50,30 +59,54 @@ impl Form {
     ) -> Result<Self, ApiError> {
         let mut form = Self::default();
         let attributes = spec.attributes_at(context.version);
+        let batch = declared.batch.filter(|batch| context.version <= batch.until);
+        let mut is_batch = None;
         for Part { name, is_file, content } in parts(boundary, body).ok_or_else(invalid_form)? {
             let member =
                 name.strip_prefix(spec.name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
             let member = member.ok_or_else(invalid_form)?;
-            if member == declared.file && is_file {
-                if form.file.replace(content).is_some() {
+            if member == declared.check.name {
+                if is_file || form.checked.replace(text(&content)?).is_some() {
                     return Err(invalid_form());
                 }
                 continue;
             }
-            let text = std::str::from_utf8(&content).map_err(|_| invalid_form())?.to_owned();
-            let is_new = if member == declared.check.name {
-                form.checked.replace(text).is_none()
-            } else if attributes.iter().any(|known| known.name == member && known.create.allowed()) {
-                form.attributes.insert(member.to_owned(), Value::String(text)).is_none()
-            } else {
-                false
-            };
-            if is_file || !is_new {
+            let in_list = batch.and_then(|batch| member.strip_prefix(batch.name)?.strip_prefix("][]["));
+            if *is_batch.get_or_insert(in_list.is_some()) != in_list.is_some() {
                 return Err(invalid_form());
             }
+            let member = in_list.unwrap_or(member);
+            let is_content = member == declared.file && is_file;
+            let is_known = |known: &&AttributeSpec| known.name == member && known.create.allowed();
+            if !is_content && (is_file || !attributes.iter().any(is_known)) {
+                return Err(invalid_form());
+            }
+            let has = |record: &FormRecord| {
+                if is_content { record.file.is_some() } else { record.attributes.contains_key(member) }
+            };
+            if form.records.last().is_none_or(has) {
+                let most = batch.filter(|_| in_list.is_some()).map_or(1, |batch| batch.most);
+                if form.records.len() == most {
+                    return Err(invalid_form());
+                }
+                form.records.push(FormRecord::default());
+            }
+            if let Some(record) = form.records.last_mut() {
+                if is_content {
+                    record.file = Some(content);
+                } else {
+                    record.attributes.insert(member.to_owned(), Value::String(text(&content)?));
+                }
+            }
         }
+        form.is_batch = is_batch == Some(true);
         Ok(form)
     }
+}
+
+/// The text of a part.
+fn text(content: &[u8]) -> Result<String, ApiError> {
+    std::str::from_utf8(content).map(str::to_owned).map_err(|_| invalid_form())
 }
 
 /// A part of a form.

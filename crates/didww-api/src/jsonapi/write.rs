@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::body::{Body, Purpose};
 use super::context::RequestContext;
 use super::error::ApiError;
-use super::form::Form;
+use super::form::{Form, FormRecord};
 use super::needs::{Needed, find_in_stock};
 use super::query::QueryParams;
 use super::read::{find_record, list_query, single_reply};
@@ -62,7 +62,7 @@ pub(super) async fn create(
 }
 
 /// Creates a record from a form with a file, stores the content of the file, and responds 201. Up to 2026-04-16 the document has
-/// the media type of JSON.
+/// the media type of JSON. The older form creates several records at once, and the response has their ids alone.
 pub(super) async fn upload(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
@@ -71,7 +71,10 @@ pub(super) async fn upload(
     boundary: &str,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
-    let Form { attributes, checked, file } = Form::parse(context, spec, declared, boundary, body)?;
+    let Form { checked, mut records, is_batch } = Form::parse(context, spec, declared, boundary, body)?;
+    if records.is_empty() {
+        records.push(FormRecord::default());
+    }
     let mut refusals = Vec::new();
     let check = &declared.check;
     match checked.filter(|text| !text.trim().is_empty()) {
@@ -82,40 +85,63 @@ pub(super) async fn upload(
             }
         }
     }
-    let bytes = file.unwrap_or_default();
-    if bytes.is_empty() {
-        refusals.push(Refusal::attribute(declared.file, Violation::Blank));
-    } else if bytes.len() > declared.max_file_bytes {
-        refusals.push(Refusal::attribute(declared.file, Violation::TooBig(declared.max_file_bytes >> 20)));
+    let mut length = 0;
+    for record in &records {
+        let bytes = record.file.as_ref().map_or(0, Bytes::len);
+        length += bytes;
+        if bytes == 0 {
+            refusals.push(Refusal::attribute(declared.file, Violation::Blank));
+        } else if bytes > declared.max_file_bytes {
+            let violation = Violation::TooBig(declared.max_file_bytes >> 20);
+            refusals.push(Refusal::attribute(declared.file, violation));
+        }
     }
     if !refusals.is_empty() {
         return Err(WriteError::Refused(refusals).into());
     }
     let owner = FileOwner { number: context.account.number, id: context.account.id };
-    if !files::has_room(context.core, owner, bytes.len()).await? {
+    if !files::has_room(context.core, owner, length).await? {
         return Err(StoreError::Quota { kind: "parts of files", most: files::MAX_PARTS_PER_ACCOUNT }.into());
     }
-    let body = &Body { attributes, ..Body::default() };
-    // Encoded once for all attempts.
-    let encoded = &Encoded::of(bytes).await?;
+    // Once for all attempts.
+    let mut encoded = Vec::with_capacity(records.len());
+    for FormRecord { attributes, file } in records {
+        let body = Body { attributes, ..Body::default() };
+        encoded.push((body, Encoded::of(file.unwrap_or_default()).await?));
+    }
+    let encoded = &encoded;
     let reply = Retries::REQUEST
         .run(|| async move {
-            let decision = Decision::read(context, spec, None, body, None).await?;
-            let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
-            let decided = Decided { account: owner.number, at: decision.now, read: &[] };
-            let mut changes = decided.changes(outcome, &context.core.ids)?;
-            let inserted = changes.iter().find_map(|change| match change {
-                Change::Insert { id, .. } => Some(*id),
-                _ => None,
-            });
-            if let Some(id) = inserted {
-                changes.extend(files::store(owner, id, encoded, decision.now));
+            let mut changes = Vec::new();
+            for (body, content) in encoded {
+                let decision = Decision::read(context, spec, None, body, None).await?;
+                let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
+                let decided = Decided { account: owner.number, at: decision.now, read: &[] };
+                let of_file = decided.changes(outcome, &context.core.ids)?;
+                let inserted = of_file.iter().find_map(|change| match change {
+                    Change::Insert { id, .. } => Some(*id),
+                    _ => None,
+                });
+                changes.extend(of_file);
+                if let Some(id) = inserted {
+                    changes.extend(files::store(owner, id, content, decision.now));
+                }
             }
-            let record = context.core.commit(changes).await?.into_iter().next();
+            let records = context.core.commit(changes).await?;
+            if is_batch {
+                let created = records.iter().filter(|record| record.kind == spec.name);
+                let ids: Vec<String> = created.map(|record| record.id.to_string()).collect();
+                let text = serde_json::json!({ "ids": ids }).to_string();
+                return Ok(Reply::document(StatusCode::CREATED, text));
+            }
+            let record = records.into_iter().next();
             let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
         })
         .await?;
+    if is_batch {
+        return Ok(reply);
+    }
     let content_type = (context.version <= ApiVersion::V2026_04_16).then_some(JSON);
     Ok(Reply { content_type, ..reply })
 }

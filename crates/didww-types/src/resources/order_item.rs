@@ -54,10 +54,10 @@ macro_rules! item {
             /// The quantity.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub qty: Option<i64>,
-            /// The price that is paid once, in US dollars. Answers have it.
+            /// The price that is paid once, in US dollars: of one number, or of all channels. Answers have it.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub nrc: Option<Money>,
-            /// The price of the first period, in US dollars. Answers have it.
+            /// The price of the first period, in US dollars: of one number, or of all channels. Answers have it.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub mrc: Option<Money>,
             /// Whether `mrc` is the price of a part of a month. Answers have it.

@@ -8,11 +8,12 @@ use std::collections::HashSet;
 use didww_types::resources::{
     Address, AddressRequirement, AddressVerification, Did, DidGroup, VerificationStatus,
 };
-use didww_types::{DecodeError, Resource as _, Violation};
+use didww_types::{DecodeError, Resource as _, Timestamp, Violation};
 use serde_json::{Map, Value, json};
 
 use super::did::REGISTERED_TO;
 use super::draft::Draft;
+use super::months::month_after;
 use super::needs::{Found, Need, found};
 use super::order::reference;
 use super::{Links, RecordChange, Refusal, Rules, WriteContext};
@@ -124,11 +125,18 @@ pub struct Reviewed {
     pub dids: Vec<String>,
     /// Those of the numbers that await their registration.
     pub waiting: Vec<String>,
+    /// Those of the waiting numbers that are in the first month of their order.
+    pub new: Vec<String>,
 }
 
-/// The changes that a review of a pending verification of an address makes. An approval registers the numbers to the address
-/// and to the identity: those that awaited it carry traffic then.
-pub fn review_address(verification: &str, reviewed: &Reviewed, review: &Review) -> Vec<RecordChange> {
+/// The changes that a review of a pending verification of an address makes. An approval registers the numbers to the address and to
+/// the identity: those that awaited it carry traffic then, and the first month of those that are new begins, as recorded.
+pub fn review_address(
+    verification: &str,
+    reviewed: &Reviewed,
+    review: &Review,
+    now: Timestamp,
+) -> Vec<RecordChange> {
     let done = Links::from([(UNDER_REVIEW, Vec::new())]);
     let mut changes =
         vec![RecordChange::update(AddressVerification::SPEC, verification, review.attributes(), done)];
@@ -137,10 +145,14 @@ pub fn review_address(verification: &str, reviewed: &Reviewed, review: &Review) 
         let addresses = reviewed.address.iter();
         changes.extend(addresses.map(|id| RecordChange::Unchanged { spec: Address::SPEC, id: id.clone() }));
         let waiting: HashSet<&str> = reviewed.waiting.iter().map(String::as_str).collect();
+        let new: HashSet<&str> = reviewed.new.iter().map(String::as_str).collect();
         let registered = |id: &str| {
             let mut attributes = Map::from_iter([("awaiting_registration".to_owned(), json!(false))]);
             if waiting.contains(id) {
                 attributes.insert("blocked".to_owned(), json!(false));
+            }
+            if new.contains(id) {
+                attributes.insert("expires_at".to_owned(), json!(month_after(now)));
             }
             attributes
         };

@@ -10,10 +10,10 @@ use serde_json::{Map, json};
 
 use super::address_verification::Review;
 use super::decide_write::with_defaults;
+use super::months::month_after;
 use super::needs::FoundRecord;
 use super::order::{reference, with_period};
 use super::payment::{pay, spendable};
-use super::renewal::PAID_PERIOD;
 use super::{CREATED, Links, RecordChange, UNDER_REVIEW};
 
 type Status = EmergencyCallingServiceStatus;
@@ -66,7 +66,7 @@ pub fn review_emergency(
     if *review == Review::Approve {
         attributes.insert("status".to_owned(), json!(Status::Active));
         if service.activated_at.is_none() {
-            let day = now.after(PAID_PERIOD).to_string();
+            let day = month_after(now).to_string();
             attributes.insert("activated_at".to_owned(), json!(now.to_string()));
             attributes.insert("renew_date".to_owned(), json!(day.get(..10)));
             let price = |price: Option<Money>| price.map_or(Decimal::ZERO, Money::amount);
@@ -103,7 +103,7 @@ fn order(service: &str, (once, monthly): (Decimal, Decimal), now: Timestamp, ran
         ("status".to_owned(), json!(OrderStatus::Completed)),
         ("description".to_owned(), json!("Emergency")),
         ("reference".to_owned(), json!(reference(random))),
-        ("items".to_owned(), with_period(&json!([item]), now, &[now.after(PAID_PERIOD)])),
+        ("items".to_owned(), with_period(&json!([item]), now, &[month_after(now)])),
     ]);
     let spec = Order::SPEC;
     let attributes = with_defaults(spec, now, attributes);

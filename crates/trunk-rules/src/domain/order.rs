@@ -144,16 +144,21 @@ pub(super) fn reference(random: &[u8]) -> String {
     format!("{letters}-{:06}", take(1_000_000))
 }
 
-/// The attributes of an order's items when it is carried out: with the paid period, whose end is in `ends` at the position of
-/// the item.
+/// The attributes of an order's items when it is carried out: with the days of the period that is paid, which ends at the time in
+/// `ends` that has the place of the item. The day of that time is the first one that is not paid, as recorded.
 pub fn with_period(items: &Value, from: Timestamp, ends: &[Timestamp]) -> Value {
     let day = |at: Timestamp| at.to_string().get(..10).map(str::to_owned);
     let mut items = items.clone();
     for (item, end) in items.as_array_mut().into_iter().flatten().zip(ends) {
         if let Some(attributes) = item.get_mut("attributes").and_then(Value::as_object_mut) {
             attributes.insert("billed_from".to_owned(), json!(day(from)));
-            attributes.insert("billed_to".to_owned(), json!(day(*end)));
+            attributes.insert("billed_to".to_owned(), json!(day(day_before(*end).max(from))));
         }
     }
     items
+}
+
+/// The same time of the day before.
+fn day_before(at: Timestamp) -> Timestamp {
+    Timestamp::from_unix_millis(at.as_unix_millis().saturating_sub(86_400_000))
 }

@@ -106,7 +106,7 @@ impl Refusal {
     }
 
     /// Creates the refusal of an order that costs more than the account can spend: 400. It has the amounts in its `meta` if it
-    /// `states` them.
+    /// `states` them, and the text of older versions if not.
     pub fn insufficient_balance(total_cost: Money, available_balance: Money, states: bool) -> Self {
         Self::new(Broken::InsufficientBalance(total_cost, available_balance, states))
     }
@@ -155,7 +155,8 @@ impl Refusal {
             ),
             Broken::Forbidden => ErrorObject::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"),
             Broken::InsufficientBalance(cost, available, states) => {
-                let text = "Insufficient balance";
+                // The text of older versions is that of the Ruby SDK's test data and of the page of error objects.
+                let text = if *states { "Insufficient balance" } else { "Insufficient funds" };
                 let meta = [("total_cost", cost), ("available_balance", available)];
                 let meta = meta.map(|(name, amount)| (name.to_owned(), Value::String(amount.to_string())));
                 ErrorObject {

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use crate::domain::needs::{Found, FoundRecord, Need, found};
-use crate::domain::proration::{PERIOD_DAYS, is_billed, pool_days, prorated};
+use crate::domain::proration::{Share, is_billed, pool_share};
 use crate::domain::{RecordChange, Refusal};
 
 /// The type of items of numbers.
@@ -23,6 +23,8 @@ const CHANNELS: &str = "capacity_order_items";
 const MAX_NUMBERS: i64 = 1_000;
 const MAX_CHANNELS: i64 = 10_000;
 const MAX_CYCLES: i64 = 999;
+/// The most days of the first period that an order can ask for.
+const MAX_DAYS: i64 = 30;
 
 /// The members of an item, each with its first version.
 type Members = &'static [(&'static str, ApiVersion)];
@@ -290,9 +292,9 @@ struct RequestedOrder<'a> {
 
 /// The paid days and the renewals of an item of numbers.
 struct Lasts {
-    /// The days of the first period that are paid.
-    days: i64,
-    /// The number of renewals; `None` means no limit.
+    /// What is paid of the first period.
+    share: Share,
+    /// The number of renewals; `None` is without end.
     cycles: Option<i64>,
 }
 
@@ -301,8 +303,8 @@ fn lasts(item: Item<'_>, terms: Terms) -> Result<Lasts, Refusal> {
     let cycles = item.number("billing_cycles_count", 0, MAX_CYCLES)?;
     item.number("qty", 1, MAX_NUMBERS)?;
     // Without prorated billing the member is ignored, whatever it is.
-    let days = if terms.prorates { item.number("prorate_days_qty", 1, PERIOD_DAYS)? } else { None };
-    Ok(Lasts { days: days.unwrap_or(PERIOD_DAYS), cycles })
+    let days = if terms.prorates { item.number("prorate_days_qty", 1, MAX_DAYS)? } else { None };
+    Ok(Lasts { share: Share::first_days(days, terms.now), cycles })
 }
 
 fn numbers(
@@ -322,7 +324,7 @@ fn numbers(
     if let (Some(_), Some(second)) = (selectors.next(), selectors.next()) {
         return Ok(Err(item.refuse(second, Violation::MustBeBlank)));
     }
-    let Lasts { days, cycles } = match lasts(item, terms) {
+    let Lasts { share, cycles } = match lasts(item, terms) {
         Ok(lasts) => lasts,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -373,10 +375,9 @@ fn numbers(
         }
     }
     let unit: StockKeepingUnit = unit.decode()?;
-    let count = Decimal::from(quantity);
-    let setup = unit.setup_price.amount() * count;
-    let monthly = prorated(unit.monthly_price.amount() * count, days);
-    priced.amount += setup + monthly;
+    // An item of numbers shows what one of them costs.
+    let (setup, monthly) = (unit.setup_price.amount(), share.price(unit.monthly_price.amount()));
+    priced.amount += (setup + monthly) * Decimal::from(quantity);
     let later = json!({
         "did_group": group.id,
         "nanpa_prefix": item.text("nanpa_prefix_id"),
@@ -385,12 +386,12 @@ fn numbers(
         "chosen": chosen_one,
         "channels": unit.channels_included_count,
         "cycles": cycles,
-        "days": days,
+        "days": share.part(),
         "monthly_price": unit.monthly_price,
     });
     priced.is_held.extend(taken.iter().cloned());
     priced.held.extend(taken);
-    let mut shown = prices(quantity, (setup, monthly), days);
+    let mut shown = prices(quantity, (setup, monthly), share);
     shown.insert("setup_price".to_owned(), json!(Money::new(setup)));
     shown.insert("monthly_price".to_owned(), json!(Money::new(monthly)));
     shown.insert("did_group_id".to_owned(), json!(group.id));
@@ -426,25 +427,26 @@ fn channels(
     }
     let count = Decimal::from(quantity);
     // The next renewal of the pool pays its new channels with the others.
-    let days = pool_days(&pool, is_billed, requested.terms.now);
-    if days == 0 {
+    let share = pool_share(&pool, is_billed, requested.terms.now);
+    if share.days() == 0 {
         let refusal = item.refuse("capacity_pool_id", Violation::Invalid);
         return Ok(Err(refusal.because("the renewal of the pool is not paid yet")));
     }
-    let (once, monthly) = (setup.amount() * count, prorated(monthly.amount() * count, days));
+    let (once, monthly) = (setup.amount() * count, share.price(monthly.amount() * count));
     priced.amount += once + monthly;
-    let mut shown = prices(quantity, (once, monthly), days);
+    let mut shown = prices(quantity, (once, monthly), share);
     shown.insert("capacity_pool_id".to_owned(), json!(id));
-    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity, "days": days }))))
+    Ok(Ok((Value::Object(shown), json!({ "capacity_pool": id, "qty": quantity, "days": share.part() }))))
 }
 
-/// The members that answers show of every item: its prices, once and for the days of its first period.
-fn prices(quantity: i64, (once, monthly): (Decimal, Decimal), days: i64) -> Map<String, Value> {
+/// What answers show of every item: with what is paid once, and for the days of its first period, for one number or for all
+/// channels.
+fn prices(quantity: i64, (once, monthly): (Decimal, Decimal), share: Share) -> Map<String, Value> {
     let members = [
         ("qty", json!(quantity)),
         ("nrc", json!(Money::new(once))),
         ("mrc", json!(Money::new(monthly))),
-        ("prorated_mrc", json!(days < PERIOD_DAYS)),
+        ("prorated_mrc", json!(!share.is_whole())),
         ("billed_from", Value::Null),
         ("billed_to", Value::Null),
     ];
