@@ -14,8 +14,10 @@ mod mark;
 mod part;
 mod plan;
 mod platform;
+mod projection;
 mod report;
 mod safety;
+mod unchanged;
 
 pub use action::{Action, Change, Deed, Request};
 pub use apply::{Applied, Outcome, Pace, apply};

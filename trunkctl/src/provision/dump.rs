@@ -55,7 +55,7 @@ pub async fn dump(
         // A service may not serve a type that is not declared.
         let writable = writable.filter(|found| find(found.target).is_some());
         let relationships: BTreeSet<&'static str> = writable.map(|found| found.name).collect();
-        let records = match Records::read(client, spec, &Selection::All, &relationships).await {
+        let records = match Records::read(client, spec, &Selection::All, &relationships, None).await {
             // The service enables some types for an account, and has none of its records otherwise.
             Err(failure)
                 if failure.exit == Exit::Denied && (spec.list_needs.is_some() || spec.needs.is_some()) =>
