@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use didww_client::{REGISTRY, ResourceSpec, Verb};
+use didww_client::{Client, REGISTRY, ResourceSpec, Verb};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use crate::context::Target;
 use crate::exit::{Exit, Failure};
+use crate::file;
 use crate::output;
 use crate::provision::{
     self, Applied, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown, summary,
@@ -166,13 +168,39 @@ fn format(plan: &Plan, format: PlanFormat, colour: Colour) -> Result<String, Fai
     }
 }
 
+/// A declaration of at least this many bytes takes some time to parse.
+const LARGE: usize = 128 << 10;
+
 impl Declared {
+    /// Reads the declaration. A large one is parsed on a thread of its own, while the client that is returned gets its token.
+    async fn read(&self, target: &Target) -> Result<(Declaration, Option<Client>), Failure> {
+        let text = file::text(&self.file)?;
+        // Without a record of the API no token is needed.
+        if text.len() < LARGE || !declarable().any(|spec| text.contains(spec.name)) {
+            return Ok((Declaration::parse(&self.file, &text)?, None));
+        }
+        let path = self.file.clone();
+        let parsed = spawn_blocking(move || Declaration::parse(&path, &text));
+        // What is wrong with the service is said after what is wrong with the file.
+        let client = target.client().ok();
+        if let Some(client) = client.clone() {
+            // The first request waits for the token, or meets the same error.
+            let _detached = tokio::spawn(async move { client.authenticate().await });
+        }
+        match parsed.await {
+            Ok(declaration) => Ok((declaration?, client)),
+            Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+        }
+    }
+
     async fn plan(&self, target: &Target) -> Result<(Clients, Plan), Failure> {
-        let declaration = Declaration::read(&self.file)?;
+        let (declaration, client) = self.read(target).await?;
         let is_of_platform = !declaration.platform.is_empty();
         let is_of_didww = declaration.owner.is_some() || self.prune || !declaration.entries.is_empty();
         let clients = Clients {
-            didww: (is_of_didww || !is_of_platform).then(|| target.client()).transpose()?,
+            didww: (is_of_didww || !is_of_platform)
+                .then(|| client.map_or_else(|| target.client(), Ok))
+                .transpose()?,
             platform: is_of_platform.then(|| target.voipbin()).transpose()?,
         };
         let plan = provision::plan(&clients, &declaration, self.prune).await?;
