@@ -120,15 +120,6 @@ impl Client {
         RawRequest::new(self.clone(), method, path)
     }
 
-    /// Requests an access token if requests need one and the client has none, so that the first request does not wait for it: for
-    /// a program that has other work to do before. A client whose requests have the API key requests nothing.
-    ///
-    /// # Errors
-    /// Returns the errors of the token service. Later requests ask it again.
-    pub async fn authenticate(&self) -> Result<(), Error> {
-        self.parts.credentials.token().await.map(drop)
-    }
-
     /// The base URL without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.parts.channel.base().as_str()

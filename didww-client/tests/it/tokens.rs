@@ -59,16 +59,6 @@ async fn mints(server: &MockServer) -> Vec<Request> {
 }
 
 #[tokio::test]
-async fn a_token_that_was_asked_for_before_is_that_of_the_first_request() {
-    let server = server().await;
-    let client = client(&server);
-    client.authenticate().await.unwrap();
-    assert_eq!(mints(&server).await.len(), 1);
-    client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
-    assert_eq!(mints(&server).await.len(), 1);
-}
-
-#[tokio::test]
 async fn a_thousand_requests_of_clones_share_one_token_which_the_key_never_accompanies() {
     let server = server().await;
     let client = client(&server);

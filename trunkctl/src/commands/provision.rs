@@ -1,6 +1,7 @@
 //! `trunkctl plan`, `apply`, `drift` and `dump`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
@@ -13,8 +14,8 @@ use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::output;
 use crate::provision::{
-    self, Applied, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown, summary,
-    text,
+    self, Applied, Begun, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown,
+    summary, text,
 };
 use crate::resource::{self, flag};
 use crate::terminal::{Colour, consent, note, print};
@@ -168,33 +169,37 @@ fn format(plan: &Plan, format: PlanFormat, colour: Colour) -> Result<String, Fai
     }
 }
 
-/// A declaration of at least this many bytes takes some time to parse.
-const LARGE: usize = 128 << 10;
+/// A declaration, the client if it was needed early, and the records that it has begun to read.
+type Read = (Declaration, Option<Client>, Option<Begun>);
 
 impl Declared {
-    /// Reads the declaration. A large one is parsed on a thread of its own, while the client that is returned gets its token.
-    async fn read(&self, target: &Target) -> Result<(Declaration, Option<Client>), Failure> {
+    /// Reads the declaration. A large one is parsed on a thread of its own, while records are read that it is likely about.
+    async fn read(&self, target: &Target) -> Result<Read, Failure> {
         let text = file::text(&self.file)?;
-        // Without a record of the API no token is needed.
-        if text.len() < LARGE || !declarable().any(|spec| text.contains(spec.name)) {
-            return Ok((Declaration::parse(&self.file, &text)?, None));
-        }
-        let path = self.file.clone();
-        let parsed = spawn_blocking(move || Declaration::parse(&path, &text));
+        let Some(spec) = Begun::guess(&text) else {
+            return Ok((Declaration::parse(&self.file, &text)?, None, None));
+        };
+        let (path, text) = (self.file.clone(), Arc::new(text));
+        let of_thread = Arc::clone(&text);
+        let parsing = spawn_blocking(move || Declaration::parse(&path, &of_thread));
         // What is wrong with the service is said after what is wrong with the file.
         let client = target.client().ok();
-        if let Some(client) = client.clone() {
-            // The first request waits for the token, or meets the same error.
-            let _detached = tokio::spawn(async move { client.authenticate().await });
-        }
-        match parsed.await {
-            Ok(declaration) => Ok((declaration?, client)),
+        let begun = client.as_ref().and_then(|client| Begun::of(client, spec, &text));
+        let (parsed, begun) = match begun {
+            Some(begun) => {
+                let (parsed, begun) = begun.beside(parsing).await;
+                (parsed, Some(begun))
+            }
+            None => (parsing.await, None),
+        };
+        match parsed {
+            Ok(declaration) => Ok((declaration?, client, begun)),
             Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
         }
     }
 
     async fn plan(&self, target: &Target) -> Result<(Clients, Plan), Failure> {
-        let (declaration, client) = self.read(target).await?;
+        let (declaration, client, begun) = self.read(target).await?;
         let is_of_platform = !declaration.platform.is_empty();
         let is_of_didww = declaration.owner.is_some() || self.prune || !declaration.entries.is_empty();
         let clients = Clients {
@@ -203,7 +208,7 @@ impl Declared {
                 .transpose()?,
             platform: is_of_platform.then(|| target.voipbin()).transpose()?,
         };
-        let plan = provision::plan(&clients, &declaration, self.prune).await?;
+        let plan = provision::plan_with(&clients, &declaration, self.prune, begun).await?;
         Ok((clients, plan))
     }
 }

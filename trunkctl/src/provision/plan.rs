@@ -8,6 +8,7 @@ use didww_client::{ApiVersion, AttributeSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
 
 use super::action::{Action, Change, Deed, Request, pending};
+use super::begun::Begun;
 use super::clients::Clients;
 use super::declaration::{Declaration, Entry, invalid};
 use super::existing::{Existing, FEW, Ids, Records, Selection, can_be_named};
@@ -44,6 +45,16 @@ pub struct Plan {
 /// When a declared value is not valid, when deletions were asked for that cannot be known to be the owner's, and the
 /// failures of requests.
 pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> Result<Plan, Failure> {
+    plan_with(clients, declaration, prune, None).await
+}
+
+/// The same with records of which the reading was begun by one of these clients.
+pub(crate) async fn plan_with(
+    clients: &Clients,
+    declaration: &Declaration,
+    prune: bool,
+    mut begun: Option<Begun>,
+) -> Result<Plan, Failure> {
     let version = clients.version();
     let mut plan = Plan {
         owner: declaration.owner.clone(),
@@ -73,14 +84,17 @@ pub async fn plan(clients: &Clients, declaration: &Declaration, prune: bool) -> 
     for (name, entries) in types {
         let Some(spec) = find(name) else { continue };
         let members = entries.iter().flat_map(|entry| entry.members.keys().map(String::as_str));
-        let records = Records::read(
-            clients.didww()?,
-            spec,
-            &selection(declaration, spec, version, &entries),
-            &relationships(spec, &entries),
-            Projection::of(spec, version, members),
-        )
-        .await?;
+        let needed = Projection::of(spec, version, members);
+        let selection = selection(declaration, spec, version, &entries);
+        let relationships = relationships(spec, &entries);
+        let read = match begun.take_if(|begun| begun.is_of(spec)) {
+            Some(begun) => begun.records(&selection, &relationships, needed.as_ref()).await,
+            None => None,
+        };
+        let records = match read {
+            Some(records) => records,
+            None => Records::read(clients.didww()?, spec, &selection, &relationships, needed).await?,
+        };
         let of_type = OfType {
             spec,
             version: records.version,

@@ -47,6 +47,12 @@ impl Projection {
         Some(Self { attributes, relationships })
     }
 
+    /// Whether every member of another one is read.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        other.attributes.iter().all(|name| self.attributes.contains(name))
+            && other.relationships.iter().all(|name| self.relationships.contains(name))
+    }
+
     /// Reads the text of a page. `None` if it is not as it should be: to decode it whole tells why.
     pub(super) fn read(&self, body: &[u8]) -> Option<Document<Vec<ResourceObject>>> {
         // The texts that are passed over are not decoded, and so not checked for this later.
@@ -285,6 +291,13 @@ mod tests {
             assert!(of(refused).is_none(), "{}", String::from_utf8_lossy(refused));
             assert!(Document::<Vec<ResourceObject>>::parse(refused).is_err());
         }
+    }
+
+    #[test]
+    fn a_projection_contains_those_of_fewer_members() {
+        let more = trunks(&["rtp_ping", "dids"]);
+        assert!(more.contains(&trunks(&["dids"])) && more.contains(&trunks(&["rtp_ping", "name"])));
+        assert!(!trunks(&["dids"]).contains(&more) && !trunks(&["rtp_ping"]).contains(&more));
     }
 
     #[test]
