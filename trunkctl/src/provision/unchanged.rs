@@ -175,13 +175,11 @@ impl<'a> Part<'a, '_> {
 
     /// What a member is. The few that the records of a type declare are looked up once.
     fn member(&mut self, name: &'a str) -> Option<&mut Member<'a>> {
-        let position = match self.members.iter().position(|(known, _)| *known == name) {
-            Some(position) => position,
-            None => {
-                self.members.push((name, Member::of(self.of.spec, self.of.version, name)));
-                self.members.len() - 1
-            }
-        };
+        let known = self.members.iter().position(|(known, _)| *known == name);
+        let position = known.unwrap_or(self.members.len());
+        if known.is_none() {
+            self.members.push((name, Member::of(self.of.spec, self.of.version, name)));
+        }
         self.members.get_mut(position).map(|(_, member)| member)
     }
 }
