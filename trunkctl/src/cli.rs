@@ -1,9 +1,10 @@
 //! The command line: fixed commands, and a generated command for each resource of the registry.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Command, Subcommand};
+use clap::{ArgMatches, Args, Command, Subcommand};
 use didww_client::{ApiVersion, REGISTRY};
 
 use crate::context::Overrides;
@@ -140,15 +141,29 @@ Compatible with DIDWW and VoIPBIN, not affiliated with them.";
 
 /// The whole command line.
 pub fn command() -> Command {
+    fixed().subcommands(REGISTRY.iter().copied().filter_map(resource::command))
+}
+
+/// The commands that belong to no resource. What they understand, the whole command line understands as the same.
+fn fixed() -> Command {
     let command = Command::new("trunkctl")
         .version(env!("CARGO_PKG_VERSION"))
         .after_long_help(exits())
         .subcommand_required(true)
         .arg_required_else_help(true);
     // What is derived sets the documentation of its type as the program's.
-    let command =
-        Fixed::augment_subcommands(Globals::augment_args(command)).about(ABOUT).long_about(LONG_ABOUT);
-    command.subcommands(REGISTRY.iter().copied().filter_map(resource::command))
+    Fixed::augment_subcommands(Globals::augment_args(command)).about(ABOUT).long_about(LONG_ABOUT)
+}
+
+/// Reads arguments, the first of which is the name of the program.
+///
+/// # Errors
+/// What is wrong with them, and help and version that are asked for.
+pub fn matches(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    // The commands of resources have thousands of flags. To make them takes longer than many commands do.
+    let of_fixed = fixed().try_get_matches_from(arguments.iter().cloned());
+    // What is wrong, and the help, names the others too.
+    of_fixed.or_else(|_| command().try_get_matches_from(arguments.iter().cloned()))
 }
 
 /// The exit codes for the help.
@@ -160,9 +175,26 @@ fn exits() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_of_resources_and_all_of_the_help_are_there_after_the_fixed_ones_were_tried() {
+        let read = |arguments: &[&str]| {
+            let mut all = vec![OsString::from("trunkctl")];
+            all.extend(arguments.iter().map(|argument| OsString::from(*argument)));
+            super::matches(&all)
+        };
+        let name = |arguments: &[&str]| read(arguments).unwrap().subcommand_name().unwrap().to_owned();
+        assert_eq!(name(&["--url", "http://h/v3", "plan", "-f", "a.toml"]), "plan");
+        assert_eq!(name(&["voice-out-trunks", "list"]), "voice-out-trunks");
+        let help = read(&["--help"]).unwrap_err();
+        assert!(!help.use_stderr() && help.to_string().contains("voice-out-trunks"));
+        assert!(read(&["voice-out-trunk"]).unwrap_err().to_string().contains("voice-out-trunks"));
     }
 
     #[test]

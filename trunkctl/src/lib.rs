@@ -36,7 +36,8 @@ use crate::terminal::{Paint, note, painted};
 
 /// Runs the program with its arguments, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match cli::command().try_get_matches_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = match cli::matches(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
             // Clap returns help and version as errors.

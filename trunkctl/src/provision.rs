@@ -6,6 +6,7 @@
 
 mod action;
 mod apply;
+mod begun;
 mod clients;
 mod declaration;
 mod dump;
@@ -14,16 +15,20 @@ mod mark;
 mod part;
 mod plan;
 mod platform;
+mod projection;
 mod report;
 mod safety;
+mod unchanged;
 
 pub use action::{Action, Change, Deed, Request};
 pub use apply::{Applied, Outcome, Pace, apply};
+pub(crate) use begun::Begun;
 pub use clients::Clients;
 pub use declaration::{Declaration, Entry};
 pub use dump::{Dump, dump};
 pub use mark::{Mark, Owner};
 pub use part::{Part, PartEntry};
+pub(crate) use plan::plan_with;
 pub use plan::{Plan, plan};
 pub use report::{json, markdown, summary, text};
 pub use safety::{Limits, check};

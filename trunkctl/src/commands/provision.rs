@@ -1,18 +1,21 @@
 //! `trunkctl plan`, `apply`, `drift` and `dump`.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use didww_client::{REGISTRY, ResourceSpec, Verb};
+use didww_client::{Client, REGISTRY, ResourceSpec, Verb};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use crate::context::Target;
 use crate::exit::{Exit, Failure};
+use crate::file;
 use crate::output;
 use crate::provision::{
-    self, Applied, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown, summary,
-    text,
+    self, Applied, Begun, Clients, Declaration, Limits, Outcome, Owner, Pace, Part, Plan, check, markdown,
+    summary, text,
 };
 use crate::resource::{self, flag};
 use crate::terminal::{Colour, consent, note, print};
@@ -166,16 +169,46 @@ fn format(plan: &Plan, format: PlanFormat, colour: Colour) -> Result<String, Fai
     }
 }
 
+/// A declaration, the client if it was needed early, and the records that it has begun to read.
+type Read = (Declaration, Option<Client>, Option<Begun>);
+
 impl Declared {
+    /// Reads the declaration. A large one is parsed on a thread of its own, while records are read that it is likely about.
+    async fn read(&self, target: &Target) -> Result<Read, Failure> {
+        let text = file::text(&self.file)?;
+        let Some(spec) = Begun::guess(&text) else {
+            return Ok((Declaration::parse(&self.file, &text)?, None, None));
+        };
+        let (path, text) = (self.file.clone(), Arc::new(text));
+        let of_thread = Arc::clone(&text);
+        let parsing = spawn_blocking(move || Declaration::parse(&path, &of_thread));
+        // What is wrong with the service is said after what is wrong with the file.
+        let client = target.client().ok();
+        let begun = client.as_ref().and_then(|client| Begun::of(client, spec, &text));
+        let (parsed, begun) = match begun {
+            Some(begun) => {
+                let (parsed, begun) = begun.beside(parsing).await;
+                (parsed, Some(begun))
+            }
+            None => (parsing.await, None),
+        };
+        match parsed {
+            Ok(declaration) => Ok((declaration?, client, begun)),
+            Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+        }
+    }
+
     async fn plan(&self, target: &Target) -> Result<(Clients, Plan), Failure> {
-        let declaration = Declaration::read(&self.file)?;
+        let (declaration, client, begun) = self.read(target).await?;
         let is_of_platform = !declaration.platform.is_empty();
         let is_of_didww = declaration.owner.is_some() || self.prune || !declaration.entries.is_empty();
         let clients = Clients {
-            didww: (is_of_didww || !is_of_platform).then(|| target.client()).transpose()?,
+            didww: (is_of_didww || !is_of_platform)
+                .then(|| client.map_or_else(|| target.client(), Ok))
+                .transpose()?,
             platform: is_of_platform.then(|| target.voipbin()).transpose()?,
         };
-        let plan = provision::plan(&clients, &declaration, self.prune).await?;
+        let plan = provision::plan_with(&clients, &declaration, self.prune, begun).await?;
         Ok((clients, plan))
     }
 }

@@ -44,7 +44,16 @@ impl Declaration {
     /// # Errors
     /// When it cannot be read, or is no declaration.
     pub fn read(path: &str) -> Result<Self, Failure> {
-        Self::of(crate::file::object(path)?).map_err(|problem| Failure::usage(format!("{path}: {problem}")))
+        Self::parse(path, &crate::file::text(path)?)
+    }
+
+    /// Reads the text of a file, whose name says its format.
+    ///
+    /// # Errors
+    /// When it is no declaration.
+    pub fn parse(path: &str, text: &str) -> Result<Self, Failure> {
+        let members = crate::file::members(path, text)?;
+        Self::of(members).map_err(|problem| Failure::usage(format!("{path}: {problem}")))
     }
 
     /// Reads the members of a file.
@@ -68,7 +77,7 @@ impl Declaration {
                 let Value::Object(members) = members else {
                     return Err(format!("`{name}.{key}` should be a table of members"));
                 };
-                if let Some(path) = mask::leave_out_hidden(&mut members.clone()).first() {
+                if let Some(path) = mask::first_hidden(&members) {
                     let hidden = mask::HIDDEN;
                     return Err(format!(
                         "`{name}.{key}`: `{path}` is {hidden}: leave it out, and what is stored stays"

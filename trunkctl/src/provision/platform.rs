@@ -134,6 +134,11 @@ fn only<'a, T>(key: &str, found: impl Iterator<Item = &'a T>) -> Result<Option<&
     }
 }
 
+/// The id that a key is, in the form in which ids are printed.
+fn id_of(key: &str) -> Option<Uuid> {
+    key.parse::<Uuid>().ok().filter(|id| id.to_string() == key)
+}
+
 fn known(entry: &PartEntry) -> Result<(), String> {
     let members = entry.part.members();
     match entry.members.keys().find(|name| !members.contains(&name.as_str())) {
@@ -148,7 +153,8 @@ fn known(entry: &PartEntry) -> Result<(), String> {
 
 fn provider(entry: &PartEntry, providers: &[Provider]) -> Result<Compared, String> {
     known(entry)?;
-    let is_meant = |found: &&Provider| found.name == entry.key || found.id.to_string() == entry.key;
+    let id = id_of(&entry.key);
+    let is_meant = |found: &&Provider| found.name == entry.key || Some(found.id) == id;
     let existing = only(&entry.key, providers.iter().filter(is_meant))?;
     let before = match existing {
         Some(provider) => object(ProviderBody::from(provider.clone())),
@@ -175,8 +181,9 @@ fn route(entry: &PartEntry, routes: &[Route], ids: &HashMap<String, String>) -> 
             Some(text.parse::<Uuid>().map_err(|_| format!("customer: `{text}` is not an id"))?)
         }
     };
+    let id = id_of(&entry.key);
     let is_meant = |found: &&Route| {
-        let named = found.name == entry.key || found.id.to_string() == entry.key;
+        let named = found.name == entry.key || Some(found.id) == id;
         named && customer.is_none_or(|customer| found.customer_id == customer)
     };
     let existing = only(&entry.key, routes.iter().filter(is_meant))?;

@@ -208,7 +208,9 @@ pub(super) fn attribute(
     version: ApiVersion,
     name: &str,
 ) -> Option<&'static AttributeSpec> {
-    let of_version = spec.attributes_at(version).into_iter().find(|attribute| attribute.name == name);
+    let former = spec.adapter.map_or(&[][..], |adapter| adapter.attributes);
+    let mut all = spec.attributes.iter().chain(former);
+    let of_version = all.find(|attribute| attribute.name == name && attribute.exists_in(version));
     let is_converted =
         || spec.adapter.is_some_and(|adapter| version <= adapter.until) && converts(spec, version, name);
     of_version.or_else(|| spec.attribute(name).filter(|_| is_converted()))

@@ -73,6 +73,39 @@ fn a_declaration_is_planned_applied_and_then_holds() {
 }
 
 #[test]
+fn a_large_declaration_is_planned_as_a_small_one_whatever_its_end_declares() {
+    let service = Service::start();
+    let lists = || {
+        let requests = service.server.received_requests().into_iter();
+        requests.filter(|entry| entry.method == "GET" && entry.path == "/v3/voice_out_trunks").count()
+    };
+    let padding = "# a line that says nothing\n".repeat(8 << 10);
+    let early = service.file("early.toml", &format!("{TRUNKS}{padding}"));
+    service.run(&["apply", "-f", &early, "--yes"]).ok();
+    let before = lists();
+    let plan = service.run(&["plan", "-f", &early]).ok();
+    assert_eq!(plan, "nothing to do: 3 records are as declared\n");
+    assert_eq!(lists() - before, 1, "what was read while the file was parsed is not read again");
+
+    let rome = r#"
+        [voice_out_trunks.Rome]
+        on_cli_mismatch_action = "reject_call"
+        rtp_ping = true
+        authentication_method = { type = "credentials_and_ip", attributes = { allowed_sip_ips = ["10.0.0.1"] } }
+    "#;
+    let late = service.file("late.toml", &format!("{TRUNKS}{padding}{rome}"));
+    service.run(&["apply", "-f", &late, "--yes"]).ok();
+    let plan = service.run(&["plan", "-f", &late]).ok();
+    assert_eq!(plan, "nothing to do: 4 records are as declared\n");
+    service.run(&["voice-out-trunks", "update", "Rome", "--rtp-ping=false"]).ok();
+    let plan = service.run(&["plan", "-f", &late]).ok();
+    assert!(plan.contains("rtp_ping: false -> true"), "{plan}");
+
+    let wrong = service.file("wrong.toml", &format!("{TRUNKS}{padding}[nothing.Rome]\n"));
+    assert!(service.run(&["plan", "-f", &wrong]).fails(2).contains("`nothing` is no type"));
+}
+
+#[test]
 fn a_change_by_hand_is_drift_that_names_the_member() {
     let service = Service::start();
     let file = service.file("trunks.toml", TRUNKS);
