@@ -1,6 +1,6 @@
 //! The way of a request through the lab: which fault takes it, the API, the journal, and what the client receives.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_listener::{Abort, BodyLimits, HEALTH_PATHS, Intercept, Router, read_body};
 use service_base::boxed::Boxed;
-use tower::ServiceExt as _;
+use tower::Service as _;
 use uuid::Uuid;
 
 use crate::body;
@@ -26,19 +26,18 @@ impl Intercept for Lab {
         self.journal().is_some() || self.faults().takes_requests()
     }
 
-    fn serve(&self, request: Request<Body>, router: Router) -> Boxed<'static, Response> {
-        let lab = self.clone();
-        Box::pin(async move { lab.serve_request(request, router).await })
+    fn serve(&self, request: Request<Body>, mut router: Router) -> Boxed<'static, Response> {
+        // A program that watches the server must not take a fault on purpose for a failure.
+        if HEALTH_PATHS.contains(&request.uri().path()) {
+            return Box::pin(async move { answer(router.call(request).await) });
+        }
+        let (parts, body) = request.into_parts();
+        Box::pin(self.clone().serve_request(parts, body, router))
     }
 }
 
 impl Lab {
-    async fn serve_request(self, request: Request<Body>, router: Router) -> Response {
-        // A program that watches the server must not take a fault on purpose for a failure.
-        if HEALTH_PATHS.contains(&request.uri().path()) {
-            return passed(router, request).await;
-        }
-        let (parts, body) = request.into_parts();
+    async fn serve_request(self, parts: Parts, body: Body, mut router: Router) -> Response {
         let account = self.account(&parts).await;
         let seen = Seen {
             target: Target::Requests,
@@ -50,20 +49,23 @@ impl Lab {
         let strike = if self.faults().takes_requests() { self.faults().strike(seen) } else { None };
         let (mut recording, body) = match self.journal() {
             Some(journal) => {
-                let (journal, clock) = (Arc::clone(journal), self.clock().clone());
-                let (recording, body) = Recording::begin(journal, clock, &parts, account, body);
+                let (recording, body) = Recording::begin(journal, self.clock(), &parts, account, body);
                 (Some(recording), body)
             }
             None => (None, body),
         };
-        let Some(strike) = strike else {
-            let response = passed(router, Request::from_parts(parts, body)).await;
-            return recorded(recording, response).await;
-        };
-        if let Some(recording) = recording.as_mut() {
-            recording.note_fault(strike.id);
+        if let Some(strike) = strike {
+            if let Some(recording) = recording.as_mut() {
+                recording.note_fault(strike.id);
+            }
+            // In a box, so that it does not enlarge the future of every other request.
+            return Box::pin(self.struck(strike, parts, body, router, recording)).await;
         }
-        self.struck(strike, parts, body, router, recording).await
+        let response = answer(router.call(Request::from_parts(parts, body)).await);
+        match recording {
+            Some(recording) => recording.answered(response).await,
+            None => response,
+        }
     }
 
     /// The account of a request, where it matters.
@@ -79,12 +81,12 @@ impl Lab {
         Strike { fault, delay, .. }: Strike,
         parts: Parts,
         body: Body,
-        router: Router,
-        recording: Option<Recording>,
+        mut router: Router,
+        recording: Option<Recording<'_>>,
     ) -> Response {
         let refusal = self.refusal(&fault, &parts);
         let response = if fault.is_served() {
-            passed(router, Request::from_parts(parts, body)).await
+            answer(router.call(Request::from_parts(parts, body)).await)
         } else {
             // A client is to find the end of its request before the answer.
             let _discarded = read_body(body, UNSERVED).await;
@@ -152,15 +154,16 @@ fn name_media_type(response: &mut Response, fault: &Fault) {
     }
 }
 
-async fn passed(router: Router, request: Request<Body>) -> Response {
-    match router.oneshot(request).await {
+/// The answer of a router, which always has one.
+fn answer(served: Result<Response, Infallible>) -> Response {
+    match served {
         Ok(response) => response,
         Err(never) => match never {},
     }
 }
 
 /// Adds the answer to the journal, if there is one.
-async fn recorded(recording: Option<Recording>, response: Response) -> Response {
+async fn recorded(recording: Option<Recording<'_>>, response: Response) -> Response {
     match recording {
         Some(recording) => recording.answered(response).await,
         None => response,
