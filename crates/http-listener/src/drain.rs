@@ -67,6 +67,11 @@ where
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
     }
 
+    /// Whether the request has no body.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
     /// is left alone, and so is one whose deadline has passed (`is_late`). Returns false if the client may have more to
     /// send, or if the body is broken: the connection cannot be used again.
@@ -89,7 +94,8 @@ where
             }
             true
         };
-        tokio::time::timeout(TIMEOUT, drain).await.unwrap_or(false)
+        // In a box, because the future of every request has room for this one, and few leave a body.
+        Box::pin(tokio::time::timeout(TIMEOUT, drain)).await.unwrap_or(false)
     }
 }
 

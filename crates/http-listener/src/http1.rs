@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use crate::connection::{ConnectionContext, OverTls};
 use crate::connection_table::ConnectionState;
@@ -41,7 +41,7 @@ pub(crate) async fn serve(
     let shared = Arc::new(shared);
     // No service of tower: hyper would have to clone it for each request, with counters that all connections share.
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        let (router, shared) = (router.clone(), Arc::clone(&shared));
+        let (mut router, shared) = (router.clone(), Arc::clone(&shared));
         let listener = &shared.listener;
         let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
@@ -50,7 +50,6 @@ pub(crate) async fn serve(
         }
         let counts = listener.counts.as_ref();
         let counted = counts.map(|counts| (counts.route(request.uri().path()), place_of(request.method())));
-        let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active()).cloned();
         let span = span::begin(listener, &request);
         async move {
             let Shared { state, unread, listener, progress, backlog } = &*shared;
@@ -63,21 +62,24 @@ pub(crate) async fn serve(
             }
             progress.busy.store(true, Ordering::Relaxed);
             let (request, unread_body) = UnreadBody::follow(request);
+            let intercept = listener.intercept.as_ref().filter(|intercept| intercept.is_active());
             let began = clock.stopwatch();
             let response = if let Some(refusal) = unread.refusal(origin(client)) {
                 // The request's body is followed from here on.
                 drop(request);
                 Ok(refusal)
             } else if let Some(span) = &span {
-                Ok(span::serve(span, intercept, request, router).await)
+                Ok(span::serve(span, intercept.cloned(), request, router).await)
             } else {
                 match intercept {
                     Some(intercept) => Ok(intercept.serve(request, router).await),
-                    None => router.oneshot(request).await,
+                    // A router is always ready.
+                    None => router.call(request).await,
                 }
             };
+            let mut ended = clock.stopwatch();
+            let took = ended.saturating_sub(began);
             // A client that has had its whole time for the body is not waited for again.
-            let took = clock.stopwatch().saturating_sub(began);
             let is_late = took >= limits.body_deadline;
             if let (Some(counts), Some((route, method)), Ok(response)) =
                 (&listener.counts, counted, &response)
@@ -87,9 +89,15 @@ pub(crate) async fn serve(
                     span::end(&span, response.status());
                 }
             }
-            let is_at_end = unread_body.drain(is_late).await;
+            let is_at_end = if unread_body.is_none() {
+                true
+            } else {
+                let is_at_end = unread_body.drain(is_late).await;
+                ended = clock.stopwatch();
+                is_at_end
+            };
             progress.busy.store(false, Ordering::Relaxed);
-            state.end_request(clock.stopwatch());
+            state.end_request(ended);
             let response = match response {
                 Ok(response) => response,
                 Err(never) => match never {},

@@ -37,8 +37,8 @@ impl Intercept for Lab {
 }
 
 impl Lab {
-    async fn serve_request(self, parts: Parts, body: Body, mut router: Router) -> Response {
-        let account = self.account(&parts).await;
+    async fn serve_request(self, mut parts: Parts, body: Body, mut router: Router) -> Response {
+        let account = self.account(&mut parts).await;
         let seen = Seen {
             target: Target::Requests,
             account,
@@ -69,7 +69,7 @@ impl Lab {
     }
 
     /// The account of a request, where it matters.
-    async fn account(&self, parts: &Parts) -> Option<Uuid> {
+    async fn account(&self, parts: &mut Parts) -> Option<Uuid> {
         let matters = self.journal().is_some() || self.faults().names_accounts();
         let surroundings = self.surroundings().filter(|_| matters)?;
         surroundings.account(parts).await
