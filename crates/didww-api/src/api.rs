@@ -206,7 +206,7 @@ async fn serve_account(
     };
     match idempotency::key(parts)? {
         None => {
-            let reply = perform(api, &context, actor, operation, &params, &body).await;
+            let reply = perform(api, &context, actor, &operation, &params, &body).await;
             drop(upload);
             reply
         }
@@ -220,7 +220,7 @@ async fn serve_account(
                     let (core, rules) = (&*api.core, api.rules);
                     let (rendered, pages) = (&api.rendered, &api.pages);
                     let context = RequestContext { core, rules, account, version, rendered, pages, base };
-                    let reply = perform(&api, &context, actor, operation, &params, &body).await;
+                    let reply = perform(&api, &context, actor, &operation, &params, &body).await;
                     // The handler goes on with the body when the client disconnects.
                     drop(upload);
                     KeyedReply(reply)
@@ -233,12 +233,13 @@ async fn serve_account(
     }
 }
 
-/// Performs an operation when it is the account's turn.
+/// Performs an operation when it is the account's turn. What is borrowed here is in the future of a request once, and not once
+/// for each function that it is passed on to.
 async fn perform(
     api: &Api,
     context: &RequestContext<'_>,
     actor: Actor,
-    operation: Operation,
+    operation: &Operation,
     params: &QueryParams,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
