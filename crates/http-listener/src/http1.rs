@@ -11,7 +11,7 @@ use http::header::CONNECTION;
 use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use crate::connection::{ConnectionContext, OverTls};
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
 use crate::drain::UnreadBody;
+use crate::idle_timer::IdleTimer;
 use crate::intercept::{Abort, Aborted};
 use crate::request_counts::place_of;
 use crate::span;
@@ -115,7 +116,7 @@ pub(crate) async fn serve(
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(IdleTimer::default())
         // Hyper includes the time between requests. `TimedStream` enforces the deadline for the head alone.
         .header_read_timeout(limits.idle_deadline)
         .max_buf_size(limits.header_bytes.max(8192))
