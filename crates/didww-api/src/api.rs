@@ -265,7 +265,7 @@ fn link_base(api: &Api, parts: &http::request::Parts) -> String {
     }
     let host = named_authority(&parts.headers, &parts.uri).unwrap_or("localhost");
     let scheme = if parts.extensions.get::<OverTls>().is_some() { "https" } else { "http" };
-    format!("{scheme}://{host}/v3")
+    [scheme, "://", host, "/v3"].concat()
 }
 
 /// Renders why a body was not read.
