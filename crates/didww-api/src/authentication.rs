@@ -199,7 +199,7 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     })?;
     let key = key.to_str().map_err(|_| unauthorized("the key is no text"))?;
     let client = Client::of(&parts.extensions);
-    let (digest, key) = if let Some(LookedUp { digest, key }) = parts.extensions.get() {
+    let (digest, key) = if let Some(LookedUp { digest, key }) = parts.extensions.get::<LookedUp>() {
         (*digest, Some(key.clone()))
     } else {
         let digest = KeyDigest::of(key);
