@@ -13,6 +13,7 @@ use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_listener::{REQUEST_ID, RequestIds};
+use service_base::ids::Ids;
 use uuid::Uuid;
 
 /// The headers of every response, built once: cloning a map is considerably faster than filling one.
@@ -43,7 +44,14 @@ const ACCEPT: HeaderValue = HeaderValue::from_static("Accept");
 
 /// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
 pub(crate) const REQUEST_IDS: RequestIds =
-    RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
+    RequestIds { max_bytes: 255, punctuation: b"-_@", generate: new_request_id };
+
+/// The text of a new id, without the formatter of `to_string`.
+fn new_request_id(ids: &Ids) -> String {
+    let mut digits = Uuid::encode_buffer();
+    let digits: &str = ids.request().hyphenated().encode_lower(&mut digits);
+    digits.to_owned()
+}
 
 const X_RUNTIME: HeaderName = HeaderName::from_static("x-runtime");
 
