@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(waited(10).await, 10);
         for (dropped, seconds) in [(10, 15), (60, 1), (5, 5)] {
             let mut before = timer.sleep(Duration::from_secs(dropped));
-            assert!((&mut before).now_or_never().is_none());
+            assert!(before.as_mut().now_or_never().is_none());
             drop(before);
             assert_eq!(waited(seconds).await, seconds);
         }
@@ -89,13 +89,13 @@ mod tests {
         let registered_for = || timer.0.lock().unwrap().as_ref().map(|sleep| sleep.deadline());
         assert_eq!(registered_for(), None);
         let mut first = timer.sleep(Duration::from_secs(60));
-        assert!((&mut first).now_or_never().is_none());
+        assert!(first.as_mut().now_or_never().is_none());
         drop(first);
         let registered = registered_for();
         for _ in 0..3 {
             tokio::time::advance(Duration::from_secs(1)).await;
             let mut next = timer.sleep(Duration::from_secs(60));
-            assert!((&mut next).now_or_never().is_none());
+            assert!(next.as_mut().now_or_never().is_none());
             assert_eq!(registered_for(), registered, "it is not set again");
         }
     }
