@@ -1,8 +1,8 @@
 //! The entry that a thread overwrites next.
 //!
-//! An entry that goes to make room is not freed: the next request of the same thread overwrites it. So a journal that is full
-//! neither asks for memory nor gives any back. What it would free was written long ago, in the order of time, and fills whole
-//! pages: an allocator returns those to the system, and has to be given others at once.
+//! An entry that goes to make room is not freed: the next request of the same thread overwrites it. So a journal that is
+//! full neither asks for memory nor frees any. What it would free was written long ago, in the order of time, and fills
+//! whole pages: an allocator returns those to the system, and has to ask for others at once.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -48,14 +48,14 @@ impl Texts {
         self.bytes.extend_from_slice(body);
     }
 
-    /// Gives back memory of a longer entry, so that less than a fourth of what the journal takes is unused.
+    /// Frees what a longer entry left, so that little of the memory that the journal counts is unused.
     pub(super) fn trim(&mut self) {
         if self.bytes.capacity() - self.bytes.len() > self.bytes.len() / 4 + 2 * STEP {
             self.bytes.shrink_to_fit();
         }
     }
 
-    /// Gives back all memory that is unused.
+    /// Frees all memory that is unused.
     #[cfg(test)]
     pub(super) fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_much_longer_entry_left_is_given_back() {
+    fn what_a_much_longer_entry_left_is_freed() {
         let mut texts = Texts::default();
         texts.begin("/path", "", &HeaderMap::new());
         texts.push_request_body(&[b'x'; 16 << 10]);
