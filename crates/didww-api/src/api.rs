@@ -208,7 +208,7 @@ async fn serve_account(
     };
     match idempotency::key(parts)? {
         None => {
-            let reply = perform(api, &context, actor, operation, params, &body).await;
+            let reply = perform(api, &context, actor, &operation, &params, &body).await;
             drop(upload);
             reply
         }
@@ -222,8 +222,8 @@ async fn serve_account(
                     let (core, rules) = (&*api.core, api.rules);
                     let (rendered, pages) = (&api.rendered, &api.pages);
                     let context = RequestContext { core, rules, account, version, rendered, pages, base };
-                    let reply = perform(&api, &context, actor, operation, params, &body).await;
-                    // The handler keeps the body if the client disconnects.
+                    let reply = perform(&api, &context, actor, &operation, &params, &body).await;
+                    // The handler goes on with the body when the client disconnects.
                     drop(upload);
                     KeyedReply(reply)
                 }
@@ -235,13 +235,14 @@ async fn serve_account(
     }
 }
 
-/// Performs an operation when it is the account's turn.
+/// Performs an operation when it is the account's turn. What is borrowed here is in the future of a request once, and not once
+/// for each function that it is passed on to.
 async fn perform(
     api: &Api,
     context: &RequestContext<'_>,
     actor: Actor,
-    operation: Operation,
-    params: QueryParams,
+    operation: &Operation,
+    params: &QueryParams,
     body: &Bytes,
 ) -> Result<Reply, ApiError> {
     let writes = operation.writes();
@@ -266,7 +267,7 @@ fn link_base(api: &Api, parts: &http::request::Parts) -> String {
     }
     let host = named_authority(&parts.headers, &parts.uri).unwrap_or("localhost");
     let scheme = if parts.extensions.get::<OverTls>().is_some() { "https" } else { "http" };
-    format!("{scheme}://{host}/v3")
+    [scheme, "://", host, "/v3"].concat()
 }
 
 /// The error for a body that was not read completely.

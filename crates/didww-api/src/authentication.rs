@@ -198,8 +198,13 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
         unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
     })?;
     let key = key.to_str().map_err(|_| unauthorized("the key is not text"))?;
-    let (digest, client) = (KeyDigest::of(key), Client::of(&parts.extensions));
-    let key = api.core.store.key_by_digest(digest).await?;
+    let client = Client::of(&parts.extensions);
+    let (digest, key) = if let Some(LookedUp { digest, key }) = parts.extensions.get::<LookedUp>() {
+        (*digest, Some(key.clone()))
+    } else {
+        let digest = KeyDigest::of(key);
+        (digest, api.core.store.key_by_digest(digest).await?)
+    };
     let mark = api.core.guesses.hash(digest);
     match api.core.guesses.check(Source::of(client), mark, key.is_some(), api.core.clock.now()) {
         Ok(()) | Err(AuthRefusal::Wrong) => {}
@@ -217,23 +222,39 @@ async fn known_key(api: &Api, parts: &Parts) -> Result<(KeyDigest, KnownKey), Ap
     Ok((digest, key))
 }
 
-/// Finds the account whose token or key a request has. It counts neither as a request nor as an attempt to guess: the response
-/// must not depend on it before the request was authenticated.
-pub async fn account_of(api: &Api, parts: &Parts) -> Option<Uuid> {
-    if let Some(token) = bearer_token(&parts.headers) {
-        let client = Client::of(&parts.extensions);
-        for audience in AUDIENCES {
-            match api.tokens.check(token, audience, client).await {
-                Ok(Ok(admitted)) => return Some(admitted.key.account.id),
-                // The token may be for one of the price services.
-                Ok(Err(TokenRefusal::Audience)) => {}
-                _ => break,
-            }
+/// The API key of a request that was looked up before the request is authenticated, in its extensions. No client can add it.
+#[derive(Debug, Clone)]
+struct LookedUp {
+    digest: KeyDigest,
+    key: KnownKey,
+}
+
+/// Finds the account whose token or key a request has. It counts as no request, and as no attempt to guess: the answer must not
+/// depend on it before the request was authenticated. A key that is found is not looked up again when it is.
+pub async fn account_of(api: &Api, parts: &mut Parts) -> Option<Uuid> {
+    if let Some(token) = bearer_token(&parts.headers)
+        && let Some(account) = Box::pin(account_of_token(api, parts, token)).await
+    {
+        return Some(account);
+    }
+    let digest = KeyDigest::of(parts.headers.get(API_KEY_HEADER)?.to_str().ok()?);
+    let key = api.core.store.key_by_digest(digest).await.ok()??;
+    let account = key.account.id;
+    parts.extensions.insert(LookedUp { digest, key });
+    Some(account)
+}
+
+async fn account_of_token(api: &Api, parts: &Parts, token: &str) -> Option<Uuid> {
+    let client = Client::of(&parts.extensions);
+    for audience in AUDIENCES {
+        match api.tokens.check(token, audience, client).await {
+            Ok(Ok(admitted)) => return Some(admitted.key.account.id),
+            // It may be for one of the price services.
+            Ok(Err(TokenRefusal::Audience)) => {}
+            _ => break,
         }
     }
-    let key = parts.headers.get(API_KEY_HEADER)?.to_str().ok()?;
-    let known = api.core.store.key_by_digest(KeyDigest::of(key)).await.ok()??;
-    Some(known.account.id)
+    None
 }
 
 /// The version of a request without a credential: the one that its header names, or else the newest.
@@ -298,6 +319,15 @@ async fn check_rate(api: &Api, caller: &Caller) -> Result<(), ApiError> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http_listener::{Limits, RateLimits};
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::{Core, Outbox};
+    use token_service::{TokenService, TokenSettings};
+    use trunk_store::SqliteStore;
+    use trunk_store::account::ApiKey;
 
     use super::*;
 
@@ -318,5 +348,63 @@ mod tests {
             assert_eq!(token(other), None);
         }
         assert_eq!(bearer_token(&HeaderMap::new()), None);
+    }
+    /// The API of a store in memory with one account, whose key is `key`.
+    async fn api_with_a_key() -> Api {
+        let core = Core::new(
+            Arc::new(SqliteStore::in_memory().unwrap()),
+            Clock::system(),
+            Ids::seeded(1),
+            Outbox::new(false),
+            Descriptors::new(1_024),
+            GuessLimits::default(),
+        );
+        let now = core.clock.now();
+        let account = Account {
+            number: 0,
+            id: Uuid::from_u128(1),
+            name: "main".to_owned(),
+            version: ApiVersion::V2022_05_10,
+            features: Features::NONE,
+            rate_limit: None,
+            record_quota: None,
+            created_at: now,
+        };
+        let key = ApiKey {
+            id: Uuid::from_u128(2),
+            digest: KeyDigest::of("key"),
+            created_at: now,
+            addresses: None,
+            environment: None,
+        };
+        core.store.create_account(account, key).await.unwrap();
+        let (core, rates, limits) = (Arc::new(core), Arc::new(RateLimits::new(0)), Limits::default());
+        let settings = TokenSettings::default();
+        let tokens = TokenService::new(Arc::clone(&core), settings, limits, Arc::clone(&rates));
+        Api::new(core, None, limits, rates, Arc::new(tokens))
+    }
+
+    fn with_key(key: &str) -> Parts {
+        let request = http::Request::get("/v3/dids").header(API_KEY_HEADER, key);
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_looked_up_for_a_request_is_not_looked_up_again_for_it_and_is_for_the_next() {
+        let api = api_with_a_key().await;
+        let (mut first, next) = (with_key("key"), with_key("key"));
+        assert_eq!(account_of(&api, &mut first).await, Some(Uuid::from_u128(1)));
+        let key = known_key(&api, &first).await.unwrap().1;
+        assert!(api.core.store.remove_key(key.account.number, key.id).await.unwrap());
+        assert_eq!(known_key(&api, &first).await.unwrap(), (KeyDigest::of("key"), key));
+        assert_eq!(known_key(&api, &next).await.unwrap_err().status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_key_has_no_account_and_is_refused() {
+        let api = api_with_a_key().await;
+        let mut parts = with_key("wrong");
+        assert_eq!(account_of(&api, &mut parts).await, None);
+        assert_eq!(known_key(&api, &parts).await.unwrap_err().status(), StatusCode::UNAUTHORIZED);
     }
 }

@@ -44,6 +44,10 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut texts =
         headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("unreadable"));
     let Some(first) = texts.next() else { return Ok(()) };
+    // What almost every program sends, whatever other ranges follow.
+    if first == MEDIA_TYPE || first == "*/*" {
+        return Ok(());
+    }
     let sent = texts.fold(first.to_owned(), |all, text| format!("{all}, {text}"));
     if sent.is_empty() || sent.split(',').any(is_accepted) {
         return Ok(());

@@ -56,9 +56,9 @@ where
 {
     /// Follows the body of a request.
     pub(crate) fn follow(request: Request<B>) -> (Request<Body>, Self) {
-        // Most requests have no body.
+        // Most requests have no body, and an empty one of axum takes no memory.
         if request.body().is_end_stream() {
-            return (request.map(Body::new), Self(None));
+            return (request.map(|_| Body::empty()), Self(None));
         }
         let slot = Slot::default();
         let returned = Arc::clone(&slot);
@@ -66,6 +66,11 @@ where
         let followed =
             |body| FollowedBody { left: Some(Remainder { body, is_withheld, is_broken: false }), slot };
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
+    }
+
+    /// Whether the request has no body.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
@@ -90,7 +95,8 @@ where
             }
             true
         };
-        tokio::time::timeout(TIMEOUT, drain).await.unwrap_or(false)
+        // In a box, because the future of every request has room for this one, and few leave a body.
+        Box::pin(tokio::time::timeout(TIMEOUT, drain)).await.unwrap_or(false)
     }
 }
 

@@ -64,9 +64,9 @@ impl Exchange {
 
     /// Adds the id of the request to its response.
     #[must_use]
-    pub fn finish(&self, mut response: Response) -> Response {
+    pub fn finish(self, mut response: Response) -> Response {
         // A generated id, and a client's that is safe, are valid in a header.
-        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+        if let Ok(id) = HeaderValue::try_from(self.request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         response

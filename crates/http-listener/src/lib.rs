@@ -37,6 +37,7 @@ mod host;
 mod http1;
 mod http2;
 pub mod idempotency;
+mod idle_timer;
 mod intercept;
 mod json;
 mod limits;

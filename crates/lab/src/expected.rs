@@ -89,9 +89,9 @@ impl Expected {
 
     /// Whether the method, the path, the type of records, the account and the status of an entry are as expected.
     pub(crate) fn matches(&self, entry: &Stored) -> bool {
-        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&entry.method))
-            && self.path.as_ref().is_none_or(|path| pattern::matches(path, &entry.path))
-            && self.resource.as_ref().is_none_or(|resource| is_for(&entry.path, resource))
+        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(entry.method.as_str()))
+            && self.path.as_ref().is_none_or(|path| pattern::matches(path, entry.path()))
+            && self.resource.as_ref().is_none_or(|resource| is_for(entry.path(), resource))
             && self.account.is_none_or(|account| entry.account == Some(account))
             && self.status.is_none_or(|status| entry.status == Some(status))
     }
@@ -100,17 +100,17 @@ impl Expected {
     pub(crate) fn differences(&self, request: &Stored) -> (Vec<String>, usize) {
         let mut compared = Compared::default();
         if let Some(method) = &self.method {
-            let is_equal = method.eq_ignore_ascii_case(&request.method);
+            let is_equal = method.eq_ignore_ascii_case(request.method.as_str());
             compared.note(is_equal, || format!("the method is {}, not {method}", request.method));
         }
         if let Some(path) = &self.path {
-            compared.note(pattern::matches(path, &request.path), || {
-                format!("the path is {}, not {path}", quoted(&request.path))
+            compared.note(pattern::matches(path, request.path()), || {
+                format!("the path is {}, not {path}", quoted(request.path()))
             });
         }
         if let Some(resource) = &self.resource {
-            compared.note(is_for(&request.path, resource), || {
-                format!("the path {} is not for {resource}", quoted(&request.path))
+            compared.note(is_for(request.path(), resource), || {
+                format!("the path {} is not for {resource}", quoted(request.path()))
             });
         }
         if let Some(account) = self.account {

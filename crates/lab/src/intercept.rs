@@ -1,6 +1,6 @@
 //! Interception of requests: finds the fault, calls the API, records the exchange, and changes the response.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_listener::{Abort, BodyLimits, HEALTH_PATHS, Intercept, Router, read_body};
 use service_base::boxed::Boxed;
-use tower::ServiceExt as _;
+use tower::Service as _;
 use uuid::Uuid;
 
 use crate::body;
@@ -26,20 +26,19 @@ impl Intercept for Lab {
         self.journal().is_some() || self.faults().takes_requests()
     }
 
-    fn serve(&self, request: Request<Body>, router: Router) -> Boxed<'static, Response> {
-        let lab = self.clone();
-        Box::pin(async move { lab.serve_request(request, router).await })
+    fn serve(&self, request: Request<Body>, mut router: Router) -> Boxed<'static, Response> {
+        // A program that watches the server must not take a fault on purpose for a failure.
+        if HEALTH_PATHS.contains(&request.uri().path()) {
+            return Box::pin(async move { answer(router.call(request).await) });
+        }
+        let (parts, body) = request.into_parts();
+        Box::pin(self.clone().serve_request(parts, body, router))
     }
 }
 
 impl Lab {
-    async fn serve_request(self, request: Request<Body>, router: Router) -> Response {
-        // A monitoring program must not mistake a fault for a failure of the server.
-        if HEALTH_PATHS.contains(&request.uri().path()) {
-            return passed(router, request).await;
-        }
-        let (parts, body) = request.into_parts();
-        let account = self.account(&parts).await;
+    async fn serve_request(self, mut parts: Parts, body: Body, mut router: Router) -> Response {
+        let account = self.account(&mut parts).await;
         let seen = Seen {
             target: Target::Requests,
             account,
@@ -50,24 +49,27 @@ impl Lab {
         let strike = if self.faults().takes_requests() { self.faults().strike(seen) } else { None };
         let (mut recording, body) = match self.journal() {
             Some(journal) => {
-                let (journal, clock) = (Arc::clone(journal), self.clock().clone());
-                let (recording, body) = Recording::begin(journal, clock, &parts, account, body);
+                let (recording, body) = Recording::begin(journal, self.clock(), &parts, account, body);
                 (Some(recording), body)
             }
             None => (None, body),
         };
-        let Some(strike) = strike else {
-            let response = passed(router, Request::from_parts(parts, body)).await;
-            return recorded(recording, response).await;
-        };
-        if let Some(recording) = recording.as_mut() {
-            recording.note_fault(strike.id);
+        if let Some(strike) = strike {
+            if let Some(recording) = recording.as_mut() {
+                recording.note_fault(strike.id);
+            }
+            // In a box, so that it does not enlarge the future of every other request.
+            return Box::pin(self.struck(strike, parts, body, router, recording)).await;
         }
-        self.struck(strike, parts, body, router, recording).await
+        let response = answer(router.call(Request::from_parts(parts, body)).await);
+        match recording {
+            Some(recording) => recording.answered(response).await,
+            None => response,
+        }
     }
 
-    /// The account of a request, if a fault or the journal needs it.
-    async fn account(&self, parts: &Parts) -> Option<Uuid> {
+    /// The account of a request, where it matters.
+    async fn account(&self, parts: &mut Parts) -> Option<Uuid> {
         let matters = self.journal().is_some() || self.faults().names_accounts();
         let surroundings = self.surroundings().filter(|_| matters)?;
         surroundings.account(parts).await
@@ -79,12 +81,12 @@ impl Lab {
         Strike { fault, delay, .. }: Strike,
         parts: Parts,
         body: Body,
-        router: Router,
-        recording: Option<Recording>,
+        mut router: Router,
+        recording: Option<Recording<'_>>,
     ) -> Response {
         let refusal = self.refusal(&fault, &parts);
         let response = if fault.is_served() {
-            passed(router, Request::from_parts(parts, body)).await
+            answer(router.call(Request::from_parts(parts, body)).await)
         } else {
             // The client must be able to send its whole request before it receives the response.
             let _discarded = read_body(body, UNSERVED).await;
@@ -152,15 +154,16 @@ fn name_media_type(response: &mut Response, fault: &Fault) {
     }
 }
 
-async fn passed(router: Router, request: Request<Body>) -> Response {
-    match router.oneshot(request).await {
+/// The answer of a router, which always has one.
+fn answer(served: Result<Response, Infallible>) -> Response {
+    match served {
         Ok(response) => response,
         Err(never) => match never {},
     }
 }
 
-/// Adds the response to the journal, if there is a journal.
-async fn recorded(recording: Option<Recording>, response: Response) -> Response {
+/// Adds the answer to the journal, if there is one.
+async fn recorded(recording: Option<Recording<'_>>, response: Response) -> Response {
     match recording {
         Some(recording) => recording.answered(response).await,
         None => response,

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 /// The operations of a server that the lab needs.
 pub trait Surroundings: fmt::Debug + Send + Sync {
-    /// Finds the account whose key or token a request has. It does not count as an attempt to guess credentials.
-    fn account<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<Uuid>>;
+    /// Finds the account whose key or token a request has. It counts as no attempt to guess one. What its API would look up
+    /// again may be left in the extensions.
+    fn account<'a>(&'a self, request: &'a mut Parts) -> Boxed<'a, Option<Uuid>>;
 
     /// Makes the error response with this status of the API at a request's path.
     fn refusal(&self, request: &Parts, status: StatusCode) -> Response;

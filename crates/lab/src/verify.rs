@@ -175,7 +175,7 @@ impl NearMiss {
         Self {
             number: entry.number,
             method: entry.method.to_string(),
-            path: entry.path.to_string(),
+            path: entry.path().to_owned(),
             status: entry.status,
             differences,
         }

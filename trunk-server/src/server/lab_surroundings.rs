@@ -24,7 +24,7 @@ impl ServerSurroundings {
 }
 
 impl Surroundings for ServerSurroundings {
-    fn account<'a>(&'a self, request: &'a Parts) -> Boxed<'a, Option<Uuid>> {
+    fn account<'a>(&'a self, request: &'a mut Parts) -> Boxed<'a, Option<Uuid>> {
         Box::pin(async move {
             // The platform's tokens are not DIDWW's.
             let is_of_didww = request.uri.path().starts_with("/v3/") || is_token_path(request.uri.path());

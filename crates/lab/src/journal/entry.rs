@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bytes::Bytes;
 use didww_types::{Timestamp, names_secret};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use super::texts::Texts;
 use crate::mask;
 
 /// Number of bytes of memory of an entry, not counting its texts.
@@ -21,51 +21,65 @@ const MAX_SHOWN_BYTES: usize = 2 * MAX_BODY_BYTES;
 /// Maximum number of bytes that are kept of a body.
 pub const MAX_BODY_BYTES: usize = 16 << 10;
 
-/// An entry as it is stored. Its secrets are not hidden yet: most entries are dropped without having been read, and hiding
-/// the secrets of each would make requests too slow. So texts leave this type only through [`shown`](Self::shown) and the
-/// methods that comparisons use, which hide secrets.
+/// An entry as it is kept: as it came, because most entries go without having been read, and hiding the secrets of each would
+/// cost a request more than its journal may. So no text but the method and the path leaves this type but through
+/// [`shown`](Self::shown) and the methods that comparisons use, which hide them.
 pub(crate) struct Stored {
     pub(crate) number: u64,
     pub(crate) time: Timestamp,
     pub(crate) account: Option<Uuid>,
-    pub(crate) method: Box<str>,
-    pub(crate) path: Box<str>,
-    pub(super) query: Option<Box<str>>,
-    /// Lines `name: value`.
-    pub(super) request_headers: String,
+    pub(crate) method: Method,
+    pub(super) has_query: bool,
+    pub(super) texts: Texts,
     pub(super) request_body: RawBody,
     pub(crate) status: Option<u16>,
-    pub(super) response_headers: String,
     pub(super) response_body: RawBody,
     pub(super) micros: u64,
     pub(super) fault: Option<u64>,
 }
 
-impl fmt::Debug for Stored {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, method, path, status, .. } = self;
-        write!(f, "{number} {method} {path} {status:?}")
+impl Default for Stored {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            time: Timestamp::from_unix_millis(0),
+            account: None,
+            method: Method::GET,
+            has_query: false,
+            texts: Texts::default(),
+            request_body: RawBody::default(),
+            status: None,
+            response_body: RawBody::default(),
+            micros: 0,
+            fault: None,
+        }
     }
 }
 
-/// The first bytes of a body, unmasked, and the form in which its secrets are found.
-#[derive(Default)]
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, method, status, .. } = self;
+        write!(f, "{number} {method} {} {status:?}", self.path())
+    }
+}
+
+/// What is known of a body beside its start, which is among the texts of the entry.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RawBody {
-    /// The first bytes, at most [`MAX_BODY_BYTES`].
-    pub(super) start: Bytes,
-    /// The length of the whole body in bytes.
+    /// The length of the whole body.
     pub(super) bytes: u64,
     pub(super) form: Form,
 }
 
 impl RawBody {
-    /// The body without its text, with its length only.
-    fn brief(&self) -> JournalBody {
+    /// Its length alone.
+    fn brief(self) -> JournalBody {
         JournalBody { bytes: self.bytes, text: None, is_cut: false }
     }
 
-    fn shown(&self) -> JournalBody {
-        let Self { start, bytes, form } = self;
+    /// The body with this start, as it is shown.
+    fn shown(self, start: &[u8]) -> JournalBody {
+        let Self { bytes, form } = self;
         let text = match form {
             _ if start.is_empty() => None,
             Form::Parameters if is_form(start) => Some(mask::form(&String::from_utf8_lossy(start))),
@@ -74,8 +88,8 @@ impl RawBody {
             // In a text of neither form, secrets would not be found.
             Form::Json | Form::Parameters | Form::Other => None,
         };
-        let is_cut = *bytes > start.len() as u64;
-        JournalBody { bytes: *bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
+        let is_cut = bytes > start.len() as u64;
+        JournalBody { bytes, text: text.map(|text| shortened(text, MAX_SHOWN_BYTES)), is_cut }
     }
 }
 
@@ -110,7 +124,8 @@ impl Form {
             return Self::Json;
         };
         let has = |word: &[u8]| media_type.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-        if has(b"json") {
+        // The type of almost every body ends so, which costs one comparison.
+        if media_type.ends_with(b"json") || has(b"json") {
             Self::Json
         } else if has(b"x-www-form-urlencoded") {
             Self::Parameters
@@ -121,12 +136,17 @@ impl Form {
 }
 
 /// A text of at most this many bytes.
-pub(super) fn shortened(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        text.truncate(end);
-    }
+fn shortened(mut text: String, most: usize) -> String {
+    let length = start_of_text(&text, most).len();
+    text.truncate(length);
     text
+}
+
+/// The start of a text, of at most this many bytes.
+pub(super) fn start_of_text(text: &str, most: usize) -> &str {
+    let longest = most.min(text.len());
+    let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
 }
 
 /// A request and its answer. Secrets are replaced by `(hidden)`.
@@ -176,29 +196,31 @@ pub struct JournalBody {
 impl Stored {
     /// Number of bytes by which the entry counts towards [`MAX_BYTES`](super::MAX_BYTES).
     pub(crate) fn size(&self) -> usize {
-        let texts = self.method.len() + self.path.len() + self.query.as_ref().map_or(0, |query| query.len());
-        // Many short headers need less memory than was reserved for them.
-        let headers = self.request_headers.capacity() + self.response_headers.capacity();
-        FIXED_BYTES + texts + headers + self.request_body.start.len() + self.response_body.start.len()
+        FIXED_BYTES + self.method.as_str().len() + self.texts.size()
+    }
+
+    /// The path.
+    pub(crate) fn path(&self) -> &str {
+        self.texts.path()
     }
 
     /// The query, with its secrets hidden.
     pub(crate) fn shown_query(&self) -> Option<String> {
-        self.query.as_deref().map(mask::form)
+        self.has_query.then(|| mask::form(self.texts.query()))
     }
 
     /// The body of the request, with its secrets hidden.
     pub(crate) fn shown_body(&self) -> JournalBody {
-        self.request_body.shown()
+        self.request_body.shown(self.texts.request_body())
     }
 
     /// The entry for readers, with its secrets hidden.
     pub(crate) fn shown(&self) -> JournalEntry {
         JournalEntry {
-            request_headers: headers(&self.request_headers),
+            request_headers: headers(self.texts.request_headers()),
             request_body: self.shown_body(),
-            response_headers: headers(&self.response_headers),
-            response_body: self.response_body.shown(),
+            response_headers: headers(self.texts.response_headers()),
+            response_body: self.response_body.shown(self.texts.response_body()),
             ..self.brief()
         }
     }
@@ -210,7 +232,7 @@ impl Stored {
             time: self.time,
             account: self.account,
             method: self.method.to_string(),
-            path: self.path.to_string(),
+            path: self.path().to_owned(),
             query: self.shown_query(),
             request_headers: BTreeMap::new(),
             request_body: self.request_body.brief(),
@@ -223,9 +245,11 @@ impl Stored {
     }
 }
 
-fn headers(lines: &str) -> BTreeMap<String, String> {
+fn headers(lines: &[u8]) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::<String, String>::new();
-    for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+    for line in lines.split(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let Some((name, value)) = line.split_once(": ") else { continue };
         let shown = if names_secret(name) { mask::HIDDEN.to_owned() } else { mask::text(value.as_bytes()) };
         let value = shown.as_str();
         headers
@@ -243,9 +267,11 @@ fn headers(lines: &str) -> BTreeMap<String, String> {
 impl Stored {
     /// An entry with this query and this JSON body.
     pub(crate) fn with(mut self, query: &str, body: &str) -> Self {
-        self.query = Some(query.into());
-        let start = Bytes::from(body.to_owned());
-        self.request_body = RawBody { bytes: start.len() as u64, start, form: Form::Json };
+        let path = self.path().to_owned();
+        self.texts.begin(&path, query, &HeaderMap::new());
+        self.texts.push_request_body(body.as_bytes());
+        self.has_query = true;
+        self.request_body = RawBody { bytes: body.len() as u64, form: Form::Json };
         self
     }
 
@@ -257,21 +283,11 @@ impl Stored {
 
     /// An entry with this method and path alone.
     pub(crate) fn of(method: &str, path: &str) -> Self {
-        Self {
-            number: 0,
-            time: Timestamp::from_unix_millis(0),
-            account: None,
-            method: method.into(),
-            path: path.into(),
-            query: None,
-            request_headers: String::new(),
-            request_body: RawBody::default(),
-            status: Some(200),
-            response_headers: String::new(),
-            response_body: RawBody::default(),
-            micros: 0,
-            fault: None,
-        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut stored = Self { method, status: Some(200), ..Self::default() };
+        stored.texts.begin(path, "", &HeaderMap::new());
+        stored.texts.shrink();
+        stored
     }
 }
 
@@ -279,9 +295,8 @@ impl Stored {
 mod tests {
     use super::*;
 
-    fn text(form: Form, body: &'static str) -> Option<String> {
-        let start = Bytes::from_static(body.as_bytes());
-        RawBody { bytes: start.len() as u64, start, form }.shown().text
+    fn text(form: Form, body: &str) -> Option<String> {
+        RawBody { bytes: body.len() as u64, form }.shown(body.as_bytes()).text
     }
 
     #[test]
@@ -305,14 +320,31 @@ mod tests {
     fn an_entry_counts_for_what_its_headers_take() {
         let mut stored = Stored::of("GET", "/");
         let before = stored.size();
-        stored.request_headers = String::with_capacity(4_800);
+        let long = HeaderValue::from_bytes(&[b'x'; 4_800]).unwrap();
+        stored.texts.push_answer(&HeaderMap::from_iter([(header::VIA, long)]), b"");
         assert!(stored.size() >= before + 4_800);
     }
 
     #[test]
+    fn a_media_type_is_known_by_a_word_of_it() {
+        let of = |media_type| {
+            Form::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))]))
+        };
+        for json in ["application/vnd.api+json", "application/JSON", "application/json; charset=utf-8"] {
+            assert_eq!(of(json), Form::Json, "{json}");
+        }
+        assert_eq!(of("application/x-www-form-urlencoded"), Form::Parameters);
+        assert_eq!((of("text/plain"), Form::of(&HeaderMap::new())), (Form::Other, Form::Json));
+    }
+
+    #[test]
     fn a_brief_entry_has_neither_headers_nor_texts_of_bodies() {
-        let mut stored = Stored::of("POST", "/v3/dids").with("token=t&a=b", r#"{"a":"b"}"#);
-        stored.request_headers = "accept: a\n".to_owned();
+        let mut stored = Stored::of("POST", "/v3/dids");
+        let accept = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("a"))]);
+        stored.texts.begin("/v3/dids", "token=t&a=b", &accept);
+        stored.texts.push_request_body(br#"{"a":"b"}"#);
+        stored.has_query = true;
+        stored.request_body.bytes = 9;
         let (brief, shown) = (stored.brief(), stored.shown());
         assert_eq!((brief.request_headers.len(), shown.request_headers.len()), (0, 1));
         assert_eq!((brief.request_body.text, brief.request_body.bytes), (None, 9));
@@ -322,10 +354,8 @@ mod tests {
 
     #[test]
     fn headers_of_one_name_are_joined() {
-        let headers = headers("accept: a\nvia: x: y\naccept: b\n");
-        assert_eq!(
-            headers.into_iter().collect::<Vec<_>>(),
-            [("accept".to_owned(), "a, b".to_owned()), ("via".to_owned(), "x: y".to_owned())]
-        );
+        let headers = headers(b"accept: a\nvia: x: y\naccept: b\nserver: \xff\nx-empty: \n");
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(headers, [("accept", "a, b"), ("server", "\u{fffd}"), ("via", "x: y"), ("x-empty", "")]);
     }
 }
