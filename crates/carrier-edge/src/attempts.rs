@@ -17,7 +17,7 @@ mod unanswered_challenges;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use didww_types::Timestamp;
 use service_base::buckets::{Bucket, Buckets};
@@ -49,7 +49,8 @@ const TOTAL_RATE: Rate = Rate::per_second(1_000, 1_000);
 #[derive(Debug)]
 pub(crate) struct Attempts {
     rings: Mutex<Rings>,
-    followers: broadcast::Sender<Arc<AttemptEvent>>,
+    /// Made for the first follower.
+    followers: OnceLock<broadcast::Sender<Arc<AttemptEvent>>>,
     prefix_rates: Buckets,
     total_rate: Bucket,
     omitted: AtomicU64,
@@ -65,11 +66,10 @@ struct Rings {
 
 impl Default for Attempts {
     fn default() -> Self {
-        let (followers, _) = broadcast::channel(FOLLOWED_ENTRIES);
         let rings = Rings { latest: 0, owned: Ring::new(OWNED_LIMITS), unowned: Ring::new(UNOWNED_LIMITS) };
         Self {
             rings: Mutex::new(rings),
-            followers,
+            followers: OnceLock::new(),
             prefix_rates: Buckets::new(PREFIX_RATE),
             total_rate: Bucket::default(),
             omitted: AtomicU64::new(0),
@@ -96,7 +96,9 @@ impl Attempts {
         let ring = if owner.is_some() { &mut rings.owned } else { &mut rings.unowned };
         ring.push(share, Arc::clone(&event));
         // Within the lock, so that followers receive the entries in the order of their numbers.
-        let _no_follower = self.followers.send(event);
+        if let Some(followers) = self.followers.get() {
+            let _no_follower = followers.send(event);
+        }
         true
     }
 
@@ -118,7 +120,7 @@ impl Attempts {
 
     /// Subscribes to the entries from now on.
     pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<AttemptEvent>> {
-        self.followers.subscribe()
+        self.followers.get_or_init(|| broadcast::channel(FOLLOWED_ENTRIES).0).subscribe()
     }
 
     /// How many unowned attempts were not entered because there were too many.

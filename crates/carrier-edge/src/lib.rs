@@ -63,7 +63,7 @@ mod unacknowledged_answers;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -159,7 +159,6 @@ impl Edge {
             &core.own,
             &core.descriptors,
         )?;
-        let (records, _) = tokio::sync::broadcast::channel(RECORD_CHANNEL_CAPACITY);
         let inner = Arc::new(Inner {
             nonce_counts: nonce_counts::NonceCounts::default(),
             node_mark,
@@ -191,7 +190,7 @@ impl Edge {
             log_sums: LogSums::new(),
             attempts,
             unanswered_challenges,
-            records,
+            records: OnceLock::new(),
         });
         // Before any call is admitted: calls that an earlier server left unfinished count against thresholds
         // at once.
@@ -326,7 +325,8 @@ impl Inner {
     /// Subscribes to the call records that are published from now on. A subscriber that is more than 1,024
     /// records behind loses the oldest.
     pub fn follow(&self) -> tokio::sync::broadcast::Receiver<Arc<CallRecord>> {
-        self.records.subscribe()
+        let records = self.records.get_or_init(|| tokio::sync::broadcast::channel(RECORD_CHANNEL_CAPACITY).0);
+        records.subscribe()
     }
 
     /// The recent attempts that match a query, newest first. They are kept in memory, up to 10,000 whose trunk is

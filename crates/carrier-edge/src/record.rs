@@ -4,7 +4,7 @@ mod running;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use didww_types::Timestamp;
 use schemars::JsonSchema;
@@ -293,8 +293,10 @@ impl CallRecord {
     }
 
     /// Sends the record to the subscribers, if there are any.
-    pub(crate) fn publish(self: Box<Self>, records: &broadcast::Sender<Arc<Self>>) {
-        let _no_subscriber = records.send(Arc::from(self));
+    pub(crate) fn publish(self: Box<Self>, records: &OnceLock<broadcast::Sender<Arc<Self>>>) {
+        if let Some(records) = records.get() {
+            let _no_subscriber = records.send(Arc::from(self));
+        }
     }
 }
 

@@ -109,7 +109,7 @@ impl Platform {
     /// and by the file descriptors that the process may open.
     ///
     /// # Errors
-    /// When the store cannot be read or written, or the hashing threads cannot be started.
+    /// When the store cannot be read or written.
     pub fn load(
         core: Arc<Core>,
         config: PlatformConfig,
@@ -127,8 +127,6 @@ impl Platform {
         tokio::spawn(EntityCache::catch_up_while_idle(Arc::downgrade(&cache), store.wakes()));
         let default_per_customer = max_by_descriptors.div_ceil(2).min(DEFAULT_MAX_CALLS_PER_CUSTOMER);
         let per_customer = config.calls_per_customer.unwrap_or(default_per_customer);
-        let hashing = HashingPool::start()
-            .map_err(|error| StoreError::Failed(format!("no thread to hash passwords: {error}")))?;
         Ok(Self {
             cache,
             timestamps,
@@ -141,7 +139,7 @@ impl Platform {
             customer_limiter: SharedLimiter::of(&core),
             login_limiter: Limiter::default(),
             failed_logins: GuessLimiter::new("logins", limits.guesses),
-            hashing,
+            hashing: HashingPool::new(),
             idempotency: Idempotency::default(),
             config,
             limits,
