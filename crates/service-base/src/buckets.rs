@@ -3,8 +3,8 @@
 //! A keyed hash assigns two of the table's 65,536 buckets to each key, and the key may draw on either. So a
 //! key that shares one bucket with a flood still has the other, and an attacker cannot choose keys that
 //! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again ([`Rate`]), so a
-//! table occupies half a megabyte at most and needs no lock. Its parts are made when they are first needed. The caller supplies the time. If the clock steps back,
-//! a bucket starts anew.
+//! table occupies half a megabyte at most and needs no lock. Its parts are made when they are first needed. The
+//! caller supplies the time. If the clock steps back, a bucket starts anew.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::OnceLock;
