@@ -1,14 +1,14 @@
 //! Counts the requests of a listener and their durations, by route, method and class of status.
 //!
-//! The routes are declared when the listener starts, and a path that is none of them counts as `other`: no client can add
+//! The routes are those of the listener, and a path that is none of them counts as `other`: no client can add
 //! one. Counting takes no lock. Each thread adds to one of [`SHARDS`] sets of counters, so that threads do not contend for
 //! them; a reader adds the sets up. There are hundreds of routes, of which few are ever asked for, so a set has the counters of
 //! a route from its first request on.
 
 mod routes;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -39,9 +39,12 @@ const DURATIONS: usize = DURATION_BOUNDS.len() + 2;
 #[derive(Debug)]
 pub struct RequestCounts {
     listener: &'static str,
-    routes: Routes,
+    /// Made when a request is counted, or asked for: a start does not wait for them.
+    routes: LazyLock<Routes, MakeRoutes>,
     shards: [OnceLock<Shard>; SHARDS],
 }
+
+type MakeRoutes = Box<dyn FnOnce() -> Routes + Send>;
 
 /// A declared route, or that of all other paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +83,11 @@ pub struct RouteCounts<'a> {
 }
 
 impl RequestCounts {
-    /// Counters for a listener that has this name in the metrics. A template has segments such as `{id}` for any text.
-    pub fn new(listener: &'static str, templates: impl IntoIterator<Item = String>) -> Self {
-        Self { listener, routes: Routes::new(templates), shards: std::array::from_fn(|_| OnceLock::new()) }
+    /// Counters for a listener that has this name in the metrics. `templates` returns those of its paths, of which each has
+    /// segments such as `{id}` for any text; it is called once, when they are first needed.
+    pub fn new(listener: &'static str, templates: impl FnOnce() -> Vec<String> + Send + 'static) -> Self {
+        let make: MakeRoutes = Box::new(move || Routes::new(templates()));
+        Self { listener, routes: LazyLock::new(make), shards: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     /// Returns the name of the listener in the metrics.
@@ -185,7 +190,7 @@ mod tests {
     use super::*;
 
     fn counts() -> RequestCounts {
-        RequestCounts::new("api", ["/v3/dids", "/v3/dids/{id}"].map(str::to_owned))
+        RequestCounts::new("api", || ["/v3/dids", "/v3/dids/{id}"].map(str::to_owned).to_vec())
     }
 
     fn count(counts: &RequestCounts, method: &Method, path: &str, status: u16, micros: u64) {

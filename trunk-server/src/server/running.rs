@@ -74,10 +74,13 @@ impl Running {
         listener: &'static str,
         paths: fn() -> Vec<String>,
     ) -> Option<Arc<RequestCounts>> {
-        let health = || HEALTH_PATHS.into_iter().map(str::to_owned);
-        let counts = || Arc::new(RequestCounts::new(listener, paths().into_iter().chain(health())));
         // The spans of requests have the names of the counted routes.
-        let counts = (self.counts_requests || trace::is_installed()).then(counts)?;
+        if !self.counts_requests && !trace::is_installed() {
+            return None;
+        }
+        let health = || HEALTH_PATHS.into_iter().map(str::to_owned);
+        let counts = RequestCounts::new(listener, move || paths().into_iter().chain(health()).collect());
+        let counts = Arc::new(counts);
         self.counts.push(Arc::clone(&counts));
         Some(counts)
     }
