@@ -272,8 +272,9 @@ impl ServerBuilder {
         let control_token = ControlToken::new(config.control_token.clone());
         let control_address = listeners.control.map(|Guarded { listener, at, host }| {
             let auth = ControlAuth { token: control_token.clone(), host };
-            let router = control_router(control.clone(), auth, limits, owners, web_console::router());
-            running.serve((listener, at), router, control_limits, Share::Control, control_counts);
+            let control = control.clone();
+            let router = move || control_router(control, auth, limits, owners, web_console::router());
+            running.serve_made((listener, at), router, control_limits, Share::Control, control_counts);
             at
         });
         let metrics_address = listeners.metrics.map(|listener| {

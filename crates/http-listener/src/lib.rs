@@ -73,5 +73,5 @@ pub use rate_limit::{Budget, RateLimits};
 pub use recovery::Recovery;
 pub use request_counts::{DURATION_BOUNDS, RequestCounts, RouteCounts};
 pub use request_id::{REQUEST_ID, RequestIds};
-pub use serve::serve;
+pub use serve::{MakeRouter, serve, serve_made};
 pub use shared_limiter::SharedLimiter;

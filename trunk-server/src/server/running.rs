@@ -7,7 +7,8 @@ use control_plane::OwnersApi;
 use didww_api::{Api, OnBehalf, PriceService, PriceServices, api_router, price_paths, price_router};
 use http::{HeaderValue, header};
 use http_listener::{
-    HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router, serve,
+    HEALTH_PATHS, Intercept, Limits, ListenerContext, RateLimits, RequestCounts, Router, health_router,
+    serve_made,
 };
 use lab::Lab;
 use service_base::descriptors::Share;
@@ -93,6 +94,18 @@ impl Running {
         share: Share,
         counts: Option<Arc<RequestCounts>>,
     ) {
+        self.serve_made((listener, at), move || router, limits, share, counts);
+    }
+
+    /// Does what [`serve`](Self::serve) does, with a router that is made for the first connection.
+    pub(super) fn serve_made(
+        &mut self,
+        (listener, at): (TcpListener, SocketAddr),
+        make: impl FnOnce() -> Router + Send + 'static,
+        limits: Limits,
+        share: Share,
+        counts: Option<Arc<RequestCounts>>,
+    ) {
         let (proxies, descriptors) = (self.proxies.clone(), self.core.descriptors.clone());
         let clock = self.core.clock.clone();
         // The control API and the metrics are for this machine, or for networks that protect them by other means.
@@ -101,7 +114,7 @@ impl Running {
         let lab = (share == Share::Api).then(|| self.lab.clone());
         let intercept = lab.map(|lab| Arc::new(lab) as Arc<dyn Intercept>);
         let context = ListenerContext { limits, proxies, descriptors, share, clock, tls, counts, intercept };
-        self.tasks.push(tokio::spawn(serve(listener, router, context, self.stopped.clone())));
+        self.tasks.push(tokio::spawn(serve_made(listener, Box::new(make), context, self.stopped.clone())));
         #[cfg(feature = "sip")]
         self.own_sockets.push(self.core.own.enter(at, Use::Other));
         #[cfg(not(feature = "sip"))]
