@@ -217,6 +217,17 @@ impl Control {
         Retries::REQUEST.run(|| self.change_account(id, &patch)).await
     }
 
+    /// Reads an account, changes it, and saves it if it is still as it was read.
+    async fn change_account(
+        &self,
+        id: Uuid,
+        patch: &AccountPatch,
+    ) -> Result<Arc<Account>, AttemptError<ControlError>> {
+        let before = self.account(id).await.map_err(AttemptError::Other)?;
+        let after = changed(&before, patch).map_err(AttemptError::Other)?;
+        Ok(self.core.store.save_account(before, after).await?)
+    }
+
     /// Deletes an account with its keys, records and rates. Calls to its DIDs hang up, and the numbers that it had ordered are in
     /// stock again.
     ///
