@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, Ordering};
 use didww_types::Timestamp;
 use service_base::buckets::Bucket;
 use service_base::mailbox::Mailbox;
-use service_base::rate::Rate;
+use service_base::rate;
 use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, MediaFacts, Rate, TrunkTerms, no_audio};
 use uuid::Uuid;
 
@@ -90,7 +90,7 @@ pub(crate) struct CallState {
 }
 
 /// Rate of a caller's requests in its call, apart from BYE. The library keeps the answer to each for half a minute.
-const REQUEST_RATE: Rate = Rate::per_second(50, 100);
+const REQUEST_RATE: rate::Rate = rate::Rate::per_second(50, 100);
 
 const NEVER: i64 = i64::MIN;
 

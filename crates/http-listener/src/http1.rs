@@ -90,13 +90,11 @@ pub(crate) async fn serve(
                     span::end(&span, response.status());
                 }
             }
-            let is_at_end = if unread_body.is_none() {
-                true
-            } else {
-                let is_at_end = unread_body.drain(is_late).await;
+            let mut is_at_end = true;
+            if !unread_body.is_none() {
+                is_at_end = unread_body.drain(is_late).await;
                 ended = clock.stopwatch();
-                is_at_end
-            };
+            }
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(ended);
             let response = match response {

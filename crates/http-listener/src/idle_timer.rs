@@ -88,13 +88,13 @@ mod tests {
         let timer = IdleTimer::default();
         let registered_for = || timer.0.lock().unwrap().as_ref().map(|sleep| sleep.deadline());
         assert_eq!(registered_for(), None);
-        let mut first = timer.sleep(Duration::from_secs(60));
+        let mut first = timer.sleep(Duration::from_mins(1));
         assert!(first.as_mut().now_or_never().is_none());
         drop(first);
         let registered = registered_for();
         for _ in 0..3 {
             tokio::time::advance(Duration::from_secs(1)).await;
-            let mut next = timer.sleep(Duration::from_secs(60));
+            let mut next = timer.sleep(Duration::from_mins(1));
             assert!(next.as_mut().now_or_never().is_none());
             assert_eq!(registered_for(), registered, "it is not set again");
         }

@@ -187,22 +187,22 @@ mod tests {
             counts: None,
             intercept: None,
         };
-        let made = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&made);
+        let routers = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&routers);
         let make: MakeRouter = Box::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
             Router::new().fallback(async || "served")
         });
         let task = tokio::spawn(serve_made(listener, make, context, stopped));
         tokio::task::yield_now().await;
-        assert_eq!(made.load(Ordering::Relaxed), 0);
+        assert_eq!(routers.load(Ordering::Relaxed), 0);
         for _ in 0..2 {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.unwrap();
             assert!(answer.ends_with("served"), "{answer}");
-            assert_eq!(made.load(Ordering::Relaxed), 1);
+            assert_eq!(routers.load(Ordering::Relaxed), 1);
         }
         stop.send_replace(true);
         task.await.unwrap();

@@ -71,8 +71,8 @@ pub use outcome::{CREATED, CREATED_FIRST, Event, Later, Links, RecordChange, Wri
 pub use proration::{Share, begins_period, day_start, days_long, pool_share};
 pub use refusal::{Refusal, WriteError};
 pub use renewal::{
-    DidRenewal, GRACE_PERIOD, IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, PoolRenewal, Purse, ServiceRenewal, renew_did,
-    renew_pool, renew_service,
+    DidRenewal, GRACE_PERIOD, IS_BILLED, MONTHLY_PRICE, PAYMENT_WAIT, PoolRenewal, Purse, ServiceRenewal,
+    renew_did, renew_pool, renew_service,
 };
 pub use rules::{Counted, LinkedRead, MembersRead, Rulebook, Rules, TypeRules};
 pub use sms_trunk::complete_sms_trunk;

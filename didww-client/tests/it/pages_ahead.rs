@@ -73,7 +73,7 @@ async fn pages_come_in_their_order_whichever_is_answered_first() {
 async fn a_page_is_requested_before_the_one_before_it_is_answered() {
     let server = MockServer::start().await;
     first(&server, page(&["1"], 3, Some(2))).await;
-    numbered(&server, 2, page(&["2"], 3, Some(3)).set_delay(Duration::from_secs(60))).await;
+    numbered(&server, 2, page(&["2"], 3, Some(3)).set_delay(Duration::from_mins(1))).await;
     numbered(&server, 3, page(&["3"], 3, None)).await;
     let mut pages = client(&server).raw(Method::GET, "/pops").pages_ahead(document);
     assert_eq!(pages.next().await.unwrap().unwrap().data[0].id, "1");

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_doubt_does_not_end_it_and_what_is_read_after_it_does() {
-        let known = Known::new();
+        let known = DirectoryCopy::new();
         assert!(known.directory().is_none(), "nothing was read");
         let begun = Stopwatch::start();
         known.confirm(begun);

@@ -83,9 +83,9 @@ impl ServerTarget {
         let names = self.client.query_typed("SELECT name FROM symbol", &[]).await?;
         self.known = names.iter().map(|row| Ok(row.try_get(0)?)).collect::<Done<_>>()?;
         self.client.batch_execute(BEGIN).await?;
-        let begin = "INSERT INTO transfer (only_row, name, rows, digest, derived) VALUES (true, '', 0, '', false) \
+        let insert = "INSERT INTO transfer (only_row, name, rows, digest, derived) VALUES (true, '', 0, '', false) \
                      ON CONFLICT (only_row) DO NOTHING";
-        let begun = if self.client.execute_typed(begin, &[]).await? > 0 {
+        let begun = if self.client.execute_typed(insert, &[]).await? > 0 {
             self.client.batch_execute(LOCK_ACCOUNTS).await?;
             self.filled_table().await?.map_or(Ok(None), Err)
         } else {

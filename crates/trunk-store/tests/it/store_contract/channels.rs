@@ -93,19 +93,19 @@ pub(super) async fn channels_that_no_node_holds_are_forgotten(
         beat.await.unwrap();
     }
     for trunk in 1..=3 {
-        assert_eq!(hold(one, asked(trunk, 0, 1, 1)).await, Ok((1, 0)));
+        assert_eq!(hold(one, request(trunk, 0, 1, 1)).await, Ok((1, 0)));
     }
     assert_eq!(one.forget_channels(10).await, Ok(0), "a node holds them all");
-    assert_eq!(hold(one, asked(1, 0, 0, 1)).await, Ok((0, 0)), "a call has ended");
-    assert_eq!(hold(one, asked(2, 0, 0, 1)).await, Ok((0, 0)), "and another one");
+    assert_eq!(hold(one, request(1, 0, 0, 1)).await, Ok((0, 0)), "a call has ended");
+    assert_eq!(hold(one, request(2, 0, 0, 1)).await, Ok((0, 0)), "and another one");
     assert_eq!(rows(), "3|3");
     assert_eq!(other.forget_channels(1).await, Ok(2), "one of each kind");
     assert_eq!(rows(), "2|2");
     assert_eq!(other.forget_channels(10).await, Ok(2));
     assert_eq!((rows().as_str(), other.forget_channels(10).await), ("1|1", Ok(0)));
-    assert_eq!(hold(other, asked(3, 0, 1, 1)).await, Ok((0, 1)), "what a node holds counts");
-    assert_eq!(hold(other, asked(1, 0, 1, 1)).await, Ok((1, 0)), "the row is made again");
-    assert_eq!(hold(one, asked(1, 0, 1, 1)).await, Ok((0, 1)));
+    assert_eq!(hold(other, request(3, 0, 1, 1)).await, Ok((0, 1)), "what a node holds counts");
+    assert_eq!(hold(other, request(1, 0, 1, 1)).await, Ok((1, 0)), "the row is made again");
+    assert_eq!(hold(one, request(1, 0, 1, 1)).await, Ok((0, 1)));
 }
 
 /// Nodes take and return the one channel of a trunk while what says nothing is deleted all the time: it never is two calls'.
@@ -123,13 +123,13 @@ pub(super) async fn no_channel_is_taken_twice_while_rows_are_forgotten<S: Store>
         let (held, taken) = (&held, &taken);
         async move {
             for _ in 0..ROUNDS {
-                if hold(node, asked(1, 0, 1, 1)).await.unwrap().0 == 1 {
+                if hold(node, request(1, 0, 1, 1)).await.unwrap().0 == 1 {
                     assert_eq!(held.fetch_add(1, Ordering::SeqCst), 0, "two nodes have the channel");
                     taken.fetch_add(1, Ordering::SeqCst);
                     tokio::task::yield_now().await;
                     held.fetch_sub(1, Ordering::SeqCst);
                 }
-                hold(node, asked(1, 0, 0, 1)).await.unwrap();
+                hold(node, request(1, 0, 0, 1)).await.unwrap();
             }
         }
     }));
