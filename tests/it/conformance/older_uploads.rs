@@ -86,8 +86,8 @@ async fn an_upload_of_several_files_has_at_most_five_and_none_without_content() 
     let outdated = attribute("encryption_fingerprint", "outdated fingerprint");
     refused(&api.upload(FILES, &[(FINGERPRINT, FormPart::Text("other")), file]).await, &[outdated]);
     assert_eq!(api.get(FILES).await.at("/data"), json!([]), "nothing was stored");
-    let five = [present, file, file, file, file, file];
-    assert_eq!(api.upload(FILES, &five).await.json()["ids"].as_array().unwrap().len(), 5);
-    let newer = world.api.at(Some(NEW)).upload(FILES, &five).await;
+    let parts = [present, file, file, file, file, file];
+    assert_eq!(api.upload(FILES, &parts).await.json()["ids"].as_array().unwrap().len(), 5);
+    let newer = world.api.at(Some(NEW)).upload(FILES, &parts).await;
     refused(&newer, &[invalid()]);
 }

@@ -36,10 +36,10 @@ impl EventStream {
         let (answered, changed) = unbounded_channel();
         let enough = Arc::<AtomicBool>::default();
         let url = receiver.url("");
-        let changes = change(servers, trunk.to_owned(), url, Arc::clone(&enough), answered);
+        let task = change(servers, trunk.to_owned(), url, Arc::clone(&enough), answered);
         Self {
             enough,
-            changes: tokio::spawn(changes),
+            changes: tokio::spawn(task),
             callbacks: tokio::spawn(receive(receiver, trunk.to_owned(), changed)),
         }
     }

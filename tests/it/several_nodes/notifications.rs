@@ -45,7 +45,7 @@ async fn a_changed_trunk_is_known_to_the_other_edge_within_five_seconds_where_no
     let postgres = Server::shared();
     let (database, proxy) = (postgres.database(), Proxy::start(postgres.socket()));
     let (url, listen) = (database.url(), database.url_through(&proxy));
-    let pair = Pair::start_at(database, [&url, &url], &["--database-listen", &listen]).await;
+    let mut pair = Pair::start_at(database, [&url, &url], &["--database-listen", &listen]).await;
     let trunk = pair.trunk(json!({})).await;
     until_listening(&pair, "2").await;
     let notified = longest(&pair, &trunk).await;

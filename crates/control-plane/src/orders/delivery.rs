@@ -12,7 +12,7 @@ use trunk_rules::domain::{HELD, IS_BILLED, begins_period, month_after, pool_shar
 use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, Scope, StoreError};
 use uuid::Uuid;
 
-use super::plan::{HeldNumbers, NumbersItem};
+use super::plan::{ItemNumbers, NumbersItem};
 use crate::balances::corrupt;
 use crate::did_changes::{self, Assigned};
 use crate::stock;
@@ -51,10 +51,10 @@ impl HeldNumbers {
 
     /// Takes the numbers of an item that can become DIDs. Each item receives the numbers that were bought for it, even if others
     /// are no longer available.
-    pub(super) fn take(&mut self, of_item: &HeldNumbers) -> Vec<Stocked> {
+    pub(super) fn take(&mut self, of_item: &ItemNumbers) -> Vec<Stocked> {
         let ids: Vec<Uuid> = match of_item {
-            HeldNumbers::Ids(ids) => ids.clone(),
-            HeldNumbers::Count(count) => self.ids.drain(..(*count).min(self.ids.len())).collect(),
+            ItemNumbers::Ids(ids) => ids.clone(),
+            ItemNumbers::Count(count) => self.ids.drain(..(*count).min(self.ids.len())).collect(),
         };
         let found = ids.iter().filter_map(|id| self.found.remove(id));
         found.filter(|number| !number.is_gone).collect()

@@ -25,7 +25,7 @@ pub(super) enum Item {
 /// The held numbers of an order that belong to an item.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub(super) enum HeldNumbers {
+pub(super) enum ItemNumbers {
     /// The numbers with these ids.
     Ids(Vec<Uuid>),
     /// The next held numbers, this many: in an order from before plans contained ids.
@@ -38,7 +38,7 @@ pub(super) struct NumbersItem {
     pub(super) did_group: Uuid,
     pub(super) nanpa_prefix: Option<String>,
     pub(super) qty: usize,
-    pub(super) held: HeldNumbers,
+    pub(super) held: ItemNumbers,
     /// Whether the item names its number, so that no other one can replace it.
     #[serde(default)]
     pub(super) chosen: bool,

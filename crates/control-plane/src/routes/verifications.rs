@@ -101,10 +101,10 @@ async fn review(
         let (account, subject) = (parse_id(&id, "account")?, parse_id(&verification, "verification")?);
         match kind {
             VerificationKind::Address => {
-                control.review_address_verification(account, subject, review).await?
+                control.review_address_verification(account, subject, review).await?;
             }
             VerificationKind::EmergencyCalling => {
-                control.review_emergency_verification(account, subject, review).await?
+                control.review_emergency_verification(account, subject, review).await?;
             }
         }
         Ok((StatusCode::OK, json!(Updated { updated: verification })))
