@@ -592,5 +592,5 @@ fn mistakes_of_the_command_line_have_an_advice() {
         &[],
         1,
     );
-    assert!(said.contains("one begins with the line `v=0`"), "{said}");
+    assert!(said.contains("which begins with the line `v=0`"), "{said}");
 }

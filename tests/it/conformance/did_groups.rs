@@ -195,7 +195,7 @@ async fn n70_the_type_of_a_group_is_a_relationship_until_2026_04_16() {
 
 #[tokio::test]
 async fn the_requirement_of_a_group_is_included_by_the_name_of_the_version() {
-    let world = World::start().await;
+    let world = oldest().await;
     let did = world.did("37061498222").await;
     for (version, name, former) in [
         ("2017-09-18", "", "requirement"),

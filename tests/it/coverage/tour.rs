@@ -97,6 +97,11 @@ async fn check_written(world: &World, spec: &'static ResourceSpec, record: &Reco
             continue;
         }
         let shown = record.attributes.as_ref().and_then(|attributes| attributes.get(name));
+        let shown_since = spec.attribute(name).and_then(|attribute| attribute.shown_since);
+        if shown_since.is_some_and(|since| world.version < since) {
+            assert_eq!(shown, None, "{world}: {name}");
+            continue;
+        }
         assert!(shown.is_some_and(|shown| contains(shown, sent)), "{world}: {name} is {shown:?}, not {sent}");
     }
     if !spec.has_at(Verb::Get, world.version) {
