@@ -173,7 +173,7 @@ mod tests {
     fn what_is_wrong_is_said_with_what_is_right() {
         for (value, part) in [
             (json!({"voice_out_trunk": {}}), "known: owner, voice_out_trunks"),
-            (json!({"did_groups": {}}), "no type that can be declared"),
+            (json!({"did_groups": {}}), "not a type that can be declared"),
             (json!({"owner": "A B"}), "1 to 32 of the characters"),
             (json!({"dids": []}), "a table of records by name"),
             (json!({"dids": {"1": 1}}), "a table of members"),

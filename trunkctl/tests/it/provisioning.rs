@@ -102,7 +102,7 @@ fn a_large_declaration_is_planned_as_a_small_one_whatever_its_end_declares() {
     assert!(plan.contains("rtp_ping: false -> true"), "{plan}");
 
     let wrong = service.file("wrong.toml", &format!("{TRUNKS}{padding}[nothing.Rome]\n"));
-    assert!(service.run(&["plan", "-f", &wrong]).fails(2).contains("`nothing` is no type"));
+    assert!(service.run(&["plan", "-f", &wrong]).fails(2).contains("`nothing` is not a type"));
 }
 
 #[test]
