@@ -48,7 +48,6 @@ impl Records {
     pub fn create(&self, spec: &'static ResourceSpec) -> Pin<Box<dyn Future<Output = String> + '_>> {
         Box::pin(async move {
             let fixture = Fixture::load(spec).unwrap_or_else(|error| panic!("{error}"));
-            self.fill(&json!(fixture.needs)).await;
             if let Some(control) = &fixture.control {
                 let path = self.fill(&json!(control.path)).await;
                 let body = self.fill(&control.body).await;
@@ -107,9 +106,10 @@ impl Records {
         ids
     }
 
-    /// A body that creates a record of a type that requests create.
+    /// A body that creates a record of a type that requests create. The records that this needs exist afterwards.
     pub async fn create_body(&self, spec: &'static ResourceSpec) -> Value {
         let fixture = Fixture::load(spec).unwrap_or_else(|error| panic!("{error}"));
+        self.fill(&json!(fixture.needs)).await;
         self.body(spec, None, fixture.create_body(self.version)).await
     }
 
