@@ -1,6 +1,6 @@
 //! The declarations of all metrics: names, kinds, labels and descriptions.
 
-/// The kind of a metric, which tells how to interpret its values.
+/// The kind of a metric, which decides how its values are interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {

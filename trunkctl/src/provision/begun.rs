@@ -80,8 +80,8 @@ impl Begun {
         self.spec.name == spec.name
     }
 
-    /// Reads the rest, if it is what is needed. `None` if it is not, or if it failed: a second request tells whether it does
-    /// again.
+    /// Reads the remaining pages, if the plan needs exactly these records. `None` if it needs others, or if a request failed: the
+    /// caller then requests all of them again, and reports an error that persists.
     pub(super) async fn records(
         self,
         selection: &Selection,

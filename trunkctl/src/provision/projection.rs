@@ -53,7 +53,7 @@ impl Projection {
             && other.relationships.iter().all(|name| self.relationships.contains(name))
     }
 
-    /// Reads the text of a page. `None` if it is not as it should be: to decode it whole tells why.
+    /// Reads the text of a page. `None` if it is malformed: the caller decodes the whole page for the error.
     pub(super) fn read(&self, body: &[u8]) -> Option<Document<Vec<ResourceObject>>> {
         // The texts that are passed over are not decoded, and so not checked for this later.
         let text = std::str::from_utf8(body).ok()?;
