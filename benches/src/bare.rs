@@ -1,31 +1,81 @@
-//! The upper bound for HTTP: axum, a router with one route, and a body that is already in memory.
+//! The upper bound for HTTP: axum, a router with one route, and an answer that is already in memory.
 
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use axum::Router;
-use axum::response::IntoResponse as _;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use didww_types::MEDIA_TYPE;
-use http::header::CONTENT_TYPE;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
 use crate::Outcome;
 use crate::child::Running;
 
-/// Serves a file's bytes, to every GET and to every POST once its body is read, until it is killed.
+/// An answer to repeat, in a file for its body and one for its headers.
+#[derive(Clone)]
+struct Answer {
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn read(file: &Path) -> Outcome<Self> {
+        let body = Bytes::from(std::fs::read(file)?);
+        let mut headers = HeaderMap::new();
+        for line in std::fs::read_to_string(headers_of(file))?.lines() {
+            let (name, value) = line.split_once(": ").ok_or("a line is not a header")?;
+            headers.append(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
+        }
+        Ok(Self { headers, body })
+    }
+
+    fn response(&self) -> Response {
+        let mut response = Response::new(Body::from(self.body.clone()));
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+}
+
+/// The file of the headers of an answer.
+fn headers_of(file: &Path) -> PathBuf {
+    file.with_extension("headers")
+}
+
+/// Stores an answer for [`start`], with all headers but those that each HTTP server writes itself.
+pub(crate) fn store(file: &Path, headers: &HeaderMap, body: &[u8]) -> Outcome<()> {
+    let own = [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING];
+    let mut lines = String::new();
+    for (name, value) in headers.iter().filter(|(name, _)| !own.contains(name)) {
+        writeln!(lines, "{name}: {}", value.to_str()?)?;
+    }
+    std::fs::write(headers_of(file), lines)?;
+    std::fs::write(file, body)?;
+    Ok(())
+}
+
+/// The headers of an answer of which only the content type is compared.
+pub(crate) fn content_type() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))])
+}
+
+/// Serves a stored answer, to every GET and to every POST once its body is read, until it is killed.
 pub(crate) fn serve(file: &Path) -> Outcome<()> {
-    let body = Bytes::from(std::fs::read(file)?);
-    let written = body.clone();
-    let answer = move || {
-        let body = body.clone();
-        async move { ([(CONTENT_TYPE, MEDIA_TYPE)], body).into_response() }
+    let answer = Answer::read(file)?;
+    let posted = answer.clone();
+    let get_answer = move || {
+        let response = answer.response();
+        async move { response }
     };
-    let post = move |_sent: Bytes| {
-        let body = written.clone();
-        async move { ([(CONTENT_TYPE, MEDIA_TYPE)], body).into_response() }
+    let post_answer = move |_sent: Bytes| {
+        let response = posted.response();
+        async move { response }
     };
-    listen(Router::new().route("/v3/{*path}", get(answer).post(post)))
+    listen(Router::new().route("/v3/{*path}", get(get_answer).post(post_answer)))
 }
 
 /// Serves a router on a random port of loopback, and prints the port's URL.

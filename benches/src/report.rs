@@ -147,9 +147,8 @@ at the end, each with its revision and day.
 const FOOT: &str = "
 ## What is compared
 
-- **Bare axum** answers the same body from memory, with only its content type: the upper bound of the HTTP
-  stack. The server's answer is read from the database file, for a checked key, and has the service's fifteen
-  headers.
+- **Bare axum** answers the same body and headers from memory: the upper bound of the HTTP stack. The server's answer is read
+  from the database, for a checked key, and its headers are those of this request.
 - **GET with a token** is the same read with an access token, whose signature is checked, instead of an API key.
 - **GET with metrics and journal** is the same read of a server that counts its requests for a listener of metrics, and keeps the
   last 1,000 with their answers.
@@ -159,7 +158,7 @@ const FOOT: &str = "
   have. PostgreSQL counts the rows and the entries of indexes that it reads for an answer, on a database of its own with the
   same records; SQLite does not count them.
 - **Order of 100 DIDs** takes any hundred numbers of a group out of stock and pays them. Each is carried out before the next,
-  which is timed apart. The bare answer reads the same request.
+  which is timed apart. The bare answer reads the same request, and has a content type as its only header.
 - **Least durable create** is bare axum with a table of one row a create, a unique id and one secondary index, on SQLite with
   `synchronous=FULL`. Creates that wait share a commit. It reads the same request and answers the same bytes, which are also
   what it stores, and it checks nothing.

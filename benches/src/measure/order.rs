@@ -33,7 +33,7 @@ pub(super) fn order(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let answer = server.send(Method::POST, "/orders", &body)?;
     complete(&server, &account, &answer)?;
     let file = plan.work.join("order");
-    std::fs::write(&file, &answer)?;
+    bare::store(&file, &bare::content_type(), &answer)?;
     let (_bare, bare) = bare::start(&file)?;
     let bare = format!("{bare}/orders");
     let mut completions = Vec::new();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+
 use crate::load::load;
 use crate::plan::Plan;
 use crate::report::{Row, Target};
@@ -24,7 +26,8 @@ pub(crate) fn list(plan: &Plan, name: &'static str) -> Outcome<Row> {
 
 pub(super) fn beside_bare(plan: &Plan, name: &'static str, url: &str, target: Target) -> Outcome<Row> {
     let file = plan.work.join("answer");
-    std::fs::write(&file, get(url)?)?;
+    let (headers, body) = answer(url)?;
+    bare::store(&file, &headers, &body)?;
     let (_bare, bare) = bare::start(&file)?;
     let bare = format!("{bare}/voice_out_trunks");
     warm_up(url)?;
@@ -48,10 +51,16 @@ pub(crate) fn first(trunks: &str) -> Outcome<String> {
 
 /// Requests a URL and returns the answer's body.
 pub(crate) fn get(url: &str) -> Outcome<Vec<u8>> {
+    Ok(answer(url)?.1)
+}
+
+/// Requests a URL and returns the answer's headers and body.
+fn answer(url: &str) -> Outcome<(HeaderMap, Vec<u8>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let request =
             reqwest::Client::new().get(url).header("Api-Key", KEY).header("X-DIDWW-API-Version", VERSION);
-        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+        let response = request.send().await?.error_for_status()?;
+        Ok((response.headers().clone(), response.bytes().await?.to_vec()))
     })
 }
