@@ -4,6 +4,7 @@
 //! parsed, marked with its [`Arrival`] and handed to the endpoint. A message that cannot be parsed is
 //! answered if possible, and does not affect other messages. Nothing here decides about a call.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -183,7 +184,7 @@ struct Checked<'a> {
     /// The Request-URI as received; empty for a response.
     uri: &'a [u8],
     /// The topmost `Via` of a request.
-    via: Option<String>,
+    via: Option<Cow<'a, str>>,
     /// The body of a datagram.
     body: Option<&'a [u8]>,
     /// Whether the head is UTF-8.
@@ -204,7 +205,7 @@ impl<'a> Checked<'a> {
         }
         let via = head
             .filter(|_| request.is_some())
-            .map(|head| String::from_utf8_lossy(&head.value(["Via", "v"]).unwrap_or_default()).into_owned());
+            .map(|head| text_of(head.value(["Via", "v"]).unwrap_or_default()));
         if via.as_deref().is_some_and(|via| !is_via(via)) {
             return Err(Unreadable::Via);
         }
@@ -216,6 +217,14 @@ impl<'a> Checked<'a> {
         let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
         Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
+    }
+}
+
+/// A value as text, in which what is no UTF-8 is replaced.
+fn text_of(value: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match value {
+        Cow::Borrowed(value) => String::from_utf8_lossy(value),
+        Cow::Owned(value) => Cow::Owned(String::from_utf8_lossy(&value).into_owned()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The syntax of a `Via` value, as far as a response needs it (RFC 3261 §20.42).
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::arrival::canonical;
@@ -48,7 +49,11 @@ pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
 /// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
 fn sent_by(text: &str) -> Option<SocketAddr> {
     let (_transport, at) = text.splitn(3, '/').nth(2)?.trim().split_once(char::is_whitespace)?;
-    let at: String = at.split_whitespace().collect();
+    let at = match at.trim() {
+        at if at.contains(char::is_whitespace) => Cow::Owned(at.split_whitespace().collect::<String>()),
+        // Nearly every address has no blanks beside its colon.
+        at => Cow::Borrowed(at),
+    };
     let address = at.parse::<SocketAddr>().ok().or_else(|| {
         let host = at.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&at);
         Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, DEFAULT_PORT))

@@ -77,7 +77,9 @@ fn a_call_that_is_used_again_is_kept_longer_than_one_that_is_not() {
     let limits = MessageLogLimits { unowned: 24 << 10, address: 24 << 10, ..MessageLogLimits::default() };
     let (log, tap) = log_of(limits);
     let use_calls = |calls: &[&str]| {
-        calls.iter().for_each(|call| received(&tap, &invite(call), "198.51.100.9:5060"));
+        for call in calls {
+            received(&tap, &invite(call), "198.51.100.9:5060");
+        }
         let mut kept = log.call_ids();
         kept.sort();
         kept.concat()
