@@ -6,6 +6,7 @@
 mod dialog;
 mod identity;
 mod incoming;
+mod named_headers;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -49,8 +49,8 @@ pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
 /// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
 fn sent_by(text: &str) -> Option<SocketAddr> {
     let (_transport, at) = text.splitn(3, '/').nth(2)?.trim().split_once(char::is_whitespace)?;
-    let at = match at.trim() {
-        at if at.contains(char::is_whitespace) => Cow::Owned(at.split_whitespace().collect::<String>()),
+    let at: Cow<'_, str> = match at.trim() {
+        at if at.contains(char::is_whitespace) => Cow::Owned(at.split_whitespace().collect()),
         // Nearly every address has no blanks beside its colon.
         at => Cow::Borrowed(at),
     };

@@ -20,6 +20,7 @@ use sip_transport::{Arrival, tag_of};
 use super::Dialog;
 use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
+use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
 
@@ -29,6 +30,7 @@ pub(crate) struct Incoming(Box<Received>);
 struct Received {
     transaction: Transaction,
     arrival: Arrival,
+    named_headers: NamedHeaders,
     /// Its slot among the requests in progress.
     slot: Option<RequestSlot>,
     identity: Arc<EdgeIdentity>,
@@ -72,6 +74,7 @@ impl Incoming {
         transaction.destination =
             Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
         Self(Box::new(Received {
+            named_headers: NamedHeaders::of(&transaction.original.headers),
             transaction,
             arrival,
             slot: None,
@@ -144,8 +147,7 @@ impl Incoming {
 
     /// The number and the method of `CSeq`.
     pub(crate) fn sequence(&self) -> Option<(u32, &str)> {
-        let mut words = self.value("CSeq")?.split_ascii_whitespace();
-        Some((words.next()?.parse().ok()?, words.next()?))
+        self.0.named_headers.sequence(self.headers())
     }
 
     /// Returns true if a comma-separated header contains a token, such as an option tag, in any case of
@@ -168,7 +170,8 @@ impl Incoming {
     /// The values of a header as received, one for each line. A compact name is found by its long one.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = move |header: &&Header| header.name().eq_ignore_ascii_case(name);
-        self.0.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
+        let headers: &[Header] = if self.0.named_headers.may_have(name) { &self.headers().0 } else { &[] };
+        headers.iter().filter(named).map(|header| header.value().trim_start())
     }
 
     /// The names of its headers, the long one of each, in the order of their lines.
@@ -181,15 +184,15 @@ impl Incoming {
     }
 
     pub(crate) fn call_id(&self) -> &str {
-        self.value("Call-ID").unwrap_or_default()
+        self.0.named_headers.call_id(self.headers()).unwrap_or_default()
     }
 
     pub(crate) fn remote_tag(&self) -> Option<&str> {
-        tag_of(self.value("From")?)
+        self.0.named_headers.remote_tag(self.headers())
     }
 
     pub(crate) fn local_tag(&self) -> Option<&str> {
-        tag_of(self.value("To")?)
+        self.0.named_headers.local_tag(self.headers())
     }
 
     /// The value of `Max-Forwards`; `None` without the header.
@@ -197,7 +200,7 @@ impl Incoming {
     /// # Errors
     /// Its text, if it is not a number.
     pub(crate) fn max_forwards(&self) -> Result<Option<u32>, &str> {
-        let value = self.value("Max-Forwards").map(str::trim);
+        let value = self.0.named_headers.max_forwards(self.headers()).map(str::trim);
         value.map(|value| value.parse().map_err(|_| value)).transpose()
     }
 
@@ -208,12 +211,14 @@ impl Incoming {
 
     /// Sets the local tag of the dialog, which every later response carries.
     pub(crate) fn set_local_tag(&mut self, tag: &str) {
-        self.0.starts_dialog = true;
-        for header in self.0.transaction.original.headers.iter_mut() {
+        let Received { transaction, named_headers, starts_dialog, .. } = &mut *self.0;
+        *starts_dialog = true;
+        for header in transaction.original.headers.iter_mut() {
             if let Header::To(to) = header {
                 *to = rsipstack::sip::headers::To::new(format!("{};tag={tag}", to.value()));
             }
         }
+        named_headers.read_local_tag(&transaction.original.headers);
     }
 
     /// Sends 100 Trying, with the `Timestamp` of the request (RFC 3261 §8.2.6.1).
@@ -253,8 +258,8 @@ impl Incoming {
         if let Err(error) = Box::pin(self.0.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
-        if code >= 300 {
-            // For each refusal the library stores where its ACK would go. It never uses that entry, and scans
+        if code >= 300 && self.0.transaction.original.method == Method::Invite {
+            // For each refusal of an INVITE the library stores where its ACK would go. It never uses that entry, and scans
             // all entries whenever it removes a transaction.
             let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
             let (local_tag, remote_tag) = (tag(self.local_tag()), tag(self.remote_tag()));
@@ -270,10 +275,25 @@ impl Incoming {
         let original = &self.0.transaction.original;
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
-        all.push(Header::Server(self.0.identity.server_name.as_str().into()));
-        let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
-        all.extend(headers.iter().map(other));
-        all.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
+        // The library copies each header of a response twice, and writes each into a text of its own. So the lines that neither it
+        // nor `shorten_answer` looks for are one header.
+        let server_name = self.0.identity.server_name.as_str();
+        let further = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
+        let mut lines = String::with_capacity(server_name.len() + further + 32);
+        lines.push_str(server_name);
+        for (name, value) in headers {
+            match *name {
+                "Contact" => all.push(Header::Contact((*value).into())),
+                "Record-Route" => all.push(Header::RecordRoute((*value).into())),
+                _ => {
+                    for part in ["\r\n", *name, ": ", *value] {
+                        lines.push_str(part);
+                    }
+                }
+            }
+        }
+        let _infallible = write!(lines, "\r\nContent-Length: {}", body.len());
+        all.push(Header::Server(lines.into()));
         Response {
             status_code,
             wire_reason: None,
