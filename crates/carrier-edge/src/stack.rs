@@ -9,7 +9,7 @@ mod incoming;
 mod named_headers;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
@@ -43,6 +43,9 @@ pub(crate) struct Stack {
     tls_identity: Option<Arc<Identity>>,
     /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
+    /// The contact that was asked for last, with the address and the transport that it is for: nearly always those of the next
+    /// one, and calls share the text.
+    contact: Mutex<Option<(SocketAddr, &'static str, Arc<str>)>>,
     refused: Arc<RefusedConnections>,
     tap: Tap,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
@@ -143,6 +146,7 @@ impl Stack {
             tls_address,
             tls_identity,
             advertise,
+            contact: Mutex::default(),
             refused,
             tap,
             _entered: entered,
@@ -176,10 +180,19 @@ impl Stack {
 
     /// The value of `Contact` in responses to this request: the address that it was sent to, or the
     /// advertised one.
-    pub(crate) fn contact(&self, request: &Incoming) -> String {
+    pub(crate) fn contact(&self, request: &Incoming) -> Arc<str> {
         let (called, transport) = (request.local(), request.transport());
+        let mut last = self.contact.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((address, over, contact)) = &*last
+            && (*address, *over) == (called, transport)
+        {
+            return Arc::clone(contact);
+        }
         let address = self.advertise.unwrap_or(called.ip());
-        format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port())
+        let contact = format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port());
+        let contact: Arc<str> = contact.into();
+        *last = Some((called, transport, Arc::clone(&contact)));
+        contact
     }
 
     /// Logs how many connections were refused since the last call.

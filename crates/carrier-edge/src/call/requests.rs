@@ -61,7 +61,7 @@ impl Call<'_> {
     /// Answers a request in the dialog with 200. `offers` is true if the body is an offer of the edge.
     async fn accept_request(&mut self, mut request: Incoming, body: &str, offers: bool) {
         let contact = self.stack.contact(&request);
-        let mut headers = vec![("Contact", contact.as_str()), ("Allow", crate::stack::ALLOW)];
+        let mut headers = vec![("Contact", &*contact), ("Allow", crate::stack::ALLOW)];
         headers.push(("Supported", crate::stack::SUPPORTED));
         if !body.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
@@ -70,7 +70,7 @@ impl Call<'_> {
         if matches!(request.method(), "INVITE" | "UPDATE") {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
-                dialog.contact = contact.as_str().into();
+                dialog.contact = Arc::clone(&contact);
             }
             expires = self.agree_on_session(&request, self.inner.core.clock.now());
         }

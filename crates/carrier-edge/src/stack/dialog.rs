@@ -40,7 +40,7 @@ pub(crate) struct Dialog {
     pub(super) local_address: SocketAddr,
     pub(super) transport: Transport,
     /// The value of `Contact`: where the caller sends its requests to.
-    pub(crate) contact: Box<str>,
+    pub(crate) contact: Arc<str>,
     pub(super) target: Box<str>,
     /// True if the caller's `Allow` lists UPDATE.
     pub(crate) allows_update: bool,

@@ -452,7 +452,7 @@ impl Incoming {
             source: self.0.arrival.source,
             local_address: self.0.arrival.local,
             transport: self.0.arrival.transport,
-            contact: Box::default(),
+            contact: Arc::default(),
             target: self.contact().ok()??.into(),
             allows_update: self.lists("Allow", "UPDATE"),
             sequence: 0,
