@@ -9,7 +9,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rsipstack::sip::SipMessage;
+use rsipstack::sip::{Header, SipMessage};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::messages::Tap;
 use crate::readable;
 use crate::unreadable::{Unreadable, is_upper_case};
-use crate::via::{is_via, response_address};
+use crate::via::{is_via, names_its_source, response_address};
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,9 +141,11 @@ impl Intake {
         arrival: &Arrival,
         (path, to): (&P, SocketAddr),
     ) -> Result<(), Unreadable> {
-        let message = parsed(bytes, body)?;
-        let message = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
-        let mut message = message.map_err(|_| Unreadable::Via)?;
+        let mut message = parsed(bytes, body)?;
+        if !has_plain_via(&message, arrival.source) {
+            let marked = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
+            message = marked.map_err(|_| Unreadable::Via)?;
+        }
         if let SipMessage::Request(request) = &mut message {
             arrival.mark(request, uri);
         }
@@ -218,6 +220,16 @@ impl<'a> Checked<'a> {
         let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
         Ok(Self { uri: request.map_or(&[][..], |[_, uri, _]| uri), via, body, is_text })
     }
+}
+
+/// Whether the topmost `Via` of a request is one that the library leaves as it is.
+fn has_plain_via(message: &SipMessage, source: SocketAddr) -> bool {
+    let SipMessage::Request(request) = message else { return false };
+    let topmost = request.headers.iter().find_map(|header| match header {
+        Header::Via(via) => Some(via.value()),
+        _ => None,
+    });
+    topmost.is_some_and(|via| names_its_source(via, source))
 }
 
 /// A value as text, in which what is no UTF-8 is replaced.

@@ -1,7 +1,7 @@
 //! The syntax of a `Via` value, as far as a response needs it (RFC 3261 §20.42).
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use crate::arrival::canonical;
 
@@ -12,6 +12,9 @@ const DEFAULT_PORT: u16 = 5060;
 ///
 /// Host names and parameters are not checked: a response is sent to the source address, whatever they are.
 pub(crate) fn is_via(line: &str) -> bool {
+    if plain_address(line).is_some() {
+        return true;
+    }
     parts_outside_quotes(line, ',').all(|value| {
         let sent = parts_outside_quotes(value, ';').next().unwrap_or_default();
         let mut slashes = sent.splitn(3, '/').map(str::trim);
@@ -32,6 +35,9 @@ pub(crate) fn is_via(line: &str) -> bool {
 /// and is answered at the port that it names (RFC 3261 §18.2.2). A sender that names another address is behind address
 /// translation, where only its source port leads back to it.
 pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
+    if names_its_source(line, source) {
+        return source;
+    }
     let first = parts_outside_quotes(line, ',').next().unwrap_or_default();
     let mut parts = parts_outside_quotes(first, ';');
     let named = parts.next().and_then(sent_by);
@@ -44,6 +50,23 @@ pub(crate) fn response_address(line: &str, source: SocketAddr) -> SocketAddr {
         to.set_port(named.port());
     }
     to
+}
+
+/// Whether a `Via` line is [plain](plain_address), and its address and port are those of the source. The library parses such a
+/// line, and leaves it as it is.
+pub(crate) fn names_its_source(line: &str, source: SocketAddr) -> bool {
+    let SocketAddr::V4(source) = source else { return false };
+    plain_address(line).is_some_and(|address| address.parse::<SocketAddrV4>() == Ok(source))
+}
+
+/// The host and the port of a line with one value of this form alone, which many peers send:
+/// `SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa`.
+fn plain_address(line: &str) -> Option<&str> {
+    let (address, branch) = line.strip_prefix("SIP/2.0/UDP ")?.split_once(";branch=")?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_address = |byte: u8| is_plain(byte) || byte == b':';
+    let has_both = !address.is_empty() && !branch.is_empty();
+    (has_both && address.bytes().all(is_address) && branch.bytes().all(is_plain)).then_some(address)
 }
 
 /// The address in a text such as `SIP/2.0/UDP 192.0.2.1:5080`; `None` for a host name, and for the port 0.
@@ -79,6 +102,10 @@ fn parts_outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &st
 
 #[cfg(test)]
 mod tests {
+    use rsipstack::sip::Transport;
+    use rsipstack::sip::headers::Via;
+    use rsipstack::transport::SipConnection;
+
     use super::*;
 
     #[test]
@@ -108,6 +135,35 @@ mod tests {
         }
         assert_eq!(answered("SIP/2.0/UDP [2001:db8::1]", "[2001:db8::1]:9"), "[2001:db8::1]:5060");
         assert_eq!(answered("SIP/2.0/UDP [fe80::1]:5080", "[fe80::1%3]:9"), "[fe80::1%3]:5080");
+    }
+
+    #[test]
+    fn the_library_changes_no_line_that_names_its_source_in_the_plain_form() {
+        let plain = "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-1.2_a";
+        let others = [
+            "SIP/2.0/UDP 192.0.2.1:5061;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;rport",
+            "SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKa",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;received=203.0.113.1",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=a, SIP/2.0/UDP 192.0.2.1:5060;branch=b",
+            "SIP/2.0/UDP 192.0.2.1:5060;branch=",
+            "SIP/2.0/UDP 192.0.2.1:5060",
+            "SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bKa",
+            "nonsense",
+        ];
+        let source: SocketAddr = "192.0.2.1:5060".parse().unwrap();
+        assert!(names_its_source(plain, source));
+        assert!(!names_its_source(plain, "[2001:db8::1]:5060".parse().unwrap()));
+        for line in others {
+            assert!(!names_its_source(line, source), "{line}");
+        }
+        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+            let mut via = Via::new(plain);
+            SipConnection::build_via_received(&mut via, source, transport).unwrap();
+            assert_eq!(via.value(), plain);
+        }
     }
 
     #[test]
