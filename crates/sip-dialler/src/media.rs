@@ -77,7 +77,7 @@ impl Media {
         let socket = &bound.socket;
         // Nothing is read, so the smallest buffer suffices; a larger one is harmless.
         let _granted = socket2::SockRef::from(socket).set_recv_buffer_size(0);
-        let address = SocketAddr::new(advertised, socket.local_addr().ok()?.port());
+        let address = SocketAddr::new(advertised, bound.address.port());
         let random = random.to_be_bytes();
         let [source @ .., _, _, _, _] = random;
         let [_, _, _, _, sequence @ .., _, _] = random;
