@@ -6,6 +6,7 @@
 mod dialog;
 mod identity;
 mod incoming;
+mod kept_answer;
 mod named_headers;
 
 use std::net::{IpAddr, SocketAddr};

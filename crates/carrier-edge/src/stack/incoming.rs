@@ -20,6 +20,7 @@ use sip_transport::{Arrival, tag_of};
 use super::Dialog;
 use super::dialog::contact_of;
 use super::identity::EdgeIdentity;
+use super::kept_answer;
 use super::named_headers::NamedHeaders;
 use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
@@ -276,7 +277,7 @@ impl Incoming {
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
         // The library copies each header of a response twice, and writes each into a text of its own. So the lines that neither it
-        // nor `shorten_answer` looks for are one header.
+        // nor `kept_answer` looks for are one header.
         let server_name = self.0.identity.server_name.as_str();
         let further = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>();
         let mut lines = String::with_capacity(server_name.len() + further + 32);
@@ -404,21 +405,14 @@ impl Incoming {
         }
     }
 
-    /// Shortens the answer that the library keeps for half a minute, in case that a copy of the INVITE was delayed. The caller has
-    /// acknowledged it, so a copy needs only what names the dialog.
+    /// Shortens the answer that the library keeps, which the caller has acknowledged.
     fn shorten_answer(&self) {
         let Transaction { endpoint_inner, key, .. } = &self.0.transaction;
         endpoint_inner.finished_transactions.with_mut(|finished| {
             if let Some(Some(SipMessage::Response(response))) = finished.get_mut(key)
                 && response.status_code.code() < 300
             {
-                let names_dialog = |name: &str| {
-                    ["Contact", "Record-Route"].iter().any(|kept| name.eq_ignore_ascii_case(kept))
-                };
-                response.headers.retain(|header| is_copied(header) || names_dialog(header.name()));
-                response.headers.push(Header::ContentLength(0_u32.into()));
-                response.headers.0.shrink_to_fit();
-                response.body = Vec::new();
+                kept_answer::shorten(response);
             }
         });
     }
