@@ -294,6 +294,9 @@ impl CallRecord {
 
     /// Sends the record to the subscribers, if there are any.
     pub(crate) fn publish(self: Box<Self>, records: &broadcast::Sender<Arc<Self>>) {
+        if records.receiver_count() == 0 {
+            return;
+        }
         let _no_subscriber = records.send(Arc::from(self));
     }
 }

@@ -58,12 +58,16 @@ pub(super) fn masked(bytes: &[u8], head: Option<&Head<'_>>, max_bytes: usize) ->
     }
     let mut rest = message;
     while !rest.is_empty() {
-        let (line, others) = rest.split_at_mut(logical_line(rest).len());
+        let first = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let is_folded = matches!(rest.get(first), Some(b' ' | b'\t'));
+        let length = if is_folded { logical_line(rest).len() } else { first };
+        let (line, others) = rest.split_at_mut(length);
         mask_line(line);
-        // A body has no continuation lines: what looks like one is a line of its own to those who read it.
-        let first = memchr(b'\n', line).map_or(line.len(), |at| at + 1);
-        let (_, continuations) = line.split_at_mut(first);
-        continuations.split_inclusive_mut(|byte| *byte == b'\n').for_each(mask_line);
+        if is_folded {
+            // A body has no continuation lines: what looks like one is a line of its own to those who read it.
+            let (_, continuations) = line.split_at_mut(first);
+            continuations.split_inclusive_mut(|byte| *byte == b'\n').for_each(mask_line);
+        }
         rest = others;
     }
     kept
