@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rsipstack::sip::{
-    Header, Headers, Method, Request, Response, Scheme, SipMessage, Transport, Uri, Version,
+    Header, Headers, Host, HostWithPort, Method, Request, Response, Scheme, SipMessage, Transport, Uri,
+    Version,
 };
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
@@ -221,7 +222,10 @@ pub(super) fn contact_of(headers: &Headers) -> Result<Option<&str>, &'static str
     }
     let uri = uri_of(contact);
     let parsed = Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
-    let has_host = !parsed.host_with_port.to_string().is_empty();
+    let has_host = !matches!(
+        &parsed.host_with_port,
+        HostWithPort { host: Host::Domain(domain), port: None } if domain.0.is_empty()
+    );
     match parsed.scheme {
         Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
         _ => Err("the contact is no SIP URI"),
