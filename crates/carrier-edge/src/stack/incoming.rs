@@ -38,6 +38,8 @@ struct Received {
     acknowledgement: Option<Acknowledgement>,
     /// True if a fault loses each ACK on its way here.
     loses_acknowledgements: bool,
+    /// True if the transaction is dropped once its response was acknowledged.
+    ends_with_ack: bool,
     /// True if the request came without a local tag and received one from the edge.
     starts_dialog: bool,
     /// The URI in its `Contact`, or why it has none that can be used, once it was asked for: it is parsed as a URI.
@@ -82,6 +84,7 @@ impl Incoming {
             identity,
             acknowledgement: None,
             loses_acknowledgements: false,
+            ends_with_ack: false,
             starts_dialog: false,
             contact: OnceLock::new(),
         }))
@@ -313,6 +316,7 @@ impl Incoming {
     /// Sends a challenge, and drops the stored response once it was acknowledged. A repeated INVITE is then
     /// challenged again, which costs less than keeping every first INVITE in memory for half a minute.
     pub(crate) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        self.0.ends_with_ack = true;
         self.respond(code, phrase, headers, "").await;
         if self.wait_refusal_delivered().await {
             self.0.transaction.last_response = None;
@@ -370,11 +374,19 @@ impl Incoming {
                 );
                 continue;
             }
-            if self.0.loses_acknowledgements
-                && let TransactionEvent::Received(SipMessage::Request(request), _) = &event
+            if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
                 && request.method == Method::Ack
             {
-                continue;
+                if self.0.loses_acknowledgements {
+                    continue;
+                }
+                if self.0.ends_with_ack {
+                    // The library would wait for copies of the ACK. The transaction is dropped, so it is not asked.
+                    if self.carries_local_tag(request) && self.has_number_of(request) {
+                        return InviteEvent::Acknowledged;
+                    }
+                    continue;
+                }
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
                 // The marker of an earlier event, see below. A real end of the transaction is detected above.
@@ -429,6 +441,12 @@ impl Incoming {
     fn carries_local_tag(&self, request: &rsipstack::sip::Request) -> bool {
         let tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
         tag.is_some() && tag == self.local_tag()
+    }
+
+    /// Returns true if an ACK has the `CSeq` number of this request (RFC 3261 §17.1.1.3).
+    fn has_number_of(&self, ack: &rsipstack::sip::Request) -> bool {
+        let number = |sequence: Option<(u32, &str)>| sequence.map(|(number, _)| number);
+        number(NamedHeaders::of(&ack.headers).sequence(&ack.headers)) == number(self.sequence())
     }
 
     /// Takes the received ACK, with the answer to an offer in the final response. `None` if no ACK arrived.
