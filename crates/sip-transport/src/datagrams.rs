@@ -93,12 +93,17 @@ impl Datagrams {
 
     async fn receive_until_cancelled(self: Arc<Self>, common: Intake) {
         let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
+        // The system writes the local address of each datagram into it, if the socket is bound to all of them.
+        let mut control =
+            self.is_bound_to_all().then(|| nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo));
         let mut turns = Turns::default();
         let replies = Replies { datagrams: Arc::clone(&self), last: Mutex::default() };
         loop {
             let received = tokio::select! {
                 () = self.token.cancelled() => return,
-                received = net::receive(&self.socket, &mut turns, |_| self.receive(&mut buffer)) => received,
+                received = net::receive(&self.socket, &mut turns, |_| {
+                    self.receive(&mut buffer, control.as_deref_mut())
+                }) => received,
             };
             match received {
                 Ok(Received { length, source, local }) => {
@@ -131,16 +136,10 @@ impl Datagrams {
     }
 
     /// Receives one datagram, with its source and the address that it was sent to.
-    fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
+    fn receive(&self, buffer: &mut [u8], control: Option<&mut [u8]>) -> io::Result<Received> {
         let mut slices = [IoSliceMut::new(buffer)];
-        let mut control =
-            self.is_bound_to_all().then(|| nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo));
-        let message = recvmsg::<SockaddrStorage>(
-            self.socket.as_raw_fd(),
-            &mut slices,
-            control.as_deref_mut(),
-            MsgFlags::empty(),
-        )?;
+        let message =
+            recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut slices, control, MsgFlags::empty())?;
         let source = message.address.as_ref().and_then(address_of);
         let source = source.ok_or_else(|| io::Error::other("a datagram has no source"))?;
         let mut local = self.address.ip();
