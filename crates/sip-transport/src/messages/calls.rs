@@ -252,39 +252,50 @@ impl Calls {
     /// Changes a record, which is created if necessary, and drops records beyond the limits. Nothing happens
     /// if too many other addresses with owners use the `Call-ID`.
     fn change(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
-        if !self.has_room(call_id, party) {
-            return;
-        }
-        let records = match self.by_call_id.get_mut(call_id) {
-            Some(records) => records,
-            None => self.by_call_id.entry(call_id.into()).or_default(),
-        };
-        let found = records.iter().position(|record| record.party == party);
-        let at = found.unwrap_or_else(|| {
-            records.push(Record::new(party, call_id));
-            records.len() - 1
-        });
-        let Some(record) = records.get_mut(at) else { return };
-        let before = found.map(|_| (record.owner.clone(), record.listed, record.bytes));
+        let records = self.by_call_id.get_mut(call_id);
+        let known = records.and_then(|records| records.iter_mut().find(|record| record.party == party));
+        let Some(record) = known else { return self.create(call_id, party, change) };
+        let (before, listed, had) = (record.owner.clone(), record.listed, record.bytes);
         change(record);
         self.uses += 1;
         record.used = self.uses;
         let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
-        match before {
+        if before == owner {
             // Nearly every message is one of a record that keeps its owner.
-            Some((same, _, had)) if same == owner => self.pool(&owner).resize(&owner, had, bytes),
-            before => {
-                record.listed = used;
-                if let Some((owner, listed, bytes)) = before {
-                    self.pool(&owner).remove(&owner, listed, bytes);
-                }
-                // The log's own copy of the text, which the list shares.
-                let key = self.by_call_id.get_key_value(call_id);
-                let key: Arc<str> = key.map_or_else(|| call_id.into(), |(key, _)| Arc::clone(key));
-                self.pool(&owner).insert(&owner, used, (key, party), bytes);
-            }
+            self.pool(&owner).resize(&owner, had, bytes);
+        } else {
+            record.listed = used;
+            self.pool(&before).remove(&before, listed, had);
+            self.list(call_id, party, &owner, (used, bytes));
         }
-        while let Some(first) = self.pool(&owner).excess(&owner) {
+        self.drop_excess(&owner);
+    }
+
+    fn create(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
+        if !self.has_room(call_id, party) {
+            return;
+        }
+        let mut record = Record::new(party, call_id);
+        change(&mut record);
+        self.uses += 1;
+        (record.used, record.listed) = (self.uses, self.uses);
+        let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
+        self.by_call_id.entry(call_id.into()).or_default().push(record);
+        self.list(call_id, party, &owner, (used, bytes));
+        self.drop_excess(&owner);
+    }
+
+    /// Enters a record, which is stored, into the pool of its owner.
+    fn list(&mut self, call_id: &str, party: Party, owner: &Owner, (used, bytes): (u64, usize)) {
+        // The log's own copy of the text, which the list shares.
+        let Some((key, _)) = self.by_call_id.get_key_value(call_id) else { return };
+        let key = (Arc::clone(key), party);
+        self.pool(owner).insert(owner, used, key, bytes);
+    }
+
+    /// Drops records beyond the limits, after those of `owner` changed.
+    fn drop_excess(&mut self, owner: &Owner) {
+        while let Some(first) = self.pool(owner).excess(owner) {
             if !self.relist(&first) && !self.remove(&first.call_id, first.party) {
                 break;
             }
