@@ -31,7 +31,8 @@ impl Arrival {
     /// Stores the arrival, and the Request-URI as received, in a header of the request.
     pub(crate) fn mark(&self, request: &mut Request, uri: &[u8]) {
         // Digits of fixed width: what the standard library writes and reads of an address takes several times as long.
-        let mut value = String::with_capacity(1 + 2 * V6_BYTES + uri.len());
+        let bytes = |address: SocketAddr| if address.is_ipv4() { V4_BYTES } else { V6_BYTES };
+        let mut value = String::with_capacity(1 + bytes(self.source) + bytes(self.local) + uri.len());
         value.push(match self.transport {
             Transport::Tcp => 'T',
             Transport::Tls => 'S',
